@@ -1,0 +1,1 @@
+"""City-year panels and place-based policy estimates."""

@@ -1,0 +1,76 @@
+"""The one family of errors a user of the library meets.
+
+A message ends with what is wrong, where, what it would spoil and how to mend it:
+dbt prints frames of its own before it, and readers look at the last lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+FIRST_OFFENDERS = 10
+
+
+class CityPanelError(Exception):
+    """Base of every error raised on purpose by this package."""
+
+
+class OptionError(CityPanelError):
+    """An option has a value that the study does not know."""
+
+
+class PanelError(CityPanelError):
+    """A panel's keys, columns or cells cannot be used as they are."""
+
+
+class CapitalError(CityPanelError):
+    """The perpetual inventory cannot be started or continued."""
+
+
+class FrontierError(CityPanelError):
+    """A distance function or an index of them cannot be computed."""
+
+
+class EstimationError(CityPanelError):
+    """A regression or another estimator cannot be computed."""
+
+
+class PublicationError(CityPanelError):
+    """The warehouse file could not be published; the last one still stands."""
+
+
+def describe(
+    problem: str,
+    offenders: Iterable[object] = (),
+    *,
+    consequence: str = "",
+    remedy: str = "",
+) -> str:
+    """Compose a message: the problem, the first ten offenders and their count.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in one sentence without its full stop.
+    offenders : iterable
+        Where it is wrong, one entry a place (city, year, column, value).
+    consequence : str
+        What the error would have spoiled.
+    remedy : str
+        How the reader mends it.
+
+    Returns
+    -------
+    str
+        Lines in the order problem, offenders, consequence, remedy.
+    """
+    places = [str(offender) for offender in offenders]
+    lines = [f"{problem} ({len(places)}):" if places else f"{problem}."]
+    lines += [f"  - {place}" for place in places[:FIRST_OFFENDERS]]
+    if len(places) > FIRST_OFFENDERS:
+        lines.append(f"  ... and {len(places) - FIRST_OFFENDERS} more")
+    if consequence:
+        lines.append(f"Consequence: {consequence}")
+    if remedy:
+        lines.append(f"Remedy: {remedy}")
+    return "\n".join(lines)
