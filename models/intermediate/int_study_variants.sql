@@ -1,0 +1,33 @@
+-- The options of the headline and of the variants shown beside it, one row each. This
+-- is how options reach the Python models, and the record of what a file was built with.
+with final as (
+
+    {% for variant, options in study_variants().items() -%}
+    select
+        ---------- keys
+        '{{ variant }}' as variant,
+        {{ loop.index }} as variant_order,
+
+        ---------- labels
+        {%- for name in permitted_options() %}
+        '{{ options[name] }}' as {{ name }},
+        {%- endfor %}
+        '{{ options.treated_batches | join(", ") }}' as treated_batches,
+
+        ---------- measures
+        {{ options.first_year }} as first_year,
+        {{ options.last_year }} as last_year,
+        {{ options.carry_years }} as carry_years,
+        cast({{ options.depreciation }} as double) as depreciation,
+        -- First year whose frontier is drawn: one before first_year under from_2010.
+        {{ options.first_year - (1 if options.first_index_year == "from_2010" else 0) }}
+            as panel_first_year,
+        -- Capital starts in 2011, or in 2010 where the panel does.
+        {{ [2011, options.first_year - (1 if options.first_index_year == "from_2010" else 0)] | min }}
+            as capital_first_year,
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+
+)
+
+select * from final
