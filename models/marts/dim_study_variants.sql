@@ -1,0 +1,34 @@
+with final as (
+
+    select
+        ---------- keys
+        variant,
+
+        ---------- labels
+        study_sample,
+        gdp_vintage,
+        real_gdp,
+        investment_deflator,
+        initial_capital,
+        initial_growth,
+        fai_extension,
+        labour_measure,
+        first_index_year,
+        outcome,
+        exposure_from,
+        log_base,
+        standard_errors,
+        treated_batches,
+
+        ---------- measures
+        variant_order,
+        first_year,
+        last_year,
+        carry_years,
+        depreciation,
+    from {{ ref("int_study_variants") }}
+
+)
+
+select * from final
+order by variant_order

@@ -1,0 +1,31 @@
+with final as (
+
+    select
+        ---------- keys
+        paper_table,
+        paper_column,
+        variant,
+        term,
+
+        ---------- labels
+        specification,
+        note,
+
+        ---------- measures
+        estimate,
+        std_error,
+        t,
+        p_value,
+        n_obs,
+        n_cities,
+        n_treated_cities,
+        n_treated_city_years,
+        r2_within,
+        r2_partial,
+        assumed_share,
+    from {{ ref("est_regressions") }}
+
+)
+
+select * from final
+order by paper_table, paper_column, variant, term

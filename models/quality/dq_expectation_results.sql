@@ -1,0 +1,30 @@
+with final as (
+
+    select
+        ---------- keys
+        suite,
+        cast(expectation_number as integer) as expectation_number,
+
+        ---------- labels
+        table_name,
+        expectation,
+        column_name,
+        severity,
+        reason,
+        arguments,
+        failing_keys,
+        observed_value,
+
+        ---------- measures
+        cast(n_rows as integer) as n_rows,
+        cast(n_unexpected as integer) as n_unexpected,
+        unexpected_share,
+
+        ---------- flags
+        success,
+    from {{ ref("est_expectation_results") }}
+
+)
+
+select * from final
+order by suite, expectation_number

@@ -1,0 +1,7 @@
+from citypanel.study import capital_stocks
+
+
+def model(dbt, session):
+    inputs = dbt.ref("int_study_inputs").df()
+    variants = dbt.ref("int_study_variants").df()
+    return capital_stocks(inputs, variants)

@@ -1,0 +1,7 @@
+from citypanel.study import frontier_distances
+
+
+def model(dbt, session):
+    sample = dbt.ref("int_study_sample").df().query("is_in_sample")
+    variants = dbt.ref("int_study_variants").df()
+    return frontier_distances(sample, variants)

@@ -1,0 +1,181 @@
+"""Perpetual inventory: real capital stocks from real investment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from citypanel.errors import CapitalError, OptionError, describe
+from citypanel.panel import require_columns, require_unique_key
+
+INITIAL_CAPITAL = ("growth_plus_depreciation", "end_of_year", "ten_percent")
+
+
+def initial_growth(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    investment: str,
+    first: int,
+    last: int,
+) -> pd.Series:
+    """Mean annual growth of investment between two periods.
+
+    g_i = (I_i,last / I_i,first) ^ (1 / (last - first)) - 1
+
+    Parameters
+    ----------
+    panel : DataFrame
+        One row per unit and period.
+    unit, period, investment : str
+        Columns: identifier, year, investment (any unit; prices as the reader chooses).
+    first, last : int
+        Periods the growth rate spans.
+
+    Returns
+    -------
+    Series
+        Indexed by unit, a year's share (0.1 is 10 per cent); missing where either
+        period has no investment.
+    """
+    wide = panel.pivot(index=unit, columns=period, values=investment)
+    wide = wide.reindex(columns=[first, last])
+    return (wide[last] / wide[first]) ** (1 / (last - first)) - 1
+
+
+def perpetual_inventory(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    investment: str,
+    growth: pd.Series,
+    depreciation: float = 0.06,
+    initial_capital: str = "growth_plus_depreciation",
+    first_period: int,
+) -> pd.DataFrame:
+    """Capital stocks at the end of each period.
+
+    K_it = I_it + (1 - depreciation) K_i,t-1, I at constant prices, started from
+    K_i0 = I_i0 / (g_i + depreciation)               (`growth_plus_depreciation`)
+    K_i0 = I_i0 (1 + g_i) / (g_i + depreciation)     (`end_of_year`)
+    K_i0 = I_i0 / 0.1                                (`ten_percent`)
+
+    `growth_plus_depreciation` is the steady-state stock at the start of the first
+    period (Harberger 1978); `end_of_year` is the same stock one period later.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        One row per unit and period; periods before `first_period` are left out.
+    unit, period, investment : str
+        Columns: identifier, year, investment at constant prices.
+    growth : Series
+        g_i indexed by unit, from `initial_growth`; not used by `ten_percent`.
+    depreciation : float
+        A year's share, from 0 up to, not including, 1.
+    initial_capital : str
+        One of `INITIAL_CAPITAL`.
+    first_period : int
+        Period of the initial stock.
+
+    Returns
+    -------
+    DataFrame
+        unit, period, the investment, `initial_growth`, `capital_real` in the unit of
+        `investment`; sorted by unit and period. From the first missing investment of a
+        unit on, its capital is missing: a stock with a hole in it is none.
+
+    Raises
+    ------
+    OptionError
+        For an unknown `initial_capital` or a `depreciation` outside [0, 1).
+    PanelError
+        For a missing column or a repeated key.
+    CapitalError
+        For negative investment, a missing period between two others, or g + depreciation
+        <= 0, which names the units.
+
+    References
+    ----------
+    Zhang, Wu and Zhang (2004), Economic Research Journal 39(10), 35-44.
+    """
+    if initial_capital not in INITIAL_CAPITAL:
+        raise OptionError(
+            f"initial_capital is '{initial_capital}'. "
+            f"Permitted: {', '.join(INITIAL_CAPITAL)}."
+        )
+    if not 0 <= depreciation < 1:
+        raise OptionError(
+            f"depreciation is {depreciation}. "
+            "Permitted: a number from 0 up to, not including, 1."
+        )
+    require_columns(panel, [unit, period, investment])
+    require_unique_key(panel, [unit, period])
+
+    kept = panel.loc[panel[period] >= first_period, [unit, period, investment]]
+    wide = kept.pivot(index=unit, columns=period, values=investment).sort_index()
+    periods = range(first_period, first_period + len(wide.columns))
+    if list(wide.columns) != list(periods):
+        raise CapitalError(
+            describe(
+                f"The panel's periods from {first_period} on are not consecutive",
+                wide.columns,
+                consequence="investment of the missing period would be lost for good",
+                remedy="give a row to every period, with empty investment where none",
+            )
+        )
+    flows = wide.to_numpy(dtype=float, na_value=np.nan)
+    negative = np.argwhere(flows < 0)
+    if len(negative):
+        raise CapitalError(
+            describe(
+                "Investment is negative",
+                (
+                    f"{unit} {wide.index[i]}, {period} {wide.columns[t]}, "
+                    f"{investment} {flows[i, t]:.6g}"
+                    for i, t in negative
+                ),
+                consequence="the stock of this and every later period would be wrong",
+                remedy="correct the figure or leave the cell empty",
+            )
+        )
+
+    g = growth.reindex(wide.index).to_numpy(dtype=float)
+    stocks = np.empty_like(flows)
+    stocks[:, 0] = _initial_stock(
+        flows[:, 0], g, depreciation, initial_capital, unit, wide.index
+    )
+    for t in range(1, flows.shape[1]):
+        stocks[:, t] = flows[:, t] + (1 - depreciation) * stocks[:, t - 1]
+
+    rows = pd.DataFrame(
+        {
+            unit: np.repeat(wide.index.to_numpy(), flows.shape[1]),
+            period: np.tile(wide.columns.to_numpy(), len(wide)),
+            investment: flows.ravel(),
+            "initial_growth": np.repeat(g, flows.shape[1]),
+            "capital_real": stocks.ravel(),
+        }
+    )
+    return rows
+
+
+def _initial_stock(flow, g, depreciation, initial_capital, unit, units):
+    if initial_capital == "ten_percent":
+        return flow / 0.1
+    shrinking = np.flatnonzero((g + depreciation <= 0) & ~np.isnan(flow))
+    if len(shrinking):
+        raise CapitalError(
+            describe(
+                f"Growth of investment plus depreciation ({depreciation:g}) is not "
+                "positive",
+                (f"{unit} {units[i]}, growth {g[i]:.6f}" for i in shrinking),
+                consequence="the initial stock would be infinite or negative",
+                remedy="set initial_capital to ten_percent, raise depreciation, or "
+                "leave the unit out",
+            )
+        )
+    stock = flow / (g + depreciation)
+    return stock * (1 + g) if initial_capital == "end_of_year" else stock

@@ -1,0 +1,42 @@
+"""Checks that every function on a long panel makes before it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from citypanel.errors import PanelError, describe
+
+
+def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise PanelError unless `panel` has every one of `columns`."""
+    missing = [column for column in columns if column not in panel.columns]
+    if missing:
+        raise PanelError(
+            describe(
+                "The panel lacks columns",
+                missing,
+                remedy=f"name columns it has: {', '.join(map(str, panel.columns))}",
+            )
+        )
+
+
+def require_unique_key(panel: pd.DataFrame, key: Sequence[str]) -> None:
+    """Raise PanelError when a row of `panel` repeats another's `key`."""
+    repeated = panel.loc[panel.duplicated(list(key), keep=False), list(key)]
+    if len(repeated):
+        raise PanelError(
+            describe(
+                "Rows share a key",
+                (
+                    ", ".join(
+                        f"{name} {value}"
+                        for name, value in zip(key, row, strict=True)
+                    )
+                    for row in repeated.drop_duplicates().itertuples(index=False)
+                ),
+                consequence="a unit would be counted twice in that period",
+                remedy="keep one row per " + " and ".join(key),
+            )
+        )

@@ -1,0 +1,177 @@
+"""Run Great Expectations suites on data frames.
+
+A suite is a JSON file in Great Expectations' own form. Its `meta` says which table of
+the warehouse it is for (`table`) and which columns name a row (`keys`); each
+expectation has a `severity` (critical, warning, info) and a reason in its `meta`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from citypanel.errors import PanelError, describe
+
+FAILING_KEYS = 10
+
+
+def load_suites(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read every suite of `folder`, by name."""
+    suites = {}
+    for path in sorted(Path(folder).glob("*.json")):
+        suite = json.loads(path.read_text(encoding="utf-8"))
+        suites[suite["name"]] = suite
+    return suites
+
+
+def validate_panels(
+    panels: Mapping[str, pd.DataFrame], *, suites: Path
+) -> pd.DataFrame:
+    """Validate each panel with the suite of its name.
+
+    Parameters
+    ----------
+    panels : mapping of str to DataFrame
+        Panels by the name of their suite.
+    suites : Path
+        Folder of the suites' JSON files.
+
+    Returns
+    -------
+    DataFrame
+        One row per expectation: suite, expectation_number (its place in the suite, from
+        1), table_name, expectation, column_name, severity, success, n_rows,
+        n_unexpected, unexpected_share (0-1, of the rows with a value), observed_value,
+        failing_keys (the first ten), arguments (JSON) and reason.
+
+    Raises
+    ------
+    PanelError
+        When a panel has no suite or a suite no panel.
+    """
+    loaded = load_suites(suites)
+    unmatched = set(loaded) ^ set(panels)
+    if unmatched:
+        raise PanelError(
+            describe(
+                "A panel needs one suite and a suite one panel; alone stand",
+                sorted(unmatched),
+                consequence="part of the data would go unchecked",
+                remedy=f"add or remove a suite in {suites}",
+            )
+        )
+    context = ephemeral_context()
+    rows = []
+    for name in sorted(loaded):
+        suite = loaded[name]
+        result = _batch(context, name, panels[name]).validate(
+            _expectation_suite(suite),
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": suite["meta"]["keys"],
+            },
+        )
+        rows += _rows(suite, result, len(panels[name]))
+    return _typed(pd.DataFrame(rows))
+
+
+def ephemeral_context(**config: Any):
+    """A Great Expectations context in memory, silent and without analytics."""
+    # The import costs seconds; only those who validate pay them.
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+    import great_expectations as gx
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    context = gx.get_context(mode="ephemeral", **config)
+    context.variables.progress_bars = {"globally": False}
+    return context
+
+
+def _batch(context, name: str, panel: pd.DataFrame):
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    definition = asset.add_batch_definition_whole_dataframe("all rows")
+    return definition.get_batch({"dataframe": panel})
+
+
+def _expectation_suite(suite: Mapping[str, Any]):
+    from great_expectations import ExpectationSuite
+
+    numbered = [
+        {**asked, "meta": {**asked["meta"], "number": number}}
+        for number, asked in enumerate(suite["expectations"], start=1)
+    ]
+    return ExpectationSuite(
+        name=suite["name"], expectations=numbered, meta=suite["meta"]
+    )
+
+
+def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]:
+    # Great Expectations may answer in another order than it was asked.
+    answers = {
+        answer.expectation_config.meta["number"]: answer for answer in result.results
+    }
+    rows = []
+    for number, asked in enumerate(suite["expectations"], start=1):
+        answer = answers[number]
+        failure = answer.exception_info or {}
+        if failure.get("raised_exception"):
+            raise PanelError(
+                f"Expectation {number} of suite {suite['name']} ({asked['type']}) could "
+                f"not be evaluated: {failure.get('exception_message')}\n"
+                "Remedy: correct its arguments in the suite's JSON file."
+            )
+        found = answer.result or {}
+        n_unexpected = found.get("unexpected_count")
+        share = found.get("unexpected_percent")
+        observed = found.get("observed_value")
+        kwargs = asked["kwargs"]
+        column = kwargs.get("column") or ", ".join(kwargs.get("column_list", []))
+        rows.append(
+            {
+                "suite": suite["name"],
+                "expectation_number": number,
+                "table_name": suite["meta"]["table"],
+                "expectation": asked["type"],
+                "column_name": column or None,
+                "severity": asked["severity"],
+                "success": bool(answer.success),
+                "n_rows": n_rows,
+                "n_unexpected": n_unexpected,
+                "unexpected_share": None if share is None else share / 100,
+                "observed_value": None if observed is None else str(observed),
+                "failing_keys": _failing_keys(found),
+                "arguments": json.dumps(kwargs, ensure_ascii=False, sort_keys=True),
+                "reason": asked["meta"]["reason"],
+            }
+        )
+    return rows
+
+
+def _failing_keys(found: Mapping[str, Any]) -> str | None:
+    indices = found.get("unexpected_index_list")
+    if not indices:
+        return None
+    lines = [
+        ", ".join(f"{name} {value}" for name, value in entry.items())
+        for entry in indices[:FAILING_KEYS]
+    ]
+    more = len(indices) - FAILING_KEYS
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _typed(results: pd.DataFrame) -> pd.DataFrame:
+    """Give every column a type: one that is all missing would have none in SQL."""
+    text = [
+        "suite", "table_name", "expectation", "column_name", "severity",
+        "observed_value", "failing_keys", "arguments", "reason",
+    ]  # fmt: skip
+    results[text] = results[text].astype("string")
+    results["n_unexpected"] = results["n_unexpected"].astype("Int64")
+    results["unexpected_share"] = results["unexpected_share"].astype("float64")
+    return results

@@ -1,0 +1,64 @@
+"""Capital stocks of every variant."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from citypanel.capital import initial_growth, perpetual_inventory
+from citypanel.study.variants import by_variant
+
+# Section 4.2.1: growth of investment from 2011 to 2014.
+GROWTH_FIRST, GROWTH_LAST = 2011, 2014
+
+
+def capital_stocks(inputs: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Perpetual inventory of every variant.
+
+    Parameters
+    ----------
+    inputs : DataFrame
+        variant, city_id, year, investment_cny_10k (current prices),
+        investment_real_cny_10k (2011 prices); every year from the variant's
+        capital_first_year to 2014 at least, investment missing where there is none.
+    variants : DataFrame
+        variant, variant_order, capital_first_year, last_year, depreciation,
+        initial_capital, initial_growth.
+
+    Returns
+    -------
+    DataFrame
+        variant, city_id, year, investment_real_cny_10k, initial_growth,
+        capital_real_cny_10k (end of year, 2011 prices).
+
+    Raises
+    ------
+    CapitalError
+        As `citypanel.capital.perpetual_inventory`.
+    """
+    return by_variant(inputs, variants, _stocks)
+
+
+def _stocks(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+    column = {
+        "nominal": "investment_cny_10k",
+        "real": "investment_real_cny_10k",
+    }[options["initial_growth"]]
+    growth = initial_growth(
+        rows,
+        unit="city_id",
+        period="year",
+        investment=column,
+        first=GROWTH_FIRST,
+        last=GROWTH_LAST,
+    )
+    stocks = perpetual_inventory(
+        rows.loc[rows["year"] <= options["last_year"]],
+        unit="city_id",
+        period="year",
+        investment="investment_real_cny_10k",
+        growth=growth,
+        depreciation=options["depreciation"],
+        initial_capital=options["initial_capital"],
+        first_period=options["capital_first_year"],
+    )
+    return stocks.rename(columns={"capital_real": "capital_real_cny_10k"})

@@ -1,0 +1,248 @@
+"""The paper's regressions and its event study, for every variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from citypanel import did
+from citypanel.errors import EstimationError
+from citypanel.study.variants import by_variant
+
+TREATMENT = "sydid"
+CONTROLS = ("eco", "ind", "inf", "edu", "sca", "tra", "con")
+OUTCOME = "outcome"
+REFERENCE_EVENT_TIME = -1
+
+REGRESSION_COLUMNS = {
+    "paper_table": "string",
+    "paper_column": "string",
+    "term": "string",
+    "estimate": "float64",
+    "std_error": "float64",
+    "t": "float64",
+    "p_value": "float64",
+    "n_obs": "Int64",
+    "n_cities": "Int64",
+    "n_treated_cities": "Int64",
+    "n_treated_city_years": "Int64",
+    "r2_within": "float64",
+    "r2_partial": "float64",
+    "assumed_share": "float64",
+    "specification": "string",
+    "note": "string",
+}
+EVENT_COLUMNS = {
+    "estimator": "string",
+    "event_time": "Int64",
+    "estimate": "float64",
+    "std_error": "float64",
+    "conf_low": "float64",
+    "conf_high": "float64",
+    "p_value": "float64",
+    "n_treated_cities": "Int64",
+    "n_obs": "Int64",
+    "n_cities": "Int64",
+    "leads_f": "float64",
+    "leads_df": "Int64",
+    "leads_p_value": "float64",
+    "specification": "string",
+    "note": "string",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a regression table.
+
+    `keep` selects the city-years; `years_ahead` moves the outcome (the paper calls it
+    lagged and means that the effect comes later).
+    """
+
+    table: str
+    name: str
+    controls: bool
+    sample: str = "all cities"
+    keep: Callable[[pd.DataFrame], pd.Series] | None = None
+    years_ahead: int = 0
+
+
+def _in_region(region: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda panel: panel["region"] == region
+
+
+COLUMNS = (
+    Column("3", "(1)", controls=False),
+    Column("3", "(2)", controls=True),
+    *(
+        Column("4", region, True, f"{region} cities", _in_region(region))
+        for region in ("eastern", "central", "western", "northeastern")
+    ),
+    Column("5", "(1)", True, years_ahead=1),
+    Column("5", "(2)", True, years_ahead=2),
+    Column(
+        "5",
+        "(3)",
+        True,
+        "without the four municipalities",
+        lambda panel: ~panel["is_municipality"].astype(bool),
+    ),
+)
+
+
+def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Tables 3, 4 and 5 for every variant.
+
+    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it, by linearmodels'
+    PanelOLS, standard errors clustered by city.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        variant, city_id, year, outcome, outcome_name, sydid, cohort, the controls,
+        region, is_municipality, is_capital_assumed.
+    variants : DataFrame
+        variant, variant_order, standard_errors.
+
+    Returns
+    -------
+    DataFrame
+        variant and the columns of `REGRESSION_COLUMNS`, one row per term: `sydid`, each
+        control, `const`. A control with a year without data has a row that says so in
+        place of an estimate; a regression that cannot be estimated has one row, its
+        reason in `note`. `assumed_share` is the share (0-1) of the treated city-years
+        whose outcome rests on assumed investment.
+    """
+    return by_variant(panel, variants, _tables)
+
+
+def _tables(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+    pieces = [_regression(panel, column, options) for column in COLUMNS]
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _regression(
+    panel: pd.DataFrame, column: Column, options: pd.Series
+) -> pd.DataFrame:
+    rows = panel if column.keep is None else panel.loc[column.keep(panel)]
+    rows = _years_ahead(rows, column.years_ahead)
+    rows = rows.loc[rows[OUTCOME].notna()]
+    controls, without_data = _usable_controls(rows) if column.controls else ([], {})
+    treated = rows.loc[rows[TREATMENT] > 0]
+    common = {
+        "paper_table": column.table,
+        "paper_column": column.name,
+        "n_treated_cities": treated["city_id"].nunique(),
+        "n_treated_city_years": len(treated),
+        "assumed_share": treated["is_capital_assumed"].astype(float).mean(),
+        "specification": _specification(panel, column, controls, options),
+    }
+    try:
+        fitted = did.twfe(
+            rows,
+            outcome=OUTCOME,
+            treatment=TREATMENT,
+            unit="city_id",
+            period="year",
+            controls=controls,
+            standard_errors=options["standard_errors"],
+        )
+    except EstimationError as error:
+        problem, *places = str(error).splitlines()
+        reason = " ".join([problem, *(p.strip("- ") for p in places[:1])])
+        frame = pd.DataFrame(
+            [{"term": TREATMENT, "note": f"not estimated: {reason}"}]
+        )
+    else:
+        frame = fitted.loc[fitted["aggregation"] == "coefficient"].rename(
+            columns={"statistic": "t", "n_units": "n_cities"}
+        )
+        frame = frame.drop(columns="n_treated_units")
+    dropped = pd.DataFrame(
+        [{"term": term, "note": note} for term, note in without_data.items()]
+    )
+    frame = pd.concat([frame, dropped], ignore_index=True).assign(**common)
+    return frame.reindex(columns=list(REGRESSION_COLUMNS)).astype(REGRESSION_COLUMNS)
+
+
+def _years_ahead(panel: pd.DataFrame, years: int) -> pd.DataFrame:
+    """Put the outcome, and what it rests on, of `years` later in each row."""
+    if not years:
+        return panel
+    moved = ["outcome", "is_capital_assumed"]
+    later = panel[["city_id", "year", *moved]].assign(year=panel["year"] - years)
+    return panel.drop(columns=moved).merge(later, on=["city_id", "year"])
+
+
+def _usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """Controls with data in every year, and of the others why they drop out."""
+    usable, without_data = [], {}
+    for control in CONTROLS:
+        n_values = rows.groupby("year")[control].count()
+        empty = n_values.index[n_values == 0]
+        if len(empty):
+            years = ", ".join(map(str, empty))
+            without_data[control] = f"dropped from the regression: no data in {years}"
+        else:
+            usable.append(control)
+    return usable, without_data
+
+
+def _specification(panel, column, controls, options) -> str:
+    outcome = panel["outcome_name"].iloc[0]
+    if column.years_ahead:
+        plural = "s" if column.years_ahead > 1 else ""
+        outcome += f" {column.years_ahead} year{plural} ahead"
+    return (
+        f"{outcome} on {', '.join([TREATMENT, *controls])}; city and year effects; "
+        f"standard errors clustered by city ({options['standard_errors']}); "
+        f"{column.sample}"
+    )
+
+
+def event_studies(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Figure 1: two-way fixed effects by event time, reference period -1.
+
+    Parameters
+    ----------
+    panel, variants : DataFrame
+        As `regressions`.
+
+    Returns
+    -------
+    DataFrame
+        variant and the columns of `EVENT_COLUMNS`, one row per event time. An event
+        time that rests on one city has no standard error and says so. leads_f is the
+        Wald test, divided by its leads_df restrictions, of all leads being zero.
+    """
+    return by_variant(panel, variants, _event_study)
+
+
+def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+    fitted = did.event_study(
+        panel.loc[panel[OUTCOME].notna()],
+        outcome=OUTCOME,
+        cohort="cohort",
+        unit="city_id",
+        period="year",
+        reference=REFERENCE_EVENT_TIME,
+        standard_errors=options["standard_errors"],
+    )
+    frame = fitted.loc[fitted["aggregation"] == "event"].rename(
+        columns={"n_treated_units": "n_treated_cities", "n_units": "n_cities"}
+    )
+    test = fitted.loc[fitted["aggregation"] == "test"].iloc[0]
+    tested = frame["std_error"].notna() & (frame["event_time"] < REFERENCE_EVENT_TIME)
+    frame = frame.assign(
+        leads_f=test["statistic"],
+        leads_df=int(tested.sum()),
+        leads_p_value=test["p_value"],
+        specification=(
+            f"{panel['outcome_name'].iloc[0]} on event time, reference "
+            f"{REFERENCE_EVENT_TIME}; city and year effects; standard errors clustered "
+            f"by city ({options['standard_errors']}); all cities"
+        ),
+    )
+    return frame.reindex(columns=list(EVENT_COLUMNS)).astype(EVENT_COLUMNS)
