@@ -2,5 +2,6 @@
 
 from .distances import distance
 from .malmquist import malmquist
+from .summaries import summarise
 
-__all__ = ["distance", "malmquist"]
+__all__ = ["distance", "malmquist", "summarise"]
