@@ -31,6 +31,10 @@ class FrontierError(CityPanelError):
     """A distance function or an index of them cannot be computed."""
 
 
+class FrontierWarning(UserWarning):
+    """A frontier was computed, but from fewer data than its reader may think."""
+
+
 class EstimationError(CityPanelError):
     """A regression or another estimator cannot be computed."""
 

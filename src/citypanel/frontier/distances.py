@@ -1,0 +1,177 @@
+"""Distances of every unit and period to the technology of one or more periods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..errors import OptionError, describe
+from .engine import SOLVERS
+from .evaluation import REASONS, Evaluator
+from .metafrontier import groups_of
+from .panel import prepare
+from .references import Reference, make_reference
+from .technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
+
+MEASURES = ("shephard", "farrell")
+
+
+def distance(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    orientation: str = "output",
+    returns_to_scale: str = "crs",
+    reference: str = "contemporaneous",
+    lags: Sequence[int] = (0,),
+    measure: str = "shephard",
+    window: int | None = None,
+    group: str | None = None,
+    reference_units: Iterable[object] | None = None,
+    solver: str = "auto",
+) -> pd.DataFrame:
+    """DEA distances of every unit and period.
+
+    Shephard's output distance is D(x, y) = min{d : (x, y / d) feasible}: 1 on the
+    frontier, below 1 inside, above 1 for a plan beyond a technology it is not part of.
+    Shephard's input distance is D(x, y) = max{d : (x / d, y) feasible}: 1 on the
+    frontier, above 1 inside. Farrell's measures are their reciprocals.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        One row a unit and period, in any order; it may be unbalanced.
+    unit, period : str
+        Key columns.
+    outputs, inputs : sequence of str
+        Columns in any positive unit of measurement.
+    orientation : {"output", "input"}
+        What moves to the frontier.
+    returns_to_scale : {"crs", "vrs", "nirs", "ndrs"}
+        Constant, variable, non-increasing or non-decreasing returns.
+    reference : str
+        The technology of a period: see `malmquist`. `biennial` pools the evaluated
+        period and the reference period (lag 0: the period and the next one).
+        `metafrontier` adds the distance to the unit's own group and the technology
+        gap ratio.
+    lags : sequence of int
+        Reference period minus own period, in steps of the panel's periods: (0,) is
+        the own period, (-1, 0, 1) what DEAP prints.
+    measure : {"shephard", "farrell"}
+        Farrell's output measure is >= 1 inside, his input measure <= 1.
+    window, group, reference_units, solver
+        See `malmquist`.
+
+    Returns
+    -------
+    DataFrame
+        One row a unit, period and reference period, sorted so: unit, period,
+        `period_reference`, `distance`, `reason` (null, or why the distance is null),
+        and `distance_group`, `tgr` under `metafrontier`. `attrs["dropped"]` and
+        `attrs["certificate"]` as in `malmquist`.
+
+    Raises
+    ------
+    OptionError, PanelError
+        See `malmquist`.
+    """
+    check_option("orientation", orientation, ORIENTATIONS)
+    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
+    check_option("measure", measure, MEASURES)
+    check_option("solver", solver, SOLVERS)
+    if (reference == "metafrontier") != (group is not None):
+        raise OptionError(
+            describe(
+                "reference='metafrontier' and group=<column> belong together; "
+                f"got reference={reference!r}, group={group!r}",
+                consequence="no distance was computed",
+                remedy="give both or neither",
+            )
+        )
+    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
+    scheme = make_reference(
+        data, reference=reference, window=window, reference_units=reference_units
+    )
+    evaluator = Evaluator(data, orientation, solver)
+    n_periods = len(data.periods)
+    rows = np.repeat(np.arange(len(data.unit_of)), len(lags))
+    target = data.period_of[rows] + np.tile(np.sort(np.asarray(lags)), len(data.unit_of))
+    inside = (target >= 0) & (target < n_periods)
+    rows, target = rows[inside], target[inside]
+    efficiency, status = _efficiencies(
+        evaluator, scheme, rows, target, returns_to_scale, None
+    )
+    columns = {"distance": _measured(efficiency, orientation, measure)}
+    reason = _texts(status)
+    if group is not None:
+        _, codes = groups_of(data, group)
+        own, own_status = _efficiencies(
+            evaluator, scheme, rows, target, returns_to_scale, codes
+        )
+        columns["distance_group"] = _measured(own, orientation, measure)
+        columns["tgr"] = efficiency / own
+        group_reason = _texts(own_status)
+        reason = np.where(reason == None, group_reason, reason)  # noqa: E711
+    frame = pd.DataFrame(
+        {
+            unit: data.units[data.unit_of[rows]],
+            period: data.periods[data.period_of[rows]],
+            "period_reference": data.periods[target],
+            **columns,
+            "reason": reason,
+        }
+    )
+    frame.attrs["dropped"] = data.dropped
+    frame.attrs["certificate"] = evaluator.tally.report()
+    return frame
+
+
+def _efficiencies(
+    evaluator: Evaluator,
+    scheme: Reference,
+    rows: np.ndarray,
+    target: np.ndarray,
+    returns_to_scale: str,
+    groups: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Efficiencies of rows against the technologies of target periods."""
+    values = np.full(len(rows), np.nan)
+    status = np.zeros(len(rows), dtype=int)
+    period_of = evaluator.panel.period_of
+    last = len(evaluator.panel.periods) - 1
+    labels = np.zeros(len(rows), dtype=int) if groups is None else groups[rows]
+    own = period_of[rows]
+    keys = np.column_stack([own, target, labels])
+    for own_period, period, label in np.unique(keys, axis=0):
+        where = np.flatnonzero((keys == (own_period, period, label)).all(axis=1))
+        a, b = sorted((int(own_period), int(period)))
+        if a == b:
+            a, b = (a, a + 1) if a < last else (a - 1, a)
+        span = scheme.pooled(a, b) or scheme.own(int(period))
+        members = scheme.rows(span)
+        if groups is not None:
+            members = members[groups[members] == label]
+        key = (span, int(label) if groups is not None else None)
+        technology = evaluator.technology(key, members, returns_to_scale)
+        values[where], status[where] = evaluator.efficiencies(
+            technology, rows[where], rows[where]
+        )
+    return values, status
+
+
+def _measured(efficiency: np.ndarray, orientation: str, measure: str) -> np.ndarray:
+    """An efficiency as Shephard's or Farrell's measure."""
+    reciprocal = (orientation == "input") == (measure == "shephard")
+    return 1.0 / efficiency if reciprocal else efficiency
+
+
+def _texts(status: np.ndarray) -> np.ndarray:
+    reason = np.full(len(status), None, dtype=object)
+    for row in np.flatnonzero(status):
+        reason[row] = REASONS[int(status[row])]
+    return reason

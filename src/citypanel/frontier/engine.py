@@ -1,0 +1,352 @@
+"""How far each plan can move: the choice of method, the certificate, the repair.
+
+Every optimum is certified. A pair of intensities and prices proves it when the
+intensities reach the moved point, the prices support the technology and the value
+does not rest on a cancellation; what is not proved to `CERTIFIED` is solved again,
+by the dual simplex method and, in the end, in rational arithmetic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .exact import solve_exactly
+from .hull import BLOCK, Facets, find_facets
+from .linear import solve_linear
+from .simplex import INFEASIBLE, OPTIMAL, can_start, solve_bases, starting_bases
+from .technology import Technology
+
+SOLVERS = ("auto", "hull", "simplex", "lp")
+
+#: Relative error up to which a value counts as proved.
+CERTIFIED = 1e-9
+
+#: A point this far beyond a facet, as a share of the terms of p.q, is on it.
+ROUNDING = 1e-12
+
+#: Cone dimension up to which `auto` takes the hull. Beyond it facets outnumber
+#: the pivots they would save.
+HULL_DIMENSION = 4
+
+FINE, OUTSIDE, UNBOUNDED, UNPROVED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Optima of one technology's programmes and how they were proved.
+
+    Attributes
+    ----------
+    t : ndarray (n,)
+        Optima; not a number unless `status` is `FINE`.
+    status : ndarray (n,)
+        `FINE`, `OUTSIDE` (infeasible), `UNBOUNDED` or `UNPROVED`.
+    by_hull, by_simplex, by_lp, by_rational : int
+        How many programmes were settled by each method.
+    """
+
+    t: np.ndarray
+    status: np.ndarray
+    by_hull: int = 0
+    by_simplex: int = 0
+    by_lp: int = 0
+    by_rational: int = 0
+
+
+def solve(
+    technology: Technology,
+    q: np.ndarray,
+    r: np.ndarray,
+    *,
+    radial: bool,
+    solver: str = "auto",
+) -> Solution:
+    """Maximise t such that q + t r stays in the technology, for every row.
+
+    Parameters
+    ----------
+    technology : Technology
+        The reference.
+    q, r : ndarray (n, d)
+        Points and directions.
+    radial : bool
+        True for output and input distances, where t is a ratio and its relative
+        error counts; False for directional ones, where 1 + t is used.
+    solver : {"auto", "hull", "simplex", "lp"}
+        `hull` takes facets, `simplex` the batched dual simplex method, `lp` HiGHS;
+        `auto` takes the hull up to `HULL_DIMENSION` dimensions. The answer is the
+        same; the cost is not.
+
+    Returns
+    -------
+    Solution
+        Certified optima.
+    """
+    n = len(q)
+    t = np.full(n, np.nan)
+    status = np.full(n, UNPROVED)
+    counts = {"by_hull": 0, "by_simplex": 0, "by_lp": 0, "by_rational": 0}
+    hints: dict[int, list[np.ndarray]] = {}
+    if solver == "hull" or (solver == "auto" and _hull_pays(technology)):
+        facets = find_facets(technology)
+        if facets is not None and len(facets.prices):
+            t, status = _by_facets(facets, q, r, radial, t, status)
+            counts["by_hull"] = int((status != UNPROVED).sum())
+    open_rows = np.flatnonzero(status == UNPROVED)
+    if len(open_rows) and solver != "lp" and can_start(technology):
+        settled = _by_bases(technology, q, r, radial, open_rows, t, status, hints)
+        counts["by_simplex"] = settled
+    elif len(open_rows):
+        counts["by_lp"] = _by_lp(technology, q, r, radial, open_rows, t, status, hints)
+    open_rows = np.flatnonzero(status == UNPROVED)
+    if len(open_rows):
+        counts["by_rational"] = _by_rational(
+            technology, q, r, open_rows, t, status, hints
+        )
+    return Solution(t, status, **counts)
+
+
+def _hull_pays(technology: Technology) -> bool:
+    return technology.dimension <= HULL_DIMENSION or not can_start(technology)
+
+
+def _by_facets(
+    facets: Facets,
+    q: np.ndarray,
+    r: np.ndarray,
+    radial: bool,
+    t: np.ndarray,
+    status: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum ratio over facets, block by block, and its certificate."""
+    step = max(1, BLOCK // len(facets.prices))
+    for start in range(0, len(q), step):
+        part = slice(start, start + step)
+        ratio = _minimum_ratio if radial else _bracketed_ratio
+        t[part], facet, status[part] = ratio(facets.prices, q[part], r[part])
+        fine = status[part] == FINE
+        proved = _proved(facets, q[part], r[part], t[part], facet, radial)
+        status[part] = np.where(fine & ~proved, UNPROVED, status[part])
+    t[status != FINE] = np.nan
+    return t, status
+
+
+def _minimum_ratio(
+    prices: np.ndarray, q: np.ndarray, r: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """t = min p.q / p.(-r) where prices and directions make p.(-r) >= 0."""
+    value = q @ prices.T
+    gain = r @ -prices.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(value, gain, out=value)
+    facet = value.argmin(axis=1)
+    each = np.arange(len(q))
+    t = value[each, facet]
+    status = np.full(len(q), FINE)
+    odd = ~np.isfinite(t)
+    if odd.any():
+        t[odd], facet[odd], status[odd] = _doubtful_ratio(prices, q[odd], r[odd])
+    return t, facet, status
+
+
+def _doubtful_ratio(
+    prices: np.ndarray, q: np.ndarray, r: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same where some p.(-r) is zero: such a facet asks for p.q >= 0."""
+    value = q @ prices.T
+    gain = r @ -prices.T
+    size = np.abs(q) @ np.abs(prices).T
+    flat = gain == 0
+    status = np.full(len(q), FINE)
+    beyond = np.where(flat, value, 0.0) / np.maximum(size, 1e-300)
+    lowest = beyond.min(axis=1)
+    status[lowest < -ROUNDING] = UNPROVED
+    status[lowest < -CERTIFIED] = OUTSIDE
+    value = np.divide(value, gain, out=np.full_like(value, np.inf), where=~flat)
+    facet = value.argmin(axis=1)
+    t = value[np.arange(len(q)), facet]
+    status[(status == FINE) & ~np.isfinite(t)] = UNBOUNDED
+    return t, facet, status
+
+
+def _bracketed_ratio(
+    prices: np.ndarray, q: np.ndarray, r: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """t between the facets the direction leaves by and those it enters by."""
+    value = q @ prices.T
+    gain = r @ -prices.T
+    size = np.abs(r) @ np.abs(prices).T
+    leaves = gain > ROUNDING * size
+    enters = gain < -ROUNDING * size
+    flat = ~leaves & ~enters
+    ratio = np.divide(value, gain, out=np.full_like(value, np.inf), where=leaves)
+    facet = ratio.argmin(axis=1)
+    t = ratio[np.arange(len(q)), facet]
+    lower = np.divide(value, gain, out=np.full_like(value, -np.inf), where=enters)
+    lowest = lower.max(axis=1)
+    terms = np.abs(q) @ np.abs(prices).T
+    beyond = (np.where(flat, value, 0.0) / np.maximum(terms, 1e-300)).min(axis=1)
+    status = np.full(len(q), FINE)
+    status[~np.isfinite(t)] = UNBOUNDED
+    with np.errstate(invalid="ignore"):
+        excess = (lowest - t) / np.maximum(np.abs(t), 1.0)
+    status[(excess > ROUNDING) | (beyond < -ROUNDING)] = UNPROVED
+    status[(excess > CERTIFIED) | (beyond < -CERTIFIED)] = OUTSIDE
+    return t, facet, status
+
+
+def _proved(
+    facets: Facets,
+    q: np.ndarray,
+    r: np.ndarray,
+    t: np.ndarray,
+    facet: np.ndarray,
+    radial: bool,
+) -> np.ndarray:
+    """Whether the facet's own units reach the moved point, and without cancellation."""
+    reached = np.where(np.isfinite(t), t, 0.0)
+    moved = reached[:, None] * r
+    point = q + moved
+    weights = (point[:, None, :] @ facets.inverse[facet])[:, 0, :-1]
+    np.maximum(weights, 0.0, out=weights)
+    basis = facets.basis[facet]
+    missed = np.abs(point - (weights[:, None, :] @ basis)[:, 0])
+    scale = np.abs(q) + np.abs(moved)
+    empty = scale == 0
+    if empty.any():
+        scale = np.where(
+            empty, (weights[:, None, :] @ np.abs(basis))[:, 0] + 1e-300, scale
+        )
+    prices = facets.prices[facet]
+    terms = (np.abs(q) * np.abs(prices)).sum(axis=1)
+    gain = -(r * prices).sum(axis=1)
+    magnitude = np.abs(reached) if radial else np.maximum(np.abs(reached), 1.0)
+    error = np.finfo(float).eps * terms
+    return (
+        np.isfinite(t)
+        & (missed <= CERTIFIED * scale).all(axis=1)
+        & (error <= CERTIFIED * gain * magnitude)
+    )
+
+
+def _supported(technology: Technology, prices: np.ndarray) -> np.ndarray:
+    """Whether no column lies beyond a price vector, for every row of prices."""
+    columns = technology.columns
+    absolute = np.abs(columns)
+    fine = np.empty(len(prices), dtype=bool)
+    step = max(1, (1 << 20) // len(columns))
+    for start in range(0, len(prices), step):
+        part = slice(start, start + step)
+        value = prices[part] @ columns.T
+        size = np.abs(prices[part]) @ absolute.T
+        fine[part] = (value >= -CERTIFIED * size).all(axis=1)
+    return fine
+
+
+def _certificate(
+    technology: Technology,
+    q: np.ndarray,
+    r: np.ndarray,
+    t: np.ndarray,
+    members: np.ndarray,
+    intensities: np.ndarray,
+    prices: np.ndarray,
+    radial: bool,
+) -> np.ndarray:
+    """Whether a basis, its intensities and its prices prove t."""
+    basis = technology.columns[members]
+    weights = np.maximum(np.nan_to_num(intensities), 0.0)
+    moved = np.nan_to_num(t)[:, None] * r
+    reached = (weights[:, None, :] @ basis)[:, 0]
+    scale = np.abs(q) + np.abs(moved)
+    used = (weights[:, None, :] @ np.abs(basis))[:, 0] + 1e-300
+    scale = np.where(scale == 0, used, scale)
+    missed = np.abs(q + moved - reached)
+    prices = np.nan_to_num(prices)
+    magnitude = np.abs(t) if radial else np.maximum(np.abs(t), 1.0)
+    error = np.finfo(float).eps * (np.abs(q) * np.abs(prices)).sum(axis=1)
+    gain = -(r * prices).sum(axis=1)
+    gap = np.abs((q * prices).sum(axis=1) - gain * t)
+    with np.errstate(invalid="ignore"):
+        return (
+            np.isfinite(t)
+            & (missed <= CERTIFIED * scale).all(axis=1)
+            & (np.maximum(error, gap) <= CERTIFIED * gain * magnitude)
+            & _supported(technology, prices)
+        )
+
+
+def _by_bases(technology, q, r, radial, rows, t, status, hints) -> int:
+    """Dual simplex for some rows; fills t and status, leaves hints for the rest."""
+    found = solve_bases(technology, q[rows], r[rows])
+    proved = (found.status == OPTIMAL) & _certificate(
+        technology,
+        q[rows],
+        r[rows],
+        found.t,
+        found.members,
+        found.intensities,
+        found.prices,
+        radial,
+    )
+    outside = found.status == INFEASIBLE
+    t[rows[proved]] = found.t[proved]
+    status[rows[proved]] = FINE
+    status[rows[outside]] = OUTSIDE
+    for k in np.flatnonzero(~proved & ~outside):
+        hints[int(rows[k])] = [found.members[k]]
+    return int((proved | outside).sum())
+
+
+def _by_lp(technology, q, r, radial, rows, t, status, hints) -> int:
+    """HiGHS for some rows; fills t and status."""
+    settled = 0
+    verdicts = {"infeasible": OUTSIDE, "unbounded": UNBOUNDED}
+    every = np.arange(len(technology.columns))[None]
+    for row in rows:
+        answer = solve_linear(technology, q[row], r[row])
+        if answer.status in verdicts:
+            status[row] = verdicts[answer.status]
+            settled += 1
+            continue
+        if answer.status != "optimal":
+            continue
+        point = slice(row, row + 1)
+        if _certificate(
+            technology,
+            q[point],
+            r[point],
+            np.array([answer.t]),
+            every,
+            answer.intensities[None],
+            answer.prices[None],
+            radial,
+        )[0]:
+            t[row], status[row] = answer.t, FINE
+            settled += 1
+        else:
+            heaviest = np.argsort(-answer.intensities, kind="stable")
+            hints[int(row)] = [np.sort(heaviest[: technology.dimension - 1])]
+    return settled
+
+
+def _by_rational(technology, q, r, rows, t, status, hints) -> int:
+    """Rational arithmetic for what floating point could not prove."""
+    settled = 0
+    if can_start(technology):
+        standard, _ = starting_bases(technology, q[rows], r[rows])
+    else:
+        standard = np.empty((len(rows), 0), dtype=int)
+    for k, row in enumerate(rows):
+        starts = [*hints.get(int(row), [])]
+        if standard.shape[1]:
+            starts.append(standard[k])
+        answer = solve_exactly(technology, q[row], r[row], starts)
+        if answer is None:
+            continue
+        settled += 1
+        t[row] = answer[0]
+        status[row] = FINE if np.isfinite(answer[0]) else OUTSIDE
+    return settled

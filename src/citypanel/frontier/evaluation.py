@@ -1,0 +1,206 @@
+"""Distances of many plans to many technologies, each technology built once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .engine import FINE, OUTSIDE, UNBOUNDED, Solution, solve
+from .panel import Panel
+from .technology import (
+    Technology,
+    build_technology,
+    input_programmes,
+    output_programmes,
+)
+
+#: What a distance's status is called in a reason column.
+REASONS = {
+    OUTSIDE: "infeasible",
+    UNBOUNDED: "unbounded",
+    3: "not certified",
+    4: "all outputs are zero",
+}
+NO_OUTPUT = 4
+
+
+@dataclass
+class Tally:
+    """How many programmes were solved and by what.
+
+    Attributes
+    ----------
+    programmes, by_closed_form, by_hull, by_simplex, by_lp, by_rational : int
+        Counts; `by_simplex` and `by_rational` after the hull are repairs.
+    infeasible, not_certified : int
+        How many have no value, and how many could not be proved.
+    """
+
+    programmes: int = 0
+    by_closed_form: int = 0
+    by_hull: int = 0
+    by_simplex: int = 0
+    by_lp: int = 0
+    by_rational: int = 0
+    infeasible: int = 0
+    not_certified: int = 0
+
+    def add(self, solution: Solution) -> None:
+        """Count one technology's programmes."""
+        self.programmes += len(solution.t)
+        self.by_hull += solution.by_hull
+        self.by_simplex += solution.by_simplex
+        self.by_lp += solution.by_lp
+        self.by_rational += solution.by_rational
+        self.infeasible += int((solution.status == OUTSIDE).sum())
+        self.not_certified += int((solution.status == 3).sum())
+
+    def report(self) -> dict[str, int]:
+        """The counts as a plain dict."""
+        return dict(self.__dict__)
+
+
+@dataclass
+class Evaluator:
+    """Radial efficiencies of plans of one panel.
+
+    An efficiency is Shephard's output distance D = min{d : (x, y / d) feasible} or,
+    input-oriented, Farrell's theta = min{h : (h x, y) feasible}: both are at most 1
+    for a plan of the technology itself.
+
+    Attributes
+    ----------
+    panel : Panel
+        The data.
+    orientation : str
+        `output` or `input`.
+    solver : str
+        See `engine.solve`.
+    tally : Tally
+        Counts so far.
+    """
+
+    panel: Panel
+    orientation: str
+    solver: str = "auto"
+    tally: Tally = field(default_factory=Tally)
+    _technologies: dict[Hashable, Technology] = field(default_factory=dict)
+
+    def technology(
+        self, key: Hashable, rows: np.ndarray, returns_to_scale: str
+    ) -> Technology:
+        """The technology of some rows, built at the first call for its key."""
+        full = (key, returns_to_scale)
+        if full not in self._technologies:
+            self._technologies[full] = build_technology(
+                self.panel.inputs[rows],
+                self.panel.outputs[rows],
+                returns_to_scale=returns_to_scale,
+                members=rows,
+            )
+        return self._technologies[full]
+
+    def efficiencies(
+        self, technology: Technology, of_inputs: np.ndarray, of_outputs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Efficiencies of the plans (x of one row, y of another).
+
+        Parameters
+        ----------
+        technology : Technology
+            The reference.
+        of_inputs, of_outputs : ndarray (k,)
+            Rows of the panel that give the inputs and the outputs.
+
+        Returns
+        -------
+        values : ndarray (k,)
+            Not a number where the status is not `FINE`.
+        status : ndarray (k,)
+            See `REASONS`.
+        """
+        return radial_efficiencies(
+            technology,
+            self.panel.inputs[of_inputs],
+            self.panel.outputs[of_outputs],
+            orientation=self.orientation,
+            solver=self.solver,
+            tally=self.tally,
+        )
+
+
+def radial_efficiencies(
+    technology: Technology,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    *,
+    orientation: str,
+    solver: str = "auto",
+    tally: Tally | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shephard output distances or Farrell input efficiencies to one technology.
+
+    Parameters
+    ----------
+    technology : Technology
+        The reference.
+    inputs, outputs : ndarray (n, m), (n, s)
+        Plans in the technology's units.
+    orientation : {"output", "input"}
+        What moves.
+    solver : str
+        See `engine.solve`. One input and one output under constant returns have the
+        closed form (y / x) / max(Y / X), whatever the solver.
+    tally : Tally, optional
+        Counts to add to.
+
+    Returns
+    -------
+    values, status : ndarray (n,)
+        See `Evaluator.efficiencies`.
+    """
+    if technology.dimension == 2 and solver in ("auto", "hull"):
+        values, status = _closed_form(technology, inputs, outputs)
+        if tally is not None:
+            tally.programmes += len(values)
+            tally.by_closed_form += len(values)
+        return values, status
+    programmes = output_programmes if orientation == "output" else input_programmes
+    producing = outputs.any(axis=1)
+    if not producing.all():
+        values = np.full(len(inputs), np.nan)
+        status = np.full(len(inputs), NO_OUTPUT)
+        values[producing], status[producing] = radial_efficiencies(
+            technology,
+            inputs[producing],
+            outputs[producing],
+            orientation=orientation,
+            solver=solver,
+            tally=tally,
+        )
+        return values, status
+    q, r = programmes(technology, inputs, outputs)
+    solution = solve(technology, q, r, radial=True, solver=solver)
+    if tally is not None:
+        tally.add(solution)
+    if orientation == "input":
+        return -solution.t, solution.status
+    with np.errstate(divide="ignore"):
+        return 1.0 / solution.t, solution.status
+
+
+def _closed_form(
+    technology: Technology, inputs: np.ndarray, outputs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One input, one output, constant returns."""
+    best = (-technology.generators[:, 1] / technology.generators[:, 0]).max()
+    status = np.full(len(inputs), FINE)
+    status[outputs[:, 0] == 0] = NO_OUTPUT
+    if best == 0:
+        status[:] = np.where(status == FINE, OUTSIDE, status)
+        return np.full(len(inputs), np.nan), status
+    values = outputs[:, 0] / inputs[:, 0] / best
+    values[status != FINE] = np.nan
+    return values, status

@@ -1,0 +1,304 @@
+"""The Malmquist productivity index and its components.
+
+Every index is above 1 when productivity rises, in both orientations. With e^s(t)
+the efficiency of a unit's plan of period t against the technology of period s
+(Shephard's output distance, or Farrell's theta = 1 / Shephard's input distance),
+
+    tfpch  = sqrt( e^a(b) / e^a(a)  x  e^b(b) / e^b(a) )
+    effch  = e^b(b) / e^a(a)
+    techch = tfpch / effch
+    pech   = v^b(b) / v^a(a)      (v: variable returns to scale)
+    sech   = effch under constant returns / pech
+
+for a change from period a to period b (Färe, Grosskopf, Norris and Zhang 1994).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..errors import OptionError, PanelError, describe
+from .decompositions import DECOMPOSITIONS, FORMS, decompose
+from .engine import SOLVERS
+from .evaluation import Evaluator
+from .metafrontier import group_columns
+from .panel import Panel, plain, prepare
+from .references import make_reference
+from .technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
+
+BASES = ("adjacent", "first")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Pairs of rows: a unit's earlier and later period."""
+
+    before: np.ndarray
+    after: np.ndarray
+    period_from: np.ndarray
+    period_to: np.ndarray
+
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows before and after, periods from and to."""
+        return self.before, self.after, self.period_from, self.period_to
+
+
+def malmquist(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    orientation: str = "output",
+    decomposition: str = "fgnz",
+    reference: str = "contemporaneous",
+    returns_to_scale: str = "crs",
+    base: str = "adjacent",
+    form: str = "geometric",
+    window: int | None = None,
+    group: str | None = None,
+    reference_units: Iterable[object] | None = None,
+    keep_distances: bool = False,
+    solver: str = "auto",
+) -> pd.DataFrame:
+    """Malmquist productivity changes of every unit of a panel.
+
+    Every index is > 1 when productivity rises, whatever the orientation. Output
+    distances are Shephard's (own period <= 1); the input index is formed on
+    theta = 1 / Shephard's input distance (own period <= 1), so that under constant
+    returns it equals the output index.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        One row a unit and period, in any order; it may be unbalanced.
+    unit, period : str
+        Key columns. Periods are compared in their sorted order.
+    outputs, inputs : sequence of str
+        Columns in any positive unit of measurement; the result does not depend on it.
+    orientation : {"output", "input"}
+        Expansion of outputs (default) or contraction of inputs.
+    decomposition : {"fgnz", "ray-desli", "grifell-lovell", "bias"}
+        `fgnz` (default): effch, techch, pech, sech of Färe et al. (1994). `ray-desli`:
+        Ray and Desli (1997), techch from variable returns, sech the change of the
+        scale factor. `grifell-lovell`: the generalised index of Grifell-Tatjé and
+        Lovell (1999), always from the base period. `bias`: fgnz and the columns obtech,
+        ibtech, matech, whose product is techch (Färe, Grifell-Tatjé, Grosskopf and
+        Lovell 1997).
+    reference : str
+        `contemporaneous` (default): the period's own observations. `sequential`: all
+        periods up to it. `window`: the last `window` periods. `biennial`: tfpch
+        against the two periods pooled (Pastor, Asmild and Lovell 2011). `global`:
+        tfpch against all periods pooled (Pastor and Lovell 2005); both have no
+        infeasible programmes and a circular or base-free tfpch. `metafrontier`: the
+        period's observations of all groups, with the index against the unit's own
+        group and the technology gap ratio beside it (O'Donnell, Rao and Battese 2008).
+    returns_to_scale : {"crs", "vrs", "nirs", "ndrs"}
+        Technology of tfpch, effch and techch; constant by default. pech and sech always
+        come from variable returns beside constant ones, so effch = pech x sech holds
+        under `crs`.
+    base : {"adjacent", "first"}
+        Compare with the period before (default) or with the first one.
+    form : {"geometric", "base"}
+        `ray-desli` only: mean of the two technologies, or the earlier one.
+    window : int, optional
+        Width with `reference="window"`; 3 by default.
+    group : str, optional
+        Column of groups, needed by `reference="metafrontier"`.
+    reference_units : iterable, optional
+        Units that may carry the frontier; the others are evaluated only.
+    keep_distances : bool
+        Add the distances behind the indices, as `e_<technology>_<plan>` columns.
+    solver : {"auto", "hull", "simplex", "lp"}
+        How programmes are solved; the values do not depend on it.
+
+    Returns
+    -------
+    DataFrame
+        One row a unit and period change, sorted by unit and period: unit, period (the
+        later one), `period_from`, tfpch, effch, techch, pech, sech, those of the
+        decomposition, and `reason`, null unless an index is null because a programme
+        is infeasible. `attrs["dropped"]` lists unit, period and reason of every row or
+        change that is not in it, `attrs["certificate"]` how the programmes were solved
+        and certified.
+
+    Raises
+    ------
+    OptionError
+        An option has an unknown value, or options do not fit together.
+    PanelError
+        The panel cannot be used (see `panel.prepare`) or has fewer than two periods.
+
+    References
+    ----------
+    Färe, Grosskopf, Norris and Zhang (1994), American Economic Review 84.
+    """
+    check_option("orientation", orientation, ORIENTATIONS)
+    check_option("decomposition", decomposition, DECOMPOSITIONS)
+    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
+    check_option("base", base, BASES)
+    check_option("form", form, FORMS)
+    check_option("solver", solver, SOLVERS)
+    _check_combination(decomposition, reference, returns_to_scale, form, group)
+    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
+    scheme = make_reference(
+        data, reference=reference, window=window, reference_units=reference_units
+    )
+    changes, dropped = find_changes(data, base)
+    evaluator = Evaluator(data, orientation, solver)
+    columns, distances, reason = decompose(
+        evaluator,
+        scheme,
+        *changes.pairs(),
+        decomposition=decomposition,
+        returns_to_scale=returns_to_scale,
+        form=form,
+    )
+    if reference == "metafrontier":
+        more, group_reason = group_columns(
+            evaluator,
+            scheme,
+            *changes.pairs(),
+            group=group,
+            returns_to_scale=returns_to_scale,
+            distances=distances,
+        )
+        columns = {**columns, **more}
+        reason = join_texts(reason, group_reason, "group: ")
+    if keep_distances:
+        columns = {**columns, **distances}
+    frame = pd.DataFrame(
+        {
+            unit: data.units[data.unit_of[changes.after]],
+            period: data.periods[changes.period_to],
+            "period_from": data.periods[changes.period_from],
+            **columns,
+            "reason": reason,
+        }
+    )
+    frame.attrs["dropped"] = (*data.dropped, *dropped)
+    frame.attrs["certificate"] = evaluator.tally.report()
+    return frame
+
+
+def _check_combination(decomposition, reference, returns_to_scale, form, group) -> None:
+    """Options that have no meaning together."""
+    problem = ""
+    if decomposition in ("ray-desli", "grifell-lovell"):
+        if returns_to_scale != "crs":
+            problem = (
+                f"decomposition={decomposition!r} already uses constant and variable "
+                f"returns, so returns_to_scale={returns_to_scale!r} has no place in it"
+            )
+        elif reference in ("global", "biennial"):
+            problem = (
+                f"decomposition={decomposition!r} needs a technology for each of the two "
+                f"periods, which reference={reference!r} does not have"
+            )
+    elif decomposition == "bias" and reference in ("global", "biennial"):
+        problem = (
+            "the bias of technical change compares two technologies, and "
+            f"reference={reference!r} has one"
+        )
+    if form != "geometric" and decomposition != "ray-desli":
+        problem = f"form={form!r} belongs to decomposition='ray-desli'"
+    if (reference == "metafrontier") != (group is not None):
+        problem = (
+            "reference='metafrontier' and group=<column> belong together; "
+            f"got reference={reference!r}, group={group!r}"
+        )
+    if problem:
+        raise OptionError(
+            describe(
+                problem,
+                consequence="no index was computed",
+                remedy="change one of the two options",
+            )
+        )
+
+
+def find_changes(data: Panel, base: str) -> tuple[Changes, tuple[dict, ...]]:
+    """The pairs of periods in which each unit is observed.
+
+    Parameters
+    ----------
+    data : Panel
+        The panel.
+    base : {"adjacent", "first"}
+        Neighbouring periods of the panel, or each with the panel's first.
+
+    Returns
+    -------
+    changes : Changes
+        Sorted by unit and period.
+    dropped : tuple of dict
+        Unit, later period and reason of the changes that cannot be computed because
+        the unit is absent from one of the two periods.
+
+    Raises
+    ------
+    PanelError
+        When the panel has fewer than two periods, or no unit has two.
+    """
+    table = data.row_of()
+    n_periods = len(data.periods)
+    if n_periods < 2:
+        raise PanelError(
+            describe(
+                f"the panel has a single {data.period}",
+                [f"{data.period} {data.periods[0]}"],
+                consequence="a productivity change needs two",
+                remedy="add a period, or use `distance` for levels",
+            )
+        )
+    later = np.arange(1, n_periods)
+    earlier = later - 1 if base == "adjacent" else np.zeros_like(later)
+    before, after = table[:, earlier], table[:, later]
+    both = (before >= 0) & (after >= 0)
+    if not both.any():
+        raise PanelError(
+            describe(
+                f"no {data.unit} is observed in both periods of any change",
+                [f"{data.unit} {u}" for u in data.units],
+                remedy="check the key columns",
+            )
+        )
+    u, k = np.nonzero((after >= 0) != (before >= 0))
+    dropped = tuple(
+        {
+            data.unit: plain(data.units[i]),
+            data.period: plain(data.periods[later[j]]),
+            "reason": "no change: not observed in "
+            + str(data.periods[earlier[j] if before[i, j] < 0 else later[j]]),
+        }
+        for i, j in zip(u, k, strict=True)
+    )
+    k = np.nonzero(both)[1]
+    return Changes(before[both], after[both], earlier[k], later[k]), dropped
+
+
+def join_texts(first: np.ndarray, second: np.ndarray, prefix: str) -> np.ndarray:
+    """Two reason columns as one.
+
+    Parameters
+    ----------
+    first, second : ndarray (n,) of object
+        Texts or None.
+    prefix : str
+        Put before the second.
+
+    Returns
+    -------
+    ndarray (n,) of object
+        None where both are None.
+    """
+    joined = first.copy()
+    for row in np.flatnonzero(second != None):  # noqa: E711
+        text = prefix + second[row]
+        joined[row] = text if joined[row] is None else f"{joined[row]}; {text}"
+    return joined

@@ -1,0 +1,318 @@
+"""From a long frame to checked, sorted, scaled arrays."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..errors import FrontierWarning, OptionError, PanelError, describe
+from .technology import power_of_two_scales
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel ready for distance functions, sorted by unit and period.
+
+    Attributes
+    ----------
+    unit, period : str
+        Names of the key columns.
+    units, periods : ndarray
+        Distinct keys in order.
+    unit_of, period_of : ndarray (n,)
+        Position of each row's unit and period in them.
+    inputs, outputs, bads : ndarray (n, m), (n, s), (n, b)
+        Values divided by powers of two, so that no rounding enters.
+    input_scales, output_scales, bad_scales : ndarray
+        Those powers of two.
+    frame : DataFrame
+        The rows kept, in the same order.
+    dropped : tuple of dict
+        Rows that could not be used: unit, period and reason.
+    """
+
+    unit: str
+    period: str
+    units: np.ndarray
+    periods: np.ndarray
+    unit_of: np.ndarray
+    period_of: np.ndarray
+    inputs: np.ndarray
+    outputs: np.ndarray
+    bads: np.ndarray
+    input_scales: np.ndarray
+    output_scales: np.ndarray
+    bad_scales: np.ndarray
+    frame: pd.DataFrame
+    dropped: tuple[dict, ...]
+
+    def row_of(self) -> np.ndarray:
+        """Row number by unit and period, -1 where the unit is absent."""
+        table = np.full((len(self.units), len(self.periods)), -1)
+        table[self.unit_of, self.period_of] = np.arange(len(self.unit_of))
+        return table
+
+    def label(self, row: int) -> str:
+        """How messages name a row."""
+        return (
+            f"{self.unit} {self.units[self.unit_of[row]]}, "
+            f"{self.period} {self.periods[self.period_of[row]]}"
+        )
+
+
+def plain(value: object) -> object:
+    """A key as a plain Python value, so that reports can be written as JSON."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def prepare(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    bads: Sequence[str] = (),
+) -> Panel:
+    """Check a panel and turn it into arrays.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        One row a unit and period, in any order.
+    unit, period : str
+        Key columns.
+    outputs, inputs : sequence of str
+        Columns of outputs (>= 0, not all zero) and inputs (> 0).
+    bads : sequence of str
+        Columns of undesirable outputs (>= 0).
+
+    Returns
+    -------
+    Panel
+        Sorted by unit and period; independent of the order of rows.
+
+    Raises
+    ------
+    OptionError
+        No input or no output is named, or a column is named twice.
+    PanelError
+        A column is missing, a key is missing or duplicated, a value is not a number
+        or is infinite, an input is not positive, or an output is negative.
+
+    Warns
+    -----
+    FrontierWarning
+        A row has a missing value and is left out; a period has fewer units than
+        inputs plus outputs; the panel has one period.
+    """
+    outputs, inputs, bads = _names(outputs), _names(inputs), _names(bads)
+    measures = [*inputs, *outputs, *bads]
+    _check_names(inputs, outputs, [unit, period, *measures])
+    absent = [name for name in [unit, period, *measures] if name not in panel.columns]
+    if absent:
+        raise PanelError(
+            describe(
+                "columns are not in the panel",
+                absent,
+                consequence="no distance function was computed",
+                remedy=f"the panel has {', '.join(map(str, panel.columns))}",
+            )
+        )
+    if not len(panel):
+        raise PanelError(describe("the panel has no rows", remedy="pass some"))
+    _check_keys(panel, unit, period)
+    frame = panel.sort_values([unit, period], kind="stable").reset_index(drop=True)
+    values = np.column_stack([_numbers(frame, name, unit, period) for name in measures])
+    frame, values, dropped = _without_missing(frame, values, measures, unit, period)
+    m, s = len(inputs), len(outputs)
+    _check_signs(frame, values, measures, m, unit, period)
+    scales = power_of_two_scales(values)
+    values = values / scales
+    units, unit_of = np.unique(frame[unit].to_numpy(), return_inverse=True)
+    periods, period_of = np.unique(frame[period].to_numpy(), return_inverse=True)
+    prepared = Panel(
+        unit,
+        period,
+        units,
+        periods,
+        unit_of,
+        period_of,
+        np.ascontiguousarray(values[:, :m]),
+        np.ascontiguousarray(values[:, m : m + s]),
+        np.ascontiguousarray(values[:, m + s :]),
+        scales[:m],
+        scales[m : m + s],
+        scales[m + s :],
+        frame,
+        dropped,
+    )
+    _warn_of_thin_periods(prepared, m + s + len(bads))
+    return prepared
+
+
+def _names(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _check_names(inputs: list[str], outputs: list[str], names: list[str]) -> None:
+    for what, given in (("inputs", inputs), ("outputs", outputs)):
+        if not given:
+            raise OptionError(
+                describe(f"{what} names no column", remedy="name at least one column")
+            )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(
+            describe(
+                "a column is named more than once",
+                twice,
+                consequence="a technology with one variable twice has no facets",
+                remedy="name each key, input and output once",
+            )
+        )
+
+
+def _check_keys(panel: pd.DataFrame, unit: str, period: str) -> None:
+    keys = panel[[unit, period]]
+    missing = keys.isna().any(axis=1).to_numpy()
+    if missing.any():
+        raise PanelError(
+            describe(
+                f"a key ({unit}, {period}) is missing",
+                [f"row {label}" for label in panel.index[missing]],
+                consequence="the row belongs to no unit or no period",
+                remedy="fill the key or leave the row out",
+            )
+        )
+    duplicated = keys.duplicated(keep=False).to_numpy()
+    if duplicated.any():
+        repeated = keys[duplicated].drop_duplicates().sort_values([unit, period])
+        raise PanelError(
+            describe(
+                f"a key ({unit}, {period}) stands more than once",
+                [_place(unit, a, period, b) for a, b in repeated.to_numpy()],
+                consequence="the unit would be counted twice in the frontier and its "
+                "index would be ambiguous",
+                remedy="keep one row for each unit and period",
+            )
+        )
+
+
+def _place(unit: str, a: object, period: str, b: object) -> str:
+    return f"{unit} {a}, {period} {b}"
+
+
+def _numbers(frame: pd.DataFrame, name: str, unit: str, period: str) -> np.ndarray:
+    column = frame[name]
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = (numbers.isna() & column.notna()).to_numpy()
+    values = numbers.to_numpy(dtype=float, na_value=np.nan)
+    bad = bad | np.isinf(values)
+    if bad.any():
+        raise PanelError(
+            describe(
+                f"column {name} holds something that is not a finite number",
+                [
+                    f"{_place(unit, a, period, b)}: {value!r}"
+                    for a, b, value in frame.loc[bad, [unit, period, name]].to_numpy(
+                        dtype=object
+                    )
+                ],
+                consequence="every distance to a frontier with this unit on it",
+                remedy="mend the cell, or leave it empty to have the row left out",
+            )
+        )
+    return values
+
+
+def _without_missing(frame, values, measures, unit, period):
+    """Leave rows with a missing value out, and say so."""
+    missing = np.isnan(values)
+    rows = missing.any(axis=1)
+    if not rows.any():
+        return frame, values, ()
+    keys = frame.loc[rows, [unit, period]].to_numpy(dtype=object)
+    dropped = tuple(
+        {
+            unit: plain(a),
+            period: plain(b),
+            "reason": "missing "
+            + ", ".join(np.array(measures, dtype=object)[gaps].tolist()),
+        }
+        for (a, b), gaps in zip(keys, missing[rows], strict=True)
+    )
+    if rows.all():
+        raise PanelError(
+            describe(
+                "every row has a missing value",
+                [f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+                 for d in dropped],
+                remedy="fill the cells or name other columns",
+            )
+        )
+    warnings.warn(
+        describe(
+            "rows with a missing value are left out",
+            [f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+             for d in dropped],
+            consequence="a unit that would be on the frontier moves everyone's distance",
+            remedy="fill the cells, or take the result's `attrs['dropped']` as a report",
+        ),
+        FrontierWarning,
+        stacklevel=4,
+    )
+    kept = frame[~rows].reset_index(drop=True)
+    return kept, values[~rows], dropped
+
+
+def _check_signs(frame, values, measures, m, unit, period) -> None:
+    for k, name in enumerate(measures):
+        column = values[:, k]
+        bad = column <= 0 if k < m else column < 0
+        if bad.any():
+            kind = "input" if k < m else "output"
+            limit = "zero or negative" if k < m else "negative"
+            keys = frame.loc[bad, [unit, period]].to_numpy(dtype=object)
+            raise PanelError(
+                describe(
+                    f"{kind} {name} is {limit}",
+                    [
+                        f"{_place(unit, a, period, b)}: {value:g}"
+                        for (a, b), value in zip(keys, column[bad], strict=True)
+                    ],
+                    consequence="ratios of distances have no meaning there, and such a "
+                    "unit would carry the frontier of everyone else",
+                    remedy="correct the value, or leave the cell empty to have the row "
+                    "left out and reported",
+                )
+            )
+
+
+def _warn_of_thin_periods(panel: Panel, variables: int) -> None:
+    counts = np.bincount(panel.period_of, minlength=len(panel.periods))
+    thin = np.flatnonzero(counts < variables)
+    if len(thin):
+        warnings.warn(
+            describe(
+                f"a period has fewer units than inputs plus outputs ({variables})",
+                [
+                    f"{panel.period} {panel.periods[p]}: "
+                    + ", ".join(
+                        f"{panel.unit} {u}"
+                        for u in panel.units[panel.unit_of[panel.period_of == p]]
+                    )
+                    for p in thin
+                ],
+                consequence="nearly every unit is on the frontier, so distances are 1 "
+                "whatever the units do",
+                remedy="use fewer variables, more units, or a reference that pools "
+                "periods (sequential, window, global)",
+            ),
+            FrontierWarning,
+            stacklevel=4,
+        )
