@@ -1,0 +1,404 @@
+"""Covariances of least-squares coefficients and their small-sample conventions.
+
+Packages differ in one number, K, and in whether they use it. With N rows, G clusters
+and k regressors, the sandwich sum over clusters of the scores' outer products is
+multiplied by
+
+- ``xtreg`` (alias ``reghdfe``; fixest's nested default): G/(G-1) (N-1)/(N-K), K the
+  regressors, the effects that are not nested in the clusters and the constant;
+- ``full``: the same with every effect counted in K;
+- ``fixest``: both factors by option (Bergé 2018; Cameron and Miller 2015);
+- ``CR0``: nothing;
+- ``CR2``: Bell and McCaffrey (2002) with the Satterthwaite degrees of freedom of
+  Pustejovsky and Tipton (2018);
+- ``CR3``: the jackknife form of MacKinnon, Nielsen and Webb (2023).
+
+``conventional`` and ``HC1`` serve regressions without clusters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from citypanel.did.linear import TwoWay, cluster_sums
+from citypanel.errors import EstimationError, OptionError, describe
+
+CONVENTIONS = (
+    "xtreg",
+    "reghdfe",
+    "fixest",
+    "linearmodels",
+    "full",
+    "CR0",
+    "CR2",
+    "CR3",
+    "conventional",
+    "HC1",
+)
+FIXEST_OPTIONS = {
+    "K.fixef": ("nonnested", "none", "full"),
+    "K.adj": (True, False),
+    "G.adj": (True, False),
+    "G.df": ("min", "conventional"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A regression with absorbed effects, ready for any covariance.
+
+    ``x`` (n, k) and ``residuals`` (n,) are net of the effects; ``unit`` and
+    ``period`` hold the codes of the effects that were absorbed, or None.
+    """
+
+    x: np.ndarray
+    coefficients: np.ndarray
+    residuals: np.ndarray
+    bread: np.ndarray
+    unit: np.ndarray | None
+    period: np.ndarray | None
+    constant: bool = True
+
+    @property
+    def n_obs(self) -> int:
+        return len(self.residuals)
+
+    @property
+    def scores(self) -> np.ndarray:
+        return self.x * self.residuals[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Covariance:
+    """Covariance (k, k), degrees of freedom (k,), clusters and the name."""
+
+    matrix: np.ndarray
+    df: np.ndarray
+    n_clusters: int | None
+    name: str
+
+    @property
+    def std_errors(self) -> np.ndarray:
+        return np.sqrt(np.clip(np.diag(self.matrix), 0.0, None))
+
+
+def fixest_options(given: Mapping[str, object] | None) -> dict[str, object]:
+    """Small-sample options with their defaults (the first of each list)."""
+    options = {name: allowed[0] for name, allowed in FIXEST_OPTIONS.items()}
+    for name, value in dict(given or {}).items():
+        if name not in FIXEST_OPTIONS or value not in FIXEST_OPTIONS[name]:
+            raise OptionError(
+                describe(
+                    f"Small-sample option {name} = {value!r} is not known",
+                    [
+                        f"{n}: {', '.join(map(str, a))}"
+                        for n, a in FIXEST_OPTIONS.items()
+                    ],
+                    consequence="the standard errors would follow no convention",
+                    remedy="use the names and values listed",
+                )
+            )
+        options[name] = value
+    return options
+
+
+def is_nested(inner: np.ndarray, outer: np.ndarray) -> bool:
+    """Whether each level of ``inner`` lies within one level of ``outer``."""
+    first = np.full(int(inner.max()) + 1, -1)
+    first[inner[::-1]] = outer[::-1]
+    return bool((first[inner] == outer).all())
+
+
+def count_parameters(fit: Fit, clusters: list[np.ndarray], which: str) -> int:
+    """K of a small-sample factor.
+
+    Parameters
+    ----------
+    fit : Fit
+    clusters : list of ndarray of int
+        One or two clusterings.
+    which : {"none", "nonnested", "full"}
+        Which absorbed effects count; the constant counts with them.
+    """
+    k = fit.x.shape[1]
+    effects = [e for e in (fit.unit, fit.period) if e is not None]
+    if which == "none":
+        return k + (1 if not effects and fit.constant else 0)
+    if not effects:
+        return k + int(fit.constant)
+    if which == "full":
+        return k + TwoWay(*effects).n_effects
+    nested = [any(is_nested(e, c) for c in clusters) for e in effects]
+    if all(nested):
+        return k + 1
+    if not any(nested):
+        return k + TwoWay(*effects).n_effects
+    kept = [e for e, inside in zip(effects, nested, strict=True) if not inside]
+    return k + TwoWay(kept[0]).n_effects
+
+
+def small_sample_factor(n: int, k: int, g: int, *, k_adj=True, g_adj=True) -> float:
+    """G/(G-1) (N-1)/(N-K), each part by option."""
+    factor = (n - 1.0) / (n - k) if k_adj else 1.0
+    return factor * (g / (g - 1.0) if g_adj else 1.0)
+
+
+def sandwich(fit: Fit, cluster: np.ndarray) -> np.ndarray:
+    """Cluster sandwich without any factor, (k, k)."""
+    sums = cluster_sums(fit.scores, cluster)
+    return fit.bread @ (sums.T @ sums) @ fit.bread
+
+
+def cross_cluster(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Codes of the intersection of two clusterings."""
+    return np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]
+
+
+def covariance(
+    fit: Fit,
+    *,
+    convention: str,
+    cluster: np.ndarray | None,
+    second_cluster: np.ndarray | None = None,
+    small_sample: Mapping[str, object] | None = None,
+) -> Covariance:
+    """Covariance of a fit under a named convention.
+
+    Parameters
+    ----------
+    fit : Fit
+    convention : str
+        One of ``CONVENTIONS`` except ``linearmodels``, which `twfe` takes from the
+        package itself.
+    cluster, second_cluster : ndarray of int (n,)
+        Codes; a second clustering gives the two-way estimator of Cameron, Gelbach and
+        Miller (2011).
+    small_sample : mapping, optional
+        Options of ``fixest``.
+
+    Returns
+    -------
+    Covariance
+        df is G-1 (the smaller G with two clusterings), Satterthwaite's for CR2, the
+        residual degrees of freedom without clusters.
+
+    Raises
+    ------
+    EstimationError
+        One cluster only, or CR2 and CR3 with clusters that cut units.
+    """
+    n, k = fit.x.shape
+    if convention in ("conventional", "HC1"):
+        effects = [e for e in (fit.unit, fit.period) if e is not None]
+        used = k + (TwoWay(*effects).n_effects if effects else int(fit.constant))
+        if convention == "conventional":
+            s2 = fit.residuals @ fit.residuals / (n - used)
+            matrix = s2 * fit.bread
+        else:
+            meat = fit.scores.T @ fit.scores
+            matrix = n / (n - used) * fit.bread @ meat @ fit.bread
+        return Covariance(matrix, np.full(k, float(n - used)), None, convention)
+    groups = int(cluster.max()) + 1
+    _require_clusters(groups)
+    if convention in ("CR2", "CR3"):
+        if second_cluster is not None:
+            raise OptionError(
+                describe(
+                    f"{convention} with two clusterings is not defined",
+                    consequence="the standard error would follow no published rule",
+                    remedy='use standard_errors="xtreg" with two clusterings',
+                )
+            )
+        build = cr2 if convention == "CR2" else cr3
+        matrix, df = build(fit, cluster)
+        return Covariance(matrix, df, groups, convention)
+    if convention == "CR0":
+        options = {"K.adj": False, "G.adj": False}
+        which = "none"
+    elif convention == "fixest":
+        options = fixest_options(small_sample)
+        which = str(options["K.fixef"])
+    else:
+        options = {"K.adj": True, "G.adj": True, "G.df": "min"}
+        which = "full" if convention == "full" else "nonnested"
+    ways = [cluster] if second_cluster is None else [cluster, second_cluster]
+    used = count_parameters(fit, ways, which)
+    name = _name(convention, options, second_cluster is not None)
+    if second_cluster is None:
+        factor = small_sample_factor(
+            n, used, groups, k_adj=options["K.adj"], g_adj=options["G.adj"]
+        )
+        matrix = factor * sandwich(fit, cluster)
+        return Covariance(matrix, np.full(k, groups - 1.0), groups, name)
+    return _two_way(fit, ways, used, options, name)
+
+
+def _name(convention: str, options: Mapping[str, object], two_way: bool) -> str:
+    name = convention
+    if convention == "fixest":
+        shown = {n: v for n, v in options.items() if n != "G.df" or two_way}
+        name += "(" + ", ".join(f"{n}={v}" for n, v in shown.items()) + ")"
+    return name + (" two-way" if two_way else "")
+
+
+def _two_way(fit, ways, used, options, name) -> Covariance:
+    """V(first) + V(second) - V(intersection), mended when not positive."""
+    both = [*ways, cross_cluster(*ways)]
+    sizes = [int(c.max()) + 1 for c in both]
+    _require_clusters(min(sizes[:2]))
+    total = np.zeros_like(fit.bread)
+    for codes, size, sign in zip(both, sizes, (1.0, 1.0, -1.0), strict=True):
+        g = min(sizes[:2]) if options["G.df"] == "min" else size
+        factor = small_sample_factor(
+            fit.n_obs, used, g, k_adj=options["K.adj"], g_adj=options["G.adj"]
+        )
+        total += sign * factor * sandwich(fit, codes)
+    values, vectors = linalg.eigh(total)
+    if values.min() < 0:
+        total = (vectors * np.clip(values, 0.0, None)) @ vectors.T
+    fewest = min(sizes[:2])
+    return Covariance(total, np.full(len(total), fewest - 1.0), fewest, name)
+
+
+def _require_clusters(groups: int) -> None:
+    if groups < 2:
+        raise EstimationError(
+            describe(
+                f"Standard errors by cluster need two clusters, there is {groups}",
+                consequence="the variance of a sum over one cluster is zero",
+                remedy="cluster on a finer column",
+            )
+        )
+
+
+class _Hat:
+    """Blocks of the hat matrix of the full design, the absorbed effects included.
+
+    With unit effects inside the clusters, the hat matrix is the projection on the
+    unit dummies plus Z (Z'Z)^-1 Z' with Z the remaining columns net of unit means.
+    """
+
+    def __init__(self, fit: Fit, cluster: np.ndarray):
+        self.cluster, self.unit = cluster, fit.unit
+        if fit.unit is not None and not is_nested(fit.unit, cluster):
+            raise EstimationError(
+                describe(
+                    "A unit lies in more than one cluster",
+                    consequence="leverage by cluster (CR2, CR3) is not defined with "
+                    "unit effects that cross clusters",
+                    remedy="cluster on units or on groups of whole units",
+                )
+            )
+        columns = [fit.x]
+        if fit.period is not None:
+            dummies = np.eye(int(fit.period.max()) + 1)[fit.period]
+            columns.append(dummies if fit.unit is None else dummies[:, 1:])
+        elif fit.unit is None and fit.constant:
+            columns.append(np.ones((fit.n_obs, 1)))
+        z = np.hstack(columns)
+        if fit.unit is not None:
+            z = TwoWay(fit.unit).demean(z)
+        self.z = z
+        self.inverse = linalg.pinvh(z.T @ z)
+        self.rows = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
+
+    def unit_block(self, rows: np.ndarray) -> np.ndarray:
+        """Projection on the unit dummies of one cluster's rows."""
+        if self.unit is None:
+            return np.zeros((len(rows), len(rows)))
+        same = self.unit[rows][:, None] == self.unit[rows][None, :]
+        return same / same.sum(axis=1, keepdims=True)
+
+    def block(self, rows: np.ndarray) -> np.ndarray:
+        return self.unit_block(rows) + self.z[rows] @ self.inverse @ self.z[rows].T
+
+
+def _inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
+    """Symmetric inverse power with the null space left out."""
+    values, vectors = linalg.eigh((matrix + matrix.T) / 2)
+    keep = values > 1e-10
+    scaled = np.where(keep, np.where(keep, values, 1.0) ** power, 0.0)
+    return (vectors * scaled) @ vectors.T
+
+
+def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CR2 covariance and Satterthwaite degrees of freedom.
+
+    A_g = (I - H_gg)^(-1/2), V = B (sum_g X_g' A_g e_g e_g' A_g X_g) B. For a
+    coefficient c, with w_g = A_g X_g B c and P_gh = w_g' (I - H)_gh w_h, the degrees
+    of freedom are tr(P)^2 / tr(P P).
+
+    Returns
+    -------
+    ndarray (k, k), ndarray (k,)
+    """
+    hat = _Hat(fit, cluster)
+    k = fit.x.shape[1]
+    sums = np.empty((len(hat.rows), k))
+    weights = np.empty_like(fit.x)
+    for g, rows in enumerate(hat.rows):
+        adjust = _inverse_power(np.eye(len(rows)) - hat.block(rows), -0.5)
+        weights[rows] = adjust @ fit.x[rows] @ fit.bread
+        sums[g] = fit.x[rows].T @ adjust @ fit.residuals[rows]
+    matrix = fit.bread @ (sums.T @ sums) @ fit.bread
+    df = np.empty(k)
+    for j in range(k):
+        w = weights[:, j]
+        crossed = cluster_sums(w[:, None] * hat.z, cluster)
+        p = -crossed @ hat.inverse @ crossed.T
+        own = [
+            w[rows] @ w[rows] - w[rows] @ hat.unit_block(rows) @ w[rows]
+            for rows in hat.rows
+        ]
+        p[np.diag_indices_from(p)] += own
+        df[j] = np.trace(p) ** 2 / (p**2).sum()
+    return matrix, df
+
+
+def cr3(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CR3 covariance: (G-1)/G times the jackknife sum of squares about the estimate.
+
+    Returns
+    -------
+    ndarray (k, k), ndarray (k,)
+        Degrees of freedom G-1.
+    """
+    changes = leave_one_cluster_out(fit, cluster) - fit.coefficients
+    groups = len(changes)
+    matrix = (groups - 1.0) / groups * changes.T @ changes
+    return matrix, np.full(fit.x.shape[1], groups - 1.0)
+
+
+def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
+    """Coefficients without each cluster in turn, (G, k), in closed form.
+
+    With Z the regressors and period dummies net of unit means, dropping cluster g
+    takes Z_g'Z_g and Z_g'y_g from the normal equations; unit means are not disturbed,
+    as units lie within clusters.
+    """
+    hat = _Hat(fit, cluster)
+    k = fit.x.shape[1]
+    # Any outcome with the same coefficients and residuals gives the same answer.
+    y = fit.x @ fit.coefficients + fit.residuals
+    groups = len(hat.rows)
+    m = hat.z.shape[1]
+    blocks = np.zeros((groups, m, m))
+    sides = np.zeros((groups, m))
+    for g, rows in enumerate(hat.rows):
+        blocks[g] = hat.z[rows].T @ hat.z[rows]
+        sides[g] = hat.z[rows].T @ y[rows]
+    gram = blocks.sum(axis=0) - blocks
+    out = np.empty((groups, k))
+    side = sides.sum(axis=0) - sides
+    for g in range(groups):
+        solved, _, rank, _ = linalg.lstsq(gram[g], side[g], cond=1e-11)
+        # A coefficient the remaining clusters do not identify has no value.
+        vectors = linalg.null_space(gram[g], rcond=1e-11) if rank < m else None
+        out[g] = solved[:k]
+        if vectors is not None and vectors.size:
+            out[g, np.abs(vectors[:k]).max(axis=1) > 1e-8] = np.nan
+    return out

@@ -1,0 +1,185 @@
+"""The tidy frame that every estimator returns, and the rule for single cities.
+
+One place decides the columns, the intervals and what happens to a row that rests on
+cohorts of one city only: with one treated unit the sampling variation of the effect
+cannot be told from the unit's own shock (Conley and Taber 2011; Ferman and Pinto
+2019), so such a row carries an estimate, a note and no standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+COLUMNS = (
+    "estimator",
+    "aggregation",
+    "cohort",
+    "period",
+    "event_time",
+    "term",
+    "estimate",
+    "std_error",
+    "statistic",
+    "df",
+    "conf_low",
+    "conf_high",
+    "p_value",
+    "n_obs",
+    "n_units",
+    "n_treated_units",
+    "n_clusters",
+    "standard_errors",
+    "note",
+)
+INTEGER_COLUMNS = (
+    "cohort",
+    "period",
+    "event_time",
+    "n_obs",
+    "n_units",
+    "n_treated_units",
+    "n_clusters",
+)
+TEXT_COLUMNS = ("estimator", "aggregation", "term", "standard_errors", "note")
+
+OVERALL = "overall"
+WITHOUT_SINGLE = "overall_without_single_unit_cohorts"
+NOTE_SINGLE = "rests on cohorts of one unit: no sampling distribution"
+NOTE_REFERENCE = "reference period"
+
+
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
+
+    pandas copies and compares ``attrs``; an object compared by identity and never
+    copied keeps large arrays out of both.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.values
+
+    def __deepcopy__(self, memo: dict) -> Extras:
+        return self
+
+
+def critical_value(df: float, level: float = 0.95) -> float:
+    """Two-sided critical value of t(df); df = inf is the normal."""
+    tail = 0.5 + level / 2.0
+    return float(stats.norm.ppf(tail) if np.isinf(df) else stats.t.ppf(tail, df))
+
+
+def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
+    """Two-sided p-value of a t statistic; df = inf is the normal."""
+    statistic = np.abs(np.asarray(statistic, float))
+    df = np.asarray(df, float)
+    return 2.0 * np.where(
+        np.isinf(df),
+        stats.norm.sf(statistic),
+        stats.t.sf(statistic, np.where(np.isinf(df), 1.0, df)),
+    )
+
+
+def join_notes(*notes: str | None) -> str | None:
+    """Join the notes that say something; None when none does."""
+    said = [note for note in notes if note]
+    return "; ".join(dict.fromkeys(said)) or None
+
+
+def tidy(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    estimator: str,
+    level: float = 0.95,
+    single_unit_std_error: bool = False,
+    extra_columns: Iterable[str] = (),
+    attrs: Mapping[str, Any] | None = None,
+    **common: Any,
+) -> pd.DataFrame:
+    """Build the tidy frame from rows that hold at least an estimate.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Keys are columns of the tidy frame. ``single_unit`` marks a row that rests on
+        cohorts of one unit only; its standard error is withheld unless asked for.
+    estimator : str
+        Name written in every row.
+    level : float
+        Coverage of the confidence interval.
+    single_unit_std_error : bool
+        Keep the standard errors of marked rows (the mark stays in the note).
+    extra_columns : iterable of str
+        Columns to keep after the common ones.
+    attrs : mapping, optional
+        Attached as ``DataFrame.attrs``.
+    **common
+        Values for every row that does not have its own.
+
+    Returns
+    -------
+    DataFrame
+        Statistic, interval and p-value follow from estimate, standard error and df
+        (inf means normal), unless the row brings its own.
+    """
+    records = []
+    for row in rows:
+        record = {**common, **row, "estimator": row.get("estimator", estimator)}
+        if record.pop("single_unit", False):
+            record["note"] = join_notes(NOTE_SINGLE, record.get("note"))
+            if not single_unit_std_error:
+                for column in ("std_error", "statistic", "p_value", "df"):
+                    record[column] = None
+                for column in ("conf_low", "conf_high", "band_low", "band_high"):
+                    record[column] = None
+        records.append(record)
+    columns = [*COLUMNS, *extra_columns]
+    frame = pd.DataFrame.from_records(records).reindex(columns=columns)
+    for column in INTEGER_COLUMNS:
+        frame[column] = pd.array(
+            [None if pd.isna(v) else int(v) for v in frame[column]], dtype="Int64"
+        )
+    for column in TEXT_COLUMNS:
+        frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
+    numbers = ("estimate", "std_error", "statistic", "df")
+    for column in (*numbers, "conf_low", "conf_high", "p_value"):
+        frame[column] = pd.to_numeric(frame[column]).astype(float)
+    _complete(frame, level)
+    frame.attrs = dict(attrs or {})
+    return frame
+
+
+def _complete(frame: pd.DataFrame, level: float) -> None:
+    """Fill statistic, interval and p-value where a standard error stands."""
+    has = frame["std_error"].notna() & (frame["std_error"] > 0)
+    df = frame["df"].where(frame["df"].notna(), np.inf).to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = frame["estimate"] / frame["std_error"]
+    fill = has & frame["statistic"].isna()
+    frame.loc[fill, "statistic"] = statistic[fill]
+    fill = has & frame["p_value"].isna()
+    p_value = pd.Series(two_sided_p(frame["statistic"], df), index=frame.index)
+    frame.loc[fill, "p_value"] = p_value[fill]
+    critical = np.array([critical_value(d, level) for d in df])
+    for column, sign in (("conf_low", -1.0), ("conf_high", 1.0)):
+        fill = has & frame[column].isna()
+        bound = frame["estimate"] + sign * critical * frame["std_error"]
+        frame.loc[fill, column] = bound[fill]
+    frame.loc[has & frame["df"].isna(), "df"] = np.inf
+
+
+def rests_on_single_units(cohorts: Iterable[int], sizes: Mapping[int, int]) -> bool:
+    """Whether every cohort behind a row has one unit (false for no cohort)."""
+    behind = {int(cohort) for cohort in cohorts}
+    return bool(behind) and all(sizes[cohort] == 1 for cohort in behind)

@@ -1,0 +1,204 @@
+"""Least squares with two absorbed effects in closed form, and sums by cluster.
+
+The within transformation for unit and period effects is exact for any pattern of
+missing rows: unit means are taken out first, and the period effects solve the T x T
+system that is left (Frisch and Waugh 1933; Baltagi 2021, section 9.2). Regressors are
+thereby partialled out once, and resampling works on the small matrices that remain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import linalg, sparse
+
+from citypanel.errors import EstimationError, describe
+
+
+def indicator(codes: np.ndarray, size: int | None = None) -> sparse.csr_array:
+    """Sparse groups x rows matrix of ones; its product with a matrix sums by group."""
+    codes = np.asarray(codes)
+    size = int(codes.max()) + 1 if size is None else size
+    ones = np.ones(len(codes))
+    return sparse.csr_array((ones, (codes, np.arange(len(codes)))), (size, len(codes)))
+
+
+def cluster_sums(values: np.ndarray, codes: np.ndarray, size: int | None = None):
+    """Sum rows by cluster.
+
+    Parameters
+    ----------
+    values : ndarray (n,) or (n, m)
+    codes : ndarray of int (n,)
+    size : int, optional
+        Number of clusters.
+
+    Returns
+    -------
+    ndarray (size,) or (size, m)
+    """
+    return indicator(codes, size) @ np.asarray(values, float)
+
+
+class TwoWay:
+    """Exact within transformation for two factors.
+
+    Parameters
+    ----------
+    first : ndarray of int (n,)
+        Codes of the factor with many levels (units).
+    second : ndarray of int (n,), optional
+        Codes of the other factor (periods, or region by period); none for one way.
+
+    Notes
+    -----
+    With C the table of counts, n1 and n2 its margins and S = diag(n2) - C' diag(1/n1)
+    C, the coefficients of the second factor on a vector y, net of the first, are
+    S^+ (sums of y by second - C' (means of y by first)).
+    """
+
+    def __init__(self, first: np.ndarray, second: np.ndarray | None = None):
+        self.first, self.second = first, second
+        self.sum_first = indicator(first)
+        self.n_first = np.asarray(self.sum_first.sum(axis=1)).ravel()
+        if second is not None:
+            self.sum_second = indicator(second)
+            counts = (self.sum_first @ self.sum_second.T).toarray()
+            self.share = counts / self.n_first[:, None]
+            n_second = counts.sum(axis=0)
+            self.schur = np.diag(n_second) - counts.T @ self.share
+            self.inverse = linalg.pinvh(self.schur)
+
+    @property
+    def n_effects(self) -> int:
+        """Independent dummies, the constant included."""
+        if self.second is None:
+            return len(self.n_first)
+        values = linalg.eigvalsh(self.schur)
+        return len(self.n_first) + int((values > 1e-9 * values.max()).sum())
+
+    def effects(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of both factors in a regression of ``values`` on them."""
+        means = (self.sum_first @ values) / _column(self.n_first, values)
+        sums = self.sum_second @ values - self.share.T @ _times(self.n_first, means)
+        second = self.inverse @ sums
+        return means - self.share @ second, second
+
+    def demean(self, values: np.ndarray) -> np.ndarray:
+        """Residuals of each column on both factors.
+
+        Parameters
+        ----------
+        values : ndarray (n,) or (n, m)
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
+        values = np.asarray(values, float)
+        if self.second is None:
+            means = (self.sum_first @ values) / _column(self.n_first, values)
+            return values - means[self.first]
+        first, second = self.effects(values)
+        return values - first[self.first] - second[self.second]
+
+
+def _column(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return vector if like.ndim == 1 else vector[:, None]
+
+
+def _times(vector: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return _column(vector, matrix) * matrix
+
+
+def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarray:
+    """Mask of the columns that are not combinations of the columns before them."""
+    matrix = np.asarray(matrix, float)
+    scale = np.sqrt((matrix**2).sum(axis=0))
+    keep = np.zeros(matrix.shape[1], bool)
+    basis: list[np.ndarray] = []
+    for j in range(matrix.shape[1]):
+        if scale[j] == 0.0:
+            continue
+        column = matrix[:, j] / scale[j]
+        for _ in range(2):  # twice is enough (Giraud et al. 2005)
+            for vector in basis:
+                column = column - vector * (vector @ column)
+        norm = np.sqrt(column @ column)
+        if norm > tolerance:
+            keep[j] = True
+            basis.append(column / norm)
+    return keep
+
+
+def require_full_rank(
+    demeaned: np.ndarray, raw: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raise when a regressor is a combination of the others and the effects.
+
+    A column that the effects absorb is zero after demeaning up to rounding, which is
+    judged against its scale before.
+    """
+    scale = np.sqrt((raw**2).sum(axis=0))
+    scale[scale == 0] = 1.0
+    relative = demeaned / scale
+    absorbed = np.sqrt((relative**2).sum(axis=0)) < 1e-9
+    keep = independent_columns(np.where(absorbed, 0.0, relative))
+    if keep.all():
+        return
+    lost = [
+        f"{name}: " + ("absorbed by the fixed effects" if gone else "collinear")
+        for name, ok, gone in zip(names, keep, absorbed, strict=True)
+        if not ok
+    ]
+    raise EstimationError(
+        describe(
+            "Regressors are combinations of the others or of the fixed effects",
+            lost,
+            consequence="their coefficients are not identified",
+            remedy="leave them out of controls, or use a treatment that varies "
+            "within cities and between cities of a period",
+        )
+    )
+
+
+def within(
+    y: np.ndarray,
+    x: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray | None,
+    names: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outcome and regressors net of the effects, with the rank checked.
+
+    Parameters
+    ----------
+    y : ndarray (n,)
+    x : ndarray (n, k)
+    first, second : ndarray of int (n,)
+    names : sequence of str, length k
+
+    Returns
+    -------
+    ndarray (n,), ndarray (n, k)
+    """
+    both = TwoWay(first, second).demean(np.column_stack([y, x]))
+    require_full_rank(both[:, 1:], x, names)
+    return both[:, 0], both[:, 1:]
+
+
+def least_squares(
+    y: np.ndarray, x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients, residuals and (x'x)^-1 of an ordinary regression."""
+    bread = linalg.inv(x.T @ x)
+    coefficients = bread @ (x.T @ y)
+    return coefficients, y - x @ coefficients, bread
+
+
+def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Residuals of ``values`` on the columns of ``x`` (itself when x is empty)."""
+    if x.shape[1] == 0:
+        return values
+    return values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
