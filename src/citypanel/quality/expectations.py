@@ -8,8 +8,6 @@ expectation has a `severity` (critical, warning, info) and a reason in its `meta
 from __future__ import annotations
 
 import json
-import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,14 +79,23 @@ def validate_panels(
     return _typed(pd.DataFrame(rows))
 
 
-def ephemeral_context(**config: Any):
+def ephemeral_context(data_docs_sites: dict[str, Any] | None = None):
     """A Great Expectations context in memory, silent and without analytics."""
     # The import costs seconds; only those who validate pay them.
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
     import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    context = gx.get_context(mode="ephemeral", **config)
+    context = gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            data_docs_sites=data_docs_sites or {},
+            analytics_enabled=False,
+        ),
+    )
     context.variables.progress_bars = {"globally": False}
     return context
 
@@ -145,7 +152,7 @@ def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]
                 "n_unexpected": n_unexpected,
                 "unexpected_share": None if share is None else share / 100,
                 "observed_value": None if observed is None else str(observed),
-                "failing_keys": _failing_keys(found),
+                "failing_keys": _failing_keys(found, suite["meta"]["keys"]),
                 "arguments": json.dumps(kwargs, ensure_ascii=False, sort_keys=True),
                 "reason": asked["meta"]["reason"],
             }
@@ -153,14 +160,20 @@ def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]
     return rows
 
 
-def _failing_keys(found: Mapping[str, Any]) -> str | None:
+def _failing_keys(found: Mapping[str, Any], keys: list[str]) -> str | None:
     indices = found.get("unexpected_index_list")
     if not indices:
         return None
-    lines = [
-        ", ".join(f"{name} {value}" for name, value in entry.items())
-        for entry in indices[:FAILING_KEYS]
-    ]
+    lines = []
+    for entry in indices[:FAILING_KEYS]:
+        # The row's name first, then the cell that failed.
+        columns = [*keys, *(name for name in entry if name not in keys)]
+        lines.append(
+            ", ".join(
+                f"{name} {'(empty)' if pd.isna(entry[name]) else entry[name]}"
+                for name in columns
+            )
+        )
     more = len(indices) - FAILING_KEYS
     return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
 
