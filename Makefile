@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all lint report benchmarks lock clean
+.PHONY: build test test-all lint report lock clean
 
 build: $(STAMP)
 	$(BIN)/dbt build
@@ -23,6 +23,11 @@ test-all: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+
+# Data Docs of the published file, under outputs/; builds it first where there is none.
+report: $(STAMP)
+	test -f citypanel.duckdb || $(BIN)/dbt build
+	$(BIN)/citypanel report
 
 # The lock names exact versions and hashes for every Python from 3.11 on.
 $(STAMP): requirements.lock pyproject.toml

@@ -15,15 +15,20 @@ with failures as (
 
 )
 
-select error(
-    count(*) || ' critical expectation(s) failed:' || chr(10)
-    || string_agg(failure, chr(10) order by failure_number)
-        filter (where failure_number <= 10)
-    || chr(10) || 'Consequence: nothing was published; the last published file stands.'
-    || chr(10) || 'Remedy: correct the cells named above at their source; all results are in '
-    || '{{ model.schema }}.{{ model.identifier }} of target/citypanel_build.duckdb.'
-) as message
+-- In the condition, because dbt needs none of a test's columns.
+select 'failed' as verdict
 from failures
-having count(*) > 0
+having case
+    when count(*) = 0 then false
+    else error(
+        count(*) || ' critical expectation(s) failed:' || chr(10)
+        || string_agg(failure, chr(10) order by failure_number)
+            filter (where failure_number <= 10)
+        || chr(10) || 'Consequence: nothing was published; the last published file stands.'
+        || chr(10) || 'Remedy: correct the cells named above at their source; all results '
+        || 'are in {{ model.schema }}.{{ model.identifier }} of '
+        || 'target/citypanel_build.duckdb.'
+    ) is null
+end
 
 {% endtest %}

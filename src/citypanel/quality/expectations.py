@@ -68,8 +68,9 @@ def validate_panels(
     rows = []
     for name in sorted(loaded):
         suite = loaded[name]
-        result = _batch(context, name, panels[name]).validate(
-            _expectation_suite(suite),
+        definition = add_batch_definition(context, name)
+        result = definition.get_batch({"dataframe": panels[name]}).validate(
+            expectation_suite(suite),
             result_format={
                 "result_format": "COMPLETE",
                 "unexpected_index_column_names": suite["meta"]["keys"],
@@ -100,13 +101,14 @@ def ephemeral_context(data_docs_sites: dict[str, Any] | None = None):
     return context
 
 
-def _batch(context, name: str, panel: pd.DataFrame):
+def add_batch_definition(context, name: str):
+    """A batch definition that takes a whole data frame."""
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
-    definition = asset.add_batch_definition_whole_dataframe("all rows")
-    return definition.get_batch({"dataframe": panel})
+    return asset.add_batch_definition_whole_dataframe("all rows")
 
 
-def _expectation_suite(suite: Mapping[str, Any]):
+def expectation_suite(suite: Mapping[str, Any]):
+    """A Great Expectations suite whose expectations carry their number."""
     from great_expectations import ExpectationSuite
 
     numbered = [

@@ -1,0 +1,106 @@
+"""Real builds of the project, as subprocesses, in directories of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+PARTS = (
+    "analyses", "expectations", "macros", "models", "python_models", "seeds",
+    "tests/generic", "tests/singular", "dbt_project.yml", "profiles.yml",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project that tests may build and break."""
+
+    root: Path
+
+    def dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run dbt as a person would, and return what it printed."""
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("DBT_") and name != "PYTHONDONTWRITEBYTECODE"
+        }
+        return subprocess.run(
+            [Path(sys.executable).with_name("dbt"), "--no-use-colors", *arguments],
+            cwd=self.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def published(self) -> Path:
+        return self.root / "citypanel.duckdb"
+
+    def query(self, sql: str) -> pd.DataFrame:
+        """Read the published file."""
+        with duckdb.connect(str(self.published), read_only=True) as connection:
+            return connection.sql(sql).df()
+
+    def fingerprints(self) -> dict[str, str]:
+        """sha256 of every mart and quality table, rows in the order of their key."""
+        with duckdb.connect(str(self.published), read_only=True) as connection:
+            tables = connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables() "
+                "where schema_name in ('marts', 'quality') order by all"
+            ).fetchall()
+            return {
+                table: hashlib.sha256(
+                    repr(
+                        connection.execute(
+                            f"select * from {table} order by all"
+                        ).fetchall()
+                    ).encode()
+                ).hexdigest()
+                for (table,) in tables
+            }
+
+    def seed(self, name: str) -> Path:
+        return next(self.root.glob(f"seeds/*/{name}.csv"))
+
+    def copy(self, root: Path) -> Project:
+        """A copy of this project, with what it has built."""
+        shutil.copytree(self.root, root)
+        return Project(root)
+
+
+@pytest.fixture(scope="session")
+def fresh(project, tmp_path_factory) -> Project:
+    """The project without anything built."""
+    root = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        source, destination = project / part, root / part
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, destination)
+        else:
+            shutil.copy(source, destination)
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def built(fresh) -> Project:
+    """The project after one full build; tests read it and do not change it."""
+    result = fresh.dbt("build")
+    assert result.returncode == 0, result.stdout
+    return fresh
+
+
+@pytest.fixture
+def workshop(built, tmp_path) -> Project:
+    """A built copy of its own for a test that changes things."""
+    return built.copy(tmp_path / "project")

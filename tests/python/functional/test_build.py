@@ -1,0 +1,93 @@
+"""A build publishes every table, twice the same, and never blocks or is blocked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+TABLES = {
+    "marts.dim_cities": 74,
+    "marts.dim_pilot_zones": 165,
+    "marts.dim_study_variants": 3,
+    "marts.dim_variables": 38,
+    "marts.fct_capital_stocks": 657,
+    "marts.fct_cell_origins": 74 * 10 * 18,
+    "marts.fct_city_years": 657,
+    "marts.fct_policy_exposures": 74 * 9,
+    "marts.fct_tfp_changes": 584,
+    "marts.rpt_descriptives": 9,
+    "marts.rpt_event_study": 28,
+    "marts.rpt_frontier": 9,
+    "marts.rpt_sample": 74,
+}
+
+
+@pytest.mark.parametrize(("table", "n_rows"), TABLES.items())
+def test_table_has_the_rows_its_grain_implies(built, table, n_rows):
+    assert built.query(f"select count(*) as n from {table}")["n"].item() == n_rows
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "marts.rpt_regressions",
+        "marts.rpt_published_comparison",
+        "quality.dq_expectation_results",
+    ],
+)
+def test_table_has_rows(built, table):
+    assert built.query(f"select count(*) as n from {table}")["n"].item() > 0
+
+
+def test_a_build_beside_an_open_reader_gives_the_same_marts(workshop):
+    before = workshop.fingerprints()
+    inode = workshop.published.stat().st_ino
+    hold = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); "
+        "print(c.sql('select count(*) from marts.fct_city_years').fetchall(), "
+        "flush=True); sys.stdin.read(); "
+        "print(c.sql('select count(*) from marts.fct_city_years').fetchall())"
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", hold, workshop.published],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert reader.stdout.readline().strip() == "[(657,)]"
+    result = workshop.dbt("build")
+    output, _ = reader.communicate()
+    assert result.returncode == 0, result.stdout
+    assert output.strip() == "[(657,)]", "the reader lost the file it held open"
+    assert workshop.published.stat().st_ino != inode, "the file was not replaced"
+    assert workshop.fingerprints() == before
+
+
+def test_a_partial_build_does_not_publish(workshop):
+    before = workshop.published.read_bytes()
+    result = workshop.dbt("build", "--select", "run_contents+")
+    assert result.returncode == 0, result.stdout
+    assert workshop.published.read_bytes() == before
+    result = workshop.dbt("build", "--exclude", "dim_variables")
+    assert result.returncode == 0, result.stdout
+    assert workshop.published.read_bytes() == before
+    result = workshop.dbt("run")
+    assert result.returncode == 0, result.stdout
+    assert workshop.published.read_bytes() == before
+
+
+def test_published_comments_explain_every_column(built):
+    missing = built.query(
+        "select table_name, column_name from duckdb_columns() "
+        "where schema_name in ('marts', 'quality') and comment is null"
+    )
+    assert missing.empty
+
+
+def test_published_file_holds_no_view_and_no_clock(built):
+    assert built.query("select * from duckdb_views() where not internal").empty
+    assert built.query(
+        "select * from duckdb_tables() where schema_name = 'runs'"
+    ).empty
