@@ -31,8 +31,7 @@ def require_unique_key(panel: pd.DataFrame, key: Sequence[str]) -> None:
                 "Rows share a key",
                 (
                     ", ".join(
-                        f"{name} {value}"
-                        for name, value in zip(key, row, strict=True)
+                        f"{name} {value}" for name, value in zip(key, row, strict=True)
                     )
                     for row in repeated.drop_duplicates().itertuples(index=False)
                 ),

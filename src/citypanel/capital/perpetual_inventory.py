@@ -94,8 +94,8 @@ def perpetual_inventory(
     PanelError
         For a missing column or a repeated key.
     CapitalError
-        For negative investment, a missing period between two others, or g + depreciation
-        <= 0, which names the units.
+        For negative investment, a missing period between two others, or a growth plus
+        depreciation that is not positive; it names the units.
 
     References
     ----------

@@ -128,11 +128,11 @@ def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]
     rows = []
     for number, asked in enumerate(suite["expectations"], start=1):
         answer = answers[number]
-        failure = answer.exception_info or {}
-        if failure.get("raised_exception"):
+        trouble = _exception(answer.exception_info or {})
+        if trouble:
             raise PanelError(
-                f"Expectation {number} of suite {suite['name']} ({asked['type']}) could "
-                f"not be evaluated: {failure.get('exception_message')}\n"
+                f"Expectation {number} of suite {suite['name']} ({asked['type']}) "
+                f"could not be evaluated: {trouble}\n"
                 "Remedy: correct its arguments in the suite's JSON file."
             )
         found = answer.result or {}
@@ -160,6 +160,15 @@ def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]
             }
         )
     return rows
+
+
+def _exception(information: Mapping[str, Any]) -> str | None:
+    """The message of an exception: one record, or one per metric that failed."""
+    records = (
+        [information] if "raised_exception" in information else (information.values())
+    )
+    messages = [r["exception_message"] for r in records if r["raised_exception"]]
+    return messages[0] if messages else None
 
 
 def _failing_keys(found: Mapping[str, Any], keys: list[str]) -> str | None:

@@ -152,9 +152,7 @@ def _regression(
     except EstimationError as error:
         problem, *places = str(error).splitlines()
         reason = " ".join([problem, *(p.strip("- ") for p in places[:1])])
-        frame = pd.DataFrame(
-            [{"term": TREATMENT, "note": f"not estimated: {reason}"}]
-        )
+        frame = pd.DataFrame([{"term": TREATMENT, "note": f"not estimated: {reason}"}])
     else:
         frame = fitted.loc[fitted["aggregation"] == "coefficient"].rename(
             columns={"statistic": "t", "n_units": "n_cities"}

@@ -57,13 +57,12 @@ def _changes(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     changes = changes.sort_values(["city_id", "year"], ignore_index=True)
 
     # A gap in a city's years breaks the chain: its level is unknown from there on.
-    base = rows.groupby("city_id")["year"].min()
-    follows = changes["year_from"].fillna(changes["year"]) == changes.groupby("city_id")[
-        "year"
-    ].shift().fillna(changes["city_id"].map(base))
-    unbroken = follows.astype(float).where(follows, np.nan)
-    logs = np.log(changes["tfpch"]) * unbroken
-    changes["cumulative_log_tfp"] = logs.groupby(changes["city_id"]).cumsum(skipna=False)
+    city = changes["city_id"]
+    base = city.map(rows.groupby("city_id")["year"].min())
+    previous = changes.groupby("city_id")["year"].shift().fillna(base)
+    follows = changes["year_from"].fillna(changes["year"]) == previous
+    logs = np.log(changes["tfpch"]).where(follows)
+    changes["cumulative_log_tfp"] = logs.groupby(city).cumsum(skipna=False)
     return changes
 
 

@@ -80,7 +80,7 @@ def test_bad_seed_is_named_and_nothing_is_published(workshop, case):
     for words in [f"Seed {seed}", *expected, "Consequence:", "Remedy:"]:
         assert words in result.stdout, result.stdout[-3000:]
     assert workshop.published.read_bytes() == before
-    assert workshop.query("select count(*) as n from marts.dim_cities")["n"].item() == 74
+    assert len(workshop.query("select * from marts.dim_cities")) == 74
 
 
 WRONG_OPTIONS = {
@@ -91,7 +91,7 @@ WRONG_OPTIONS = {
     "treated_batches: []": ["Permitted: a list of batch numbers"],
     "last_year: 2011": ["Permitted: a year after first_year (2011)"],
     "fai_extension: none": ["none needs last_year 2016 or earlier"],
-    "first_index_year: from_2010, first_year: 2012": ["from_2010 needs first_year 2011"],
+    "first_index_year: from_2010, first_year: 2012": ["needs first_year 2011"],
     "real_gpd: city_growth": ["There is no option named 'real_gpd'", "real_gdp"],
 }
 

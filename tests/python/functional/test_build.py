@@ -88,6 +88,4 @@ def test_published_comments_explain_every_column(built):
 
 def test_published_file_holds_no_view_and_no_clock(built):
     assert built.query("select * from duckdb_views() where not internal").empty
-    assert built.query(
-        "select * from duckdb_tables() where schema_name = 'runs'"
-    ).empty
+    assert built.query("select * from duckdb_tables() where schema_name = 'runs'").empty

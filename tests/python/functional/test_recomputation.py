@@ -84,7 +84,7 @@ def changes(city_years):
     "column", ["tfpch", "effch", "techch", "pech", "sech", "distance_crs"]
 )
 def test_indices_follow_from_the_published_inputs(built, changes, column):
-    published = built.query("select * from marts.fct_tfp_changes order by city_id, year")
+    published = built.query("from marts.fct_tfp_changes order by city_id, year")
     assert list(published["city_id"]) == list(changes["city_id"])
     assert list(published["year"]) == list(changes["year"])
     np.testing.assert_allclose(published[column], changes[column], rtol=1e-8, atol=0)
@@ -151,7 +151,7 @@ def test_regressions_follow_from_the_published_inputs(
 
 
 def test_capital_follows_from_the_published_investment(built, city_years):
-    stocks = built.query("select * from marts.fct_capital_stocks order by city_id, year")
+    stocks = built.query("from marts.fct_capital_stocks order by city_id, year")
     for _, city in stocks.groupby("city_id"):
         investment = city["investment_cny_10k"].to_numpy()
         real = investment / city["investment_deflator_idx"].to_numpy()
