@@ -1,4 +1,16 @@
-with final as (
+with results as (
+
+    select *
+    from {{ ref("est_raw_expectations") }}
+
+    union all
+
+    select *
+    from {{ ref("est_panel_expectations") }}
+
+),
+
+final as (
 
     select
         ---------- keys
@@ -22,7 +34,7 @@ with final as (
 
         ---------- flags
         success,
-    from {{ ref("est_expectation_results") }}
+    from results
 
 )
 

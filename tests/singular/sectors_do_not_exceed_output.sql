@@ -1,5 +1,5 @@
--- Secondary and tertiary value added stay below output where all three are reported.
--- 0.1 per cent for rounding in the yearbook (2026-11-24).
+-- Secondary and tertiary value added stay below output where the yearbook reports all
+-- three. 0.1 per cent for rounding in the yearbook (2026-11-24).
 with cells as (
 
     select
@@ -12,7 +12,7 @@ with cells as (
     from {{ ref("fct_cell_origins") }}
     where
         variable in ('gdp_cny_10k', 'secondary_cny_10k', 'tertiary_cny_10k')
-        and origin = 'reported'
+        and source = 'yearbook' and origin = 'reported'
     group by city_id, year
 
 )

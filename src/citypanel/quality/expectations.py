@@ -17,6 +17,8 @@ import pandas as pd
 from citypanel.errors import PanelError, describe
 
 FAILING_KEYS = 10
+# An idle worker ends after this long.
+WORKER_SECONDS = 60
 
 
 def load_suites(folder: Path) -> dict[str, dict[str, Any]]:
@@ -51,22 +53,22 @@ def validate_panels(
     Raises
     ------
     PanelError
-        When a panel has no suite or a suite no panel.
+        When a panel has no suite, or an expectation cannot be evaluated.
     """
     loaded = load_suites(suites)
-    unmatched = set(loaded) ^ set(panels)
-    if unmatched:
+    without_suite = sorted(set(panels) - set(loaded))
+    if without_suite:
         raise PanelError(
             describe(
-                "A panel needs one suite and a suite one panel; alone stand",
-                sorted(unmatched),
-                consequence="part of the data would go unchecked",
-                remedy=f"add or remove a suite in {suites}",
+                "Panels have no suite",
+                without_suite,
+                consequence="they would go unchecked",
+                remedy=f"add a suite of that name to the folder {suites}",
             )
         )
     context = ephemeral_context()
     rows = []
-    for name in sorted(loaded):
+    for name in sorted(panels):
         suite = loaded[name]
         definition = add_batch_definition(context, name)
         result = definition.get_batch({"dataframe": panels[name]}).validate(
@@ -78,6 +80,25 @@ def validate_panels(
         )
         rows += _rows(suite, result, len(panels[name]))
     return _typed(pd.DataFrame(rows))
+
+
+def validate_in_worker(
+    panels: Mapping[str, pd.DataFrame], *, suites: Path
+) -> pd.DataFrame:
+    """`validate_panels` in a process of its own, kept for the next call.
+
+    The import of Great Expectations takes longer than its work on these panels: in a
+    worker it runs beside the caller's, and a second call finds it done. Where no worker
+    can be had the validation runs here.
+    """
+    from joblib.externals.loky import get_reusable_executor
+
+    try:
+        worker = get_reusable_executor(max_workers=1, timeout=WORKER_SECONDS)
+        task = worker.submit(validate_panels, dict(panels), suites=suites)
+    except (ImportError, OSError):  # no semaphores on this machine
+        return validate_panels(panels, suites=suites)
+    return task.result()
 
 
 def ephemeral_context(data_docs_sites: dict[str, Any] | None = None):

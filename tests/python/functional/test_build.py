@@ -89,3 +89,9 @@ def test_published_comments_explain_every_column(built):
 def test_published_file_holds_no_view_and_no_clock(built):
     assert built.query("select * from duckdb_views() where not internal").empty
     assert built.query("select * from duckdb_tables() where schema_name = 'runs'").empty
+
+
+def test_every_suite_has_results(built):
+    suites = built.query("select distinct suite from quality.dq_expectation_results")
+    files = {path.stem for path in (built.root / "expectations").glob("*.json")}
+    assert set(suites["suite"]) == files
