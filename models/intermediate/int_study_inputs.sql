@@ -18,12 +18,22 @@ inputs as (
 
 ),
 
+cities as (
+
+    select
+        city_id,
+        city_en,
+    from {{ ref("stg_reference__cities") }}
+
+),
+
 picked as (
 
     select
         variants.variant,
         inputs.city_id,
         inputs.year,
+        cities.city_en,
         inputs.gdp_cny_10k,
         case variants.real_gdp
             {%- for choice in permitted_options().real_gdp %}
@@ -56,6 +66,8 @@ picked as (
         inputs.con,
     from variants
     cross join inputs
+    inner join cities
+        on inputs.city_id = cities.city_id
 
 ),
 
@@ -66,6 +78,9 @@ final as (
         variant,
         city_id,
         year,
+
+        ---------- labels, for messages
+        city_en,
 
         ---------- inputs
         gdp_cny_10k,

@@ -22,6 +22,7 @@ with final as (
         leads_f,
         leads_df,
         leads_p_value,
+        assumed_share,
     from {{ ref("est_event_studies") }}
 
 )

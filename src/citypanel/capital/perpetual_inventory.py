@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -54,6 +56,7 @@ def perpetual_inventory(
     depreciation: float = 0.06,
     initial_capital: str = "growth_plus_depreciation",
     first_period: int,
+    labels: Mapping[object, str] | None = None,
 ) -> pd.DataFrame:
     """Capital stocks at the end of each period.
 
@@ -79,6 +82,8 @@ def perpetual_inventory(
         One of `INITIAL_CAPITAL`.
     first_period : int
         Period of the initial stock.
+    labels : mapping, optional
+        Names of the units, for messages.
 
     Returns
     -------
@@ -126,6 +131,7 @@ def perpetual_inventory(
                 remedy="give a row to every period, with empty investment where none",
             )
         )
+    names = [_named(unit, code, labels) for code in wide.index]
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
     negative = np.argwhere(flows < 0)
     if len(negative):
@@ -133,7 +139,7 @@ def perpetual_inventory(
             describe(
                 "Investment is negative",
                 (
-                    f"{unit} {wide.index[i]}, {period} {wide.columns[t]}, "
+                    f"{names[i]}, {period} {wide.columns[t]}, "
                     f"{investment} {flows[i, t]:.6g}"
                     for i, t in negative
                 ),
@@ -144,9 +150,7 @@ def perpetual_inventory(
 
     g = growth.reindex(wide.index).to_numpy(dtype=float)
     stocks = np.empty_like(flows)
-    stocks[:, 0] = _initial_stock(
-        flows[:, 0], g, depreciation, initial_capital, unit, wide.index
-    )
+    stocks[:, 0] = _initial_stock(flows[:, 0], g, depreciation, initial_capital, names)
     for t in range(1, flows.shape[1]):
         stocks[:, t] = flows[:, t] + (1 - depreciation) * stocks[:, t - 1]
 
@@ -162,7 +166,12 @@ def perpetual_inventory(
     return rows
 
 
-def _initial_stock(flow, g, depreciation, initial_capital, unit, units):
+def _named(unit, code, labels):
+    label = (labels or {}).get(code)
+    return f"{unit} {code}" + (f" ({label})" if label else "")
+
+
+def _initial_stock(flow, g, depreciation, initial_capital, names):
     if initial_capital == "ten_percent":
         return flow / 0.1
     shrinking = np.flatnonzero((g + depreciation <= 0) & ~np.isnan(flow))
@@ -171,7 +180,7 @@ def _initial_stock(flow, g, depreciation, initial_capital, unit, units):
             describe(
                 f"Growth of investment plus depreciation ({depreciation:g}) is not "
                 "positive",
-                (f"{unit} {units[i]}, growth {g[i]:.6f}" for i in shrinking),
+                (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
                 consequence="the initial stock would be infinite or negative",
                 remedy="set initial_capital to ten_percent, raise depreciation, or "
                 "leave the unit out",

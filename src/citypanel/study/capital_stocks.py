@@ -17,7 +17,7 @@ def capital_stocks(inputs: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     inputs : DataFrame
-        variant, city_id, year, investment_cny_10k (current prices),
+        variant, city_id, city_en, year, investment_cny_10k (current prices),
         investment_real_cny_10k (2011 prices); every year from the variant's
         capital_first_year to 2014 at least, investment missing where there is none.
     variants : DataFrame
@@ -60,5 +60,6 @@ def _stocks(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
         depreciation=options["depreciation"],
         initial_capital=options["initial_capital"],
         first_period=options["capital_first_year"],
+        labels=dict(zip(rows["city_id"], rows["city_en"], strict=True)),
     )
     return stocks.rename(columns={"capital_real": "capital_real_cny_10k"})

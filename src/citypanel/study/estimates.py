@@ -13,6 +13,11 @@ from citypanel.study.variants import by_variant
 
 TREATMENT = "sydid"
 CONTROLS = ("eco", "ind", "inf", "edu", "sca", "tra", "con")
+# Two of the paper's controls are made of what the policy may change.
+AFTER_TREATMENT = {
+    "eco": "after treatment: this is the output behind the index",
+    "inf": "after treatment: this is the investment behind the capital stock",
+}
 OUTCOME = "outcome"
 REFERENCE_EVENT_TIME = -1
 
@@ -48,6 +53,7 @@ EVENT_COLUMNS = {
     "leads_f": "float64",
     "leads_df": "Int64",
     "leads_p_value": "float64",
+    "assumed_share": "float64",
     "specification": "string",
     "note": "string",
 }
@@ -158,6 +164,7 @@ def _regression(
             columns={"statistic": "t", "n_units": "n_cities"}
         )
         frame = frame.drop(columns="n_treated_units")
+        frame["note"] = frame["note"].fillna(frame["term"].map(AFTER_TREATMENT))
     dropped = pd.DataFrame(
         [{"term": term, "note": note} for term, note in without_data.items()]
     )
@@ -214,6 +221,8 @@ def event_studies(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         variant and the columns of `EVENT_COLUMNS`, one row per event time. An event
         time that rests on one city has no standard error and says so. leads_f is the
         Wald test, divided by its leads_df restrictions, of all leads being zero.
+        assumed_share is the share (0-1) of the city-years at that event time whose
+        capital rests on assumed investment.
     """
     return by_variant(panel, variants, _event_study)
 
@@ -233,10 +242,12 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     )
     test = fitted.loc[fitted["aggregation"] == "test"].iloc[0]
     tested = frame["std_error"].notna() & (frame["event_time"] < REFERENCE_EVENT_TIME)
+    assumed = panel.groupby("event_time")["is_capital_assumed"].mean()
     frame = frame.assign(
         leads_f=test["statistic"],
         leads_df=int(tested.sum()),
         leads_p_value=test["p_value"],
+        assumed_share=frame["event_time"].map(assumed.astype("float64")),
         specification=(
             f"{panel['outcome_name'].iloc[0]} on event time, reference "
             f"{REFERENCE_EVENT_TIME}; city and year effects; standard errors clustered "

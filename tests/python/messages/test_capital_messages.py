@@ -64,6 +64,11 @@ def test_message(arguments, error, words):
         assert word in str(raised.value)
 
 
+def test_a_name_stands_beside_the_code():
+    with pytest.raises(CapitalError, match=r"city a \(Alpha\), growth -0.06"):
+        _stocks(rows=SOUND, growth=-0.06, labels={"a": "Alpha"})
+
+
 def test_a_long_list_is_cut_to_ten_and_counted():
     rows = [(f"city{i:02d}", 2011, -1.0) for i in range(25)]
     with pytest.raises(CapitalError) as raised:

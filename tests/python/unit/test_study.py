@@ -107,6 +107,7 @@ def test_growth_behind_the_initial_stock_is_nominal_or_real():
         {
             "variant": "headline",
             "city_id": "a",
+            "city_en": "Alpha",
             "year": [2011, 2012, 2013, 2014],
             "investment_cny_10k": [100.0, 110.0, 121.0, 133.1],
             "investment_real_cny_10k": [100.0, 100.0, 100.0, 100.0],
@@ -141,6 +142,7 @@ def panel():
                     "outcome_name": "tfpch",
                     "outcome": i + 0.1 * year + 0.5 * sydid + rng.normal(0, 1e-6),
                     "sydid": sydid,
+                    "event_time": year - cohort if cohort else np.nan,
                     "cohort": cohort,
                     **dict(
                         zip(("eco", "ind", "inf", "edu", "sca", "con"),
@@ -200,4 +202,6 @@ def test_event_study_counts_the_cities_behind_each_event_time(panel):
     np.testing.assert_allclose(rows.loc[[0, 1, 2, 3], "estimate"], 0.5, atol=1e-5)
     assert rows.loc[5, "n_treated_cities"] == 8
     assert rows.loc[0, "n_treated_cities"] == 16
+    # Event time 3 is 2017 for the cohort of 2014 and 2019 for that of 2016.
+    assert rows.loc[[0, 1, 3], "assumed_share"].tolist() == [0.0, 0.5, 1.0]
     assert rows["leads_df"].unique().tolist() == [3]

@@ -1,0 +1,70 @@
+"""What the README says holds on the shipped figures."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def readme(project):
+    return (project / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_queries_run_and_answer(built, readme):
+    queries = re.findall(r"```sql\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(queries) == 3
+    for query in queries:
+        assert len(built.query(query.rstrip().rstrip(";"))) > 0
+
+
+@pytest.mark.parametrize(
+    "variant", ["headline", "real_gdp=city_growth", "fai_extension=none"]
+)
+def test_the_table_of_results_is_the_warehouses(built, readme, variant):
+    row = built.query(
+        f"select * from marts.rpt_regressions where variant = '{variant}' "
+        "and paper_table = '3' and paper_column = '(1)' and term = 'sydid'"
+    ).iloc[0]
+    expected = (
+        f"| {variant} | {row['estimate']:.3f} | {row['std_error']:.3f} | "
+        f"{row['p_value']:.2f} | {row['n_cities']} ({row['n_treated_cities']}) | "
+        f"{row['n_obs']} | {row['assumed_share']:.0%} |"
+    )
+    assert expected in readme
+
+
+def test_the_other_figures_are_the_warehouses(built, readme):
+    mean = built.query("select avg(tfpch) as m from marts.fct_tfp_changes")["m"].item()
+    assert f"mean is {mean:.3f} here" in readme
+    shares = built.query("from marts.rpt_frontier").set_index("year")
+    zero = shares["zero_labour_price_share"]
+    text = " ".join(readme.split())
+    assert (
+        f"zero for {zero[2013]:.0%} of the cities in 2013 and {zero[2019]:.0%} in 2019"
+    ).replace("%", " per cent") in text
+    controls = built.query(
+        "select * from marts.rpt_regressions where variant = 'headline' "
+        "and paper_table = '3' and paper_column = '(2)' and term = 'sydid'"
+    ).iloc[0]
+    northeast = built.query(
+        "select variant, estimate from marts.rpt_regressions "
+        "where paper_column = 'northeastern' and term = 'sydid'"
+    ).set_index("variant")["estimate"]
+    assert (
+        f"effect is {northeast['headline']:.3f} under the first and "
+        f"{northeast['real_gdp=city_growth']:.3f} under the second"
+    ) in text
+    quoted = f"estimate is {controls['estimate']:.3f} ({controls['std_error']:.3f})"
+    assert quoted in text
+
+
+def test_every_option_is_named(project, readme):
+    options = re.findall(
+        r"^  (\w+):", (project / "dbt_project.yml").read_text().split("vars:")[1]
+        .split("\nseeds:")[0], flags=re.MULTILINE,
+    )  # fmt: skip
+    assert len(options) == 18
+    for option in options:
+        assert f"`{option}`" in readme
