@@ -27,7 +27,12 @@ from citypanel.did.frames import (
     rests_on_single_units,
     tidy,
 )
-from citypanel.did.linear import TwoWay, cluster_sums, require_full_rank
+from citypanel.did.linear import (
+    TwoWay,
+    cluster_sums,
+    require_full_rank,
+    symmetric_inverse,
+)
 from citypanel.did.panels import (
     Panel,
     choose,
@@ -400,7 +405,7 @@ def _constant(y, x, first, second, root, fit, covariance, one, two):
         both = both - means[first] + np.average(both, axis=0, weights=weights)
         y, z = both[:, 0], both[:, 1:]
     y, z = root * y, root[:, None] * z
-    inverse = linalg.pinvh(z.T @ z)
+    inverse = symmetric_inverse(z.T @ z)
     solved = inverse @ (z.T @ y)
     if two is not None or covariance.name in ("CR2", "CR3"):
         return float(solved[-1]), float("nan")
