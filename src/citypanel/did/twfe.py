@@ -36,6 +36,7 @@ from citypanel.did.linear import (
 from citypanel.did.panels import (
     Panel,
     choose,
+    cohort_sizes,
     cohorts_from_treatment,
     prepare,
     require_absorbing,
@@ -445,9 +446,7 @@ def _coefficient_rows(data, estimate, names, by, cohort) -> list[dict]:
                 group = data.frame[by].to_numpy()[starts]
                 mine = np.array([f"{term.split(':')[0]}:{g}" == term for g in group])
                 behind = np.where(mine, cohort, 0)
-            sizes = dict(
-                zip(*np.unique(behind[behind > 0], return_counts=True), strict=True)
-            )
+            sizes = cohort_sizes(behind)
             row["n_treated_units"] = int((behind > 0).sum())
             row["single_unit"] = rests_on_single_units(sizes, sizes)
         rows.append(row)
