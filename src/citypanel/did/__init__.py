@@ -18,7 +18,10 @@ from citypanel.did.jackknife import (
 )
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.randomisation import randomisation_inference
+from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
+from citypanel.did.switchers import switchers
+from citypanel.did.synthetic import synthetic_did
 from citypanel.did.twfe import event_study, twfe
 from citypanel.did.two_stage import two_stage
 
@@ -36,7 +39,10 @@ __all__ = [
     "leave_one_city_out",
     "randomisation_inference",
     "romano_wolf",
+    "stacked",
     "sun_abraham",
+    "switchers",
+    "synthetic_did",
     "twfe",
     "two_stage",
     "wild_cluster_bootstrap",

@@ -601,6 +601,7 @@ def event_study(
     )
     rows.append(_leads_row(estimate, rows, kept, reference))
     m = len(kept)
+    single = {row["event_time"] for row in rows if row.get("single_unit")}
     return tidy(
         rows,
         estimator="twfe",
@@ -614,6 +615,7 @@ def event_study(
                     "estimates": estimate.fit.coefficients[:m],
                     "matrix": estimate.covariance.matrix[:m, :m],
                     "reference": reference,
+                    "single": np.array([e in single for e in kept]),
                 }
             ),
             "dropped": Extras({"rows": data.dropped}),

@@ -118,6 +118,7 @@ def two_stage(
                     "estimates": estimates,
                     "matrix": matrix,
                     "reference": reference,
+                    "single": np.array([row["single_unit"] for row in dynamic]),
                 }
             ),
             "dropped": Extras({"rows": data.dropped}),
