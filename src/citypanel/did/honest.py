@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, optimize, special, stats
+from scipy import linalg, optimize, special
 
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
@@ -163,9 +163,21 @@ def _target(target: str | Sequence[float], n_after: int) -> np.ndarray:
 
 def folded_normal_quantile(shift: float, level: float = 0.95) -> float:
     """Quantile of |N(shift, 1)|."""
+    c = shift + special.ndtri(level)
     if shift > LARGE_BIAS:
-        return shift + float(stats.norm.ppf(level))
-    return float(stats.foldnorm.ppf(level, shift))
+        return float(c)
+    # Newton from the upper bound at which the far tail is counted too.
+    c = max(c, special.ndtri(0.5 + level / 2))
+    for _ in range(60):
+        miss = special.ndtr(c - shift) - special.ndtr(-c - shift) - level
+        density = (
+            np.exp(-0.5 * (c - shift) ** 2) + np.exp(-0.5 * (c + shift) ** 2)
+        ) / np.sqrt(2 * np.pi)
+        step = miss / density
+        c -= step
+        if abs(step) < 1e-13:
+            break
+    return float(c)
 
 
 def second_differences(path: EventPath) -> np.ndarray:
