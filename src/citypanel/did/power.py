@@ -24,9 +24,9 @@ def _noncentral_power(ratio: float, df: float, level: float) -> float:
         return float(
             stats.norm.sf(critical - ratio) + stats.norm.cdf(-critical - ratio)
         )
-    return float(
-        stats.nct.sf(critical, df, ratio) + stats.nct.cdf(-critical, df, ratio)
-    )
+    below = stats.nct.cdf(-critical, df, ratio)
+    # The far tail underflows to nan for large ratios, where it is nothing.
+    return float(stats.nct.sf(critical, df, ratio) + np.nan_to_num(below))
 
 
 def power_at(
@@ -61,8 +61,11 @@ def minimum_detectable_effect(
                 remedy="0.8 is usual",
             )
         )
+    high = 1.0
+    while _noncentral_power(high, df, level) < power:
+        high *= 2.0
     ratio = optimize.brentq(
-        lambda r: _noncentral_power(r, df, level) - power, 0.0, 500.0, xtol=1e-12
+        lambda r: _noncentral_power(r, df, level) - power, 0.0, high, xtol=1e-12
     )
     return float(ratio * std_error)
 
@@ -116,7 +119,7 @@ def _positive(std_error: float) -> None:
             describe(
                 f"Standard error {std_error} is not positive",
                 consequence="power and equivalence are undefined",
-                remedy="leave out rows that rest on cohorts of one unit: they have none",
+                remedy="leave out rows on cohorts of one unit, which have none",
             )
         )
 
