@@ -4,6 +4,7 @@ Every estimator is a function of a panel with keyword-only column names, and ret
 the tidy frame that `frames` describes.
 """
 
+from citypanel.did import audit, study
 from citypanel.did.aggregate import aggregate_att
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
@@ -36,6 +37,7 @@ from citypanel.did.two_stage import two_stage
 
 __all__ = [
     "aggregate_att",
+    "audit",
     "bacon_decomposition",
     "balance_table",
     "equivalence_test",
@@ -57,6 +59,7 @@ __all__ = [
     "randomisation_inference",
     "romano_wolf",
     "stacked",
+    "study",
     "sun_abraham",
     "switchers",
     "synthetic_did",

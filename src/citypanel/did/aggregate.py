@@ -137,6 +137,10 @@ def aggregate_att(
             if row["std_error"] is None:
                 row["band_low"] = row["band_high"] = None
         names += ("band_low", "band_high")
+    attrs = {"influence": Extras({"matrix": columns, "clusters": extra["clusters"]})}
+    path = _path(rows, columns, extra["clusters"]) if kind == "dynamic" else None
+    if path is not None:
+        attrs["covariance"] = path
     frame = tidy(
         rows,
         estimator="group_time_att",
@@ -148,11 +152,34 @@ def aggregate_att(
         n_units=len(extra["cohort"]),
         n_clusters=int(extra["clusters"].max()) + 1,
         standard_errors="influence function",
-        attrs={"influence": Extras({"matrix": columns, "clusters": extra["clusters"]})},
+        attrs=attrs,
     )
     if uniform_band:
         frame = frame.astype({"band_low": float, "band_high": float})
     return frame
+
+
+def _path(rows, columns, clusters) -> Extras | None:
+    """Event times with their covariance, where all are measured from -1.
+
+    Only the universal base period measures the leads from there; with a varying one
+    they are changes from the period before, and no path.
+    """
+    events = [j for j, row in enumerate(rows) if row.get("event_time") is not None]
+    base = [j for j in events if rows[j]["event_time"] == -1]
+    if not base or np.abs(columns[:, base[0]]).max() > 1e-14:
+        return None
+    kept = [j for j in events if j != base[0]]
+    sums = cluster_sums(columns[:, kept], clusters)
+    return Extras(
+        {
+            "event_times": np.array([rows[j]["event_time"] for j in kept]),
+            "estimates": np.array([rows[j]["estimate"] for j in kept]),
+            "matrix": sums.T @ sums / len(columns) ** 2,
+            "single": np.array([rows[j]["single_unit"] for j in kept]),
+            "reference": -1,
+        }
+    )
 
 
 def _weighted(estimates, influence, shares, cohorts, unit_cohort):

@@ -39,7 +39,8 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     Parameters
     ----------
     frame : DataFrame
-        From `event_study`, `sun_abraham`, `two_stage`, `etwfe` or `stacked`.
+        From `event_study`, `sun_abraham`, `two_stage`, `etwfe`, `stacked`, or
+        `aggregate_att` (dynamic, universal base period).
     single_units : bool
         Keep event times that rest on cohorts of one unit; by default the path ends
         before them.
@@ -56,8 +57,8 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
             describe(
                 "The frame carries no covariance of event times",
                 consequence="violations of parallel trends cannot be set against it",
-                remedy="pass what event_study, sun_abraham, two_stage, etwfe or "
-                "stacked returned, not a copy read from a file",
+                remedy="pass what event_study, sun_abraham, two_stage, etwfe, stacked "
+                "or aggregate_att (dynamic, universal base) returned, not a copy",
             )
         )
     times = np.asarray(extra["event_times"])
