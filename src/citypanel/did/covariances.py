@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from citypanel.did.linear import TwoWay, cluster_sums
+from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.errors import EstimationError, OptionError, describe
 
 CONVENTIONS = (
@@ -302,8 +302,11 @@ class _Hat:
         z = np.hstack(columns)
         if fit.unit is not None:
             z = TwoWay(fit.unit).demean(z)
-        self.z = z
-        self.inverse = linalg.pinvh(z.T @ z)
+        # Columns of one length: what is singular does not depend on units of measure.
+        length = np.sqrt((z**2).sum(axis=0))
+        self.length = np.where(length > 0, length, 1.0)
+        self.z = z / self.length
+        self.inverse = symmetric_inverse(self.z.T @ self.z)
         self.rows = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
 
     def unit_block(self, rows: np.ndarray) -> np.ndarray:
@@ -398,7 +401,7 @@ def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
         solved, _, rank, _ = linalg.lstsq(gram[g], side[g], cond=1e-11)
         # A coefficient the remaining clusters do not identify has no value.
         vectors = linalg.null_space(gram[g], rcond=1e-11) if rank < m else None
-        out[g] = solved[:k]
+        out[g] = solved[:k] / hat.length[:k]
         if vectors is not None and vectors.size:
             out[g, np.abs(vectors[:k]).max(axis=1) > 1e-8] = np.nan
     return out

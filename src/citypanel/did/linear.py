@@ -68,7 +68,7 @@ class TwoWay:
             self.share = counts / self.n_first[:, None]
             n_second = counts.sum(axis=0)
             self.schur = np.diag(n_second) - counts.T @ self.share
-            self.inverse = linalg.pinvh(self.schur)
+            self.inverse = symmetric_inverse(self.schur)
 
     @property
     def n_effects(self) -> int:
@@ -110,6 +110,56 @@ def _column(vector: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 def _times(vector: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return _column(vector, matrix) * matrix
+
+
+def symmetric_inverse(gram: np.ndarray, tolerance: float = 1e-11) -> np.ndarray:
+    """Generalised inverse of a cross-product matrix, whatever its columns' units.
+
+    Columns are brought to length one first: directions whose eigenvalue is then below
+    ``tolerance`` times the largest are rounding of a collinear design.
+    """
+    length = np.sqrt(np.diag(gram))
+    length = np.where(length > 0, length, 1.0)
+    scale = np.outer(length, length)
+    return linalg.pinvh(gram / scale, rtol=tolerance) / scale
+
+
+class NormalEquations:
+    """Least squares on unit effects and a few other columns, by elimination.
+
+    Parameters
+    ----------
+    unit : ndarray of int (n,)
+    other : ndarray (n, m)
+        Period dummies and controls.
+    size : int
+        Number of units.
+
+    Notes
+    -----
+    With W the other columns, M = U'W and N = U'U, the system (Z'Z) c = a has
+    c_w = (W'W - M'N^-1 M)^+ (a_w - M'N^-1 a_u) and c_u = N^-1 (a_u - M c_w).
+    """
+
+    def __init__(self, unit: np.ndarray, other: np.ndarray, size: int):
+        self.unit, self.other = unit, other
+        self.by_unit = indicator(unit, size)
+        self.count = np.asarray(self.by_unit.sum(axis=1)).ravel()
+        self.cross = self.by_unit @ other
+        inner = other.T @ other - self.cross.T @ (self.cross / self.count[:, None])
+        self.inverse = symmetric_inverse(inner)
+
+    def solve(
+        self, on_units: np.ndarray, on_other: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients for right-hand sides (size, r) and (m, r)."""
+        scaled = on_units / _column(self.count, on_units)
+        other = self.inverse @ (on_other - self.cross.T @ scaled)
+        return scaled - (self.cross @ other) / _column(self.count, on_units), other
+
+    def fit(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least-squares coefficients of y (n,)."""
+        return self.solve(self.by_unit @ y, self.other.T @ y)
 
 
 def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarray:

@@ -71,8 +71,7 @@ class Panel:
     @property
     def cohort_sizes(self) -> dict[int, int]:
         """Units per treated cohort."""
-        values, counts = np.unique(self.cohort[self.cohort > 0], return_counts=True)
-        return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+        return cohort_sizes(self.cohort)
 
     @property
     def event_time(self) -> np.ndarray:
@@ -94,6 +93,12 @@ class Panel:
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Units x periods view of a column; only for a balanced panel."""
         return np.asarray(values).reshape(self.n_units, len(self.periods))
+
+
+def cohort_sizes(cohort: np.ndarray) -> dict[int, int]:
+    """Units per treated cohort, from one cohort a unit."""
+    values, counts = np.unique(cohort[cohort > 0], return_counts=True)
+    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
 
 
 def choose(option: str, value: object, allowed: Sequence[object]) -> None:

@@ -27,10 +27,16 @@ from citypanel.did.frames import (
     rests_on_single_units,
     tidy,
 )
-from citypanel.did.linear import TwoWay, cluster_sums, require_full_rank
+from citypanel.did.linear import (
+    TwoWay,
+    cluster_sums,
+    require_full_rank,
+    symmetric_inverse,
+)
 from citypanel.did.panels import (
     Panel,
     choose,
+    cohort_sizes,
     cohorts_from_treatment,
     prepare,
     require_absorbing,
@@ -400,7 +406,7 @@ def _constant(y, x, first, second, root, fit, covariance, one, two):
         both = both - means[first] + np.average(both, axis=0, weights=weights)
         y, z = both[:, 0], both[:, 1:]
     y, z = root * y, root[:, None] * z
-    inverse = linalg.pinvh(z.T @ z)
+    inverse = symmetric_inverse(z.T @ z)
     solved = inverse @ (z.T @ y)
     if two is not None or covariance.name in ("CR2", "CR3"):
         return float(solved[-1]), float("nan")
@@ -440,9 +446,7 @@ def _coefficient_rows(data, estimate, names, by, cohort) -> list[dict]:
                 group = data.frame[by].to_numpy()[starts]
                 mine = np.array([f"{term.split(':')[0]}:{g}" == term for g in group])
                 behind = np.where(mine, cohort, 0)
-            sizes = dict(
-                zip(*np.unique(behind[behind > 0], return_counts=True), strict=True)
-            )
+            sizes = cohort_sizes(behind)
             row["n_treated_units"] = int((behind > 0).sum())
             row["single_unit"] = rests_on_single_units(sizes, sizes)
         rows.append(row)
@@ -597,6 +601,7 @@ def event_study(
     )
     rows.append(_leads_row(estimate, rows, kept, reference))
     m = len(kept)
+    single = {row["event_time"] for row in rows if row.get("single_unit")}
     return tidy(
         rows,
         estimator="twfe",
@@ -610,6 +615,7 @@ def event_study(
                     "estimates": estimate.fit.coefficients[:m],
                     "matrix": estimate.covariance.matrix[:m, :m],
                     "reference": reference,
+                    "single": np.array([e in single for e in kept]),
                 }
             ),
             "dropped": Extras({"rows": data.dropped}),

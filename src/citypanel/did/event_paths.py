@@ -1,0 +1,89 @@
+"""The event-time estimates and covariance that sensitivity analyses start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from citypanel.did.frames import Extras
+from citypanel.errors import EstimationError, describe
+
+
+@dataclass(frozen=True, eq=False)
+class EventPath:
+    """Event times around a reference, in order, without the reference itself.
+
+    ``times`` (m,), ``estimates`` (m,), ``matrix`` (m, m); contiguous with
+    ``reference``.
+    """
+
+    times: np.ndarray
+    estimates: np.ndarray
+    matrix: np.ndarray
+    reference: int
+
+    @property
+    def n_before(self) -> int:
+        return int((self.times < self.reference).sum())
+
+    @property
+    def n_after(self) -> int:
+        return int((self.times > self.reference).sum())
+
+
+def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
+    """Event path of an event study.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From `event_study`, `sun_abraham`, `two_stage`, `etwfe`, `stacked`, or
+        `aggregate_att` (dynamic, universal base period).
+    single_units : bool
+        Keep event times that rest on cohorts of one unit; by default the path ends
+        before them.
+
+    Raises
+    ------
+    EstimationError
+        A frame without a covariance of event times, or a path without one event time
+        on each side of the reference.
+    """
+    extra = frame.attrs.get("covariance")
+    if not isinstance(extra, Extras) or "event_times" not in extra:
+        raise EstimationError(
+            describe(
+                "The frame carries no covariance of event times",
+                consequence="violations of parallel trends cannot be set against it",
+                remedy="pass what event_study, sun_abraham, two_stage, etwfe, stacked "
+                "or aggregate_att (dynamic, universal base) returned, not a copy",
+            )
+        )
+    times = np.asarray(extra["event_times"])
+    reference = int(extra["reference"])
+    usable = ~np.asarray(extra["single"]) | single_units
+    kept = []
+    for side in (-1, 1):
+        e = reference + side
+        while e in times and usable[np.flatnonzero(times == e)[0]]:
+            kept.append(e)
+            e += side
+    order = [int(np.flatnonzero(times == e)[0]) for e in sorted(kept)]
+    path = EventPath(
+        times[order],
+        np.asarray(extra["estimates"])[order],
+        np.asarray(extra["matrix"])[np.ix_(order, order)],
+        reference,
+    )
+    if path.n_before == 0 or path.n_after == 0:
+        raise EstimationError(
+            describe(
+                f"No event time on each side of the reference {reference}",
+                [f"event times usable: {sorted(kept)}"],
+                consequence="there is no pre-trend to extrapolate from",
+                remedy="use a longer panel, or single_units=True",
+            )
+        )
+    return path

@@ -1,0 +1,177 @@
+"""What an estimate could have seen, and what it can exclude."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from citypanel.errors import OptionError, describe
+
+
+def _quantile(probability, df: float):
+    return stats.norm.ppf(probability) if np.isinf(df) else stats.t.ppf(probability, df)
+
+
+def _upper(statistic, df: float):
+    return stats.norm.sf(statistic) if np.isinf(df) else stats.t.sf(statistic, df)
+
+
+def _noncentral_power(ratio: float, df: float, level: float) -> float:
+    """Power of the two-sided test when effect / standard error is ``ratio``."""
+    critical = _quantile(0.5 + level / 2, df)
+    if np.isinf(df):
+        return float(
+            stats.norm.sf(critical - ratio) + stats.norm.cdf(-critical - ratio)
+        )
+    below = stats.nct.cdf(-critical, df, ratio)
+    # The far tail underflows to nan for large ratios, where it is nothing.
+    return float(stats.nct.sf(critical, df, ratio) + np.nan_to_num(below))
+
+
+def power_at(
+    effect: float, std_error: float, *, df: float = np.inf, level: float = 0.95
+) -> float:
+    """Probability that a two-sided test finds an effect of this size.
+
+    From the non-central t with the given degrees of freedom (normal for inf).
+    """
+    _positive(std_error)
+    return _noncentral_power(abs(effect) / std_error, df, level)
+
+
+def minimum_detectable_effect(
+    std_error: float, *, df: float = np.inf, power: float = 0.8, level: float = 0.95
+) -> float:
+    """Smallest effect that a two-sided test finds with the given power.
+
+    Solves power_at(effect) = power; about 2.8 standard errors for 0.8 at 0.95.
+
+    Raises
+    ------
+    OptionError
+        A power outside (1 - level, 1), a standard error that is not positive.
+    """
+    _positive(std_error)
+    if not 1 - level < power < 1:
+        raise OptionError(
+            describe(
+                f"Power {power} is not between {1 - level:.2g} and 1",
+                consequence="no effect, or any effect, has it",
+                remedy="0.8 is usual",
+            )
+        )
+    high = 1.0
+    while _noncentral_power(high, df, level) < power:
+        high *= 2.0
+    ratio = optimize.brentq(
+        lambda r: _noncentral_power(r, df, level) - power, 0.0, high, xtol=1e-12
+    )
+    return float(ratio * std_error)
+
+
+def equivalence_test(
+    estimate: float,
+    std_error: float,
+    bound: float,
+    *,
+    df: float = np.inf,
+    level: float = 0.95,
+) -> dict[str, float | bool]:
+    """Two one-sided tests that the effect lies within (-bound, bound).
+
+    p = max(P(T > (estimate + bound)/se), P(T < (estimate - bound)/se)) (Schuirmann
+    1987); the effect is shown to be smaller than the bound when p < 1 - level, which
+    is when the interval of coverage 2 level - 1 lies inside.
+
+    Returns
+    -------
+    dict
+        p_value, conf_low, conf_high, equivalent, and smallest_bound, the smallest
+        bound that would be shown.
+    """
+    _positive(std_error)
+    if not bound > 0:
+        raise OptionError(
+            describe(
+                f"Equivalence bound {bound} is not positive",
+                consequence="no effect lies within it",
+                remedy="give the smallest effect that would matter",
+            )
+        )
+    p = max(
+        float(_upper((estimate + bound) / std_error, df)),
+        float(_upper((bound - estimate) / std_error, df)),
+    )
+    width = _quantile(level, df) * std_error
+    return {
+        "p_value": p,
+        "conf_low": estimate - width,
+        "conf_high": estimate + width,
+        "equivalent": p < 1 - level,
+        "smallest_bound": abs(estimate) + width,
+    }
+
+
+def _positive(std_error: float) -> None:
+    if not std_error > 0:
+        raise OptionError(
+            describe(
+                f"Standard error {std_error} is not positive",
+                consequence="power and equivalence are undefined",
+                remedy="leave out rows on cohorts of one unit, which have none",
+            )
+        )
+
+
+def power_table(
+    frame: pd.DataFrame, *, bound: float, power: float = 0.8, level: float = 0.95
+) -> pd.DataFrame:
+    """Minimum detectable effect and equivalence test for every row with an error.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A tidy frame; rows without a standard error keep null columns.
+    bound : float
+        The effect that matters, such as a published estimate.
+
+    Returns
+    -------
+    DataFrame
+        The rows with columns minimum_detectable_effect, power_at_bound, bound,
+        equivalence_p_value, equivalent, smallest_bound.
+    """
+    out = frame.copy()
+    out.attrs = {}
+    columns: dict[str, list] = {
+        "minimum_detectable_effect": [],
+        "power_at_bound": [],
+        "equivalence_p_value": [],
+        "equivalent": [],
+        "smallest_bound": [],
+    }
+    for estimate, error, df in zip(
+        out["estimate"], out["std_error"], out["df"], strict=True
+    ):
+        if not (np.isfinite(estimate) and error > 0):
+            for values in columns.values():
+                values.append(None)
+            continue
+        df = np.inf if pd.isna(df) else float(df)
+        test = equivalence_test(estimate, error, bound, df=df, level=level)
+        columns["minimum_detectable_effect"].append(
+            minimum_detectable_effect(error, df=df, power=power, level=level)
+        )
+        columns["power_at_bound"].append(power_at(bound, error, df=df, level=level))
+        columns["equivalence_p_value"].append(test["p_value"])
+        columns["equivalent"].append(bool(test["equivalent"]))
+        columns["smallest_bound"].append(test["smallest_bound"])
+    for name, values in columns.items():
+        kind = "boolean" if name == "equivalent" else "Float64"
+        series = pd.array(values, dtype=kind)
+        out[name] = (
+            series if kind == "boolean" else series.to_numpy(float, na_value=np.nan)
+        )
+    out["bound"] = float(bound)
+    return out

@@ -1,0 +1,166 @@
+"""What a test of pre-trends could have seen (Roth 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from citypanel.did.event_paths import EventPath, event_path
+from citypanel.did.frames import tidy
+from citypanel.did.panels import choose
+from citypanel.errors import OptionError, describe
+
+TESTS = ("individual", "joint")
+
+
+def pretrend_power(
+    frame: pd.DataFrame,
+    *,
+    test: str = "individual",
+    powers: Sequence[float] = (0.5, 0.8),
+    slopes: Sequence[float] = (),
+    single_units: bool = False,
+    level: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 20240705,
+) -> pd.DataFrame:
+    """Linear violations of parallel trends that the pre-test would miss.
+
+    With delta_e = slope (e - reference), the pre-test rejects when any lead is
+    significant on its own (``individual``) or when the leads are jointly
+    (``joint``), under normality with the estimated covariance.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        An event study with its covariance (see `event_path`).
+    test : {"individual", "joint"}
+    powers : sequence of float
+        Find the positive slope that is rejected with each of these probabilities.
+    slopes : sequence of float
+        Slopes a period to evaluate as well.
+    single_units : bool
+        Use event times that rest on cohorts of one unit.
+    level : float
+        Of the pre-test.
+    draws, seed : int
+        Normal draws, the same for every slope.
+
+    Returns
+    -------
+    DataFrame
+        For each slope, one row per event time after the reference (aggregation
+        ``pretrend``): ``slope``, ``power`` of the pre-test, ``bias`` = delta_e,
+        ``bias_if_passed`` = the mean bias given that the pre-test passes, and
+        ``passed_ratio`` = the chance to pass under the trend over that without one.
+
+    Raises
+    ------
+    OptionError
+        A power outside (1 - level, 1), or an unknown test.
+    EstimationError
+        An event study without a covariance or without pre-periods.
+
+    References
+    ----------
+    Roth (2022), American Economic Review: Insights 4.
+    """
+    choose("test", test, TESTS)
+    bad = [p for p in powers if not (1 - level) < p < 1]
+    if bad:
+        raise OptionError(
+            describe(
+                "The pre-test cannot have such a power",
+                [f"{p}" for p in bad],
+                consequence="no slope, or every slope, has it",
+                remedy=f"use powers between {1 - level:.2g} and 1",
+            )
+        )
+    path = event_path(frame, single_units=single_units)
+    law = _PreTest(path, test, level, draws, seed)
+    found = [(law.slope_with_power(p), p) for p in powers]
+    found += [(float(s), None) for s in slopes]
+    error = np.sqrt(np.diag(path.matrix))
+    rows = []
+    for slope, wanted in found:
+        passed = law.passed(slope)
+        power = 1.0 - passed.mean()
+        conditional = law.mean_if_passed(slope, passed)
+        for j in np.flatnonzero(path.times > path.reference):
+            bias = slope * (path.times[j] - path.reference)
+            rows.append(
+                {
+                    "aggregation": "pretrend",
+                    "event_time": path.times[j],
+                    "term": f"slope_at_power_{wanted}" if wanted else "slope_given",
+                    "estimate": path.estimates[j],
+                    "std_error": error[j],
+                    "slope": slope,
+                    "power": power,
+                    "bias": bias,
+                    "bias_if_passed": conditional[j],
+                    "passed_ratio": passed.mean() / law.passed(0.0).mean(),
+                }
+            )
+    names = ("slope", "power", "bias", "bias_if_passed", "passed_ratio")
+    out = tidy(
+        rows,
+        estimator=str(frame["estimator"].iloc[0]),
+        level=level,
+        extra_columns=(*names, "outcome"),
+        outcome=frame["outcome"].iloc[0] if "outcome" in frame else None,
+    )
+    return out.astype(dict.fromkeys(names, float))
+
+
+class _PreTest:
+    """The pre-test on normal draws of all event times."""
+
+    def __init__(self, path: EventPath, test: str, level: float, draws: int, seed: int):
+        self.path, self.test = path, test
+        self.before = path.times < path.reference
+        self.trend = (path.times - path.reference).astype(float)
+        rng = np.random.default_rng(seed)
+        root = np.linalg.cholesky(path.matrix)
+        half = rng.standard_normal((draws // 2, len(path.times))) @ root.T
+        self.noise = np.vstack([half, -half])
+        pre = path.matrix[np.ix_(self.before, self.before)]
+        self.inverse = np.linalg.inv(pre)
+        self.error = np.sqrt(np.diag(pre))
+        self.single = stats.norm.ppf(0.5 + level / 2)
+        self.joint = stats.chi2.ppf(level, self.before.sum())
+
+    def passed(self, slope: float) -> np.ndarray:
+        leads = slope * self.trend[self.before] + self.noise[:, self.before]
+        if self.test == "individual":
+            return (np.abs(leads) <= self.single * self.error).all(axis=1)
+        return np.einsum("ij,jk,ik->i", leads, self.inverse, leads) <= self.joint
+
+    def slope_with_power(self, power: float) -> float:
+        """Smallest positive slope that the pre-test rejects with a probability."""
+
+        def miss(slope):
+            return 1.0 - self.passed(slope).mean() - power
+
+        if miss(0.0) >= 0:
+            return 0.0
+        high = float(self.error.max())
+        while miss(high) < 0:
+            high *= 2
+        return float(optimize.brentq(miss, 0.0, high, xtol=1e-10 * high))
+
+    def mean_if_passed(self, slope: float, passed: np.ndarray) -> np.ndarray:
+        """Mean of the estimates' bias over the draws that pass.
+
+        The part after treatment follows from the leads by regression, which has less
+        noise than averaging its own draws.
+        """
+        delta = slope * self.trend
+        if not passed.any():
+            return np.full(len(delta), np.nan)
+        leads = self.noise[passed][:, self.before].mean(axis=0)
+        matrix = self.path.matrix[:, self.before] @ self.inverse
+        return delta + matrix @ leads

@@ -1,0 +1,381 @@
+"""Propensity scores: matching or weighting before the difference in differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from citypanel.did.frames import OVERALL, Extras, join_notes, tidy
+from citypanel.did.linear import require_full_rank
+from citypanel.did.panels import choose, prepare, require_treated_and_control
+from citypanel.did.propensity_scores import Logit, logit
+from citypanel.did.twfe import twfe
+from citypanel.errors import EstimationError, OptionError, describe
+
+METHODS = ("nearest", "kernel", "weighting")
+WARNING = (
+    "matching comes after selection: the policy went to the large trading cities, "
+    "whose like are seldom untreated"
+)
+
+
+def balance_table(
+    panel: pd.DataFrame,
+    *,
+    cohort: str,
+    unit: str,
+    period: str,
+    covariates: Sequence[str],
+    weights: pd.Series | None = None,
+    before: int | None = None,
+) -> pd.DataFrame:
+    """Means of covariates before treatment, treated against never treated.
+
+    Parameters
+    ----------
+    panel : DataFrame
+    cohort, unit, period : str
+    covariates : sequence of str
+        Averaged by unit over the periods before ``before``.
+    weights : Series, optional
+        Weight by unit (index); units that are missing or zero drop out. Adds the
+        sample ``matched`` below ``unmatched``.
+    before : int, optional
+        First period not used; the earliest cohort by default.
+
+    Returns
+    -------
+    DataFrame
+        One row per covariate and sample, then ``all`` with the means over covariates:
+        mean_treated, mean_control, bias_pct = 100 (difference) / sqrt of the mean of
+        the two unmatched variances, bias_reduction_pct, variance_ratio, t, p_value
+        (Welch), n_treated, n_control.
+
+    References
+    ----------
+    Rosenbaum and Rubin (1985), American Statistician 39.
+    """
+    units, x = _before(panel, cohort, unit, period, covariates, before)
+    return _balance(
+        units["treated"].to_numpy(),
+        x,
+        covariates,
+        None
+        if weights is None
+        else weights.reindex(units.index).fillna(0.0).to_numpy(),
+    )
+
+
+def propensity_score_did(
+    panel: pd.DataFrame,
+    *,
+    outcome: str,
+    cohort: str,
+    unit: str,
+    period: str,
+    covariates: Sequence[str],
+    controls: Sequence[str] = (),
+    method: str = "nearest",
+    neighbours: int = 1,
+    caliper: float | None = 0.25,
+    bandwidth: float = 0.06,
+    common_support: bool = True,
+    before: int | None = None,
+    standard_errors: str = "xtreg",
+    single_unit_std_error: bool = False,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Two-way fixed effects on units matched or weighted by their propensity score.
+
+    The score is a logit of ever being treated on means of the covariates before any
+    treatment.
+
+    Parameters
+    ----------
+    panel : DataFrame
+    outcome, cohort, unit, period : str
+    covariates : sequence of str
+        Of the score.
+    controls : sequence of str
+        Of the regression.
+    method : {"nearest", "kernel", "weighting"}
+        - nearest: with replacement, on the log odds, within ``caliper`` standard
+          deviations of them;
+        - kernel: Epanechnikov weights on the score with ``bandwidth``;
+        - weighting: controls by their odds p / (1 - p).
+    neighbours : int
+        Controls for each treated unit (nearest).
+    caliper : float or None
+        None admits any distance.
+    common_support : bool
+        Leave out treated units whose score lies outside the controls' range.
+    before : int, optional
+        First period not used for the covariates; the earliest cohort by default.
+    standard_errors : str
+        Of the weighted regression; the score is taken as given.
+
+    Returns
+    -------
+    DataFrame
+        The regression's overall row (aggregation the method), with the number of
+        units kept and a warning about matching after selection. attrs: ``balance``
+        (an `Extras` with the table of `balance_table`) and ``scores`` (unit, treated,
+        score, weight).
+
+    Raises
+    ------
+    EstimationError
+        Separation (the covariates tell treated from control), collinear covariates,
+        nobody matched.
+
+    References
+    ----------
+    Heckman, Ichimura and Todd (1997), Review of Economic Studies 64.
+    """
+    choose("method", method, METHODS)
+    if neighbours < 1 or bandwidth <= 0 or (caliper is not None and caliper <= 0):
+        raise OptionError(
+            describe(
+                "Matching options are out of range",
+                [f"neighbours {neighbours}, caliper {caliper}, bandwidth {bandwidth}"],
+                consequence="nobody could be matched",
+                remedy="neighbours >= 1, caliper and bandwidth positive",
+            )
+        )
+    units, x = _before(panel, cohort, unit, period, covariates, before)
+    treated = units["treated"].to_numpy()
+    spread = x.std(axis=0)
+    require_full_rank(x - x.mean(axis=0), x, list(covariates))
+    design = np.column_stack([np.ones(len(x)), (x - x.mean(axis=0)) / spread])
+    score = logit(treated.astype(float), design)
+    if score is None:
+        raise EstimationError(
+            describe(
+                "The covariates separate treated from control cities",
+                [
+                    f"{c}: treated {x[treated, j].mean():.4g}, "
+                    f"control {x[~treated, j].mean():.4g}"
+                    for j, c in enumerate(covariates)
+                ],
+                consequence="propensity scores are 0 or 1 and no city has a match",
+                remedy="use fewer covariates",
+            )
+        )
+    p = score.probability
+    weight = _match(p, treated, method, neighbours, caliper, bandwidth, common_support)
+    if not (weight[treated] > 0).any():
+        raise EstimationError(
+            describe(
+                "No treated city has a match",
+                [f"caliper {caliper}, common support {common_support}"],
+                consequence="there is nothing to compare",
+                remedy="widen the caliper",
+            )
+        )
+    kept = pd.Series(weight, index=units.index)
+    frame = panel.assign(
+        _weight=panel[unit].map(kept).fillna(0.0),
+        _treated=_exposure(panel, cohort, period),
+    )
+    frame = frame[frame["_weight"] > 0]
+    fit = twfe(
+        frame,
+        outcome=outcome,
+        treatment="_treated",
+        unit=unit,
+        period=period,
+        controls=controls,
+        weights="_weight",
+        standard_errors=standard_errors,
+        single_unit_std_error=True,
+        level=level,
+    )
+    row = fit[fit["aggregation"] == OVERALL].iloc[0].to_dict()
+    counts = panel.loc[panel[unit].isin(kept[kept > 0].index)].groupby(unit)[cohort]
+    cohorts = counts.first().fillna(0)
+    cohorts = cohorts[(cohorts > 0) & np.isfinite(cohorts)]
+    off = int((weight[treated] == 0).sum())
+    row |= {
+        "aggregation": method,
+        "note": join_notes(
+            WARNING,
+            f"{int((weight[treated] > 0).sum())} treated and "
+            f"{int((weight[~treated] > 0).sum())} control cities",
+            f"{off} treated cities without a match" if off else None,
+        ),
+        "single_unit": bool(len(cohorts)) and (cohorts.value_counts() == 1).all(),
+    }
+    pseudo = _pseudo_r2(score, treated)
+    return tidy(
+        [{k: v for k, v in row.items() if k != "estimator"}],
+        estimator="propensity_score_did",
+        level=level,
+        single_unit_std_error=single_unit_std_error,
+        extra_columns=("outcome",),
+        attrs={
+            "balance": Extras(
+                {"table": _balance(treated, x, covariates, weight), "pseudo_r2": pseudo}
+            ),
+            "scores": Extras(
+                {
+                    "table": pd.DataFrame(
+                        {
+                            unit: units.index,
+                            "treated": treated,
+                            "score": p,
+                            "weight": weight,
+                        }
+                    )
+                }
+            ),
+        },
+    )
+
+
+def _exposure(panel, cohort, period) -> pd.Series:
+    start = panel[cohort].astype(float)
+    start = start.where(np.isfinite(start) & (start > 0), np.inf)
+    return (panel[period] >= start).astype(float)
+
+
+def _before(panel, cohort, unit, period, covariates, before):
+    """Units with their covariates' means before treatment."""
+    covariates = list(covariates)
+    if not covariates:
+        raise OptionError(
+            describe(
+                "No covariate for the balance or the score",
+                consequence="cities could not be told apart",
+                remedy="name at least one covariate",
+            )
+        )
+    data = prepare(
+        panel,
+        outcome=covariates[0],
+        unit=unit,
+        period=period,
+        cohort=cohort,
+        controls=covariates[1:],
+    )
+    require_treated_and_control(data, cohort=cohort, needs="never")
+    first = min(data.cohort_sizes) if before is None else before
+    early = data.periods[data.period] < first
+    if not early.any():
+        raise EstimationError(
+            describe(
+                f"No period before {first}",
+                consequence="covariates after treatment would be matched on",
+                remedy="start the panel earlier",
+            )
+        )
+    means = data.frame[early].groupby(unit)[covariates].mean()
+    treated = pd.Series(data.cohort > 0, index=data.units).reindex(means.index)
+    return pd.DataFrame({"treated": treated}), means.to_numpy(float)
+
+
+def _match(p, treated, method, neighbours, caliper, bandwidth, common_support):
+    """Weight of each unit: 1 for matched treated, shares of them for controls."""
+    usable = treated.copy()
+    if common_support:
+        low, high = p[~treated].min(), p[~treated].max()
+        usable &= (p >= low) & (p <= high)
+    weight = np.zeros(len(p))
+    control = np.flatnonzero(~treated)
+    if method == "weighting":
+        weight[usable] = 1.0
+        odds = p[control] / (1 - p[control])
+        weight[control] = odds / odds.sum() * usable.sum()
+        return weight
+    odds = np.log(p / (1 - p))
+    limit = np.inf if caliper is None else caliper * odds.std(ddof=1)
+    for i in np.flatnonzero(usable):
+        if method == "nearest":
+            distance = np.abs(odds[control] - odds[i])
+            order = np.argsort(distance, kind="stable")[:neighbours]
+            chosen = order[distance[order] <= limit]
+            share = np.ones(len(chosen))
+        else:
+            u = (p[control] - p[i]) / bandwidth
+            chosen = np.flatnonzero(np.abs(u) < 1)
+            share = 1 - u[chosen] ** 2
+        if len(chosen):
+            weight[i] = 1.0
+            weight[control[chosen]] += share / share.sum()
+    return weight
+
+
+def _balance(treated, x, covariates, weight) -> pd.DataFrame:
+    samples = [("unmatched", np.ones(len(treated)))]
+    if weight is not None:
+        samples.append(("matched", weight))
+    scale = np.sqrt(
+        (x[treated].var(axis=0, ddof=1) + x[~treated].var(axis=0, ddof=1)) / 2
+    )
+    rows = []
+    for j, name in enumerate(covariates):
+        first = None
+        for sample, w in samples:
+            one = _moments(x[treated, j], w[treated])
+            two = _moments(x[~treated, j], w[~treated])
+            gap = one["mean"] - two["mean"]
+            error = np.sqrt(one["var"] / one["size"] + two["var"] / two["size"])
+            bias = 100 * gap / scale[j]
+            first = bias if first is None else first
+            df = error**4 / (
+                (one["var"] / one["size"]) ** 2 / (one["size"] - 1)
+                + (two["var"] / two["size"]) ** 2 / (two["size"] - 1)
+            )
+            t = gap / error
+            rows.append(
+                {
+                    "covariate": name,
+                    "sample": sample,
+                    "mean_treated": one["mean"],
+                    "mean_control": two["mean"],
+                    "bias_pct": bias,
+                    "bias_reduction_pct": None
+                    if sample == "unmatched"
+                    else 100 * (1 - abs(bias) / abs(first)),
+                    "variance_ratio": one["var"] / two["var"],
+                    "t": t,
+                    "p_value": 2 * stats.t.sf(abs(t), df),
+                    "n_treated": one["count"],
+                    "n_control": two["count"],
+                }
+            )
+    table = pd.DataFrame(rows)
+    for sample, _ in samples:
+        part = table[table["sample"] == sample]
+        rows.append(
+            {
+                "covariate": "all",
+                "sample": sample,
+                "bias_pct": part["bias_pct"].abs().mean(),
+                "n_treated": part["n_treated"].iloc[0],
+                "n_control": part["n_control"].iloc[0],
+            }
+        )
+    return pd.DataFrame(rows).astype({"bias_reduction_pct": float})
+
+
+def _moments(values, weights) -> dict:
+    """Weighted mean and variance; the size is Kish's effective number of units."""
+    kept = weights > 0
+    values, weights = values[kept], weights[kept] / weights[kept].sum()
+    size = 1.0 / (weights**2).sum()
+    mean = weights @ values
+    variance = weights @ (values - mean) ** 2
+    if size > 1:
+        variance *= size / (size - 1)
+    return {"mean": mean, "var": variance, "size": size, "count": len(values)}
+
+
+def _pseudo_r2(score: Logit, treated: np.ndarray) -> float:
+    """McFadden's: 1 less the log likelihood over that of the constant."""
+    p = np.where(treated, score.probability, 1 - score.probability)
+    share = treated.mean()
+    null = np.where(treated, share, 1 - share)
+    return float(1 - np.log(p).sum() / np.log(null).sum())

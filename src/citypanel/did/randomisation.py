@@ -1,0 +1,187 @@
+"""Randomisation inference: the policy's cohorts dealt anew among the cities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from citypanel.did.frames import (
+    NOTE_SINGLE,
+    OVERALL,
+    join_notes,
+    rests_on_single_units,
+    tidy,
+)
+from citypanel.did.frisch_waugh import Partialled, partial
+from citypanel.did.linear import TwoWay, indicator, partial_out
+from citypanel.did.panels import cohort_sizes, cohorts_from_treatment
+from citypanel.errors import OptionError, describe
+
+CHUNK = 20_000_000
+
+
+def randomisation_inference(
+    panel: pd.DataFrame,
+    *,
+    outcome: str,
+    treatment: str,
+    unit: str,
+    period: str,
+    controls: Sequence[str] = (),
+    cluster: str | None = None,
+    period_effects_by: str | None = None,
+    within: str | None = None,
+    draws: int = 999,
+    seed: int = 20240705,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Permutation test of no effect for any city, on the t statistic.
+
+    Whole treatment paths are permuted among units, which keeps the number of cities
+    and the date of every batch; each draw's t uses the same clustered standard error
+    as the sample's. The coefficient itself is never the statistic: under unequal
+    variances its permutation law is not that of the estimate (MacKinnon and Webb 2020).
+
+    Parameters
+    ----------
+    panel, outcome, treatment, unit, period, controls, cluster, period_effects_by
+        As for `twfe`.
+    within : str, optional
+        Permute within the values of this column only (regions).
+    draws, seed : int
+    level : float
+        Coverage of the ``xtreg`` interval that stands beside the p-value.
+
+    Returns
+    -------
+    DataFrame
+        One row, aggregation ``randomisation``: estimate, ``xtreg`` standard error,
+        statistic t and p_value = (1 + draws with |t| at least the sample's) /
+        (1 + draws).
+
+    Raises
+    ------
+    OptionError
+        Too few draws.
+    PanelError, EstimationError
+        As `twfe`.
+
+    References
+    ----------
+    Young (2019), Quarterly Journal of Economics 134; MacKinnon and Webb (2020),
+    Journal of Econometrics 218.
+    """
+    if draws < 99:
+        raise OptionError(
+            describe(
+                f"{draws} permutations are too few",
+                consequence="a p-value of 0.05 could not be reached or told apart",
+                remedy="use 999 or more",
+            )
+        )
+    parts = partial(
+        panel,
+        outcome=outcome,
+        treatment=treatment,
+        unit=unit,
+        period=period,
+        controls=controls,
+        cluster=cluster,
+        period_effects_by=period_effects_by,
+        keep=[within] if within else [],
+    )
+    data = parts.data
+    statistics = permuted_statistics(parts, draws, seed, within)
+    statistic = parts.estimate / parts.std_error()
+    as_large = np.sum(np.abs(statistics) >= abs(statistic) * (1 - 1e-10))
+    cohort = cohorts_from_treatment(data)
+    sizes = cohort_sizes(cohort)
+    single = rests_on_single_units(sizes, sizes)
+    row = {
+        "aggregation": "randomisation",
+        "term": OVERALL,
+        "estimate": parts.estimate,
+        # The permutation law is valid with one treated city; the error is not.
+        "std_error": None if single else parts.std_error(),
+        "statistic": statistic,
+        "df": data.n_clusters - 1.0,
+        "p_value": (1.0 + as_large) / (1.0 + draws),
+        "n_treated_units": int((cohort > 0).sum()),
+        "note": join_notes(
+            f"{draws} permutations" + (f" within {within}" if within else ""),
+            NOTE_SINGLE if single else None,
+        ),
+    }
+    return tidy(
+        [row],
+        estimator="twfe",
+        level=level,
+        extra_columns=("outcome",),
+        outcome=outcome,
+        n_obs=data.n_obs,
+        n_units=data.n_units,
+        n_clusters=data.n_clusters,
+        standard_errors="xtreg",
+    )
+
+
+def treatment_paths(data) -> np.ndarray:
+    """Treatment of each unit in each period (units, periods).
+
+    A missing row takes the value before it, and 0 at the start: the treatment does
+    not switch off, so that this is what the unit's exposure was at least.
+    """
+    paths = np.full((data.n_units, len(data.periods)), np.nan)
+    paths[data.unit, data.period] = data.treatment
+    paths[np.isnan(paths[:, 0]), 0] = 0.0
+    for t in range(1, paths.shape[1]):
+        gap = np.isnan(paths[:, t])
+        paths[gap, t] = paths[gap, t - 1]
+    return paths
+
+
+def permutations(
+    n_units: int, draws: int, seed: int, strata: np.ndarray | None
+) -> np.ndarray:
+    """Permutations of the units (draws, n_units), within strata if given."""
+    rng = np.random.default_rng(seed)
+    keys = rng.random((draws, n_units))
+    if strata is None:
+        return np.argsort(keys, axis=1)
+    # Sorting by stratum, then by a random key, deals each stratum's places anew.
+    places = np.argsort(strata, kind="stable")
+    order = np.argsort(keys + strata[None, :] * 2.0, axis=1)
+    out = np.empty((draws, n_units), np.int64)
+    out[:, places] = order
+    return out
+
+
+def permuted_statistics(
+    parts: Partialled, draws: int, seed: int, within: str | None = None
+) -> np.ndarray:
+    """t statistics (draws,) under permuted treatment paths, in batches."""
+    data = parts.data
+    paths = treatment_paths(data)
+    strata = None
+    if within is not None:
+        starts = np.searchsorted(data.unit, np.arange(data.n_units))
+        strata = pd.factorize(data.frame[within].iloc[starts], sort=True)[0]
+    order = permutations(data.n_units, draws, seed, strata)
+    batch = max(1, CHUNK // data.n_obs)
+    transform = TwoWay(data.unit, parts.period)
+    by_cluster = indicator(parts.cluster)
+    out = []
+    for start in range(0, draws, batch):
+        chosen = order[start : start + batch]
+        d = paths[chosen[:, data.unit], data.period].T
+        d = partial_out(transform.demean(d), parts.controls)
+        size = np.einsum("nb,nb->b", d, d)
+        # A draw whose treatment the effects absorb (all of a stratum) says nothing.
+        size = np.where(size > 1e-10, size, np.nan)
+        b = parts.y @ d / size
+        scores = by_cluster @ (d * (parts.y[:, None] - d * b))
+        error = np.sqrt(parts.factor * np.einsum("gb,gb->b", scores, scores)) / size
+        out.append(b / error)
+    return np.nan_to_num(np.concatenate(out), nan=0.0)

@@ -1,0 +1,692 @@
+"""The study's tables: every estimator, every column's inference, every check.
+
+Each function takes the city-year panel and returns one table. A sample in which an
+estimator cannot be computed keeps a row that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from citypanel.did.aggregate import KINDS, aggregate_att
+from citypanel.did.bacon import bacon_decomposition
+from citypanel.did.bootstrap import wild_cluster_bootstrap
+from citypanel.did.etwfe import etwfe
+from citypanel.did.frames import COLUMNS, OVERALL, TEXT_COLUMNS, WITHOUT_SINGLE, tidy
+from citypanel.did.group_time import group_time_att
+from citypanel.did.honest import honest_did
+from citypanel.did.imputation import imputation
+from citypanel.did.jackknife import (
+    fake_date_placebo,
+    jackknife,
+    leave_one_batch_out,
+    leave_one_city_out,
+)
+from citypanel.did.multiple import holm, romano_wolf
+from citypanel.did.panels import choose
+from citypanel.did.power import power_table
+from citypanel.did.pretest import pretrend_power
+from citypanel.did.propensity import balance_table, propensity_score_did
+from citypanel.did.randomisation import randomisation_inference
+from citypanel.did.stacked import stacked
+from citypanel.did.sun_abraham import sun_abraham
+from citypanel.did.switchers import switchers
+from citypanel.did.synthetic import synthetic_did
+from citypanel.did.twfe import event_study, shift_outcome, twfe
+from citypanel.did.two_stage import two_stage
+from citypanel.errors import CityPanelError, OptionError, describe
+
+OUTCOMES = ("tfpch", "log_tfpch", "cumulative_log_tfp")
+ESTIMATORS = (
+    "twfe",
+    "group_time_att",
+    "sun_abraham",
+    "imputation",
+    "two_stage",
+    "etwfe",
+    "stacked",
+    "switchers",
+    "synthetic_did",
+)
+REGRESSION_BASED = (sun_abraham, imputation, two_stage, etwfe, stacked, switchers)
+BANDS = ("band_low", "band_high")
+SEED = 20240705
+PAPER_EFFECT = 0.024
+
+
+def samples(
+    panel: pd.DataFrame,
+    *,
+    municipality: str | None = "is_municipality",
+    later_cohort: str | None = "later_cohort",
+    capital: str | None = "is_provincial_capital",
+    region: str | None = "region",
+) -> dict[str, pd.DataFrame]:
+    """The whole panel, the study's exclusions, and its regions.
+
+    Parameters
+    ----------
+    panel : DataFrame
+    municipality, capital : str or None
+        0/1 columns; a column that the panel does not have is skipped.
+    later_cohort : str or None
+        Year in which a control city was approved after the study's end, 0 or null =
+        not. Cities approved in December 2019 (batch 4) have 2019 or 2020 there.
+    region : str or None
+
+    Returns
+    -------
+    dict of name to DataFrame
+        ``all``, ``without_municipalities``, ``without_batch_4``,
+        ``without_provincial_capitals``, then the regions by name.
+    """
+    out = {"all": panel}
+    for name, column in (
+        ("without_municipalities", municipality),
+        ("without_provincial_capitals", capital),
+    ):
+        if column in panel.columns:
+            out[name] = panel[~panel[column].fillna(0).astype(bool)]
+    if later_cohort in panel.columns:
+        later = pd.to_numeric(panel[later_cohort], errors="coerce").fillna(0)
+        out["without_batch_4"] = panel[~later.isin([2019, 2020])]
+    if region in panel.columns:
+        for name in sorted(panel[region].dropna().unique()):
+            out[str(name)] = panel[panel[region] == name]
+    return out
+
+
+def att_table(
+    panel: pd.DataFrame,
+    *,
+    outcomes: Sequence[str] = OUTCOMES,
+    cohort: str = "cohort",
+    treatment: str = "sydid",
+    unit: str = "city_id",
+    period: str = "year",
+    controls: Sequence[str] = (),
+    estimators: Sequence[str] = ESTIMATORS,
+    sample: Mapping[str, pd.DataFrame] | None = None,
+    control_group: str = "not_yet",
+    base_period: str = "universal",
+    draws: int = 999,
+    seed: int = SEED,
+    single_unit_std_error: bool = False,
+) -> pd.DataFrame:
+    """Every estimator on every outcome and sample.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        City-year panel with the outcomes, cohort and treatment.
+    outcomes : sequence of str
+        A growth index, its log and the cumulative log (the level) by default; those
+        the panel does not have are an error.
+    cohort, treatment, unit, period, controls
+        Column names; ``treatment`` serves `twfe` (it may be a fraction).
+    estimators : sequence of str
+        Among ``ESTIMATORS``.
+    sample : mapping of name to DataFrame, optional
+        See `samples`; the whole panel by default.
+    control_group, base_period : str
+        Of `group_time_att`.
+    draws, seed : int
+        Of its uniform bands.
+    single_unit_std_error : bool
+        See the estimators.
+
+    Returns
+    -------
+    DataFrame
+        Tidy rows with outcome, sample, band_low, band_high, and on overall rows
+        leads_p_value and sign_differs: whether the estimator's overall sign is not the
+        same for every outcome of the sample, which the note then says.
+    """
+    for name in estimators:
+        choose("estimators", name, ESTIMATORS)
+    chosen = {"all": panel} if sample is None else dict(sample)
+    keys = dict(unit=unit, period=period, controls=list(controls))
+    parts = []
+    for label, frame in chosen.items():
+        for outcome in outcomes:
+            for name in estimators:
+                parts += _estimate(
+                    name,
+                    frame,
+                    label,
+                    outcome,
+                    cohort,
+                    treatment,
+                    keys,
+                    control_group,
+                    base_period,
+                    draws,
+                    seed,
+                    single_unit_std_error,
+                )
+    columns = [*COLUMNS, "outcome", "sample", *BANDS]
+    out = _stack(parts, columns)
+    return _signs(out)
+
+
+def _estimate(
+    name,
+    frame,
+    label,
+    outcome,
+    cohort,
+    treatment,
+    keys,
+    control_group,
+    base_period,
+    draws,
+    seed,
+    single,
+) -> list[pd.DataFrame]:
+    """Frames of one estimator, or one row that says why there is none."""
+    options = dict(outcome=outcome, single_unit_std_error=single, **keys)
+    staggered = dict(cohort=cohort, **options)
+    try:
+        if name == "twfe":
+            fit = twfe(frame, treatment=treatment, without_single_units=True, **options)
+            fit = fit[fit["aggregation"] == "overall"].assign(aggregation="simple")
+            path = event_study(frame, **staggered)
+            path = path.assign(
+                aggregation=path["aggregation"].replace("event", "dynamic")
+            )
+            frames = [fit, path[path["aggregation"] != "coefficient"]]
+        elif name == "group_time_att":
+            cells = group_time_att(
+                frame,
+                control_group=control_group,
+                base_period=base_period,
+                **staggered,
+            )
+            frames = [cells]
+            for kind in KINDS:
+                frames.append(
+                    aggregate_att(
+                        cells, kind, uniform_band=True, draws=draws, seed=seed
+                    )
+                )
+        elif name == "synthetic_did":
+            frames = [synthetic_did(frame, **staggered)]
+        else:
+            function = next(f for f in REGRESSION_BASED if f.__name__ == name)
+            frames = [function(frame, **staggered)]
+    except CityPanelError as error:
+        why = " ".join(str(error).split("\n"))
+        frames = [
+            tidy(
+                [
+                    {
+                        "aggregation": "none",
+                        "term": OVERALL,
+                        "note": f"not estimated: {why}",
+                    }
+                ],
+                estimator=name,
+                extra_columns=("outcome",),
+                outcome=outcome,
+            )
+        ]
+    return [f.assign(sample=label) for f in frames]
+
+
+def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """One frame of tidy frames, their attributes left behind."""
+    rows = []
+    for part in parts:
+        part = part.reindex(columns=list(columns))
+        part.attrs = {}
+        rows += part.astype(object).where(part.notna(), None).to_dict("records")
+    out = pd.DataFrame.from_records(rows, columns=list(columns))
+    for column in columns:
+        if column in TEXT_COLUMNS or column in ("outcome", "sample", "check"):
+            continue
+        if column in ("cohort", "period", "event_time") or column.startswith("n_"):
+            out[column] = out[column].astype("Int64")
+        else:
+            out[column] = pd.to_numeric(out[column]).astype(float)
+    return out
+
+
+def _signs(out: pd.DataFrame) -> pd.DataFrame:
+    """Lead tests and changes of sign between outcomes, on the overall rows."""
+    keys = ["sample", "estimator", "outcome"]
+    tests = out[out["term"] == "leads_jointly_zero"].drop_duplicates(keys)
+    tests = tests[[*keys, "p_value"]].rename(columns={"p_value": "leads_p_value"})
+    out = out.merge(tests, on=keys, how="left")
+    overall = out["term"].isin([OVERALL, WITHOUT_SINGLE])
+    out.loc[~overall, "leads_p_value"] = np.nan
+    out["sign_differs"] = pd.array([None] * len(out), dtype="boolean")
+    groups = out[overall].groupby(
+        ["sample", "estimator", "aggregation", "term"], sort=False
+    )
+    for _, part in groups:
+        known = part["estimate"].dropna()
+        if len(known) < 2:
+            continue
+        differs = len(set(np.sign(known))) > 1
+        out.loc[part.index, "sign_differs"] = differs
+        if differs:
+            said = ", ".join(
+                f"{o} {'+' if b > 0 else '-'}"
+                for o, b in zip(part.loc[known.index, "outcome"], known, strict=True)
+            )
+            out.loc[part.index, "note"] = [
+                f"{n}; sign differs between outcomes: {said}"
+                if n
+                else f"sign differs between outcomes: {said}"
+                for n in out.loc[part.index, "note"]
+            ]
+    return out
+
+
+def event_study_table(att: pd.DataFrame) -> pd.DataFrame:
+    """The event-time rows of `att_table`, for every estimator, and the lead tests.
+
+    Returns
+    -------
+    DataFrame
+        Rows with aggregation ``dynamic`` that have an event time, and ``test``.
+    """
+    path = (att["aggregation"] == "dynamic") & att["event_time"].notna()
+    return att[path | (att["aggregation"] == "test")].reset_index(drop=True)
+
+
+def bacon_table(
+    panel: pd.DataFrame,
+    *,
+    outcomes: Sequence[str] = OUTCOMES,
+    treatment: str = "sydid",
+    unit: str = "city_id",
+    period: str = "year",
+    sample: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """The 2x2 comparisons behind the two-way fixed effects coefficient.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `bacon_decomposition`, sample, and twfe, the coefficient that the
+        weighted estimates add up to.
+    """
+    parts = []
+    for label, frame in ({"all": panel} if sample is None else dict(sample)).items():
+        for outcome in outcomes:
+            table = bacon_decomposition(
+                frame, outcome=outcome, treatment=treatment, unit=unit, period=period
+            )
+            total = table.attrs["twfe"]
+            table.attrs = {}
+            parts.append(table.assign(sample=label, twfe=total))
+    return pd.concat(parts, ignore_index=True)
+
+
+def published_columns(
+    panel: pd.DataFrame,
+    *,
+    outcome: str = "tfpch",
+    treatment: str = "sydid",
+    unit: str = "city_id",
+    period: str = "year",
+    controls: Sequence[str] = (),
+    region: str = "region",
+    municipality: str = "is_municipality",
+) -> dict[tuple[str, str], dict[str, object]]:
+    """Options of `twfe` for each column of the paper's Tables 3, 4 and 5.
+
+    Table 3 without and with controls, Table 4 by region, Table 5 with the outcome one
+    and two periods ahead and without municipalities. Columns (2) on have the
+    controls that are given, so that without controls Table 3 (2) is left out.
+
+    Returns
+    -------
+    dict of (table, column) to options
+    """
+    base = dict(outcome=outcome, treatment=treatment, unit=unit, period=period)
+    full = dict(base, controls=list(controls))
+    out: dict[tuple[str, str], dict[str, object]] = {
+        ("3", "(1)"): dict(base, panel=panel)
+    }
+    if controls:
+        out["3", "(2)"] = dict(full, panel=panel)
+    for name in sorted(panel[region].dropna().unique()):
+        out["4", str(name)] = dict(full, panel=panel[panel[region] == name])
+    for lead in (1, 2):
+        ahead = shift_outcome(panel, outcome, unit, period, lead)
+        out["5", f"({lead})"] = dict(full, panel=ahead)
+    rest = panel[~panel[municipality].fillna(0).astype(bool)]
+    out["5", "(3)"] = dict(full, panel=rest)
+    return out
+
+
+def inference_table(
+    columns: Mapping[tuple[str, str], Mapping[str, object]],
+    *,
+    draws: int = 9999,
+    permutations: int = 999,
+    seed: int = SEED,
+    bound: float = PAPER_EFFECT,
+) -> pd.DataFrame:
+    """Inference for each published column, side by side.
+
+    Parameters
+    ----------
+    columns : mapping of (table, column) to options of `twfe`
+        See `published_columns`.
+    draws, permutations, seed : int
+        Of the wild bootstrap and the randomisation.
+    bound : float
+        Effect that an equivalence test tries to exclude: the paper's.
+
+    Returns
+    -------
+    DataFrame
+        One row per column: paper_table, paper_column, outcome, estimate, then
+        std_error, p_value, conf_low, conf_high under ``xtreg``; std_error_cr2, df_cr2,
+        p_value_cr2; std_error_cv3, p_value_cv3; p_value_wild, conf_low_wild,
+        conf_high_wild, wild_note; p_value_randomisation; p_value_holm and
+        p_value_romano_wolf over the table's columns (wild bootstrap);
+        minimum_detectable_effect, power_at_bound, equivalence_p_value, bound; n_obs,
+        n_cities, n_treated, note. What cannot be computed is null and the note says
+        why; a column whose cohorts have one city each has no standard error.
+    """
+    if not columns:
+        raise OptionError(
+            describe(
+                "No column to infer about",
+                consequence="the table would be empty",
+                remedy="pass published_columns(panel)",
+            )
+        )
+    rows = []
+    for (table, column), given in columns.items():
+        options = dict(given)
+        rows.append(
+            {
+                "paper_table": table,
+                "paper_column": column,
+                **_inference(options, draws, permutations, seed, bound),
+            }
+        )
+    out = pd.DataFrame(rows)
+    out["p_value_holm"] = np.nan
+    out["p_value_romano_wolf"] = np.nan
+    for table, part in out.groupby("paper_table", sort=False):
+        known = part[part["p_value_wild"].notna()]
+        out.loc[known.index, "p_value_holm"] = holm(known["p_value_wild"])
+        chosen = {
+            key: options
+            for key, options in columns.items()
+            if key[0] == table and key[1] in set(known["paper_column"])
+        }
+        if chosen:
+            joint = romano_wolf(
+                {column: options for (_, column), options in chosen.items()},
+                draws=draws,
+                seed=seed,
+            )
+            out.loc[known.index, "p_value_romano_wolf"] = joint[
+                "p_romano_wolf"
+            ].to_numpy()
+    return out
+
+
+def _inference(options, draws, permutations, seed, bound) -> dict:
+    """All inference for one column."""
+    notes: list[str] = []
+
+    def attempt(function: Callable[[], pd.DataFrame], what: str) -> dict:
+        try:
+            return function().iloc[0].to_dict()
+        except CityPanelError as error:
+            notes.append(f"{what}: {str(error).splitlines()[0]}")
+            return {}
+
+    main = attempt(lambda: twfe(**options), "estimate")
+    row = {
+        "outcome": options["outcome"],
+        "estimate": main.get("estimate"),
+        "std_error": main.get("std_error"),
+        "p_value": main.get("p_value"),
+        "conf_low": main.get("conf_low"),
+        "conf_high": main.get("conf_high"),
+    }
+    if main.get("note"):
+        notes.append(main["note"])
+    reduced = attempt(lambda: twfe(**options, standard_errors="CR2"), "CR2")
+    row |= {
+        "std_error_cr2": reduced.get("std_error"),
+        "df_cr2": reduced.get("df"),
+        "p_value_cr2": reduced.get("p_value"),
+    }
+    knife = attempt(lambda: jackknife(**options), "CV3")
+    row |= {
+        "std_error_cv3": knife.get("std_error"),
+        "p_value_cv3": knife.get("p_value"),
+    }
+    wild = attempt(
+        lambda: wild_cluster_bootstrap(**options, draws=draws, seed=seed), "wild"
+    )
+    row |= {
+        "p_value_wild": wild.get("p_value"),
+        "conf_low_wild": wild.get("conf_low"),
+        "conf_high_wild": wild.get("conf_high"),
+        "wild_note": wild.get("note"),
+    }
+    dealt = attempt(
+        lambda: randomisation_inference(**options, draws=permutations, seed=seed),
+        "randomisation",
+    )
+    row["p_value_randomisation"] = dealt.get("p_value")
+    names = ("minimum_detectable_effect", "power_at_bound", "equivalence_p_value")
+    row |= dict.fromkeys(names)
+    if main:
+        seen = power_table(pd.DataFrame([main]), bound=bound).iloc[0]
+        row |= {name: seen[name] for name in names}
+    row |= {
+        "bound": bound,
+        "n_obs": main.get("n_obs"),
+        "n_cities": main.get("n_units"),
+        "n_treated": main.get("n_treated_units"),
+        "note": "; ".join(dict.fromkeys(notes)) or None,
+    }
+    return row
+
+
+SENSITIVITY_COLUMNS = (
+    *COLUMNS,
+    "outcome",
+    "sample",
+    "check",
+    "bound",
+    "breakdown",
+    "slope",
+    "power",
+    "bias",
+    "bias_if_passed",
+    "passed_ratio",
+    "change",
+    "minimum_detectable_effect",
+    "power_at_bound",
+    "equivalence_p_value",
+    "smallest_bound",
+)
+
+
+def sensitivity_table(
+    panel: pd.DataFrame,
+    *,
+    outcomes: Sequence[str] = OUTCOMES,
+    cohort: str = "cohort",
+    treatment: str = "sydid",
+    unit: str = "city_id",
+    period: str = "year",
+    controls: Sequence[str] = (),
+    covariates: Sequence[str] = (),
+    region: str | None = "region",
+    sample: Mapping[str, pd.DataFrame] | None = None,
+    bound: float = PAPER_EFFECT,
+    seed: int = SEED,
+) -> pd.DataFrame:
+    """Every credibility check of the headline, in one long table.
+
+    Parameters
+    ----------
+    panel, outcomes, cohort, treatment, unit, period, controls
+        As for `att_table`.
+    covariates : sequence of str
+        Of the propensity score; none leaves that check out.
+    region : str or None
+        For region-by-year effects beside the headline.
+    sample : mapping of name to DataFrame, optional
+        Exclusions (see `samples`), the whole panel among them.
+    bound : float
+        For power and equivalence.
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        Tidy rows with outcome, sample and check: headline, region_by_year,
+        with_controls, exclusion, honest (relative magnitudes and smoothness, for the
+        two-way and the group-time event study), pretrend_power, fake_date,
+        leave_one_batch_out, leave_one_city_out, propensity_score; and the columns
+        each check adds. Rows of an estimate carry its minimum detectable effect and
+        equivalence test.
+    """
+    parts: list[pd.DataFrame] = []
+    base = dict(treatment=treatment, unit=unit, period=period)
+    staggered = dict(cohort=cohort, unit=unit, period=period)
+
+    def add(check: str, label: str, outcome: str, function: Callable) -> None:
+        try:
+            table = function()
+        except CityPanelError as error:
+            why = " ".join(str(error).split("\n"))
+            table = tidy(
+                [
+                    {
+                        "aggregation": "none",
+                        "term": check,
+                        "note": f"not computed: {why}",
+                    }
+                ],
+                estimator="none",
+            )
+        parts.append(table.assign(check=check, sample=label, outcome=outcome))
+
+    def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
+        fit = twfe(frame, **options)
+        return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
+
+    for outcome in outcomes:
+        options = dict(outcome=outcome, **base)
+        cohorts = dict(outcome=outcome, **staggered)
+        add("headline", "all", outcome, lambda o=options: overall(panel, **o))
+        if controls:
+            add(
+                "with_controls",
+                "all",
+                outcome,
+                lambda o=options: overall(panel, controls=list(controls), **o),
+            )
+        if region and region in panel.columns:
+            add(
+                "region_by_year",
+                "all",
+                outcome,
+                lambda o=options: overall(panel, period_effects_by=region, **o),
+            )
+        for label, frame in (sample or {}).items():
+            if label != "all":
+                add(
+                    "exclusion",
+                    label,
+                    outcome,
+                    lambda f=frame, o=options: overall(f, **o),
+                )
+        paths = {
+            "twfe": lambda c=cohorts: event_study(panel, **c),
+            "group_time_att": lambda c=cohorts: aggregate_att(
+                group_time_att(
+                    panel, control_group="not_yet", base_period="universal", **c
+                ),
+                "dynamic",
+            ),
+        }
+        for make in paths.values():
+            for kind in ("relative_magnitude", "smoothness"):
+                add(
+                    "honest",
+                    "all",
+                    outcome,
+                    lambda m=make, k=kind: honest_did(m(), kind=k, seed=seed),
+                )
+            add(
+                "pretrend_power",
+                "all",
+                outcome,
+                lambda m=make: pretrend_power(m(), seed=seed),
+            )
+        for years in (1, 2, 3):
+            add(
+                "fake_date",
+                "all",
+                outcome,
+                lambda c=cohorts, k=years: fake_date_placebo(
+                    panel, years_before=(k,), **c
+                ),
+            )
+        add(
+            "leave_one_batch_out",
+            "all",
+            outcome,
+            lambda o=options: leave_one_batch_out(panel, **o),
+        )
+        add(
+            "leave_one_city_out",
+            "all",
+            outcome,
+            lambda o=options: leave_one_city_out(panel, **o),
+        )
+        if covariates:
+            for method in ("nearest", "kernel", "weighting"):
+                add(
+                    "propensity_score",
+                    "all",
+                    outcome,
+                    lambda c=cohorts, m=method: propensity_score_did(
+                        panel, covariates=list(covariates), method=m, **c
+                    ),
+                )
+    return _stack(parts, SENSITIVITY_COLUMNS)
+
+
+def balance(
+    panel: pd.DataFrame,
+    *,
+    covariates: Sequence[str],
+    outcome: str = "tfpch",
+    cohort: str = "cohort",
+    unit: str = "city_id",
+    period: str = "year",
+) -> pd.DataFrame:
+    """Pre-treatment balance, before and after matching on the propensity score.
+
+    Returns
+    -------
+    DataFrame
+        `balance_table` unmatched; where the score can be estimated, matched too.
+    """
+    options = dict(cohort=cohort, unit=unit, period=period, covariates=list(covariates))
+    try:
+        fit = propensity_score_did(panel, outcome=outcome, **options)
+    except CityPanelError:
+        return balance_table(panel, **options)
+    return fit.attrs["balance"]["table"]
