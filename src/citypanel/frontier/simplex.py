@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .technology import Technology
+from .technology import Technology, clean_prices
 
 #: An intensity is negative, or a pivot different from zero, beyond this share of the
 #: terms it is made of.
@@ -179,7 +179,7 @@ def solve_bases(
     scale = np.abs(q) + np.abs(r)
     scale[scale == 0] = 1.0
     result = Bases(
-        np.where(found, STALLED, STALLED),
+        np.full(n, STALLED),
         np.full(n, np.nan),
         members,
         np.full((n, d - 1), np.nan),
@@ -198,7 +198,7 @@ def solve_bases(
         result.t,
         result.members,
         result.intensities,
-        result.prices,
+        clean_prices(technology, result.prices, result.members),
         pivots,
     )
 
@@ -242,6 +242,7 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
         alpha = direction @ columns.T
         size = np.abs(direction) @ absolute.T
         usable = alpha < -PIVOT_TOLERANCE * size
+        usable[each[:, None], result.members[active]] = False
         reduced = price @ columns.T
         np.maximum(reduced, 0.0, out=reduced)
         np.divide(reduced, -alpha, out=reduced, where=usable)
