@@ -125,14 +125,22 @@ def starting_bases(
     if technology.returns_to_scale != "vrs":
         for i in wasted:
             for o in sold:
-                with np.errstate(divide="ignore"):
-                    ratio = -generators[:, o] / generators[:, i]
-                unit = int(ratio.argmax())
-                if not np.isfinite(ratio[unit]):
+                free = (generators[:, i] == 0) & (generators[:, o] < 0)
+                if free.any():
                     continue
+                ratio = np.divide(
+                    -generators[:, o],
+                    generators[:, i],
+                    out=np.zeros(n_gen),
+                    where=generators[:, i] > 0,
+                )
+                unit = int(ratio.argmax())
                 price = np.zeros(technology.dimension)
                 price[i], price[o] = ratio[unit], 1.0
                 candidates.append((basis(unit, (int(i), int(o)), not scale_free), price))
+    if not candidates:
+        nowhere = np.zeros((len(q), technology.dimension - 1), dtype=int)
+        return nowhere, np.zeros(len(q), dtype=bool)
     prices = np.stack([price for _, price in candidates])
     gain = -r @ prices.T
     with np.errstate(divide="ignore", invalid="ignore"):
