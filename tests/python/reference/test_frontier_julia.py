@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from citypanel.frontier import malmquist
+from citypanel.frontier import malmquist, malmquist_luenberger
 
 PANEL = {"unit": "dmu", "period": "period", "outputs": ["y"], "inputs": ["x"]}
 
@@ -41,4 +41,23 @@ def test_fixed_base(references):
         expected[["malmquist_vs_1", "ec_vs_1", "tc_vs_1"]],
         atol=6e-5,
         rtol=0,
+    )
+
+
+@pytest.mark.parametrize("solver", ["auto", "simplex", "lp"])
+def test_malmquist_luenberger(references, solver):
+    folder = references / "malmquist" / "julia_malmquist_luenberger"
+    expected = pd.read_csv(folder / "expected.csv").sort_values(["dmu", "period"])
+    ours = malmquist_luenberger(
+        pd.read_csv(folder / "inputs.csv"),
+        unit="dmu",
+        period="period",
+        outputs=["y_good"],
+        inputs=["x"],
+        bads=["b_bad"],
+        bads_disposal="strong",
+        solver=solver,
+    )
+    np.testing.assert_allclose(
+        ours[["tfpch", "effch", "techch"]], expected[["ml", "ec", "tc"]], rtol=1e-5
     )
