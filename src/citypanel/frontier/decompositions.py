@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .evaluation import REASONS, Evaluator
+from .evaluation import Evaluator, reason_texts
 from .references import Reference
 
 DECOMPOSITIONS = ("fgnz", "ray-desli", "grifell-lovell", "bias")
@@ -67,7 +67,7 @@ def decompose(
         columns = FORMULAS[decomposition](distances, form)
     for name, values in columns.items():
         columns[name] = np.where(np.isfinite(values), values, np.nan)
-    return columns, distances, _reasons(statuses)
+    return columns, distances, reason_texts(statuses)
 
 
 def _wanted(
@@ -180,15 +180,6 @@ class Request:
         if plan == "to":
             return after, after
         return after, before
-
-
-def _reasons(statuses: dict[str, np.ndarray]) -> np.ndarray:
-    reason = np.full(len(next(iter(statuses.values()))), None, dtype=object)
-    for name, status in statuses.items():
-        for row in np.flatnonzero(status):
-            text = f"{name} {REASONS[int(status[row])]}"
-            reason[row] = text if reason[row] is None else f"{reason[row]}; {text}"
-    return reason
 
 
 def _efficiency_change(e: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -9,10 +9,11 @@ import pandas as pd
 
 from ..errors import OptionError, describe
 from .engine import SOLVERS
-from .evaluation import REASONS, Evaluator
+from .evaluation import Evaluator, join_texts, reason_texts
 from .metafrontier import groups_of
 from .panel import prepare
 from .references import Reference, make_reference
+from .robust import FRONTIERS, PartialEvaluator, check_order
 from .technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
 
 MEASURES = ("shephard", "farrell")
@@ -33,6 +34,8 @@ def distance(
     window: int | None = None,
     group: str | None = None,
     reference_units: Iterable[object] | None = None,
+    frontier: str = "dea",
+    order: float | None = None,
     solver: str = "auto",
 ) -> pd.DataFrame:
     """DEA distances of every unit and period.
@@ -64,7 +67,7 @@ def distance(
         the own period, (-1, 0, 1) what DEAP prints.
     measure : {"shephard", "farrell"}
         Farrell's output measure is >= 1 inside, his input measure <= 1.
-    window, group, reference_units, solver
+    window, group, reference_units, frontier, order, solver
         See `malmquist`.
 
     Returns
@@ -84,6 +87,8 @@ def distance(
     check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("measure", measure, MEASURES)
     check_option("solver", solver, SOLVERS)
+    check_option("frontier", frontier, FRONTIERS)
+    order = check_order(frontier, order)
     if (reference == "metafrontier") != (group is not None):
         raise OptionError(
             describe(
@@ -97,17 +102,56 @@ def distance(
     scheme = make_reference(
         data, reference=reference, window=window, reference_units=reference_units
     )
-    evaluator = Evaluator(data, orientation, solver)
+    evaluator = (
+        Evaluator(data, orientation, solver)
+        if frontier == "dea"
+        else PartialEvaluator(data, orientation, frontier=frontier, order=order)
+    )
+    return distance_frame(
+        evaluator, scheme, lags, returns_to_scale, measure=measure, group=group
+    )
+
+
+def distance_frame(
+    evaluator: Evaluator,
+    scheme: Reference,
+    lags: Sequence[int],
+    returns_to_scale: str,
+    *,
+    measure: str,
+    group: str | None,
+) -> pd.DataFrame:
+    """The frame that `distance` returns, from any evaluator of plans.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+        Efficiencies of plans.
+    scheme : Reference
+        The technologies.
+    lags, returns_to_scale, group
+        See `distance`.
+    measure : str
+        `shephard`, `farrell`, or anything else for what the evaluator returns.
+
+    Returns
+    -------
+    DataFrame
+        See `distance`.
+    """
+    data = evaluator.panel
+    orientation = evaluator.orientation
     n_periods = len(data.periods)
-    rows = np.repeat(np.arange(len(data.unit_of)), len(lags))
-    target = data.period_of[rows] + np.tile(np.sort(np.asarray(lags)), len(data.unit_of))
+    steps = np.unique(np.asarray(lags, dtype=int))
+    rows = np.repeat(np.arange(len(data.unit_of)), len(steps))
+    target = data.period_of[rows] + np.tile(steps, len(data.unit_of))
     inside = (target >= 0) & (target < n_periods)
     rows, target = rows[inside], target[inside]
     efficiency, status = _efficiencies(
         evaluator, scheme, rows, target, returns_to_scale, None
     )
     columns = {"distance": _measured(efficiency, orientation, measure)}
-    reason = _texts(status)
+    reason = reason_texts({"": status})
     if group is not None:
         _, codes = groups_of(data, group)
         own, own_status = _efficiencies(
@@ -115,12 +159,11 @@ def distance(
         )
         columns["distance_group"] = _measured(own, orientation, measure)
         columns["tgr"] = efficiency / own
-        group_reason = _texts(own_status)
-        reason = np.where(reason == None, group_reason, reason)  # noqa: E711
+        reason = join_texts(reason, reason_texts({"": own_status}), "group: ")
     frame = pd.DataFrame(
         {
-            unit: data.units[data.unit_of[rows]],
-            period: data.periods[data.period_of[rows]],
+            data.unit: data.units[data.unit_of[rows]],
+            data.period: data.periods[data.period_of[rows]],
             "period_reference": data.periods[target],
             **columns,
             "reason": reason,
@@ -166,12 +209,7 @@ def _efficiencies(
 
 def _measured(efficiency: np.ndarray, orientation: str, measure: str) -> np.ndarray:
     """An efficiency as Shephard's or Farrell's measure."""
+    if measure not in MEASURES:
+        return efficiency
     reciprocal = (orientation == "input") == (measure == "shephard")
     return 1.0 / efficiency if reciprocal else efficiency
-
-
-def _texts(status: np.ndarray) -> np.ndarray:
-    reason = np.full(len(status), None, dtype=object)
-    for row in np.flatnonzero(status):
-        reason[row] = REASONS[int(status[row])]
-    return reason

@@ -95,16 +95,16 @@ def solve(
             t, status = _by_facets(facets, q, r, radial, t, status)
             counts["by_hull"] = int((status != UNPROVED).sum())
     open_rows = np.flatnonzero(status == UNPROVED)
-    if len(open_rows) and solver != "lp" and can_start(technology):
-        settled = _by_bases(technology, q, r, radial, open_rows, t, status, hints)
-        counts["by_simplex"] = settled
-    elif len(open_rows):
-        counts["by_lp"] = _by_lp(technology, q, r, radial, open_rows, t, status, hints)
-    open_rows = np.flatnonzero(status == UNPROVED)
-    if len(open_rows):
-        counts["by_rational"] = _by_rational(
-            technology, q, r, open_rows, t, status, hints
-        )
+    steps = ["by_rational", "by_lp", "by_rational"]
+    if solver == "lp":
+        steps = steps[1:]
+    elif can_start(technology):
+        steps = ["by_simplex", *steps]
+    for step in steps:
+        open_rows = np.flatnonzero(status == UNPROVED)
+        if len(open_rows):
+            method = METHODS[step]
+            counts[step] += method(technology, q, r, radial, open_rows, t, status, hints)
     return Solution(t, status, **counts)
 
 
@@ -216,9 +216,8 @@ def _proved(
     scale = np.abs(q) + np.abs(moved)
     empty = scale == 0
     if empty.any():
-        scale = np.where(
-            empty, (weights[:, None, :] @ np.abs(basis))[:, 0] + 1e-300, scale
-        )
+        used = (weights[:, None, :] @ np.abs(basis))[:, 0]
+        scale = np.where(empty, used + scale.max(axis=1, keepdims=True), scale)
     prices = facets.prices[facet]
     terms = (np.abs(q) * np.abs(prices)).sum(axis=1)
     gain = -(r * prices).sum(axis=1)
@@ -261,8 +260,8 @@ def _certificate(
     moved = np.nan_to_num(t)[:, None] * r
     reached = (weights[:, None, :] @ basis)[:, 0]
     scale = np.abs(q) + np.abs(moved)
-    used = (weights[:, None, :] @ np.abs(basis))[:, 0] + 1e-300
-    scale = np.where(scale == 0, used, scale)
+    used = (weights[:, None, :] @ np.abs(basis))[:, 0]
+    scale = np.where(scale == 0, used + scale.max(axis=1, keepdims=True), scale)
     missed = np.abs(q + moved - reached)
     prices = np.nan_to_num(prices)
     magnitude = np.abs(t) if radial else np.maximum(np.abs(t), 1.0)
@@ -332,7 +331,7 @@ def _by_lp(technology, q, r, radial, rows, t, status, hints) -> int:
     return settled
 
 
-def _by_rational(technology, q, r, rows, t, status, hints) -> int:
+def _by_rational(technology, q, r, radial, rows, t, status, hints) -> int:
     """Rational arithmetic for what floating point could not prove."""
     settled = 0
     if can_start(technology):
@@ -350,3 +349,6 @@ def _by_rational(technology, q, r, rows, t, status, hints) -> int:
         t[row] = answer[0]
         status[row] = FINE if np.isfinite(answer[0]) else OUTSIDE
     return settled
+
+
+METHODS = {"by_simplex": _by_bases, "by_lp": _by_lp, "by_rational": _by_rational}

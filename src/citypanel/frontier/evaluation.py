@@ -204,3 +204,46 @@ def _closed_form(
     values = outputs[:, 0] / inputs[:, 0] / best
     values[status != FINE] = np.nan
     return values, status
+
+
+def reason_texts(statuses: dict[str, np.ndarray]) -> np.ndarray:
+    """What is wrong with several distances, one text a row.
+
+    Parameters
+    ----------
+    statuses : dict of ndarray (n,)
+        Statuses by the name of a distance; an empty name is left out of the text.
+
+    Returns
+    -------
+    ndarray (n,) of object
+        None where every status is fine.
+    """
+    reason = np.full(len(next(iter(statuses.values()))), None, dtype=object)
+    for name, status in statuses.items():
+        for row in np.flatnonzero(status):
+            text = f"{name} {REASONS[int(status[row])]}".strip()
+            reason[row] = text if reason[row] is None else f"{reason[row]}; {text}"
+    return reason
+
+
+def join_texts(first: np.ndarray, second: np.ndarray, prefix: str) -> np.ndarray:
+    """Two reason columns as one.
+
+    Parameters
+    ----------
+    first, second : ndarray (n,) of object
+        Texts or None.
+    prefix : str
+        Put before the second.
+
+    Returns
+    -------
+    ndarray (n,) of object
+        None where both are None.
+    """
+    joined = first.copy()
+    for row in np.flatnonzero(second != None):  # noqa: E711
+        text = prefix + second[row]
+        joined[row] = text if joined[row] is None else f"{joined[row]}; {text}"
+    return joined

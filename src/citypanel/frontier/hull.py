@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
-from .technology import Technology
+from .technology import Technology, clean_prices
 
 #: Reference units above which the hull grows from a sample of them.
 SAMPLE_ABOVE = 600
@@ -176,10 +176,7 @@ def _find_facets(technology: Technology) -> Facets | None:
         inverse, basis, prices = _prices_of(projected, members, interior)
     except np.linalg.LinAlgError:
         return None
-    on_ray = members[:, :, None] == rays
-    facet, _, ray = np.nonzero(on_ray)
-    coordinate = np.abs(technology.rays).argmax(axis=1)
-    prices[facet, coordinate[ray]] = 0.0
+    prices = clean_prices(technology, prices, members)
     vertices = np.unique(members)
     supporting = _supporting(projected, prices, vertices, n)
     return Facets(

@@ -24,10 +24,11 @@ import pandas as pd
 from ..errors import OptionError, PanelError, describe
 from .decompositions import DECOMPOSITIONS, FORMS, decompose
 from .engine import SOLVERS
-from .evaluation import Evaluator
+from .evaluation import Evaluator, join_texts
 from .metafrontier import group_columns
 from .panel import Panel, plain, prepare
-from .references import make_reference
+from .references import Reference, make_reference
+from .robust import FRONTIERS, PartialEvaluator, check_order
 from .technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
 
 BASES = ("adjacent", "first")
@@ -63,6 +64,8 @@ def malmquist(
     window: int | None = None,
     group: str | None = None,
     reference_units: Iterable[object] | None = None,
+    frontier: str = "dea",
+    order: float | None = None,
     keep_distances: bool = False,
     solver: str = "auto",
 ) -> pd.DataFrame:
@@ -111,7 +114,13 @@ def malmquist(
     group : str, optional
         Column of groups, needed by `reference="metafrontier"`.
     reference_units : iterable, optional
-        Units that may carry the frontier; the others are evaluated only.
+        Units that may carry the frontier; the others are evaluated only. All by
+        default.
+    frontier : {"dea", "order-m", "order-alpha"}
+        Full or partial frontier (see `robust`). A partial one has no returns to scale:
+        `returns_to_scale` does not apply and there are no pech and sech.
+    order : float, optional
+        m of order-m (25 by default) or alpha of order-alpha (0.95).
     keep_distances : bool
         Add the distances behind the indices, as `e_<technology>_<plan>` columns.
     solver : {"auto", "hull", "simplex", "lp"}
@@ -144,13 +153,65 @@ def malmquist(
     check_option("base", base, BASES)
     check_option("form", form, FORMS)
     check_option("solver", solver, SOLVERS)
-    _check_combination(decomposition, reference, returns_to_scale, form, group)
+    check_option("frontier", frontier, FRONTIERS)
+    order = check_order(frontier, order)
+    _check_combination(
+        decomposition, reference, returns_to_scale, form, group, frontier
+    )
     data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
     scheme = make_reference(
         data, reference=reference, window=window, reference_units=reference_units
     )
+    evaluator = (
+        Evaluator(data, orientation, solver)
+        if frontier == "dea"
+        else PartialEvaluator(data, orientation, frontier=frontier, order=order)
+    )
+    return changes_frame(
+        evaluator,
+        scheme,
+        decomposition=decomposition,
+        returns_to_scale=returns_to_scale,
+        form=form,
+        base=base,
+        group=group,
+        keep_distances=keep_distances,
+        pure=frontier == "dea",
+    )
+
+
+def changes_frame(
+    evaluator: Evaluator,
+    scheme: Reference,
+    *,
+    decomposition: str,
+    returns_to_scale: str,
+    form: str,
+    base: str,
+    group: str | None,
+    keep_distances: bool,
+    pure: bool,
+) -> pd.DataFrame:
+    """The frame that `malmquist` returns, from any evaluator of plans.
+
+    Parameters
+    ----------
+    evaluator : Evaluator
+        Efficiencies of plans, at most 1 for a plan of the technology itself.
+    scheme : Reference
+        The technologies.
+    decomposition, returns_to_scale, form, base, group, keep_distances
+        See `malmquist`.
+    pure : bool
+        Whether pech and sech exist.
+
+    Returns
+    -------
+    DataFrame
+        See `malmquist`.
+    """
+    data = evaluator.panel
     changes, dropped = find_changes(data, base)
-    evaluator = Evaluator(data, orientation, solver)
     columns, distances, reason = decompose(
         evaluator,
         scheme,
@@ -158,8 +219,9 @@ def malmquist(
         decomposition=decomposition,
         returns_to_scale=returns_to_scale,
         form=form,
+        pure=pure,
     )
-    if reference == "metafrontier":
+    if group is not None:
         more, group_reason = group_columns(
             evaluator,
             scheme,
@@ -174,8 +236,8 @@ def malmquist(
         columns = {**columns, **distances}
     frame = pd.DataFrame(
         {
-            unit: data.units[data.unit_of[changes.after]],
-            period: data.periods[changes.period_to],
+            data.unit: data.units[data.unit_of[changes.after]],
+            data.period: data.periods[changes.period_to],
             "period_from": data.periods[changes.period_from],
             **columns,
             "reason": reason,
@@ -186,7 +248,9 @@ def malmquist(
     return frame
 
 
-def _check_combination(decomposition, reference, returns_to_scale, form, group) -> None:
+def _check_combination(
+    decomposition, reference, returns_to_scale, form, group, frontier
+) -> None:
     """Options that have no meaning together."""
     problem = ""
     if decomposition in ("ray-desli", "grifell-lovell"):
@@ -207,6 +271,14 @@ def _check_combination(decomposition, reference, returns_to_scale, form, group) 
         )
     if form != "geometric" and decomposition != "ray-desli":
         problem = f"form={form!r} belongs to decomposition='ray-desli'"
+    if frontier != "dea" and (
+        returns_to_scale != "crs" or decomposition not in ("fgnz", "bias")
+    ):
+        problem = (
+            f"frontier={frontier!r} has no returns to scale, which "
+            f"returns_to_scale={returns_to_scale!r} and "
+            f"decomposition={decomposition!r} are about"
+        )
     if (reference == "metafrontier") != (group is not None):
         problem = (
             "reference='metafrontier' and group=<column> belong together; "
@@ -280,25 +352,3 @@ def find_changes(data: Panel, base: str) -> tuple[Changes, tuple[dict, ...]]:
     )
     k = np.nonzero(both)[1]
     return Changes(before[both], after[both], earlier[k], later[k]), dropped
-
-
-def join_texts(first: np.ndarray, second: np.ndarray, prefix: str) -> np.ndarray:
-    """Two reason columns as one.
-
-    Parameters
-    ----------
-    first, second : ndarray (n,) of object
-        Texts or None.
-    prefix : str
-        Put before the second.
-
-    Returns
-    -------
-    ndarray (n,) of object
-        None where both are None.
-    """
-    joined = first.copy()
-    for row in np.flatnonzero(second != None):  # noqa: E711
-        text = prefix + second[row]
-        joined[row] = text if joined[row] is None else f"{joined[row]}; {text}"
-    return joined

@@ -87,7 +87,8 @@ def prepare(
     unit, period : str
         Key columns.
     outputs, inputs : sequence of str
-        Columns of outputs (>= 0, not all zero) and inputs (> 0).
+        Columns of outputs (>= 0) and inputs (> 0; a zero in
+        some of them is a warning).
     bads : sequence of str
         Columns of undesirable outputs (>= 0).
 
@@ -102,12 +103,12 @@ def prepare(
         No input or no output is named, or a column is named twice.
     PanelError
         A column is missing, a key is missing or duplicated, a value is not a number
-        or is infinite, an input is not positive, or an output is negative.
+        or is infinite or negative, or every input of a unit is zero.
 
     Warns
     -----
     FrontierWarning
-        A row has a missing value and is left out; a period has fewer units than
+        A row has a missing value and is left out; an input is zero; a period has fewer units than
         inputs plus outputs; the panel has one period.
     """
     outputs, inputs, bads = _names(outputs), _names(inputs), _names(bads)
@@ -271,26 +272,53 @@ def _without_missing(frame, values, measures, unit, period):
 
 
 def _check_signs(frame, values, measures, m, unit, period) -> None:
-    for k, name in enumerate(measures):
-        column = values[:, k]
-        bad = column <= 0 if k < m else column < 0
-        if bad.any():
-            kind = "input" if k < m else "output"
-            limit = "zero or negative" if k < m else "negative"
-            keys = frame.loc[bad, [unit, period]].to_numpy(dtype=object)
-            raise PanelError(
-                describe(
-                    f"{kind} {name} is {limit}",
-                    [
-                        f"{_place(unit, a, period, b)}: {value:g}"
-                        for (a, b), value in zip(keys, column[bad], strict=True)
-                    ],
-                    consequence="ratios of distances have no meaning there, and such a "
-                    "unit would carry the frontier of everyone else",
-                    remedy="correct the value, or leave the cell empty to have the row "
-                    "left out and reported",
-                )
+    """Negative values and units without input are errors, a zero input a warning."""
+    consequence = (
+        "ratios of distances have no meaning there, and such a unit would carry the "
+        "frontier of everyone else"
+    )
+    remedy = "correct the value, or leave the cell empty to have the row left out"
+
+    def places(rows: np.ndarray, column: int) -> list[str]:
+        keys = frame.loc[rows, [unit, period]].to_numpy(dtype=object)
+        return [
+            f"{_place(unit, a, period, b)}, {measures[column]}: {value:g}"
+            for (a, b), value in zip(keys, values[rows, column], strict=True)
+        ]
+
+    negative = values < 0
+    if negative.any():
+        raise PanelError(
+            describe(
+                "an input or output is negative",
+                [p for k in range(len(measures)) for p in places(negative[:, k], k)],
+                consequence=consequence,
+                remedy=remedy,
             )
+        )
+    zero = values[:, :m] == 0
+    nothing = zero.all(axis=1)
+    if nothing.any():
+        raise PanelError(
+            describe(
+                "every input of a unit is zero",
+                places(nothing, 0),
+                consequence=consequence,
+                remedy=remedy,
+            )
+        )
+    if zero.any():
+        warnings.warn(
+            describe(
+                "an input is zero",
+                [p for k in range(m) for p in places(zero[:, k], k)],
+                consequence="the unit cannot be compared on that input and may carry "
+                "the frontier of everyone else; programmes may be infeasible",
+                remedy=remedy + ", if zero stands for missing",
+            ),
+            FrontierWarning,
+            stacklevel=5,
+        )
 
 
 def _warn_of_thin_periods(panel: Panel, variables: int) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .technology import Technology
+from .technology import Technology, clean_prices
 
 #: An intensity is negative, or a pivot different from zero, beyond this share of the
 #: terms it is made of.
@@ -125,14 +125,22 @@ def starting_bases(
     if technology.returns_to_scale != "vrs":
         for i in wasted:
             for o in sold:
-                with np.errstate(divide="ignore"):
-                    ratio = -generators[:, o] / generators[:, i]
-                unit = int(ratio.argmax())
-                if not np.isfinite(ratio[unit]):
+                free = (generators[:, i] == 0) & (generators[:, o] < 0)
+                if free.any():
                     continue
+                ratio = np.divide(
+                    -generators[:, o],
+                    generators[:, i],
+                    out=np.zeros(n_gen),
+                    where=generators[:, i] > 0,
+                )
+                unit = int(ratio.argmax())
                 price = np.zeros(technology.dimension)
                 price[i], price[o] = ratio[unit], 1.0
                 candidates.append((basis(unit, (int(i), int(o)), not scale_free), price))
+    if not candidates:
+        nowhere = np.zeros((len(q), technology.dimension - 1), dtype=int)
+        return nowhere, np.zeros(len(q), dtype=bool)
     prices = np.stack([price for _, price in candidates])
     gain = -r @ prices.T
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -179,7 +187,7 @@ def solve_bases(
     scale = np.abs(q) + np.abs(r)
     scale[scale == 0] = 1.0
     result = Bases(
-        np.where(found, STALLED, STALLED),
+        np.full(n, STALLED),
         np.full(n, np.nan),
         members,
         np.full((n, d - 1), np.nan),
@@ -198,7 +206,7 @@ def solve_bases(
         result.t,
         result.members,
         result.intensities,
-        result.prices,
+        clean_prices(technology, result.prices, result.members),
         pivots,
     )
 
@@ -242,6 +250,7 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
         alpha = direction @ columns.T
         size = np.abs(direction) @ absolute.T
         usable = alpha < -PIVOT_TOLERANCE * size
+        usable[each[:, None], result.members[active]] = False
         reduced = price @ columns.T
         np.maximum(reduced, 0.0, out=reduced)
         np.divide(reduced, -alpha, out=reduced, where=usable)

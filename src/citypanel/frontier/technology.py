@@ -162,6 +162,38 @@ def build_technology(
     return Technology(generators, rays, labels, m, s, b, returns_to_scale)
 
 
+def clean_prices(
+    technology: Technology, prices: np.ndarray, members: np.ndarray
+) -> np.ndarray:
+    """Prices with the signs and zeros that free disposal dictates, without rounding.
+
+    A facet that contains the ray of a coordinate has a price of exactly zero there,
+    and no price has the wrong sign against a ray.
+
+    Parameters
+    ----------
+    technology : Technology
+        The reference.
+    prices : ndarray (f, d)
+        Computed prices.
+    members : ndarray (f, d - 1)
+        Columns that span each facet.
+
+    Returns
+    -------
+    ndarray (f, d)
+        A new array.
+    """
+    prices = prices.copy()
+    n = len(technology.generators)
+    coordinate = np.abs(technology.rays).argmax(axis=1)
+    sign = technology.rays.sum(axis=1)
+    prices[:, coordinate] = np.maximum(prices[:, coordinate] * sign, 0.0) * sign
+    facet, position = np.nonzero(members >= n)
+    prices[facet, coordinate[members[facet, position] - n]] = 0.0
+    return prices
+
+
 def output_programmes(
     technology: Technology, inputs: np.ndarray, outputs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,205 @@
+"""Partial frontiers: order-m and order-alpha.
+
+A DEA frontier is carried by its extreme units; here two cities can carry all of it.
+A partial frontier does not envelop every unit, so single units move it little. Only
+free disposal is assumed: no convexity and no returns to scale.
+
+For a plan (x, y), let J be the reference units that use no more of any input, and
+tau_j = min_k Y_jk / y_k what unit j says y could be multiplied by. Then, with tau
+sorted upwards and N = |J|,
+
+    order-m:      phi = E[max of m draws from J] = sum_j tau_(j) ((j/N)^m - ((j-1)/N)^m)
+    order-alpha:  phi = tau_(ceil(alpha N))
+
+and Shephard's output distance is 1 / phi; it exceeds 1 for a plan above the partial
+frontier. Input-oriented, J are the units that produce no less of any output and
+tau_j = max_k X_jk / x_k, of which the expected minimum and the lower quantile give
+theta. m -> infinity and alpha = 1 give the free disposal hull.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import OptionError, describe
+from .engine import FINE, OUTSIDE
+from .evaluation import NO_OUTPUT, Evaluator
+
+FRONTIERS = ("dea", "order-m", "order-alpha")
+DEFAULT_ORDER = {"order-m": 25, "order-alpha": 0.95}
+
+#: Elements in one (plans, units, variables) block.
+BLOCK = 1 << 20
+
+
+def check_order(frontier: str, order: float | None) -> float | None:
+    """The order of a partial frontier, or its default.
+
+    Parameters
+    ----------
+    frontier : str
+        One of `FRONTIERS`.
+    order : float, optional
+        m, a whole number from 1 on (25 by default), or alpha in (0, 1] (0.95).
+
+    Returns
+    -------
+    float or None
+        None for `dea`.
+
+    Raises
+    ------
+    OptionError
+        When the order does not fit the frontier.
+    """
+    if frontier == "dea":
+        if order is None:
+            return None
+        fits = False
+    elif order is None:
+        return DEFAULT_ORDER[frontier]
+    elif frontier == "order-m":
+        fits = order >= 1 and float(order).is_integer()
+    else:
+        fits = 0 < order <= 1
+    if not fits:
+        raise OptionError(
+            describe(
+                f"order={order!r} with frontier={frontier!r}",
+                consequence="no distance was computed",
+                remedy="give a whole number from 1 on for order-m, a share above 0 and "
+                "up to 1 for order-alpha, and nothing for dea",
+            )
+        )
+    return order
+
+
+@dataclass
+class PartialEvaluator(Evaluator):
+    """Efficiencies against the partial frontier of the reference units.
+
+    Attributes
+    ----------
+    frontier : str
+        `order-m` or `order-alpha`.
+    order : float
+        m or alpha.
+    """
+
+    frontier: str = "order-m"
+    order: float = 25
+
+    def technology(
+        self, key: Hashable, rows: np.ndarray, returns_to_scale: str
+    ) -> np.ndarray:
+        """The reference rows themselves: there are no returns to scale."""
+        return rows
+
+    def efficiencies(
+        self, technology: np.ndarray, of_inputs: np.ndarray, of_outputs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Evaluator.efficiencies`."""
+        panel = self.panel
+        values, status = partial_efficiencies(
+            panel.inputs[technology],
+            panel.outputs[technology],
+            panel.inputs[of_inputs],
+            panel.outputs[of_outputs],
+            orientation=self.orientation,
+            frontier=self.frontier,
+            order=self.order,
+        )
+        self.tally.programmes += len(values)
+        self.tally.by_closed_form += len(values)
+        self.tally.infeasible += int((status == OUTSIDE).sum())
+        return values, status
+
+
+def partial_efficiencies(
+    reference_inputs: np.ndarray,
+    reference_outputs: np.ndarray,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    *,
+    orientation: str,
+    frontier: str,
+    order: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Order-m or order-alpha efficiencies in closed form.
+
+    Parameters
+    ----------
+    reference_inputs, reference_outputs : ndarray (r, m), (r, s)
+        The reference units.
+    inputs, outputs : ndarray (n, m), (n, s)
+        The plans.
+    orientation : {"output", "input"}
+        What moves.
+    frontier : {"order-m", "order-alpha"}
+        Cazals, Florens and Simar (2002), or Aragon, Daouia and Thomas-Agnan (2005).
+    order : float
+        m or alpha.
+
+    Returns
+    -------
+    values : ndarray (n,)
+        Shephard's output distance or Farrell's theta; above 1 beyond the frontier.
+    status : ndarray (n,)
+        `OUTSIDE` where no reference unit is comparable.
+
+    Notes
+    -----
+    The expectation of order-m is exact; nothing is simulated.
+    """
+    n, r = len(inputs), len(reference_inputs)
+    values = np.full(n, np.nan)
+    status = np.full(n, FINE)
+    output = orientation == "output"
+    step = max(1, BLOCK // (r * max(inputs.shape[1], outputs.shape[1])))
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        if output:
+            comparable = (reference_inputs <= inputs[part, None, :]).all(axis=2)
+            tau = _ratios(reference_outputs, outputs[part], np.inf).min(axis=2)
+        else:
+            comparable = (reference_outputs >= outputs[part, None, :]).all(axis=2)
+            # Ranks run from the best unit on, so the smallest ratio is the last.
+            tau = -_ratios(reference_inputs, inputs[part], 0.0).max(axis=2)
+        number = comparable.sum(axis=1)
+        tau = np.sort(np.where(comparable, tau, -np.inf), axis=1)
+        rank = np.arange(1, r + 1) - (r - number)[:, None]
+        count = np.maximum(number, 1)[:, None]
+        if frontier == "order-m":
+            share = np.clip(rank, 0, None) / count
+            before = np.clip(rank - 1, 0, None) / count
+            weight = share**order - before**order
+            found = (np.where(rank > 0, tau, 0.0) * weight).sum(axis=1)
+        else:
+            # A quantile rank that rounding pushed over a whole number stays on it.
+            wanted = np.ceil(order * number - 1e-9).astype(int)
+            position = np.clip(r - number + wanted - 1, 0, r - 1)
+            found = tau[np.arange(len(tau)), position]
+        found = np.where(number > 0, found, np.nan)
+        with np.errstate(divide="ignore"):
+            values[part] = 1.0 / found if output else -found
+        status[part][number == 0] = OUTSIDE
+    idle = ~outputs.any(axis=1)
+    status[idle] = NO_OUTPUT
+    dead = ~np.isfinite(values) & (status == FINE)
+    status[dead] = OUTSIDE
+    values[status != FINE] = np.nan
+    return values, status
+
+
+def _ratios(reference: np.ndarray, plans: np.ndarray, blank: float) -> np.ndarray:
+    """Reference over plan, (plans, units, variables); `blank` where the plan is 0."""
+    shape = (len(plans), *reference.shape)
+    return np.divide(
+        np.broadcast_to(reference, shape),
+        plans[:, None, :],
+        out=np.full(shape, blank),
+        where=plans[:, None, :] > 0,
+    )
