@@ -1,4 +1,4 @@
-from citypanel.study import capital_stocks
+from citypanel.study.capital import capital_stocks
 
 
 def model(dbt, session):

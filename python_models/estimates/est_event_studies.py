@@ -1,7 +1,8 @@
-from citypanel.study import event_studies
+from citypanel.study.estimates import event_studies
+from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     panel = dbt.ref("int_study_panel").df()
     variants = dbt.ref("int_study_variants").df()
-    return event_studies(panel, variants)
+    return in_worker(event_studies, panel, variants)

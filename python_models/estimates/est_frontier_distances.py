@@ -1,4 +1,4 @@
-from citypanel.study import frontier_distances
+from citypanel.study.productivity import frontier_distances
 
 
 def model(dbt, session):

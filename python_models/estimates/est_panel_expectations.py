@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from citypanel.quality import validate_in_worker
+from citypanel.quality import validate_panels
+from citypanel.workers import in_worker
 
 
 def model(dbt, session):
@@ -10,4 +11,4 @@ def model(dbt, session):
         "tfp_changes": dbt.ref("fct_tfp_changes").df(),
         "policy_exposures": dbt.ref("fct_policy_exposures").df(),
     }
-    return validate_in_worker(panels, suites=Path("expectations"))
+    return in_worker(validate_panels, panels, suites=Path("expectations"))

@@ -1,7 +1,8 @@
-from citypanel.study import regressions
+from citypanel.study.estimates import regressions
+from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     panel = dbt.ref("int_study_panel").df()
     variants = dbt.ref("int_study_variants").df()
-    return regressions(panel, variants)
+    return in_worker(regressions, panel, variants)

@@ -1,4 +1,4 @@
-from citypanel.study import tfp_changes
+from citypanel.study.productivity import tfp_changes
 
 
 def model(dbt, session):

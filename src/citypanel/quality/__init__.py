@@ -1,5 +1,5 @@
 """Validation of the panels with Great Expectations."""
 
-from citypanel.quality.expectations import validate_in_worker, validate_panels
+from citypanel.quality.expectations import validate_panels
 
-__all__ = ["validate_in_worker", "validate_panels"]
+__all__ = ["validate_panels"]

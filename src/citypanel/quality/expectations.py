@@ -17,8 +17,6 @@ import pandas as pd
 from citypanel.errors import PanelError, describe
 
 FAILING_KEYS = 10
-# An idle worker ends after this long.
-WORKER_SECONDS = 60
 
 
 def load_suites(folder: Path) -> dict[str, dict[str, Any]]:
@@ -80,25 +78,6 @@ def validate_panels(
         )
         rows += _rows(suite, result, len(panels[name]))
     return _typed(pd.DataFrame(rows))
-
-
-def validate_in_worker(
-    panels: Mapping[str, pd.DataFrame], *, suites: Path
-) -> pd.DataFrame:
-    """`validate_panels` in a process of its own, kept for the next call.
-
-    The import of Great Expectations takes longer than its work on these panels: in a
-    worker it runs beside the caller's, and a second call finds it done. Where no worker
-    can be had the validation runs here.
-    """
-    from joblib.externals.loky import get_reusable_executor
-
-    try:
-        worker = get_reusable_executor(max_workers=1, timeout=WORKER_SECONDS)
-        task = worker.submit(validate_panels, dict(panels), suites=suites)
-    except (ImportError, OSError):  # no semaphores on this machine
-        return validate_panels(panels, suites=suites)
-    return task.result()
 
 
 def ephemeral_context(data_docs_sites: dict[str, Any] | None = None):

@@ -6,13 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from citypanel.study import (
-    capital_stocks,
-    event_studies,
-    frontier_distances,
-    regressions,
-    tfp_changes,
-)
+from citypanel.study.capital import capital_stocks
+from citypanel.study.estimates import event_studies, regressions
+from citypanel.study.productivity import frontier_distances, tfp_changes
 
 
 def _variants(**options):
