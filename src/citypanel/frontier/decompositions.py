@@ -61,7 +61,9 @@ def decompose(
         What is infeasible, or None.
     """
     wanted = _wanted(decomposition, returns_to_scale, reference, pure)
-    request = Request(evaluator, reference, before, after, period_from, period_to, groups)
+    request = Request(
+        evaluator, reference, before, after, period_from, period_to, groups
+    )
     distances, statuses = request.get(wanted, returns_to_scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = FORMULAS[decomposition](distances, form)

@@ -108,8 +108,8 @@ def prepare(
     Warns
     -----
     FrontierWarning
-        A row has a missing value and is left out; an input is zero; a period has fewer units than
-        inputs plus outputs; the panel has one period.
+        A row has a missing value and is left out; an input is zero; a period has fewer
+        units than inputs plus outputs.
     """
     outputs, inputs, bads = _names(outputs), _names(inputs), _names(bads)
     measures = [*inputs, *outputs, *bads]
@@ -251,18 +251,22 @@ def _without_missing(frame, values, measures, unit, period):
         raise PanelError(
             describe(
                 "every row has a missing value",
-                [f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-                 for d in dropped],
+                [
+                    f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+                    for d in dropped
+                ],
                 remedy="fill the cells or name other columns",
             )
         )
     warnings.warn(
         describe(
             "rows with a missing value are left out",
-            [f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-             for d in dropped],
-            consequence="a unit that would be on the frontier moves everyone's distance",
-            remedy="fill the cells, or take the result's `attrs['dropped']` as a report",
+            [
+                f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+                for d in dropped
+            ],
+            consequence="a unit that would be on the frontier moves every distance",
+            remedy="fill the cells; the result's attrs['dropped'] is the report",
         ),
         FrontierWarning,
         stacklevel=4,
