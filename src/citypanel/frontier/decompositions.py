@@ -3,8 +3,8 @@
 Names of distances: `e_from_to` is the efficiency of the plan of the later period
 ("to") against the technology of the earlier ("from"); `v_` stands for variable
 returns, `c_` for constant ones where the index itself uses another technology,
-`g_` for a technology that both periods share. A mixed plan with the inputs of one
-period and the outputs of the other is `e_<technology>_x<period>y<period>`.
+`g_` for a technology that both periods share ("pool"). The mixed plan has the inputs
+of the later period and the outputs of the earlier one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def decompose(
         What is infeasible, or None.
     """
     wanted = _wanted(decomposition, returns_to_scale, reference, pure)
-    request = Request(evaluator, reference, before, after, period_from, period_to, groups)
+    request = Request(
+        evaluator, reference, before, after, period_from, period_to, groups
+    )
     distances, statuses = request.get(wanted, returns_to_scale)
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = FORMULAS[decomposition](distances, form)
@@ -125,23 +127,22 @@ class Request:
         distances = {name: np.full(size, np.nan) for name in names}
         statuses = {name: np.zeros(size, dtype=int) for name in names}
         tasks: dict[tuple, list[tuple[str, np.ndarray]]] = {}
-        pairs = np.stack([self.period_from, self.period_to], axis=1)
-        if self.groups is None:
-            labels = np.zeros(size, dtype=int)
-        else:
-            labels = self.groups[self.before]
-        keys = np.column_stack([pairs, labels])
-        distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
-        for k, (a, b, label) in enumerate(distinct):
-            rows = np.flatnonzero(inverse == k)
+        n_periods = len(self.evaluator.panel.periods)
+        code = self.period_from * n_periods + self.period_to
+        if self.groups is not None:
+            code += self.groups[self.before] * n_periods**2
+        for value in np.flatnonzero(np.bincount(code)):
+            rows = np.flatnonzero(code == value)
+            label, pair = divmod(int(value), n_periods**2)
+            a, b = divmod(pair, n_periods)
             for name in names:
                 kind, technology, _ = name.split("_")
                 returns = {"v": "vrs", "c": "crs"}.get(kind, returns_to_scale)
                 if technology == "pool":
-                    span = self.reference.pooled(int(a), int(b))
+                    span = self.reference.pooled(a, b)
                 else:
-                    span = self.reference.own(int(a if technology == "from" else b))
-                key = (span, int(label), returns)
+                    span = self.reference.own(a if technology == "from" else b)
+                key = (span, label, returns)
                 tasks.setdefault(key, []).append((name, rows))
         for (span, label, returns), wanted in tasks.items():
             self._fill(span, label, returns, wanted, distances, statuses)
@@ -153,33 +154,38 @@ class Request:
         if self.groups is not None:
             rows = rows[self.groups[rows] == label]
         technology = self.evaluator.technology((span, label), rows, returns)
-        plans = [self._plan(name.split("_")[2], where) for name, where in wanted]
-        of_inputs = np.concatenate([plan[0] for plan in plans])
-        of_outputs = np.concatenate([plan[1] for plan in plans])
-        total = len(self.evaluator.panel.unit_of)
-        codes, back = np.unique(of_inputs * total + of_outputs, return_inverse=True)
-        values, status = self.evaluator.efficiencies(
-            technology, codes // total, codes % total
-        )
-        start = 0
+        n = len(self.evaluator.panel.unit_of)
+        asked = np.zeros(n, dtype=bool)
+        mixed = []
         for name, where in wanted:
-            piece = back[start : start + len(where)]
+            if name.endswith("mixed"):
+                mixed.append((name, where))
+            else:
+                asked[self._plain(name)[where]] = True
+        plain = np.flatnonzero(asked)
+        of_inputs = [plain, *(self.after[where] for _, where in mixed)]
+        of_outputs = [plain, *(self.before[where] for _, where in mixed)]
+        values, status = self.evaluator.efficiencies(
+            technology, np.concatenate(of_inputs), np.concatenate(of_outputs)
+        )
+        position = np.cumsum(asked) - 1
+        start = len(plain)
+        for name, where in wanted:
+            if name.endswith("mixed"):
+                piece = slice(start, start + len(where))
+                start += len(where)
+            else:
+                piece = position[self._plain(name)[where]]
             distances[name][where] = values[piece]
             statuses[name][where] = status[piece]
-            start += len(where)
 
-    def _plan(self, plan: str, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the inputs and of the outputs of a plan.
+    def _plain(self, name: str) -> np.ndarray:
+        """Rows of the plan that a distance's name ends with.
 
-        The mixed plan has the variables that the orientation holds fixed from the
-        later period and the others from the earlier one.
+        The mixed plan has the inputs of the later period and the outputs of the earlier
+        one; it is no row of the panel.
         """
-        before, after = self.before[where], self.after[where]
-        if plan == "from":
-            return before, before
-        if plan == "to":
-            return after, after
-        return after, before
+        return self.before if name.endswith("from") else self.after
 
 
 def _efficiency_change(e: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

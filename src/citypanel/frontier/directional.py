@@ -71,9 +71,12 @@ class DirectionalEvaluator(Evaluator):
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Evaluator.efficiencies`; the direction is that of the outputs' row."""
         panel = self.panel
-        m, s = technology.n_inputs, technology.n_outputs
         plans = np.hstack(
-            [panel.inputs[of_inputs], -panel.outputs[of_outputs], panel.bads[of_outputs]]
+            [
+                panel.inputs[of_inputs],
+                -panel.outputs[of_outputs],
+                panel.bads[of_outputs],
+            ]
         )
         k = plans.shape[1]
         q = np.ones((len(plans), technology.dimension))
@@ -82,7 +85,6 @@ class DirectionalEvaluator(Evaluator):
         r[:, :k] = -self.direction[of_outputs]
         if technology.returns_to_scale == "crs":
             q = q[:, :k]
-        assert k == m + s + technology.n_bads
         solution = solve(technology, q, r, radial=False, solver=self.solver)
         self.tally.add(solution)
         if self.betas:
@@ -201,7 +203,8 @@ def directional_distance(
 
     Parameters
     ----------
-    panel, unit, period, outputs, inputs, reference, lags, window, reference_units, solver
+    panel, unit, period, outputs, inputs, reference, lags, window, reference_units,
+    solver
         See `distance`.
     bads : sequence of str
         Columns of undesirable outputs (>= 0).

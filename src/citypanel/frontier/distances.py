@@ -166,7 +166,7 @@ def distance_frame(
             data.period: data.periods[data.period_of[rows]],
             "period_reference": data.periods[target],
             **columns,
-            "reason": reason,
+            "reason": pd.array(reason, dtype="string"),
         }
     )
     frame.attrs["dropped"] = data.dropped

@@ -104,7 +104,9 @@ def solve(
         open_rows = np.flatnonzero(status == UNPROVED)
         if len(open_rows):
             method = METHODS[step]
-            counts[step] += method(technology, q, r, radial, open_rows, t, status, hints)
+            counts[step] += method(
+                technology, q, r, radial, open_rows, t, status, hints
+            )
     return Solution(t, status, **counts)
 
 
@@ -177,7 +179,8 @@ def _bracketed_ratio(
     """t between the facets the direction leaves by and those it enters by."""
     value = q @ prices.T
     gain = r @ -prices.T
-    size = np.abs(r) @ np.abs(prices).T
+    terms = np.abs(q) @ np.abs(prices).T
+    size = np.abs(r) @ np.abs(prices).T + terms
     leaves = gain > ROUNDING * size
     enters = gain < -ROUNDING * size
     flat = ~leaves & ~enters
@@ -186,7 +189,6 @@ def _bracketed_ratio(
     t = ratio[np.arange(len(q)), facet]
     lower = np.divide(value, gain, out=np.full_like(value, -np.inf), where=enters)
     lowest = lower.max(axis=1)
-    terms = np.abs(q) @ np.abs(prices).T
     beyond = (np.where(flat, value, 0.0) / np.maximum(terms, 1e-300)).min(axis=1)
     status = np.full(len(q), FINE)
     status[~np.isfinite(t)] = UNBOUNDED

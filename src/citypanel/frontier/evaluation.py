@@ -185,10 +185,14 @@ def radial_efficiencies(
     solution = solve(technology, q, r, radial=True, solver=solver)
     if tally is not None:
         tally.add(solution)
-    if orientation == "input":
-        return -solution.t, solution.status
-    with np.errstate(divide="ignore"):
-        return 1.0 / solution.t, solution.status
+    values = solution.t if orientation == "output" else -solution.t
+    # Nobody produces what the plan does, or the plan needs none of what it has: the
+    # distance is infinite.
+    status = np.where(
+        (solution.status == FINE) & ~(values > 0), OUTSIDE, solution.status
+    )
+    values = np.where(status == FINE, values, np.nan)
+    return (1.0 / values if orientation == "output" else values), status
 
 
 def _closed_form(

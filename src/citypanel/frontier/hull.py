@@ -92,7 +92,8 @@ def cutting_plane(technology: Technology) -> np.ndarray:
 
 def _facets_of(columns: np.ndarray, subset: np.ndarray) -> np.ndarray:
     """Members of the hull's simplices, as positions in `columns`."""
-    cut = columns[subset, :-1]
+    # Any coordinate with c != 0 follows from the others; the first input always does.
+    cut = columns[subset, 1:]
     spread = cut.max(axis=0) - cut.min(axis=0)
     hull = ConvexHull(cut / np.where(spread > 0, spread, 1.0))
     return subset[hull.simplices]

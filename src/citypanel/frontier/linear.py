@@ -68,9 +68,7 @@ def solve_linear(
     matrix = np.vstack([rows / norms[:, None], -r / scale]).T
     bounds = [(0, None)] * len(rows) + [(None, None)]
     if allowed is not None:
-        bounds = [
-            (0, None if keep else 0) for keep in allowed
-        ] + [(None, None)]
+        bounds = [(0, None if keep else 0) for keep in allowed] + [(None, None)]
     cost = np.zeros(len(rows) + 1)
     cost[-1] = -1.0
     answer = linprog(cost, A_eq=matrix, b_eq=q / scale, bounds=bounds, method="highs")

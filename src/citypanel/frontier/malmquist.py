@@ -240,7 +240,7 @@ def changes_frame(
             data.period: data.periods[changes.period_to],
             "period_from": data.periods[changes.period_from],
             **columns,
-            "reason": reason,
+            "reason": pd.array(reason, dtype="string"),
         }
     )
     frame.attrs["dropped"] = (*data.dropped, *dropped)
@@ -261,8 +261,8 @@ def _check_combination(
             )
         elif reference in ("global", "biennial"):
             problem = (
-                f"decomposition={decomposition!r} needs a technology for each of the two "
-                f"periods, which reference={reference!r} does not have"
+                f"decomposition={decomposition!r} needs a technology for each of the "
+                f"two periods, which reference={reference!r} does not have"
             )
     elif decomposition == "bias" and reference in ("global", "biennial"):
         problem = (

@@ -108,8 +108,8 @@ def prepare(
     Warns
     -----
     FrontierWarning
-        A row has a missing value and is left out; an input is zero; a period has fewer units than
-        inputs plus outputs; the panel has one period.
+        A row has a missing value and is left out; an input is zero; a period has fewer
+        units than inputs plus outputs.
     """
     outputs, inputs, bads = _names(outputs), _names(inputs), _names(bads)
     measures = [*inputs, *outputs, *bads]
@@ -126,16 +126,16 @@ def prepare(
         )
     if not len(panel):
         raise PanelError(describe("the panel has no rows", remedy="pass some"))
-    _check_keys(panel, unit, period)
-    frame = panel.sort_values([unit, period], kind="stable").reset_index(drop=True)
+    order, unit_of, units, period_of, periods = _sorted_keys(panel, unit, period)
+    frame = panel.take(order).reset_index(drop=True)
     values = np.column_stack([_numbers(frame, name, unit, period) for name in measures])
     frame, values, dropped = _without_missing(frame, values, measures, unit, period)
     m, s = len(inputs), len(outputs)
     _check_signs(frame, values, measures, m, unit, period)
     scales = power_of_two_scales(values)
     values = values / scales
-    units, unit_of = np.unique(frame[unit].to_numpy(), return_inverse=True)
-    periods, period_of = np.unique(frame[period].to_numpy(), return_inverse=True)
+    if dropped:
+        _, unit_of, units, period_of, periods = _sorted_keys(frame, unit, period)
     prepared = Panel(
         unit,
         period,
@@ -178,9 +178,11 @@ def _check_names(inputs: list[str], outputs: list[str], names: list[str]) -> Non
         )
 
 
-def _check_keys(panel: pd.DataFrame, unit: str, period: str) -> None:
-    keys = panel[[unit, period]]
-    missing = keys.isna().any(axis=1).to_numpy()
+def _sorted_keys(panel: pd.DataFrame, unit: str, period: str):
+    """The order of rows by unit and period, and both keys as sorted codes."""
+    unit_of, units = pd.factorize(panel[unit], sort=True)
+    period_of, periods = pd.factorize(panel[period], sort=True)
+    missing = (unit_of < 0) | (period_of < 0)
     if missing.any():
         raise PanelError(
             describe(
@@ -190,18 +192,25 @@ def _check_keys(panel: pd.DataFrame, unit: str, period: str) -> None:
                 remedy="fill the key or leave the row out",
             )
         )
-    duplicated = keys.duplicated(keep=False).to_numpy()
-    if duplicated.any():
-        repeated = keys[duplicated].drop_duplicates().sort_values([unit, period])
+    units, periods = np.asarray(units), np.asarray(periods)
+    code = unit_of * len(periods) + period_of
+    order = np.argsort(code, kind="stable")
+    code = code[order]
+    repeated = np.unique(code[1:][code[1:] == code[:-1]])
+    if len(repeated):
         raise PanelError(
             describe(
                 f"a key ({unit}, {period}) stands more than once",
-                [_place(unit, a, period, b) for a, b in repeated.to_numpy()],
+                [
+                    _place(unit, units[u], period, periods[t])
+                    for u, t in zip(*np.divmod(repeated, len(periods)), strict=True)
+                ],
                 consequence="the unit would be counted twice in the frontier and its "
                 "index would be ambiguous",
                 remedy="keep one row for each unit and period",
             )
         )
+    return order, unit_of[order], units, period_of[order], periods
 
 
 def _place(unit: str, a: object, period: str, b: object) -> str:
@@ -210,10 +219,13 @@ def _place(unit: str, a: object, period: str, b: object) -> str:
 
 def _numbers(frame: pd.DataFrame, name: str, unit: str, period: str) -> np.ndarray:
     column = frame[name]
-    numbers = pd.to_numeric(column, errors="coerce")
-    bad = (numbers.isna() & column.notna()).to_numpy()
-    values = numbers.to_numpy(dtype=float, na_value=np.nan)
-    bad = bad | np.isinf(values)
+    if column.dtype == np.float64:
+        values = column.to_numpy()
+        bad = np.isinf(values)
+    else:
+        numbers = pd.to_numeric(column, errors="coerce")
+        values = numbers.to_numpy(dtype=float, na_value=np.nan)
+        bad = np.isinf(values) | (np.isnan(values) & column.notna().to_numpy())
     if bad.any():
         raise PanelError(
             describe(
@@ -251,18 +263,22 @@ def _without_missing(frame, values, measures, unit, period):
         raise PanelError(
             describe(
                 "every row has a missing value",
-                [f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-                 for d in dropped],
+                [
+                    f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+                    for d in dropped
+                ],
                 remedy="fill the cells or name other columns",
             )
         )
     warnings.warn(
         describe(
             "rows with a missing value are left out",
-            [f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-             for d in dropped],
-            consequence="a unit that would be on the frontier moves everyone's distance",
-            remedy="fill the cells, or take the result's `attrs['dropped']` as a report",
+            [
+                f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+                for d in dropped
+            ],
+            consequence="a unit that would be on the frontier moves every distance",
+            remedy="fill the cells; the result's attrs['dropped'] is the report",
         ),
         FrontierWarning,
         stacklevel=4,

@@ -137,7 +137,9 @@ def starting_bases(
                 unit = int(ratio.argmax())
                 price = np.zeros(technology.dimension)
                 price[i], price[o] = ratio[unit], 1.0
-                candidates.append((basis(unit, (int(i), int(o)), not scale_free), price))
+                candidates.append(
+                    (basis(unit, (int(i), int(o)), not scale_free), price)
+                )
     if not candidates:
         nowhere = np.zeros((len(q), technology.dimension - 1), dtype=int)
         return nowhere, np.zeros(len(q), dtype=bool)
@@ -198,9 +200,7 @@ def solve_bases(
     step = max(1, BLOCK // len(columns))
     pending = np.flatnonzero(found)
     for block in (pending[i : i + step] for i in range(0, len(pending), step)):
-        pivots += _solve_block(
-            columns, absolute, q, r, scale, block, result, limit
-        )
+        pivots += _solve_block(columns, absolute, q, r, scale, block, result, limit)
     return Bases(
         result.status,
         result.t,
@@ -231,7 +231,9 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
         slack = weights[:, :-1] / np.maximum(terms[:, :-1], 1e-300)
         small = np.abs(weights[:, :-1]) <= PIVOT_TOLERANCE
         slack = np.where(small, 0.0, slack)
-        leaving = np.where(slack < -PIVOT_TOLERANCE, weights[:, :-1], 0.0).argmin(axis=1)
+        leaving = np.where(slack < -PIVOT_TOLERANCE, weights[:, :-1], 0.0).argmin(
+            axis=1
+        )
         each = np.arange(len(active))
         optimal = regular & ~(slack[each, leaving] < -PIVOT_TOLERANCE)
         done = active[optimal]

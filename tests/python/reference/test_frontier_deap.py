@@ -36,7 +36,7 @@ def test_distances_and_their_arithmetic_means(folder, firms):
     column = (constant.period_reference - constant.year).map(
         {-1: "crs_te_tm1", 0: "crs_te_t", 1: "crs_te_tp1"}
     )
-    wide = constant.assign(column=column).pivot(
+    wide = constant.assign(column=column).pivot_table(
         index=["firm", "year"], columns="column", values="distance"
     )
     wide = wide.reset_index().merge(

@@ -141,12 +141,15 @@ def test_productivity_levels_and_changes(
         pech, sech = ours.pech, ours.sech
         own = ours[["v_from_from", "v_to_to"]]
     else:
-        pure = distance(
-            panel,
-            **columns,
-            orientation=f"{orientation}put",
-            returns_to_scale=returns,
-        ).set_index([columns["unit"], columns["period"]])["distance"] ** power
+        pure = (
+            distance(
+                panel,
+                **columns,
+                orientation=f"{orientation}put",
+                returns_to_scale=returns,
+            ).set_index([columns["unit"], columns["period"]])["distance"]
+            ** power
+        )
         own = pd.DataFrame(
             {
                 name: pure.loc[
@@ -158,10 +161,10 @@ def test_productivity_levels_and_changes(
         pech = own.v_to_to / own.v_from_from
         sech = ours.effch / pech
     np.testing.assert_allclose(
-        own.v_to_to ** power, levels["v111" + letter], rtol=TOLERANCE
+        own.v_to_to**power, levels["v111" + letter], rtol=TOLERANCE
     )
     np.testing.assert_allclose(
-        own.v_from_from ** power, levels["v000" + letter], rtol=TOLERANCE
+        own.v_from_from**power, levels["v000" + letter], rtol=TOLERANCE
     )
     scale = {"in": "inp", "out": "out"}[orientation]
     np.testing.assert_allclose(pech, changes[f"pure.{scale}.effch"], rtol=TOLERANCE)

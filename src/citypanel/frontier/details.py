@@ -1,0 +1,496 @@
+"""What stands behind a distance: peers, intensities, slacks and shadow prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linprog
+
+from ..errors import FrontierError, OptionError, describe
+from .engine import FINE, SOLVERS
+from .evaluation import Evaluator, reason_texts
+from .hull import find_facets
+from .linear import solve_linear
+from .panel import Panel, prepare
+from .references import make_reference
+from .simplex import OPTIMAL, can_start, solve_bases
+from .technology import (
+    ORIENTATIONS,
+    RETURNS_TO_SCALE,
+    Technology,
+    check_option,
+    input_programmes,
+    output_programmes,
+)
+
+#: References with one technology a period; the others pool periods.
+REFERENCES = ("contemporaneous", "sequential", "window", "global")
+
+#: An intensity below this share of the largest is rounding.
+NEGLIGIBLE = 1e-12
+
+
+@dataclass(frozen=True)
+class Programmes:
+    """The solved programmes of some units, as long frames.
+
+    Attributes
+    ----------
+    distances : DataFrame
+        One row a unit and period: `distance` (Shephard's), `reason`.
+    peers : DataFrame
+        One row a unit, period and peer: `peer_<unit>`, `peer_<period>`, `intensity`
+        (lambda; they sum to 1 under variable returns).
+    prices : DataFrame
+        One row a unit, period and variable: `variable`, `role`, `price`, `share`.
+        Prices are in 1 / the variable's unit and normalised so that the value of what
+        moves is 1: u.y = 1 output-oriented, v.x = 1 input-oriented; `share` is price
+        times quantity. `role` is `input`, `output` or `scale`; the latter is w.
+    slacks : DataFrame
+        One row a unit, period and variable: `value`, `slack` (what is left after the
+        radial movement, in the variable's unit), `target` (the efficient quantity).
+    """
+
+    distances: pd.DataFrame
+    peers: pd.DataFrame
+    prices: pd.DataFrame
+    slacks: pd.DataFrame
+
+
+def programmes(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    orientation: str = "output",
+    returns_to_scale: str = "crs",
+    reference: str = "contemporaneous",
+    of: Iterable[tuple[object, object]] | None = None,
+    slacks: bool = True,
+    window: int | None = None,
+    reference_units: Iterable[object] | None = None,
+) -> Programmes:
+    """Peers, intensities, shadow prices and slacks of own-period programmes.
+
+    Parameters
+    ----------
+    panel, unit, period, outputs, inputs, orientation, returns_to_scale, window,
+    reference_units
+        See `distance`.
+    reference : {"contemporaneous", "sequential", "window", "global"}
+        See `malmquist`.
+    of : iterable of (unit, period), optional
+        Whose programmes; all by default.
+    slacks : bool
+        Whether slacks are wanted: units with several optima cost a linear programme.
+
+    Returns
+    -------
+    Programmes
+        Frames sorted by unit and period.
+
+    Raises
+    ------
+    OptionError, PanelError
+        See `distance`; also when `of` names a unit and period that is not there.
+
+    Notes
+    -----
+    A unit on the frontier lies on several facets, and its prices are those of one of
+    them; a price of zero means that the unit has too much of that input for its price
+    to matter. Slacks maximise the sum of slacks in shares of the unit's own
+    quantities, which makes them independent of units of measurement.
+    """
+    check_option("orientation", orientation, ORIENTATIONS)
+    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
+    check_option("reference", reference, REFERENCES)
+    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
+    scheme = make_reference(
+        data, reference=reference, window=window, reference_units=reference_units
+    )
+    evaluator = Evaluator(data, orientation)
+    names = [*_listed(inputs), *_listed(outputs)]
+    chosen = _chosen(data, of)
+    found: dict[str, list] = {"distances": [], "peers": [], "prices": [], "slacks": []}
+    for p in np.unique(data.period_of[chosen]):
+        rows = chosen[data.period_of[chosen] == p]
+        span = scheme.pooled(p, p) or scheme.own(int(p))
+        technology = evaluator.technology(
+            (span, 0), scheme.rows(span), returns_to_scale
+        )
+        values, status = evaluator.efficiencies(technology, rows, rows)
+        reasons = pd.array(reason_texts({"": status}), dtype="string")
+        shephard = values if orientation == "output" else 1.0 / values
+        keys = _keys(data, rows)
+        found["distances"].append(keys.assign(distance=shephard, reason=reasons))
+        fine = rows[status == FINE]
+        if not len(fine):
+            continue
+        moves = output_programmes if orientation == "output" else input_programmes
+        q, r = moves(technology, data.inputs[fine], data.outputs[fine])
+        members, intensities, prices = _bases(technology, q, r)
+        found["peers"].append(_peers(data, technology, fine, members, intensities))
+        found["prices"].append(_prices(data, technology, fine, prices, names))
+        if slacks:
+            t = values[status == FINE]
+            t = 1.0 / t if orientation == "output" else -t
+            found["slacks"].append(
+                _slacks(
+                    data,
+                    technology,
+                    fine,
+                    q + t[:, None] * r,
+                    members,
+                    intensities,
+                    prices,
+                    names,
+                )
+            )
+    order = [unit, period]
+    frames = {
+        name: pd.concat(parts, ignore_index=True).sort_values(
+            order, kind="stable", ignore_index=True
+        )
+        if parts
+        else pd.DataFrame(columns=order)
+        for name, parts in found.items()
+    }
+    return Programmes(**frames)
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _chosen(data: Panel, of: Iterable[tuple[object, object]] | None) -> np.ndarray:
+    """Rows of the units and periods asked for."""
+    if of is None:
+        return np.arange(len(data.unit_of))
+    table = data.row_of()
+    units = {value: k for k, value in enumerate(data.units.tolist())}
+    periods = {value: k for k, value in enumerate(data.periods.tolist())}
+    wanted = list(of)
+    rows = [
+        table[units[u], periods[p]] if u in units and p in periods else -1
+        for u, p in wanted
+    ]
+    absent = [pair for pair, row in zip(wanted, rows, strict=True) if row < 0]
+    if absent or not wanted:
+        raise OptionError(
+            describe(
+                "of= names what the panel does not have" if absent else "of= is empty",
+                [f"{data.unit} {u}, {data.period} {p}" for u, p in absent],
+                consequence="there is no programme to show",
+                remedy=f"give pairs ({data.unit}, {data.period}) of the panel",
+            )
+        )
+    return np.unique(rows)
+
+
+def _keys(data: Panel, rows: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            data.unit: data.units[data.unit_of[rows]],
+            data.period: data.periods[data.period_of[rows]],
+        }
+    )
+
+
+def _bases(
+    technology: Technology, q: np.ndarray, r: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns, intensities and prices of every optimum."""
+    n, d = q.shape
+    if can_start(technology):
+        bases = solve_bases(technology, q, r)
+        members, intensities = bases.members, bases.intensities.copy()
+        prices, todo = bases.prices.copy(), np.flatnonzero(bases.status != OPTIMAL)
+    else:
+        members = np.zeros((n, d - 1), dtype=int)
+        intensities, prices = np.zeros((n, d - 1)), np.zeros((n, d))
+        todo = np.arange(n)
+    members = members.copy()
+    for row in todo:
+        answer = solve_linear(technology, q[row], r[row])
+        heavy = np.argsort(-answer.intensities, kind="stable")[: d - 1]
+        members[row], intensities[row] = heavy, answer.intensities[heavy]
+        prices[row] = answer.prices
+    return members, np.maximum(intensities, 0.0), prices
+
+
+def _peers(data, technology, rows, members, intensities) -> pd.DataFrame:
+    used = (members < len(technology.generators)) & (
+        intensities > NEGLIGIBLE * intensities.max(axis=1, keepdims=True)
+    )
+    which, position = np.nonzero(used)
+    peer = technology.members[members[which, position]]
+    order = np.lexsort((peer, which))
+    which, position, peer = which[order], position[order], peer[order]
+    peers = _keys(data, peer).add_prefix("peer_")
+    return pd.concat([_keys(data, rows[which]), peers], axis=1).assign(
+        intensity=intensities[which, position]
+    )
+
+
+def _prices(data, technology, rows, prices, names) -> pd.DataFrame:
+    """Prices of every variable in its own unit, and their shares."""
+    m, s = technology.n_inputs, technology.n_outputs
+    scales = np.concatenate([data.input_scales, data.output_scales])
+    quantities = np.hstack([data.inputs[rows], data.outputs[rows]])
+    values = prices[:, : m + s]
+    shares = values * quantities
+    roles = ["input"] * m + ["output"] * s
+    values = values / scales
+    if technology.returns_to_scale != "crs":
+        names, roles = [*names, "returns to scale"], [*roles, "scale"]
+        values = np.hstack([values, prices[:, -1:]])
+        shares = np.hstack([shares, prices[:, -1:]])
+    k = len(names)
+    return (
+        _keys(data, np.repeat(rows, k))
+        .assign(variable=np.tile(names, len(rows)), role=np.tile(roles, len(rows)))
+        .assign(price=values.ravel(), share=shares.ravel())
+    )
+
+
+def _slacks(
+    data, technology, rows, points, members, intensities, prices, names
+) -> pd.DataFrame:
+    """Second stage: the largest sum of relative slacks at the radial projection.
+
+    Only columns without profit at the optimal prices can carry weight; where they are
+    the basis itself the intensities are unique and no programme is needed.
+    """
+    m, s = technology.n_inputs, technology.n_outputs
+    n_gen = len(technology.generators)
+    scales = np.concatenate([data.input_scales, data.output_scales])
+    slack = np.zeros((len(rows), m + s))
+    for k, point in enumerate(points):
+        is_slack = (members[k] >= n_gen) & (members[k] < n_gen + m + s)
+        slack[k, members[k][is_slack] - n_gen] = intensities[k][is_slack]
+        profit = technology.columns @ prices[k]
+        size = np.abs(technology.columns) @ np.abs(prices[k])
+        usable = np.union1d(np.flatnonzero(profit <= 1e-9 * size), members[k])
+        if len(usable) > members.shape[1]:
+            best = _largest_slacks(technology, point, usable, m + s)
+            if best is not None:
+                slack[k] = best
+    slack[slack < 1e-9 * np.abs(points[:, : m + s])] = 0.0
+    targets = np.abs(points[:, : m + s]) + slack * np.where(np.arange(m + s) < m, -1, 1)
+    values = np.hstack([data.inputs[rows], data.outputs[rows]])
+    return _keys(data, np.repeat(rows, m + s)).assign(
+        variable=np.tile(names, len(rows)),
+        role=np.tile(["input"] * m + ["output"] * s, len(rows)),
+        value=(values * scales).ravel(),
+        slack=(slack * scales).ravel(),
+        target=(targets * scales).ravel(),
+    )
+
+
+def _largest_slacks(
+    technology: Technology, point: np.ndarray, usable: np.ndarray, k: int
+) -> np.ndarray | None:
+    """Slacks of the first k coordinates with the largest sum of shares of the point.
+
+    Artificial columns take up what rounding left between the point and its face; None
+    where they had to take up more than that.
+    """
+    n_gen, d = len(technology.generators), technology.dimension
+    scale = np.abs(point)
+    scale[scale == 0] = 1.0
+    columns = technology.columns[usable] / scale
+    norms = np.abs(columns).max(axis=1)
+    slacks = (usable >= n_gen) & (usable < n_gen + k)
+    # A ray divided by its norm has length 1 in the unit's own scale.
+    cost = np.concatenate([np.where(slacks, -1.0, 0.0), np.full(2 * d, 1e4)])
+    answer = linprog(
+        cost,
+        A_eq=np.vstack([columns / norms[:, None], np.eye(d), -np.eye(d)]).T,
+        b_eq=point / scale,
+        method="highs",
+    )
+    if answer.status != 0 or answer.x[len(usable) :].sum() > 1e-6:
+        return None
+    slack = np.zeros(k)
+    slack[usable[slacks] - n_gen] = (answer.x[: len(usable)] / norms)[slacks]
+    return slack
+
+
+def super_efficiency(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    orientation: str = "output",
+    returns_to_scale: str = "crs",
+    solver: str = "auto",
+) -> pd.DataFrame:
+    """Distances of every unit to its period's technology without the unit itself.
+
+    Parameters
+    ----------
+    panel, unit, period, outputs, inputs, orientation, returns_to_scale, solver
+        See `distance`.
+
+    Returns
+    -------
+    DataFrame
+        One row a unit and period: `distance` (Shephard's, own technology),
+        `super_distance` (Shephard's without the unit: beyond 1 for a unit that carries
+        the frontier, the same as `distance` for the others) and `reason`, null unless
+        the programme without the unit is infeasible.
+
+    Raises
+    ------
+    OptionError, PanelError
+        See `distance`.
+
+    References
+    ----------
+    Andersen and Petersen (1993), Management Science 39.
+    """
+    check_option("orientation", orientation, ORIENTATIONS)
+    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
+    check_option("solver", solver, SOLVERS)
+    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
+    evaluator = Evaluator(data, orientation, solver)
+    n = len(data.unit_of)
+    own, without = np.full(n, np.nan), np.full(n, np.nan)
+    status = np.zeros(n, dtype=int)
+    for p in range(len(data.periods)):
+        rows = np.flatnonzero(data.period_of == p)
+        technology = evaluator.technology((p,), rows, returns_to_scale)
+        own[rows], status[rows] = evaluator.efficiencies(technology, rows, rows)
+        without[rows] = own[rows]
+        for row in rows[own[rows] > 1.0 - 1e-9]:
+            others = rows[rows != row]
+            if not len(others):
+                without[row], status[row] = np.nan, 1
+                continue
+            technology = evaluator.technology((p, row), others, returns_to_scale)
+            just = np.array([row])
+            value, state = evaluator.efficiencies(technology, just, just)
+            without[row], status[row] = value[0], state[0]
+    if orientation == "input":
+        own, without = 1.0 / own, 1.0 / without
+    frame = _keys(data, np.arange(n)).assign(
+        distance=own,
+        super_distance=without,
+        reason=pd.array(reason_texts({"": status}), dtype="string"),
+    )
+    frame.attrs["dropped"] = data.dropped
+    frame.attrs["certificate"] = evaluator.tally.report()
+    return frame
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """A technology's frontier, for pictures and tables.
+
+    Attributes
+    ----------
+    vertices : DataFrame
+        One row a unit that spans a facet: unit, period, its inputs and outputs.
+    facets : DataFrame
+        One row a facet: `facet`, `price_<variable>` for every variable and `constant`
+        (w; 0 under constant returns). On the facet, inputs at these prices minus
+        outputs at these prices plus the constant are 0; they are >= 0 for every unit.
+    corners : DataFrame
+        One row a facet and unit on it: `facet`, unit, period. A facet with fewer units
+        than variables extends by free disposal.
+    """
+
+    vertices: pd.DataFrame
+    facets: pd.DataFrame
+    corners: pd.DataFrame
+
+
+def frontier(
+    panel: pd.DataFrame,
+    *,
+    unit: str,
+    period: str,
+    outputs: Sequence[str],
+    inputs: Sequence[str],
+    at: object,
+    returns_to_scale: str = "crs",
+    reference: str = "contemporaneous",
+    window: int | None = None,
+    reference_units: Iterable[object] | None = None,
+) -> Frontier:
+    """The vertices and facets of the frontier of one period.
+
+    Parameters
+    ----------
+    panel, unit, period, outputs, inputs, returns_to_scale, window, reference_units
+        See `distance`.
+    at : object
+        The period.
+    reference : {"contemporaneous", "sequential", "window", "global"}
+        See `malmquist`.
+
+    Returns
+    -------
+    Frontier
+        With two inputs and one output under constant returns, the vertices divided by
+        their output are the corners of the unit isoquant.
+
+    Raises
+    ------
+    OptionError
+        The panel has no such period.
+    FrontierError
+        The technology is flat, so that it has no facets (all units alike in a way that
+        leaves a dimension out).
+    """
+    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
+    check_option("reference", reference, REFERENCES)
+    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
+    check_option("at", at, tuple(data.periods.tolist()))
+    scheme = make_reference(
+        data, reference=reference, window=window, reference_units=reference_units
+    )
+    p = data.periods.tolist().index(at)
+    span = scheme.pooled(p, p) or scheme.own(p)
+    rows = scheme.rows(span)
+    technology = Evaluator(data, "output").technology(span, rows, returns_to_scale)
+    facets = find_facets(technology)
+    if facets is None:
+        raise FrontierError(
+            describe(
+                f"the technology of {period} {at} is flat",
+                consequence="its frontier has no facets",
+                remedy="use fewer variables or more units",
+            )
+        )
+    names = [*_listed(inputs), *_listed(outputs)]
+    scales = np.concatenate([data.input_scales, data.output_scales])
+    k = len(names)
+    order = np.lexsort(facets.prices.T[::-1])
+    prices = facets.prices[order]
+    size = np.abs(prices[:, :k]).sum(axis=1, keepdims=True)
+    prices = prices / np.where(size > 0, size, 1.0)
+    table = pd.DataFrame({"facet": np.arange(len(prices))})
+    for j, name in enumerate(names):
+        table[f"price_{name}"] = prices[:, j] / scales[j]
+    table["constant"] = prices[:, -1] if returns_to_scale != "crs" else 0.0
+    members = facets.members[order]
+    which, position = np.nonzero(members < len(rows))
+    corner = rows[members[which, position]]
+    sort = np.lexsort((corner, which))
+    corners = pd.concat(
+        [pd.DataFrame({"facet": which[sort]}), _keys(data, corner[sort])], axis=1
+    )
+    vertex = np.unique(corner)
+    return Frontier(
+        data.frame.loc[vertex, [unit, period, *names]].reset_index(drop=True),
+        table,
+        corners,
+    )
