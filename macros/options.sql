@@ -14,6 +14,14 @@
         "labour_measure": [
             "university_share", "student_share", "students", "employed",
         ],
+        "orientation": ["output", "input"],
+        "returns_to_scale": ["crs", "vrs", "nirs", "ndrs"],
+        "frontier": ["dea", "order-m", "order-alpha"],
+        "frontier_reference": [
+            "contemporaneous", "sequential", "window", "biennial", "global",
+            "metafrontier",
+        ],
+        "decomposition": ["fgnz", "ray-desli", "grifell-lovell", "bias"],
         "first_index_year": ["drop", "one", "from_2010"],
         "outcome": [
             "tfpch", "log_tfpch", "effch", "techch", "cumulative_log_tfp",
@@ -63,6 +71,8 @@
         "first_year": whole_number_option("first_year", 2010, 2019),
         "last_year": whole_number_option("last_year", 2010, 2019),
         "carry_years": whole_number_option("carry_years", 0, 9),
+        "bootstrap_replications": whole_number_option("bootstrap_replications", 0, 100000),
+        "seed": whole_number_option("seed", 0, 4294967295),
     }) -%}
 
     {%- set depreciation = var("depreciation") -%}
@@ -130,6 +140,7 @@
 {% macro check_option_names() -%}
     {%- set known = permitted_options().keys() | list + [
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
+        "bootstrap_replications", "seed",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(

@@ -69,7 +69,7 @@ dated as (
     select
         variants.variant,
         variants.outcome as outcome_name,
-        changes.* exclude (variant),
+        changes.* exclude (variant, reason),
         case variants.exposure_from
             {%- for rule in permitted_options().exposure_from %}
             when '{{ rule }}' then policy.exposure__{{ rule }}

@@ -28,6 +28,7 @@ spine as (
     select
         spine.city_id,
         spine.year,
+        cities.region,
         cities.is_in_nbs_70,
     from {{ ref("int_city_years__spine") }} as spine
     inner join {{ ref("stg_reference__cities") }} as cities
@@ -54,6 +55,7 @@ candidates as (
         variants.study_sample,
         spine.city_id,
         spine.year,
+        spine.region,
         spine.is_in_nbs_70,
         inputs.gdp_real_cny_10k,
         -- A not-a-number from Python is a missing value here.
@@ -95,6 +97,9 @@ final as (
         variant,
         city_id,
         year,
+
+        ---------- labels
+        region,
 
         ---------- measures
         gdp_real_cny_10k,

@@ -18,6 +18,9 @@ with final as (
         {{ options.first_year }} as first_year,
         {{ options.last_year }} as last_year,
         {{ options.carry_years }} as carry_years,
+        {{ options.bootstrap_replications if variant == "headline" else 0 }}
+            as bootstrap_replications,
+        cast({{ options.seed }} as bigint) as seed,
         cast({{ options.depreciation }} as double) as depreciation,
         -- First year whose frontier is drawn: one before first_year under from_2010.
         {{ options.first_year - (1 if options.first_index_year == "from_2010" else 0) }}

@@ -13,6 +13,11 @@ with final as (
         initial_growth,
         fai_extension,
         labour_measure,
+        orientation,
+        returns_to_scale,
+        frontier,
+        frontier_reference,
+        decomposition,
         first_index_year,
         outcome,
         exposure_from,
@@ -25,6 +30,8 @@ with final as (
         first_year,
         last_year,
         carry_years,
+        bootstrap_replications,
+        seed,
         depreciation,
     from {{ ref("int_study_variants") }}
 

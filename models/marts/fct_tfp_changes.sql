@@ -14,6 +14,14 @@ distances as (
 
 ),
 
+intervals as (
+
+    select *
+    from {{ ref("est_tfp_intervals") }}
+    where variant = 'headline'
+
+),
+
 final as (
 
     select
@@ -21,6 +29,9 @@ final as (
         changes.city_id,
         changes.year,
         cast(changes.year_from as integer) as year_from,
+
+        ---------- labels
+        changes.reason,
 
         ---------- indices
         changes.tfpch,
@@ -30,6 +41,18 @@ final as (
         changes.sech,
         ln(changes.tfpch) as log_tfpch,
         changes.cumulative_log_tfp,
+        changes.obtech,
+        changes.ibtech,
+        changes.matech,
+        changes.tgr,
+
+        ---------- intervals
+        {%- for index in ["tfpch", "effch", "techch"] %}
+        intervals.{{ index }}_low,
+        intervals.{{ index }}_high,
+        intervals.{{ index }}_corrected,
+        {%- endfor %}
+        cast(intervals.bootstrap_replications as integer) as bootstrap_replications,
 
         ---------- distances
         distances.distance_crs,
@@ -43,6 +66,10 @@ final as (
         on
             changes.city_id = distances.city_id
             and changes.year = distances.year
+    left join intervals
+        on
+            changes.city_id = intervals.city_id
+            and changes.year = intervals.year
 
 )
 

@@ -5,33 +5,47 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.frontier import distance, malmquist
+from citypanel.frontier import bootstrap_malmquist, distance, malmquist
 from citypanel.study.variants import by_variant
 
 OUTPUT = "gdp_real_cny_10k"
 CAPITAL = "capital_real_cny_10k"
 LABOUR = "labour"
+KEYS = {"unit": "city_id", "period": "year"}
 INDICES = ["tfpch", "effch", "techch", "pech", "sech"]
+# Of decomposition = bias, and of frontier_reference = metafrontier.
+MORE_INDICES = ["obtech", "ibtech", "matech", "tgr"]
+BOOTSTRAPPED = ["tfpch", "effch", "techch"]
+INTERVAL_COLUMNS = [
+    "city_id",
+    "year",
+    *(f"{name}_{end}" for name in BOOTSTRAPPED for end in ("low", "high", "corrected")),
+    "bootstrap_replications",
+]
 FRONTIER_TOLERANCE = 1e-9
 
 
 def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
-    """Output-oriented Malmquist indices of every variant, as DEAP 2.1 forms them.
+    """Malmquist indices of every variant; by default as DEAP 2.1 forms them.
 
     Parameters
     ----------
     sample : DataFrame
-        variant, city_id, year, gdp_real_cny_10k, capital_real_cny_10k, labour: the
-        city-years that draw the frontier, all complete.
+        variant, city_id, year, region, gdp_real_cny_10k, capital_real_cny_10k, labour:
+        the city-years that draw the frontier, all complete.
     variants : DataFrame
-        variant, variant_order, first_index_year, first_year.
+        variant, variant_order, first_index_year, orientation, returns_to_scale,
+        frontier, frontier_reference, decomposition: the options of
+        `citypanel.frontier.malmquist` by those names.
 
     Returns
     -------
     DataFrame
         variant, city_id, year (the later one), year_from, tfpch, effch, techch, pech,
-        sech (each > 1 when productivity rises) and cumulative_log_tfp, the sum of
-        ln tfpch since the city's base year, missing from a gap in the indices on.
+        sech (each > 1 when productivity rises); obtech, ibtech, matech and tgr, missing
+        unless their option is chosen; reason, why an index is missing; and
+        cumulative_log_tfp, the sum of ln tfpch since the city's base year, missing from
+        a gap in the indices on.
         Under first_index_year = one a first row per city has every index 1 and no
         year_from.
     """
@@ -39,20 +53,29 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 
 def _changes(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+    reference = options["frontier_reference"]
     changes = malmquist(
         rows,
-        unit="city_id",
-        period="year",
+        **KEYS,
         outputs=[OUTPUT],
         inputs=[CAPITAL, LABOUR],
-        orientation="output",
+        orientation=options["orientation"],
+        returns_to_scale=options["returns_to_scale"],
+        frontier=options["frontier"],
+        reference=reference,
+        group="region" if reference == "metafrontier" else None,
+        decomposition=options["decomposition"],
     ).rename(columns={"period_from": "year_from"})
-    changes = changes[["city_id", "year", "year_from", *INDICES]]
+    changes = changes.reindex(
+        columns=["city_id", "year", "year_from", *INDICES, *MORE_INDICES, "reason"]
+    ).astype(dict.fromkeys([*INDICES, *MORE_INDICES], "float64"))
     changes["year_from"] = changes["year_from"].astype("Int64")
     if options["first_index_year"] == "one":
         first = rows.groupby("city_id", as_index=False)["year"].min()
         first["year_from"] = pd.array([pd.NA] * len(first), dtype="Int64")
-        first[INDICES] = 1.0
+        first[[*INDICES, *MORE_INDICES]] = 1.0
+        absent = changes.columns[changes.isna().all()]
+        first[first.columns.intersection(absent)] = np.nan
         changes = pd.concat([first, changes], ignore_index=True)
     changes = changes.sort_values(["city_id", "year"], ignore_index=True)
 
@@ -64,6 +87,57 @@ def _changes(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     logs = np.log(changes["tfpch"]).where(follows)
     changes["cumulative_log_tfp"] = logs.groupby(city).cumsum(skipna=False)
     return changes
+
+
+def tfp_intervals(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Confidence intervals of the indices (Simar and Wilson 1999).
+
+    Parameters
+    ----------
+    sample, variants : DataFrame
+        As `tfp_changes`; of variants also bootstrap_replications (0: none) and seed.
+
+    Returns
+    -------
+    DataFrame
+        variant, city_id, year; for each of tfpch, effch and techch the ends of the 95
+        per cent interval (`_low`, `_high`) and the bias-corrected value (`_corrected`);
+        bootstrap_replications, the draws behind them. No row where the variant asks
+        for none or the frontier is not that of a year's own observations, for which
+        alone the bootstrap is defined.
+    """
+    return by_variant(sample, variants, _intervals)
+
+
+def _intervals(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+    defined = (
+        options["frontier"] == "dea"
+        and options["frontier_reference"] == "contemporaneous"
+        and options["decomposition"] in ("fgnz", "bias")
+    )
+    if not options["bootstrap_replications"] or not defined:
+        frame = rows.loc[[], ["city_id", "year"]]
+        return frame.reindex(columns=INTERVAL_COLUMNS).astype(
+            {name: "float64" for name in INTERVAL_COLUMNS[2:-1]}
+            | {"year": "int64", "bootstrap_replications": "int64"}
+        )
+    frame = bootstrap_malmquist(
+        rows,
+        **KEYS,
+        outputs=[OUTPUT],
+        inputs=[CAPITAL, LABOUR],
+        orientation=options["orientation"],
+        returns_to_scale=options["returns_to_scale"],
+        replications=int(options["bootstrap_replications"]),
+        seed=int(options["seed"]),
+    )
+    return frame.rename(
+        columns={
+            "replications": "bootstrap_replications",
+            **{f"{name}_lower": f"{name}_low" for name in BOOTSTRAPPED},
+            **{f"{name}_upper": f"{name}_high" for name in BOOTSTRAPPED},
+        }
+    )[INTERVAL_COLUMNS]
 
 
 def frontier_distances(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -89,8 +163,7 @@ def _distances(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     def own(inputs: list[str], returns_to_scale: str) -> pd.Series:
         frame = distance(
             rows,
-            unit="city_id",
-            period="year",
+            **KEYS,
             outputs=[OUTPUT],
             inputs=inputs,
             orientation="output",

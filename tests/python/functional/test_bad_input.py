@@ -92,6 +92,8 @@ WRONG_OPTIONS = {
     "last_year: 2011": ["Permitted: a year after first_year (2011)"],
     "fai_extension: none": ["none needs last_year 2016 or earlier"],
     "first_index_year: from_2010, first_year: 2012": ["needs first_year 2011"],
+    "frontier_reference: gobal": ["Permitted: contemporaneous, sequential"],
+    "bootstrap_replications: -1": ["Permitted: a whole number from 0 to 100000"],
     "real_gpd: city_growth": ["There is no option named 'real_gpd'", "real_gdp"],
 }
 

@@ -52,6 +52,12 @@ COMBINATIONS = {
         "indices": 73 * 7,
         "capital_from": 2011,
     },
+    "orientation: input, returns_to_scale: vrs, frontier_reference: sequential, "
+    "bootstrap_replications: 0, first_index_year: one": {"indices": 73 * 9},
+    "frontier: order-m, labour_measure: employed, seed: 7": {"indices": 73 * 8},
+    "frontier_reference: metafrontier, decomposition: bias": {"indices": 73 * 8},
+    "frontier_reference: global": {"indices": 73 * 8},
+    "decomposition: ray-desli, bootstrap_replications: 10": {"indices": 73 * 8},
 }
 
 
@@ -74,6 +80,33 @@ def test_combination_builds_and_has_the_rows_it_implies(workshop, options):
     for pair in options.split(", "):
         name, _, value = pair.partition(": ")
         assert str(recorded[name]) == value.strip("[]")
+
+
+def test_intervals_come_from_the_replications_and_the_seed(workshop):
+    sql = "select * from marts.fct_tfp_changes order by all"
+    before = workshop.query(sql)
+    assert (before["bootstrap_replications"] == 50).all()
+    assert (before["tfpch_low"] <= before["tfpch_high"]).all()
+    result = workshop.dbt("build", "--vars", "{bootstrap_replications: 20, seed: 1}")
+    assert result.returncode == 0, result.stdout[-4000:]
+    after = workshop.query(sql)
+    assert (after["bootstrap_replications"] == 20).all()
+    assert (after["tfpch"] == before["tfpch"]).all()
+    assert not (after["tfpch_low"] == before["tfpch_low"]).all()
+
+
+def test_an_index_without_a_solution_is_empty_with_its_reason(workshop):
+    result = workshop.dbt("build", "--vars", "{returns_to_scale: vrs}")
+    assert result.returncode == 0, result.stdout[-4000:]
+    empty = workshop.query(
+        "select * from marts.fct_tfp_changes where tfpch is null order by all"
+    )
+    assert len(empty) > 0 and empty["reason"].notna().all()
+    rows = workshop.query(
+        "select * from marts.rpt_regressions where variant = 'headline' "
+        "and paper_table = '3' and paper_column = '(1)' and term = 'sydid'"
+    )
+    assert rows["n_obs"].item() == 584 - len(empty)
 
 
 def test_an_unbalanced_sample_keeps_what_is_complete(workshop):

@@ -8,7 +8,11 @@ import pytest
 
 from citypanel.study.capital import capital_stocks
 from citypanel.study.estimates import event_studies, regressions
-from citypanel.study.productivity import frontier_distances, tfp_changes
+from citypanel.study.productivity import (
+    frontier_distances,
+    tfp_changes,
+    tfp_intervals,
+)
 
 
 def _variants(**options):
@@ -16,6 +20,13 @@ def _variants(**options):
         "variant": "headline",
         "variant_order": 1,
         "first_index_year": "drop",
+        "orientation": "output",
+        "returns_to_scale": "crs",
+        "frontier": "dea",
+        "frontier_reference": "contemporaneous",
+        "decomposition": "fgnz",
+        "bootstrap_replications": 0,
+        "seed": 1,
         "standard_errors": "xtreg",
         "depreciation": 0.06,
         "initial_capital": "growth_plus_depreciation",
@@ -96,6 +107,22 @@ def test_labour_has_no_price_where_leaving_it_out_changes_nothing():
     assert rows["is_on_frontier"].to_dict() == {
         "k": True, "l": True, "m": False, "n": False,
     }  # fmt: skip
+
+
+def test_intervals_are_drawn_only_where_the_bootstrap_is_defined(sample):
+    drawn = tfp_intervals(sample, _variants(bootstrap_replications=5))
+    assert len(drawn) == 6 and (drawn["bootstrap_replications"] == 5).all()
+    again = tfp_intervals(
+        sample.sample(frac=1, random_state=3), _variants(bootstrap_replications=5)
+    )
+    pd.testing.assert_frame_equal(drawn, again)
+    for options in [
+        {"bootstrap_replications": 0},
+        {"bootstrap_replications": 5, "frontier_reference": "global"},
+        {"bootstrap_replications": 5, "frontier": "order-m"},
+    ]:
+        none = tfp_intervals(sample, _variants(**options))
+        assert none.empty and list(none.columns) == list(drawn.columns)
 
 
 def test_growth_behind_the_initial_stock_is_nominal_or_real():
