@@ -228,7 +228,9 @@ def _fit_batch(means, counts, control, groups, periods):
     for mean, n_treated, g in zip(means, counts, groups, strict=True):
         before, after = np.flatnonzero(periods < g), np.flatnonzero(periods >= g)
         early = control[:, :, before]
-        noise = np.diff(early, axis=2).std(axis=(1, 2), ddof=1)
+        steps = np.diff(early, axis=2)
+        alone = steps.shape[1] * steps.shape[2] < 2
+        noise = np.zeros(len(steps)) if alone else steps.std(axis=(1, 2), ddof=1)
         late = control[:, :, after].mean(axis=2)
         stop = 1e-5 * noise
         lam = _weights(early, late, 1e-6 * noise, stop)
