@@ -701,11 +701,10 @@ def wald_row(
     if q == 0:
         row["note"] = join_notes(note, "no lead to test")
         return row
-    rank = np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(np.diag(matrix)).max())
+    rank = _rank(matrix)
     if rank < q or (np.isfinite(df) and q > df):
-        row["note"] = join_notes(
-            note, f"{q} leads but a covariance of rank {min(rank, int(min(df, q)))}"
-        )
+        fewer = min(rank, int(min(df, q)))
+        row["note"] = join_notes(note, f"{q} leads but a covariance of rank {fewer}")
         return row
     statistic = float(estimates @ linalg.solve(matrix, estimates, assume_a="pos")) / q
     p = (
@@ -716,3 +715,12 @@ def wald_row(
     row |= {"statistic": statistic, "p_value": float(p)}
     row["note"] = join_notes(note, f"F({q}, {df:g})")
     return row
+
+
+def _rank(matrix: np.ndarray) -> int:
+    """Rank of a covariance, whatever the units of its variables."""
+    size = np.sqrt(np.clip(np.diag(matrix), 0.0, None))
+    if (size == 0).any():
+        return int((size > 0).sum())
+    values = linalg.eigvalsh(matrix / np.outer(size, size))
+    return int((values > 1e-10 * values.max()).sum())
