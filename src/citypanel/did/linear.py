@@ -19,9 +19,13 @@ from citypanel.errors import EstimationError, describe
 def indicator(codes: np.ndarray, size: int | None = None) -> sparse.csr_array:
     """Sparse groups x rows matrix of ones; its product with a matrix sums by group."""
     codes = np.asarray(codes)
-    size = int(codes.max()) + 1 if size is None else size
-    ones = np.ones(len(codes))
-    return sparse.csr_array((ones, (codes, np.arange(len(codes)))), (size, len(codes)))
+    counts = np.bincount(codes, minlength=size or 0)
+    order = np.arange(len(codes))
+    if (np.diff(codes) < 0).any():
+        order = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    shape = (len(counts), len(codes))
+    return sparse.csr_array((np.ones(len(codes)), order, starts), shape)
 
 
 def cluster_sums(values: np.ndarray, codes: np.ndarray, size: int | None = None):
@@ -61,13 +65,16 @@ class TwoWay:
     def __init__(self, first: np.ndarray, second: np.ndarray | None = None):
         self.first, self.second = first, second
         self.sum_first = indicator(first)
-        self.n_first = np.asarray(self.sum_first.sum(axis=1)).ravel()
+        self.n_first = np.bincount(first).astype(float)
         if second is not None:
             self.sum_second = indicator(second)
-            counts = (self.sum_first @ self.sum_second.T).toarray()
+            levels = int(second.max()) + 1
+            cells = np.bincount(
+                first * levels + second, minlength=len(self.n_first) * levels
+            )
+            counts = cells.reshape(-1, levels).astype(float)
             self.share = counts / self.n_first[:, None]
-            n_second = counts.sum(axis=0)
-            self.schur = np.diag(n_second) - counts.T @ self.share
+            self.schur = np.diag(counts.sum(axis=0)) - counts.T @ self.share
             self.inverse = symmetric_inverse(self.schur)
 
     @property

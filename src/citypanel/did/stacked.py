@@ -38,6 +38,7 @@ def stacked(
     after: int = 1,
     control_group: str = "not_yet",
     weighting: str = "aggregate",
+    experiment_effects: bool = True,
     standard_errors: str = "xtreg",
     single_unit_std_error: bool = False,
     level: float = 0.95,
@@ -65,6 +66,11 @@ def stacked(
           Hollingsworth 2024), with treatment and event-time effects;
         - none: equal weights, with unit-by-experiment and period-by-experiment
           effects (Cengiz, Dube, Lindner and Zipperer 2019).
+    experiment_effects : bool
+        With aggregate weights: treatment and event-time effects for each experiment.
+        The estimate is the same without them, but then what the experiments' calendar
+        years have in common stands in the residuals, and the standard error is too
+        large where years differ.
     standard_errors : str
         A convention of `twfe`, by unit: a unit that serves in several experiments is
         one cluster.
@@ -125,11 +131,15 @@ def stacked(
             when = pd.factorize(part["cohort"] * 10**4 + part["event"])[0]
             fit = absorbed_fit(part["y"].to_numpy(), x, labels, own, when)
         else:
-            dummies = (part["event"].to_numpy()[:, None] == kept).astype(float)
-            x = np.column_stack(
-                [x, np.ones(len(part)), part["treated"], dummies]
-            ).astype(float)
-            labels += ["const", "treated", *(f"time {e}" for e in kept)]
+            base = [np.ones(len(part)), part["treated"].to_numpy()]
+            base += [part["event"].to_numpy() == e for e in kept]
+            groups = [np.ones(len(part), bool)]
+            if experiment_effects:
+                groups = [part["cohort"].to_numpy() == g for g in used]
+                groups = [g for g in groups if g.any()]
+            nuisance = [g * column for g in groups for column in base]
+            x = np.column_stack([x, *nuisance]).astype(float)
+            labels += [f"effect {j}" for j in range(len(nuisance))]
             fit = absorbed_fit(
                 part["y"].to_numpy(), x, labels, None, None, _shares(part)
             )
@@ -148,7 +158,7 @@ def stacked(
             "aggregation": "simple",
             "term": OVERALL,
             "estimate": post @ b,
-            "std_error": np.sqrt(post @ v @ post),
+            "std_error": np.sqrt(max(post @ v @ post, 0.0)),
             "df": df,
             "n_treated_units": sum(sizes[g] for g in used),
             "single_unit": rests_on_single_units(used, sizes),
@@ -163,7 +173,7 @@ def stacked(
                 "aggregation": "simple",
                 "term": WITHOUT_SINGLE,
                 "estimate": post @ other.coefficients[:m],
-                "std_error": np.sqrt(post @ spread.matrix[:m, :m] @ post),
+                "std_error": np.sqrt(max(post @ spread.matrix[:m, :m] @ post, 0.0)),
                 "df": spread.n_clusters - 1.0,
                 "n_treated_units": sum(sizes[g] for g in used if g not in single),
                 "note": join_notes(
@@ -186,7 +196,7 @@ def stacked(
             j = int(np.flatnonzero(kept == e)[0])
             row |= {
                 "estimate": b[j],
-                "std_error": np.sqrt(v[j, j]),
+                "std_error": np.sqrt(max(v[j, j], 0.0)),
                 "df": df,
                 "single_unit": rests_on_single_units(used, sizes),
             }

@@ -228,7 +228,9 @@ def _fit_batch(means, counts, control, groups, periods):
     for mean, n_treated, g in zip(means, counts, groups, strict=True):
         before, after = np.flatnonzero(periods < g), np.flatnonzero(periods >= g)
         early = control[:, :, before]
-        noise = np.diff(early, axis=2).std(axis=(1, 2), ddof=1)
+        steps = np.diff(early, axis=2)
+        alone = steps.shape[1] * steps.shape[2] < 2
+        noise = np.zeros(len(steps)) if alone else steps.std(axis=(1, 2), ddof=1)
         late = control[:, :, after].mean(axis=2)
         stop = 1e-5 * noise
         lam = _weights(early, late, 1e-6 * noise, stop)
@@ -254,48 +256,49 @@ def _weights(a, b, ridge, stop) -> np.ndarray:
 
 
 def _frank_wolfe(a, b, ridge, stop, x, iterations) -> np.ndarray:
-    """Minimise ridge^2 |x|^2 + |a x - b|^2 / n over the simplex, batch by batch.
+    """Minimise ridge^2 |x|^2 + |a x - b|^2 / n over the simplex, sample by sample.
 
     Parameters
     ----------
     a : ndarray (batch, n, m)
     b : ndarray (batch, n)
     ridge, stop : ndarray (batch,)
-        A sample stops once a step improves by less than stop^2.
+        A sample stops once a step improves by no more than stop^2.
+    x : ndarray (batch, m)
+        Starting weights.
     """
     n = a.shape[1]
-    x = x.copy()
-    active = np.arange(len(x))
-    last = np.full(len(x), np.inf)
-    gram = np.einsum("bnm,bnk->bmk", a, a)
-    side = np.einsum("bnm,bn->bm", a, b)
-    level = np.einsum("bn,bn->b", b, b)
-    eta = n * ridge**2
+    out = np.empty_like(x)
+    for j in range(len(x)):
+        h = a[j].T @ a[j] + n * ridge[j] ** 2 * np.eye(a.shape[2])
+        limit = n * stop[j] ** 2
+        out[j] = _descend(h, a[j].T @ b[j], x[j].copy(), limit, iterations)
+    return out
+
+
+def _descend(h, s, x, limit, iterations) -> np.ndarray:
+    """Frank-Wolfe on x'hx - 2 s'x with exact steps.
+
+    A step t towards vertex i changes hx, s'x and x'hx by known amounts, so that an
+    iteration costs one pass over m numbers; the improvement is taken from the step
+    itself, without subtracting two large values.
+    """
+    hx = h @ x
+    diagonal = np.diag(h).copy()
     for iteration in range(iterations):
-        xs, g, s = x[active], gram[active], side[active]
-        gx = np.einsum("bmk,bk->bm", g, xs)
-        gradient = gx - s + eta[active, None] * xs
-        vertex = gradient.argmin(axis=1)
-        at = np.arange(len(active))
-        direction = -xs
-        direction[at, vertex] += 1.0
-        # |a d|^2 from the cross products: a d = a_i - a x.
-        xgx = np.einsum("bm,bm->b", xs, gx)
-        square = g[at, vertex, vertex] - 2 * gx[at, vertex] + xgx
-        square += eta[active] * (direction**2).sum(axis=1)
-        slope = np.einsum("bm,bm->b", gradient, direction)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = np.where(square > 0, -slope / square, 0.0)
-        step = np.clip(step, 0.0, 1.0)
-        xs = xs + step[:, None] * direction
-        x[active] = xs
-        gx = np.einsum("bmk,bk->bm", g, xs)
-        error = np.einsum("bm,bm->b", xs, gx) - 2 * np.einsum("bm,bm->b", xs, s)
-        value = ridge[active] ** 2 * (xs**2).sum(axis=1) + (error + level[active]) / n
-        go_on = (iteration < 1) | (last[active] - value > stop[active] ** 2)
-        last[active] = value
-        active = active[go_on]
-        if not len(active):
+        gradient = hx - s
+        i = int(gradient.argmin())
+        xhx = x @ hx
+        slope = gradient[i] - (xhx - s @ x)
+        curvature = diagonal[i] - 2.0 * hx[i] + xhx
+        step = -slope / curvature if curvature > 0 else 0.0
+        step = min(max(step, 0.0), 1.0)
+        x *= 1.0 - step
+        x[i] += step
+        hx *= 1.0 - step
+        hx += step * h[i]
+        better = -step * (2.0 * slope + step * curvature)
+        if iteration and better <= limit:
             break
     return x
 

@@ -302,7 +302,8 @@ def _estimate(
     )
     root = np.ones(data.n_obs) if weights is None else np.sqrt(weights / weights.mean())
     y = data.y
-    demeaned = _demean(np.column_stack([y, x]), first, second, root)
+    transform = None if first is None else TwoWay(first, second)
+    demeaned = _demean(np.column_stack([y, x]), first, second, root, transform)
     require_full_rank(demeaned[:, 1:], x, names)
     yd, xd = demeaned[:, 0], demeaned[:, 1:]
     bread = linalg.inv(xd.T @ xd)
@@ -347,19 +348,19 @@ def _estimate(
     if first is None:
         within = root * (y - np.average(y, weights=root**2))
     ssr = fit.residuals @ fit.residuals
-    constant = _constant(y, x, first, second, root, fit, covariance, one, two)
+    constant = _constant(y, x, root, fit, covariance, one, two, transform)
     return Estimate(
         fit, covariance, 1 - ssr / (within @ within), 1 - ssr / (yd @ yd), constant
     )
 
 
-def _demean(values, first, second, root) -> np.ndarray:
+def _demean(values, first, second, root, transform=None) -> np.ndarray:
     """Columns net of the effects, times the root of the weights."""
     if first is None:
         mean = np.average(values, axis=0, weights=root**2)
         return root[:, None] * (values - mean)
     if (root == 1).all():
-        return TwoWay(first, second).demean(values)
+        return (transform or TwoWay(first, second)).demean(values)
     columns = [values]
     if second is not None:
         columns.append(np.eye(int(second.max()) + 1)[second][:, 1:])
@@ -388,42 +389,50 @@ def _reported(model, labels, data, clusters) -> cov.Covariance:
     return cov.Covariance(matrix, df, groups, name)
 
 
-def _constant(y, x, first, second, root, fit, covariance, one, two):
-    """xtreg's constant and its standard error.
+def _constant(y, x, root, fit, covariance, one, two, transform):
+    """xtreg's constant and its standard error, with the slopes' factor.
 
-    The regression of y on x, the period dummies but the first, and 1, each column
-    net of unit means with the grand mean put back. The factor is that of the slopes.
+    The constant of a regression on x, the period dummies but the first, and 1, each
+    column net of unit means with the grand mean put back, is w'y with
+    w = 1/n - W (W'W)^-1 m: W the columns net of unit means, m their means.
     """
-    columns = [x]
-    if second is not None:
-        columns.append(np.eye(int(second.max()) + 1)[second][:, 1:])
-    z = np.column_stack([np.hstack(columns), np.ones(len(y))])
-    if first is not None:
-        weights = root**2
-        total = cluster_sums(weights, first)
-        both = np.column_stack([y, z])
-        means = cluster_sums(weights[:, None] * both, first) / total[:, None]
-        both = both - means[first] + np.average(both, axis=0, weights=weights)
-        y, z = both[:, 0], both[:, 1:]
-    y, z = root * y, root[:, None] * z
-    inverse = symmetric_inverse(z.T @ z)
-    solved = inverse @ (z.T @ y)
+    w = 1.0 / len(y) * root - _mean_direction(x, fit, root, transform)
+    constant = float(w @ (root * y))
     if two is not None or covariance.name in ("CR2", "CR3"):
-        return float(solved[-1]), float("nan")
-    residuals = y - z @ solved
-    slopes = fit.bread @ fit.x.T
+        return constant, float("nan")
+    slopes = fit.x @ fit.bread[0]
     if covariance.name == "conventional":
-        variance = residuals @ residuals * inverse[-1, -1]
-        plain = residuals @ residuals * fit.bread[0, 0]
+        variance, plain = w @ w, slopes @ slopes
     else:
-        scores = (inverse[-1] @ z.T) * residuals
-        slope_scores = slopes[0] * fit.residuals
+        scores, slope_scores = w * fit.residuals, slopes * fit.residuals
         if covariance.name != "HC1":
             scores = cluster_sums(scores, one)
             slope_scores = cluster_sums(slope_scores, one)
         variance, plain = scores @ scores, slope_scores @ slope_scores
     factor = covariance.matrix[0, 0] / plain if plain > 0 else np.nan
-    return float(solved[-1]), float(np.sqrt(variance * factor))
+    return constant, float(np.sqrt(variance * factor))
+
+
+def _mean_direction(x, fit, root, transform) -> np.ndarray:
+    """W (W'W)^-1 m of `_constant`; without weights the dummies are never built."""
+    first, second, weights = fit.unit, fit.period, root**2
+    means = np.average(x, axis=0, weights=weights)
+    if first is None or second is None or (root != 1).any():
+        columns = x
+        if second is not None:
+            dummies = np.eye(int(second.max()) + 1)[second][:, 1:]
+            columns = np.hstack([x, dummies])
+            means = np.average(columns, axis=0, weights=weights)
+        w = _demean(columns, first, None, root)
+        return w @ (symmetric_inverse(w.T @ w) @ means)
+    net = TwoWay(first).demean(x)
+    across = (transform.sum_second @ net)[1:]
+    gram = np.block([[net.T @ net, across.T], [across, transform.schur[1:, 1:]]])
+    shares = np.bincount(second) / len(second)
+    solved = symmetric_inverse(gram) @ np.concatenate([means, shares[1:]])
+    k = x.shape[1]
+    line = np.concatenate([[0.0], solved[k:]])
+    return net @ solved[:k] + line[second] - (transform.share @ line)[first]
 
 
 def _coefficient_rows(data, estimate, names, by, cohort) -> list[dict]:
@@ -692,11 +701,10 @@ def wald_row(
     if q == 0:
         row["note"] = join_notes(note, "no lead to test")
         return row
-    rank = np.linalg.matrix_rank(matrix, tol=1e-10 * np.abs(np.diag(matrix)).max())
+    rank = _rank(matrix)
     if rank < q or (np.isfinite(df) and q > df):
-        row["note"] = join_notes(
-            note, f"{q} leads but a covariance of rank {min(rank, int(min(df, q)))}"
-        )
+        fewer = min(rank, int(min(df, q)))
+        row["note"] = join_notes(note, f"{q} leads but a covariance of rank {fewer}")
         return row
     statistic = float(estimates @ linalg.solve(matrix, estimates, assume_a="pos")) / q
     p = (
@@ -707,3 +715,12 @@ def wald_row(
     row |= {"statistic": statistic, "p_value": float(p)}
     row["note"] = join_notes(note, f"F({q}, {df:g})")
     return row
+
+
+def _rank(matrix: np.ndarray) -> int:
+    """Rank of a covariance, whatever the units of its variables."""
+    size = np.sqrt(np.clip(np.diag(matrix), 0.0, None))
+    if (size == 0).any():
+        return int((size > 0).sum())
+    values = linalg.eigvalsh(matrix / np.outer(size, size))
+    return int((values > 1e-10 * values.max()).sum())

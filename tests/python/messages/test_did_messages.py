@@ -184,3 +184,425 @@ def test_reference_never_reached(frame):
     with pytest.raises(EstimationError) as error:
         did.event_study(frame, cohort="cohort", reference=-7, **KEYS)
     assert "event times seen: -2, -1, 0, 1, 2" in message(error)
+
+
+STAGGERED = dict(cohort="cohort", **KEYS)
+
+
+def raises(kind, function, /, *parts, **options):
+    """Run, and check that the message holds every part."""
+    with pytest.raises(kind) as error:
+        function(**options)
+    text = message(error)
+    for part in parts:
+        assert part in text, text
+
+
+def test_never_treated_needed_and_absent(frame):
+    treated = frame[frame["cohort"] > 0]
+    raises(
+        EstimationError,
+        did.group_time_att,
+        "No city is never treated in column cohort",
+        "- cohort 2015: 1 cities",
+        'use control_group="not_yet"',
+        panel=treated,
+        **STAGGERED,
+    )
+    for function in (did.synthetic_did, did.etwfe):
+        more = {"control_group": "never"} if function is did.etwfe else {}
+        raises(
+            EstimationError,
+            function,
+            "No city is never treated",
+            panel=treated,
+            **STAGGERED,
+            **more,
+        )
+
+
+def test_all_treated_period(frame):
+    treated = frame[frame["cohort"] > 0]
+    for function in (did.imputation, did.two_stage, did.etwfe):
+        raises(
+            EstimationError,
+            function,
+            "Every city is treated in some year",
+            "- year 2016",
+            "- year 2017",
+            "end the panel before 2016",
+            panel=treated,
+            **STAGGERED,
+        )
+    raises(
+        EstimationError,
+        did.group_time_att,
+        "Every city is treated in some year",
+        "- year 2017",
+        panel=treated,
+        control_group="not_yet",
+        **STAGGERED,
+    )
+
+
+def test_nobody_left_after_balancing(frame):
+    gaps = frame[
+        frame["city_id"].map({"330100": 0, "330200": 1, "420100": 2}) + 2014
+        != frame["year"]
+    ]
+    for function in (did.group_time_att, did.synthetic_did, did.switchers):
+        raises(
+            PanelError,
+            function,
+            "No city is left after dropping missing values and balancing",
+            "not seen in all 4 periods: 9 rows",
+            panel=gaps,
+            **STAGGERED,
+        )
+
+
+def test_all_treated_at_once(frame):
+    together = frame[frame["cohort"] == 2015]
+    raises(
+        EstimationError,
+        did.sun_abraham,
+        "All cities are treated at the same time",
+        "- cohort 2015: 1 cities",
+        panel=together,
+        **STAGGERED,
+    )
+
+
+def test_switchers_without_anybody_to_compare(frame):
+    together = frame[frame["cohort"] == 2015]
+    raises(
+        EstimationError,
+        did.switchers,
+        "No switcher has a city that has not switched",
+        panel=together,
+        **STAGGERED,
+    )
+
+
+def test_fractional_treatment_in_the_decomposition(frame):
+    first = frame["sydid"].eq(1) & frame["year"].eq(frame["cohort"])
+    frame.loc[first, "sydid"] = 0.5
+    raises(
+        EstimationError,
+        did.bacon_decomposition,
+        "Treatment sydid is a fraction",
+        "city_id 330100, year 2015, sydid = 0.5",
+        panel=frame,
+        treatment="sydid",
+        **KEYS,
+    )
+
+
+def test_treatment_that_never_changes(frame):
+    raises(
+        EstimationError,
+        did.bacon_decomposition,
+        "never changes within a city",
+        panel=frame.assign(sydid=(frame["city_id"] == "330100").astype(float)),
+        treatment="sydid",
+        **KEYS,
+    )
+
+
+def test_treatment_outside_zero_and_one(frame):
+    raises(
+        PanelError,
+        did.bacon_decomposition,
+        "Treatment sydid is outside [0, 1]",
+        "sydid = 2.0",
+        panel=frame.assign(sydid=frame["sydid"] * 2),
+        treatment="sydid",
+        **KEYS,
+    )
+
+
+def test_cluster_that_changes_within_a_city(frame):
+    moving = frame.assign(province=frame["year"] // 2)
+    for function in (did.group_time_att, did.switchers):
+        raises(
+            PanelError,
+            function,
+            "Cluster province changes within a city",
+            "- 330100",
+            panel=moving,
+            cluster="province",
+            **STAGGERED,
+        )
+    for function in (did.wild_cluster_bootstrap, did.randomisation_inference):
+        raises(
+            EstimationError,
+            function,
+            "more than one cluster of province",
+            panel=moving,
+            treatment="sydid",
+            cluster="province",
+            **KEYS,
+        )
+
+
+def test_aggregate_of_a_copy(frame):
+    cells = did.group_time_att(frame, **STAGGERED)
+    copy = cells.copy()
+    copy.attrs = {}
+    with pytest.raises(EstimationError) as error:
+        did.aggregate_att(copy)
+    assert "carries no influence functions" in message(error)
+    with pytest.raises(EstimationError) as error:
+        did.aggregate_att(cells, min_event_time=7)
+    assert "No effect after treatment to aggregate (simple)" in message(error)
+    with pytest.raises(OptionError) as error:
+        did.aggregate_att(cells, "dynamic", uniform_band=True, draws=10)
+    assert "10 bootstrap draws are too few" in message(error)
+    with pytest.raises(OptionError) as error:
+        did.aggregate_att(cells, "event")
+    assert "'event'" in message(error) and "'dynamic'" in message(error)
+
+
+@pytest.mark.parametrize(
+    ("function", "option", "value"),
+    [
+        (did.group_time_att, "control_group", "all"),
+        (did.group_time_att, "method", "ols"),
+        (did.group_time_att, "base_period", "last"),
+        (did.etwfe, "control_group", "later"),
+        (did.stacked, "control_group", "later"),
+        (did.stacked, "weighting", "population"),
+        (did.synthetic_did, "variance", "bootstrap"),
+        (did.propensity_score_did, "method", "radius"),
+    ],
+)
+def test_options_list_the_right_values(frame, function, option, value):
+    more = {"covariates": ["y"]} if function is did.propensity_score_did else {}
+    raises(
+        OptionError,
+        function,
+        f"Option {option} has the value '{value}'",
+        "use one of",
+        panel=frame,
+        **STAGGERED,
+        **more,
+        **{option: value},
+    )
+
+
+def test_bootstrap_options(frame):
+    options = dict(panel=frame, treatment="sydid", **KEYS)
+    raises(
+        OptionError,
+        did.wild_cluster_bootstrap,
+        "9 bootstrap draws are too few",
+        draws=9,
+        **options,
+    )
+    raises(
+        OptionError, did.wild_cluster_bootstrap, "'normal'", weights="normal", **options
+    )
+    raises(
+        OptionError,
+        did.randomisation_inference,
+        "9 permutations are too few",
+        draws=9,
+        **options,
+    )
+
+
+def test_jackknife_without_the_only_treated_city(frame):
+    one = frame[frame["city_id"] != "330200"]
+    raises(
+        EstimationError,
+        did.jackknife,
+        "not identified without some clusters",
+        "- city_id 330100",
+        panel=one,
+        treatment="sydid",
+        **KEYS,
+    )
+
+
+def test_fake_date_in_the_policy(frame):
+    raises(
+        OptionError,
+        did.fake_date_placebo,
+        "years_before = 0",
+        panel=frame,
+        years_before=(0,),
+        **STAGGERED,
+    )
+
+
+def test_multiple_testing_inputs():
+    raises(OptionError, did.holm, "- 1.5", p_values=[0.1, 1.5])
+    raises(OptionError, did.romano_wolf, "No specification", specifications={})
+    raises(OptionError, did.study.inference_table, "No column", columns={})
+
+
+def test_stacking_windows(frame):
+    raises(
+        OptionError, did.stacked, "Window -0 to 1", panel=frame, before=0, **STAGGERED
+    )
+    raises(
+        EstimationError,
+        did.stacked,
+        "No cohort has its whole window",
+        "cohort 2015: 2005 to 2016, panel 2014 to 2017",
+        panel=frame,
+        before=10,
+        **STAGGERED,
+    )
+    raises(
+        EstimationError,
+        did.stacked,
+        "An experiment has nobody on one side",
+        "cohort 2015, periods 2014 to 2015",
+        panel=frame[frame["cohort"] == 2015],
+        before=1,
+        after=0,
+        **STAGGERED,
+    )
+
+
+def test_synthetic_did_limits(frame):
+    late = frame.assign(cohort=frame["cohort"].where(frame["cohort"] != 2016, 2015))
+    raises(
+        EstimationError,
+        did.synthetic_did,
+        "No cohort has two periods before",
+        "- cohort 2015",
+        panel=late,
+        **STAGGERED,
+    )
+    raises(
+        EstimationError,
+        did.synthetic_did,
+        "1 never-treated cities cannot stand in",
+        panel=frame,
+        variance="placebo",
+        **STAGGERED,
+    )
+    rng = np.random.default_rng(2)
+    more = pd.DataFrame(
+        [
+            (f"9{i}", t, 0, 0.0, rng.normal())
+            for i in range(4)
+            for t in range(2014, 2018)
+        ],
+        columns=frame.columns,
+    )
+    raises(
+        OptionError,
+        did.synthetic_did,
+        "5 placebo draws are too few",
+        panel=pd.concat([frame, more]),
+        variance="placebo",
+        draws=5,
+        **STAGGERED,
+    )
+
+
+def test_sensitivity_inputs(frame):
+    path = did.event_study(frame, **STAGGERED)
+    copy = path.copy()
+    copy.attrs = {}
+    raises(EstimationError, did.honest_did, "carries no covariance", frame=copy)
+    raises(
+        EstimationError, did.pretrend_power, "No event time on each side", frame=path
+    )
+    asked = dict(frame=path, single_units=True)
+    raises(OptionError, did.honest_did, "- -1", bounds=[-1], **asked)
+    raises(OptionError, did.honest_did, "'max'", target="max", **asked)
+    raises(OptionError, did.honest_did, "2 target weights for", target=[1, 0], **asked)
+    raises(OptionError, did.honest_did, "'curvature'", kind="curvature", **asked)
+    raises(OptionError, did.pretrend_power, "- 0.01", powers=[0.01], **asked)
+    raises(OptionError, did.pretrend_power, "'wald'", test="wald", **asked)
+
+
+def test_power_inputs():
+    raises(
+        OptionError, did.minimum_detectable_effect, "Standard error 0.0", std_error=0.0
+    )
+    raises(
+        OptionError,
+        did.minimum_detectable_effect,
+        "Power 0.01",
+        std_error=1.0,
+        power=0.01,
+    )
+    raises(
+        OptionError,
+        did.equivalence_test,
+        "bound -1",
+        estimate=0.0,
+        std_error=1.0,
+        bound=-1,
+    )
+
+
+def test_matching_inputs(frame):
+    options = dict(panel=frame, **STAGGERED)
+    raises(
+        OptionError,
+        did.propensity_score_did,
+        "neighbours 0",
+        covariates=["y"],
+        neighbours=0,
+        **options,
+    )
+    raises(
+        OptionError, did.propensity_score_did, "No covariate", covariates=[], **options
+    )
+    raises(
+        EstimationError,
+        did.propensity_score_did,
+        "separate treated from control",
+        "- size: treated",
+        covariates=["size"],
+        **STAGGERED,
+        panel=frame.assign(
+            size=frame["city_id"].map({"330100": 3.0, "330200": 2.0, "420100": 1.0})
+        ),
+    )
+    raises(
+        EstimationError,
+        did.balance_table,
+        "No period before 2000",
+        panel=frame,
+        cohort="cohort",
+        unit="city_id",
+        period="year",
+        covariates=["y"],
+        before=2000,
+    )
+    rng = np.random.default_rng(4)
+    many = pd.DataFrame(
+        [
+            (i, t, 2016 * (i % 2), x, rng.normal())
+            for i, x in enumerate(rng.normal(size=20))
+            for t in range(2014, 2018)
+        ],
+        columns=["city_id", "year", "cohort", "x", "y"],
+    )
+    raises(
+        EstimationError,
+        did.propensity_score_did,
+        "No treated city has a match",
+        panel=many,
+        covariates=["x"],
+        caliper=1e-12,
+        **STAGGERED,
+    )
+
+
+def test_study_names_its_estimators(frame):
+    raises(
+        OptionError,
+        did.study.att_table,
+        "'ols'",
+        "'imputation'",
+        panel=frame,
+        estimators=["ols"],
+    )

@@ -35,9 +35,10 @@ def test_stacked_is_diff_diff(group, window):
     diff_diff = pytest.importorskip("diff_diff")
     frame = simulate()
     before, after = window
-    ours = did.stacked(
-        frame, before=before, after=after, control_group=group, **OPTIONS
-    )
+    options = dict(before=before, after=after, control_group=group, **OPTIONS)
+    ours = did.stacked(frame, experiment_effects=False, **options)
+    own = did.stacked(frame, **options)
+    np.testing.assert_allclose(own["estimate"], ours["estimate"], atol=1e-10)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = diff_diff.StackedDiD(

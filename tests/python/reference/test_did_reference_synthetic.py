@@ -78,7 +78,7 @@ def test_california_figures_left_out_are_listed(folder, california):
 
 
 def test_california_has_no_standard_error_unless_asked(folder, california):
-    fit = did.synthetic_did(california, variance="placebo", **CALIFORNIA)
+    fit = did.synthetic_did(california, **CALIFORNIA)
     assert fit["std_error"].isna().all()
     assert "one unit" in fit.loc[0, "note"]
     asked = did.synthetic_did(

@@ -10,8 +10,8 @@ from citypanel import did
 from citypanel.did import study
 
 REGIONS = {
-    "central": (16, {2016: 1, 2018: 4}),
-    "eastern": (32, {2015: 1, 2016: 8, 2018: 8}),
+    "central": (16, {2016: 2, 2018: 3}),
+    "eastern": (32, {2015: 1, 2016: 7, 2018: 9}),
     "northeastern": (8, {2016: 1, 2018: 3}),
     "western": (17, {2016: 2, 2018: 6}),
 }
