@@ -190,44 +190,41 @@ def test_smoothed_pairs_keep_mean_spread_and_boundary():
     pairs[:, 1] += 0.5 * (pairs[:, 0] - 1)
     drawn = smoothed_pairs(pairs, 0.3, 200_000, rng)
     assert (drawn >= 1).all()
-    # About the boundary, first and second moments are those of the pairs.
-    second = ((pairs - 1) ** 2).mean(axis=0)
-    np.testing.assert_allclose(((drawn - 1) ** 2).mean(axis=0), second, rtol=0.03)
-    cross = np.corrcoef(drawn, rowvar=False)[0, 1]
-    assert cross == pytest.approx(np.corrcoef(pairs, rowvar=False)[0, 1], abs=0.1)
+    # Reflection moves what would have been below 1, so moments are kept nearly.
+    np.testing.assert_allclose(drawn.mean(axis=0), pairs.mean(axis=0), rtol=0.01)
+    np.testing.assert_allclose(
+        np.cov(drawn, rowvar=False), np.cov(pairs, rowvar=False), rtol=0.06
+    )
     sharp = smoothed_pairs(pairs, 1e-12, 1000, rng)
     nearest = np.abs(sharp[:, None, :] - pairs).max(axis=2).min(axis=1)
     assert nearest.max() < 1e-9
 
 
-def efficient_and_not(seed, units=60, growth=1.2) -> pd.DataFrame:
-    """A panel whose true techch is `growth` and whose true effch is known."""
+def known_truth(seed, units=300, growth=1.2) -> pd.DataFrame:
+    """Two periods of a constant-returns technology that grows by `growth`."""
     rng = np.random.default_rng(seed)
-    x = rng.uniform(1, 5, (units, 2))
     lag = np.abs(rng.normal(0, 0.3, (units, 2)))
-    rows = []
+    parts = []
     for t in (0, 1):
+        x = rng.uniform(1, 5, (units, 2))
         y = growth**t * np.sqrt(x[:, 0] * x[:, 1]) * np.exp(-lag[:, t])
-        rows.append(
-            pd.DataFrame(
-                {
-                    "unit": np.arange(units),
-                    "period": t,
-                    "x0": x[:, 0],
-                    "x1": x[:, 1],
-                    "y0": y,
-                    "truth": growth * np.exp(lag[:, 0] - lag[:, 1]),
-                }
+        parts.append(
+            pd.DataFrame({"x0": x[:, 0], "x1": x[:, 1], "y0": y}).assign(
+                unit=np.arange(units),
+                period=t,
+                techch=growth,
+                effch=np.exp(lag[:, 0] - lag[:, 1]),
+                tfpch=growth * np.exp(lag[:, 0] - lag[:, 1]),
             )
         )
-    return pd.concat(rows)
+    return pd.concat(parts)
 
 
 @pytest.mark.slow
 def test_bootstrap_intervals_cover_the_truth():
-    covered = []
-    for seed in range(12):
-        panel = efficient_and_not(seed)
+    covered = {"tfpch": [], "effch": [], "techch": []}
+    for seed in range(4):
+        panel = known_truth(seed)
         ours = frontier.bootstrap_malmquist(
             panel,
             unit="unit",
@@ -235,9 +232,12 @@ def test_bootstrap_intervals_cover_the_truth():
             outputs=["y0"],
             inputs=["x0", "x1"],
             seed=seed,
-            replications=400,
+            replications=200,
         )
-        truth = panel[panel.period == 1].truth.to_numpy()
-        covered.append((ours.tfpch_lower <= truth) & (truth <= ours.tfpch_upper))
-    # Nominal 0.95; with 60 units the sampling of the frontier is not all of the error.
-    assert 0.75 <= np.mean(covered) <= 1.0
+        for name, found in covered.items():
+            truth = panel.loc[panel.period == 1, name].to_numpy()
+            lower, upper = ours[f"{name}_lower"], ours[f"{name}_upper"]
+            found.append(((lower <= truth) & (truth <= upper)).mean())
+    # Nominal 0.95; 0.90 to 0.94 were measured, and 0.76 to 0.84 with 60 units.
+    for name, found in covered.items():
+        assert 0.85 <= np.mean(found) <= 0.99, name
