@@ -5,11 +5,12 @@ frontier is a finite sample's; drawing efficiencies again tells by how much. A u
 efficiencies of two periods belong together, so they are drawn from a kernel estimate
 of their joint density, reflected at its boundary of 1:
 
-1. delta = 1 / e >= 1 of every unit in both periods, N pairs; reflected at 1 in each
-   direction they are 4 N points.
-2. Draw N of them with replacement, add h times a normal with the points' covariance
-   (its off-diagonal sign changed where one coordinate is reflected), shrink towards
-   the mean by (1 + h^2)^(-1/2) so that the variance stays, and reflect back to >= 1.
+1. delta = 1 / e >= 1 of every unit in both periods, N pairs.
+2. Draw N of them with replacement, add h times a normal with the pairs' covariance,
+   shrink towards the pairs' mean by (1 + h^2)^(-1/2) so that mean and covariance stay,
+   and reflect at 1 what falls below it. By symmetry this is a draw from the kernel
+   estimate of the 4 N points that reflection at 1 in each direction makes of the pairs,
+   each of the four clouds shrunk towards its own mean.
 3. Move each unit to its own frontier and back by the drawn efficiency: the pseudo
    outputs y delta / delta*, or pseudo inputs x delta* / delta.
 4. Compute the indices of the real units against the frontiers of the pseudo units.
@@ -290,16 +291,12 @@ def smoothed_pairs(
     cross = covariance[0, 1] / first if first > 0 else 0.0
     second = np.sqrt(max(covariance[1, 1] - cross**2, 0.0))
     drawn = pairs[generator.integers(len(pairs), size=size)]
-    mirrored = generator.integers(2, size=(size, 2)).astype(bool)
-    points = np.where(mirrored, 2.0 - drawn, drawn)
     noise = generator.standard_normal((size, 2))
-    # One coordinate reflected: the covariance changes its sign.
-    sign = np.where(mirrored[:, 0] ^ mirrored[:, 1], -1.0, 1.0)
     kernel = np.column_stack(
-        [first * noise[:, 0], sign * cross * noise[:, 0] + second * noise[:, 1]]
+        [first * noise[:, 0], cross * noise[:, 0] + second * noise[:, 1]]
     )
-    mean = points.mean(axis=0)
-    smooth = mean + (points + h * kernel - mean) / np.sqrt(1.0 + h**2)
+    mean = pairs.mean(axis=0)
+    smooth = mean + (drawn + h * kernel - mean) / np.sqrt(1.0 + h**2)
     return np.where(smooth < 1.0, 2.0 - smooth, smooth)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .exact import solve_exactly
+from .frame import spanning_technology
 from .hull import BLOCK, Facets, find_facets
 from .linear import solve_linear
 from .simplex import INFEASIBLE, OPTIMAL, can_start, solve_bases, starting_bases
@@ -28,7 +29,13 @@ ROUNDING = 1e-12
 
 #: Cone dimension up to which `auto` takes the hull. Beyond it facets outnumber
 #: the pivots they would save.
-HULL_DIMENSION = 4
+HULL_DIMENSION = 5
+
+#: Facets beyond which pivots are cheaper, if free disposal allows them.
+MANY_FACETS = 20_000
+
+#: Repairs up to which the whole reference set serves as it is.
+REPAIRS = 50
 
 FINE, OUTSIDE, UNBOUNDED, UNPROVED = 0, 1, 2, 3
 
@@ -91,7 +98,8 @@ def solve(
     hints: dict[int, list[np.ndarray]] = {}
     if solver == "hull" or (solver == "auto" and _hull_pays(technology)):
         facets = find_facets(technology)
-        if facets is not None and len(facets.prices):
+        found = facets is not None and len(facets.prices) > 0
+        if found and (len(facets.prices) <= MANY_FACETS or not can_start(technology)):
             t, status = _by_facets(facets, q, r, radial, t, status)
             counts["by_hull"] = int((status != UNPROVED).sum())
     open_rows = np.flatnonzero(status == UNPROVED)
@@ -100,6 +108,8 @@ def solve(
         steps = steps[1:]
     elif can_start(technology):
         steps = ["by_simplex", *steps]
+        if (status == UNPROVED).sum() > REPAIRS:
+            technology = spanning_technology(technology)
     for step in steps:
         open_rows = np.flatnonzero(status == UNPROVED)
         if len(open_rows):

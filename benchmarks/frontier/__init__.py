@@ -1,0 +1,1 @@
+"""How fast distances and Malmquist indices are, and against what."""

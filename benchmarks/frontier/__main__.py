@@ -1,0 +1,5 @@
+"""Run with `python -m benchmarks.frontier`; see `run.py`."""
+
+from .run import main
+
+main()
