@@ -135,7 +135,7 @@ def _regression(
     rows = panel if column.keep is None else panel.loc[column.keep(panel)]
     rows = _years_ahead(rows, column.years_ahead)
     rows = rows.loc[rows[OUTCOME].notna()]
-    controls, without_data = _usable_controls(rows) if column.controls else ([], {})
+    controls, without_data = usable_controls(rows) if column.controls else ([], {})
     treated = rows.loc[rows[TREATMENT] > 0]
     common = {
         "paper_table": column.table,
@@ -181,8 +181,8 @@ def _years_ahead(panel: pd.DataFrame, years: int) -> pd.DataFrame:
     return panel.drop(columns=moved).merge(later, on=["city_id", "year"])
 
 
-def _usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
-    """Controls with data in every year, and of the others why they drop out."""
+def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+    """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
     for control in CONTROLS:
         n_values = rows.groupby("year")[control].count()

@@ -54,7 +54,7 @@ COMBINATIONS = {
     },
     "orientation: input, returns_to_scale: vrs, frontier_reference: sequential, "
     "bootstrap_replications: 0, first_index_year: one": {"indices": 73 * 9},
-    # One city has no private employment from 2017 on.
+    # Private employment of Zunyi ends in 2016: carried two years, it lacks 2019.
     "frontier: order-m, labour_measure: employed, seed: 7": {"indices": 72 * 8},
     "frontier_reference: metafrontier, decomposition: bias": {"indices": 73 * 8},
     "frontier_reference: global": {"indices": 73 * 8},

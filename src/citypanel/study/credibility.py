@@ -1,0 +1,122 @@
+"""What a referee asks of the headline: other estimators, other inference, checks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from citypanel import did
+from citypanel.did import audit
+from citypanel.did import study as tables
+from citypanel.study.estimates import OUTCOME, usable_controls
+
+HEADLINE = "headline"
+# Matching is on what a city was before the policy; trade has no data then.
+COVARIATES = ("eco", "ind", "sca", "con")
+
+
+def _headline(
+    panel: pd.DataFrame, variants: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.Series]:
+    rows = panel.loc[panel["variant"] == HEADLINE].reset_index(drop=True)
+    options = variants.set_index("variant").loc[HEADLINE]
+    return rows, options
+
+
+def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Every estimator on the growth index, its logarithm and the level.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        The panel of the estimates: variant, city_id, year, tfpch, log_tfpch,
+        cumulative_log_tfp, sydid, cohort.
+    variants : DataFrame
+        variant, inference_draws, seed.
+
+    Returns
+    -------
+    DataFrame
+        As `citypanel.did.study.att_table`, for the headline.
+    """
+    rows, options = _headline(panel, variants)
+    return tables.att_table(
+        rows, draws=int(options["inference_draws"]), seed=int(options["seed"])
+    )
+
+
+def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons behind the two-way estimate; see `did.study.bacon_table`.
+
+    Under a fractional exposure the decomposition is of the 0/1 treatment.
+    """
+    rows, _ = _headline(panel, variants)
+    exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
+    return tables.bacon_table(rows.assign(sydid=exposed.astype(float)))
+
+
+def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Conventional, cluster-robust, resampled and exact inference, column by column.
+
+    Parameters
+    ----------
+    panel, variants : DataFrame
+        As `att`.
+
+    Returns
+    -------
+    DataFrame
+        As `citypanel.did.study.inference_table`, one row per column of Tables 3 to 5.
+    """
+    rows, options = _headline(panel, variants)
+    rows = rows.loc[rows[OUTCOME].notna()]
+    controls, _ = usable_controls(rows)
+    draws = int(options["inference_draws"])
+    return tables.inference_table(
+        tables.published_columns(rows, outcome=OUTCOME, controls=controls),
+        draws=draws,
+        permutations=draws,
+        seed=int(options["seed"]),
+    ).assign(outcome=rows["outcome_name"].iloc[0], draws=draws)
+
+
+def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Every credibility check of the headline; see `did.study.sensitivity_table`."""
+    rows, options = _headline(panel, variants)
+    rows = rows.loc[rows[OUTCOME].notna()]
+    controls, _ = usable_controls(rows)
+    return tables.sensitivity_table(
+        rows,
+        outcomes=[OUTCOME],
+        controls=controls,
+        covariates=[name for name in COVARIATES if name in controls],
+        sample=tables.samples(rows),
+        seed=int(options["seed"]),
+    ).assign(outcome=rows["outcome_name"].iloc[0])
+
+
+def balance(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """Balance of the covariates before the policy; see `did.study.balance`."""
+    rows, _ = _headline(panel, variants)
+    controls, _ = usable_controls(rows)
+    covariates = [name for name in COVARIATES if name in controls]
+    return tables.balance(rows, covariates=covariates, outcome=OUTCOME)
+
+
+def published_audit(
+    descriptives: pd.DataFrame,
+    regressions: pd.DataFrame,
+    trade: pd.DataFrame,
+    cities: pd.DataFrame,
+) -> pd.DataFrame:
+    """Disagreements inside the printed tables; see `did.audit.published_audit`.
+
+    Parameters
+    ----------
+    descriptives, regressions, trade : DataFrame
+        Tables 2, 3 to 5 and 1 as printed.
+    cities : DataFrame
+        The roster: region, is_municipality, and cohort, the first treated year of each
+        city by the paper's batches, 0 for none.
+    """
+    facts = did.audit.sample_facts(cities, cities["cohort"])
+    return audit.published_audit(descriptives, regressions, trade, facts)
