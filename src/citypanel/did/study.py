@@ -218,21 +218,7 @@ def _estimate(
             function = next(f for f in REGRESSION_BASED if f.__name__ == name)
             frames = [function(frame, **staggered)]
     except CityPanelError as error:
-        why = " ".join(str(error).split("\n"))
-        frames = [
-            tidy(
-                [
-                    {
-                        "aggregation": "none",
-                        "term": OVERALL,
-                        "note": f"not estimated: {why}",
-                    }
-                ],
-                estimator=name,
-                extra_columns=("outcome",),
-                outcome=outcome,
-            )
-        ]
+        frames = [_reason(name, OVERALL, outcome, error, "not estimated")]
     return [f.assign(sample=label) for f in frames]
 
 
@@ -499,6 +485,60 @@ def _inference(options, draws, permutations, seed, bound) -> dict:
     return row
 
 
+def regional_table(
+    panel: pd.DataFrame,
+    *,
+    outcomes: Sequence[str] = OUTCOMES,
+    treatment: str = "sydid",
+    unit: str = "city_id",
+    period: str = "year",
+    controls: Sequence[str] = (),
+    region: str = "region",
+    standard_errors: str = "xtreg",
+) -> pd.DataFrame:
+    """Effects by region: interacted in one regression, beside the subsamples.
+
+    The interacted regression has common year effects and controls, a subsample its
+    own.
+
+    Returns
+    -------
+    DataFrame
+        Rows with aggregation ``interacted`` and ``subsample``, sample the region.
+    """
+    options = dict(
+        treatment=treatment,
+        unit=unit,
+        period=period,
+        controls=list(controls),
+        standard_errors=standard_errors,
+    )
+    parts = []
+    for outcome in outcomes:
+        joint = twfe(panel, outcome=outcome, by=region, **options)
+        for name in sorted(panel[region].dropna().unique()):
+            row = joint[joint["term"] == f"{treatment}:{name}"]
+            parts.append(row.assign(aggregation="interacted", sample=str(name)))
+            try:
+                own = twfe(panel[panel[region] == name], outcome=outcome, **options)
+                own = own[own["aggregation"] == "overall"]
+            except CityPanelError as error:
+                own = _reason("twfe", OVERALL, outcome, error, "not estimated")
+            parts.append(own.assign(aggregation="subsample", sample=str(name)))
+    return _stack(parts, [*COLUMNS, "outcome", "sample"])
+
+
+def _reason(estimator, term, outcome, error, what) -> pd.DataFrame:
+    """One row that says why there is no estimate."""
+    why = " ".join(str(error).split("\n"))
+    return tidy(
+        [{"aggregation": "none", "term": term, "note": f"{what}: {why}"}],
+        estimator=estimator,
+        extra_columns=("outcome",),
+        outcome=outcome,
+    )
+
+
 SENSITIVITY_COLUMNS = (
     *COLUMNS,
     "outcome",
@@ -568,17 +608,7 @@ def sensitivity_table(
         try:
             table = function()
         except CityPanelError as error:
-            why = " ".join(str(error).split("\n"))
-            table = tidy(
-                [
-                    {
-                        "aggregation": "none",
-                        "term": check,
-                        "note": f"not computed: {why}",
-                    }
-                ],
-                estimator="none",
-            )
+            table = _reason("none", check, outcome, error, "not computed")
         parts.append(table.assign(check=check, sample=label, outcome=outcome))
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:

@@ -211,3 +211,21 @@ def test_sensitivity_has_every_check(panel):
     assert matched["note"].str.contains("matching comes after selection").all()
     balance = study.balance(panel, covariates=["eco"])
     assert balance["sample"].tolist() == ["unmatched", "matched"] * 2
+
+
+def test_regions_interacted_beside_subsamples(panel):
+    table = study.regional_table(panel, outcomes=["tfpch"])
+    assert len(table) == 8
+    keys = dict(outcome="tfpch", treatment="sydid", unit="city_id", period="year")
+    for name in REGIONS:
+        rows = table[table["sample"] == name].set_index("aggregation")
+        own = did.twfe(panel[panel["region"] == name], **keys).loc[0, "estimate"]
+        assert rows.loc["subsample", "estimate"] == pytest.approx(own)
+        assert rows.loc["interacted", "n_obs"] == len(panel)
+        assert rows.loc["interacted", "n_treated_units"] == sum(
+            REGIONS[name][1].values()
+        )
+    assert not np.allclose(
+        table.loc[table["aggregation"] == "interacted", "estimate"],
+        table.loc[table["aggregation"] == "subsample", "estimate"],
+    )
