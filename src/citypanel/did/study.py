@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.aggregate import KINDS, aggregate_att
+from citypanel.did.aggregate import KINDS, aggregate_att, gaussian_critical_value
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.etwfe import etwfe
@@ -134,7 +134,8 @@ def att_table(
     control_group, base_period : str
         Of `group_time_att`.
     draws, seed : int
-        Of its uniform bands.
+        Of its uniform bands; the other estimators' bands come from the covariance of
+        their event times.
     single_unit_std_error : bool
         See the estimators.
 
@@ -219,7 +220,32 @@ def _estimate(
             frames = [function(frame, **staggered)]
     except CityPanelError as error:
         frames = [_reason(name, OVERALL, outcome, error, "not estimated")]
-    return [f.assign(sample=label) for f in frames]
+    return [_with_band(f, seed).assign(sample=label) for f in frames]
+
+
+def _with_band(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Joint band of the event times, where their covariance came with the frame.
+
+    The estimators other than `group_time_att`, whose bands are bootstrapped.
+    """
+    extra = frame.attrs.get("covariance")
+    if extra is None or "event_times" not in extra or "band_low" in frame:
+        return frame
+    rows = (frame["aggregation"] == "dynamic") & frame["std_error"].notna()
+    times = list(extra["event_times"])
+    # Leads of the imputation come from a regression of their own.
+    rows &= frame["event_time"].isin(times)
+    if not rows.any():
+        return frame
+    place = [times.index(e) for e in frame.loc[rows, "event_time"]]
+    critical = gaussian_critical_value(
+        np.asarray(extra["matrix"])[np.ix_(place, place)], seed=seed
+    )
+    for column, sign in (("band_low", -1.0), ("band_high", 1.0)):
+        frame[column] = (
+            frame["estimate"] + sign * critical * frame["std_error"]
+        ).where(rows)
+    return frame
 
 
 def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
