@@ -307,3 +307,31 @@ def uniform_critical_value(
     spread = np.quantile(moved, 0.75, axis=0) - np.quantile(moved, 0.25, axis=0)
     largest = np.abs(moved / (spread / quarter)).max(axis=1)
     return max(float(np.quantile(largest, level)), pointwise)
+
+
+def gaussian_critical_value(
+    matrix: np.ndarray,
+    *,
+    draws: int = 20_000,
+    seed: int = 20240705,
+    level: float = 0.95,
+) -> float:
+    """Critical value of a joint band from a covariance: the quantile of max |t|.
+
+    Parameters
+    ----------
+    matrix : ndarray (m, m)
+        Covariance of the estimates (Montiel Olea and Plagborg-Moller 2019).
+
+    Returns
+    -------
+    float
+        Never below the pointwise normal value.
+    """
+    size = np.sqrt(np.diag(matrix))
+    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    rng = np.random.default_rng(seed)
+    drawn = rng.standard_normal((draws, len(size))) @ root.T
+    largest = np.abs(drawn).max(axis=1)
+    return max(float(np.quantile(largest, level)), critical_value(np.inf, level))

@@ -15,8 +15,13 @@ from citypanel.did.panels import (
     require_treated_and_control,
     require_untreated_each_period,
 )
-from citypanel.did.regressions import Cell, absorbed_fit, fit_covariance, mean_rows
-from citypanel.did.sun_abraham import dynamic_covariance
+from citypanel.did.regressions import (
+    Cell,
+    absorbed_fit,
+    dynamic_covariance,
+    fit_covariance,
+    mean_rows,
+)
 from citypanel.did.twfe import wald_row
 
 CONTROL_GROUPS = ("not_yet", "never")

@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.covariances import (
-    Covariance,
     Fit,
     count_parameters,
-    covariance,
     is_nested,
     small_sample_factor,
 )
@@ -70,9 +68,6 @@ class Partialled:
         """Clustered standard error of the treatment's coefficient."""
         scores = cluster_sums(self.d * (self.y - self.estimate * self.d), self.cluster)
         return float(np.sqrt(self.factor * (scores @ scores)) / (self.d @ self.d))
-
-    def covariance(self, convention: str) -> Covariance:
-        return covariance(self.fit, convention=convention, cluster=self.cluster)
 
 
 def partial(

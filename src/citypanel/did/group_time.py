@@ -63,7 +63,7 @@ def group_time_att(
     outcome, cohort, unit, period : str
         Column names; cohort 0 or null = never.
     controls : sequence of str
-        Covariates, taken from the base period of each comparison.
+        Covariates, taken from the earlier period of each comparison.
     control_group : {"never", "not_yet"}
         Units never treated, or also those treated only after both periods (and after
         the anticipation).
@@ -245,7 +245,7 @@ def _cells(data, control_group, method, base_period, anticipation, clusters):
                 latest = periods[max(t, base)] + anticipation
                 control = control | ((data.cohort > latest) & ~treated)
             used = treated | control
-            x = np.column_stack([np.ones(n), covariates[:, base]])[used]
+            x = np.column_stack([np.ones(n), covariates[:, min(base, t)]])[used]
             effect, part, note = _difference(
                 (y[:, t] - y[:, base])[used], treated[used].astype(float), x, method
             )

@@ -14,7 +14,13 @@ from citypanel.did.first_stage import (
 )
 from citypanel.did.frames import Extras, rests_on_single_units, tidy
 from citypanel.did.linear import cluster_sums
-from citypanel.did.regressions import Cell, absorbed_fit, fit_covariance, mean_rows
+from citypanel.did.regressions import (
+    Cell,
+    absorbed_fit,
+    dynamic_covariance,
+    fit_covariance,
+    mean_rows,
+)
 from citypanel.did.twfe import wald_row
 
 
@@ -91,7 +97,8 @@ def imputation(
     influence = cluster_sums(signed * centred[:, None], data.cluster)
     counts = np.bincount(codes[codes >= 0], minlength=len(labels))
     cells = [Cell(g, t, float(c)) for (g, t), c in zip(labels, counts, strict=True)]
-    rows = mean_rows(cells, estimates, influence.T @ influence, df=np.inf, sizes=sizes)
+    matrix = influence.T @ influence
+    rows = mean_rows(cells, estimates, matrix, df=np.inf, sizes=sizes)
     more, test = _lead_rows(data, first.treated, leads)
     dynamic = [j for j, row in enumerate(rows) if row["aggregation"] == "dynamic"]
     at = dynamic[0] if dynamic else len(rows)
@@ -108,7 +115,15 @@ def imputation(
         n_units=data.n_units,
         n_clusters=data.n_clusters,
         standard_errors="conservative",
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs={
+            "covariance": Extras(
+                {
+                    **dynamic_covariance(cells, estimates, matrix, sizes),
+                    "reference": -1,
+                }
+            ),
+            "dropped": Extras({"rows": data.dropped}),
+        },
     )
 
 

@@ -166,6 +166,12 @@ def prepare(
     numeric += [c for c in (treatment, cohort) if c is not None]
     _require_numbers(panel, list(dict.fromkeys(numeric)), unit, period)
     frame = panel.loc[:, needed].copy()
+    for column in numeric:
+        values = pd.to_numeric(frame[column])
+        frame[column] = values.to_numpy(float, na_value=np.nan)
+    whole = frame[period].dropna()
+    if len(whole) == len(frame) and (whole == np.floor(whole)).all():
+        frame[period] = frame[period].astype(np.int64)
     if frame[unit].isna().any() or frame[period].isna().any():
         rows = np.flatnonzero(frame[unit].isna() | frame[period].isna())
         raise PanelError(
@@ -303,10 +309,12 @@ def _require_numbers(
             continue
         numbers = pd.to_numeric(panel[column], errors="coerce")
         bad = panel[numbers.isna() & panel[column].notna()]
+        if bad.empty:  # objects that are numbers or nothing
+            continue
         raise PanelError(
             describe(
                 f"Column {column} holds text",
-                _places(bad, unit, period, column) or [str(panel[column].dtype)],
+                _places(bad, unit, period, column),
                 consequence=f"{column} cannot enter a regression",
                 remedy=f"convert {column} to numbers first",
             )

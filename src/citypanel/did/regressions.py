@@ -168,6 +168,23 @@ def mean_rows(
     return rows
 
 
+def dynamic_covariance(cells, estimates, matrix, sizes) -> dict:
+    """Event-time effects, their covariance, and which rest on single units."""
+    event = np.array([c.event_time for c in cells])
+    times = np.unique(event)
+    weights = np.array([[c.weight * (c.event_time == e) for c in cells] for e in times])
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    single = [
+        all(sizes[c.cohort] == 1 for c in cells if c.event_time == e) for e in times
+    ]
+    return {
+        "event_times": times,
+        "estimates": weights @ estimates,
+        "matrix": weights @ matrix @ weights.T,
+        "single": np.array(single),
+    }
+
+
 def coefficient_rows(
     names: Iterable[str], start: int, fit: Fit, errors: Covariance
 ) -> list[dict]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.covariances import Fit, covariance
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     OVERALL,
@@ -18,7 +17,7 @@ from citypanel.did.frames import (
     tidy,
 )
 from citypanel.did.panels import choose, prepare, require_treated_and_control
-from citypanel.did.regressions import absorbed_fit
+from citypanel.did.regressions import absorbed_fit, fit_covariance
 from citypanel.did.twfe import wald_row
 from citypanel.errors import EstimationError, OptionError, describe
 
@@ -143,7 +142,7 @@ def stacked(
             fit = absorbed_fit(
                 part["y"].to_numpy(), x, labels, None, None, _shares(part)
             )
-        return fit, _cluster(fit, unit_codes, standard_errors)
+        return fit, fit_covariance(fit, unit_codes, standard_errors, None)
 
     fit, errors = estimate(np.ones(len(stack), bool))
     m = len(kept)
@@ -227,11 +226,6 @@ def stacked(
             "dropped": Extras({"rows": data.dropped}),
         },
     )
-
-
-def _cluster(fit: Fit, unit: np.ndarray, convention: str):
-    """Cluster by original unit, whose experiments' effects are nested in it."""
-    return covariance(fit, convention=convention, cluster=unit)
 
 
 def _stack(data, before, after, control_group):

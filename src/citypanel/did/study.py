@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.aggregate import KINDS, aggregate_att
+from citypanel.did.aggregate import KINDS, aggregate_att, gaussian_critical_value
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.etwfe import etwfe
@@ -134,7 +134,8 @@ def att_table(
     control_group, base_period : str
         Of `group_time_att`.
     draws, seed : int
-        Of its uniform bands.
+        Of its uniform bands; the other estimators' bands come from the covariance of
+        their event times.
     single_unit_std_error : bool
         See the estimators.
 
@@ -218,22 +219,33 @@ def _estimate(
             function = next(f for f in REGRESSION_BASED if f.__name__ == name)
             frames = [function(frame, **staggered)]
     except CityPanelError as error:
-        why = " ".join(str(error).split("\n"))
-        frames = [
-            tidy(
-                [
-                    {
-                        "aggregation": "none",
-                        "term": OVERALL,
-                        "note": f"not estimated: {why}",
-                    }
-                ],
-                estimator=name,
-                extra_columns=("outcome",),
-                outcome=outcome,
-            )
-        ]
-    return [f.assign(sample=label) for f in frames]
+        frames = [_reason(name, OVERALL, outcome, error, "not estimated")]
+    return [_with_band(f, seed).assign(sample=label) for f in frames]
+
+
+def _with_band(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Joint band of the event times, where their covariance came with the frame.
+
+    The estimators other than `group_time_att`, whose bands are bootstrapped.
+    """
+    extra = frame.attrs.get("covariance")
+    if extra is None or "event_times" not in extra or "band_low" in frame:
+        return frame
+    rows = (frame["aggregation"] == "dynamic") & frame["std_error"].notna()
+    times = list(extra["event_times"])
+    # Leads of the imputation come from a regression of their own.
+    rows &= frame["event_time"].isin(times)
+    if not rows.any():
+        return frame
+    place = [times.index(e) for e in frame.loc[rows, "event_time"]]
+    critical = gaussian_critical_value(
+        np.asarray(extra["matrix"])[np.ix_(place, place)], seed=seed
+    )
+    for column, sign in (("band_low", -1.0), ("band_high", 1.0)):
+        frame[column] = (
+            frame["estimate"] + sign * critical * frame["std_error"]
+        ).where(rows)
+    return frame
 
 
 def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
@@ -499,6 +511,60 @@ def _inference(options, draws, permutations, seed, bound) -> dict:
     return row
 
 
+def regional_table(
+    panel: pd.DataFrame,
+    *,
+    outcomes: Sequence[str] = OUTCOMES,
+    treatment: str = "sydid",
+    unit: str = "city_id",
+    period: str = "year",
+    controls: Sequence[str] = (),
+    region: str = "region",
+    standard_errors: str = "xtreg",
+) -> pd.DataFrame:
+    """Effects by region: interacted in one regression, beside the subsamples.
+
+    The interacted regression has common year effects and controls, a subsample its
+    own.
+
+    Returns
+    -------
+    DataFrame
+        Rows with aggregation ``interacted`` and ``subsample``, sample the region.
+    """
+    options = dict(
+        treatment=treatment,
+        unit=unit,
+        period=period,
+        controls=list(controls),
+        standard_errors=standard_errors,
+    )
+    parts = []
+    for outcome in outcomes:
+        joint = twfe(panel, outcome=outcome, by=region, **options)
+        for name in sorted(panel[region].dropna().unique()):
+            row = joint[joint["term"] == f"{treatment}:{name}"]
+            parts.append(row.assign(aggregation="interacted", sample=str(name)))
+            try:
+                own = twfe(panel[panel[region] == name], outcome=outcome, **options)
+                own = own[own["aggregation"] == "overall"]
+            except CityPanelError as error:
+                own = _reason("twfe", OVERALL, outcome, error, "not estimated")
+            parts.append(own.assign(aggregation="subsample", sample=str(name)))
+    return _stack(parts, [*COLUMNS, "outcome", "sample"])
+
+
+def _reason(estimator, term, outcome, error, what) -> pd.DataFrame:
+    """One row that says why there is no estimate."""
+    why = " ".join(str(error).split("\n"))
+    return tidy(
+        [{"aggregation": "none", "term": term, "note": f"{what}: {why}"}],
+        estimator=estimator,
+        extra_columns=("outcome",),
+        outcome=outcome,
+    )
+
+
 SENSITIVITY_COLUMNS = (
     *COLUMNS,
     "outcome",
@@ -568,17 +634,7 @@ def sensitivity_table(
         try:
             table = function()
         except CityPanelError as error:
-            why = " ".join(str(error).split("\n"))
-            table = tidy(
-                [
-                    {
-                        "aggregation": "none",
-                        "term": check,
-                        "note": f"not computed: {why}",
-                    }
-                ],
-                estimator="none",
-            )
+            table = _reason("none", check, outcome, error, "not computed")
         parts.append(table.assign(check=check, sample=label, outcome=outcome))
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:

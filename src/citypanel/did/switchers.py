@@ -11,7 +11,12 @@ from citypanel.did.frames import Extras, tidy
 from citypanel.did.group_time import unit_clusters
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import prepare, require_treated_and_control
-from citypanel.did.regressions import Cell, absorbed_fit, mean_rows
+from citypanel.did.regressions import (
+    Cell,
+    absorbed_fit,
+    dynamic_covariance,
+    mean_rows,
+)
 from citypanel.did.twfe import wald_row
 from citypanel.errors import EstimationError, describe
 
@@ -134,7 +139,15 @@ def switchers(
         n_units=data.n_units,
         n_clusters=int(clusters.max()) + 1,
         standard_errors="cohort-demeaned",
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs={
+            "covariance": Extras(
+                {
+                    **dynamic_covariance(cells, estimates, matrix, sizes),
+                    "reference": -1,
+                }
+            ),
+            "dropped": Extras({"rows": data.dropped}),
+        },
     )
 
 

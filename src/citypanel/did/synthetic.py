@@ -15,7 +15,12 @@ from citypanel.did.panels import (
     prepare,
     require_treated_and_control,
 )
-from citypanel.did.regressions import Cell, absorbed_fit, mean_rows
+from citypanel.did.regressions import (
+    Cell,
+    absorbed_fit,
+    dynamic_covariance,
+    mean_rows,
+)
 from citypanel.errors import EstimationError, OptionError, describe
 
 VARIANCES = ("jackknife", "placebo", "none")
@@ -179,6 +184,12 @@ def synthetic_did(
         standard_errors=variance,
         attrs={
             "weights": Extras(weights),
+            "covariance": Extras(
+                {
+                    **dynamic_covariance(cells, estimates, matrix, sizes),
+                    "reference": -1,
+                }
+            ),
             "dropped": Extras({"rows": data.dropped}),
         },
     )

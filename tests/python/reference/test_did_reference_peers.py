@@ -63,6 +63,48 @@ def test_stacked_is_diff_diff(group, window):
             assert rows.loc[e, "std_error"] == pytest.approx(want["se"], abs=1e-8)
 
 
+GROUP_TIME = [
+    (dict(anticipation=1), dict(anticipation=1)),
+    (
+        dict(anticipation=1, control_group="notyettreated", base_period="universal"),
+        dict(anticipation=1, control_group="not_yet", base_period="universal"),
+    ),
+    (dict(xformla="~x", est_method="dr"), dict(controls=["x"])),
+    (
+        dict(xformla="~x", est_method="reg", base_period="universal"),
+        dict(controls=["x"], method="reg", base_period="universal"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("theirs", "options"), GROUP_TIME)
+def test_anticipation_and_covariates_that_vary_are_moderndid(theirs, options):
+    moderndid = pytest.importorskip("moderndid")
+    frame = simulate()
+    frame["x"] = np.sin(np.arange(len(frame)) ** 1.7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = moderndid.att_gt(
+            frame,
+            yname="y",
+            tname="year",
+            idname="city_id",
+            gname="cohort",
+            boot=False,
+            **theirs,
+        )
+    ours = did.group_time_att(frame, **options, **OPTIONS)
+    ours = ours[ours["aggregation"] == "group_time"].set_index(["cohort", "period"])
+    assert len(ours) == len(peer.groups)
+    for g, t, att, se in zip(
+        peer.groups, peer.times, peer.att_gt, peer.se_gt, strict=True
+    ):
+        row = ours.loc[(int(g), int(t))]
+        assert row["estimate"] == pytest.approx(att, abs=1e-8)
+        if np.isfinite(row["std_error"]):
+            assert row["std_error"] == pytest.approx(se, abs=1e-8)
+
+
 def test_switchers_is_did_multiplegt_dyn():
     moderndid = pytest.importorskip("moderndid")
     frame = simulate()

@@ -211,3 +211,46 @@ def test_sensitivity_has_every_check(panel):
     assert matched["note"].str.contains("matching comes after selection").all()
     balance = study.balance(panel, covariates=["eco"])
     assert balance["sample"].tolist() == ["unmatched", "matched"] * 2
+
+
+def test_regions_interacted_beside_subsamples(panel):
+    table = study.regional_table(panel, outcomes=["tfpch"])
+    assert len(table) == 8
+    keys = dict(outcome="tfpch", treatment="sydid", unit="city_id", period="year")
+    for name in REGIONS:
+        rows = table[table["sample"] == name].set_index("aggregation")
+        own = did.twfe(panel[panel["region"] == name], **keys).loc[0, "estimate"]
+        assert rows.loc["subsample", "estimate"] == pytest.approx(own)
+        assert rows.loc["interacted", "n_obs"] == len(panel)
+        assert rows.loc["interacted", "n_treated_units"] == sum(
+            REGIONS[name][1].values()
+        )
+    assert not np.allclose(
+        table.loc[table["aggregation"] == "interacted", "estimate"],
+        table.loc[table["aggregation"] == "subsample", "estimate"],
+    )
+
+
+def test_every_event_study_has_a_joint_band(att):
+    rows = att[(att["aggregation"] == "dynamic") & att["event_time"].notna()]
+    rows = rows[(rows["event_time"] >= 0) & rows["std_error"].notna()]
+    assert set(rows["estimator"]) == set(study.ESTIMATORS)
+    width = (rows["band_high"] - rows["estimate"]) / rows["std_error"]
+    assert rows["band_low"].notna().all()
+    assert (width > 1.9599).all() and (width < 4.5).all()
+    # One critical value for all event times of a path.
+    keys = ["sample", "outcome", "estimator"]
+    spread = width.groupby([rows[k] for k in keys]).agg(lambda w: w.max() - w.min())
+    assert (spread < 1e-9).all()
+
+
+def test_critical_value_of_independent_estimates_is_sidak():
+    from scipy import stats
+
+    from citypanel.did.aggregate import gaussian_critical_value
+
+    ours = gaussian_critical_value(np.diag([1.0, 4.0, 9.0]), draws=200_000)
+    want = stats.norm.ppf(0.5 + 0.5 * 0.95 ** (1 / 3))
+    assert ours == pytest.approx(want, abs=0.01)
+    same = gaussian_critical_value(np.ones((3, 3)), draws=200_000)
+    assert same == pytest.approx(1.96, abs=0.01)

@@ -267,3 +267,32 @@ def test_parameters_counted_per_convention():
     assert count(fit, [period], "nonnested") == 1 + n_units
     assert count(fit, [unit, period], "nonnested") == 2
     assert count(fit, [unit], "full") == 1 + n_units + n_periods - 1
+
+
+def test_nullable_and_object_columns_are_read_as_numbers():
+    frame = simulate()
+    want = did.event_study(frame, cohort="cohort", controls=["x"], **OPTIONS)
+    other = frame.convert_dtypes()
+    other["cohort"] = [None if g == 0 else g for g in frame["cohort"]]
+    other["cohort"] = other["cohort"].astype("Int64")
+    other["x"] = frame["x"].astype(object)
+    got = did.event_study(other, cohort="cohort", controls=["x"], **OPTIONS)
+    pd.testing.assert_frame_equal(got, want)
+
+
+def test_a_group_with_one_treated_city_has_no_standard_error():
+    frame = simulate()
+    treated = frame.loc[frame["cohort"] > 0, "city_id"].unique()
+    never = frame.loc[frame["cohort"] == 0, "city_id"].unique()
+    frame["region"] = np.where(
+        frame["city_id"].eq(treated[0]) | frame["city_id"].eq(never[0]), "one", "rest"
+    )
+    fit = did.twfe(frame, treatment="sydid", by="region", **OPTIONS).set_index("term")
+    assert fit.loc["sydid:one", "n_treated_units"] == 1
+    assert np.isnan(fit.loc["sydid:one", "std_error"])
+    assert np.isfinite(fit.loc["sydid:one", "estimate"])
+    assert np.isfinite(fit.loc["sydid:rest", "std_error"])
+    asked = did.twfe(
+        frame, treatment="sydid", by="region", single_unit_std_error=True, **OPTIONS
+    ).set_index("term")
+    assert np.isfinite(asked.loc["sydid:one", "std_error"])
