@@ -72,6 +72,7 @@
         "last_year": whole_number_option("last_year", 2010, 2019),
         "carry_years": whole_number_option("carry_years", 0, 9),
         "bootstrap_replications": whole_number_option("bootstrap_replications", 0, 100000),
+        "inference_draws": whole_number_option("inference_draws", 99, 100000),
         "seed": whole_number_option("seed", 0, 4294967295),
     }) -%}
 
@@ -140,7 +141,7 @@
 {% macro check_option_names() -%}
     {%- set known = permitted_options().keys() | list + [
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
-        "bootstrap_replications", "seed",
+        "bootstrap_replications", "inference_draws", "seed",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(

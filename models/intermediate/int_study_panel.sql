@@ -18,6 +18,8 @@ cities as (
         city_id,
         region,
         is_municipality,
+        -- GB/T 2260 gives the seat of a province's government the code ..01.
+        city_id like '__0100' as is_provincial_capital,
     from {{ ref("stg_reference__cities") }}
 
 ),
@@ -85,6 +87,7 @@ dated as (
                 end
             {%- endfor %}
         end as cohort,
+        policy.approval_year,
     from variants
     inner join changes
         on variants.variant = changes.variant
@@ -125,6 +128,8 @@ final as (
         dated.sydid,
         coalesce(dated.cohort, 0) as cohort,
         case when dated.cohort > 0 then dated.year - dated.cohort end as event_time,
+        case when coalesce(dated.cohort, 0) = 0 then dated.approval_year end
+            as later_cohort,
 
         ---------- controls
         inputs.eco,
@@ -137,6 +142,7 @@ final as (
 
         ---------- flags
         cities.is_municipality,
+        cities.is_provincial_capital,
         sample.is_capital_assumed,
     from dated
     inner join cities

@@ -20,6 +20,7 @@ with final as (
         {{ options.carry_years }} as carry_years,
         {{ options.bootstrap_replications if variant == "headline" else 0 }}
             as bootstrap_replications,
+        {{ options.inference_draws }} as inference_draws,
         cast({{ options.seed }} as bigint) as seed,
         cast({{ options.depreciation }} as double) as depreciation,
         -- First year whose frontier is drawn: one before first_year under from_2010.

@@ -31,6 +31,7 @@ with final as (
         last_year,
         carry_years,
         bootstrap_replications,
+        inference_draws,
         seed,
         depreciation,
     from {{ ref("int_study_variants") }}

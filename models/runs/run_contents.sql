@@ -4,8 +4,9 @@
     "dim_cities", "dim_pilot_zones", "dim_study_variants", "dim_variables",
     "fct_capital_stocks", "fct_cell_origins", "fct_city_years", "fct_policy_exposures",
     "fct_tfp_changes",
-    "rpt_descriptives", "rpt_event_study", "rpt_frontier", "rpt_published_comparison",
-    "rpt_regressions", "rpt_sample",
+    "rpt_att", "rpt_bacon", "rpt_balance", "rpt_descriptives", "rpt_event_study",
+    "rpt_frontier", "rpt_inference", "rpt_published_audit", "rpt_published_comparison",
+    "rpt_regressions", "rpt_sample", "rpt_sensitivity",
     "dq_expectation_results",
 ] -%}
 with final as (

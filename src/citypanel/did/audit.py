@@ -161,7 +161,7 @@ def published_audit(
         )
     d = _numbers(descriptives, NEEDED["descriptives"][1:])
     r = _numbers(regressions, ("estimate", "parenthesised", "n"))
-    t = _numbers(trade, [c for c in trade.columns if c != "year"])
+    t = _numbers(trade, trade.columns)
     rows = [
         *_stars(r, sample_facts),
         *_readings(r),
@@ -335,6 +335,7 @@ def _observations(r: pd.DataFrame, facts: Mapping) -> list[dict]:
     rows = []
     for table, column, units, sample, lead in wanted:
         n = columns.get((table, column), columns.iloc[0])
+        legible = bool(np.isfinite(n))
         for span in (years, years - 1):
             implied = units * (span - lead)
             rows.append(
@@ -343,8 +344,12 @@ def _observations(r: pd.DataFrame, facts: Mapping) -> list[dict]:
                     n,
                     implied,
                     f"{sample}: {units} cities x {span - lead} years",
-                    "agrees" if n == implied else f"printed {n:g}, implied {implied}",
-                    n != implied,
+                    "not legible"
+                    if not legible
+                    else "agrees"
+                    if n == implied
+                    else f"printed {n:g}, implied {implied}",
+                    legible and n != implied,
                     paper_table=str(table),
                     paper_column=str(column),
                     term=None,

@@ -150,7 +150,9 @@ def propensity_score_did(
     spread = x.std(axis=0)
     require_full_rank(x - x.mean(axis=0), x, list(covariates))
     design = np.column_stack([np.ones(len(x)), (x - x.mean(axis=0)) / spread])
-    score = logit(treated.astype(float), design)
+    score = logit(
+        treated.astype(float), design, overlap=1.0 if common_support else OVERLAP
+    )
     if score is None:
         raise EstimationError(
             describe(

@@ -20,7 +20,9 @@ class Logit:
     inverse_information: np.ndarray
 
 
-def logit(treated: np.ndarray, x: np.ndarray) -> Logit | None:
+def logit(
+    treated: np.ndarray, x: np.ndarray, *, overlap: float = OVERLAP
+) -> Logit | None:
     """Maximum likelihood logit; None when the data are separated or x is singular.
 
     Parameters
@@ -28,6 +30,10 @@ def logit(treated: np.ndarray, x: np.ndarray) -> Logit | None:
     treated : ndarray of 0/1 (n,)
     x : ndarray (n, k)
         With its column of ones.
+    overlap : float
+        Scores from this value on count as separated: weights p / (1 - p) would rest on
+        them alone. Matching within a common support drops such units itself and takes
+        1, which only a perfect fit reaches.
     """
     b = np.zeros(x.shape[1])
     deviance = np.inf
@@ -49,6 +55,6 @@ def logit(treated: np.ndarray, x: np.ndarray) -> Logit | None:
         return None
     w = p * (1 - p)
     information = x.T @ (w[:, None] * x)
-    if p.max() >= OVERLAP or np.linalg.cond(information) > 1e14:
+    if p.max() >= overlap or np.linalg.cond(information) > 1e14:
         return None
     return Logit(b, p, linalg.inv(information))

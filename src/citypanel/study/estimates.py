@@ -41,6 +41,7 @@ REGRESSION_COLUMNS = {
 }
 EVENT_COLUMNS = {
     "estimator": "string",
+    "outcome": "string",
     "event_time": "Int64",
     "estimate": "float64",
     "std_error": "float64",
@@ -244,6 +245,7 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     tested = frame["std_error"].notna() & (frame["event_time"] < REFERENCE_EVENT_TIME)
     assumed = panel.groupby("event_time")["is_capital_assumed"].mean()
     frame = frame.assign(
+        outcome=panel["outcome_name"].iloc[0],
         leads_f=test["statistic"],
         leads_df=int(tested.sum()),
         leads_p_value=test["p_value"],

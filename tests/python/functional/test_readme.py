@@ -44,6 +44,16 @@ def test_the_other_figures_are_the_warehouses(built, readme):
     assert (
         f"zero for {zero[2013]:.0%} of the cities in 2013 and {zero[2019]:.0%} in 2019"
     ).replace("%", " per cent") in text
+    level = built.query(
+        "select * from marts.rpt_att where outcome = 'cumulative_log_tfp' "
+        "and aggregation = 'simple' and term = 'overall'"
+    ).set_index("estimator")
+    twfe, group_time = level.loc["twfe"], level.loc["group_time_att"]
+    assert f"gives {twfe['estimate']:.3f} ({twfe['std_error']:.3f})" in text
+    assert (
+        f"p = {twfe['leads_p_value']:.2f}; "
+        f"{group_time['leads_p_value']:.3f} with group-time effects"
+    ) in text
     controls = built.query(
         "select * from marts.rpt_regressions where variant = 'headline' "
         "and paper_table = '3' and paper_column = '(2)' and term = 'sydid'"
@@ -65,6 +75,6 @@ def test_every_option_is_named(project, readme):
         r"^  (\w+):", (project / "dbt_project.yml").read_text().split("vars:")[1]
         .split("\nseeds:")[0], flags=re.MULTILINE,
     )  # fmt: skip
-    assert len(options) == 25
+    assert len(options) == 26
     for option in options:
         assert f"`{option}`" in readme

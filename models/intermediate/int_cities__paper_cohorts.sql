@@ -1,0 +1,44 @@
+-- The roster with the cohorts of the paper's text, whatever the options: batches 1 to 3
+-- from the year of approval on.
+with cities as (
+
+    select
+        city_id,
+        region,
+        is_municipality,
+    from {{ ref("stg_reference__cities") }}
+
+),
+
+zones as (
+
+    select
+        city_id,
+        min(approval_year) as cohort,
+    from {{ ref("stg_policy__pilot_zones") }}
+    where city_id is not null and batch <= 3
+    group by city_id
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        cities.city_id,
+
+        ---------- labels
+        cities.region,
+
+        ---------- measures
+        coalesce(zones.cohort, 0) as cohort,
+
+        ---------- flags
+        cities.is_municipality,
+    from cities
+    left join zones
+        on cities.city_id = zones.city_id
+
+)
+
+select * from final

@@ -1,0 +1,8 @@
+from citypanel.study.credibility import bacon
+from citypanel.workers import in_worker
+
+
+def model(dbt, session):
+    panel = dbt.ref("int_study_panel").df()
+    variants = dbt.ref("int_study_variants").df()
+    return in_worker(bacon, panel, variants)

@@ -1,0 +1,94 @@
+"""The tables of estimators, inference and checks hang together with the headline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def headline(built):
+    return built.query(
+        "select * from marts.rpt_regressions where variant = 'headline' "
+        "and term = 'sydid'"
+    ).set_index(["paper_table", "paper_column"])
+
+
+def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(built, headline):
+    rows = built.query("select * from marts.rpt_bacon")
+    for outcome, part in rows.groupby("outcome"):
+        assert part["weight"].sum() == pytest.approx(1.0, abs=1e-10)
+        total = (part["weight"] * part["estimate"]).sum()
+        assert total == pytest.approx(part["twfe_estimate"].iloc[0], abs=1e-10), outcome
+    tfpch = rows[rows["outcome"] == "tfpch"]["twfe_estimate"].iloc[0]
+    assert tfpch == pytest.approx(headline.loc[("3", "(1)"), "estimate"], abs=1e-10)
+
+
+def test_inference_is_about_the_published_columns(built, headline):
+    rows = built.query("select * from marts.rpt_inference").set_index(
+        ["paper_table", "paper_column"]
+    )
+    assert sorted(rows.index) == sorted(headline.index)
+    for column in ["estimate", "std_error", "p_value"]:
+        np.testing.assert_allclose(
+            rows[column], headline.loc[rows.index, column], rtol=1e-9
+        )
+    assert rows["n_obs"].tolist() == headline.loc[rows.index, "n_obs"].tolist()
+    for column in ["p_value_wild", "p_value_cv3", "p_value_randomisation"]:
+        assert rows[column].between(0, 1).all()
+
+
+def test_every_estimator_has_an_overall_effect_on_every_outcome(built, headline):
+    rows = built.query(
+        "select * from marts.rpt_att where aggregation = 'simple' and term = 'overall'"
+    )
+    assert len(rows) == 9 * 3
+    assert rows["estimate"].notna().all() and rows["std_error"].notna().all()
+    two_way = rows[(rows["estimator"] == "twfe") & (rows["outcome"] == "tfpch")]
+    assert two_way["estimate"].item() == pytest.approx(
+        headline.loc[("3", "(1)"), "estimate"], abs=1e-12
+    )
+
+
+def test_what_rests_on_one_city_has_no_standard_error(built):
+    for table in ["rpt_att", "rpt_event_study"]:
+        alone = built.query(
+            f"select * from marts.{table} where event_time = 4 and estimator != 'stacked'"
+        )
+        assert len(alone) > 5
+        assert alone["std_error"].isna().all()
+        assert alone["note"].str.contains("one unit").all()
+
+
+def test_sensitivity_contains_the_headline_and_every_city(built, headline):
+    rows = built.query("select * from marts.rpt_sensitivity").set_index("check_name")
+    assert rows.loc["headline", "estimate"] == pytest.approx(
+        headline.loc[("3", "(1)"), "estimate"], abs=1e-12
+    )
+    assert len(rows.loc["leave_one_city_out"]) == 73
+    samples = set(rows.loc["exclusion", "sample"])
+    assert {
+        "without_municipalities", "without_batch_4", "without_provincial_capitals",
+    } <= samples  # fmt: skip
+
+
+def test_the_audit_finds_what_the_printed_tables_contradict(built):
+    rows = built.query("select * from marts.rpt_published_audit")
+    wrong = rows[rows["disagrees"]]
+
+    def found(check, **where):
+        part = wrong[wrong["check_name"] == check]
+        for name, value in where.items():
+            part = part[part[name] == value]
+        return part
+
+    assert len(found("stars", term="sydid")) >= 7
+    assert len(found("observations", paper_table="4")) == 8
+    assert found("treated share")["recomputed"].item() == pytest.approx(95 / 630)
+    assert len(found("variance of a 0/1 variable", term="sydid")) == 1
+    assert len(found("largest possible spread", term="con")) == 2
+    assert set(found("controls defined in the text")["term"]) == {"edu"}
+    assert found("growth against amounts")["printed"].tolist() == [39.2]
+    # What is not legible in the copy is no disagreement.
+    unprinted = rows[rows["printed"].isna()]
+    assert len(unprinted) == 4 and not unprinted["disagrees"].any()
