@@ -222,6 +222,7 @@ def test_kuosmanen_abatement_under_variable_returns():
     np.testing.assert_allclose(ours.distance, [0.0, 1.0], atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:a period has fewer")
 def test_dropped_rows_and_changes_are_reported():
     panel = pd.DataFrame(
         {
