@@ -153,7 +153,8 @@ class Request:
         rows = self.reference.rows(span)
         if self.groups is not None:
             rows = rows[self.groups[rows] == label]
-        technology = self.evaluator.technology((span, label), rows, returns)
+        key = (span, None if self.groups is None else label)
+        technology = self.evaluator.technology(key, rows, returns)
         n = len(self.evaluator.panel.unit_of)
         asked = np.zeros(n, dtype=bool)
         mixed = []

@@ -189,17 +189,20 @@ def _efficiencies(
     last = len(evaluator.panel.periods) - 1
     labels = np.zeros(len(rows), dtype=int) if groups is None else groups[rows]
     own = period_of[rows]
-    keys = np.column_stack([own, target, labels])
-    for own_period, period, label in np.unique(keys, axis=0):
-        where = np.flatnonzero((keys == (own_period, period, label)).all(axis=1))
-        a, b = sorted((int(own_period), int(period)))
+    size = last + 1
+    code = (labels * size + own) * size + target
+    for value in np.flatnonzero(np.bincount(code)):
+        where = np.flatnonzero(code == value)
+        rest, period = divmod(int(value), size)
+        label, own_period = divmod(rest, size)
+        a, b = sorted((own_period, period))
         if a == b:
             a, b = (a, a + 1) if a < last else (a - 1, a)
-        span = scheme.pooled(a, b) or scheme.own(int(period))
+        span = scheme.pooled(a, b) or scheme.own(period)
         members = scheme.rows(span)
         if groups is not None:
             members = members[groups[members] == label]
-        key = (span, int(label) if groups is not None else None)
+        key = (span, None if groups is None else label)
         technology = evaluator.technology(key, members, returns_to_scale)
         values[where], status[where] = evaluator.efficiencies(
             technology, rows[where], rows[where]

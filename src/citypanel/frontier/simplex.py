@@ -26,6 +26,9 @@ from .technology import Technology, clean_prices
 #: terms it is made of.
 PIVOT_TOLERANCE = 1e-11
 
+#: A point lies outside the cone beyond this share of the terms that separate it.
+SEPARATION = 1e-9
+
 #: Elements in one (units, columns) block of the pricing.
 BLOCK = 1 << 20
 
@@ -247,6 +250,7 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
             break
         each = np.arange(len(active))
         s, inverse, leaving = s[going], inverse[going], leaving[going]
+        short = slack[going][each, leaving]
         direction = inverse[each, :, leaving] / s
         price = inverse[:, :, -1] / s
         alpha = direction @ columns.T
@@ -259,7 +263,9 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
         reduced[~usable] = np.inf
         entering = reduced.argmin(axis=1)
         blocked = ~np.isfinite(reduced[each, entering])
-        result.status[active[blocked]] = INFEASIBLE
+        # A point that close to the cone is left to rational arithmetic.
+        clear = blocked & (short < -SEPARATION)
+        result.status[active[clear]] = INFEASIBLE
         moving = active[~blocked]
         result.members[moving, leaving[~blocked]] = entering[~blocked]
         pivots += len(moving)

@@ -222,6 +222,7 @@ def test_kuosmanen_abatement_under_variable_returns():
     np.testing.assert_allclose(ours.distance, [0.0, 1.0], atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:a period has fewer")
 def test_dropped_rows_and_changes_are_reported():
     panel = pd.DataFrame(
         {
@@ -282,3 +283,30 @@ def test_summaries():
     assert ours.year.tolist() == [1, 2, "mean"]
     np.testing.assert_allclose(ours.tfpch, [4.0, 1.0, 2.0])
     np.testing.assert_allclose(ours.distance, [2.0, 5.0, 3.5])
+
+
+def test_metafrontier_groups_have_technologies_of_their_own():
+    panel = pd.DataFrame(
+        {
+            "c": list("aabbccdd"),
+            "t": [1, 2] * 4,
+            "x": 1.0,
+            "y": [1.0, 2.0, 2.0, 2.0, 4.0, 4.0, 8.0, 10.0],
+            "region": ["east"] * 4 + ["west"] * 4,
+        }
+    )
+    keys = {"unit": "c", "period": "t", "outputs": ["y"], "inputs": ["x"]}
+    keys |= {"reference": "metafrontier", "group": "region"}
+    ours = frontier.malmquist(panel, **keys)
+    # East's best is 2 and 2, west's 8 and 10, which is the metafrontier too.
+    np.testing.assert_allclose(ours.tgr_from, [0.25, 0.25, 1, 1])
+    np.testing.assert_allclose(ours.tgr, [0.2, 0.2, 1, 1])
+    np.testing.assert_allclose(ours.effch_group, [2, 1, 0.8, 1])
+    np.testing.assert_allclose(ours.techch_group, [1, 1, 1.25, 1.25])
+    np.testing.assert_allclose(ours.effch, [1.6, 0.8, 0.8, 1])
+    np.testing.assert_allclose(ours.tfpch, ours.tfpch_group)
+    levels = frontier.distance(panel, **keys)
+    np.testing.assert_allclose(
+        levels.distance_group, [0.5, 1, 1, 1, 0.5, 0.4, 1, 1], rtol=1e-12
+    )
+    np.testing.assert_allclose(levels.tgr, [0.25, 0.2] * 2 + [1] * 4, rtol=1e-12)
