@@ -20,7 +20,7 @@ class Logit:
     inverse_information: np.ndarray
 
 
-def logit(treated: np.ndarray, x: np.ndarray) -> Logit | None:
+def logit(treated: np.ndarray, x: np.ndarray, overlap: float = OVERLAP) -> Logit | None:
     """Maximum likelihood logit; None when the data are separated or x is singular.
 
     Parameters
@@ -28,6 +28,8 @@ def logit(treated: np.ndarray, x: np.ndarray) -> Logit | None:
     treated : ndarray of 0/1 (n,)
     x : ndarray (n, k)
         With its column of ones.
+    overlap : float
+        A probability at or above this one is separation too.
     """
     b = np.zeros(x.shape[1])
     deviance = np.inf
@@ -49,6 +51,6 @@ def logit(treated: np.ndarray, x: np.ndarray) -> Logit | None:
         return None
     w = p * (1 - p)
     information = x.T @ (w[:, None] * x)
-    if p.max() >= OVERLAP or np.linalg.cond(information) > 1e14:
+    if p.max() >= overlap or np.linalg.cond(information) > 1e14:
         return None
     return Logit(b, p, linalg.inv(information))
