@@ -27,7 +27,7 @@ from citypanel.did.power import (
 )
 from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
-from citypanel.did.randomisation import randomisation_inference
+from citypanel.did.randomisation import permutation_test, randomisation_inference
 from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
@@ -52,6 +52,7 @@ __all__ = [
     "leave_one_batch_out",
     "leave_one_city_out",
     "minimum_detectable_effect",
+    "permutation_test",
     "power_at",
     "power_table",
     "pretrend_power",

@@ -150,9 +150,8 @@ def propensity_score_did(
     spread = x.std(axis=0)
     require_full_rank(x - x.mean(axis=0), x, list(covariates))
     design = np.column_stack([np.ones(len(x)), (x - x.mean(axis=0)) / spread])
-    score = logit(
-        treated.astype(float), design, overlap=1.0 if common_support else OVERLAP
-    )
+    # Single cities may be certain to be treated: the common support leaves them out.
+    score = logit(treated.astype(float), design, overlap=1.0)
     if score is None:
         raise EstimationError(
             describe(
@@ -291,7 +290,8 @@ def _match(p, treated, method, neighbours, caliper, bandwidth, common_support):
         odds = p[control] / (1 - p[control])
         weight[control] = odds / odds.sum() * usable.sum()
         return weight
-    odds = np.log(p / (1 - p))
+    inside = np.clip(p, 1e-12, 1 - 1e-12)
+    odds = np.log(inside / (1 - inside))
     limit = np.inf if caliper is None else caliper * odds.std(ddof=1)
     for i in np.flatnonzero(usable):
         if method == "nearest":

@@ -20,9 +20,7 @@ class Logit:
     inverse_information: np.ndarray
 
 
-def logit(
-    treated: np.ndarray, x: np.ndarray, *, overlap: float = OVERLAP
-) -> Logit | None:
+def logit(treated: np.ndarray, x: np.ndarray, overlap: float = OVERLAP) -> Logit | None:
     """Maximum likelihood logit; None when the data are separated or x is singular.
 
     Parameters
@@ -31,9 +29,7 @@ def logit(
     x : ndarray (n, k)
         With its column of ones.
     overlap : float
-        Scores from this value on count as separated: weights p / (1 - p) would rest on
-        them alone. Matching within a common support drops such units itself and takes
-        1, which only a perfect fit reaches.
+        A probability at or above this one is separation too.
     """
     b = np.zeros(x.shape[1])
     deviance = np.inf

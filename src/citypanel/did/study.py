@@ -289,12 +289,12 @@ def _signs(out: pd.DataFrame) -> pd.DataFrame:
                 f"{o} {'+' if b > 0 else '-'}"
                 for o, b in zip(part.loc[known.index, "outcome"], known, strict=True)
             )
+            said = f"sign differs between outcomes: {said}"
             out.loc[part.index, "note"] = [
-                f"{n}; sign differs between outcomes: {said}"
-                if n
-                else f"sign differs between outcomes: {said}"
-                for n in out.loc[part.index, "note"]
+                said if pd.isna(note) else f"{note}; {said}"
+                for note in out.loc[part.index, "note"]
             ]
+    out["note"] = out["note"].astype(object).where(out["note"].notna(), None)
     return out
 
 

@@ -606,3 +606,22 @@ def test_study_names_its_estimators(frame):
         panel=frame,
         estimators=["ols"],
     )
+
+
+def test_permutation_test_inputs(frame):
+    options = dict(panel=frame, estimator=did.imputation, **STAGGERED)
+    raises(
+        OptionError,
+        did.permutation_test,
+        "9 permutations are too few",
+        draws=9,
+        **options,
+    )
+    # Every cohort here is one city: no statistic.
+    raises(
+        OptionError,
+        did.permutation_test,
+        "no statistic under the term 'overall'",
+        draws=99,
+        **options,
+    )

@@ -264,3 +264,13 @@ def test_balance_table_by_hand():
     welch = stats.ttest_ind([1, 3], [0, 1], equal_var=False)
     assert row["t"] == pytest.approx(welch.statistic)
     assert row["p_value"] == pytest.approx(welch.pvalue)
+
+
+def test_a_city_certain_to_be_treated_is_off_the_support():
+    frame = score_panel()
+    giant = frame["city_id"].eq(frame.loc[frame["cohort"] > 0, "city_id"].iloc[0])
+    frame.loc[giant, "size"] = 12.0
+    fit = did.propensity_score_did(frame, outcome="y", **SCORE)
+    assert "treated cities without a match" in fit.loc[0, "note"]
+    scores = fit.attrs["scores"]["table"].set_index("city_id")
+    assert scores.loc[frame.loc[giant, "city_id"].iloc[0], "weight"] == 0

@@ -216,3 +216,51 @@ def test_fixed_seeds_give_fixed_numbers():
         pd.testing.assert_frame_equal(one, two)
         other = function(frame, draws=199, seed=9, **OPTIONS)
         assert not one.equals(other)
+
+
+def twfe_of_cohorts(frame, *, cohort, **options):
+    late = (frame[cohort] > 0) & (frame["year"] >= frame[cohort])
+    frame = frame.assign(sydid=late.astype(float))
+    return did.twfe(frame, treatment="sydid", engine="closed_form", **options)
+
+
+def test_permutation_of_any_estimator_is_the_batched_test_for_two_way_effects():
+    frame = simulate()
+    keys = {k: v for k, v in OPTIONS.items() if k != "treatment"}
+    batched = did.randomisation_inference(frame, draws=99, **OPTIONS).iloc[0]
+    ours = did.permutation_test(
+        frame, twfe_of_cohorts, cohort="cohort", draws=99, **keys
+    ).iloc[0]
+    assert ours["p_value"] == batched["p_value"]
+    assert ours["statistic"] == pytest.approx(batched["statistic"])
+    assert np.isnan(ours["conf_low"])
+
+
+@pytest.mark.slow
+def test_permuted_tests_of_small_samples_do_not_reject_half_the_nulls():
+    # The joint test of the leads in a region of 8 cities: F rejects about half.
+    rejected = {"f": 0, "permuted": 0}
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        years = np.arange(2012, 2020)
+        starts = [2016, 2018, 2018, 2018, 0, 0, 0, 0]
+        frame = pd.DataFrame(
+            [(i, t, g, rng.normal()) for i, g in enumerate(starts) for t in years],
+            columns=["city_id", "year", "cohort", "y"],
+        )
+        options = dict(
+            cohort="cohort",
+            unit="city_id",
+            outcome="y",
+            period="year",
+            engine="closed_form",
+        )
+        fit = did.event_study(frame, **options)
+        test = fit.loc[fit["term"] == "leads_jointly_zero", "p_value"].iloc[0]
+        ours = did.permutation_test(
+            frame, did.event_study, term="leads_jointly_zero", draws=99, **options
+        )
+        rejected["f"] += test < 0.05
+        rejected["permuted"] += ours.loc[0, "p_value"] < 0.05
+    assert rejected["f"] >= 3
+    assert rejected["permuted"] <= 3
