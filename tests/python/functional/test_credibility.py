@@ -53,7 +53,8 @@ def test_every_estimator_has_an_overall_effect_on_every_outcome(built, headline)
 def test_what_rests_on_one_city_has_no_standard_error(built):
     for table in ["rpt_att", "rpt_event_study"]:
         alone = built.query(
-            f"select * from marts.{table} where event_time = 4 and estimator != 'stacked'"
+            f"select * from marts.{table} where event_time = 4 "
+            "and estimator != 'stacked'"
         )
         assert len(alone) > 5
         assert alone["std_error"].isna().all()
