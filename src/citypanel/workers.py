@@ -8,6 +8,7 @@ second call to Great Expectations, or to linearmodels, does not pay for it again
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -16,6 +17,9 @@ Result = TypeVar("Result")
 WORKERS = 2
 # An idle worker ends after this long.
 IDLE_SECONDS = 60
+
+_pool: list = []
+_lock = Lock()
 
 
 def in_worker(
@@ -35,11 +39,21 @@ def in_worker(
     *args, **kwargs
         Its arguments; they are pickled, and so is the result.
     """
-    from joblib.externals.loky import get_reusable_executor
-
     try:
-        executor = get_reusable_executor(max_workers=WORKERS, timeout=IDLE_SECONDS)
-        task = executor.submit(function, *args, **kwargs)
+        task = _executor().submit(function, *args, **kwargs)
     except (ImportError, OSError):  # no semaphores on this machine
         return function(*args, **kwargs)
     return task.result()
+
+
+def _executor():
+    """The one pool of this process; apart from the pool that joblib keeps for itself.
+
+    loky's workers do not import the caller's main module, which for dbt takes seconds.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    with _lock:
+        if not _pool:
+            _pool.append(ProcessPoolExecutor(WORKERS, timeout=IDLE_SECONDS))
+    return _pool[0]
