@@ -18,6 +18,12 @@ WORKERS = 2
 # An idle worker ends after this long.
 IDLE_SECONDS = 60
 
+# One core a worker: threads of a linear algebra library would fight over the cores, and
+# sums would depend on how many there are.
+ENVIRONMENT = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
+
 _pool: list = []
 _lock = Lock()
 
@@ -55,5 +61,7 @@ def _executor():
 
     with _lock:
         if not _pool:
-            _pool.append(ProcessPoolExecutor(WORKERS, timeout=IDLE_SECONDS))
+            _pool.append(
+                ProcessPoolExecutor(WORKERS, timeout=IDLE_SECONDS, env=ENVIRONMENT)
+            )
     return _pool[0]
