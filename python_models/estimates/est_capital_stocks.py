@@ -1,7 +1,8 @@
 from citypanel.study.capital import capital_stocks
+from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     inputs = dbt.ref("int_study_inputs").df()
     variants = dbt.ref("int_study_variants").df()
-    return capital_stocks(inputs, variants)
+    return in_worker(capital_stocks, inputs, variants)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-WORKERS = 2
+# Workers of a subpackage: great_expectations takes longer to import than to run.
+WORKERS = {"citypanel.quality": 1, "citypanel.study": 2}
 # An idle worker ends after this long.
 IDLE_SECONDS = 60
 
@@ -24,7 +25,7 @@ ENVIRONMENT = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
 
-_pool: list = []
+_pools: dict[str, Any] = {}
 _lock = Lock()
 
 
@@ -35,8 +36,9 @@ def in_worker(
 ) -> Result:
     """Call `function` in a worker process and return what it returns.
 
-    Whatever the function raises is raised here. Where this machine has no worker to
-    give the call runs here: the result is the same, the time is not.
+    Each subpackage of the library has workers of its own, so that none imports what
+    another needs. Whatever the function raises is raised here. Where this machine has
+    no worker to give the call runs here: the result is the same, the time is not.
 
     Parameters
     ----------
@@ -46,22 +48,21 @@ def in_worker(
         Its arguments; they are pickled, and so is the result.
     """
     try:
-        task = _executor().submit(function, *args, **kwargs)
+        task = _executor(function.__module__).submit(function, *args, **kwargs)
     except (ImportError, OSError):  # no semaphores on this machine
         return function(*args, **kwargs)
     return task.result()
 
 
-def _executor():
-    """The one pool of this process; apart from the pool that joblib keeps for itself.
+def _executor(module: str):
+    """The worker of a module's subpackage; apart from the pool joblib keeps for itself.
 
     loky's workers do not import the caller's main module, which for dbt takes seconds.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
+    part = ".".join(module.split(".")[:2])
     with _lock:
-        if not _pool:
-            _pool.append(
-                ProcessPoolExecutor(WORKERS, timeout=IDLE_SECONDS, env=ENVIRONMENT)
-            )
-    return _pool[0]
+        if part not in _pools:
+            _pools[part] = ProcessPoolExecutor(1, timeout=IDLE_SECONDS, env=ENVIRONMENT)
+        return _pools[part]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 COLUMNS = (
     "estimator",
@@ -45,6 +45,15 @@ INTEGER_COLUMNS = (
     "n_units",
     "n_treated_units",
     "n_clusters",
+)
+NUMBER_COLUMNS = (
+    "estimate",
+    "std_error",
+    "statistic",
+    "df",
+    "conf_low",
+    "conf_high",
+    "p_value",
 )
 TEXT_COLUMNS = ("estimator", "aggregation", "term", "standard_errors", "note")
 
@@ -77,7 +86,7 @@ class Extras:
 def critical_value(df: float, level: float = 0.95) -> float:
     """Two-sided critical value of t(df); df = inf is the normal."""
     tail = 0.5 + level / 2.0
-    return float(stats.norm.ppf(tail) if np.isinf(df) else stats.t.ppf(tail, df))
+    return float(special.ndtri(tail) if np.isinf(df) else special.stdtrit(df, tail))
 
 
 def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
@@ -86,8 +95,8 @@ def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.nda
     df = np.asarray(df, float)
     return 2.0 * np.where(
         np.isinf(df),
-        stats.norm.sf(statistic),
-        stats.t.sf(statistic, np.where(np.isinf(df), 1.0, df)),
+        special.ndtr(-statistic),
+        special.stdtr(np.where(np.isinf(df), 1.0, df), -statistic),
     )
 
 
@@ -144,39 +153,47 @@ def tidy(
                 for column in ("conf_low", "conf_high", "band_low", "band_high"):
                     record[column] = None
         records.append(record)
-    columns = [*COLUMNS, *extra_columns]
-    frame = pd.DataFrame.from_records(records).reindex(columns=columns)
-    for column in INTEGER_COLUMNS:
-        frame[column] = pd.array(
-            [None if pd.isna(v) else int(v) for v in frame[column]], dtype="Int64"
-        )
+    columns: dict[str, Any] = {}
+    for column in (*COLUMNS, *extra_columns):
+        values = [record.get(column) for record in records]
+        if column in INTEGER_COLUMNS:
+            whole = [None if pd.isna(v) else int(v) for v in values]
+            columns[column] = pd.array(whole, dtype="Int64")
+        elif column in TEXT_COLUMNS:
+            text = [None if pd.isna(v) else v for v in values]
+            columns[column] = np.array(text, dtype=object)
+        elif column in NUMBER_COLUMNS:
+            columns[column] = np.array(
+                [np.nan if pd.isna(v) else float(v) for v in values], dtype=float
+            )
+        else:
+            columns[column] = values
+    _complete(columns, level)
+    frame = pd.DataFrame(columns)
     for column in TEXT_COLUMNS:
-        frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
-    numbers = ("estimate", "std_error", "statistic", "df")
-    for column in (*numbers, "conf_low", "conf_high", "p_value"):
-        frame[column] = pd.to_numeric(frame[column]).astype(float)
-    _complete(frame, level)
+        frame[column] = frame[column].astype(object)
     frame.attrs = dict(attrs or {})
     return frame
 
 
-def _complete(frame: pd.DataFrame, level: float) -> None:
+def _complete(columns: dict[str, Any], level: float) -> None:
     """Fill statistic, interval and p-value where a standard error stands."""
-    has = frame["std_error"].notna() & (frame["std_error"] > 0)
-    df = frame["df"].where(frame["df"].notna(), np.inf).to_numpy(float)
+    estimate, error = columns["estimate"], columns["std_error"]
+    has = error > 0
+    df = np.where(np.isnan(columns["df"]), np.inf, columns["df"])
+
+    def fill(column: str, values: np.ndarray) -> None:
+        given = columns[column]
+        columns[column] = np.where(has & np.isnan(given), values, given)
+
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = frame["estimate"] / frame["std_error"]
-    fill = has & frame["statistic"].isna()
-    frame.loc[fill, "statistic"] = statistic[fill]
-    fill = has & frame["p_value"].isna()
-    p_value = pd.Series(two_sided_p(frame["statistic"], df), index=frame.index)
-    frame.loc[fill, "p_value"] = p_value[fill]
-    critical = np.array([critical_value(d, level) for d in df])
-    for column, sign in (("conf_low", -1.0), ("conf_high", 1.0)):
-        fill = has & frame[column].isna()
-        bound = frame["estimate"] + sign * critical * frame["std_error"]
-        frame.loc[fill, column] = bound[fill]
-    frame.loc[has & frame["df"].isna(), "df"] = np.inf
+        fill("statistic", estimate / error)
+    fill("p_value", two_sided_p(columns["statistic"], df))
+    distinct, place = np.unique(df, return_inverse=True)
+    critical = np.array([critical_value(d, level) for d in distinct])[place]
+    fill("conf_low", estimate - critical * error)
+    fill("conf_high", estimate + critical * error)
+    columns["df"] = np.where(has & np.isnan(columns["df"]), np.inf, columns["df"])
 
 
 def rests_on_single_units(cohorts: Iterable[int], sizes: Mapping[int, int]) -> bool:
