@@ -1,5 +1,7 @@
 {#- Runs before the first node of every invocation: checks the options, and notes
-    whether this is a full build, which alone may publish. -#}
+    whether this is a full build, which alone may publish. A full build first drops what
+    the project no longer makes: a table of other options must not be published with
+    those of this run. -#}
 {% macro start_run() -%}
     {% if execute %}
     {%- do check_option_names() -%}
@@ -14,6 +16,7 @@
     {%- endfor -%}
     {%- set is_full = args.get("which") == "build" and not left_out
         and not args.get("empty") and not args.get("sample") -%}
+    {%- if is_full -%}{{ drop_leftovers() }}{%- endif %}
     create schema if not exists runs;
     create or replace table runs.current_invocation as
     select
@@ -21,4 +24,20 @@
         {{ is_full }} as is_full_build,
         {{ left_out | length }} as nodes_left_out
     {% endif %}
+{%- endmacro %}
+
+
+{% macro drop_leftovers() -%}
+    {%- set made = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type in ["model", "seed"] -%}
+        {%- do made.append((node.schema ~ "." ~ (node.alias or node.name)) | lower) -%}
+    {%- endfor -%}
+    {%- set tables = run_query(
+        "select table_schema, table_name from information_schema.tables "
+        ~ "where table_catalog = current_database() and table_type = 'BASE TABLE'"
+    ) -%}
+    {%- for schema, table in tables.rows
+        if (schema ~ "." ~ table) | lower not in made and schema != "runs" %}
+    drop table if exists "{{ schema }}"."{{ table }}";
+    {%- endfor %}
 {%- endmacro %}

@@ -22,6 +22,7 @@ with final as (
         outcome,
         exposure_from,
         log_base,
+        credibility,
         standard_errors,
         treated_batches,
 

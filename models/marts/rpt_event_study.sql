@@ -1,5 +1,5 @@
--- Two-way fixed effects for every variant, and beside them every other estimator on the
--- headline's growth index, its logarithm and the level.
+-- Two-way fixed effects for every variant; with credibility, beside them every other
+-- estimator on the headline's growth index, its logarithm and the level.
 with two_way as (
 
     select
@@ -25,6 +25,7 @@ with two_way as (
 
 ),
 
+{% if var("credibility") -%}
 others as (
 
     select
@@ -48,6 +49,7 @@ shares as (
 
 ),
 
+{% endif -%}
 stacked as (
 
     select
@@ -56,6 +58,7 @@ stacked as (
         null as band_high,
     from two_way
 
+    {% if var("credibility") -%}
     union all
 
     select
@@ -91,6 +94,7 @@ stacked as (
             select (two_way.estimator, two_way.outcome) from two_way
             where two_way.variant = 'headline'
         )
+    {%- endif %}
 
 ),
 

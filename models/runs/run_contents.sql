@@ -4,11 +4,13 @@
     "dim_cities", "dim_pilot_zones", "dim_study_variants", "dim_variables",
     "fct_capital_stocks", "fct_cell_origins", "fct_city_years", "fct_policy_exposures",
     "fct_tfp_changes",
-    "rpt_att", "rpt_bacon", "rpt_balance", "rpt_descriptives", "rpt_event_study",
-    "rpt_frontier", "rpt_inference", "rpt_published_audit", "rpt_published_comparison",
-    "rpt_regressions", "rpt_sample", "rpt_sensitivity",
+    "rpt_descriptives", "rpt_event_study", "rpt_frontier", "rpt_published_comparison",
+    "rpt_regressions", "rpt_sample",
     "dq_expectation_results",
-] -%}
+] + ([
+    "rpt_att", "rpt_bacon", "rpt_balance", "rpt_inference", "rpt_published_audit",
+    "rpt_sensitivity",
+] if var("credibility") else []) -%}
 with final as (
 
     {% for table in tables -%}

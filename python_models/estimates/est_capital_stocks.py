@@ -1,8 +1,7 @@
-from citypanel.study.capital import capital_stocks
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     inputs = dbt.ref("int_study_inputs").df()
     variants = dbt.ref("int_study_variants").df()
-    return in_worker(capital_stocks, inputs, variants)
+    return in_worker("citypanel.study.capital.capital_stocks", inputs, variants)

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from citypanel.quality import validate_panels
 from citypanel.workers import in_worker
 
 
@@ -11,4 +10,8 @@ def model(dbt, session):
         "tfp_changes": dbt.ref("fct_tfp_changes").df(),
         "policy_exposures": dbt.ref("fct_policy_exposures").df(),
     }
-    return in_worker(validate_panels, panels, suites=Path("expectations"))
+    return in_worker(
+        "citypanel.quality.expectations.validate_panels",
+        panels,
+        suites=Path("expectations"),
+    )

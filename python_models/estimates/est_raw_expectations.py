@@ -1,9 +1,12 @@
 from pathlib import Path
 
-from citypanel.quality import validate_panels
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     panels = {"yearbook_raw": dbt.ref("raw_yearbook_city_years").df()}
-    return in_worker(validate_panels, panels, suites=Path("expectations"))
+    return in_worker(
+        "citypanel.quality.expectations.validate_panels",
+        panels,
+        suites=Path("expectations"),
+    )

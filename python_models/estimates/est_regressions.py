@@ -1,8 +1,7 @@
-from citypanel.study.estimates import regressions
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     panel = dbt.ref("int_study_panel").df()
     variants = dbt.ref("int_study_variants").df()
-    return in_worker(regressions, panel, variants)
+    return in_worker("citypanel.study.estimates.regressions", panel, variants)

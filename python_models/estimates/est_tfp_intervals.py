@@ -1,8 +1,7 @@
-from citypanel.study.productivity import tfp_intervals
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     sample = dbt.ref("int_study_sample").df().query("is_in_sample")
     variants = dbt.ref("int_study_variants").df()
-    return in_worker(tfp_intervals, sample, variants)
+    return in_worker("citypanel.study.productivity.tfp_intervals", sample, variants)

@@ -7,12 +7,9 @@ second call to Great Expectations, or to linearmodels, does not pay for it again
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from threading import Lock
-from typing import Any, ParamSpec, TypeVar
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+from typing import Any
 
 # Workers of a subpackage: great_expectations takes longer to import than to run.
 WORKERS = {"citypanel.quality": 1, "citypanel.study": 2}
@@ -29,12 +26,8 @@ _pools: dict[str, Any] = {}
 _lock = Lock()
 
 
-def in_worker(
-    function: Callable[Arguments, Result],
-    *args: Arguments.args,
-    **kwargs: Arguments.kwargs,
-) -> Result:
-    """Call `function` in a worker process and return what it returns.
+def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
+    """Call a function of the library in a worker process and return what it returns.
 
     Each subpackage of the library has workers of its own, so that none imports what
     another needs. Whatever the function raises is raised here. Where this machine has
@@ -42,27 +35,35 @@ def in_worker(
 
     Parameters
     ----------
-    function : callable
-        A function of an importable module.
+    function : str
+        Full name, such as "citypanel.study.estimates.regressions": the caller does not
+        import it, and does not wait for what it imports.
     *args, **kwargs
         Its arguments; they are pickled, and so is the result.
     """
     try:
-        task = _executor(function.__module__).submit(function, *args, **kwargs)
+        task = _executor(function).submit(_call, function, args, kwargs)
     except (ImportError, OSError):  # no semaphores on this machine
-        return function(*args, **kwargs)
+        return _call(function, args, kwargs)
     return task.result()
 
 
-def _executor(module: str):
-    """The worker of a module's subpackage; apart from the pool joblib keeps for itself.
+def _call(function: str, args: tuple, kwargs: dict[str, Any]) -> Any:
+    module, _, name = function.rpartition(".")
+    return getattr(import_module(module), name)(*args, **kwargs)
+
+
+def _executor(function: str):
+    """The workers of a function's subpackage; apart from those joblib keeps for itself.
 
     loky's workers do not import the caller's main module, which for dbt takes seconds.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
-    part = ".".join(module.split(".")[:2])
+    part = ".".join(function.split(".")[:2])
     with _lock:
         if part not in _pools:
-            _pools[part] = ProcessPoolExecutor(1, timeout=IDLE_SECONDS, env=ENVIRONMENT)
+            _pools[part] = ProcessPoolExecutor(
+                WORKERS.get(part, 1), timeout=IDLE_SECONDS, env=ENVIRONMENT
+            )
         return _pools[part]

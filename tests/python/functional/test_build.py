@@ -19,7 +19,6 @@ TABLES = {
     "marts.fct_tfp_changes": 584,
     "marts.rpt_descriptives": 9,
     "marts.rpt_frontier": 9,
-    "marts.rpt_inference": 9,
     "marts.rpt_sample": 74,
 }
 
@@ -32,14 +31,9 @@ def test_table_has_the_rows_its_grain_implies(built, table, n_rows):
 @pytest.mark.parametrize(
     "table",
     [
-        "marts.rpt_att",
-        "marts.rpt_bacon",
-        "marts.rpt_balance",
         "marts.rpt_event_study",
-        "marts.rpt_published_audit",
         "marts.rpt_published_comparison",
         "marts.rpt_regressions",
-        "marts.rpt_sensitivity",
         "quality.dq_expectation_results",
     ],
 )

@@ -7,15 +7,15 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def headline(built):
-    return built.query(
+def headline(credible):
+    return credible.query(
         "select * from marts.rpt_regressions where variant = 'headline' "
         "and term = 'sydid'"
     ).set_index(["paper_table", "paper_column"])
 
 
-def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(built, headline):
-    rows = built.query("select * from marts.rpt_bacon")
+def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(credible, headline):
+    rows = credible.query("select * from marts.rpt_bacon")
     for outcome, part in rows.groupby("outcome"):
         assert part["weight"].sum() == pytest.approx(1.0, abs=1e-10)
         total = (part["weight"] * part["estimate"]).sum()
@@ -24,8 +24,8 @@ def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(built, headli
     assert tfpch == pytest.approx(headline.loc[("3", "(1)"), "estimate"], abs=1e-10)
 
 
-def test_inference_is_about_the_published_columns(built, headline):
-    rows = built.query("select * from marts.rpt_inference").set_index(
+def test_inference_is_about_the_published_columns(credible, headline):
+    rows = credible.query("select * from marts.rpt_inference").set_index(
         ["paper_table", "paper_column"]
     )
     assert sorted(rows.index) == sorted(headline.index)
@@ -38,8 +38,8 @@ def test_inference_is_about_the_published_columns(built, headline):
         assert rows[column].between(0, 1).all()
 
 
-def test_every_estimator_has_an_overall_effect_on_every_outcome(built, headline):
-    rows = built.query(
+def test_every_estimator_has_an_overall_effect_on_every_outcome(credible, headline):
+    rows = credible.query(
         "select * from marts.rpt_att where aggregation = 'simple' and term = 'overall'"
     )
     assert len(rows) == 9 * 3
@@ -50,9 +50,9 @@ def test_every_estimator_has_an_overall_effect_on_every_outcome(built, headline)
     )
 
 
-def test_what_rests_on_one_city_has_no_standard_error(built):
+def test_what_rests_on_one_city_has_no_standard_error(credible):
     for table in ["rpt_att", "rpt_event_study"]:
-        alone = built.query(
+        alone = credible.query(
             f"select * from marts.{table} where event_time = 4 "
             "and estimator != 'stacked'"
         )
@@ -61,8 +61,8 @@ def test_what_rests_on_one_city_has_no_standard_error(built):
         assert alone["note"].str.contains("one unit").all()
 
 
-def test_sensitivity_contains_the_headline_and_every_city(built, headline):
-    rows = built.query("select * from marts.rpt_sensitivity").set_index("check_name")
+def test_sensitivity_contains_the_headline_and_every_city(credible, headline):
+    rows = credible.query("select * from marts.rpt_sensitivity").set_index("check_name")
     assert rows.loc["headline", "estimate"] == pytest.approx(
         headline.loc[("3", "(1)"), "estimate"], abs=1e-12
     )
@@ -73,8 +73,8 @@ def test_sensitivity_contains_the_headline_and_every_city(built, headline):
     } <= samples  # fmt: skip
 
 
-def test_the_audit_finds_what_the_printed_tables_contradict(built):
-    rows = built.query("select * from marts.rpt_published_audit")
+def test_the_audit_finds_what_the_printed_tables_contradict(credible):
+    rows = credible.query("select * from marts.rpt_published_audit")
     wrong = rows[rows["disagrees"]]
 
     def found(check, **where):
@@ -93,3 +93,11 @@ def test_the_audit_finds_what_the_printed_tables_contradict(built):
     # What is not legible in the copy is no disagreement.
     unprinted = rows[rows["printed"].isna()]
     assert len(unprinted) == 4 and not unprinted["disagrees"].any()
+
+
+def test_a_plain_build_leaves_no_table_of_an_earlier_one(built, credible, tmp_path):
+    copy = credible.copy(tmp_path / "project")
+    assert "marts.rpt_att" in copy.fingerprints()
+    result = copy.dbt("build")
+    assert result.returncode == 0, result.stdout
+    assert copy.fingerprints() == built.fingerprints()

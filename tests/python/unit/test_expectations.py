@@ -13,6 +13,8 @@ from citypanel.quality.data_docs import build_data_docs, report
 from citypanel.quality.expectations import load_suites
 from citypanel.workers import in_worker
 
+VALIDATE = "citypanel.quality.expectations.validate_panels"
+
 
 @pytest.fixture
 def suites(tmp_path):
@@ -77,10 +79,10 @@ def test_one_row_per_expectation_with_failing_keys(suites, panel):
 
 def test_a_worker_gives_the_same_rows_and_the_same_errors(suites, panel):
     here = validate_panels({"stocks": panel}, suites=suites)
-    apart = in_worker(validate_panels, {"stocks": panel}, suites=suites)
+    apart = in_worker(VALIDATE, {"stocks": panel}, suites=suites)
     pd.testing.assert_frame_equal(here, apart)
     with pytest.raises(PanelError, match="flows"):
-        in_worker(validate_panels, {"flows": panel}, suites=suites)
+        in_worker(VALIDATE, {"flows": panel}, suites=suites)
 
 
 def test_a_panel_without_a_suite_is_an_error(suites, panel):

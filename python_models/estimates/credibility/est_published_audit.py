@@ -1,10 +1,9 @@
-from citypanel.study.credibility import published_audit
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     return in_worker(
-        published_audit,
+        "citypanel.study.credibility.published_audit",
         dbt.ref("pub_descriptives").df(),
         dbt.ref("pub_regressions").df(),
         dbt.ref("pub_cbec_trade").df(),

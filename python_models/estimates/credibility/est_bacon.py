@@ -1,8 +1,7 @@
-from citypanel.study.credibility import balance
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     panel = dbt.ref("int_study_panel").df()
     variants = dbt.ref("int_study_variants").df()
-    return in_worker(balance, panel, variants)
+    return in_worker("citypanel.study.credibility.bacon", panel, variants)
