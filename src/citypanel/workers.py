@@ -11,8 +11,6 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-# Workers of a subpackage: great_expectations takes longer to import than to run.
-WORKERS = {"citypanel.quality": 1, "citypanel.study": 2}
 # An idle worker ends after this long.
 IDLE_SECONDS = 60
 
@@ -29,8 +27,8 @@ _lock = Lock()
 def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     """Call a function of the library in a worker process and return what it returns.
 
-    Each subpackage of the library has workers of its own, so that none imports what
-    another needs. Whatever the function raises is raised here. Where this machine has
+    Each subpackage of the library has one worker, so that nothing is imported twice: an
+    import takes longer here than most calls, which wait for each other. Whatever the function raises is raised here. Where this machine has
     no worker to give the call runs here: the result is the same, the time is not.
 
     Parameters
@@ -54,7 +52,7 @@ def _call(function: str, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 
 def _executor(function: str):
-    """The workers of a function's subpackage; apart from those joblib keeps for itself.
+    """The worker of a function's subpackage; apart from those joblib keeps for itself.
 
     loky's workers do not import the caller's main module, which for dbt takes seconds.
     """
@@ -63,7 +61,5 @@ def _executor(function: str):
     part = ".".join(function.split(".")[:2])
     with _lock:
         if part not in _pools:
-            _pools[part] = ProcessPoolExecutor(
-                WORKERS.get(part, 1), timeout=IDLE_SECONDS, env=ENVIRONMENT
-            )
+            _pools[part] = ProcessPoolExecutor(1, timeout=IDLE_SECONDS, env=ENVIRONMENT)
         return _pools[part]
