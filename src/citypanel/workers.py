@@ -28,8 +28,9 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     """Call a function of the library in a worker process and return what it returns.
 
     Each subpackage of the library has one worker, so that nothing is imported twice: an
-    import takes longer here than most calls, which wait for each other. Whatever the function raises is raised here. Where this machine has
-    no worker to give the call runs here: the result is the same, the time is not.
+    import takes longer here than most calls, which wait for each other. Whatever the
+    function raises is raised here. Where this machine has no worker to give the call
+    runs here: the result is the same, the time is not.
 
     Parameters
     ----------
