@@ -74,6 +74,7 @@ def test_a_first_index_of_one_adds_a_row_per_city(sample):
     assert (first["cumulative_log_tfp"] == 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:a period has fewer units")
 def test_a_gap_in_a_citys_years_ends_its_level(sample):
     more = sample[sample["year"] == 2013].assign(year=2014)
     again = sample[sample["year"] == 2013].assign(year=2015)
