@@ -62,7 +62,17 @@ COMBINATIONS = {
 }
 
 
-@pytest.mark.parametrize("options", COMBINATIONS)
+# Each takes a whole build: the last ones run with the slow tests.
+N_QUICK = 5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(options, marks=[pytest.mark.slow] if i >= N_QUICK else [])
+        for i, options in enumerate(COMBINATIONS)
+    ],
+)
 def test_combination_builds_and_has_the_rows_it_implies(workshop, options):
     result = workshop.dbt("build", "--vars", f"{{{options}}}")
     assert result.returncode == 0, result.stdout[-4000:]
