@@ -43,7 +43,6 @@ capital as (
         city_id,
         year,
         capital_real_cny_10k,
-        initial_growth,
     from {{ ref("est_capital_stocks") }}
 
 ),

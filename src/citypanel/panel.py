@@ -17,6 +17,7 @@ def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
             describe(
                 "The panel lacks columns",
                 missing,
+                consequence="nothing was computed",
                 remedy=f"name columns it has: {', '.join(map(str, panel.columns))}",
             )
         )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import EstimationError, OptionError, PanelError, describe
+from citypanel.panel import require_columns
 
 NEVER = 0
 
@@ -161,7 +162,7 @@ def prepare(
     named |= {"treatment": treatment, "cohort": cohort, "cluster": cluster}
     needed = [c for c in named.values() if c is not None]
     needed = list(dict.fromkeys([*needed, *controls, *keep]))
-    _require_columns(panel, needed)
+    require_columns(panel, needed)
     numeric = [outcome, period, *controls]
     numeric += [c for c in (treatment, cohort) if c is not None]
     _require_numbers(panel, list(dict.fromkeys(numeric)), unit, period)
@@ -286,19 +287,6 @@ def _drop(
         return frame
     lost.append(frame.loc[~fine, [unit, period]].assign(reason=reason))
     return frame[fine].reset_index(drop=True)
-
-
-def _require_columns(panel: pd.DataFrame, needed: Sequence[str]) -> None:
-    missing = [column for column in needed if column not in panel.columns]
-    if missing:
-        raise PanelError(
-            describe(
-                "Columns are not in the panel",
-                missing,
-                consequence="the estimator cannot be computed",
-                remedy="columns present: " + ", ".join(map(str, panel.columns)),
-            )
-        )
 
 
 def _require_numbers(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FrontierWarning, OptionError, PanelError, describe
+from ..panel import require_columns
 from .technology import power_of_two_scales
 
 
@@ -114,16 +115,7 @@ def prepare(
     outputs, inputs, bads = _names(outputs), _names(inputs), _names(bads)
     measures = [*inputs, *outputs, *bads]
     _check_names(inputs, outputs, [unit, period, *measures])
-    absent = [name for name in [unit, period, *measures] if name not in panel.columns]
-    if absent:
-        raise PanelError(
-            describe(
-                "columns are not in the panel",
-                absent,
-                consequence="no distance function was computed",
-                remedy=f"the panel has {', '.join(map(str, panel.columns))}",
-            )
-        )
+    require_columns(panel, [unit, period, *measures])
     if not len(panel):
         raise PanelError(describe("the panel has no rows", remedy="pass some"))
     order, unit_of, units, period_of, periods = _sorted_keys(panel, unit, period)
