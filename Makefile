@@ -39,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 # Only for whoever changes a dependency; needs uv on the PATH.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra test --generate-hashes \
+	uv pip compile --universal --python-version 3.11 --extra test --extra cluster --generate-hashes \
 	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
 	    --output-file requirements.lock pyproject.toml
 
