@@ -44,6 +44,8 @@ COMBINATIONS = {
         "treated": 13,
         "indices": 73 * 5,
     },
+    "excluded_cities: [municipalities, batch_4, provincial_capitals], "
+    "credibility: false": {"cities": 35, "treated": 11, "indices": 35 * 8},
     "fai_extension: province_then_real_estate, labour_measure: students, "
     "standard_errors: reghdfe, first_year: 2012, treated_batches: [2]": {
         "city_years": 73 * 8,
