@@ -17,14 +17,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, describe
-from .distances import distance_frame
-from .engine import FINE, OUTSIDE, SOLVERS, solve
-from .evaluation import Evaluator
-from .malmquist import BASES, changes_frame
-from .panel import Panel, prepare
-from .references import make_reference
-from .technology import RETURNS_TO_SCALE, Technology, build_technology, check_option
+from citypanel.errors import OptionError, describe
+from citypanel.frontier.distances import distance_frame
+from citypanel.frontier.engine import FINE, OUTSIDE, SOLVERS, solve
+from citypanel.frontier.evaluation import Evaluator
+from citypanel.frontier.malmquist import BASES, changes_frame
+from citypanel.frontier.panel import Panel, prepare
+from citypanel.frontier.references import make_reference
+from citypanel.frontier.technology import (
+    RETURNS_TO_SCALE,
+    Technology,
+    build_technology,
+    check_option,
+)
 
 BADS_DISPOSALS = ("weak", "strong")
 DIRECTIONS = ("observed", "mean", "unit", "zero")
