@@ -59,7 +59,8 @@ def holders(path: Path) -> list[Holder]:
 
 
 def _same_device(place: list[str], device: int) -> bool:
-    return (int(place[0], 16), int(place[1], 16)) == (os.major(device), os.minor(device))
+    major, minor = int(place[0], 16), int(place[1], 16)
+    return (major, minor) == (os.major(device), os.minor(device))
 
 
 def _command(pid: int) -> str:

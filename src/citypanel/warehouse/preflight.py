@@ -104,10 +104,7 @@ def file_trouble(
 
 
 def storage_version(path: Path) -> int | None:
-    """Return the number of the storage format in a DuckDB file's header, if it is one.
-
-    64 is read by DuckDB 0.10 to this one, 67 by 1.4 and later.
-    """
+    """Return the storage format's number in the header of a file, if DuckDB's."""
     try:
         with path.open("rb") as file:
             header = file.read(20)

@@ -1,4 +1,4 @@
-"""Kills, full disks, locks, closed folders and foreign files: nothing published is lost.
+"""Kills, full disks, locks, closed folders, foreign files: nothing published is lost.
 
 Whatever happens to a build, citypanel.duckdb is the old one or the new one, whole, and
 the last words on the screen say what to do.
@@ -104,6 +104,7 @@ def test_after_fifty_kills_the_published_file_is_old_or_new(workshop, tmp_path):
                 else:
                     stage = "before publication"
                 kills.append((stage, elapsed / took))
+                print(f"kill {len(kills)}: {stage}, after {elapsed:.1f} s", flush=True)
             else:
                 took = elapsed
             published = found
