@@ -20,6 +20,7 @@ import duckdb
 
 from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.warehouse.locks import holders
+from citypanel.warehouse.publish import write_ahead_log
 from citypanel.warehouse.seed_files import check_seeds
 
 # As in profiles.yml and python_models/runs, from the project's root.
@@ -79,6 +80,8 @@ def file_trouble(
     problem = _header_problem(path)
     if problem:
         return Trouble(problem)
+    # A log is merged on opening and counts blocks that are not in the file yet.
+    has_log = write_ahead_log(path).exists()
     try:
         connection = duckdb.connect(
             str(path), read_only=read_only, config=dict(config or {})
@@ -95,7 +98,7 @@ def file_trouble(
             return Trouble(text, is_lock=True)
         return Trouble(f"DuckDB {duckdb.__version__} cannot open it: {text}")
     stands = path.stat().st_size
-    if stands < _HEADER_BYTES + size:
+    if not has_log and stands < _HEADER_BYTES + size:
         return Trouble(
             f"it was cut short: it has {stands:,} bytes and its header counts "
             f"{_HEADER_BYTES + size:,}"

@@ -56,14 +56,13 @@ def _two_versions(project):
 @pytest.mark.slow
 def test_after_fifty_kills_the_published_file_is_old_or_new(workshop, tmp_path):
     random = np.random.default_rng(20240705)
-    texts, prints = _two_versions(workshop), []
-    for text in texts:
-        workshop.seed(YEARBOOK).write_text(text, encoding="utf-8")
-        begin = time.monotonic()
-        result = workshop.dbt("build")
-        took = time.monotonic() - begin
-        assert result.returncode == 0, result.stdout
-        prints.append(workshop.fingerprints())
+    texts, prints = _two_versions(workshop), [workshop.fingerprints()]
+    workshop.seed(YEARBOOK).write_text(texts[1], encoding="utf-8")
+    begin = time.monotonic()
+    result = workshop.dbt("build")
+    took = time.monotonic() - begin
+    assert result.returncode == 0, result.stdout
+    prints.append(workshop.fingerprints())
     assert prints[0] != prints[1]
 
     published, kills, log = 1, [], tmp_path / "killed.log"
