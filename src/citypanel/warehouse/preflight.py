@@ -127,9 +127,11 @@ def _header_problem(path: Path) -> str:
             pass
     except OSError as error:
         return f"it cannot be read: {error.strerror or error}"
-    if size and storage_version(path) is None:
+    if size == 0:
+        return "it is empty"
+    if storage_version(path) is None:
         return "it is not a DuckDB file: its first bytes are something else's"
-    if 0 < size < _HEADER_BYTES:
+    if size < _HEADER_BYTES:
         return f"it was cut short: it has {size:,} bytes, less than a header"
     return ""
 
