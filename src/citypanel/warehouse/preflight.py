@@ -11,7 +11,8 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,37 @@ def file_trouble(
             f"{_HEADER_BYTES + size:,}"
         )
     return None
+
+
+@contextmanager
+def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published file to read.
+
+    Raises
+    ------
+    WarehouseError
+        When there is none, or it cannot be opened.
+    """
+    if not path.exists():
+        raise WarehouseError(
+            describe(
+                f"There is no published warehouse {path.name} here",
+                consequence="there is nothing to read.",
+                remedy="run make build first, or change to the project's folder.",
+            )
+        )
+    trouble = file_trouble(path, read_only=True)
+    if trouble:
+        verb = "is held by" if trouble.is_lock else "cannot be read:"
+        raise WarehouseError(
+            describe(
+                f"The published warehouse {path.name} {verb} {trouble.what}",
+                consequence="nothing was read, and nothing written.",
+                remedy="citypanel doctor says how to mend it.",
+            )
+        )
+    with duckdb.connect(str(path), read_only=True) as connection:
+        yield connection
 
 
 def storage_version(path: Path) -> int | None:

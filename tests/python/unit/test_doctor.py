@@ -67,7 +67,8 @@ def hold():
 
     yield begin
     for process in started:
-        process.communicate()
+        if process.poll() is None:
+            process.communicate()
 
 
 def _finding(root, check):
@@ -346,3 +347,20 @@ def test_the_doctor_imports_neither_dbt_nor_pandas(root):
         [sys.executable, "-c", code, root], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_reading_the_published_file_says_what_is_wrong_with_it(root, hold):
+    with preflight.open_published(root / PUBLISHED) as connection:
+        assert connection.execute("select count(*) from t").fetchall() == [(9999,)]
+    process = hold(root / PUBLISHED, read_only=False)
+    reading = preflight.open_published(root / PUBLISHED)
+    with pytest.raises(WarehouseError, match=f"is held by .*{process.pid}"), reading:
+        pass
+    process.communicate()
+    (root / PUBLISHED).write_bytes(b"not a database")
+    for words in ("cannot be read: it is not a DuckDB file", "There is no published"):
+        reading = preflight.open_published(root / PUBLISHED)
+        with pytest.raises(WarehouseError, match=words) as raised, reading:
+            pass
+        assert "Remedy:" in str(raised.value)
+        (root / PUBLISHED).unlink(missing_ok=True)
