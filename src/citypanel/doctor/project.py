@@ -15,6 +15,8 @@ from citypanel.warehouse.locks import holders
 from citypanel.warehouse.preflight import (
     BUILD_FILE,
     PUBLISHED_FILE,
+    Trouble,
+    bytes_cut,
     bytes_needed,
     file_trouble,
     storage_version,
@@ -117,6 +119,8 @@ def _published_file(root: Path) -> Finding:
     if not path.exists():
         return Finding("published file", Status.OK, f"no {PUBLISHED_FILE} yet")
     trouble = file_trouble(path, read_only=True)
+    if trouble is None and (cut := bytes_cut(path)):
+        trouble = Trouble(f"it was cut short by {cut:,} bytes")
     if trouble is None:
         return Finding("published file", Status.OK, _described(path, PUBLISHED_FILE))
     if trouble.is_lock:

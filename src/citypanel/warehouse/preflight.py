@@ -21,7 +21,6 @@ import duckdb
 
 from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.warehouse.locks import holders
-from citypanel.warehouse.publish import write_ahead_log
 from citypanel.warehouse.seed_files import check_seeds
 
 # As in profiles.yml and python_models/runs, from the project's root.
@@ -81,30 +80,29 @@ def file_trouble(
     problem = _header_problem(path)
     if problem:
         return Trouble(problem)
-    # A log is merged on opening and counts blocks that are not in the file yet.
-    has_log = write_ahead_log(path).exists()
     try:
-        connection = duckdb.connect(
+        duckdb.connect(
             str(path), read_only=read_only, config=dict(config or {})
-        )
-        try:
-            size = connection.execute(
-                "select total_blocks * block_size from pragma_database_size()"
-            ).fetchall()[0][0]
-        finally:
-            connection.close()
+        ).close()
     except (duckdb.Error, OSError) as error:
         text = " ".join(str(error).split())
         if "lock" in text.lower() and "PID" in text:
             return Trouble(text, is_lock=True)
         return Trouble(f"DuckDB {duckdb.__version__} cannot open it: {text}")
-    stands = path.stat().st_size
-    if not has_log and stands < _HEADER_BYTES + size:
-        return Trouble(
-            f"it was cut short: it has {stands:,} bytes and its header counts "
-            f"{_HEADER_BYTES + size:,}"
-        )
     return None
+
+
+def bytes_cut(path: Path) -> int:
+    """Return how many bytes a published file lacks of what its header counts.
+
+    Only a file that was written in one go, as a publication is, has all it counts: a
+    build file that was killed, or shrunk by DuckDB, counts blocks it does not need.
+    """
+    with duckdb.connect(str(path), read_only=True) as connection:
+        blocks = connection.execute(
+            "select used_blocks * block_size from pragma_database_size()"
+        ).fetchall()[0][0]
+    return max(0, _HEADER_BYTES + blocks - path.stat().st_size)
 
 
 @contextmanager

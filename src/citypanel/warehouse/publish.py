@@ -15,6 +15,8 @@ from citypanel.files import replace
 STORAGE_VERSION = "v1.4.0"
 # Bookkeeping of the run itself: it depends on the clock and stays in the build file.
 UNPUBLISHED_SCHEMAS = ("runs",)
+# What DuckDB says of a file in which blocks are missing or changed; as in end_run.sql.
+_DAMAGE = ("could not read enough bytes", "checksum", "corrupt")
 
 
 def publish(
@@ -95,15 +97,14 @@ def write_ahead_log(path: Path) -> Path:
 
 
 def _remedy(error: Exception, target: Path) -> str:
-    text = str(error)
-    if isinstance(error, OSError) or "space" in text or "permission" in text.lower():
+    if any(words in str(error).lower() for words in _DAMAGE):
         return (
-            f"see that the folder of {target.name} is writable and the disk has room "
-            "for a second copy, then run dbt build again."
+            "the build file is damaged. Remove target/citypanel_build.duckdb and "
+            "target/citypanel_build.duckdb.wal and run dbt build again."
         )
     return (
-        "see that the disk has room for a second copy. Where it has, the build file is "
-        "damaged: remove target/citypanel_build.duckdb and run dbt build again."
+        f"see that the folder of {target.name} is writable and the disk has room "
+        "for a second copy, then run dbt build again."
     )
 
 

@@ -121,7 +121,7 @@ def test_whoever_edits_the_old_file_meanwhile_does_not_spoil_the_new_one(
         (PermissionError(13, "Permission denied"), "folder of published.duckdb is wri"),
         (
             duckdb.IOException("IO Error: Could not read enough bytes from file"),
-            "remove target/citypanel_build.duckdb",
+            "Remove target/citypanel_build.duckdb",
         ),
     ],
 )
