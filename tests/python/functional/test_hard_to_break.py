@@ -242,7 +242,7 @@ def test_an_unusable_build_file_ends_with_a_remedy(workshop, spoil):
     assert code == 1 and "problem  build file" in doctor
     assert workshop.published.read_bytes() == before
     build_file.unlink()
-    result = workshop.dbt("build", "--select", "ref_provinces")
+    result = workshop.dbt("seed", "--select", "ref_provinces")
     assert result.returncode == 0, result.stdout
 
 
@@ -439,3 +439,20 @@ def test_seeds_as_a_spreadsheet_saves_them_load_the_same(workshop):
         for name in names:
             after = connection.execute(sql.format(name)).df()
             pd.testing.assert_frame_equal(after, before[name])
+
+
+@pytest.mark.slow
+def test_a_copied_project_loads_its_own_seeds(workshop, tmp_path):
+    """dbt keeps where a seed was first seen, in a file that is copied with the rest."""
+    result = workshop.dbt("parse", "--no-partial-parse")
+    assert result.returncode == 0, result.stdout
+    copy = workshop.copy(tmp_path / "copy")
+    with workshop.seed("ref_provinces").open("a", encoding="utf-8") as seed:
+        seed.write("999999,他处,Elsewhere,eastern\n")
+    result = copy.dbt("seed", "--select", "ref_provinces")
+    assert result.returncode == 0, result.stdout
+    with duckdb.connect(
+        str(copy.root / "target" / "citypanel_build.duckdb"), read_only=True
+    ) as connection:
+        rows = connection.execute("select count(*) from raw.ref_provinces").fetchall()
+    assert rows == [(31,)]
