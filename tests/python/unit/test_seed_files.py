@@ -6,6 +6,7 @@ import csv
 import io
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -201,3 +202,13 @@ def test_a_file_without_problems_means_one_thing(rows):
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(content):
     seed_problems(content, ["a", "b"])
+
+
+def test_seeds_are_always_rebuilt_in_full(project):
+    """A table kept from a file with other columns would take the next load wrongly."""
+    settings = yaml.safe_load((project / "dbt_project.yml").read_text("utf-8"))
+    assert settings["seeds"]["citypanel"]["+full_refresh"] is True
+    for path in project.glob("seeds/**/*.yml"):
+        for seed in yaml.safe_load(path.read_text("utf-8"))["seeds"]:
+            assert seed["config"].get("full_refresh", True) is True
+            assert set(seed["config"]["column_types"].values()) == {"text"}
