@@ -170,7 +170,10 @@ def find(
     in_use = {
         key: (value, origin)
         for *key, value, origin in zip(
-            *(used[c].tolist() for c in ("city_id", "year", "variable", "value", "origin")),
+            *(
+                used[c].tolist()
+                for c in ("city_id", "year", "variable", "value", "origin")
+            ),
             strict=True,
         )
         for key in [tuple(key)]
@@ -201,7 +204,9 @@ def find(
                 **_names(scope, unit_id, names, province_names),
                 "year": year,
                 "unit": units.get(variable, ""),
-                "used_value": in_use.get(key, NOTHING)[0] if scope == "city" else np.nan,
+                "used_value": in_use.get(key, NOTHING)[0]
+                if scope == "city"
+                else np.nan,
                 "origin": in_use.get(key, NOTHING)[1] if scope == "city" else None,
                 "status": status,
                 "consequence_en": f"{consequences[row['rule']][0]} {where_en}",

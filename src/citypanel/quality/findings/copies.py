@@ -75,7 +75,8 @@ def repeated_values(panel: Panel) -> list[dict[str, object]]:
                         "copied_row",
                         "critical",
                         "all_variables",
-                        f"{len(repeated)} of {len(comparable)} figures of {year} are those "
+                        f"{len(repeated)} of {len(comparable)} figures of {year} are "
+                        f"those "
                         f"of {year - 1}: {', '.join(repeated)}.",
                         f"{year}年可比的{len(comparable)}个指标中有{len(repeated)}个与"
                         f"{year - 1}年相同：{'、'.join(repeated)}。",
@@ -168,7 +169,8 @@ def transposed_digits(panel: Panel) -> list[dict[str, object]]:
                         "warning",
                         series.name,
                         f"{number(values[t])} in {year} has the digits of "
-                        f"{number(usual)}, printed in {n_years} years, in another order.",
+                        f"{number(usual)}, printed in {n_years} years, in another "
+                        f"order.",
                         f"{year}年的{number(values[t])}与{n_years}个年份所载的"
                         f"{number(usual)}数字相同而次序不同。",
                         unit_id=unit,

@@ -30,7 +30,8 @@ def _absent_share(series: Series) -> np.ndarray:
 
 
 def discontinued(panel: Panel) -> list[dict[str, object]]:
-    """Rules discontinued and missing_year: one row a variable and run of empty years."""
+    """Rules discontinued and missing_year: one row a variable and run of empty "
+    "years."""
     rows = []
     for series in panel.yearbook.values():
         absent = _absent_share(series) >= ABSENT_SHARE
@@ -49,16 +50,21 @@ def discontinued(panel: Panel) -> list[dict[str, object]]:
             n_cells = int(np.isfinite(series.values[:, run]).sum())
             n_units = int(_printing(series).sum())
             n_possible = n_units * len(run)
-            what = "in between" if inside else "at the end" if run[0] > last else "first"
+            what = (
+                "in between" if inside else "at the end" if run[0] > last else "first"
+            )
             what_zh = "中间" if inside else "末端" if run[0] > last else "起始"
             rows.append(
                 finding(
                     "missing_year" if inside else "discontinued",
                     "warning",
                     series.name,
-                    f"Nothing is printed {what}, {span}: {n_cells} of {n_possible} cells "
-                    f"have a figure; the series runs from {years[first]} to {years[last]}.",
-                    f"{what_zh}年份{span.replace(' to ', '至')}无数据：{n_possible}个单元格中"
+                    f"Nothing is printed {what}, {span}: {n_cells} of {n_possible} "
+                    f"cells "
+                    f"have a figure; the series runs from {years[first]} to "
+                    f"{years[last]}.",
+                    f"{what_zh}年份{span.replace(' to ', '至')}无数据：{n_possible}个"
+                    f"单元格中"
                     f"仅{n_cells}个有数；该序列自{years[first]}年至{years[last]}年。",
                     scope="study",
                     year=years[run[0]],
@@ -108,11 +114,16 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
             )
             continue
         for t, year in enumerate(panel.years):
-            n_due, n_absent = int(due[:, place, t].sum()), int(absent[:, place, t].sum())
+            n_due, n_absent = (
+                int(due[:, place, t].sum()),
+                int(absent[:, place, t].sum()),
+            )
             if not n_absent:
                 continue
             if n_absent > ROW_SHARE * n_due:
-                empty = [n for n, a in zip(names, absent[:, place, t], strict=True) if a]
+                empty = [
+                    n for n, a in zip(names, absent[:, place, t], strict=True) if a
+                ]
                 rows.append(
                     finding(
                         "missing_row",
@@ -137,9 +148,7 @@ def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
     values = series.values[place]
     printed = np.flatnonzero(np.isfinite(values))
     before, after = printed[printed < t], printed[printed > t]
-    sides = [
-        f"{number(values[i])} ({years[i]})" for i in (*before[-1:], *after[:1])
-    ]
+    sides = [f"{number(values[i])} ({years[i]})" for i in (*before[-1:], *after[:1])]
     n_others = int(np.isfinite(series.values[:, t]).sum())
     return finding(
         "missing_cell",

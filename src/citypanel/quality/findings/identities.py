@@ -143,7 +143,8 @@ def sector_shares(panel: Panel) -> list[dict[str, object]]:
                 name,
                 f"The share of {what_en} in output goes from {100 * share[t]:.1f}% in "
                 f"{year - 1} to {100 * share[t + 1]:.1f}% in {year}.",
-                f"{what_zh}占地区生产总值的比重由{year - 1}年的{100 * share[t]:.1f}%变为"
+                f"{what_zh}占地区生产总值的比重由{year - 1}年的{100 * share[t]:.1f}"
+                f"%变为"
                 f"{year}年的{100 * share[t + 1]:.1f}%。",
                 unit_id=panel.city_ids[place],
                 year=year,
@@ -205,9 +206,12 @@ def nominal_growth(panel: Panel) -> list[dict[str, object]]:
                 "nominal_as_real",
                 "critical",
                 GROWTH,
-                f"In {int(near[:, t].sum())} of {int(both[:, t].sum())} cities the rate of "
-                f"{year} is the growth of nominal output within {NOMINAL_TOLERANCE} points.",
-                f"{year}年{int(both[:, t].sum())}个城市中有{int(near[:, t].sum())}个的增长率"
+                f"In {int(near[:, t].sum())} of {int(both[:, t].sum())} cities the "
+                f"rate of "
+                f"{year} is the growth of nominal output within {NOMINAL_TOLERANCE} "
+                f"points.",
+                f"{year}年{int(both[:, t].sum())}个城市中有{int(near[:, t].sum())}"
+                f"个的增长率"
                 f"与名义增长率相差不超过{NOMINAL_TOLERANCE}个百分点。",
                 scope="study",
                 year=year,
@@ -225,7 +229,8 @@ def nominal_growth(panel: Panel) -> list[dict[str, object]]:
                 "nominal_as_real",
                 "warning",
                 GROWTH,
-                f"{growth:.2f}% in {year} is the city's nominal growth, and prices in the "
+                f"{growth:.2f}% in {year} is the city's nominal growth, and prices in "
+                f"the "
                 f"province changed by {100 * np.expm1(prices[place, t]):+.1f}%.",
                 f"{year}年的{growth:.2f}%等于该市名义增长率，而全省价格变动"
                 f"{100 * np.expm1(prices[place, t]):+.1f}%。",
@@ -263,7 +268,11 @@ def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
         printed = np.flatnonzero(np.isfinite(logs[place]))
         for a, b in zip(printed[:-1], printed[1:], strict=True):
             span = slice(a + 1, b + 1)
-            gap = logs[place, b] - logs[place, a] - np.sum(real[span] + prices[place, span])
+            gap = (
+                logs[place, b]
+                - logs[place, a]
+                - np.sum(real[span] + prices[place, span])
+            )
             is_own = bool(np.isfinite(own[span]).all())
             if np.isfinite(gap):
                 gaps.append((place, a, b, gap, is_own, real[span].sum()))
@@ -370,11 +379,14 @@ def ratios(panel: Panel) -> list[dict[str, object]]:
                     "ratio_out_of_range",
                     "warning",
                     top,
-                    f"{top} over {bottom} is {number(value / base)} in {year}, the median "
-                    f"city has {number(np.exp(centre[t]))}: {abs(z[place, t]):.1f} robust "
+                    f"{top} over {bottom} is {number(value / base)} in {year}, the "
+                    f"median "
+                    f"city has {number(np.exp(centre[t]))}: {abs(z[place, t]):.1f} "
+                    f"robust "
                     f"standard deviations; {n_years} year(s) like it.",
                     f"{year}年{top}与{bottom}之比为{number(value / base)}，城市中位数为"
-                    f"{number(np.exp(centre[t]))}，相差{abs(z[place, t]):.1f}个稳健标准差；"
+                    f"{number(np.exp(centre[t]))}，相差{abs(z[place, t]):.1f}"
+                    f"个稳健标准差；"
                     f"此类年份共{n_years}个。",
                     unit_id=panel.city_ids[place],
                     year=year,
@@ -415,9 +427,11 @@ def investment_ratio(panel: Panel) -> list[dict[str, object]]:
                     "warning",
                     name,
                     f"Investment is {100 * ratio[place, t]:.0f}% of output in "
-                    f"{panel.years[t]}; outside {100 * low:.0f} to {100 * high:.0f}% in "
+                    f"{panel.years[t]}; outside {100 * low:.0f} to {100 * high:.0f}% "
+                    f"in "
                     f"{len(years)} year(s): {', '.join(map(str, years))}.",
-                    f"{panel.years[t]}年投资为地区生产总值的{100 * ratio[place, t]:.0f}%；"
+                    f"{panel.years[t]}年投资为地区生产总值的{100 * ratio[place, t]:.0f}"
+                    f"%；"
                     f"有{len(years)}个年份在{100 * low:.0f}%至{100 * high:.0f}%之外："
                     f"{'、'.join(map(str, years))}。",
                     unit_id=unit,
@@ -448,8 +462,10 @@ def investment_ratio(panel: Panel) -> list[dict[str, object]]:
                 "investment_ratio",
                 "warning",
                 name,
-                f"Investment rises from {100 * ratio[place, t]:.0f}% of output in {year} "
-                f"to {100 * ratio[place, t + span]:.0f}% in {after}, {RISE_FACTOR} times "
+                f"Investment rises from {100 * ratio[place, t]:.0f}% of output in "
+                f"{year} "
+                f"to {100 * ratio[place, t + span]:.0f}% in {after}, {RISE_FACTOR} "
+                f"times "
                 "and more beyond the median city: the level before is not that after.",
                 f"投资占地区生产总值的比重由{year}年的{100 * ratio[place, t]:.0f}%升至"
                 f"{after}年的{100 * ratio[place, t + span]:.0f}%，超出城市中位变动"

@@ -276,7 +276,8 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
                 f"{factor(event.threshold)} against the other cities; the largest is "
                 f"{number(values[a])} in {years[a]} to {number(values[b])} in "
                 f"{years[b]}.",
-                f"有{event.n_jumps}次年度变动相对其他城市超过{factor(event.threshold)}倍，"
+                f"有{event.n_jumps}次年度变动相对其他城市超过{factor(event.threshold)}"
+                f"倍，"
                 f"最大一次由{years[a]}年的{number(values[a])}到{years[b]}年的"
                 f"{number(values[b])}。",
                 unit_id=event.unit,
@@ -295,7 +296,8 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
             "critical" if power else "warning",
             series.name,
             f"{number(values[a])} in {years[a]}, {number(values[b])} in {years[b]}: "
-            f"{percent(jump.size)} beyond the median change of the other cities, and it "
+            f"{percent(jump.size)} beyond the median change of the other cities, and "
+            f"it "
             f"stays{what_en}.",
             f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}："
             f"较其他城市的中位变动偏离{percent(jump.size)}，且此后未恢复{what_zh}。",
@@ -327,7 +329,8 @@ def _departure_rows(event: Departure) -> list[dict[str, object]]:
                 f"{number(values[t])} in {years[t]} is {factor(away)} times what "
                 f"{years[a]} ({number(values[a])}) and {years[b]} "
                 f"({number(values[b])}) lead to expect, {number(expected)}.",
-                f"{years[t]}年为{number(values[t])}，是由{years[a]}年（{number(values[a])}）"
+                f"{years[t]}年为{number(values[t])}，是由{years[a]}年"
+                f"（{number(values[a])}）"
                 f"与{years[b]}年（{number(values[b])}）推得的{number(expected)}的"
                 f"{factor(away)}倍。",
                 unit_id=event.unit,
@@ -381,9 +384,7 @@ def mixed_currency(panel: Panel) -> list[dict[str, object]]:
                     sure = is_near or (near[0] and together)
                     flagged[series.name, low] = "critical" if sure else "warning"
         for (name, low), severity in flagged.items():
-            rows.append(
-                _currency_row(panel.yearbook[name], unit, place, low, severity)
-            )
+            rows.append(_currency_row(panel.yearbook[name], unit, place, low, severity))
     return rows
 
 
@@ -444,7 +445,8 @@ def break_years(panel: Panel) -> list[dict[str, object]]:
                     f"{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%.",
                     f"{year - 1}至{year}年，城市变动偏离共同变动的中位数为"
                     f"{100 * spread[t]:.1f}%，通常年份为{100 * usual:.1f}%；"
-                    f"{many}个城市偏离超过{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%。",
+                    f"{many}"
+                    f"个城市偏离超过{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%。",
                     scope="study",
                     year=year,
                 )
@@ -464,7 +466,9 @@ def drifts(panel: Panel) -> list[dict[str, object]]:
             continue
         logs, changes = series.logs, changes_of(series).own
         whole = np.array([sum(jump.size for jump in row) for row in changes])
-        whole = np.where([len(row) >= MIN_DRIFT_CHANGES for row in changes], whole, np.nan)
+        whole = np.where(
+            [len(row) >= MIN_DRIFT_CHANGES for row in changes], whole, np.nan
+        )
         limit = max(DRIFT_FLOOR, DRIFT_K * sigma(whole))
         for place in np.flatnonzero(np.abs(np.nan_to_num(whole)) > limit):
             row = changes[place]
@@ -481,7 +485,8 @@ def drifts(panel: Panel) -> list[dict[str, object]]:
                     f"{number(values[a])} in {years[a]}, {number(values[b])} in "
                     f"{years[b]}: {percent(whole[place])} beyond the path of the other "
                     "cities, without one jump that explains it.",
-                    f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}："
+                    f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}"
+                    f"："
                     f"较其他城市的路径偏离{percent(whole[place])}，且无单一年份可解释。",
                     unit_id=series.units[place],
                     year=years[b],
@@ -516,7 +521,8 @@ def province_breaks(panel: Panel) -> list[dict[str, object]]:
                         f"{number(values[a])} in {years[a]}, {number(values[b])} in "
                         f"{years[b]}: {percent(np.log(values[b] / values[a]))}, and "
                         f"{percent(jump.size)} beyond the median province.",
-                        f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}："
+                        f"{years[a]}年{number(values[a])}，"
+                        f"{years[b]}年{number(values[b])}："
                         f"变动{percent(np.log(values[b] / values[a]))}，"
                         f"较各省中位变动偏离{percent(jump.size)}。",
                         scope="province",

@@ -52,7 +52,8 @@ def _points(panel: Panel, unit: str, a, b) -> list[dict[str, object]]:
                 "source_disagreement",
                 "warning",
                 GROWTH,
-                f"{a[t]:.2f}% in the yearbook, {b[t]:.2f}% in the province table, {year}.",
+                f"{a[t]:.2f}% in the yearbook, {b[t]:.2f}% in the province table, "
+                f"{year}.",
                 f"{year}年年鉴为{a[t]:.2f}%，分省数据为{b[t]:.2f}%。",
                 unit_id=unit,
                 year=year,
@@ -81,9 +82,11 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
                 "source_disagreement",
                 "warning" if abs(ratio[t]) > CELL_TOLERANCE else "info",
                 name,
-                f"{number(a[t])} in the yearbook and {number(b[t])} in the province table "
+                f"{number(a[t])} in the yearbook and {number(b[t])} in the province "
+                f"table "
                 f"for {year} ({percent(ratio[t])}); more than "
-                f"{100 * LEVEL_TOLERANCE:.0f}% apart in {len(beyond)} of {len(both)} years.",
+                f"{100 * LEVEL_TOLERANCE:.0f}% apart in {len(beyond)} of {len(both)} "
+                f"years.",
                 f"{year}年年鉴为{number(a[t])}，分省数据为{number(b[t])}"
                 f"（{percent(ratio[t])}）；{len(both)}个年份中有{len(beyond)}个相差超过"
                 f"{100 * LEVEL_TOLERANCE:.0f}%。",
@@ -108,7 +111,8 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
                 f"The yearbook over the province table goes from "
                 f"{np.exp(ratio[before]):.2f} in {panel.years[before]} to "
                 f"{np.exp(ratio[t]):.2f} in {year}: one of the two changed its basis.",
-                f"年鉴与分省数据之比由{panel.years[before]}年的{np.exp(ratio[before]):.2f}"
+                f"年鉴与分省数据之比由{panel.years[before]}"
+                f"年的{np.exp(ratio[before]):.2f}"
                 f"变为{year}年的{np.exp(ratio[t]):.2f}：其中之一口径改变。",
                 unit_id=unit,
                 year=year,
@@ -149,10 +153,12 @@ def cities_against_province(panel: Panel) -> list[dict[str, object]]:
                 "cities_exceed_province",
                 "warning",
                 "GDP",
-                f"{names} add up to {number(total[t] / TO_10K)} in {panel.years[t]}, the "
+                f"{names} add up to {number(total[t] / TO_10K)} in {panel.years[t]}, "
+                f"the "
                 f"province table has {number(own[t] / TO_10K)} "
                 f"({100 * (share[t] - 1):+.0f}%); above it in {len(years)} year(s): "
-                f"{', '.join(map(str, years))}. The province table is revised, the cities' "
+                f"{', '.join(map(str, years))}. The province table is revised, the "
+                f"cities' "
                 "figures are not.",
                 f"{panel.years[t]}年{'、'.join(members['city_zh'])}合计"
                 f"{number(total[t] / TO_10K)}，分省数据为{number(own[t] / TO_10K)}"

@@ -173,7 +173,9 @@ def _series(
     for name, rows in frame.groupby("variable", sort=True):
         values = np.full((len(order), len(years)), np.nan)
         at = [place[unit] for unit in rows[key].tolist()]
-        values[at, rows["year"].to_numpy(int) - years[0]] = rows["value"].to_numpy(float)
+        values[at, rows["year"].to_numpy(int) - years[0]] = rows["value"].to_numpy(
+            float
+        )
         series[name] = Series(
             name=name,
             source=rows["source"].iloc[0],

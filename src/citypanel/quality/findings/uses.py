@@ -136,8 +136,9 @@ def as_study(
         controls=usable,
         options=headline,
         other_outputs=dict(
-            variants.loc[variants["variant"] != "headline", ["variant", "real_gdp"]]
-            .itertuples(index=False, name=None)
+            variants.loc[
+                variants["variant"] != "headline", ["variant", "real_gdp"]
+            ].itertuples(index=False, name=None)
         ),
         last_investment={city: int(year) for city, year in last.items()},
         provinces={
@@ -168,11 +169,11 @@ def uses_of_cell(study: Study, city_id: str, year: int, variable: str) -> Use:
     inputs |= {("capital", city_id, y) for y in touched}
     if variable in LABOUR[str(study.options["labour_measure"])]:
         inputs |= {("labour", city_id, y) for y in here}
-    controls = {
-        (name, city_id, y) for name in CONTROLS.get(variable, ()) for y in here
-    }
+    controls = {(name, city_id, y) for name in CONTROLS.get(variable, ()) for y in here}
     if variable == "real_estate_cny_10k":
-        controls |= {("inf", city_id, y) for y in _extended(study, city_id, year, years)}
+        controls |= {
+            ("inf", city_id, y) for y in _extended(study, city_id, year, years)
+        }
     return Use(frozenset(inputs), frozenset(controls), frozenset(variants))
 
 
@@ -196,9 +197,11 @@ def _extended(study: Study, city_id: str, year: int, years) -> list[int]:
     last = study.last_investment.get(city_id)
     if last is None or year < last:
         return []
-    return [y for y in years if y > last] if year == last else [
-        y for y in years if y == year
-    ]
+    return (
+        [y for y in years if y > last]
+        if year == last
+        else [y for y in years if y == year]
+    )
 
 
 def _capital(study, city_id, year, variable, years, later, after) -> list[int]:
@@ -270,18 +273,15 @@ def touches(study: Study, use: Use) -> str:
     inputs = {(c, y) for _, c, y in use.inputs}
     controls = {(name, c, y) for name, c, y in use.controls if (c, y) in sample}
     indices = {
-        (c, t)
-        for c, y in inputs
-        for t in (y, y + 1)
-        if t in study.index_years(c)
+        (c, t) for c, y in inputs for t in (y, y + 1) if t in study.index_years(c)
     }
-    regressed = {
-        (c, y) for name, c, y in controls if name in study.controls
-    }
+    regressed = {(c, y) for name, c, y in controls if name in study.controls}
     places = []
     capital = {(c, y) for name, c, y in use.inputs if name == "capital"}
     if inputs or controls:
-        columns = [COLUMNS[name] for name in INPUTS if name in {n for n, *_ in use.inputs}]
+        columns = [
+            COLUMNS[name] for name in INPUTS if name in {n for n, *_ in use.inputs}
+        ]
         columns += sorted({name for name, *_ in controls})
         places.append(f"fct_city_years: {', '.join(columns)}")
     if capital:
