@@ -10,7 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.quality.findings.tables import Panel, as_panel
+from citypanel.quality.findings.tables import (
+    CELL_COLUMNS,
+    PROVINCE_COLUMNS,
+    Panel,
+    as_panel,
+)
 from citypanel.quality.findings.uses import (
     ALL,
     Study,
@@ -132,14 +137,14 @@ def find(
     Parameters
     ----------
     cells : DataFrame
-        city_id, year, variable, source, unit, value as printed (value in the yearbook's
-        unit), and is_used: whether the reading may be used (not defective, not
-        corrected).
+        city_id, year, variable, source, raw_unit, printed_value (in the yearbook's
+        unit), correction_action, is_usable: every source's reading, and whether it is
+        used as it stands (not defective, neither dropped nor replaced).
     cities : DataFrame
         city_id, city_en, city_zh, province_id, province_en, province_zh,
         is_municipality; one row per city.
     provinces : DataFrame
-        province_id, year, variable, unit, value.
+        province_id, year, indicator, unit, value.
     used : DataFrame
         city_id, year, variable, value, origin: what the warehouse uses.
     sample : DataFrame
@@ -155,15 +160,22 @@ def find(
         is `corrected` and info; one whose cell is in no regression is a step less
         severe.
     """
-    panel = as_panel(cells, cities, provinces)
+    readings = cells.drop(columns="value", errors="ignore").rename(
+        columns={"raw_unit": "unit", "printed_value": "value"}
+    )
+    panel = as_panel(
+        readings.loc[readings["value"].notna(), list(CELL_COLUMNS)],
+        cities,
+        provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
+    )
     study = as_study(sample, variants, used, cities)
     found = detect(panel)
-    unused = {
-        key
-        for key in cells.loc[
-            ~cells["is_used"].astype(bool), ["city_id", "year", "variable", "source"]
-        ].itertuples(index=False, name=None)
-    }
+    set_aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
+    unused = set(
+        cells.loc[set_aside, ["city_id", "year", "variable", "source"]].itertuples(
+            index=False, name=None
+        )
+    )
     names = cities.set_index("city_id").to_dict("index")
     province_names = cities.drop_duplicates("province_id")
     province_names = province_names.set_index("province_id").to_dict("index")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, Series, finding, nanmedian, number
+from citypanel.quality.findings.tables import (
+    Panel,
+    Series,
+    finding,
+    nanmedian,
+    number,
+)
 
-# A series ends, begins or has a hole in a year in which nine cities of ten that print it
-# in another year print nothing.
+# A series ends, begins or has a hole in a year in which nine cities of ten that print
+# it in another year print nothing.
 ABSENT_SHARE = 0.9
 # A hole of single cities inside a year the others print is a cell; half a row is a row.
 ROW_SHARE = 0.5
@@ -164,7 +170,7 @@ def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
 
 
 def rounding(panel: Panel) -> list[dict[str, object]]:
-    """Rule rounded: a variable printed in steps that matter, or in coarser ones at once.
+    """Rule rounded: a variable printed in steps that matter, or in coarser ones.
 
     The step of a year is the largest power of ten that `ROUND_SHARE` of its cells are
     multiples of. Reported where half a step is above `ROUND_ERROR` of the smallest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from citypanel.quality.findings.tables import (
@@ -24,11 +26,11 @@ PARTS = (
 )
 # Rounding of the printed figures: one part in a thousand (2026-11-25).
 PARTS_TOLERANCE = 0.001
-# Printed shares of one city move slowly: four robust standard deviations of their yearly
-# changes, and five percentage points at least.
+# Printed shares of one city move slowly: four robust standard deviations of their
+# yearly changes, and five percentage points at least.
 SHARE_K = 4.0
 SHARE_FLOOR = 0.05
-# Published rates carry one or two decimals: a rate is the nominal one within 0.06 points.
+# Published rates carry one or two decimals: a rate is the nominal one within 0.06.
 NOMINAL_TOLERANCE = 0.06
 # A whole year is defective when nine cities of ten print nominal growth (in 2013 all 73
 # do, in no other year more than 4 in 100; 2026-11-24).
@@ -36,7 +38,7 @@ NOMINAL_SHARE = 0.9
 # In a single city the coincidence counts only where prices moved by this many points.
 NOMINAL_PRICES = 2.0
 # Levels against growth: four robust standard deviations, and five per cent at least;
-# beyond 15 per cent it is critical. The revision of 2019 reaches 50 per cent (2026-11-25).
+# beyond 15 per cent it is critical. The revision of 2019 reaches 40 per cent.
 LEVEL_K = 4.0
 LEVEL_FLOOR = 0.05
 LEVEL_CRITICAL = 0.15
@@ -266,7 +268,7 @@ def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
             other = np.log(panel.province_row("GDPIDX", province_id) / 100)
         real = np.where(np.isfinite(own), own, other)
         printed = np.flatnonzero(np.isfinite(logs[place]))
-        for a, b in zip(printed[:-1], printed[1:], strict=True):
+        for a, b in itertools.pairwise(printed):
             span = slice(a + 1, b + 1)
             gap = (
                 logs[place, b]

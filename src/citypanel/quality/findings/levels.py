@@ -2,15 +2,16 @@
 
 For each variable the log change of a city from its last printed year, less the median
 change of all cities between the same years, is its own change r. A jump is an |r| above
-d = max(FLOOR, K sigma), sigma = 1.4826 median |r - median r| over all cities and years of
-the variable. A jump that a later jump takes back is a departure: the cells between are
-apart from both sides. A jump that stays is a break.
+d = max(FLOOR, K sigma), sigma = 1.4826 median |r - median r| over all cities and years
+of the variable. A jump that a later jump takes back is a departure: the cells between
+are apart from both sides. A jump that stays is a break.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,12 +25,13 @@ from citypanel.quality.findings.tables import (
     percent,
     sigma,
 )
+from citypanel.quality.findings.trade import trade
 
 # Six robust standard deviations: changes of city series have fat tails, and a panel has
 # ten thousand of them; at three a reader would get several hundred rows (2026-11-25).
 K = 6.0
-# No change below 8 per cent is reported, however quiet the series: boundary and register
-# adjustments of that size are common and harmless (2026-11-25).
+# No change below 8 per cent is reported, however quiet the series: adjustments of
+# boundaries and registers of that size are common and harmless (2026-11-25).
 FLOOR = 0.08
 # Above a factor of four a change is a jump in any series: a slip of the decimal point
 # must be seen in a noisy series too.
@@ -45,15 +47,8 @@ MOST_JUMPS = 3
 # A factor counts as a power of ten within 7.8 to 12.8, as two within 1.64 to 2.44.
 TEN_TOLERANCE = 0.25
 TWO_TOLERANCE = 0.20
-# Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
-# (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
-YUAN_PER_DOLLAR = 6.6
-CURRENCY_TOLERANCE = 0.25
-# A partner cell of the same row moves the same way by more than this factor.
-PARTNER_FACTOR = 1.5
-TRADE = ("imports_cny_10k", "exports_cny_10k")
 # A year is a break of the whole series where the median own change is twice that of an
-# ordinary year and above two per cent: in 2019, the census, it is four times (2026-11-25).
+# ordinary year and above two per cent: in 2019, the census, it is four times that.
 BREAK_RATIO = 2.0
 BREAK_FLOOR = 0.02
 # A drift is three robust standard deviations over the whole span, and a fifth at least.
@@ -117,7 +112,7 @@ class Changes:
     threshold: float
 
 
-@cache
+@lru_cache(maxsize=64)
 def changes_of(series: Series) -> Changes:
     """Common path, own changes and threshold of a series."""
     path = common_path(series)
@@ -143,7 +138,7 @@ def own_changes(series: Series, path: np.ndarray) -> list[list[Jump]]:
         changes.append(
             [
                 Jump(a, b, logs[b] - logs[a] - (path[b] - path[a]))
-                for a, b in zip(printed[:-1], printed[1:], strict=True)
+                for a, b in itertools.pairwise(printed)
                 if b - a <= LONGEST_GAP + 1
             ]
         )
@@ -224,9 +219,7 @@ def power_of_ten(size: float) -> int | None:
     return power if power and near else None
 
 
-def _kind(size: float, name: str) -> str:
-    if name in TRADE and abs(abs(size) - np.log(YUAN_PER_DOLLAR)) <= CURRENCY_TOLERANCE:
-        return "mixed_currency"
+def _kind(size: float) -> str:
     if power_of_ten(size):
         return "power_of_ten"
     if abs(abs(size) - np.log(2)) <= TWO_TOLERANCE:
@@ -237,11 +230,9 @@ def _kind(size: float, name: str) -> str:
 def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
     """Rules power_of_ten, halved_or_doubled, leaves_and_returns, level_break, erratic.
 
-    Cells of imports and exports that `mixed_currency` explains are left to it.
+    Changes of imports and exports that `trade` explains are left to it.
     """
-    explained = {
-        (row["unit_id"], row["variable"], row["year"]) for row in mixed_currency(panel)
-    }
+    explained = {(row["unit_id"], row["variable"], row["year"]) for row in trade(panel)}
     revised = {(row["variable"], row["year"]) for row in break_years(panel)}
     rows = []
     for series in panel.yearbook.values():
@@ -249,12 +240,14 @@ def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
             continue
         for event in apart(series):
             for row in _rows(event):
-                key = (row["unit_id"], row["variable"], row["year"])
-                pair = {(*key[:2], y) for y in (key[2], (key[2] or 0) - 1)}
-                if series.name in TRADE and explained & pair:
+                unit, name, year = row["unit_id"], row["variable"], row["year"]
+                if year is not None and explained & {
+                    (unit, name, year),
+                    (unit, name, year - 1),
+                }:
                     continue
                 # The break of the whole series is a row of its own.
-                if row["rule"] == "level_break" and key[1:] in revised:
+                if row["rule"] == "level_break" and (name, year) in revised:
                     row["severity"] = "info"
                 rows.append(row)
     return rows
@@ -313,9 +306,7 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
 def _departure_rows(event: Departure) -> list[dict[str, object]]:
     series, years = event.series, event.series.years
     values = series.row(event.unit)
-    rule = _kind(event.size, series.name)
-    if rule == "mixed_currency":  # `mixed_currency` reads imports and exports together
-        rule = "leaves_and_returns"
+    rule = _kind(event.size)
     a, b = event.before, event.after
     rows = []
     for t in event.cells:
@@ -343,78 +334,11 @@ def _departure_rows(event: Departure) -> list[dict[str, object]]:
     return rows
 
 
-def mixed_currency(panel: Panel) -> list[dict[str, object]]:
-    """Trade in US dollars under a header of yuan.
-
-    Between two years a city's imports plus exports (where both move the same way), or
-    one of them, change by the exchange rate within `CURRENCY_TOLERANCE` in logarithms:
-    the smaller figure is in dollars. The other of the two in the same row is flagged too
-    where it moves the same way by more than `PARTNER_FACTOR`.
-    """
-    if not all(name in panel.yearbook for name in TRADE):
-        return []
-    both = [panel.yearbook[name] for name in TRADE]
-    rate = np.log(YUAN_PER_DOLLAR)
-    rows = []
-    with np.errstate(invalid="ignore", divide="ignore"):
-        logs = [series.logs for series in both]
-        total = np.log(both[0].values + both[1].values)
-    for place, unit in enumerate(panel.city_ids):
-        flagged: dict[tuple[str, int], str] = {}
-        printed = np.flatnonzero(np.isfinite(total[place]))
-        for a, b in zip(printed[:-1], printed[1:], strict=True):
-            changes = [log[place, b] - log[place, a] for log in logs]
-            whole = total[place, b] - total[place, a]
-            near = [
-                abs(abs(change) - rate) <= CURRENCY_TOLERANCE
-                for change in [whole, *changes]
-            ]
-            if not any(near):
-                continue
-            together = changes[0] * changes[1] > 0
-            decisive = whole if near[0] and together else None
-            for change, is_near in zip(changes, near[1:], strict=True):
-                if decisive is None and is_near:
-                    decisive = change
-            if decisive is None:
-                continue
-            low = b if decisive < 0 else a
-            for series, change, is_near in zip(both, changes, near[1:], strict=True):
-                if np.sign(decisive) * change > np.log(PARTNER_FACTOR):
-                    sure = is_near or (near[0] and together)
-                    flagged[series.name, low] = "critical" if sure else "warning"
-        for (name, low), severity in flagged.items():
-            rows.append(_currency_row(panel.yearbook[name], unit, place, low, severity))
-    return rows
-
-
-def _currency_row(series, unit, place, low, severity) -> dict[str, object]:
-    values, years = series.values[place], series.years
-    printed = np.flatnonzero(np.isfinite(values))
-    near = min((t for t in printed if t != low), key=lambda t: (abs(t - low), -t))
-    ratio = values[near] / values[low]
-    return finding(
-        "mixed_currency",
-        severity,
-        series.name,
-        f"{number(values[low])} in {years[low]} against {number(values[near])} in "
-        f"{years[near]}: a factor of {ratio:.2f}, the yuan price of a dollar is about "
-        f"{YUAN_PER_DOLLAR}; the header says {series.unit}.",
-        f"{years[low]}年{number(values[low])}，{years[near]}年{number(values[near])}，"
-        f"相差{ratio:.2f}倍，而美元汇率约为{YUAN_PER_DOLLAR}；表头单位为{series.unit}。",
-        unit_id=unit,
-        year=years[low],
-        value=values[low],
-        low=values[near] * np.exp(-2 * CURRENCY_TOLERANCE),
-        high=values[near] * np.exp(2 * CURRENCY_TOLERANCE),
-    )
-
-
 def break_years(panel: Panel) -> list[dict[str, object]]:
     """Years in which a whole variable breaks: census revisions, changed coverage.
 
-    A year's median |own change| is `BREAK_RATIO` times that of the median year and above
-    `BREAK_FLOOR`.
+    A year's median |own change| is `BREAK_RATIO` times that of the median year, and
+    above `BREAK_FLOOR`.
     """
     rows = []
     for series in panel.yearbook.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from citypanel.quality.findings.tables import Panel, finding, number, percent
@@ -97,7 +99,7 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
                 high=b[t] * np.exp(LEVEL_TOLERANCE),
             )
         )
-    for before, t in zip(both[:-1], both[1:], strict=True):
+    for before, t in itertools.pairwise(both):
         change = ratio[t] - ratio[before]
         if abs(change) <= CELL_TOLERANCE:
             continue
@@ -125,7 +127,7 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
 
 
 def cities_against_province(panel: Panel) -> list[dict[str, object]]:
-    """Rule cities_exceed_province: cities of the panel add up to more than the province.
+    """Rule cities_exceed_province: cities add up to more than their province.
 
     Output of the panel's cities in a province, those printed that year, is above the
     province's. One row a province, for the year of the largest excess. A municipality,

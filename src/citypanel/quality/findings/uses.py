@@ -242,12 +242,15 @@ def uses_of_province(study: Study, province_id: str, year: int, variable: str) -
             and study.options["investment_deflator"] == "province_investment_price"
         ):
             inputs |= {("capital", city_id, y) for y in later}
-        if variable == "FAI" and (
-            study.municipality[city_id]
-            or study.options["fai_extension"] == "province_then_real_estate"
+        if (
+            variable == "FAI"
+            and (
+                study.municipality[city_id]
+                or study.options["fai_extension"] == "province_then_real_estate"
+            )
+            and year >= study.last_investment.get(city_id, 10**4)
         ):
-            if year >= study.last_investment.get(city_id, 10**4):
-                inputs |= {("capital", city_id, y) for y in later}
+            inputs |= {("capital", city_id, y) for y in later}
     return Use(frozenset(inputs), frozenset(), frozenset(variants))
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from citypanel.quality.findings import copies, coverage, identities, levels, sources
+from citypanel.quality.findings import (
+    copies,
+    coverage,
+    identities,
+    levels,
+    sources,
+    trade,
+)
 from citypanel.quality.findings.tables import Panel
 
 
@@ -76,7 +83,7 @@ RULES = (
     ),
     Rule(
         "mixed_currency",
-        levels.mixed_currency,
+        trade.trade,
         "city",
         "US dollars under a header of yuan",
         "人民币表头下的美元数据",
@@ -85,6 +92,20 @@ RULES = (
         "进口、出口或两者在两年间按汇率（6.6，误差约四分之一）变动：较小者为美元数。",
         "Trade of the year is about a seventh of what it was.",
         "当年贸易额约为实际的七分之一。",
+    ),
+    Rule(
+        "total_in_part",
+        trade.trade,
+        "city",
+        "Total in the column of a part",
+        "分项列中的合计数",
+        "Imports (or exports) are 1.8 times a neighbouring year's and more, and less "
+        "the "
+        "other column of the row they are that year's within a fourth.",
+        "进口（或出口）为相邻年份的1.8倍以上，减去同行另一列后与相邻年份"
+        "相差不超过约四分之一。",
+        "Trade of the year is counted nearly twice.",
+        "当年贸易额被近乎重复计算。",
     ),
     Rule(
         "halved_or_doubled",
