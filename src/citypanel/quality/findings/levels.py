@@ -27,9 +27,9 @@ from citypanel.quality.findings.tables import (
 )
 from citypanel.quality.findings.trade import trade
 
-# Six robust standard deviations: changes of city series have fat tails, and a panel has
+# Seven robust standard deviations: changes of city series have fat tails, and a panel has
 # ten thousand of them; at three a reader would get several hundred rows (2026-11-25).
-K = 6.0
+K = 7.0
 # No change below 8 per cent is reported, however quiet the series: adjustments of
 # boundaries and registers of that size are common and harmless (2026-11-25).
 FLOOR = 0.08
@@ -51,9 +51,8 @@ TWO_TOLERANCE = 0.20
 # ordinary year and above two per cent: in 2019, the census, it is four times that.
 BREAK_RATIO = 2.0
 BREAK_FLOOR = 0.02
-# A drift is three robust standard deviations over the whole span, and a fifth at least.
-DRIFT_K = 3.0
-DRIFT_FLOOR = 0.2
+# A drift adds up to 15 per cent at least.
+DRIFT_FLOOR = 0.15
 MIN_DRIFT_CHANGES = 5
 # Percentages and quotients of other columns have rules of their own.
 NOT_LEVELS = ("gdp_growth_pct", "density_persons_per_km2", "GDPIDX", "FAIPI")
@@ -381,37 +380,39 @@ def break_years(panel: Panel) -> list[dict[str, object]]:
 def drifts(panel: Panel) -> list[dict[str, object]]:
     """Series that leave their peers little by little, without one large jump.
 
-    The own change from the first to the last printed year is above
-    max(`DRIFT_FLOOR`, `DRIFT_K` sigma), and no single year makes half of it.
+    The own change from the first to the last printed year, n changes later, is above
+    max(`DRIFT_FLOOR`, K sigma sqrt(n)), what a random walk of the series' own changes
+    does not reach, and no single year makes half of it.
     """
     rows = []
     for series in panel.yearbook.values():
         if series.name in NOT_LEVELS:
             continue
         logs, changes = series.logs, changes_of(series).own
-        whole = np.array([sum(jump.size for jump in row) for row in changes])
-        whole = np.where(
-            [len(row) >= MIN_DRIFT_CHANGES for row in changes], whole, np.nan
-        )
-        limit = max(DRIFT_FLOOR, DRIFT_K * sigma(whole))
-        for place in np.flatnonzero(np.abs(np.nan_to_num(whole)) > limit):
-            row = changes[place]
-            if max(abs(jump.size) for jump in row) > abs(whole[place]) / 2:
+        spread = sigma(np.array([jump.size for row in changes for jump in row]))
+        for place, row in enumerate(changes):
+            if len(row) < MIN_DRIFT_CHANGES:
+                continue
+            whole = sum(jump.size for jump in row)
+            limit = max(DRIFT_FLOOR, K * spread * np.sqrt(len(row)))
+            if abs(whole) <= limit:
+                continue
+            if max(abs(jump.size) for jump in row) > abs(whole) / 2:
                 continue
             a, b = row[0].before, row[-1].at
             values, years = series.values[place], series.years
-            expected = np.exp(logs[place, b] - whole[place])
+            expected = np.exp(logs[place, b] - whole)
             rows.append(
                 finding(
                     "drift",
                     "info",
                     series.name,
                     f"{number(values[a])} in {years[a]}, {number(values[b])} in "
-                    f"{years[b]}: {percent(whole[place])} beyond the path of the other "
+                    f"{years[b]}: {percent(whole)} beyond the path of the other "
                     "cities, without one jump that explains it.",
                     f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}"
                     f"："
-                    f"较其他城市的路径偏离{percent(whole[place])}，且无单一年份可解释。",
+                    f"较其他城市的路径偏离{percent(whole)}，且无单一年份可解释。",
                     unit_id=series.units[place],
                     year=years[b],
                     value=values[b],

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, finding, number
+from citypanel.quality.findings.tables import Panel, finding, number, sigma
 
 # Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
 # (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
@@ -16,9 +16,11 @@ CURRENCY_TOLERANCE = 0.25
 PARTNER_FACTOR = 1.5
 TRADE = ("imports_cny_10k", "exports_cny_10k")
 # The total of both stands in one column: less the other it is the neighbouring year's
-# figure within a fourth, while the other column is steady within a fourth.
+# figure within a fourth, while the other column is steady within a fourth. The jump is
+# a factor of 1.8 and four robust standard deviations of the column's changes.
 TOTAL_TOLERANCE = 0.25
 TOTAL_FACTOR = 1.8
+TOTAL_K = 4.0
 
 
 def trade(panel: Panel) -> list[dict[str, object]]:
@@ -38,14 +40,16 @@ def trade(panel: Panel) -> list[dict[str, object]]:
 def total_in_part(panel: Panel) -> list[dict[str, object]]:
     """Imports and exports together in the column of one of them.
 
-    A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and more, A_s - B_s is A_t
-    within `TOTAL_TOLERANCE` in logarithms, and so is B_s of B_t.
+    A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and more (and beyond `TOTAL_K`
+    sigma), A_s - B_s is A_t within `TOTAL_TOLERANCE` in logarithms, and so is B_s of B_t.
     """
     if not all(name in panel.yearbook for name in TRADE):
         return []
     rows = []
     for name, other_name in (TRADE, TRADE[::-1]):
         series, other = panel.yearbook[name], panel.yearbook[other_name]
+        spread = sigma(np.diff(series.logs, axis=1))
+        jump = max(TOTAL_FACTOR, np.exp(TOTAL_K * spread))
         for place, unit in enumerate(panel.city_ids):
             a, b = series.values[place], other.values[place]
             printed = np.flatnonzero((a > 0) & (b > 0))
@@ -53,7 +57,7 @@ def total_in_part(panel: Panel) -> list[dict[str, object]]:
                 for s, t in ((before, after), (after, before)):
                     rest = a[s] - b[s]
                     if (
-                        a[s] < TOTAL_FACTOR * a[t]
+                        a[s] < jump * a[t]
                         or rest <= 0
                         or abs(np.log(rest / a[t])) > TOTAL_TOLERANCE
                         or abs(np.log(b[s] / b[t])) > TOTAL_TOLERANCE
