@@ -27,8 +27,8 @@ from citypanel.quality.findings.tables import (
 )
 from citypanel.quality.findings.trade import trade
 
-# Seven robust standard deviations: changes of city series have fat tails, and a panel has
-# ten thousand of them; at three a reader would get several hundred rows (2026-11-25).
+# Seven robust standard deviations: changes of city series have fat tails and a panel
+# has ten thousand of them; at three a reader would get hundreds of rows (2026-11-25).
 K = 7.0
 # No change below 8 per cent is reported, however quiet the series: adjustments of
 # boundaries and registers of that size are common and harmless (2026-11-25).
@@ -104,39 +104,44 @@ class Erratic:
 
 @dataclass(frozen=True)
 class Changes:
-    """A variable's common path, every unit's own changes, and what counts as a jump."""
+    """A variable's common growth, every unit's own changes, and what counts as a jump.
 
-    path: np.ndarray
+    common : (T, T) array
+        Median log change of the units that print both years, row to column.
+    """
+
+    common: np.ndarray
     own: list[list[Jump]]
     threshold: float
 
 
 @lru_cache(maxsize=64)
 def changes_of(series: Series) -> Changes:
-    """Common path, own changes and threshold of a series."""
-    path = common_path(series)
-    own = own_changes(series, path)
-    return Changes(path, own, threshold(own))
+    """Common growth, own changes and threshold of a series."""
+    common = common_growth(series)
+    own = own_changes(series, common)
+    return Changes(common, own, threshold(own))
 
 
-def common_path(series: Series) -> np.ndarray:
-    """Cumulative median log change of all units, 0 in the first year; shape (T,).
+def common_growth(series: Series) -> np.ndarray:
+    """Median log change from year s to year t of the units that print both; (T, T).
 
-    A year for which no unit has both figures adds nothing.
+    Not the sum of yearly medians: where a whole year is missing, growth across it is that
+    of the years on either side. 0 where no unit prints both.
     """
-    changes = np.diff(series.logs, axis=1)
-    medians = nanmedian(changes) if changes.size else np.zeros(0)
-    return np.concatenate([[0.0], np.cumsum(np.nan_to_num(medians))])
+    logs = series.logs
+    changes = logs[:, None, :] - logs[:, :, None]
+    return np.nan_to_num(nanmedian(changes))
 
 
-def own_changes(series: Series, path: np.ndarray) -> list[list[Jump]]:
+def own_changes(series: Series, common: np.ndarray) -> list[list[Jump]]:
     """Every unit's own changes between printed years, jumps or not."""
     changes = []
     for logs in series.logs:
         printed = np.flatnonzero(np.isfinite(logs))
         changes.append(
             [
-                Jump(a, b, logs[b] - logs[a] - (path[b] - path[a]))
+                Jump(a, b, logs[b] - logs[a] - common[a, b])
                 for a, b in itertools.pairwise(printed)
                 if b - a <= LONGEST_GAP + 1
             ]
@@ -153,7 +158,7 @@ def threshold(changes: list[list[Jump]]) -> float:
 def apart(series: Series) -> list[Departure | Break | Erratic]:
     """Departures, breaks and erratic series of one variable."""
     changes = changes_of(series)
-    path, limit = changes.path, changes.threshold
+    common, limit = changes.common, changes.threshold
     found: list[Departure | Break | Erratic] = []
     for place, row in enumerate(changes.own):
         unit, logs = series.units[place], series.logs[place]
@@ -166,16 +171,16 @@ def apart(series: Series) -> list[Departure | Break | Erratic]:
         for number_, jump in enumerate(jumps):
             if number_ in taken:
                 continue
-            back = _taken_back(jumps, number_, logs, path, series)
+            back = _taken_back(jumps, number_, logs, common)
             if back is None:
                 found.append(Break(series, unit, jump, limit))
                 continue
             taken.add(back)
-            found.append(_departure(series, place, jump, jumps[back], path, limit))
+            found.append(_departure(series, place, jump, jumps[back], common, limit))
     return found
 
 
-def _taken_back(jumps, number_, logs, path, series) -> int | None:
+def _taken_back(jumps, number_, logs, common) -> int | None:
     """The jump after this one that takes it back, if there is one."""
     jump = jumps[number_]
     if number_ + 1 >= len(jumps):
@@ -185,26 +190,24 @@ def _taken_back(jumps, number_, logs, path, series) -> int | None:
         return None
     if later.before - jump.at + 1 > LONGEST_RUN:
         return None
-    left = (logs[later.at] - path[later.at]) - (logs[jump.before] - path[jump.before])
+    left = logs[later.at] - logs[jump.before] - common[jump.before, later.at]
     smaller = min(abs(jump.size), abs(later.size))
     return number_ + 1 if abs(left) <= LEFT_OVER * smaller else None
 
 
-def _departure(series, place, jump, back, path, limit) -> Departure:
+def _departure(series, place, jump, back, common, limit) -> Departure:
     logs = series.logs[place]
+    a, b = jump.before, back.at
     cells = [t for t in range(jump.at, back.before + 1) if np.isfinite(logs[t])]
-    start, end = logs[jump.before] - path[jump.before], logs[back.at] - path[back.at]
-    span = back.at - jump.before
-    expected = {
-        t: start + (end - start) * (t - jump.before) / span + path[t] for t in cells
-    }
+    drift = logs[b] - logs[a] - common[a, b]
+    expected = {t: logs[a] + common[a, t] + drift * (t - a) / (b - a) for t in cells}
     size = float(np.mean([logs[t] - expected[t] for t in cells]))
     return Departure(
         series=series,
         unit=series.units[place],
         cells=cells,
-        before=jump.before,
-        after=back.at,
+        before=a,
+        after=b,
         size=size,
         threshold=limit,
         expected=expected,

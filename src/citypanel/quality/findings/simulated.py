@@ -237,11 +237,15 @@ def _provinces(gdp, prices, province, years, rng) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Defect:
-    """A planted defect: the cells it spoils and the rules that may name it."""
+    """A planted defect: the cells it spoils and the rules that may name it.
+
+    A rule about several columns names one of them: `also` lists the unspoiled ones.
+    """
 
     kind: str
     rules: tuple[str, ...]
     values: dict[tuple[str, int, str], float]
+    also: tuple[str, ...] = ("all_variables",)
 
 
 def plant(panel: Simulated, kind: str, *, rng: np.random.Generator) -> Defect:
@@ -342,11 +346,12 @@ def _dollars(panel, rng, city, year) -> Defect:
 
 
 def _total(panel, rng, city, year) -> Defect:
-    parts = [panel.value(city, year, f"{n}_cny_10k") for n in ("imports", "exports")]
+    parts = {n: panel.value(city, year, f"{n}_cny_10k") for n in ("imports", "exports")}
+    smaller = min(parts, key=parts.get)
     return Defect(
         "total_in_part",
         ("total_in_part",),
-        {(city, year, "imports_cny_10k"): sum(parts)},
+        {(city, year, f"{smaller}_cny_10k"): sum(parts.values())},
     )
 
 
@@ -397,6 +402,7 @@ def _parts(panel, rng, city, year) -> Defect:
         "parts_exceed_whole",
         ("parts_exceed_whole",),
         {(city, year, "tertiary_cny_10k"): np.round(0.75 * gdp)},
+        also=("gdp_cny_10k",),
     )
 
 

@@ -101,7 +101,7 @@ RULES = (
         "分项列中的合计数",
         "Imports (or exports) are 1.8 times a neighbouring year's and more, and less "
         "the "
-        "other column of the row they are that year's within a fourth.",
+        "other column of the row they are that year's within a fifth.",
         "进口（或出口）为相邻年份的1.8倍以上，减去同行另一列后与相邻年份"
         "相差不超过约四分之一。",
         "Trade of the year is counted nearly twice.",
