@@ -44,7 +44,20 @@ REQUIRED = ("series_id", "series_name", "frequency", "unit", "source")
 # What the warehouse takes: the quantity an indicator has to be in.
 INDICATORS = {"GDP": "CNY", "FAI": "CNY", "GDPIDX": "percent", "FAIPI": "percent"}
 INDEX_UNIT = "Prev Year=100"
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+MONTHS = [
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+]
 
 
 @dataclass
@@ -93,14 +106,18 @@ def read_series(
             if (first := _first_date(sheet)) is not None
         ]
         if isinstance(spec.sheet, str):
-            blocks = [(sheet, first) for sheet, first in blocks if sheet.name == spec.sheet]
+            blocks = [
+                (sheet, first) for sheet, first in blocks if sheet.name == spec.sheet
+            ]
         if not blocks:
             problems.append(
                 f"{file.path.name}: no column of dates below a block of metadata was found"
             )
             continue
         for sheet, first in blocks:
-            _read_block(sheet, first, reading, problems, provinces=provinces, units=units)
+            _read_block(
+                sheet, first, reading, problems, provinces=provinces, units=units
+            )
         reading.rows_by_file[file.path.name] = len(reading.observations) - before
     if not problems and not reading.metadata:
         problems.append(
@@ -201,14 +218,13 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     width = max(len(row) for row in sheet.rows[: first + 1])
 
     for column in range(1, width):
-        fields = {
-            name: _text(sheet, row, column)
-            for name, row in rows_of.items()
-        }
+        fields = {name: _text(sheet, row, column) for name, row in rows_of.items()}
         series_id, name = fields["series_id"], fields["series_name"]
         if not series_id and not name:
             continue
-        rule, province = _rule_of(name, fields.get("region", ""), reading.spec, provinces)
+        rule, province = _rule_of(
+            name, fields.get("region", ""), reading.spec, provinces
+        )
         if rule is None:
             reading.unmapped.append(name or series_id)
             continue
@@ -235,8 +251,10 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
         unit = fields["unit"]
         right = INDICATORS[rule.indicator]
         known = [name for name in units.names if units.quantity(name) == right]
-        if unit not in units.names or units.quantity(unit) != right or (
-            right == "percent" and not units.same(unit, INDEX_UNIT)
+        if (
+            unit not in units.names
+            or units.quantity(unit) != right
+            or (right == "percent" and not units.same(unit, INDEX_UNIT))
         ):
             wanted = [INDEX_UNIT] if right == "percent" else known
             report(
@@ -372,7 +390,9 @@ def merge_series(
                 "seeds of seeds/ceic first and import it anew",
             )
         )
-    measured = {(row["indicator"], row["province_id"]): key for key, row in held.items()}
+    measured = {
+        (row["indicator"], row["province_id"]): key for key, row in held.items()
+    }
     rivals = {
         series_id: measured[row["indicator"], row["province_id"]]
         for series_id, row in reading.metadata.items()
@@ -433,7 +453,9 @@ def tell(reading: SeriesReading) -> str:
             f"  {series_id}: {row['series_name']} -> {row['indicator']} of {row['region']}, "
             f"in {row['unit']}, {row['first_obs_date'][:4]} to {row['last_obs_date'][:4]}"
         )
-    lines.append(f"Series not taken ({len(reading.unmapped)}): {_few(reading.unmapped)}")
+    lines.append(
+        f"Series not taken ({len(reading.unmapped)}): {_few(reading.unmapped)}"
+    )
     labels = sorted(set(reading.skipped_labels))
     lines.append(f"Rows of metadata not kept ({len(labels)}): {_few(labels)}")
     return "\n".join(lines)

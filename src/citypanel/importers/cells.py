@@ -68,7 +68,9 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}, " + (f"sheet {self.sheet}, " if self.sheet else "")
-        place += f"cell {self.cell}" + (f", column {self.column}" if self.column else "")
+        place += f"cell {self.cell}" + (
+            f", column {self.column}" if self.column else ""
+        )
         return f"{place}, value {printed(self.value)}: {self.why}"
 
 

@@ -153,7 +153,9 @@ def decode(content: bytes, *, name: str) -> tuple[str, str]:
     raise _undecodable(name, content, broken, "UTF-8")
 
 
-def _undecodable(name: str, content: bytes, offset: int, encoding: str) -> ImporterError:
+def _undecodable(
+    name: str, content: bytes, offset: int, encoding: str
+) -> ImporterError:
     line = content.count(b"\n", 0, offset) + 1
     shown = content[offset : offset + 4].hex(" ")
     return ImporterError(
@@ -221,7 +223,9 @@ def _check_archive(path: Path, content: bytes) -> None:
         )
     declared = sum(entry.file_size for entry in entries)
     if declared > LARGEST_UNPACKED:
-        raise _bomb(path, f"{declared:,} bytes unpacked, more than {LARGEST_UNPACKED:,}")
+        raise _bomb(
+            path, f"{declared:,} bytes unpacked, more than {LARGEST_UNPACKED:,}"
+        )
     unpacked = 0
     for entry in entries:
         _check_ratio(path, entry, entry.file_size)
@@ -290,7 +294,9 @@ def _workbook(path: Path, content: bytes) -> list[Sheet]:
                 sheet = workbook.get_sheet_by_name(meta.name)
                 height, width = sheet.total_height, sheet.total_width
                 if height * width > MOST_CELLS:
-                    raise _bomb(path, f"sheet {meta.name}: {height:,} by {width:,} cells")
+                    raise _bomb(
+                        path, f"sheet {meta.name}: {height:,} by {width:,} cells"
+                    )
                 sheets.append(
                     Sheet(
                         file=path.name,

@@ -131,7 +131,9 @@ def read_headers(
     columns = list(zip(*rows, strict=True)) if rows else []
     headers = []
     for column, parts in enumerate(columns):
-        distinct = [part for i, part in enumerate(parts) if part and part not in parts[:i]]
+        distinct = [
+            part for i, part in enumerate(parts) if part and part not in parts[:i]
+        ]
         if distinct:
             headers.append(take_apart(column, distinct, units))
     return headers

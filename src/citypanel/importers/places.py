@@ -75,7 +75,9 @@ class Gazetteer:
                 self.old_codes[row["old_code"]] = dict(row)
         self._found: dict[tuple[str, str, str], Match] = {}
 
-    def find(self, *, code: object = "", name: object = "", province: object = "") -> Match:
+    def find(
+        self, *, code: object = "", name: object = "", province: object = ""
+    ) -> Match:
         """The city of a row; the code decides, and must not contradict the name.
 
         Returns

@@ -235,7 +235,9 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
     """What was understood of a roster."""
     cities = [name for name, match in reading.matches.items() if match.city_id]
     outside = [
-        name for name, m in reading.matches.items() if not m.city_id and m.how != "unknown"
+        name
+        for name, m in reading.matches.items()
+        if not m.city_id and m.how != "unknown"
     ]
     unknown = [
         f"{name} ({match.remark})"
@@ -263,7 +265,9 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
     ]
     lines.append(f"Units outside the study ({len(outside)}): {_few(outside)}")
     if unknown:
-        lines.append(f"Not known, kept outside the study ({len(unknown)}): {_few(unknown)}")
+        lines.append(
+            f"Not known, kept outside the study ({len(unknown)}): {_few(unknown)}"
+        )
     lines.append(f"Columns not mapped ({len(reading.unmapped)}): "
                  + _few([printed(name)[1:-1] for name in reading.unmapped]))  # fmt: skip
     return "\n".join(lines)

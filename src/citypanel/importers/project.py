@@ -143,9 +143,7 @@ def find_spec(
     if kind == "ceic" and len(specs) == 1:
         return specs[0]
     fitting = [
-        spec
-        for spec in specs
-        if all(_fits(spec, file, reference) for file in files)
+        spec for spec in specs if all(_fits(spec, file, reference) for file in files)
     ]
     if len(fitting) == 1:
         return fitting[0]
@@ -456,7 +454,9 @@ def _source_name(name: str) -> str:
         raise ImporterError(
             describe(
                 f"'{name}' cannot be the name of a source"
-                + (", because it is a shipped one's" if name in SHIPPED_SOURCES else ""),
+                + (
+                    ", because it is a shipped one's" if name in SHIPPED_SOURCES else ""
+                ),
                 consequence=NOTHING_WRITTEN,
                 remedy="give another with --source, of small letters, digits and _",
             )

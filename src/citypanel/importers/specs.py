@@ -180,7 +180,9 @@ def _document(name: str, text: str) -> dict:
     try:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _wrong(name, [f"it is no YAML: {' '.join(str(error).split())}"]) from error
+        raise _wrong(
+            name, [f"it is no YAML: {' '.join(str(error).split())}"]
+        ) from error
     if not isinstance(document, dict):
         raise _wrong(name, ["it holds no entries such as 'kind: yearbook'"])
     return document
@@ -273,7 +275,10 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
                            "zero_is_missing", "required")
         ]  # fmt: skip
         variable = take(entry, "variable", str, "", where)
-        if variable == TO_CORRECT or TO_CORRECT in (entry.get("unit"), entry.get("header")):
+        if variable == TO_CORRECT or TO_CORRECT in (
+            entry.get("unit"),
+            entry.get("header"),
+        ):
             wrong.append(f"{where}'{TO_CORRECT}' waits for you to fill it in")
         elif variable not in variables:
             wrong.append(

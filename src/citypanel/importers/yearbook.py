@@ -29,7 +29,7 @@ from citypanel.importers.headers import (
     stated_unit,
 )
 from citypanel.importers.places import Gazetteer, Match
-from citypanel.importers.specs import Column, Spec
+from citypanel.importers.specs import Column, KnownCell, Spec
 from citypanel.importers.units import Units
 
 CELL_COLUMNS = (
@@ -238,7 +238,9 @@ def _choose(spec: Spec, sheets: Sequence[Sheet], units: Units) -> Sheet | None:
 
 
 def _no_sheet(spec: Spec, file: SourceFile) -> str:
-    wanted = f"sheet {spec.sheet}" if spec.sheet else "a sheet with the spec's key columns"
+    wanted = (
+        f"sheet {spec.sheet}" if spec.sheet else "a sheet with the spec's key columns"
+    )
     names = ", ".join(sheet.name or "(the text itself)" for sheet in file.sheets)
     return f"{file.path.name}: {wanted} is not there; there are: {names}"
 
@@ -272,9 +274,7 @@ def _read_sheet(
                 f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
                 + _near(names, headers)
             )
-    table_unit = stated_unit(
-        sheet, first=spec.first_header_row - 1, units=units.names
-    )
+    table_unit = stated_unit(sheet, first=spec.first_header_row - 1, units=units.names)
     mapped = _map_columns(spec, headers, problems, where, table_unit, units, variables)
     if len(keys) < len(spec.keys):
         return
@@ -296,8 +296,7 @@ def _read_sheet(
     before = len(reading.cells)
     stopped_at = ""
     headings = {
-        column.variable: column.header.text + f" [{column.unit}]"
-        for column in mapped
+        column.variable: column.header.text + f" [{column.unit}]" for column in mapped
     }
 
     def cell_of(row: Sequence[object], key: str) -> object:
@@ -317,6 +316,9 @@ def _read_sheet(
         if lead is None:
             continue
         name, code = clean_text(cell_of(row, "city")), clean_text(cell_of(row, "code"))
+        place = keys.get("city" if name else "code", 0)
+        if (misprint := known.get(address(number, place))) and name == misprint.printed:
+            name = _mended(misprint, reading)
         figures = [
             column
             for column in mapped
@@ -330,19 +332,20 @@ def _read_sheet(
         if spec.stop_at and not stopped_at and normalise(lead).startswith(spec.stop_at):
             stopped_at = address(number, 0)
         if not name and not code:
-            if figures and not stopped_at:
-                first_figure = figures[0].header
+            # Sums over nothing, left below a table, are zeros.
+            orphan = next(
+                (c.header for c in figures if row[c.header.column] not in (0, "0")),
+                None,
+            )
+            if orphan and not stopped_at:
                 report(
-                    number, first_figure.column, row[first_figure.column],
-                    "is a figure in a row without a city", first_figure.text,
+                    number, orphan.column, row[orphan.column],
+                    "is a figure in a row without a city", orphan.text,
                 )  # fmt: skip
             else:
                 reading.n_skipped += 1
             continue
-        match = gazetteer.find(
-            code=code, name=name, province=cell_of(row, "province")
-        )
-        place = keys.get("city" if name else "code", 0)
+        match = gazetteer.find(code=code, name=name, province=cell_of(row, "province"))
         if match.how == "unknown":
             if not figures or stopped_at:
                 reading.n_skipped += 1  # a footnote
@@ -377,8 +380,10 @@ def _read_sheet(
                 f"ends a row of {len(row)} cells where the header has {width}", "",
             )  # fmt: skip
             continue
-        if len(row) > width and any(clean_text(cell) for cell in row[width:]) and (
-            sheet.is_text
+        if (
+            len(row) > width
+            and any(clean_text(cell) for cell in row[width:])
+            and (sheet.is_text)
         ):
             report(
                 number, width, row[width],
@@ -399,7 +404,9 @@ def _read_sheet(
             value = row[position]
             place_of_cell = address(number, position)
             if place_of_cell in known:
-                value = _mend(known[place_of_cell], value, reading, report, number, column)
+                value = _mend(
+                    known[place_of_cell], value, reading, report, number, column
+                )
             figure, problem = read_number(value)
             if problem and column.unit == "%":
                 figure, problem = _percent(value, problem)
@@ -460,7 +467,9 @@ def _map_columns(
     for column in spec.columns:
         found = _candidates(column, headers)
         if len(found) > 1:
-            cells = ", ".join(address(spec.first_header_row - 1, h.column) for h in found)
+            cells = ", ".join(
+                address(spec.first_header_row - 1, h.column) for h in found
+            )
             problems.append(
                 f"{where}: {column.headers[0]} ({column.variable}) stands in several "
                 f"columns: {cells}"
@@ -498,9 +507,7 @@ def _map_columns(
                 continue
             unit, unit_from = column.unit, "spec" if not stated else unit_from
         if not unit:
-            problems.append(
-                f"{place}: neither the header nor the spec says the unit"
-            )
+            problems.append(f"{place}: neither the header nor the spec says the unit")
             continue
         if unit not in units.names:
             problems.append(
@@ -565,6 +572,10 @@ def _mend(known, value, reading, report, number, column) -> object:
             column.header.text,
         )  # fmt: skip
         return ""
+    return _mended(known, reading)
+
+
+def _mended(known: KnownCell, reading: YearbookReading) -> str:
     reading.mended.append(
         f"{known.file} {known.cell}: {printed(known.printed)} read as "
         f"{printed(known.read)} ({known.because})"
@@ -614,6 +625,8 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
         told = name or code
         if match.how == "change":
             told += f" = {city or 'no city of the study'} ({match.remark})"
+        elif match.how == "abolished":
+            told = match.remark
         elif match.remark:
             told += f" ({match.remark})"
         by_how.setdefault(match.how, []).append(told)
@@ -648,7 +661,10 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
 
 def _few(names: Sequence[str], most: int = 12) -> str:
     shown = ", ".join(printed(name, longest=90)[1:-1] for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "") or "none"
+    return (
+        shown + (f" and {len(names) - most} more" if len(names) > most else "")
+        or "none"
+    )
 
 
 @dataclass(frozen=True)
@@ -683,7 +699,8 @@ def compare(
         (variable, city_id, year) to the figure of the shipped seed.
     tolerance : float
         Relative difference up to which two figures agree; half a per cent leaves room
-        for rounding to three digits.
+        for rounding to three digits. Whole numbers of 10,000 persons agree with what
+        rounds to them.
 
     Returns
     -------
@@ -706,10 +723,15 @@ def compare(
 
     def agreeing(values: Iterable[tuple[float, float | None]]) -> tuple[int, int]:
         both = [(a, b) for a, b in values if b is not None]
-        return len(both), sum(abs(a - b) <= tolerance * abs(b) for a, b in both)
+        return len(both), sum(
+            abs(a - b)
+            <= max(tolerance * abs(b), 0.501 if rounded and b % 1 == 0 else 0)
+            for a, b in both
+        )
 
     agreements = []
     for variable, rows in sorted(pairs.items()):
+        rounded = variables[variable] == "10,000 persons"
         n_both, n_agree = agreeing((row[0], row[1]) for row in rows)
         before = agreeing((row[0], row[2]) for row in rows)
         after = agreeing((row[0], row[3]) for row in rows)
