@@ -9,9 +9,11 @@
     references  {column: {to: ref(...), field: ...}}
     labels      {column: {to: ref(...), by: column, field: ..., label: ...}}: the cell
                 must begin with the label that the referenced table has for `by`
+    may_be_empty  whether the table may have no rows (what no import has filled yet)
 -#}
 {% test sound_seed(
-    model, key, columns, required=[], numbers={}, patterns={}, references={}, labels={}
+    model, key, columns, required=[], numbers={}, patterns={}, references={}, labels={},
+    may_be_empty=false
 ) %}
 
 {%- set seed = model.identifier -%}
@@ -104,7 +106,7 @@ with problems as (
     union all
 
     select 'the table has no rows'
-    where not exists (select 1 from {{ model }})
+    where not {{ may_be_empty }} and not exists (select 1 from {{ model }})
     {%- endif %}
 
 ),
