@@ -29,8 +29,15 @@
         "exposure_from": ["approval_year", "next_year", "fraction"],
         "log_base": ["10", "e"],
         "credibility": ["True", "False"],
+        "att_by_region": ["True", "False"],
         "standard_errors": ["xtreg", "reghdfe", "linearmodels", "full"],
     }) }}
+{%- endmacro %}
+
+
+{#- Groups of cities that a study may leave out of its sample, frontier and all. -#}
+{% macro excluded_city_groups() -%}
+    {{ return(["municipalities", "batch_4", "provincial_capitals"]) }}
 {%- endmacro %}
 
 
@@ -93,6 +100,17 @@
     {%- endfor -%}
     {%- do options.update({"treated_batches": batches}) -%}
 
+    {%- set excluded = var("excluded_cities") -%}
+    {%- set permitted = excluded_city_groups() -%}
+    {%- set right = "a list of " ~ permitted | join(", ") ~ "; [] for none" -%}
+    {%- if excluded is string or excluded is mapping or excluded is not sequence -%}
+        {% do wrong_option("excluded_cities", excluded, right) %}
+    {%- endif -%}
+    {%- for group in excluded if group not in permitted -%}
+        {% do wrong_option("excluded_cities", group, right) %}
+    {%- endfor -%}
+    {%- do options.update({"excluded_cities": excluded}) -%}
+
     {%- if options.last_year <= options.first_year -%}
         {% do wrong_option(
             "last_year", options.last_year, "a year after first_year ("
@@ -142,6 +160,7 @@
 {% macro check_option_names() -%}
     {%- set known = permitted_options().keys() | list + [
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
+        "excluded_cities",
         "bootstrap_replications", "inference_draws", "seed",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}

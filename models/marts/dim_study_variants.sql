@@ -24,8 +24,10 @@ with final as (
         exposure_from,
         log_base,
         credibility,
+        att_by_region,
         standard_errors,
         treated_batches,
+        excluded_cities,
 
         ---------- measures
         variant_order,
