@@ -11,6 +11,7 @@ with cells as (
         source,
         raw_unit,
         origin,
+        raw_value,
         yearbook_raw_value,
         province_raw_value,
         value,
@@ -93,6 +94,7 @@ final as (
         end as rule,
 
         ---------- measures
+        raw_value,
         yearbook_raw_value,
         province_raw_value,
         value as reported_value,

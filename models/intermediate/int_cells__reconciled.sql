@@ -24,6 +24,7 @@ sources as (
         year,
         variable,
         source,
+        import_precedence,
         raw_unit,
         raw_value,
         value,
@@ -53,7 +54,7 @@ ranked as (
         sources.raw_unit,
         sources.raw_value,
         sources.value,
-        coalesce(precedence.precedence, 1) as precedence,
+        coalesce(precedence.precedence, sources.import_precedence, 1) as precedence,
     from sources
     left join precedence
         on
@@ -62,7 +63,8 @@ ranked as (
     where sources.value is not null and not sources.is_defective
     qualify row_number() over (
         partition by sources.city_id, sources.year, sources.variable
-        order by coalesce(precedence.precedence, 1), sources.source
+        order by
+            coalesce(precedence.precedence, sources.import_precedence, 1), sources.source
     ) = 1
 
 ),
@@ -75,7 +77,7 @@ readings as (
         variable,
         max(raw_value) filter (where source = 'yearbook') as yearbook_raw_value,
         max(raw_value) filter (where source = 'province') as province_raw_value,
-        bool_or(is_defective) as is_defective,
+        bool_or(is_defective) filter (where source = 'yearbook') as is_defective,
     from sources
     group by city_id, year, variable
 
@@ -94,11 +96,12 @@ final as (
         ranked.raw_unit,
         case
             when ranked.value is null then 'missing'
-            when ranked.precedence = 1 then 'reported'
+            when ranked.precedence <= 1 then 'reported'
             else 'other_source'
         end as origin,
 
         ---------- measures
+        ranked.raw_value,
         readings.yearbook_raw_value,
         readings.province_raw_value,
         ranked.value,

@@ -83,7 +83,8 @@ def run(options: argparse.Namespace) -> None:
             describe(
                 "citypanel import needs to know what to import",
                 consequence="nothing was imported",
-                remedy="citypanel import yearbook|ceic|policy FILE..., citypanel import "
+                remedy="citypanel import yearbook|ceic|policy FILE..., citypanel "
+                "import "
                 "dataverse DOI, or citypanel import --suggest FILE",
             )
         )

@@ -111,7 +111,8 @@ def read_series(
             ]
         if not blocks:
             problems.append(
-                f"{file.path.name}: no column of dates below a block of metadata was found"
+                f"{file.path.name}: no column of dates below a block of metadata was "
+                "found"
             )
             continue
         for sheet, first in blocks:
@@ -131,8 +132,10 @@ def read_series(
                 problems,
                 consequence="deflators would be computed from wrong or missing series; "
                 + NOTHING_WRITTEN,
-                remedy="export again with series in columns and the metadata rows Series "
-                "ID, Frequency, Unit and Source on top; or correct the rules of a spec of "
+                remedy="export again with series in columns and the metadata rows "
+                "Series "
+                "ID, Frequency, Unit and Source on top; or correct the rules of a "
+                "spec of "
                 "your own (docs/how-to/import.md)",
             )
         )
@@ -196,7 +199,8 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     missing = [name for name in REQUIRED if name not in rows_of]
     if missing:
         problems.append(
-            f"{sheet.file}{', sheet ' + sheet.name if sheet.name else ''}: the block of "
+            f"{sheet.file}{', sheet ' + sheet.name if sheet.name else ''}: the block "
+            "of "
             f"metadata has no row {', '.join(missing)}"
         )
         return
@@ -372,7 +376,8 @@ def merge_series(
     """
     held = {row["series_id"]: dict(row) for row in metadata}
     changed = [
-        f"series {series_id} ({row['series_name']}): {what} was {held[series_id][what]}, "
+        f"series {series_id} ({row['series_name']}): {what} was "
+        f"{held[series_id][what]}, "
         f"the file says {row[what]}"
         for series_id, row in reading.metadata.items()
         if series_id in held
@@ -384,9 +389,11 @@ def merge_series(
             describe(
                 "Series have changed what they measure since they were imported",
                 changed,
-                consequence="old and new figures of one series would stand in different "
+                consequence="old and new figures of one series would stand in "
+                "different "
                 "units; " + NOTHING_WRITTEN,
-                remedy="export the series in the unit it had; or take its rows out of both "
+                remedy="export the series in the unit it had; or take its rows out "
+                "of both "
                 "seeds of seeds/ceic first and import it anew",
             )
         )
@@ -403,7 +410,8 @@ def merge_series(
             describe(
                 "The seeds hold other series of the same quantities",
                 [
-                    f"{new} ({reading.metadata[new]['series_name']}) would stand beside "
+                    f"{new} ({reading.metadata[new]['series_name']}) would stand "
+                    "beside "
                     f"{old} ({held[old]['series_name']})"
                     for new, old in rivals.items()
                 ],
@@ -450,8 +458,10 @@ def tell(reading: SeriesReading) -> str:
     ]
     for series_id, row in reading.metadata.items():
         lines.append(
-            f"  {series_id}: {row['series_name']} -> {row['indicator']} of {row['region']}, "
-            f"in {row['unit']}, {row['first_obs_date'][:4]} to {row['last_obs_date'][:4]}"
+            f"  {series_id}: {row['series_name']} -> {row['indicator']} of "
+            f"{row['region']}, "
+            f"in {row['unit']}, {row['first_obs_date'][:4]} to "
+            f"{row['last_obs_date'][:4]}"
         )
     lines.append(
         f"Series not taken ({len(reading.unmapped)}): {_few(reading.unmapped)}"

@@ -88,7 +88,8 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
         if not kept.is_file():
             raise _failed(
                 f"The dataset doi:{doi} was not found at {server} ({error})",
-                "see that the DOI is right and the server can be reached; or download the "
+                "see that the DOI is right and the server can be reached; or "
+                "download the "
                 "file with a browser and import it with citypanel import yearbook",
             ) from error
         document = json.loads(kept.read_text(encoding="utf-8"))
@@ -104,7 +105,8 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
         raise _failed(
             f"The server {server} describes doi:{doi} in a way that is not understood "
             f"({type(error).__name__}: {error})",
-            "download the file with a browser and import it with citypanel import yearbook",
+            "download the file with a browser and import it with citypanel import "
+            "yearbook",
         ) from error
 
 
@@ -178,11 +180,13 @@ def fetch(dataset: Dataset, name: str, *, cache: Path) -> Path:
     if not file.checksum:
         raise _failed(
             f"The server gives no checksum of {printed(name)}",
-            "download the file with a browser and import it with citypanel import yearbook",
+            "download the file with a browser and import it with citypanel import "
+            "yearbook",
         )
     if file.size > LARGEST_FILE:
         raise _failed(
-            f"{printed(name)} has {file.size:,} bytes, more than the {LARGEST_FILE:,} allowed",
+            f"{printed(name)} has {file.size:,} bytes, more than the "
+            f"{LARGEST_FILE:,} allowed",
             "take the table that is needed out of it and import that",
         )
     # The name is the server's: it must not lead out of the cache.

@@ -163,7 +163,8 @@ def _undecodable(
             f"{name} is neither UTF-8 nor GB18030 text",
             [f"byte {offset} (line {line}) is {shown}, which {encoding} does not know"],
             consequence=NOTHING_WRITTEN,
-            remedy="save the table again as UTF-8 or .xlsx from the program it came from",
+            remedy="save the table again as UTF-8 or .xlsx from the program it came "
+            "from",
         )
     )
 
@@ -253,7 +254,8 @@ def _check_archive(path: Path, content: bytes) -> None:
         if furthest[0] * furthest[1] > MOST_CELLS:
             raise _bomb(
                 path,
-                f"a sheet of {furthest[0]:,} rows by {furthest[1]:,} columns, more than "
+                f"a sheet of {furthest[0]:,} rows by {furthest[1]:,} columns, more "
+                "than "
                 f"{MOST_CELLS:,} cells",
             )
 
@@ -277,7 +279,8 @@ def _check_ratio(path: Path, entry: zipfile.ZipInfo, size: int) -> None:
     if size > RATIO_APPLIES_FROM and size / packed > LARGEST_RATIO:
         raise _bomb(
             path,
-            f"part {printed(entry.filename)} unpacks to more than {LARGEST_RATIO} times "
+            f"part {printed(entry.filename)} unpacks to more than {LARGEST_RATIO} "
+            "times "
             "its size",
         )
 
@@ -313,7 +316,8 @@ def _workbook(path: Path, content: bytes) -> list[Sheet]:
         raise _unreadable(
             path,
             f"it is no workbook that can be read ({error})",
-            remedy="open it in a spreadsheet, remove a password if there is one, save it "
+            remedy="open it in a spreadsheet, remove a password if there is one, "
+            "save it "
             "again as .xlsx and import that",
         ) from error
     if not any(any(cell != "" for cell in row) for s in sheets for row in s.rows):

@@ -142,7 +142,8 @@ class Gazetteer:
         if province and not self._same_province(code, province):
             return Match(
                 "", "contradiction",
-                f"{name} is a city of {self.cities[code]['province_zh']}, not of {province}",
+                f"{name} is a city of {self.cities[code]['province_zh']}, not of "
+                f"{province}",
             )  # fmt: skip
         return Match(code, "name")
 

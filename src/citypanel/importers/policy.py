@@ -101,8 +101,8 @@ def read_roster(
             elif found or key in ("unit", "date", "code"):
                 what = "is not there" if not found else f"stands {len(found)} times"
                 problems.append(
-                    f"{sheet.file}: the column of the {key}, {' or '.join(names)}, {what}"
-                    + _near(names, headers)
+                    f"{sheet.file}: the column of the {key}, {' or '.join(names)}, "
+                    f"{what}" + _near(names, headers)
                 )
         if any(key not in keys for key in ("unit", "date", "code") if key in spec.keys):
             continue
@@ -121,7 +121,8 @@ def read_roster(
                 problems,
                 consequence="a unit that is lost or misdated would move the estimates; "
                 + NOTHING_WRITTEN,
-                remedy="correct the roster; or say with a spec of your own which columns "
+                remedy="correct the roster; or say with a spec of your own which "
+                "columns "
                 "hold unit, date, batch (docs/how-to/import.md)",
             )
         )
@@ -248,7 +249,8 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
     for row in reading.rows:
         batches.setdefault(row[0], []).append(row)
     lines = [
-        f"Spec {reading.spec.name}: {len(reading.rows)} units in {len(batches)} batches "
+        f"Spec {reading.spec.name}: {len(reading.rows)} units in {len(batches)} "
+        "batches "
         f"(batches: {reading.batches_from})."
     ]
     for batch, rows in sorted(batches.items(), key=lambda item: int(item[0])):

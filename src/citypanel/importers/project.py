@@ -248,7 +248,8 @@ def plan_yearbook(
                 doubtful,
                 consequence="figures of another year or unit would look right and be "
                 "wrong; " + NOTHING_WRITTEN,
-                remedy="correct unit or year in a spec of your own; where the difference "
+                remedy="correct unit or year in a spec of your own; where the "
+                "difference "
                 "is real, import with --accept-difference",
             )
         )
@@ -354,7 +355,8 @@ def plan_ceic(
     if unknown:
         raise ImporterError(
             describe(
-                f"The spec '{chosen.name}' names indicators that the warehouse does not "
+                f"The spec '{chosen.name}' names indicators that the warehouse does "
+                "not "
                 "have",
                 unknown,
                 consequence=NOTHING_WRITTEN,
@@ -371,7 +373,8 @@ def plan_ceic(
         replace=replace,
     )
     told = ceic.tell(reading) + (
-        f"\nAgainst the seeds: {merged.n_new} observations new, {merged.n_revised} revised"
+        f"\nAgainst the seeds: {merged.n_new} observations new, {merged.n_revised} "
+        "revised"
     )
     if merged.replaced:
         told += f"\nSeries replaced ({len(merged.replaced)}): " + yearbook._few(
@@ -387,7 +390,8 @@ def plan_ceic(
             ),
         },
         told=told,
-        next_step="dbt build: the province series are the deflators and the second source "
+        next_step="dbt build: the province series are the deflators and the second "
+        "source "
         "of the municipalities",
     )  # fmt: skip
 

@@ -282,7 +282,8 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
             wrong.append(f"{where}'{TO_CORRECT}' waits for you to fill it in")
         elif variable not in variables:
             wrong.append(
-                f"{where}variable is {variable!r}, which ref_variables does not list as "
+                f"{where}variable is {variable!r}, which ref_variables does not list "
+                "as "
                 "a variable of the yearbook"
             )
         headers = tuple(
@@ -385,7 +386,8 @@ def _wrong(name: str, mistakes: list[str]) -> ImporterError:
             f"The spec '{name}' has mistakes",
             mistakes,
             consequence="nothing was imported; the seeds stand as they were",
-            remedy=f"correct {USERS_FOLDER.as_posix()}/{name}.yml; docs/how-to/import.md "
+            remedy=f"correct {USERS_FOLDER.as_posix()}/{name}.yml; "
+            "docs/how-to/import.md "
             "explains every entry",
         )
     )

@@ -6,8 +6,8 @@ lists them is put there by a single rename: that is the moment at which the impo
 happened. After it every file is renamed over its seed, and the journal is removed last.
 
 A process killed before the journal stands leaves the old seeds and rubbish, which the
-next import clears away. One killed after it leaves a journal, from which the rest of the
-renames is done by whatever comes next: another import, or `citypanel import --recover`.
+next import clears away. One killed after it leaves a journal, from which the other
+renames are done by whatever comes next: another import, or `citypanel import --recover`.
 In between `dbt build` refuses to start (macros/start_run.sql looks for the journal), so
 that no build reads half of an import.
 """
@@ -166,9 +166,11 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
             describe(
                 "An import was decided but could not be finished",
                 [str(error)],
-                consequence="some seeds may be new and others old; dbt build refuses to "
+                consequence="some seeds may be new and others old; dbt build refuses "
+                "to "
                 "start until it is finished, and the published file stands as it was",
-                remedy="see that the folder seeds is writable and the disk has room, then "
+                remedy="see that the folder seeds is writable and the disk has room, "
+                "then "
                 "run citypanel import --recover",
             )
         ) from error

@@ -115,14 +115,17 @@ def suggested_spec(file: SourceFile, reference: Reference) -> tuple[str, str]:
                     if sheet.rows
                 ],
                 consequence=NOTHING_WRITTEN,
-                remedy="write a spec by hand after docs/how-to/import.md; it needs a column "
+                remedy="write a spec by hand after docs/how-to/import.md; it needs a "
+                "column "
                 "of cities (such as 城市 or 城市代码) and one of figures",
             )
         )
     _, sheet, first, count, headers, keys, columns = best
     lines = [
-        f"# What {file.path.name} looks like, as far as its headers say. Check every line,",
-        f"# replace each {TO_CORRECT}, and import with --spec; docs/how-to/import.md explains.",
+        f"# What {file.path.name} looks like, as far as its headers say. Check every "
+        "line,",
+        f"# replace each {TO_CORRECT}, and import with --spec; docs/how-to/import.md "
+        "explains.",
         "kind: yearbook",
         "origin:",
         "  publisher: not stated",

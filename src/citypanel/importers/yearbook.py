@@ -174,9 +174,10 @@ def read_yearbook(
             describe(
                 "The file cannot be imported as it stands",
                 problems,
-                consequence="a part of a table that looks whole would give wrong results; "
-                + NOTHING_WRITTEN,
-                remedy="correct the cells at their source; or, where the publisher prints "
+                consequence="a part of a table that looks whole would give wrong "
+                "results; " + NOTHING_WRITTEN,
+                remedy="correct the cells at their source; or, where the publisher "
+                "prints "
                 "them so, enter them under known_cells of a spec of your own "
                 "(docs/how-to/import.md); correct the spec where it misreads the file",
             )
@@ -358,7 +359,8 @@ def _read_sheet(
             if not allow_unmatched:
                 report(
                     number, place, name or code,
-                    f"is no place that is known ({match.remark}); add --allow-unmatched "
+                    f"is no place that is known ({match.remark}); add "
+                    "--allow-unmatched "
                     "to leave such rows out", "city",
                 )  # fmt: skip
             continue
@@ -427,7 +429,8 @@ def _read_sheet(
             if key in seen:
                 report(
                     number, position, value,
-                    f"is a second figure of {match.city_id} {name} in {year}; the first "
+                    f"is a second figure of {match.city_id} {name} in {year}; the "
+                    "first "
                     f"is in {seen[key]}", column.header.text,
                 )  # fmt: skip
                 continue
@@ -493,7 +496,8 @@ def _map_columns(
         if column.header_unit:
             if stated and not units.same(stated, column.header_unit):
                 problems.append(
-                    f"{place}: the spec expects the header to say {column.header_unit}, "
+                    f"{place}: the spec expects the header to say "
+                    f"{column.header_unit}, "
                     f"and it says {stated}"
                 )
                 continue
@@ -501,7 +505,8 @@ def _map_columns(
         elif column.unit:
             if stated and not units.same(stated, column.unit):
                 problems.append(
-                    f"{place}: the header says {stated}, the spec {column.unit}; where the "
+                    f"{place}: the header says {stated}, the spec {column.unit}; "
+                    "where the "
                     "header is wrong, the spec says so with header_unit and because"
                 )
                 continue
@@ -601,7 +606,8 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
         lines.append(f"  Columns mapped ({len(sheet.mapped)}), scope {WHOLE}:")
         for column in sheet.mapped:
             lines.append(
-                f"    {address(reading.spec.first_header_row - 1, column.header.column)} "
+                "    "
+                f"{address(reading.spec.first_header_row - 1, column.header.column)} "
                 f"{column.header.text} -> {column.variable}, in {column.unit} "
                 f"(unit: {column.unit_from})"
                 + (
@@ -776,7 +782,8 @@ def doubts(agreements: Iterable[Agreement]) -> list[str]:
             if both >= 10 and share >= 0.5 and share > 2 * own:
                 found.append(
                     f"{agreement.variable}: {share:.0%} of the figures are the "
-                    f"warehouse's of the year {label}, {own:.0%} those of the same year: "
+                    f"warehouse's of the year {label}, {own:.0%} those of the same "
+                    "year: "
                     "the year is shifted"
                 )
     return found
