@@ -180,7 +180,7 @@ def _recover(project: Path) -> None:
             "nothing": "No import was interrupted.",
             "cleared": "An import was interrupted before it was decided: the seeds are "
             "the old ones, and its leftovers are gone.",
-            "finished": "An import was interrupted after it was decided: it is finished "
-            "now, and the seeds are the new ones.",
+            "finished": "An import was interrupted after it was decided: it is now "
+            "finished, and the seeds are the new ones.",
         }[found]
     )

@@ -111,7 +111,7 @@ def clean_text(value: object) -> str:
 
 
 def plain(value: float) -> str:
-    """A number's shortest text without an exponent; it reads back as the same number."""
+    """A number's shortest text without an exponent; it reads back as the same."""
     if float(value).is_integer() and abs(value) < 1e15:
         return str(int(value))
     return format(Decimal(repr(float(value))), "f")

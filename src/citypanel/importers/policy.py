@@ -98,13 +98,17 @@ def read_roster(
             found = _under(headers, names)
             if len(found) == 1:
                 keys[key] = found[0].column
-            elif found or key in ("unit", "date", "code"):
+            elif (
+                found
+                or key == "date"
+                or (key == "unit" and not _under(headers, spec.keys.get("code", ())))
+            ):
                 what = "is not there" if not found else f"stands {len(found)} times"
                 problems.append(
                     f"{sheet.file}: the column of the {key}, {' or '.join(names)}, "
                     f"{what}" + _near(names, headers)
                 )
-        if any(key not in keys for key in ("unit", "date", "code") if key in spec.keys):
+        if "date" not in keys or not {"unit", "code"} & set(keys):
             continue
         reading.unmapped = [h.text for h in headers if h.column not in keys.values()]
         _read_rows(
@@ -122,8 +126,7 @@ def read_roster(
                 consequence="a unit that is lost or misdated would move the estimates; "
                 + NOTHING_WRITTEN,
                 remedy="correct the roster; or say with a spec of your own which "
-                "columns "
-                "hold unit, date, batch (docs/how-to/import.md)",
+                "columns hold unit, date, batch (docs/how-to/import.md)",
             )
         )
     if all(row[0] == "" for row in rows):
@@ -270,6 +273,6 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
         lines.append(
             f"Not known, kept outside the study ({len(unknown)}): {_few(unknown)}"
         )
-    lines.append(f"Columns not mapped ({len(reading.unmapped)}): "
-                 + _few([printed(name)[1:-1] for name in reading.unmapped]))  # fmt: skip
+    columns = [printed(name)[1:-1] for name in reading.unmapped]
+    lines.append(f"Columns not mapped ({len(columns)}): {_few(columns)}")
     return "\n".join(lines)

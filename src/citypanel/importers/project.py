@@ -168,8 +168,10 @@ def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
         sheet = yearbook._choose(spec, file.sheets, reference.units)
         return sheet is not None and all(
             yearbook._under(yearbook._headers(spec, sheet, reference.units), names)
-            for key, names in spec.keys.items()
-            if key in ("unit", "date")
+            for names in (
+                spec.keys["date"],
+                (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
+            )
         )
     return yearbook.fits(spec, file, units=reference.units)
 
