@@ -16,7 +16,8 @@ def old_workbook(sheet_name: str, rows: list[list[str | float]]) -> bytes:
     length = len(start) + 4 + 8 + len(name) + len(globals_end)
     bound = struct.pack("<IBBBB", length, 0, 0, len(sheet_name), 1) + name
     stream = start + _record(0x0085, bound) + globals_end
-    stream += _record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0x0DBB, 1996, 0, 6))
+    begin = struct.pack("<HHHHII", 0x0600, 0x0010, 0x0DBB, 1996, 0, 6)
+    stream += _record(0x0809, begin)
     width = max(len(row) for row in rows)
     stream += _record(0x0200, struct.pack("<IIHHH", 0, len(rows), 0, width, 0))
     for number, row in enumerate(rows):

@@ -60,7 +60,10 @@ class Gazetteer:
         self.codes: dict[str, str] = {}
         for code, name, short in _places():
             self.codes[code] = name
-            for spelled in (name, short):
+            spellings = [name, short]
+            if name.endswith("自治州"):
+                spellings += [name.removesuffix("自治州"), f"{short}州"]
+            for spelled in spellings:
                 self.names.setdefault(spelled, code)
         for code, row in self.cities.items():
             self.codes.setdefault(code, row["city_zh"])

@@ -20,6 +20,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -152,6 +153,8 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
     try:
         moves = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
         for move in moves:
+            if not _moves_a_seed(move):
+                raise OSError(f"the journal names {move['target']}, which is no seed")
             part, target = folder / move["part"], project / move["target"]
             if part.is_file():
                 os.replace(part, target)
@@ -174,6 +177,14 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
                 "run citypanel import --recover",
             )
         ) from error
+
+
+def _moves_a_seed(move: Mapping[str, str]) -> bool:
+    """Whether an entry of the journal stays within the folder of the seeds."""
+    return (
+        re.fullmatch("part[0-9]+", move["part"]) is not None
+        and re.fullmatch(r"seeds(/[A-Za-z0-9_]+)+\.csv", move["target"]) is not None
+    )
 
 
 @contextlib.contextmanager
