@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
+import os
 import re
+import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -290,7 +294,10 @@ def _workbook(path: Path, content: bytes) -> list[Sheet]:
 
     sheets = []
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook:
+        with (
+            _panics_unprinted(),
+            CalamineWorkbook.from_filelike(io.BytesIO(content)) as workbook,
+        ):
             for meta in workbook.sheets_metadata:
                 if "WorkSheet" not in str(meta.typ):
                     continue
@@ -317,12 +324,29 @@ def _workbook(path: Path, content: bytes) -> list[Sheet]:
             path,
             f"it is no workbook that can be read ({error})",
             remedy="open it in a spreadsheet, remove a password if there is one, "
-            "save it "
-            "again as .xlsx and import that",
+            "save it again as .xlsx and import that",
         ) from error
     if not any(any(cell != "" for cell in row) for s in sheets for row in s.rows):
         raise _unreadable(path, "its sheets are empty")
     return sheets
+
+
+@contextlib.contextmanager
+def _panics_unprinted() -> Iterator[None]:
+    """Keep the reader's own report of a damaged file from the user's terminal.
+
+    It goes to the process' error stream itself, past Python's; what is wrong is told
+    by the error that follows.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _unreadable(path: Path, why: str, *, remedy: str = "") -> ImporterError:
