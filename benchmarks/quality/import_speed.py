@@ -108,7 +108,8 @@ def write_workbook(path: Path, rows: list[list]) -> None:
         )
         archive.writestr(
             "_rels/.rels",
-            f'{links}<Relationship Id="r1" Type="{office}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+            f'{links}<Relationship Id="r1" Type="{office}/officeDocument" '
+            'Target="xl/workbook.xml"/></Relationships>',
         )
         archive.writestr(
             "xl/workbook.xml",
@@ -117,7 +118,8 @@ def write_workbook(path: Path, rows: list[list]) -> None:
         )
         archive.writestr(
             "xl/_rels/workbook.xml.rels",
-            f'{links}<Relationship Id="r1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            f'{links}<Relationship Id="r1" Type="{office}/worksheet" '
+            'Target="worksheets/sheet1.xml"/></Relationships>',
         )
         archive.writestr(
             "xl/worksheets/sheet1.xml",

@@ -67,11 +67,11 @@ class Problem:
     why: str
 
     def __str__(self) -> str:
-        place = f"{self.file}, " + (f"sheet {self.sheet}, " if self.sheet else "")
-        place += f"cell {self.cell}" + (
-            f", column {self.column}" if self.column else ""
-        )
-        return f"{place}, value {printed(self.value)}: {self.why}"
+        place = self.file + (f", sheet {self.sheet}" if self.sheet else "")
+        place += f", cell {self.cell}"
+        place += f", column {self.column}" if self.column else ""
+        shown = printed(place, longest=300)[1:-1]
+        return f"{shown}, value {printed(self.value)}: {self.why}"
 
 
 def printed(value: object, *, longest: int = 60) -> str:

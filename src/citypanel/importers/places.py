@@ -107,13 +107,20 @@ class Gazetteer:
             remark = _told(row)
             if not place:
                 return Match("", "abolished", remark)
+        known = self.codes.get(place) or self.provinces.get(place)
         if by_name and by_name.how != "unknown":
             named = self._code_of(name)
-            if named and named != place and place in self.codes:
+            # A mistyped code must not lose a city that its name still says.
+            if named and named != place and (place in self.codes or not known):
                 return Match(
-                    "", "contradiction",
-                    f"code {code} is {self.codes[place]}, not {name}",
-                )  # fmt: skip
+                    "",
+                    "contradiction",
+                    f"code {code} is {known or 'no place that is known'}, not {name}",
+                )
+        if not known and (
+            code.endswith("00") or f"{code[:2]}0000" not in self.provinces
+        ):
+            return Match("", "unknown", f"'{code}' is the code of no known place")
         if place in self.cities:
             return Match(place, how, remark)
         if place in self.provinces and name and by_name and by_name.how == "unknown":

@@ -216,8 +216,9 @@ def _read_rows(
                 f"is in the roster twice; the first is in {seen[key]}",
             )  # fmt: skip
             continue
-        cell = (f"{sheet.name}!" if sheet.name else "") + address(
-            number, keys.get("unit", keys.get("code", 0))
+        cell = harmless(
+            (f"{sheet.name}!" if sheet.name else "")
+            + address(number, keys.get("unit", keys.get("code", 0)))
         )
         seen[key] = cell
         reading.matches[unit or code] = match
@@ -229,7 +230,7 @@ def _read_rows(
                 province,
                 unit or code,
                 match.city_id,
-                sheet.file,
+                harmless(sheet.file),
                 cell,
             ]
         )

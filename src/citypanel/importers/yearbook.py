@@ -14,6 +14,7 @@ from citypanel.importers.cells import (
     Problem,
     address,
     clean_text,
+    harmless,
     printed,
     read_number,
     read_year,
@@ -291,6 +292,7 @@ def _read_sheet(
         if known.file == sheet.file and known.sheet in ("", sheet.name)
     }
     width = max(header.column for header in headers) + 1
+    file_name = harmless(sheet.file)
     first = spec.first_header_row - 1 + spec.header_rows
     zeros: Counter[str] = Counter()
     years: set[int] = set()
@@ -425,18 +427,17 @@ def _read_sheet(
                 if column.zero_is_missing:
                     continue
             key = (column.variable, match.city_id, year)
-            full = (f"{sheet.name}!" if sheet.name else "") + place_of_cell
+            full = harmless((f"{sheet.name}!" if sheet.name else "") + place_of_cell)
             if key in seen:
                 report(
                     number, position, value,
                     f"is a second figure of {match.city_id} {name} in {year}; the "
-                    "first "
-                    f"is in {seen[key]}", column.header.text,
+                    f"first is in {seen[key]}", column.header.text,
                 )  # fmt: skip
                 continue
             seen[key] = f"{sheet.file} {full}"
             reading.cells.append(
-                (*key, figure, column.unit, headings[column.variable], sheet.file, full)
+                (*key, figure, column.unit, headings[column.variable], file_name, full)
             )
     known_years = f"{min(years)} to {max(years)}" if years else "none"
     reading.sheets.append(

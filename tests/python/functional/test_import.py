@@ -158,8 +158,10 @@ def test_an_export_in_another_unit_gives_the_same_panel(workshop):
 
 def test_no_build_starts_on_half_an_import(workshop):
     published = workshop.published.read_bytes()
-    _write(workshop.root / "mine.csv",
-           [["城市", "年份", "地区生产总值(亿元)"], ["呼和浩特市", 2017, 2743.7]])  # fmt: skip
+    _write(
+        workshop.root / "mine.csv",
+        [["城市", "年份", "地区生产总值(亿元)"], ["呼和浩特市", 2017, 2743.7]],
+    )
     script = (
         "import os, signal\nfrom pathlib import Path\n"
         "from citypanel.importers import plan_yearbook\n"

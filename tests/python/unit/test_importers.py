@@ -30,6 +30,7 @@ from citypanel.importers.cells import (
     read_date,
     read_number,
     read_year,
+    starts_like_a_formula,
 )
 from citypanel.importers.dataverse import fetch, find_dataset
 from citypanel.importers.files import decode, read_file
@@ -197,6 +198,9 @@ def test_cities_by_code_by_name_and_through_changes(seeded):
     assert find(name="四安市").how == "unknown"
     assert "nearest known name" in find(name="石家庄氏").remark
     assert find(code="110000", name="天津市").how == "contradiction"
+    assert find(code="110001", name="北京市").how == "contradiction"
+    assert find(code="990100").how == find(code="139900").how == "unknown"
+    assert find(code="130682").how == "outside"  # a county-level city
     assert find(name="苏州市", province="安徽省").how == "contradiction"
     assert find(name="苏州市", province="江苏省").city_id == "320500"
     assert find(name="吉林市", province="吉林省").city_id == "220200"
@@ -356,6 +360,20 @@ def test_the_spec_that_fits_is_found_and_origin_is_kept(seeded):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "n_rows": "2",
         "spec": "yearbook_wide", "spec_sha256": hashlib.sha256(spec).hexdigest(),
     }  # fmt: skip
+
+
+def test_no_name_of_file_or_sheet_runs_as_a_formula(seeded):
+    book = openpyxl.Workbook()
+    book.active.title = "=cmd"
+    for row in WIDE:
+        book.active.append(row)
+    path = seeded / "@sum.xlsx"
+    book.save(path)
+    files = plan_yearbook([path], project=seeded, spec="yearbook_wide").files
+    for text in files.values():
+        for row in csv.reader(text.splitlines()[1:]):
+            assert not any(starts_like_a_formula(cell) for cell in row), row
+    assert ",'@sum.xlsx,'=cmd!D2" in files["seeds/imported/raw_imported_cells.csv"]
 
 
 def test_a_second_import_replaces_its_source_and_no_other(seeded):
