@@ -102,6 +102,15 @@
     {%- endfor -%}
     {%- do options.update({"treated_batches": batches}) -%}
 
+    {%- set policy = var("policy") | string -%}
+    {%- if not modules.re.fullmatch("[a-z][a-z0-9_]*", policy) -%}
+        {% do wrong_option(
+            "policy", policy, "pilot_zones, or the name of an imported roster (small "
+            ~ "letters, digits and _)"
+        ) %}
+    {%- endif -%}
+    {%- do options.update({"policy": policy}) -%}
+
     {%- set excluded = var("excluded_cities") -%}
     {%- set permitted = excluded_city_groups() -%}
     {%- set right = "a list of " ~ permitted | join(", ") ~ "; [] for none" -%}
@@ -162,7 +171,7 @@
 {% macro check_option_names() -%}
     {%- set known = permitted_options().keys() | list + [
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
-        "excluded_cities",
+        "excluded_cities", "policy",
         "bootstrap_replications", "inference_draws", "seed",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}

@@ -4,6 +4,7 @@
     those of this run. -#}
 {% macro start_run() -%}
     {% if execute %}
+    {%- do check_no_import_is_unfinished() -%}
     {%- do check_option_names() -%}
     {%- do study_options() -%}
     {%- set args = invocation_args_dict -%}
@@ -24,6 +25,21 @@
         {{ is_full }} as is_full_build,
         {{ left_out | length }} as nodes_left_out
     {% endif %}
+{%- endmacro %}
+
+
+{#- An import moves several seeds as one; between the first and the last of them a journal
+    says so, and no build may read them (src/citypanel/importers/storage.py). -#}
+{% macro check_no_import_is_unfinished() -%}
+    {%- set journals = run_query("select file from glob('seeds/.importing/journal.json')") -%}
+    {%- if journals.rows | length > 0 -%}
+        {% do exceptions.raise_compiler_error(
+            "An import was interrupted while it replaced the seeds.\n"
+            ~ "Consequence: some seeds are new and others old; nothing was built, and the "
+            ~ "published file stands as it was.\n"
+            ~ "Remedy: citypanel import --recover finishes the import; then build again."
+        ) %}
+    {%- endif -%}
 {%- endmacro %}
 
 

@@ -159,6 +159,7 @@ final as (
         gap_rule,
 
         ---------- measures
+        raw_value,
         yearbook_raw_value,
         yearbook_raw_unit,
         yearbook_value,

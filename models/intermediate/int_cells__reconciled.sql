@@ -24,6 +24,7 @@ sources as (
         year,
         variable,
         source,
+        import_precedence,
         raw_unit,
         correction_action,
         correction,
@@ -59,7 +60,7 @@ ranked as (
         sources.correction_action,
         sources.raw_value,
         sources.value,
-        coalesce(precedence.precedence, 1) as precedence,
+        coalesce(precedence.precedence, sources.import_precedence, 1) as precedence,
     from sources
     left join precedence
         on
@@ -68,7 +69,8 @@ ranked as (
     where sources.value is not null and sources.is_usable
     qualify row_number() over (
         partition by sources.city_id, sources.year, sources.variable
-        order by coalesce(precedence.precedence, 1), sources.source
+        order by
+            coalesce(precedence.precedence, sources.import_precedence, 1), sources.source
     ) = 1
 
 ),
@@ -87,7 +89,7 @@ readings as (
         {%- for column in ["correction_action", "correction", "correction_evidence"] %}
         string_agg({{ column }}, '; ' order by source desc) as {{ column }},
         {%- endfor %}
-        bool_or(is_defective) as is_defective,
+        bool_or(is_defective) filter (where source = 'yearbook') as is_defective,
     from sources
     group by city_id, year, variable
 
@@ -107,7 +109,7 @@ final as (
         case
             when ranked.value is null then 'missing'
             when ranked.correction_action = 'replace' then 'corrected'
-            when ranked.precedence = 1 then 'reported'
+            when ranked.precedence <= 1 then 'reported'
             else 'other_source'
         end as origin,
 
@@ -116,6 +118,7 @@ final as (
         readings.correction_evidence,
 
         ---------- measures
+        ranked.raw_value,
         {%- for source in ["yearbook", "province"] %}
         readings.{{ source }}_raw_value,
         readings.{{ source }}_raw_unit,

@@ -1,27 +1,44 @@
 -- Every source's reading of a cell: the yearbook for all cities, the province table for
--- the four municipalities (city and province are one there). A growth rate of the
--- yearbook is defective in a year in which it equals nominal growth in nearly every
--- city: what was printed then is not the real growth that the header promises. Cells of
--- fix_cells are replaced or dropped, if they are still what the correction expects.
+-- the four municipalities (city and province are one there), and imported tables. A
+-- growth rate of a table is defective in a year in which it equals nominal growth in
+-- nearly every city: what was printed then is not the real growth that the header
+-- promises, and a compilation of the yearbook repeats it. Cells of fix_cells are replaced
+-- or dropped, if they are still what the correction expects.
 with yearbook as (
 
     select
         city_id,
         year,
         variable,
-        unit,
+        'yearbook' as source,
+        cast(null as integer) as import_precedence,
+        unit as raw_unit,
         raw_value,
         value,
     from {{ ref("stg_yearbook__cells") }}
+
+    union all
+
+    select
+        city_id,
+        year,
+        variable,
+        source,
+        precedence as import_precedence,
+        raw_unit,
+        raw_value,
+        value,
+    from {{ ref("stg_imported__cells") }}
 
 ),
 
 nominal as (
 
     select
+        source,
         city_id,
         year,
-        100 * (value / lag(value) over (partition by city_id order by year) - 1)
+        100 * (value / lag(value) over (partition by source, city_id order by year) - 1)
             as nominal_growth_pct,
     from yearbook
     where variable = 'gdp_cny_10k'
@@ -31,8 +48,10 @@ nominal as (
 defective_years as (
 
     -- 0.06 points: published rates carry one or two decimals (2026-11-24). In 2013 all
-    -- 73 cities fall inside, in no other year more than 4 in 100.
-    select
+    -- 73 cities fall inside, in no other year more than 4 in 100. Levels of any table
+    -- show it; fewer than ten cities show nothing.
+    select distinct
+        growth.source,
         growth.year,
     from yearbook as growth
     inner join nominal
@@ -43,10 +62,15 @@ defective_years as (
         growth.variable = 'gdp_growth_pct'
         and growth.value is not null
         and nominal.nominal_growth_pct is not null
-    group by growth.year
-    having avg(
-        case when abs(growth.value - nominal.nominal_growth_pct) <= 0.06 then 1.0 else 0.0 end
-    ) >= 0.9
+    group by growth.source, growth.year, nominal.source
+    having
+        count(*) >= 10
+        and avg(
+            case
+                when abs(growth.value - nominal.nominal_growth_pct) <= 0.06 then 1.0
+                else 0.0
+            end
+        ) >= 0.9
 
 ),
 
@@ -73,12 +97,27 @@ province_series as (
 
 ),
 
+units as (
+
+    select
+        unit,
+        quantity,
+        {{ to_number("factor") }} as factor,
+        {{ to_number("shift") }} as shift,
+    from {{ ref("ref_units") }}
+
+),
+
 variables as (
 
     select
-        variable,
-        province_indicator,
-    from {{ ref("ref_variables") }}
+        ref_variables.variable,
+        ref_variables.province_indicator,
+        units.quantity,
+        units.factor,
+    from {{ ref("ref_variables") }} as ref_variables
+    inner join units
+        on ref_variables.unit = units.unit
 
 ),
 
@@ -90,16 +129,24 @@ province as (
         variables.variable,
         province_series.unit,
         province_series.raw_value,
-        case province_series.indicator
-            when 'GDPIDX' then province_series.value - 100
-            -- 100 million yuan to the yearbook's 10,000 yuan.
-            else 10000 * province_series.value
+        case
+            when units.quantity = variables.quantity
+                then (province_series.value + units.shift)
+                    * (units.factor / variables.factor)
+            else error(
+                'Seed raw_ceic_series_metadata: ' || province_series.indicator || ' is in '
+                || province_series.unit || ', which does not convert to the unit of '
+                || variables.variable || '. Remedy: add the unit to ref_units, or import '
+                || 'the series in another.'
+            )
         end as value,
     from province_series
     inner join municipalities
         on province_series.province_id = municipalities.province_id
     inner join variables
         on province_series.indicator = variables.province_indicator
+    left join units
+        on province_series.unit = units.unit
 
 ),
 
@@ -109,14 +156,18 @@ readings as (
         yearbook.city_id,
         yearbook.year,
         yearbook.variable,
-        'yearbook' as source,
-        yearbook.unit as raw_unit,
+        yearbook.source,
+        yearbook.raw_unit,
+        yearbook.import_precedence,
         yearbook.raw_value,
         yearbook.value as printed_value,
         yearbook.variable = 'gdp_growth_pct'
-        and yearbook.year in (select defective_years.year from defective_years)
-            as is_defective,
+        and defective_years.year is not null as is_defective,
     from yearbook
+    left join defective_years
+        on
+            yearbook.source = defective_years.source
+            and yearbook.year = defective_years.year
 
     union all
 
@@ -126,6 +177,7 @@ readings as (
         province.variable,
         'province' as source,
         province.unit as raw_unit,
+        cast(null as integer) as import_precedence,
         province.raw_value,
         province.value as printed_value,
         false as is_defective,
@@ -221,6 +273,7 @@ final as (
 
         ---------- labels
         readings.raw_unit,
+        readings.import_precedence,
         corrections.action as correction_action,
         corrections.reason as correction,
         corrections.evidence as correction_evidence,

@@ -16,7 +16,7 @@ zones as (
         city_id,
         min(approval_year) as cohort,
     from {{ ref("stg_policy__pilot_zones") }}
-    where city_id is not null and batch <= 3
+    where city_id is not null and batch <= 3 and policy = 'pilot_zones'
     group by city_id
 
 ),

@@ -1,5 +1,6 @@
 -- When a city's zone counts, under each rule of dating. A city whose batch is not among
--- treated_batches is a candidate for control and keeps its batch in a column beside.
+-- treated_batches is a candidate for control and keeps its batch in a column beside. The
+-- roster is that of the option policy.
 with spine as (
 
     select
@@ -16,7 +17,7 @@ zones as (
         min(batch) as batch,
         min(approval_date) as approval_date,
     from {{ ref("stg_policy__pilot_zones") }}
-    where city_id is not null
+    where city_id is not null and policy = '{{ study_options().policy }}'
     group by city_id
 
 ),

@@ -1,12 +1,34 @@
 -- Province series side by side, with both price indices at 2011 = 1.
-with series as (
+with units as (
 
     select
-        province_id,
-        year,
-        indicator,
-        value,
-    from {{ ref("stg_ceic__province_series") }}
+        unit,
+        quantity,
+        {{ to_number("factor") }} as factor,
+    from {{ ref("ref_units") }}
+
+),
+
+-- Amounts in 100 million yuan, indices as they are (previous year = 100).
+series as (
+
+    select
+        observations.province_id,
+        observations.year,
+        observations.indicator,
+        case
+            when observations.indicator in ('GDPIDX', 'FAIPI') then observations.value
+            when units.quantity = 'CNY' then observations.value * (units.factor / 1e8)
+            else error(
+                'Seed raw_ceic_series_metadata: ' || observations.indicator || ' is in '
+                || observations.unit || ', which is no amount of yuan that ref_units '
+                || 'knows. Remedy: add the unit to ref_units, or import the series in '
+                || 'another.'
+            )
+        end as value,
+    from {{ ref("stg_ceic__province_series") }} as observations
+    left join units
+        on observations.unit = units.unit
 
 ),
 

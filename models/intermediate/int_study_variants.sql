@@ -9,6 +9,7 @@ with final as (
         {{ loop.index }} as variant_order,
 
         ---------- labels
+        '{{ options.policy }}' as policy,
         {%- for name in permitted_options() %}
         '{{ options[name] }}' as {{ name }},
         {%- endfor %}

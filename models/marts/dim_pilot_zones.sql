@@ -17,6 +17,7 @@ with final as (
         ---------- flags
         batch in ({{ study_options().treated_batches | join(", ") }}) as is_treated_batch,
     from {{ ref("stg_policy__pilot_zones") }}
+    where policy = '{{ study_options().policy }}'
 
 )
 

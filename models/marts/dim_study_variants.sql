@@ -5,6 +5,7 @@ with final as (
         variant,
 
         ---------- labels
+        policy,
         study_sample,
         imputation,
         corrections,

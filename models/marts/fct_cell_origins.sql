@@ -89,10 +89,7 @@ final as (
         source,
 
         ---------- measures
-        case source
-            when 'yearbook' then yearbook_raw_value
-            when 'province' then province_raw_value
-        end as raw_value,
+        raw_value,
         raw_unit,
         yearbook_raw_value,
         yearbook_raw_unit,

@@ -1,5 +1,6 @@
--- The roster has names only: they are matched here, once, within the province.
--- A zone that is no city of the study keeps an empty city_id.
+-- The shipped roster has names only: they are matched here, once, within the province.
+-- A unit that is no city of the study keeps an empty city_id. Imported rosters stand
+-- beside it under their own names.
 with zones as (
 
     select
@@ -9,6 +10,20 @@ with zones as (
         province_zh,
         zone_zh,
     from {{ ref("raw_pilot_zones") }}
+
+),
+
+rosters as (
+
+    select
+        policy,
+        batch,
+        approval_date,
+        document,
+        province_zh,
+        unit_zh,
+        city_id,
+    from {{ ref("raw_imported_rosters") }}
 
 ),
 
@@ -22,26 +37,53 @@ cities as (
 
 ),
 
-final as (
+units as (
 
     select
-        ---------- keys
+        'pilot_zones' as policy,
         zones.province_zh,
         zones.zone_zh,
         cities.city_id,
-
-        ---------- labels
         zones.state_council_document,
-
-        ---------- measures
-        {{ to_whole_number("zones.batch") }} as batch,
-        cast(zones.approval_date as date) as approval_date,
-        year(cast(zones.approval_date as date)) as approval_year,
+        zones.batch,
+        zones.approval_date,
     from zones
     left join cities
         on
             zones.zone_zh = cities.city_zh
             and zones.province_zh = cities.province_zh
+
+    union all
+
+    select
+        policy,
+        province_zh,
+        unit_zh as zone_zh,
+        city_id,
+        document as state_council_document,
+        batch,
+        approval_date,
+    from rosters
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        policy,
+        province_zh,
+        zone_zh,
+        city_id,
+
+        ---------- labels
+        state_council_document,
+
+        ---------- measures
+        {{ to_whole_number("batch") }} as batch,
+        cast(approval_date as date) as approval_date,
+        year(cast(approval_date as date)) as approval_year,
+    from units
 
 )
 

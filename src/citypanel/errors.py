@@ -39,6 +39,10 @@ class EstimationError(CityPanelError):
     """A regression or another estimator cannot be computed."""
 
 
+class ImporterError(CityPanelError):
+    """A file cannot be imported; the seeds stand as they were."""
+
+
 class PublicationError(CityPanelError):
     """The warehouse file could not be published; the last one still stands."""
 

@@ -1,0 +1,553 @@
+"""Imports into a project: read, check against what is there, write whole or not."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from citypanel.errors import ImporterError, describe
+from citypanel.importers import ceic, policy, yearbook
+from citypanel.importers.cells import harmless, read_date
+from citypanel.importers.files import NOTHING_WRITTEN, SourceFile, read_file
+from citypanel.importers.places import Gazetteer
+from citypanel.importers.specs import (
+    ORIGIN,
+    Spec,
+    load_spec,
+    load_specs,
+    shipped_specs,
+    users_specs,
+)
+from citypanel.importers.storage import read_seed, seed_text, write_together
+from citypanel.importers.units import Units
+
+CELLS = "seeds/imported/raw_imported_cells.csv"
+ROSTERS = "seeds/imported/raw_imported_rosters.csv"
+SOURCES = "seeds/imported/raw_imported_sources.csv"
+SERIES = "seeds/ceic/raw_ceic_series.csv"
+METADATA = "seeds/ceic/raw_ceic_series_metadata.csv"
+YEARBOOK = "seeds/yearbook/raw_yearbook_city_years.csv"
+
+SOURCE_COLUMNS = (
+    "kind", "source", "precedence", "publisher", "title", "edition", "retrieved_from",
+    "date", "rights", "file", "sha256", "n_rows", "spec", "spec_sha256",
+)  # fmt: skip
+SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+SHIPPED_SOURCES = ("yearbook", "province")
+DEFAULT_PRECEDENCE = 9
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Reference tables of a project that importers need."""
+
+    project: Path
+    gazetteer: Gazetteer
+    units: Units
+    variables: Mapping[str, str]
+    headers: Mapping[str, str]
+    provinces: Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An import that was read and checked, and waits to be written.
+
+    Attributes
+    ----------
+    files : dict of str to str
+        Path within the project, and the text it is to hold.
+    told : str
+        What was understood, for a person.
+    next_step : str
+        How the warehouse uses it.
+    """
+
+    files: Mapping[str, str]
+    told: str
+    next_step: str
+    agreements: Sequence[yearbook.Agreement] = field(default_factory=list)
+
+    def write(
+        self, project: Path, *, after_step: Callable[[str], None] = lambda step: None
+    ) -> None:
+        """Write every file of the import, as one."""
+        write_together(project, self.files, after_step=after_step)
+
+
+def load_reference(project: Path) -> Reference:
+    """Cities, changes, units and variables of a project.
+
+    Raises
+    ------
+    ImporterError
+        When the folder is no project.
+    """
+    folder = project / "seeds" / "reference"
+    tables = {
+        name: read_seed(folder / f"{name}.csv")
+        for name in (
+            "ref_cities", "ref_city_changes", "ref_provinces", "ref_units",
+            "ref_variables",
+        )
+    }  # fmt: skip
+    missing = [name for name, rows in tables.items() if not rows]
+    if missing:
+        raise ImporterError(
+            describe(
+                "This folder is no citypanel project",
+                [f"seeds/reference/{name}.csv is missing or empty" for name in missing],
+                consequence=NOTHING_WRITTEN,
+                remedy="run the command from the folder that holds dbt_project.yml",
+            )
+        )
+    variables = [row for row in tables["ref_variables"] if row["kind"] == "yearbook"]
+    return Reference(
+        project=project,
+        gazetteer=Gazetteer(
+            cities=tables["ref_cities"],
+            changes=tables["ref_city_changes"],
+            provinces=tables["ref_provinces"],
+        ),
+        units=Units(tables["ref_units"]),
+        variables={row["variable"]: row["unit"] for row in variables},
+        headers={row["yearbook_column"]: row["variable"] for row in variables},
+        provinces=tables["ref_provinces"],
+    )
+
+
+def find_spec(
+    name: str | None, kind: str, files: Sequence[SourceFile], reference: Reference
+) -> Spec:
+    """The spec of a name, or the one spec that fits every file.
+
+    Raises
+    ------
+    ImporterError
+        When none fits, or several do.
+    """
+    if name:
+        return load_spec(
+            name,
+            project=reference.project,
+            kind=kind,
+            variables=reference.variables,
+        )
+    specs = load_specs(reference.project, kind=kind, variables=reference.variables)
+    if kind == "ceic" and len(specs) == 1:
+        return specs[0]
+    fitting = [
+        spec for spec in specs if all(_fits(spec, file, reference) for file in files)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    names = ", ".join(spec.name for spec in (fitting or specs)) or "none"
+    raise ImporterError(
+        describe(
+            f"{'Several specs fit' if fitting else 'No spec fits'} "
+            f"{', '.join(file.path.name for file in files)}; "
+            f"{'they are' if fitting else 'there are'}: {names}",
+            consequence=NOTHING_WRITTEN,
+            remedy="name one with --spec"
+            if fitting
+            else "write one from the file's headers with citypanel import --suggest "
+            f"{files[0].path.name}, correct it, and name it with --spec; --spec with "
+            "--dry-run says where a spec does not fit",
+        )
+    )
+
+
+def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
+    if spec.kind == "policy":
+        sheet = yearbook._choose(spec, file.sheets, reference.units)
+        return sheet is not None and all(
+            yearbook._under(yearbook._headers(spec, sheet, reference.units), names)
+            for names in (
+                spec.keys["date"],
+                (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
+            )
+        )
+    return yearbook.fits(spec, file, units=reference.units)
+
+
+def plan_yearbook(
+    paths: Sequence[Path],
+    *,
+    project: Path,
+    spec: str | None = None,
+    source: str | None = None,
+    precedence: int = DEFAULT_PRECEDENCE,
+    origin: Mapping[str, str] | None = None,
+    allow_unmatched: bool = False,
+    accept_difference: bool = False,
+) -> Plan:
+    """Read city-year tables as one source of the warehouse.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files of one source; a source that was imported before is replaced as a whole.
+    project : Path
+        Root of the project.
+    spec : str, optional
+        Name of a spec; without it the one that fits.
+    source : str, optional
+        Name of the source in the warehouse; by default the spec's.
+    precedence : int
+        Rank among the sources of a cell: the shipped ones have 1 and 2, so 0 is asked
+        before them and 9 fills what they lack.
+    origin : mapping, optional
+        publisher, title, edition, retrieved_from, date, rights; what is left out is
+        the spec's, and "not stated" otherwise.
+    allow_unmatched : bool
+        Leave out rows of unknown places.
+    accept_difference : bool
+        Import although the comparison with the shipped figures shows a slipped unit or
+        a shifted year.
+
+    Returns
+    -------
+    Plan
+    """
+    reference = load_reference(project)
+    files = [read_file(path) for path in paths]
+    _no_twins(files)
+    chosen = find_spec(spec, "yearbook", files, reference)
+    name = _source_name(source or chosen.name)
+    if precedence < 0 or precedence > 99:
+        raise ImporterError(
+            describe(
+                f"precedence is {precedence}",
+                consequence=NOTHING_WRITTEN,
+                remedy="give a whole number from 0 (before the shipped sources) to 99",
+            )
+        )
+    reading = yearbook.read_yearbook(
+        files,
+        spec=chosen,
+        gazetteer=reference.gazetteer,
+        units=reference.units,
+        variables=reference.variables,
+        allow_unmatched=allow_unmatched,
+    )
+    agreements = yearbook.compare(
+        reading.cells,
+        known=known_figures(reference),
+        units=reference.units,
+        variables=reference.variables,
+    )
+    doubtful = yearbook.doubts(agreements)
+    if doubtful and not accept_difference:
+        raise ImporterError(
+            describe(
+                "The figures do not stand where the file says they do",
+                doubtful,
+                consequence="figures of another year or unit would look right and be "
+                "wrong; " + NOTHING_WRITTEN,
+                remedy="correct unit or year in a spec of your own; where the "
+                "difference "
+                "is real, import with --accept-difference",
+            )
+        )
+    rows = _other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", name)
+    rows += [(name, *cell) for cell in reading.cells]
+    rows.sort(key=lambda row: (row[0], row[1], row[2], int(row[3])))
+    told = [yearbook.tell(reading, gazetteer=reference.gazetteer), ""]
+    told += _tell_agreements(agreements)
+    told += [f"Doubt, accepted: {doubt}" for doubt in doubtful]
+    return Plan(
+        files={
+            CELLS: seed_text(yearbook.CELL_COLUMNS, rows),
+            SOURCES: _sources(
+                project, "yearbook", name, files, reading.rows_by_file, chosen,
+                origin=origin, precedence=precedence,
+            ),
+        },
+        told="\n".join(told),
+        next_step=f"dbt build: the source '{name}' is asked "
+        + (
+            "before the shipped yearbook"
+            if precedence < 1
+            else "where the sources of lower precedence have no figure"
+        )
+        + f" (precedence {precedence})",
+        agreements=agreements,
+    )  # fmt: skip
+
+
+def plan_policy(
+    paths: Sequence[Path],
+    *,
+    project: Path,
+    spec: str | None = None,
+    name: str | None = None,
+    origin: Mapping[str, str] | None = None,
+    allow_unmatched: bool = False,
+) -> Plan:
+    """Read a roster as a policy that the option `policy` can name.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the policy; by default that of the file.
+    """
+    reference = load_reference(project)
+    files = [read_file(path) for path in paths]
+    _no_twins(files)
+    chosen = find_spec(spec, "policy", files, reference)
+    name = name or re.sub(r"[^a-z0-9]+", "_", files[0].path.stem.lower()).strip("_")
+    if not policy.POLICY_NAME.fullmatch(name) or name == policy.SHIPPED_POLICY:
+        raise ImporterError(
+            describe(
+                f"'{name}' cannot be the name of a policy"
+                + (
+                    ", because the shipped roster has it"
+                    if name == policy.SHIPPED_POLICY
+                    else ""
+                ),
+                consequence=NOTHING_WRITTEN,
+                remedy="give another with --name, of small letters, digits and _",
+            )
+        )
+    reading = policy.read_roster(
+        files,
+        spec=chosen,
+        gazetteer=reference.gazetteer,
+        units=reference.units,
+        allow_unmatched=allow_unmatched,
+    )
+    rows = _other_rows(project / ROSTERS, policy.ROSTER_COLUMNS, "policy", name)
+    rows += [(name, *row) for row in reading.rows]
+    rows.sort(key=lambda row: (row[0], int(row[1]), row[4], row[5]))
+    batches = sorted({int(row[0]) for row in reading.rows})
+    return Plan(
+        files={
+            ROSTERS: seed_text(policy.ROSTER_COLUMNS, rows),
+            SOURCES: _sources(
+                project, "policy", name, files, reading.rows_by_file, chosen,
+                origin=origin,
+            ),
+        },
+        told=policy.tell(reading, gazetteer=reference.gazetteer),
+        next_step=f"dbt build --vars '{{policy: {name}, treated_batches: "
+        f"[{', '.join(map(str, batches))}]}}'",
+    )  # fmt: skip
+
+
+def plan_ceic(
+    paths: Sequence[Path],
+    *,
+    project: Path,
+    spec: str | None = None,
+    origin: Mapping[str, str] | None = None,
+    replace: bool = False,
+) -> Plan:
+    """Read an export of province series into the seeds of the province table."""
+    reference = load_reference(project)
+    files = [read_file(path) for path in paths]
+    _no_twins(files)
+    chosen = find_spec(spec, "ceic", files, reference)
+    unknown = [r.indicator for r in chosen.series if r.indicator not in ceic.INDICATORS]
+    if unknown:
+        raise ImporterError(
+            describe(
+                f"The spec '{chosen.name}' names indicators that the warehouse does "
+                "not "
+                "have",
+                unknown,
+                consequence=NOTHING_WRITTEN,
+                remedy="use " + ", ".join(ceic.INDICATORS),
+            )
+        )
+    reading = ceic.read_series(
+        files, spec=chosen, provinces=reference.provinces, units=reference.units
+    )
+    merged = ceic.merge_series(
+        reading,
+        series=read_seed(project / SERIES),
+        metadata=read_seed(project / METADATA),
+        replace=replace,
+    )
+    told = ceic.tell(reading) + (
+        f"\nAgainst the seeds: {merged.n_new} observations new, {merged.n_revised} "
+        "revised"
+    )
+    if merged.replaced:
+        told += f"\nSeries replaced ({len(merged.replaced)}): " + yearbook._few(
+            merged.replaced
+        )
+    return Plan(
+        files={
+            SERIES: seed_text(ceic.SERIES_COLUMNS, merged.series),
+            METADATA: seed_text(ceic.METADATA_COLUMNS, merged.metadata),
+            SOURCES: _sources(
+                project, "ceic", _source_name(chosen.name), files, reading.rows_by_file,
+                chosen, origin=origin, keep_other_files=True,
+            ),
+        },
+        told=told,
+        next_step="dbt build: the province series are the deflators and the second "
+        "source "
+        "of the municipalities",
+    )  # fmt: skip
+
+
+def known_figures(reference: Reference) -> dict[tuple[str, str, int], float]:
+    """Figures of the shipped yearbook seed: (variable, city_id, year) to figure."""
+    figures = {}
+    for row in read_seed(reference.project / YEARBOOK):
+        for header, variable in reference.headers.items():
+            text = row.get(header) or ""
+            try:
+                figures[variable, row["城市代码"], int(row["年份"])] = float(text)
+            except (KeyError, ValueError):
+                continue  # empty; a wrong seed is the build's to report
+    return figures
+
+
+def agreement_share(agreements: Sequence[yearbook.Agreement]) -> tuple[int, int]:
+    """Figures that agree with the seed's, and figures in both."""
+    return (
+        sum(agreement.n_agree for agreement in agreements),
+        sum(agreement.n_both for agreement in agreements),
+    )
+
+
+def _tell_agreements(agreements: Sequence[yearbook.Agreement]) -> list[str]:
+    agree, both = agreement_share(agreements)
+    if not both:
+        return ["Compared with the shipped yearbook: no figure in both"]
+    lines = [
+        f"Compared with the shipped yearbook: {both:,} figures in both, "
+        f"{agree / both:.1%} agree within 0.5 per cent"
+    ]
+    lines += [
+        f"  {a.variable}: {a.n_both:,} in both, {a.n_agree / a.n_both:.1%} agree, "
+        f"median ratio {a.median_ratio:.4g}"
+        for a in agreements
+        if a.n_both
+    ]
+    return lines
+
+
+def _no_twins(files: Sequence[SourceFile]) -> None:
+    names = [file.path.name for file in files]
+    digests = [file.sha256 for file in files]
+    twice = [
+        name
+        for name, digest in zip(names, digests, strict=True)
+        if names.count(name) > 1 or digests.count(digest) > 1
+    ]
+    if twice:
+        raise ImporterError(
+            describe(
+                "One file is given twice, or two have the same name",
+                twice,
+                consequence=NOTHING_WRITTEN,
+                remedy="give each file once, under a name of its own",
+            )
+        )
+
+
+def _source_name(name: str) -> str:
+    if not SOURCE_NAME.fullmatch(name) or name in SHIPPED_SOURCES:
+        raise ImporterError(
+            describe(
+                f"'{name}' cannot be the name of a source"
+                + (
+                    ", because it is a shipped one's" if name in SHIPPED_SOURCES else ""
+                ),
+                consequence=NOTHING_WRITTEN,
+                remedy="give another with --source, of small letters, digits and _",
+            )
+        )
+    return name
+
+
+def _other_rows(
+    path: Path, columns: Sequence[str], key: str, name: str
+) -> list[tuple[str, ...]]:
+    """Rows of a seed of imports that belong to other imports."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.reader(file)
+            found = tuple(next(reader, ()))
+            rows = [tuple(row) for row in reader]
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _spoiled(path, str(error)) from error
+    if found != tuple(columns) or any(len(row) != len(columns) for row in rows):
+        raise _spoiled(path, "its columns are not those of an import")
+    place = columns.index(key)
+    return [row for row in rows if row[place] != name]
+
+
+def _spoiled(path: Path, why: str) -> ImporterError:
+    return ImporterError(
+        describe(
+            "A seed of earlier imports cannot be read",
+            [f"{path.name}: {why}"],
+            consequence=NOTHING_WRITTEN,
+            remedy="restore it from version control, or empty it but for its header",
+        )
+    )
+
+
+def _sources(
+    project: Path,
+    kind: str,
+    name: str,
+    files: Sequence[SourceFile],
+    rows_by_file: Mapping[str, int],
+    spec: Spec,
+    *,
+    origin: Mapping[str, str] | None,
+    precedence: int | str = "",
+    keep_other_files: bool = False,
+) -> str:
+    """The origin file with the rows of this import, one a file."""
+    given = {key: value for key, value in (origin or {}).items() if value}
+    date = given.pop("date", dt.date.today().isoformat())
+    if read_date(date) != date:
+        raise ImporterError(
+            describe(
+                f"The date of retrieval is '{date}'",
+                consequence=NOTHING_WRITTEN,
+                remedy="give it as --date 2026-11-25",
+            )
+        )
+    stated = {
+        key: harmless(given.get(key) or spec.origin.get(key) or NOT_STATED)
+        for key in ORIGIN
+    }
+    texts = shipped_specs() | users_specs(project)
+    digest = hashlib.sha256(texts[spec.name].encode("utf-8")).hexdigest()
+    names = {file.path.name for file in files}
+    held = [
+        row
+        for row in _other_rows(project / SOURCES, SOURCE_COLUMNS, "kind", "")
+        if (row[0], row[1]) != (kind, name)
+        or (keep_other_files and row[SOURCE_COLUMNS.index("file")] not in names)
+    ]
+    for file in files:
+        row = stated | {
+            "kind": kind,
+            "source": name,
+            "precedence": str(precedence),
+            "date": date,
+            "file": harmless(file.path.name),
+            "sha256": file.sha256,
+            "n_rows": str(rows_by_file[file.path.name]),
+            "spec": spec.name,
+            "spec_sha256": digest,
+        }
+        held.append(tuple(row[column] for column in SOURCE_COLUMNS))
+    held.sort(key=lambda row: (row[0], row[1], row[SOURCE_COLUMNS.index("file")]))
+    return seed_text(SOURCE_COLUMNS, held)

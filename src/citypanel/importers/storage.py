@@ -1,0 +1,252 @@
+"""Seeds written whole or not at all, whatever happens in between.
+
+An import changes several files that belong together. They are written beside the seeds
+first, in `seeds/.importing`, under names that dbt does not read. Then a journal that
+lists them is put there by a single rename: that is the moment at which the import has
+happened. After it every file is renamed over its seed, and the journal is removed last.
+
+A process killed before the journal stands leaves the old seeds and rubbish, which the
+next import clears away. One killed after it leaves a journal, from which the other
+renames are done by whatever comes next: another import or `citypanel import --recover`.
+In between `dbt build` refuses to start (macros/start_run.sql looks for the journal), so
+that no build reads half of an import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from citypanel.errors import ImporterError, describe
+
+FOLDER = Path("seeds") / ".importing"
+JOURNAL = "journal.json"
+
+
+def read_seed(path: Path) -> list[dict[str, str]]:
+    """Rows of a seed; none where the file is not there yet."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ImporterError(
+            describe(
+                "A seed of the project cannot be read",
+                [f"{path}: {error}"],
+                consequence="nothing was imported; the seeds stand as they were",
+                remedy="restore it from version control",
+            )
+        ) from error
+
+
+def seed_text(
+    columns: Iterable[str], rows: Iterable[Mapping[str, object] | Sequence[object]]
+) -> str:
+    """A seed as text: UTF-8 without a mark, line feeds, empty cells for gaps.
+
+    Rows are mappings by column, or sequences in the order of the columns.
+    """
+    columns = list(columns)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        if isinstance(row, Mapping):
+            row = [row[name] for name in columns]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def write_together(
+    project: Path,
+    files: Mapping[str, str],
+    *,
+    after_step: Callable[[str], None] = lambda step: None,
+) -> None:
+    """Replace several files of the project as one.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the project.
+    files : mapping of str to str
+        Path within the project, and the text it is to hold.
+    after_step : callable
+        Told each step once it is done.
+
+    Raises
+    ------
+    ImporterError
+        When a file cannot be written, or another import is at work; the old files
+        stand.
+    """
+    folder = project / FOLDER
+    with locked(project):
+        recover(project)
+        try:
+            folder.mkdir(exist_ok=True)
+            after_step("folder")
+            moves = []
+            for number, (target, text) in enumerate(sorted(files.items())):
+                (project / target).parent.mkdir(parents=True, exist_ok=True)
+                content = text.encode("utf-8")
+                _write_through(folder / f"part{number}", content)
+                moves.append(
+                    {
+                        "part": f"part{number}",
+                        "target": target,
+                        "sha256": hashlib.sha256(content).hexdigest(),
+                    }
+                )
+                after_step(f"staged {target}")
+            _write_through(
+                folder / "journal.part", json.dumps(moves, indent=1).encode("utf-8")
+            )
+            after_step("journal written")
+            os.replace(folder / "journal.part", folder / JOURNAL)
+            _sync_folder(folder)
+            after_step("journal in place")
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise _unwritable(folder, error) from error
+        _roll_forward(project, after_step)
+
+
+def recover(project: Path) -> str:
+    """Finish or clear away an import that was interrupted.
+
+    Returns
+    -------
+    str
+        What was found: nothing, cleared (it had not happened; the old seeds stand) or
+        finished (it had; the new seeds stand).
+    """
+    folder = project / FOLDER
+    if not folder.is_dir():
+        return "nothing"
+    if (folder / JOURNAL).is_file():
+        _roll_forward(project, lambda step: None)
+        return "finished"
+    if not any(path.name != "lock" for path in folder.iterdir()):
+        return "nothing"
+    try:
+        for path in folder.iterdir():
+            if path.name != "lock":
+                path.unlink()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return "cleared"
+
+
+def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
+    folder = project / FOLDER
+    try:
+        moves = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
+        for move in moves:
+            if not _moves_a_seed(move):
+                raise OSError(f"the journal names {move['target']}, which is no seed")
+            part, target = folder / move["part"], project / move["target"]
+            if part.is_file():
+                os.replace(part, target)
+                _sync_folder(target.parent)
+            elif hashlib.sha256(target.read_bytes()).hexdigest() != move["sha256"]:
+                raise OSError(f"{move['target']} was changed after the import stopped")
+            after_step(f"moved {move['target']}")
+        (folder / JOURNAL).unlink()
+        after_step("journal removed")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImporterError(
+            describe(
+                "An import was decided but could not be finished",
+                [str(error)],
+                consequence="some seeds may be new and others old; dbt build refuses "
+                "to "
+                "start until it is finished, and the published file stands as it was",
+                remedy="see that the folder seeds is writable and the disk has room, "
+                "then "
+                "run citypanel import --recover",
+            )
+        ) from error
+
+
+def _moves_a_seed(move: Mapping[str, str]) -> bool:
+    """Whether an entry of the journal stays within the folder of the seeds."""
+    return (
+        re.fullmatch("part[0-9]+", move["part"]) is not None
+        and re.fullmatch(r"seeds(/[A-Za-z0-9_]+)+\.csv", move["target"]) is not None
+    )
+
+
+@contextlib.contextmanager
+def locked(project: Path) -> Iterator[None]:
+    """One import at a time; the lock goes with the process that holds it."""
+    folder = project / FOLDER
+    try:
+        folder.mkdir(exist_ok=True)
+        handle = open(folder / "lock", "w")  # noqa: SIM115
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        try:
+            import fcntl
+        except ImportError:  # without it two imports at once are not told apart
+            fcntl = None
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The holder before may have removed the file that was just opened.
+                if os.fstat(handle.fileno()).st_ino != (folder / "lock").stat().st_ino:
+                    raise BlockingIOError
+            except OSError as error:
+                raise ImporterError(
+                    describe(
+                        "Another import is at work in this project",
+                        consequence="nothing was imported by this one",
+                        remedy="wait until it has ended and run the command again",
+                    )
+                ) from error
+        yield
+        if not (folder / JOURNAL).exists():
+            with contextlib.suppress(OSError):
+                (folder / "lock").unlink(missing_ok=True)
+                folder.rmdir()
+    finally:
+        handle.close()
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unwritable(folder: Path, error: OSError) -> ImporterError:
+    return ImporterError(
+        describe(
+            "The imported seeds cannot be written",
+            [f"{folder}: {error.strerror or error}"],
+            consequence="nothing was imported; the seeds stand as they were",
+            remedy="run the command from the project's root, and see that the folder "
+            "seeds is writable and the disk has room",
+        )
+    )
