@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -157,7 +158,6 @@ def read_yearbook(
     """
     reading = YearbookReading(spec=spec)
     problems: list[object] = []
-    seen: dict[tuple, str] = {}
     for file in files:
         before = len(reading.cells)
         sheet = _choose(spec, file.sheets, units)
@@ -165,11 +165,13 @@ def read_yearbook(
             problems.append(_no_sheet(spec, file))
             continue
         _read_sheet(
-            sheet, reading, problems, seen,
+            sheet, reading, problems,
             file=file, gazetteer=gazetteer, units=units, variables=variables,
             allow_unmatched=allow_unmatched,
         )  # fmt: skip
         reading.rows_by_file[file.path.name] = len(reading.cells) - before
+    reading.cells.sort()
+    problems += _second_figures(reading.cells, gazetteer)
     if problems:
         raise ImporterError(
             describe(
@@ -251,7 +253,6 @@ def _read_sheet(
     sheet: Sheet,
     reading: YearbookReading,
     problems: list[object],
-    seen: dict[tuple, str],
     *,
     file: SourceFile,
     gazetteer: Gazetteer,
@@ -426,19 +427,13 @@ def _read_sheet(
                 zeros[column.variable] += 1
                 if column.zero_is_missing:
                     continue
-            key = (column.variable, match.city_id, year)
             full = harmless((f"{sheet.name}!" if sheet.name else "") + place_of_cell)
-            if key in seen:
-                report(
-                    number, position, value,
-                    f"is a second figure of {match.city_id} {name} in {year}; the "
-                    f"first is in {seen[key]}", column.header.text,
-                )  # fmt: skip
-                continue
-            seen[key] = f"{sheet.file} {full}"
             reading.cells.append(
-                (*key, figure, column.unit, headings[column.variable], file_name, full)
-            )
+                (
+                    column.variable, match.city_id, year, figure, column.unit,
+                    headings[column.variable], file_name, full,
+                )
+            )  # fmt: skip
     known_years = f"{min(years)} to {max(years)}" if years else "none"
     reading.sheets.append(
         SheetReading(
@@ -456,6 +451,20 @@ def _read_sheet(
             zeros=dict(zeros),
         )
     )
+
+
+def _second_figures(cells: list[tuple], gazetteer: Gazetteer) -> list[str]:
+    """Cells that give a variable, city and year another figure; `cells` are sorted."""
+    found = []
+    for first, second in itertools.pairwise(cells):
+        if first[:3] == second[:3]:
+            city = gazetteer.cities[second[1]]["city_zh"]
+            found.append(
+                f"{second[6]}, cell {second[7]}, column {second[5]}, value "
+                f"{printed(second[3])}: is a second figure of {second[1]} {city} in "
+                f"{second[2]}; the first is in {first[6]}, cell {first[7]}"
+            )
+    return found
 
 
 def _map_columns(
@@ -718,15 +727,10 @@ def compare(
 
     pairs: dict[str, list[tuple[float, float | None, float | None, float | None]]] = {}
     for variable, city_id, year, value, unit, *_ in cells:
-        figure = units.convert(float(value), unit, variables[variable])
-        pairs.setdefault(variable, []).append(
-            (
-                figure,
-                known.get((variable, city_id, year)),
-                known.get((variable, city_id, year - 1)),
-                known.get((variable, city_id, year + 1)),
-            )
-        )
+        figures = [known.get((variable, city_id, year + lag)) for lag in (0, -1, 1)]
+        if figures.count(None) < 3:
+            figure = units.convert(float(value), unit, variables[variable])
+            pairs.setdefault(variable, []).append((figure, *figures))
 
     def agreeing(values: Iterable[tuple[float, float | None]]) -> tuple[int, int]:
         both = [(a, b) for a, b in values if b is not None]
