@@ -112,7 +112,7 @@ def fits(spec: Spec, file: SourceFile, *, units: Units) -> bool:
     if sheet is None:
         return False
     headers = _headers(spec, sheet, units)
-    if not all(_under(headers, names) for names in spec.keys.values()):
+    if _missing_keys(spec, headers):
         return False
     found = [_candidates(column, headers) for column in spec.columns]
     return any(found) and all(
@@ -207,6 +207,15 @@ def _headers(spec: Spec, sheet: Sheet, units: Units) -> list[Header]:
     )
 
 
+def _missing_keys(spec: Spec, headers: Iterable[Header]) -> list[str]:
+    """Key columns that a table lacks: the year, or both name and code of the city."""
+    found = {key for key, names in spec.keys.items() if _under(headers, names)}
+    missing = [key for key in spec.keys if key == "year" and key not in found]
+    if not found & {"city", "code"}:
+        missing += [key for key in ("city", "code") if key in spec.keys]
+    return missing
+
+
 def _under(headers: Iterable[Header], names: Iterable[str]) -> list[Header]:
     wanted = {normalise(name).lower() for name in names}
     return [
@@ -234,9 +243,7 @@ def _choose(spec: Spec, sheets: Sequence[Sheet], units: Units) -> Sheet | None:
     fitting = [
         sheet
         for sheet in sheets
-        if all(
-            _under(_headers(spec, sheet, units), names) for names in spec.keys.values()
-        )
+        if not _missing_keys(spec, _headers(spec, sheet, units))
     ]
     return fitting[0] if fitting else None
 
@@ -271,7 +278,7 @@ def _read_sheet(
         found = _under(headers, names)
         if len(found) == 1:
             keys[key] = found[0].column
-        else:
+        elif found or key in _missing_keys(spec, headers):
             what = "is not there" if not found else f"stands {len(found)} times"
             problems.append(
                 f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
@@ -279,7 +286,9 @@ def _read_sheet(
             )
     table_unit = stated_unit(sheet, first=spec.first_header_row - 1, units=units.names)
     mapped = _map_columns(spec, headers, problems, where, table_unit, units, variables)
-    if len(keys) < len(spec.keys):
+    if _missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
+        return
+    if not {"city", "code"} & set(keys):
         return
     file_year = _year_of_file(spec, file.path, problems)
     if spec.year_pattern and file_year is None:
