@@ -303,6 +303,8 @@ def _read_sheet(
     }
     width = max(header.column for header in headers) + 1
     file_name = harmless(sheet.file)
+    prefix = harmless(f"{sheet.name}!A1").removesuffix("A1") if sheet.name else ""
+    letters = {c.header.column: address(0, c.header.column)[:-1] for c in mapped}
     first = spec.first_header_row - 1 + spec.header_rows
     zeros: Counter[str] = Counter()
     years: set[int] = set()
@@ -336,7 +338,7 @@ def _read_sheet(
             column
             for column in mapped
             if column.header.column < len(row)
-            and clean_text(row[column.header.column]) != ""
+            and not _is_blank(row[column.header.column])
         ]
         label = normalise(name or lead)
         if label in spec.skip_rows:
@@ -416,7 +418,7 @@ def _read_sheet(
         for column in figures:
             position = column.header.column
             value = row[position]
-            place_of_cell = address(number, position)
+            place_of_cell = f"{letters[position]}{number + 1}"
             if place_of_cell in known:
                 value = _mend(
                     known[place_of_cell], value, reading, report, number, column
@@ -436,7 +438,7 @@ def _read_sheet(
                 zeros[column.variable] += 1
                 if column.zero_is_missing:
                     continue
-            full = harmless((f"{sheet.name}!" if sheet.name else "") + place_of_cell)
+            full = prefix + place_of_cell
             reading.cells.append(
                 (
                     column.variable, match.city_id, year, figure, column.unit,
@@ -460,6 +462,10 @@ def _read_sheet(
             zeros=dict(zeros),
         )
     )
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, str) and value.isspace())
 
 
 def _second_figures(cells: list[tuple], gazetteer: Gazetteer) -> list[str]:
