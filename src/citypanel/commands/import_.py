@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
         return
     plan.write(project)
     print("\nWritten:")
-    for path in sorted(plan.files):
+    for path in sorted(plan.contents):
         print(f"  {path}")
     print(f"Next: {plan.next_step}")
 

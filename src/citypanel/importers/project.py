@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from citypanel.importers.specs import (
     shipped_specs,
     users_specs,
 )
-from citypanel.importers.storage import read_seed, seed_text, write_together
+from citypanel.importers.storage import read_seed, seed_bytes, write_together
 from citypanel.importers.units import Units
 
 CELLS = "seeds/imported/raw_imported_cells.csv"
@@ -61,24 +62,29 @@ class Plan:
 
     Attributes
     ----------
-    files : dict of str to str
-        Path within the project, and the text it is to hold.
+    contents : dict of str to bytes
+        Path within the project, and what it is to hold.
     told : str
         What was understood, for a person.
     next_step : str
         How the warehouse uses it.
     """
 
-    files: Mapping[str, str]
+    contents: Mapping[str, bytes]
     told: str
     next_step: str
     agreements: Sequence[yearbook.Agreement] = field(default_factory=list)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The same as text."""
+        return {name: text.decode("utf-8") for name, text in self.contents.items()}
 
     def write(
         self, project: Path, *, after_step: Callable[[str], None] = lambda step: None
     ) -> None:
         """Write every file of the import, as one."""
-        write_together(project, self.files, after_step=after_step)
+        write_together(project, self.contents, after_step=after_step)
 
 
 def load_reference(project: Path) -> Reference:
@@ -255,15 +261,18 @@ def plan_yearbook(
                 "is real, import with --accept-difference",
             )
         )
-    rows = _other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", name)
-    rows += [(name, *cell) for cell in reading.cells]
-    rows.sort(key=lambda row: (row[0], row[1], row[2], int(row[3])))
+    others = sorted(_other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", name))
+    rows = itertools.chain(
+        (row for row in others if row[0] < name),
+        ((name, *cell) for cell in reading.cells),
+        (row for row in others if row[0] > name),
+    )
     told = [yearbook.tell(reading, gazetteer=reference.gazetteer), ""]
     told += _tell_agreements(agreements)
     told += [f"Doubt, accepted: {doubt}" for doubt in doubtful]
     return Plan(
-        files={
-            CELLS: seed_text(yearbook.CELL_COLUMNS, rows),
+        contents={
+            CELLS: seed_bytes(yearbook.CELL_COLUMNS, rows),
             SOURCES: _sources(
                 project, "yearbook", name, files, reading.rows_by_file, chosen,
                 origin=origin, precedence=precedence,
@@ -327,8 +336,8 @@ def plan_policy(
     rows.sort(key=lambda row: (row[0], int(row[1]), row[4], row[5]))
     batches = sorted({int(row[0]) for row in reading.rows})
     return Plan(
-        files={
-            ROSTERS: seed_text(policy.ROSTER_COLUMNS, rows),
+        contents={
+            ROSTERS: seed_bytes(policy.ROSTER_COLUMNS, rows),
             SOURCES: _sources(
                 project, "policy", name, files, reading.rows_by_file, chosen,
                 origin=origin,
@@ -383,9 +392,9 @@ def plan_ceic(
             merged.replaced
         )
     return Plan(
-        files={
-            SERIES: seed_text(ceic.SERIES_COLUMNS, merged.series),
-            METADATA: seed_text(ceic.METADATA_COLUMNS, merged.metadata),
+        contents={
+            SERIES: seed_bytes(ceic.SERIES_COLUMNS, merged.series),
+            METADATA: seed_bytes(ceic.METADATA_COLUMNS, merged.metadata),
             SOURCES: _sources(
                 project, "ceic", _source_name(chosen.name), files, reading.rows_by_file,
                 chosen, origin=origin, keep_other_files=True,
@@ -511,7 +520,7 @@ def _sources(
     origin: Mapping[str, str] | None,
     precedence: int | str = "",
     keep_other_files: bool = False,
-) -> str:
+) -> bytes:
     """The origin file with the rows of this import, one a file."""
     given = {key: value for key, value in (origin or {}).items() if value}
     date = given.pop("date", dt.date.today().isoformat())
@@ -550,4 +559,4 @@ def _sources(
         }
         held.append(tuple(row[column] for column in SOURCE_COLUMNS))
     held.sort(key=lambda row: (row[0], row[1], row[SOURCE_COLUMNS.index("file")]))
-    return seed_text(SOURCE_COLUMNS, held)
+    return seed_bytes(SOURCE_COLUMNS, held)

@@ -49,27 +49,30 @@ def read_seed(path: Path) -> list[dict[str, str]]:
         ) from error
 
 
-def seed_text(
+def seed_bytes(
     columns: Iterable[str], rows: Iterable[Mapping[str, object] | Sequence[object]]
-) -> str:
-    """A seed as text: UTF-8 without a mark, line feeds, empty cells for gaps.
+) -> bytes:
+    """A seed's content: UTF-8 without a mark, line feeds, empty cells for gaps.
 
     Rows are mappings by column, or sequences in the order of the columns.
     """
     columns = list(columns)
-    text = io.StringIO(newline="")
+    content = io.BytesIO()
+    text = io.TextIOWrapper(content, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
         if isinstance(row, Mapping):
             row = [row[name] for name in columns]
         writer.writerow(row)
-    return text.getvalue()
+    text.flush()
+    text.detach()
+    return content.getvalue()
 
 
 def write_together(
     project: Path,
-    files: Mapping[str, str],
+    files: Mapping[str, bytes | str],
     *,
     after_step: Callable[[str], None] = lambda step: None,
 ) -> None:
@@ -79,8 +82,8 @@ def write_together(
     ----------
     project : Path
         Root of the project.
-    files : mapping of str to str
-        Path within the project, and the text it is to hold.
+    files : mapping of str to bytes or str
+        Path within the project, and what it is to hold.
     after_step : callable
         Told each step once it is done.
 
@@ -97,9 +100,10 @@ def write_together(
             folder.mkdir(exist_ok=True)
             after_step("folder")
             moves = []
-            for number, (target, text) in enumerate(sorted(files.items())):
+            for number, (target, content) in enumerate(sorted(files.items())):
                 (project / target).parent.mkdir(parents=True, exist_ok=True)
-                content = text.encode("utf-8")
+                if isinstance(content, str):
+                    content = content.encode("utf-8")
                 _write_through(folder / f"part{number}", content)
                 moves.append(
                     {

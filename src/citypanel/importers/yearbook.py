@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,7 +112,7 @@ def fits(spec: Spec, file: SourceFile, *, units: Units) -> bool:
     if sheet is None:
         return False
     headers = _headers(spec, sheet, units)
-    if not all(_under(headers, names) for names in spec.keys.values()):
+    if _missing_keys(spec, headers):
         return False
     found = [_candidates(column, headers) for column in spec.columns]
     return any(found) and all(
@@ -157,7 +158,6 @@ def read_yearbook(
     """
     reading = YearbookReading(spec=spec)
     problems: list[object] = []
-    seen: dict[tuple, str] = {}
     for file in files:
         before = len(reading.cells)
         sheet = _choose(spec, file.sheets, units)
@@ -165,11 +165,13 @@ def read_yearbook(
             problems.append(_no_sheet(spec, file))
             continue
         _read_sheet(
-            sheet, reading, problems, seen,
+            sheet, reading, problems,
             file=file, gazetteer=gazetteer, units=units, variables=variables,
             allow_unmatched=allow_unmatched,
         )  # fmt: skip
         reading.rows_by_file[file.path.name] = len(reading.cells) - before
+    reading.cells.sort()
+    problems += _second_figures(reading.cells, gazetteer)
     if problems:
         raise ImporterError(
             describe(
@@ -205,6 +207,15 @@ def _headers(spec: Spec, sheet: Sheet, units: Units) -> list[Header]:
     )
 
 
+def _missing_keys(spec: Spec, headers: Iterable[Header]) -> list[str]:
+    """Key columns that a table lacks: the year, or both name and code of the city."""
+    found = {key for key, names in spec.keys.items() if _under(headers, names)}
+    missing = [key for key in spec.keys if key == "year" and key not in found]
+    if not found & {"city", "code"}:
+        missing += [key for key in ("city", "code") if key in spec.keys]
+    return missing
+
+
 def _under(headers: Iterable[Header], names: Iterable[str]) -> list[Header]:
     wanted = {normalise(name).lower() for name in names}
     return [
@@ -232,9 +243,7 @@ def _choose(spec: Spec, sheets: Sequence[Sheet], units: Units) -> Sheet | None:
     fitting = [
         sheet
         for sheet in sheets
-        if all(
-            _under(_headers(spec, sheet, units), names) for names in spec.keys.values()
-        )
+        if not _missing_keys(spec, _headers(spec, sheet, units))
     ]
     return fitting[0] if fitting else None
 
@@ -251,7 +260,6 @@ def _read_sheet(
     sheet: Sheet,
     reading: YearbookReading,
     problems: list[object],
-    seen: dict[tuple, str],
     *,
     file: SourceFile,
     gazetteer: Gazetteer,
@@ -270,7 +278,7 @@ def _read_sheet(
         found = _under(headers, names)
         if len(found) == 1:
             keys[key] = found[0].column
-        else:
+        elif found or key in _missing_keys(spec, headers):
             what = "is not there" if not found else f"stands {len(found)} times"
             problems.append(
                 f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
@@ -278,7 +286,9 @@ def _read_sheet(
             )
     table_unit = stated_unit(sheet, first=spec.first_header_row - 1, units=units.names)
     mapped = _map_columns(spec, headers, problems, where, table_unit, units, variables)
-    if len(keys) < len(spec.keys):
+    if _missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
+        return
+    if not {"city", "code"} & set(keys):
         return
     file_year = _year_of_file(spec, file.path, problems)
     if spec.year_pattern and file_year is None:
@@ -293,6 +303,8 @@ def _read_sheet(
     }
     width = max(header.column for header in headers) + 1
     file_name = harmless(sheet.file)
+    prefix = harmless(f"{sheet.name}!A1").removesuffix("A1") if sheet.name else ""
+    letters = {c.header.column: address(0, c.header.column)[:-1] for c in mapped}
     first = spec.first_header_row - 1 + spec.header_rows
     zeros: Counter[str] = Counter()
     years: set[int] = set()
@@ -326,7 +338,7 @@ def _read_sheet(
             column
             for column in mapped
             if column.header.column < len(row)
-            and clean_text(row[column.header.column]) != ""
+            and not _is_blank(row[column.header.column])
         ]
         label = normalise(name or lead)
         if label in spec.skip_rows:
@@ -406,7 +418,7 @@ def _read_sheet(
         for column in figures:
             position = column.header.column
             value = row[position]
-            place_of_cell = address(number, position)
+            place_of_cell = f"{letters[position]}{number + 1}"
             if place_of_cell in known:
                 value = _mend(
                     known[place_of_cell], value, reading, report, number, column
@@ -426,19 +438,13 @@ def _read_sheet(
                 zeros[column.variable] += 1
                 if column.zero_is_missing:
                     continue
-            key = (column.variable, match.city_id, year)
-            full = harmless((f"{sheet.name}!" if sheet.name else "") + place_of_cell)
-            if key in seen:
-                report(
-                    number, position, value,
-                    f"is a second figure of {match.city_id} {name} in {year}; the "
-                    f"first is in {seen[key]}", column.header.text,
-                )  # fmt: skip
-                continue
-            seen[key] = f"{sheet.file} {full}"
+            full = prefix + place_of_cell
             reading.cells.append(
-                (*key, figure, column.unit, headings[column.variable], file_name, full)
-            )
+                (
+                    column.variable, match.city_id, year, figure, column.unit,
+                    headings[column.variable], file_name, full,
+                )
+            )  # fmt: skip
     known_years = f"{min(years)} to {max(years)}" if years else "none"
     reading.sheets.append(
         SheetReading(
@@ -456,6 +462,24 @@ def _read_sheet(
             zeros=dict(zeros),
         )
     )
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, str) and value.isspace())
+
+
+def _second_figures(cells: list[tuple], gazetteer: Gazetteer) -> list[str]:
+    """Cells that give a variable, city and year another figure; `cells` are sorted."""
+    found = []
+    for first, second in itertools.pairwise(cells):
+        if first[:3] == second[:3]:
+            city = gazetteer.cities[second[1]]["city_zh"]
+            found.append(
+                f"{second[6]}, cell {second[7]}, column {second[5]}, value "
+                f"{printed(second[3])}: is a second figure of {second[1]} {city} in "
+                f"{second[2]}; the first is in {first[6]}, cell {first[7]}"
+            )
+    return found
 
 
 def _map_columns(
@@ -718,15 +742,10 @@ def compare(
 
     pairs: dict[str, list[tuple[float, float | None, float | None, float | None]]] = {}
     for variable, city_id, year, value, unit, *_ in cells:
-        figure = units.convert(float(value), unit, variables[variable])
-        pairs.setdefault(variable, []).append(
-            (
-                figure,
-                known.get((variable, city_id, year)),
-                known.get((variable, city_id, year - 1)),
-                known.get((variable, city_id, year + 1)),
-            )
-        )
+        figures = [known.get((variable, city_id, year + lag)) for lag in (0, -1, 1)]
+        if figures.count(None) < 3:
+            figure = units.convert(float(value), unit, variables[variable])
+            pairs.setdefault(variable, []).append((figure, *figures))
 
     def agreeing(values: Iterable[tuple[float, float | None]]) -> tuple[int, int]:
         both = [(a, b) for a, b in values if b is not None]

@@ -70,7 +70,7 @@ TABLES = {
     "a wrong code": ([HEADER, ["", "11", "2015", "1"]], ["'11' is no six-digit code"]),
     "a city-year twice": (
         [HEADER, SOUND, SOUND],
-        ["cell D3", "second figure of 110000 北京市 in 2015", "first is in t.csv D2"],
+        ["cell D3", "second figure of 110000 北京 in 2015", "first is in t.csv"],
     ),
     "a figure without a city": (
         [HEADER, SOUND, ["", "", "2015", "7"]],

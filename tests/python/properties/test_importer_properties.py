@@ -309,7 +309,7 @@ def test_damaged_real_files_are_read_or_told(reference, raw_files, folder, data)
 
 @pytest.mark.slow
 @given(st.data())
-@settings(QUIET, max_examples=40, phases=[Phase.generate])
+@settings(QUIET, max_examples=15)
 def test_cells_of_a_real_file_changed_at_will(reference, raw_files, folder, data):
     source = next(raw_files.glob("yearbook_compilation/*.csv"))
     with open(source, encoding="utf-8-sig", newline="") as file:
