@@ -146,6 +146,8 @@ def report(results: list[dict[str, object]]) -> str:
         "- Precision: share of the rule's rows in the spoiled panels that are about a "
         "planted defect; kinds of a",
         "  whole series are not in it.",
+        f"- Recall of the {len(WIDE_KINDS)} kinds of a whole series or province rests "
+        f"on {n // len(WIDE_KINDS)} panels each.",
         "- False alarms: rows in the same panel before anything was planted.",
         "",
         "| rule | recall | precision | rows a panel | false alarms a clean panel |",

@@ -202,8 +202,19 @@ corrections as (
 
 ),
 
+covered as (
+
+    select distinct
+        city_id,
+        year,
+        source,
+    from readings
+
+),
+
 checked as (
 
+    -- A correction of a city-year that the source does not have corrects nothing.
     select
         'city_id ' || corrections.city_id || ', year ' || corrections.year
         || ', variable ' || corrections.variable || ', source ' || corrections.source
@@ -214,6 +225,11 @@ checked as (
                 || coalesce('''' || readings.raw_value || '''', 'no figure')
         end as problem,
     from corrections
+    inner join covered
+        on
+            corrections.city_id = covered.city_id
+            and corrections.year = covered.year
+            and corrections.source = covered.source
     left join readings
         on
             corrections.city_id = readings.city_id

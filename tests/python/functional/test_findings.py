@@ -282,14 +282,23 @@ def seed_cell(project, city, year, column, change):
 
 
 def test_a_correction_whose_cell_has_changed_stops_the_build(workshop):
-    seed_cell(workshop, "330700", 2015, "普通高等学校在校学生数(人)", lambda v: "86000")
+    students = "普通高等学校在校学生数(人)"
+    seed_cell(workshop, "330700", 2015, students, lambda v: "86000")
+    seed_cell(workshop, "330700", 2016, students, lambda v: "")
+    # A city-year that is not there at all has nothing to correct.
+    path = workshop.seed("raw_yearbook_city_years")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("2019,天津市")]
+    assert len(kept) == len(lines) - 1
+    path.write_text("".join(kept), encoding="utf-8")
     before = workshop.published.read_bytes()
     result = workshop.dbt("build", "--select", "+int_cells__sources")
     assert result.returncode != 0
     for words in (
-        "Seed fix_cells: 1 correction(s) that do not stand",
+        "Seed fix_cells: 2 correction(s) that do not stand",
         "city_id 330700, year 2015, variable university_students_persons",
         "expected '34976', found '86000'",
+        "expected '34566', found no figure",
         "Consequence:",
         "Remedy:",
         "fix_cells.csv",

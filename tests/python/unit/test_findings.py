@@ -690,6 +690,24 @@ def test_growth_is_named_where_a_variant_uses_it():
     assert row["touches"] == "rpt_regressions: variant real_gdp=city_growth"
 
 
+def test_an_empty_row_touches_what_its_empty_cells_enter():
+    names = ("retail_sales_cny_10k", "area_km2", "vocational_students_persons")
+    row = [v if t != 4 else np.nan for t, v in enumerate(path(CITIES[1]))]
+    series = {name: {CITIES[1]: row} for name in names} | {"gdp_cny_10k": {}}
+    places = one(study(series=series), "missing_row")["touches"]
+    assert places.startswith("fct_city_years: con, sca;")
+    assert "fct_tfp_changes" not in places
+
+
+def test_investment_before_the_initial_stock_enters_nothing():
+    early = {"fai_cny_10k": {CITIES[1]: changed(path(CITIES[1]), {0: 10})}}
+    rows = study(series=early, capital_first_year=2011)
+    assert (rows.loc[rows["year"] == 2010, "touches"] == "").all()
+    rows = study(series=early, capital_first_year=2010)
+    # The slip shows in the change to 2011, which is the cell that is named.
+    assert rows["touches"].str.contains("fct_capital_stocks").any()
+
+
 def test_a_cell_that_is_not_used_is_corrected_and_info():
     name = "university_students_persons"
     unused = {(CITIES[1], 2014, name)}

@@ -93,8 +93,8 @@ def detect(panel: Panel) -> pd.DataFrame:
     -------
     DataFrame
         rule, severity, scope, unit_id, year, variable, source, value, expected_low,
-        expected_high, evidence_en, evidence_zh; one row per rule, unit, year and
-        variable.
+        expected_high, evidence_en, evidence_zh, members (the variables of a finding
+        about a row); one row per rule, unit, year and variable.
     """
     known = {rule.name for rule in RULES}
     found = []
@@ -116,6 +116,7 @@ def detect(panel: Panel) -> pd.DataFrame:
         "expected_high",
         "evidence_en",
         "evidence_zh",
+        "members",
     ]
     frame = pd.DataFrame(found, columns=columns)
     return frame.drop_duplicates(
@@ -201,7 +202,10 @@ def find(
     for row in found.to_dict("records"):
         year = None if pd.isna(row["year"]) else int(row["year"])
         unit_id, scope, variable = row["unit_id"], row["scope"], row["variable"]
-        use = _use(panel, study, scope, unit_id, year, variable, cache)
+        members = row["members"] or (
+            tuple(panel.yearbook) if variable == ALL else (variable,)
+        )
+        use = _use(panel, study, scope, unit_id, year, members, cache)
         places = touches(study, use)
         status = _status(panel, row, year, unused)
         where_en, where_zh = _where(study, use)
@@ -257,9 +261,8 @@ def _names(scope, unit_id, names, province_names) -> dict[str, object]:
     return {"city_en": None, "city_zh": None, "province_id": None}
 
 
-def _use(panel, study: Study, scope, unit_id, year, variable, cache) -> Use:
+def _use(panel, study: Study, scope, unit_id, year, names, cache) -> Use:
     years = [int(y) for y in panel.years] if year is None else [year]
-    names = list(panel.yearbook) if variable == ALL else [variable]
     if scope == "province":
         return together(
             uses_of_province(study, unit_id, y, name) for y in years for name in names

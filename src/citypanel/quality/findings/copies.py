@@ -96,6 +96,7 @@ def repeated_values(panel: Panel) -> list[dict[str, object]]:
                         f"{year - 1}年相同：{'、'.join(repeated)}。",
                         unit_id=unit,
                         year=year,
+                        members=repeated,
                     )
                 )
                 continue

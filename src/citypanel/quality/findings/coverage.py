@@ -141,6 +141,7 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
                         f"{year}年{n_due}个指标中{n_absent}个为空：{'、'.join(empty)}。",
                         unit_id=unit,
                         year=year,
+                        members=empty,
                     )
                 )
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -53,13 +54,13 @@ class Simulated:
 
     def value(self, city_id: str, year: int, variable: str) -> float:
         """One cell of the yearbook."""
-        at = (
-            (self.cells["city_id"] == city_id)
-            & (self.cells["year"] == year)
-            & (self.cells["variable"] == variable)
-            & (self.cells["source"] == "yearbook")
-        )
-        return float(self.cells.loc[at, "value"].item())
+        return self._printed[city_id, year, variable]
+
+    @cached_property
+    def _printed(self) -> dict[tuple[str, int, str], float]:
+        rows = self.cells.loc[self.cells["source"] == "yearbook"]
+        keys = (rows[c].tolist() for c in ("city_id", "year", "variable"))
+        return dict(zip(zip(*keys, strict=True), rows["value"].tolist(), strict=True))
 
     def with_values(
         self,
@@ -67,20 +68,20 @@ class Simulated:
         provinces: dict[tuple[str, int, str], float] | None = None,
     ) -> Simulated:
         """A copy with other cells: (city or province, year, variable) to value."""
-        keys = ["city_id", "year", "variable", "source"]
-        cells = self.cells.set_index(keys).sort_index()
-        for key, value in values.items():
-            cells.loc[(*key, "yearbook"), "value"] = value
-        table = self.provinces.set_index(
-            ["province_id", "year", "variable"]
-        ).sort_index()
-        for key, value in (provinces or {}).items():
-            table.loc[key, "value"] = value
         return Simulated(
-            cells.reset_index().dropna(subset="value"),
+            _with(self.cells, ["city_id", "year", "variable", "source"],
+                  {(*key, "yearbook"): value for key, value in values.items()}),
             self.cities,
-            table.reset_index(),
-        )
+            _with(self.provinces, ["province_id", "year", "variable"], provinces or {}),
+        )  # fmt: skip
+
+
+def _with(frame: pd.DataFrame, key: list[str], values: dict) -> pd.DataFrame:
+    """The frame with other values under some keys; without one, the row goes."""
+    keys = zip(*(frame[column].tolist() for column in key), strict=True)
+    old = frame["value"].tolist()
+    new = [values.get(k, value) for k, value in zip(keys, old, strict=True)]
+    return frame.assign(value=new).dropna(subset="value").reset_index(drop=True)
 
 
 def simulated(

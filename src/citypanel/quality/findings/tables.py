@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -228,8 +229,12 @@ def finding(
     value: float = np.nan,
     low: float = np.nan,
     high: float = np.nan,
+    members: Sequence[str] = (),
 ) -> dict[str, object]:
-    """One finding, before names, uses and consequences are added."""
+    """One finding, before names, uses and consequences are added.
+
+    `members` are the variables of a finding about a row.
+    """
     return {
         "rule": rule,
         "severity": severity,
@@ -243,6 +248,7 @@ def finding(
         "expected_high": float(high),
         "evidence_en": evidence_en,
         "evidence_zh": evidence_zh,
+        "members": tuple(members),
     }
 
 

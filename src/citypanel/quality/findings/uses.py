@@ -206,7 +206,8 @@ def _extended(study: Study, city_id: str, year: int, years) -> list[int]:
 
 def _capital(study, city_id, year, variable, years, later, after) -> list[int]:
     if variable == "fai_cny_10k":
-        if year > study.last_investment.get(city_id, -1):
+        first = int(study.options.get("capital_first_year", BASE_YEAR))
+        if not first <= year <= study.last_investment.get(city_id, -1):
             return []
         # The growth rate behind the initial stock carries these cells to every year.
         return list(years) if year in INITIAL_GROWTH_YEARS else later

@@ -318,8 +318,8 @@ RULES = (
         "more "
         "than two per cent apart (growth: half a point).",
         "直辖市的年鉴与分省数据相差超过2%（增长率超过0.5个百分点）。",
-        "The option gdp_vintage chooses between them; results depend on the choice.",
-        "由选项gdp_vintage取舍，结果取决于此。",
+        "The order of the sources (option gdp_vintage) decides; results depend on it.",
+        "由来源次序（选项gdp_vintage）取舍，结果取决于此。",
     ),
     Rule(
         "source_jump",
