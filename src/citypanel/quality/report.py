@@ -203,11 +203,11 @@ def _finding(
     place = row["city_en"] or ""
     low, high = row["expected_low"], row["expected_high"]
     if low is not None and high is not None:
-        expected = f"{number(low)} – {number(high)}"
+        expected = [f"{number(low)} –", number(high)]
     elif low is not None:
-        expected = f"≥ {number(low)}"
+        expected = [f"≥ {number(low)}"]
     else:
-        expected = f"≤ {number(high)}" if high is not None else ""
+        expected = [f"≤ {number(high)}"] if high is not None else []
     year = None if row["year"] is None else int(row["year"])
     return {
         **row,

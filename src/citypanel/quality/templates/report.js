@@ -59,6 +59,7 @@
       shown.textContent = language === "zh"
         ? "显示 " + now + " 项，符合条件 " + fits + " 项，共 " + rows.length + " 项。"
         : "Showing " + now + " of " + fits + " that fit, of " + rows.length + " findings.";
+      document.getElementById("reset").hidden = fits === rows.length;
       more.parentNode.hidden = fits <= limit;
       more.textContent = language === "zh" ? "再显示 " + Math.min(STEP * 5, fits - limit) + " 项"
         : "Show " + Math.min(STEP * 5, fits - limit) + " more";
