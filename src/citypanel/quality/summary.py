@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from citypanel.pages.formats import number, share
-from citypanel.quality.accepted import differing_options
+from citypanel.quality.accepted import differing_options, read_accepted
 from citypanel.quality.profiles import profile
 
 IMPUTED = ("interpolated", "carried", "chained", "assumed")
@@ -101,6 +102,11 @@ def summarise(
         .reindex(columns=list(COLUMNS))
         .astype({name: kind for name, kind in COLUMNS.items()})
     )
+
+
+def summarise_run(*, suites: Path, **tables: Any) -> pd.DataFrame:
+    """`summarise`, with the accepted run of the suites' folder."""
+    return summarise(**tables, accepted=read_accepted(suites))
 
 
 def run_record(
@@ -300,7 +306,7 @@ def _verdict(
             "verdict", "stop",
             f"Do not rest results on these figures yet: {what_en} "
             f"{'is' if n_critical + fails['critical'] == 1 else 'are'} open.",
-            f"暂不可据此得出结论：尚有{what_zh}。",
+            f"暂不可据此得出结论：尚有 {what_zh}。",
         )  # fmt: skip
     elif n_warning or fails["warning"]:
         what_en = _and(
@@ -324,7 +330,7 @@ def _verdict(
             f"Usable with care: nothing critical is open; there are {what_en}."
             if n_warning + fails["warning"] != 1
             else f"Usable with care: nothing critical is open; there is {what_en}.",
-            f"可用，但须留意：无严重问题；尚有{what_zh}。",
+            f"可用，但须留意：无严重问题；尚有 {what_zh}。",
         )  # fmt: skip
     else:
         say(
