@@ -5,6 +5,8 @@
 {% macro permitted_options() -%}
     {{ return({
         "study_sample": ["paper_like", "nbs_70", "all_available"],
+        "imputation": ["paper", "linear", "growth_chaining", "none"],
+        "corrections": ["applied", "none"],
         "gdp_vintage": ["as_published", "revised"],
         "real_gdp": ["province_deflator", "city_growth"],
         "investment_deflator": ["province_gdp_deflator", "province_investment_price"],

@@ -6,6 +6,8 @@ with final as (
 
         ---------- labels
         study_sample,
+        imputation,
+        corrections,
         gdp_vintage,
         real_gdp,
         investment_deflator,
