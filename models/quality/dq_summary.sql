@@ -28,6 +28,7 @@ final as (
         accepted_value,
         present_value,
     from summary
+    where part in ('verdict', 'change')
 
 )
 

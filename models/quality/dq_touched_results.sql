@@ -1,38 +1,8 @@
 -- Which published results the findings touch, counted.
-with findings as (
+with summary as (
 
-    select
-        severity,
-        status,
-        touches,
-    from {{ ref("dq_findings") }}
-    where touches != ''
-
-),
-
--- "rpt_regressions: Table 3 (1)-(2), Table 4 eastern; fct_capital_stocks" names two
--- tables, and two places in the first.
-entries as (
-
-    select
-        severity,
-        status,
-        trim(unnest(string_split(touches, ';'))) as entry,
-    from findings
-
-),
-
-places as (
-
-    select
-        severity,
-        status,
-        trim(split_part(entry, ':', 1)) as table_name,
-        trim(unnest(string_split(
-            case when contains(entry, ':') then split_part(entry, ':', 2) else '' end, ','
-        ))) as place,
-    from entries
-    where entry != ''
+    select *
+    from {{ ref("est_quality_summary") }}
 
 ),
 
@@ -44,13 +14,12 @@ final as (
         place,
 
         ---------- measures
-        {% for severity in ["critical", "warning", "info"] -%}
-        cast(count(*) filter (where severity = '{{ severity }}' and status = 'open') as integer)
-            as n_{{ severity }},
-        {% endfor -%}
-        cast(count(*) filter (where status != 'open') as integer) as n_corrected,
-    from places
-    group by table_name, place
+        cast(n_critical as integer) as n_critical,
+        cast(n_warning as integer) as n_warning,
+        cast(n_info as integer) as n_info,
+        cast(n_corrected as integer) as n_corrected,
+    from summary
+    where part = 'touched'
 
 )
 

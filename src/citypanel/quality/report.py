@@ -22,10 +22,15 @@ from citypanel.quality.maps import (
     region_rows,
 )
 from citypanel.quality.published import read_options, reading
+from citypanel.quality.summary import places_touched
 
 TEMPLATES = Path(__file__).with_name("templates")
 SEVERITIES = ("critical", "warning", "info")
 LARGEST_DIFFERENCES = 12
+PLACE_WORDS = (
+    ("Table ", "表"), ("northeastern", "东北"), ("eastern", "东部"),
+    ("central", "中部"), ("western", "西部"), ("variant ", "变体 "),
+)  # fmt: skip
 WORDS = (
     ("critical", "严重"), ("warning", "警告"), ("info", "提示"), ("open", "待处理"),
     ("corrected", "已更正"), ("not estimated", "未估计"), ("filled in", "填补"),
@@ -120,7 +125,7 @@ def quality_page(tables: QualityTables) -> str:
         findings=findings,
         rules=rules,
         filters=_filters(findings, titles=titles),
-        touches=_touches(tables.touches),
+        touches=_touches(tables.touches, labels),
         by_variable=sorted(
             by_variable,
             key=lambda row: (-(row["n_imputed"] + row["n_missing"]), row["variable"]),
@@ -220,9 +225,8 @@ def _finding(
         if row["used_value"] is None or row["used_value"] == row["value"]
         else number(row["used_value"], 10),
         "expected_text": expected,
-        "tables": [text.strip() for text in (row["touches"] or "").split(";")]
-        if row["touches"]
-        else [],
+        "tables": [text.strip() for text in (row["touches"] or "").split(";") if text],
+        "places": ";".join("|".join(place) for place in places_touched(row["touches"])),
         "search": " ".join(
             str(part)
             for part in (
@@ -266,7 +270,9 @@ def _filters(
     }
 
 
-def _touches(touches: pd.DataFrame) -> list[dict[str, Any]]:
+def _touches(
+    touches: pd.DataFrame, labels: Mapping[str, tuple[str, str]]
+) -> list[dict[str, Any]]:
     """Places by table, the regressions first."""
     rows = _records(touches)
     rows.sort(
@@ -276,14 +282,10 @@ def _touches(touches: pd.DataFrame) -> list[dict[str, Any]]:
     )  # fmt: skip
     for row in rows:
         row["n_open"] = row["n_critical"] + row["n_warning"] + row["n_info"]
-        row["place_zh"] = (
-            row["place"]
-            .replace("Table ", "表")
-            .replace("northeastern", "东北")
-            .replace("eastern", "东部")
-            .replace("central", "中部")
-            .replace("western", "西部")
-        )
+        chinese = row["place"]
+        for english, word in PLACE_WORDS:
+            chinese = chinese.replace(english, word)
+        row["name"] = labels.get(row["place"], (row["place"], chinese))
     return rows
 
 

@@ -11,6 +11,7 @@ give other sentences. A finding counts where its status is open.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -42,8 +43,22 @@ COLUMNS = {
     "variable": "string",
     "accepted_value": "string",
     "present_value": "string",
+    "table_name": "string",
+    "place": "string",
+    "n_critical": "Int32",
+    "n_warning": "Int32",
+    "n_info": "Int32",
+    "n_corrected": "Int32",
 }
 HEADLINE_TABLE = "Table 3"
+NAMED_RULES = 3
+TOUCH_KINDS = ("critical", "warning", "info", "corrected")
+PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
+YEARS = re.compile(r"\d{4}(-\d{4})?")
+COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
+COLUMN_OF_TABLE = re.compile(
+    r"\(\d+\)(-\(\d+\))?|eastern|central|western|northeastern"
+)
 
 
 def summarise(
@@ -76,8 +91,8 @@ def summarise(
     Returns
     -------
     DataFrame
-        One row per sentence of the verdict (part verdict) and per change (part change):
-        part, number, level (stop, care, good, note; new, gone, changed), topic
+        One row per sentence of the verdict (part verdict), per change (part change) and
+        per touched result (part touched, `touched_results`): part, number, level (stop, care, good, note; new, gone, changed), topic
         (verdict, reach, where, coverage, agreement, expectations, changes; finding,
         expectation, coverage, estimate), text_en, text_zh, and of a change what it is
         about and the two values.
@@ -97,11 +112,11 @@ def summarise(
     numbered += [
         {"part": "change", "number": n, **row} for n, row in enumerate(changes, 1)
     ]
-    return (
-        pd.DataFrame(numbered)
-        .reindex(columns=list(COLUMNS))
-        .astype({name: kind for name, kind in COLUMNS.items()})
-    )
+    numbered += [
+        {"part": "touched", "number": n, **row}
+        for n, row in enumerate(touched_results(findings).to_dict("records"), 1)
+    ]
+    return pd.DataFrame(numbered).reindex(columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def summarise_run(*, suites: Path, **tables: Any) -> pd.DataFrame:
@@ -247,19 +262,63 @@ def changes_since(
 
 
 def places_touched(touches: str | None) -> list[tuple[str, str]]:
-    """Split `dq_findings.touches` into (table, place); the place is empty for a table.
+    """Split `dq_findings.touches` into (table, place), each once.
 
-    "rpt_regressions: Table 3 (1)-(2), Table 4 eastern; fct_capital_stocks" names four: three
-    of them in two tables.
+    "rpt_regressions: Table 5 (1)-(2), eastern; fct_capital_stocks: 2011-2019" is Table 5
+    (1), Table 5 (2) and Table 5 eastern of rpt_regressions, and fct_capital_stocks as a
+    whole: years are no place of their own.
     """
-    places = []
+    places: dict[tuple[str, str], None] = {}
     for entry in (touches or "").split(";"):
-        table, _, within = entry.strip().partition(":")
+        table, _, within = (text.strip() for text in entry.partition(":"))
         if not table:
             continue
+        stem = ""
         parts = [part.strip() for part in within.split(",") if part.strip()]
-        places += [(table.strip(), part) for part in parts] or [(table.strip(), "")]
-    return places
+        for part in parts or [""]:
+            found = PAPER_TABLE.fullmatch(part)
+            if YEARS.fullmatch(part):
+                part = ""
+            elif found:
+                stem, part = found[1], found[2]
+            elif not (stem and COLUMN_OF_TABLE.fullmatch(part)):
+                stem = ""
+            for column in _columns(part):
+                places[(table, f"{stem} {column}".strip())] = None
+    return list(places)
+
+
+def touched_results(findings: pd.DataFrame) -> pd.DataFrame:
+    """Count the findings by published place.
+
+    Returns
+    -------
+    DataFrame
+        One row per table_name and place (empty for the whole table): n_critical,
+        n_warning and n_info, open ones, and n_corrected. A finding counts once in every
+        place it touches.
+    """
+    counts: dict[tuple[str, str], Counter] = {}
+    for row in findings[["severity", "status", "touches"]].to_dict("records"):
+        kind = row["severity"] if row["status"] == "open" else "corrected"
+        for place in places_touched(row["touches"]):
+            counts.setdefault(place, Counter())[kind] += 1
+    return pd.DataFrame(
+        [
+            {"table_name": table, "place": place}
+            | {f"n_{kind}": n[kind] for kind in TOUCH_KINDS}
+            for (table, place), n in sorted(counts.items())
+        ],
+        columns=["table_name", "place", *(f"n_{kind}" for kind in TOUCH_KINDS)],
+    )
+
+
+def _columns(part: str) -> list[str]:
+    """ "(1)-(3)" is (1), (2) and (3)."""
+    found = COLUMN_RANGE.fullmatch(part)
+    if not found:
+        return [part]
+    return [f"({n})" for n in range(int(found[1]), int(found[2]) + 1)]
 
 
 def _verdict(
@@ -280,6 +339,7 @@ def _verdict(
     fails = Counter(failing["severity"])
     n_critical, n_warning = of["critical"], of["warning"]
     labels = variables.set_index("variable")[["label_en", "label_zh"]]
+    titles = rules.set_index("rule")[["title_en", "title_zh"]]
     rows = []
 
     def say(topic: str, level: str, english: str, chinese: str) -> None:
@@ -302,11 +362,22 @@ def _verdict(
             )
             if n
         )
+        which = [
+            (*_label(titles, rule), n)
+            for rule, n in sorted(
+                Counter(opened.loc[opened["severity"] == "critical", "rule"]).items(),
+                key=lambda entry: (-entry[1], entry[0]),
+            )
+        ][:NAMED_RULES]
+        which_en = ", ".join(f"{english.lower()}: {n}" for english, _, n in which)
+        which_zh = "，".join(f"{chinese}：{n}" for _, chinese, n in which)
+        which_en = f" ({which_en})" if which_en else ""
+        which_zh = f"（{which_zh}）" if which_zh else ""
         say(
             "verdict", "stop",
             f"Do not rest results on these figures yet: {what_en} "
-            f"{'is' if n_critical + fails['critical'] == 1 else 'are'} open.",
-            f"暂不可据此得出结论：尚有 {what_zh}。",
+            f"{'is' if n_critical + fails['critical'] == 1 else 'are'} open{which_en}.",
+            f"暂不可据此得出结论：尚有 {what_zh}{which_zh}。",
         )  # fmt: skip
     elif n_warning or fails["warning"]:
         what_en = _and(
@@ -371,7 +442,6 @@ def _verdict(
                 f"{n_open} 项待处理问题均不涉及回归所用数据。",
             )  # fmt: skip
         rule, n_rule = _most(opened["rule"])
-        titles = rules.set_index("rule")[["title_en", "title_zh"]]
         title_en, title_zh = _label(titles, rule)
         english = f"Most come from one rule: {title_en} ({n_rule})."
         chinese = f"最多的一类：{title_zh}（{n_rule}）。"

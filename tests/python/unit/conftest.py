@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from citypanel.quality.report import QualityTables
-from citypanel.quality.summary import places_touched, summarise
+from citypanel.quality.summary import summarise, touched_results
 
 OPTIONS = {"real_gdp": "province_deflator", "labour_measure": "employed"}
 TOUCHES = "rpt_regressions: Table 3 (1)-(2), Table 4 eastern; fct_capital_stocks"
@@ -56,27 +56,6 @@ def rules_frame(findings: pd.DataFrame) -> pd.DataFrame:
         for rule in frame["rule"]
     ]
     return frame
-
-
-def touches_frame(findings: pd.DataFrame) -> pd.DataFrame:
-    counts: dict[tuple[str, str], dict[str, int]] = {}
-    for row in findings.to_dict("records"):
-        for place in places_touched(row["touches"]):
-            entry = counts.setdefault(
-                place,
-                {"n_critical": 0, "n_warning": 0, "n_info": 0, "n_corrected": 0},
-            )
-            open_ = row["status"] == "open"
-            entry[f"n_{row['severity']}" if open_ else "n_corrected"] += 1
-    return pd.DataFrame(
-        [
-            {"table_name": table, "place": place, **entry}
-            for (table, place), entry in counts.items()
-        ],
-        columns=[
-            "table_name", "place", "n_critical", "n_warning", "n_info", "n_corrected",
-        ],
-    )  # fmt: skip
 
 
 def expectations_frame(**given) -> pd.DataFrame:
@@ -235,7 +214,7 @@ def make_tables():
             coverage=inputs["coverage"],
             scores=scores_frame(),
             agreement=inputs["agreement"],
-            touches=touches_frame(findings),
+            touches=touched_results(findings),
             summary=summarise(**inputs),
             cells=CELLS,
             cities=cities_frame(**(cities or {})),

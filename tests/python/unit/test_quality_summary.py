@@ -8,7 +8,12 @@ import pandas as pd
 import pytest
 
 from citypanel.quality.accepted import read_accepted, write_accepted
-from citypanel.quality.summary import places_touched, run_record, summarise
+from citypanel.quality.summary import (
+    places_touched,
+    run_record,
+    summarise,
+    touched_results,
+)
 
 
 def sentences(summary: pd.DataFrame, topic: str) -> pd.DataFrame:
@@ -20,7 +25,8 @@ def test_an_open_critical_finding_says_stop(make_finding, make_findings, make_in
     verdict = summarise(**make_inputs(findings)).iloc[0]
     assert verdict["level"] == "stop"
     assert verdict["text_en"] == (
-        "Do not rest results on these figures yet: 2 critical findings are open."
+        "Do not rest results on these figures yet: 2 critical findings are open (unit "
+        "slip: 2)."
     )
     assert "2 项严重问题" in verdict["text_zh"]
 
@@ -85,13 +91,43 @@ def test_sentences_name_reach_place_and_coverage(
     ].item()
 
 
-def test_places_are_tables_with_what_is_in_them():
-    assert places_touched("rpt_regressions: Table 3 (1), Table 4 eastern; fct_x") == [
+def test_places_are_regressions_columns_and_tables():
+    text = (
+        "rpt_regressions: Table 3 (1)-(2), Table 4 eastern, western, Table 5 (1), (3), "
+        "variant real_gdp=city_growth; fct_city_years: eco, tra; fct_tfp_changes: 2012, "
+        "2014-2019; rpt_event_study"
+    )
+    assert places_touched(text) == [
         ("rpt_regressions", "Table 3 (1)"),
+        ("rpt_regressions", "Table 3 (2)"),
         ("rpt_regressions", "Table 4 eastern"),
-        ("fct_x", ""),
+        ("rpt_regressions", "Table 4 western"),
+        ("rpt_regressions", "Table 5 (1)"),
+        ("rpt_regressions", "Table 5 (3)"),
+        ("rpt_regressions", "variant real_gdp=city_growth"),
+        ("fct_city_years", "eco"),
+        ("fct_city_years", "tra"),
+        ("fct_tfp_changes", ""),
+        ("rpt_event_study", ""),
     ]
     assert places_touched("") == places_touched(None) == []
+
+
+def test_touched_results_count_open_by_severity_and_corrected(
+    make_finding, make_findings
+):
+    findings = make_findings(
+        [
+            make_finding(),
+            make_finding(severity="warning", touches="fct_capital_stocks: 2012"),
+            make_finding(status="corrected"),
+            make_finding(touches=""),
+        ]
+    )
+    counted = touched_results(findings).set_index(["table_name", "place"])
+    assert counted.loc[("rpt_regressions", "Table 3 (2)")].tolist() == [1, 0, 0, 1]
+    assert counted.loc[("fct_capital_stocks", "")].tolist() == [1, 1, 0, 1]
+    assert len(counted) == 4
 
 
 def record_of(inputs: dict) -> dict:
@@ -101,7 +137,7 @@ def record_of(inputs: dict) -> dict:
 
 def test_nothing_accepted_has_no_changes_and_says_so(make_findings, make_inputs):
     summary = summarise(**make_inputs(make_findings([])))
-    assert (summary["part"] == "verdict").all()
+    assert not (summary["part"] == "change").any()
     assert "Nothing was accepted yet" in sentences(summary, "changes")["text_en"].item()
 
 

@@ -11,20 +11,7 @@
     var limit = STEP;
     var shown = document.getElementById("shown");
     var more = document.getElementById("more");
-    var rank = {};
-    rows.forEach(function (row, place) { rank[place] = row; row.dataset.place0 = place; });
-    var touched = rows.map(function (row) {
-      var places = {};
-      row.dataset.touches.split(";").forEach(function (entry) {
-        var cut = entry.indexOf(":");
-        var table = (cut < 0 ? entry : entry.slice(0, cut)).trim();
-        places[table + "|"] = cut < 0;
-        if (cut >= 0) {
-          entry.slice(cut + 1).split(",").forEach(function (part) { places[table + "|" + part.trim()] = true; });
-        }
-      });
-      return places;
-    });
+    rows.forEach(function (row, place) { row.dataset.first = place; });
     var order = function (key) {
       var collator = new Intl.Collator(language === "zh" ? "zh-Hans" : "en", { numeric: true });
       var name = function (row) {
@@ -37,7 +24,7 @@
       var sorted = rows.slice();
       if (key) {
         sorted.sort(function (a, b) {
-          return collator.compare(name(a), name(b)) || a.dataset.place0 - b.dataset.place0;
+          return collator.compare(name(a), name(b)) || a.dataset.first - b.dataset.first;
         });
       }
       sorted.forEach(function (row) { body.appendChild(row); });
@@ -50,7 +37,7 @@
       Array.prototype.forEach.call(body.rows, function (row) {
         var fit = ["severity", "status", "rule", "place", "variable"].every(function (name) {
           return !wanted[name] || row.dataset[name] === wanted[name];
-        }) && (!wanted.touches || touched[row.dataset.place0][wanted.touches])
+        }) && (!wanted.touches || (";" + row.dataset.touches + ";").indexOf(";" + wanted.touches + ";") >= 0)
           && (!text || row.dataset.text.indexOf(text) >= 0);
         if (fit) { fits += 1; }
         row.hidden = !fit || fits > limit;
