@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from citypanel.pages.formats import escape_formula, number, share
 
 FOLDER = Path(__file__).parent
 
-__all__ = ["escape_formula", "number", "render", "share", "write_page"]
+__all__ = ["escape_formula", "number", "render", "replace_file", "share", "write_page"]
 
 
 def render(
@@ -75,19 +76,28 @@ def write_page(path: Path, text: str) -> Path:
     PublicationError
         When it cannot be written; what stood there still stands.
     """
-    copy = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(text, encoding="utf-8")
-        os.replace(copy, path)
+        replace_file(path, text)
     except OSError as error:
-        copy.unlink(missing_ok=True)
         raise PublicationError(
             f"{path} could not be written: {error}\n"
             "Consequence: the page is as the last report left it.\n"
             "Remedy: see that its folder is writable and the disk has room."
         ) from error
     return path
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write beside `path` and rename over it; whatever fails leaves no trace."""
+    copy = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
+        os.replace(copy, path)
+    except OSError:
+        with suppress(OSError):
+            copy.unlink()
+        raise
 
 
 def _own(name: str, folder: Path) -> Path:

@@ -9,12 +9,12 @@ not hold and the headline estimates. It holds no date, so that nothing depends o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from citypanel.errors import PanelError, PublicationError, describe
+from citypanel.pages import replace_file
 
 FILE = Path("accepted") / "run.json"
 FORMAT = 1
@@ -61,13 +61,9 @@ def write_accepted(folder: Path, run: Mapping[str, Any]) -> Path:
         When the file cannot be written; the last one then stands.
     """
     path = Path(folder) / FILE
-    copy = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(_text({"format": FORMAT, **run}), encoding="utf-8")
-        os.replace(copy, path)
+        replace_file(path, _text({"format": FORMAT, **run}))
     except OSError as error:
-        copy.unlink(missing_ok=True)
         raise PublicationError(
             f"The accepted run could not be written: {error}\n"
             f"Consequence: {path.as_posix()} is as it was.\n"

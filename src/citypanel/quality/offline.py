@@ -32,6 +32,7 @@ REPLACEMENTS = (
     ("popper.js", None),
     ("font-awesome", "icons.css"),
     ("/npm/vega", None),
+    ("favicon.ico", None),
 )
 
 # The icons of the pages as characters, and no room for what was taken out.
@@ -47,7 +48,9 @@ footer, .ge-index-page-table-clear-filters, .navbar-brand img { display: none; }
 RESOURCE = re.compile(
     r"<link\b[^>]*?>|<script\b[^>]*\bsrc=[^>]*>\s*</script>|<img\b[^>]*>", re.DOTALL
 )
-ADDRESS = re.compile(r"""(?:href|src)=["']((?:https?:)?//[^"']+)["']""")
+ADDRESS = re.compile(
+    r"""(?:href|src)=["']((?:https?:)?//[^"']+|[^"']*favicon\.ico)["']"""
+)
 STYLE_ADDRESS = re.compile(r"""url\(\s*["']?(?:https?:)?//[^)]*\)""")
 FOOTER = re.compile(r"<footer>.*?</footer>", re.DOTALL)
 
@@ -71,10 +74,9 @@ def make_offline(site: Path) -> None:
         if asset.suffix in (".js", ".css") or asset.name.startswith("LICENSE"):
             shutil.copyfile(asset, vendor / asset.name)
     (vendor / "icons.css").write_text(ICONS, encoding="utf-8")
-    # Pictures of a walk-through that the pages do not show.
-    for picture in (site / "static" / "images").glob("*"):
-        if picture.name != "favicon.ico":
-            picture.unlink()
+    # Pages carry their style; the pictures are of a walk-through that is not shown.
+    for unused in ("fonts", "images", "styles"):
+        shutil.rmtree(site / "static" / unused, ignore_errors=True)
     unknown: list[str] = []
     for page in sorted(site.rglob("*.html")):
         text = page.read_text(encoding="utf-8")
