@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, Series, finding, number
+from citypanel.quality.findings.tables import Panel, Series, finding, nanmedian, number
 
-# Figures with fewer significant digits coincide by chance.
-MIN_DIGITS = 4
+# Chance that a figure repeats by itself: its printed step over 2.5 typical changes (the
+# density of a normal distribution in its middle). A panel has ten thousand pairs of
+# years: below one in 3000 a repeat is telling, above one in 200 it is left out.
+TELLING_CHANCE = 1 / 3000
+MOST_CHANCE = 1 / 200
 # A series in which every twentieth pair of years is equal is constant by nature (land
 # area) or rounded (persons in 10,000): equality says nothing there.
 USUAL_SHARE = 0.05
+# Constant by nature: half of the pairs of years are equal (land area).
+CONSTANT_SHARE = 0.5
+MIN_DIGITS = 4
 # A row is copied when this share of its comparable cells repeats, and at least three.
 ROW_SHARE = 0.5
 ROW_CELLS = 3
-# Across cities five digits: 73 figures of four digits coincide in three years of ten.
+# Across cities: figures of five digits coincide every few years.
 MIN_DIGITS_ACROSS = 6
 
 
@@ -26,11 +32,19 @@ def digits(value: float) -> int:
     return len(text)
 
 
-def printed_digits(value: float) -> int:
-    """Digits a figure is printed with: 132000 has six, 298 has three."""
-    if not np.isfinite(value) or value == 0:
-        return 0
-    return len(f"{abs(value):.10g}".replace(".", "").lstrip("0"))
+def step(value: float) -> float:
+    """The unit a figure is printed in: 1000 for 132000, 0.1 for 45.2."""
+    text = f"{abs(value):.10g}"
+    if "." in text:
+        return 10.0 ** -len(text.split(".")[1])
+    return 10.0 ** (len(text) - len(text.rstrip("0")))
+
+
+def chance_of_repeat(series: Series, value: float) -> float:
+    """Probability that a year's figure equals the last by chance; at most 1."""
+    typical = float(nanmedian(np.abs(np.diff(series.logs, axis=1)).reshape(-1, 1))[0])
+    change = typical * abs(value)
+    return min(1.0, step(value) / (2.5 * change)) if change > 0 else 1.0
 
 
 def _repeats(series: Series) -> np.ndarray:
@@ -40,11 +54,11 @@ def _repeats(series: Series) -> np.ndarray:
     return same
 
 
-def usually_equal(series: Series) -> bool:
-    """Whether equal neighbours are ordinary in this series (`USUAL_SHARE`)."""
+def usually_equal(series: Series, share: float = USUAL_SHARE) -> bool:
+    """Whether more than a share of the pairs of neighbouring years are equal."""
     pairs = np.isfinite(series.values[:, 1:]) & np.isfinite(series.values[:, :-1])
     n_pairs = int(pairs.sum())
-    return bool(n_pairs) and _repeats(series).sum() / n_pairs > USUAL_SHARE
+    return bool(n_pairs) and _repeats(series).sum() / n_pairs > share
 
 
 def repeated_values(panel: Panel) -> list[dict[str, object]]:
@@ -87,18 +101,18 @@ def repeated_values(panel: Panel) -> list[dict[str, object]]:
                 continue
             for name in repeated:
                 value = telling[name].values[place, t]
-                if printed_digits(value) < MIN_DIGITS:
+                chance = chance_of_repeat(telling[name], value) if value else 1.0
+                if chance > MOST_CHANCE:
                     continue
-                few = digits(value) < MIN_DIGITS
                 rows.append(
                     finding(
                         "repeated_value",
-                        "info" if few else "warning",
+                        "warning" if chance < TELLING_CHANCE else "info",
                         name,
-                        f"{number(value)} stands in {year - 1} and again in {year}"
-                        + (", a round figure." if few else "."),
-                        f"{year - 1}年与{year}年均为{number(value)}"
-                        + ("，为整数。" if few else "。"),
+                        f"{number(value)} stands in {year - 1} and again in {year}; by "
+                        f"chance that happens once in {1 / chance:,.0f} years.",
+                        f"{year - 1}年与{year}年均为{number(value)}；偶然相同的概率约为"
+                        f"{1 / chance:,.0f}分之一。",
                         unit_id=unit,
                         year=year,
                         value=value,
@@ -146,7 +160,7 @@ def transposed_digits(panel: Panel) -> list[dict[str, object]]:
     """
     rows = []
     for series in panel.yearbook.values():
-        if not usually_equal(series):
+        if not usually_equal(series, CONSTANT_SHARE):
             continue
         for place, unit in enumerate(series.units):
             values = series.values[place]

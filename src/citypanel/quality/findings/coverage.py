@@ -17,6 +17,7 @@ from citypanel.quality.findings.tables import (
 ABSENT_SHARE = 0.9
 # A hole of single cities inside a year the others print is a cell; half a row is a row.
 ROW_SHARE = 0.5
+ROW_CELLS = 3
 # Rounded where nineteen cells of twenty are multiples of a power of ten.
 ROUND_SHARE = 0.95
 # Half a step over the smallest city's figure: above one per cent it moves growth rates.
@@ -126,7 +127,7 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
             )
             if not n_absent:
                 continue
-            if n_absent > ROW_SHARE * n_due:
+            if n_absent >= ROW_CELLS and n_absent > ROW_SHARE * n_due:
                 empty = [
                     n for n, a in zip(names, absent[:, place, t], strict=True) if a
                 ]

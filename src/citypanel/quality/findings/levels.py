@@ -27,9 +27,9 @@ from citypanel.quality.findings.tables import (
 )
 from citypanel.quality.findings.trade import trade
 
-# Six robust standard deviations: changes of city series have fat tails, and a panel has
-# ten thousand of them; at three a reader would get several hundred rows (2026-11-25).
-K = 6.0
+# Seven robust standard deviations: changes of city series have fat tails and a panel
+# has ten thousand of them; at three a reader would get hundreds of rows (2026-11-25).
+K = 7.0
 # No change below 8 per cent is reported, however quiet the series: adjustments of
 # boundaries and registers of that size are common and harmless (2026-11-25).
 FLOOR = 0.08
@@ -51,9 +51,8 @@ TWO_TOLERANCE = 0.20
 # ordinary year and above two per cent: in 2019, the census, it is four times that.
 BREAK_RATIO = 2.0
 BREAK_FLOOR = 0.02
-# A drift is three robust standard deviations over the whole span, and a fifth at least.
-DRIFT_K = 3.0
-DRIFT_FLOOR = 0.2
+# A drift adds up to 15 per cent at least.
+DRIFT_FLOOR = 0.15
 MIN_DRIFT_CHANGES = 5
 # Percentages and quotients of other columns have rules of their own.
 NOT_LEVELS = ("gdp_growth_pct", "density_persons_per_km2", "GDPIDX", "FAIPI")
@@ -105,39 +104,44 @@ class Erratic:
 
 @dataclass(frozen=True)
 class Changes:
-    """A variable's common path, every unit's own changes, and what counts as a jump."""
+    """A variable's common growth, every unit's own changes, and what counts as a jump.
 
-    path: np.ndarray
+    common : (T, T) array
+        Median log change of the units that print both years, row to column.
+    """
+
+    common: np.ndarray
     own: list[list[Jump]]
     threshold: float
 
 
 @lru_cache(maxsize=64)
 def changes_of(series: Series) -> Changes:
-    """Common path, own changes and threshold of a series."""
-    path = common_path(series)
-    own = own_changes(series, path)
-    return Changes(path, own, threshold(own))
+    """Common growth, own changes and threshold of a series."""
+    common = common_growth(series)
+    own = own_changes(series, common)
+    return Changes(common, own, threshold(own))
 
 
-def common_path(series: Series) -> np.ndarray:
-    """Cumulative median log change of all units, 0 in the first year; shape (T,).
+def common_growth(series: Series) -> np.ndarray:
+    """Median log change from year s to year t of the units that print both; (T, T).
 
-    A year for which no unit has both figures adds nothing.
+    Not the sum of yearly medians: where a whole year is missing, growth across it is that
+    of the years on either side. 0 where no unit prints both.
     """
-    changes = np.diff(series.logs, axis=1)
-    medians = nanmedian(changes) if changes.size else np.zeros(0)
-    return np.concatenate([[0.0], np.cumsum(np.nan_to_num(medians))])
+    logs = series.logs
+    changes = logs[:, None, :] - logs[:, :, None]
+    return np.nan_to_num(nanmedian(changes))
 
 
-def own_changes(series: Series, path: np.ndarray) -> list[list[Jump]]:
+def own_changes(series: Series, common: np.ndarray) -> list[list[Jump]]:
     """Every unit's own changes between printed years, jumps or not."""
     changes = []
     for logs in series.logs:
         printed = np.flatnonzero(np.isfinite(logs))
         changes.append(
             [
-                Jump(a, b, logs[b] - logs[a] - (path[b] - path[a]))
+                Jump(a, b, logs[b] - logs[a] - common[a, b])
                 for a, b in itertools.pairwise(printed)
                 if b - a <= LONGEST_GAP + 1
             ]
@@ -154,7 +158,7 @@ def threshold(changes: list[list[Jump]]) -> float:
 def apart(series: Series) -> list[Departure | Break | Erratic]:
     """Departures, breaks and erratic series of one variable."""
     changes = changes_of(series)
-    path, limit = changes.path, changes.threshold
+    common, limit = changes.common, changes.threshold
     found: list[Departure | Break | Erratic] = []
     for place, row in enumerate(changes.own):
         unit, logs = series.units[place], series.logs[place]
@@ -167,16 +171,16 @@ def apart(series: Series) -> list[Departure | Break | Erratic]:
         for number_, jump in enumerate(jumps):
             if number_ in taken:
                 continue
-            back = _taken_back(jumps, number_, logs, path, series)
+            back = _taken_back(jumps, number_, logs, common)
             if back is None:
                 found.append(Break(series, unit, jump, limit))
                 continue
             taken.add(back)
-            found.append(_departure(series, place, jump, jumps[back], path, limit))
+            found.append(_departure(series, place, jump, jumps[back], common, limit))
     return found
 
 
-def _taken_back(jumps, number_, logs, path, series) -> int | None:
+def _taken_back(jumps, number_, logs, common) -> int | None:
     """The jump after this one that takes it back, if there is one."""
     jump = jumps[number_]
     if number_ + 1 >= len(jumps):
@@ -186,26 +190,24 @@ def _taken_back(jumps, number_, logs, path, series) -> int | None:
         return None
     if later.before - jump.at + 1 > LONGEST_RUN:
         return None
-    left = (logs[later.at] - path[later.at]) - (logs[jump.before] - path[jump.before])
+    left = logs[later.at] - logs[jump.before] - common[jump.before, later.at]
     smaller = min(abs(jump.size), abs(later.size))
     return number_ + 1 if abs(left) <= LEFT_OVER * smaller else None
 
 
-def _departure(series, place, jump, back, path, limit) -> Departure:
+def _departure(series, place, jump, back, common, limit) -> Departure:
     logs = series.logs[place]
+    a, b = jump.before, back.at
     cells = [t for t in range(jump.at, back.before + 1) if np.isfinite(logs[t])]
-    start, end = logs[jump.before] - path[jump.before], logs[back.at] - path[back.at]
-    span = back.at - jump.before
-    expected = {
-        t: start + (end - start) * (t - jump.before) / span + path[t] for t in cells
-    }
+    drift = logs[b] - logs[a] - common[a, b]
+    expected = {t: logs[a] + common[a, t] + drift * (t - a) / (b - a) for t in cells}
     size = float(np.mean([logs[t] - expected[t] for t in cells]))
     return Departure(
         series=series,
         unit=series.units[place],
         cells=cells,
-        before=jump.before,
-        after=back.at,
+        before=a,
+        after=b,
         size=size,
         threshold=limit,
         expected=expected,
@@ -381,37 +383,39 @@ def break_years(panel: Panel) -> list[dict[str, object]]:
 def drifts(panel: Panel) -> list[dict[str, object]]:
     """Series that leave their peers little by little, without one large jump.
 
-    The own change from the first to the last printed year is above
-    max(`DRIFT_FLOOR`, `DRIFT_K` sigma), and no single year makes half of it.
+    The own change from the first to the last printed year, n changes later, is above
+    max(`DRIFT_FLOOR`, K sigma sqrt(n)), what a random walk of the series' own changes
+    does not reach, and no single year makes half of it.
     """
     rows = []
     for series in panel.yearbook.values():
         if series.name in NOT_LEVELS:
             continue
         logs, changes = series.logs, changes_of(series).own
-        whole = np.array([sum(jump.size for jump in row) for row in changes])
-        whole = np.where(
-            [len(row) >= MIN_DRIFT_CHANGES for row in changes], whole, np.nan
-        )
-        limit = max(DRIFT_FLOOR, DRIFT_K * sigma(whole))
-        for place in np.flatnonzero(np.abs(np.nan_to_num(whole)) > limit):
-            row = changes[place]
-            if max(abs(jump.size) for jump in row) > abs(whole[place]) / 2:
+        spread = sigma(np.array([jump.size for row in changes for jump in row]))
+        for place, row in enumerate(changes):
+            if len(row) < MIN_DRIFT_CHANGES:
+                continue
+            whole = sum(jump.size for jump in row)
+            limit = max(DRIFT_FLOOR, K * spread * np.sqrt(len(row)))
+            if abs(whole) <= limit:
+                continue
+            if max(abs(jump.size) for jump in row) > abs(whole) / 2:
                 continue
             a, b = row[0].before, row[-1].at
             values, years = series.values[place], series.years
-            expected = np.exp(logs[place, b] - whole[place])
+            expected = np.exp(logs[place, b] - whole)
             rows.append(
                 finding(
                     "drift",
                     "info",
                     series.name,
                     f"{number(values[a])} in {years[a]}, {number(values[b])} in "
-                    f"{years[b]}: {percent(whole[place])} beyond the path of the other "
+                    f"{years[b]}: {percent(whole)} beyond the path of the other "
                     "cities, without one jump that explains it.",
                     f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}"
                     f"："
-                    f"较其他城市的路径偏离{percent(whole[place])}，且无单一年份可解释。",
+                    f"较其他城市的路径偏离{percent(whole)}，且无单一年份可解释。",
                     unit_id=series.units[place],
                     year=years[b],
                     value=values[b],

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, finding, number
+from citypanel.quality.findings.tables import Panel, finding, number, sigma
 
 # Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
 # (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
@@ -16,9 +16,11 @@ CURRENCY_TOLERANCE = 0.25
 PARTNER_FACTOR = 1.5
 TRADE = ("imports_cny_10k", "exports_cny_10k")
 # The total of both stands in one column: less the other it is the neighbouring year's
-# figure within a fourth, while the other column is steady within a fourth.
-TOTAL_TOLERANCE = 0.25
+# figure within a fifth, while the other column is steady within a fifth. The jump is a
+# factor of 1.8 and four robust standard deviations of the column's changes.
+TOTAL_TOLERANCE = 0.2
 TOTAL_FACTOR = 1.8
+TOTAL_K = 4.0
 
 
 def trade(panel: Panel) -> list[dict[str, object]]:
@@ -38,14 +40,17 @@ def trade(panel: Panel) -> list[dict[str, object]]:
 def total_in_part(panel: Panel) -> list[dict[str, object]]:
     """Imports and exports together in the column of one of them.
 
-    A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and more, A_s - B_s is A_t
-    within `TOTAL_TOLERANCE` in logarithms, and so is B_s of B_t.
+    A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and beyond `TOTAL_K`
+    sigma; A_s - B_s is A_t within `TOTAL_TOLERANCE` in logarithms, and so is B_s of
+    B_t.
     """
     if not all(name in panel.yearbook for name in TRADE):
         return []
     rows = []
     for name, other_name in (TRADE, TRADE[::-1]):
         series, other = panel.yearbook[name], panel.yearbook[other_name]
+        spread = sigma(np.diff(series.logs, axis=1))
+        jump = max(TOTAL_FACTOR, np.exp(TOTAL_K * spread))
         for place, unit in enumerate(panel.city_ids):
             a, b = series.values[place], other.values[place]
             printed = np.flatnonzero((a > 0) & (b > 0))
@@ -53,7 +58,7 @@ def total_in_part(panel: Panel) -> list[dict[str, object]]:
                 for s, t in ((before, after), (after, before)):
                     rest = a[s] - b[s]
                     if (
-                        a[s] < TOTAL_FACTOR * a[t]
+                        a[s] < jump * a[t]
                         or rest <= 0
                         or abs(np.log(rest / a[t])) > TOTAL_TOLERANCE
                         or abs(np.log(b[s] / b[t])) > TOTAL_TOLERANCE
@@ -87,7 +92,7 @@ def total_in_part(panel: Panel) -> list[dict[str, object]]:
 def mixed_currency(panel: Panel) -> list[dict[str, object]]:
     """Trade in US dollars under a header of yuan.
 
-    Between two years a city's imports plus exports (where both move the same way), or
+    Between two years a city's imports plus exports (where both move that way), or
     one of them, change by the exchange rate within `CURRENCY_TOLERANCE` in logarithms:
     the smaller figure is in dollars. The other of the two in the same row is flagged
     too where it moves the same way by more than `PARTNER_FACTOR`.
@@ -112,7 +117,9 @@ def mixed_currency(panel: Panel) -> list[dict[str, object]]:
             ]
             if not any(near):
                 continue
-            together = changes[0] * changes[1] > 0
+            together = changes[0] * changes[1] > 0 and min(
+                abs(change) for change in changes
+            ) > np.log(PARTNER_FACTOR)
             decisive = whole if near[0] and together else None
             for change, is_near in zip(changes, near[1:], strict=True):
                 if decisive is None and is_near:

@@ -101,7 +101,7 @@ RULES = (
         "分项列中的合计数",
         "Imports (or exports) are 1.8 times a neighbouring year's and more, and less "
         "the "
-        "other column of the row they are that year's within a fourth.",
+        "other column of the row they are that year's within a fifth.",
         "进口（或出口）为相邻年份的1.8倍以上，减去同行另一列后与相邻年份"
         "相差不超过约四分之一。",
         "Trade of the year is counted nearly twice.",
@@ -126,10 +126,10 @@ RULES = (
         "city",
         "Leaves its path and returns",
         "偏离后恢复",
-        "One to four years stand apart from both sides by more than six robust "
+        "One to four years stand apart from both sides by more than seven robust "
         "standard "
         "deviations of the series, and the series returns.",
-        "连续一至四年与两侧相差超过该序列的6个稳健标准差，之后恢复。",
+        "连续一至四年与两侧相差超过该序列的7个稳健标准差，之后恢复。",
         "For these years the cell does not measure what it does in the others.",
         "这些年份的口径与其他年份不同。",
     ),
@@ -139,10 +139,10 @@ RULES = (
         "city",
         "Level shift",
         "水平突变",
-        "A change beyond six robust standard deviations of the series, peers' growth "
+        "A change beyond seven robust standard deviations of the series, peers' growth "
         "removed, that stays. Info where the whole series breaks that year "
         "(break_year).",
-        "剔除各城市共同增长后，变动超过6个稳健标准差且未恢复；"
+        "剔除各城市共同增长后，变动超过7个稳健标准差且未恢复；"
         "若当年整个序列断裂则为提示。",
         "Changes across this year mix a new basis with growth; levels on either side "
         "do not "
@@ -167,9 +167,14 @@ RULES = (
         "city",
         "Drifts away from the other cities",
         "逐渐偏离其他城市",
-        "From the first to the last year the series moves beyond three robust standard "
-        "deviations of the cities' total changes, without one jump that explains half.",
-        "自首年至末年的总变动超过各城市总变动的3个稳健标准差，且无单一年份可解释其半。",
+        "From the first to the last year the series moves further from the other "
+        "cities "
+        "than seven standard deviations of a random walk with its own yearly changes, "
+        "and "
+        "15 per cent, without one jump that explains half.",
+        "自首年至末年相对其他城市的总变动超过以其年度变动为步长"
+        "的随机游走的7个标准差且不少于15%，"
+        "且无单一年份可解释其半。",
         "Often true (registered population of a city of migrants); a ratio with it "
         "drifts.",
         "往往属实（如外来人口多的城市之户籍人口）；但以其计算的比率会随之偏移。",
@@ -196,7 +201,7 @@ RULES = (
         "与上年数据相同",
         "A cell equals that of the year before, in a series where that is not "
         "ordinary.",
-        "单元格与上年完全相同，而该序列通常不会如此。",
+        "单元格与上年完全相同，而偶然相同的概率不到二百分之一（警告：三千分之一）。",
         "The year's change is zero where it is not known.",
         "当年变动被记为零，实则未知。",
     ),
@@ -346,10 +351,11 @@ RULES = (
         "province",
         "Level shift of a province series",
         "省级序列水平突变",
-        "The change of a province's series is six robust standard deviations from that "
+        "The change of a province's series is seven robust standard deviations from "
+        "that "
         "of "
         "the median province.",
-        "省级序列变动与各省中位数相差6个稳健标准差以上。",
+        "省级序列变动与各省中位数相差7个稳健标准差以上。",
         "Corrected reporting looks like disinvestment; series extended with it follow.",
         "数据挤水分看似投资下降；以其外推的序列随之下降。",
     ),
