@@ -1,4 +1,4 @@
-"""`citypanel accept`: the published run becomes the one that later runs are compared with."""
+"""`citypanel accept`: later runs are compared with the published one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def run(options: argparse.Namespace) -> None:
     """Write expectations/accepted/run.json."""
     from citypanel.quality.acceptance import accept
 
-    path, record = accept(
-        Path("citypanel.duckdb"), suites_folder=Path("expectations")
-    )
+    path, record = accept(Path("citypanel.duckdb"), suites_folder=Path("expectations"))
     print(
         f"Accepted: {len(record['findings'])} findings and the profiles of "
         f"{len(record['profiles'])} tables, in {path}.\n"

@@ -1,8 +1,8 @@
 """Self-contained pages in two languages: template, style and language switch.
 
-A page extends `base.html.j2` and is rendered with `render`. Style sheet and script stand
-in the page itself: one file, no network. Every text appears in both languages, marked by
-`lang`; the style sheet shows one of them, English where no script runs.
+A page extends `base.html.j2` and is rendered with `render`. Style sheet and script
+stand in the page itself: one file, no network. Every text appears in both languages,
+marked by `lang`; the style sheet shows one of them, English where no script runs.
 """
 
 from __future__ import annotations

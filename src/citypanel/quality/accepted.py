@@ -2,8 +2,9 @@
 
 One JSON file, `expectations/accepted/run.json`, meant to be kept under version control:
 whoever reviews a change sees which findings came and went. It holds the options, the
-profile of every table with a suite, the findings, the coverage, the expectations that did
-not hold and the headline estimates. It holds no date, so that nothing depends on one.
+profiles of the tables whose drift is watched, the findings, the coverage, the
+expectations that did not hold and the estimates. It holds no date, so that nothing
+depends on one.
 """
 
 from __future__ import annotations

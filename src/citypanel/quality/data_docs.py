@@ -32,8 +32,8 @@ def read_panels(
     Returns
     -------
     panels, references : dict of DataFrame
-        The table of each suite, by the suite's name, with the columns that its `numbers`
-        lists as numbers; the reference tables that suites name, by their own.
+        The table of each suite, by the suite's name, with the columns that its
+        `numbers` lists as numbers; the reference tables that suites name, by their own.
     options : dict
         The options the file was built with.
 

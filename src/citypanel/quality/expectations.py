@@ -3,8 +3,8 @@
 A suite is a JSON file in Great Expectations' own form. Its `meta` says which table of
 the warehouse it is for (`table`), which columns name a row (`keys`) and when it runs
 (`runs_in`: build, or report for the lesser seeds, whose every cell the build checks in
-SQL already); each expectation has a `severity` (critical, warning, info) and a reason in
-its `meta`. An argument {"$PARAMETER": name} is filled in when the suite runs: with the
+SQL already); each expectation has a `severity` (critical, warning, info) and a reason
+in its `meta`. An argument {"$PARAMETER": name} is filled in when the suite runs: with the
 values of a reference table's column (`ref_cities__city_id`), or with the profile of the
 accepted run (`accepted`).
 """
@@ -232,7 +232,8 @@ def _column_name(kwargs: Mapping[str, Any]) -> str | None:
     if "column" in kwargs:
         return kwargs["column"]
     for name in (
-        "column_list", "exposure_column", "stock_column", "product_column", "total_column",
+        "column_list", "exposure_column", "stock_column", "product_column",
+        "total_column",
     ):  # fmt: skip
         if name in kwargs:
             value = kwargs[name]

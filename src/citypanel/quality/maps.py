@@ -61,7 +61,7 @@ class Half:
 
 @dataclass(frozen=True)
 class Map:
-    """A drawing, and one code a cell (cities x years, row by row) for what points at it."""
+    """A drawing, and one code a cell, cities x years row by row, for the pointer."""
 
     halves: list[Half]
     codes: str
@@ -105,9 +105,7 @@ def count_map(cells: pd.DataFrame, rows: Rows) -> Map:
         .sum()
     )
     grid = _grid(counted, "other", rows, fill=0)
-    steps = [
-        [_step(int(n), n_variables) for n in line] for line in grid
-    ]
+    steps = [[_step(int(n), n_variables) for n in line] for line in grid]
     classes = {str(step): f"step-{step}" for step in range(len(STEPS) + 1)}
     drawn = _draw(steps, rows, classes=classes, letters={})
     halves = []

@@ -1,8 +1,8 @@
 """Make Great Expectations' Data Docs render without a network.
 
-Its templates link to style sheets and scripts on content delivery networks. The few that
-the pages need stand in `assets/`; every other link is taken out. A link this module does
-not know stops the report: a page that half renders would not be noticed.
+Its templates link to style sheets and scripts on content delivery networks. The few
+that the pages need stand in `assets/`; every other link is taken out. A link this
+module does not know stops the report: a page that half renders would not be noticed.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def make_offline(site: Path) -> None:
                 "does not carry",
                 sorted(set(unknown)),
                 consequence="the site would not render offline; it was not written",
-                remedy="add the file to src/citypanel/quality/assets and its address to "
-                "REPLACEMENTS of citypanel.quality.offline",
+                remedy="add the file to src/citypanel/quality/assets and its address "
+                "to REPLACEMENTS of citypanel.quality.offline",
             )
         )
 

@@ -1,8 +1,8 @@
 """Expectations of panels that Great Expectations does not bring.
 
 Importing this module registers them, and imports Great Expectations, which takes
-seconds: import it where suites are run, never at the top of a module. Each class names a
-rule of `panel_rules`, whose arguments are its fields.
+seconds: import it where suites are run, never at the top of a module. Each class names
+a rule of `panel_rules`, whose arguments are its fields.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from great_expectations.core.metric_domain_types import MetricDomainTypes
-from great_expectations.core.suite_parameters import SuiteParameterDict  # noqa: TC002
+from great_expectations.core.suite_parameters import SuiteParameterDict
 from great_expectations.execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value

@@ -1,7 +1,7 @@
 """Rules of whole tables: each returns the rows that break it, none where it holds.
 
-Cells may be text, as in a seed: what is not a number counts as empty here, because other
-expectations name it.
+Cells may be text, as in a seed: what is not a number counts as empty here, because
+other expectations name it.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def recursion_breaks(
     """
     ordered = frame.sort_values([unit_column, time_column], kind="stable")
     before = ordered.groupby(unit_column)[[stock_column, time_column]].shift()
-    expected = (
-        1 - ordered[depreciation_column]
-    ) * before[stock_column] + ordered[investment_column]
+    expected = (1 - ordered[depreciation_column]) * before[stock_column] + ordered[
+        investment_column
+    ]
     stock = ordered[stock_column]
     is_first = ~ordered.duplicated(unit_column)
     holds = (
@@ -96,7 +96,7 @@ def sum_excesses(
     part_columns: Sequence[str],
     tolerance: float = 0.0,
 ) -> pd.DataFrame:
-    """Rows whose parts sum to more than 1 + tolerance of the total; empty cells aside."""
+    """Rows whose parts sum to over 1 + tolerance of the total; empty cells aside."""
     total = pd.to_numeric(frame[total_column], errors="coerce")
     parts = frame[list(part_columns)].apply(pd.to_numeric, errors="coerce")
     summed = parts.sum(axis=1, skipna=False)

@@ -1,8 +1,8 @@
 """Profiles of tables: what an accepted run looked like, to compare the next one with.
 
 A profile holds, for every column of numbers, the share of empty cells, the ends of its
-range, and its distribution function at the deciles. Nine points say as much about a shift
-as the cells do, and fit into a file that a person can read and compare.
+range, and its distribution function at the deciles. Nine points say as much about a
+shift as the cells do, and fit into a file that a person can read and compare.
 """
 
 from __future__ import annotations

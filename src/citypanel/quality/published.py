@@ -35,7 +35,7 @@ def reading(warehouse: Path) -> Iterator[Reader]:
         raise PublicationError(
             f"{warehouse.name} cannot be read: {error}\n"
             "Consequence: there is nothing to report on.\n"
-            "Remedy: close the program that holds it, or build it again with make build."
+            "Remedy: close the program that holds it, or build it again: make build."
         ) from error
 
     def table(name: str) -> pd.DataFrame:

@@ -252,7 +252,7 @@ def _counts(findings: pd.DataFrame) -> list[dict[str, Any]]:
 def _filters(
     findings: Sequence[Mapping[str, Any]], *, titles: Mapping[str, tuple[str, str]]
 ) -> dict[str, list[tuple[str, str, str]]]:
-    """Choices of the filters: value and text in both languages, in order of the text."""
+    """Choices of the filters: value and text in both languages, ordered by text."""
 
     def choices(pairs: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         return sorted(pairs, key=lambda choice: (choice[1], choice[0]))
@@ -261,9 +261,7 @@ def _filters(
     places = {(row["city_id"] or row["province_id"], *row["place"]) for row in findings}
     variables = {(row["variable"], *row["label"]) for row in findings}
     return {
-        "rule": [
-            (rule, *title) for rule, title in titles.items() if rule in used
-        ]
+        "rule": [(rule, *title) for rule, title in titles.items() if rule in used]
         + [(rule, rule, rule) for rule in sorted(used - titles.keys())],
         "place": choices({place for place in places if place[0]}),
         "variable": choices({choice for choice in variables if choice[0]}),
@@ -299,7 +297,9 @@ def _shares(coverage: pd.DataFrame, grouping: str) -> list[dict[str, Any]]:
             for kind in kinds
             if row[f"n_{kind}"]
         ]
-        row["published_share"] = 1 - (row["n_imputed"] + row["n_missing"]) / row["n_cells"]
+        row["published_share"] = (
+            1 - (row["n_imputed"] + row["n_missing"]) / row["n_cells"]
+        )
         row["missing_share"] = row["n_missing"] / row["n_cells"]
         if grouping == "year":
             row["year"] = int(row["year"])
@@ -310,7 +310,9 @@ def _scores(
     scores: pd.DataFrame, labels: Mapping[str, tuple[str, str]]
 ) -> list[dict[str, Any]]:
     rows = _records(
-        scores[scores["n_scored"] > 0].sort_values(["variable", "setting", "imputation"])
+        scores[scores["n_scored"] > 0].sort_values(
+            ["variable", "setting", "imputation"]
+        )
     )
     for row in rows:
         row["label"] = labels.get(row["variable"], (row["variable"],) * 2)

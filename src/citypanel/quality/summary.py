@@ -4,7 +4,7 @@ The verdict is chosen by rules over the tables of a run, in the order below; oth
 give other sentences. A finding counts where its status is open.
 
 1. stop: a critical finding is open, or a critical expectation fails.
-2. care: no critical one, but a warning is open or an expectation of severity warning fails.
+2. care: no critical one, but a warning is open or an expectation of that severity fails.
 3. good: neither.
 """
 
@@ -56,9 +56,7 @@ TOUCH_KINDS = ("critical", "warning", "info", "corrected")
 PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
 YEARS = re.compile(r"\d{4}(-\d{4})?")
 COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
-COLUMN_OF_TABLE = re.compile(
-    r"\(\d+\)(-\(\d+\))?|eastern|central|western|northeastern"
-)
+COLUMN_OF_TABLE = re.compile(r"\(\d+\)(-\(\d+\))?|eastern|central|western|northeastern")
 
 
 def summarise(
@@ -92,8 +90,8 @@ def summarise(
     -------
     DataFrame
         One row per sentence of the verdict (part verdict), per change (part change) and
-        per touched result (part touched, `touched_results`): part, number, level (stop, care, good, note; new, gone, changed), topic
-        (verdict, reach, where, coverage, agreement, expectations, changes; finding,
+        per touched result (part touched, `touched_results`): part, number, level (stop,
+        care, good, note; new, gone, changed), topic (verdict, reach, where, coverage, agreement, expectations, changes; finding,
         expectation, coverage, estimate), text_en, text_zh, and of a change what it is
         about and the two values.
     """
@@ -108,7 +106,9 @@ def summarise(
         agreement=agreement, variables=variables, changes=changes, accepted=accepted,
         options=options,
     )  # fmt: skip
-    numbered = [{"part": "verdict", "number": n, **row} for n, row in enumerate(rows, 1)]
+    numbered = [
+        {"part": "verdict", "number": n, **row} for n, row in enumerate(rows, 1)
+    ]
     numbered += [
         {"part": "change", "number": n, **row} for n, row in enumerate(changes, 1)
     ]
@@ -191,7 +191,7 @@ def changes_since(
     *,
     names: Mapping[str, tuple[str, str]],
 ) -> list[dict[str, Any]]:
-    """Rows of part change: findings, expectations, coverage and estimates that moved."""
+    """Rows of part change: findings, expectations, coverage, estimates that moved."""
     if accepted is None:
         return []
     then = {_finding_key(entry): entry for entry in accepted["findings"]}
@@ -264,9 +264,9 @@ def changes_since(
 def places_touched(touches: str | None) -> list[tuple[str, str]]:
     """Split `dq_findings.touches` into (table, place), each once.
 
-    "rpt_regressions: Table 5 (1)-(2), eastern; fct_capital_stocks: 2011-2019" is Table 5
-    (1), Table 5 (2) and Table 5 eastern of rpt_regressions, and fct_capital_stocks as a
-    whole: years are no place of their own.
+    "rpt_regressions: Table 5 (1)-(2), eastern; fct_capital_stocks: 2011-2019" is
+    Table 5 (1), Table 5 (2) and Table 5 eastern of rpt_regressions, and
+    fct_capital_stocks as a whole: years are no place of their own.
     """
     places: dict[tuple[str, str], None] = {}
     for entry in (touches or "").split(";"):
@@ -429,8 +429,8 @@ def _verdict(
             say(
                 "reach", "note",
                 f"{in_regressions} of {_count(n_open, 'open finding')} "
-                f"{'lies' if in_regressions == 1 else 'lie'} in cells behind a regression, "
-                f"{in_headline} of them behind the headline ({HEADLINE_TABLE}).",
+                f"{'lies' if in_regressions == 1 else 'lie'} in cells behind a "
+                f"regression, {in_headline} of them behind the headline ({HEADLINE_TABLE}).",
                 f"{n_open} 项待处理问题中，{in_regressions} 项位于回归所用数据，其中 "
                 f"{in_headline} 项影响主要结果（表3）。",
             )  # fmt: skip
@@ -463,19 +463,21 @@ def _verdict(
         n_cells = int(by_variable["n_cells"].sum())
         n_imputed = int(by_variable["n_imputed"].sum())
         n_missing = int(by_variable["n_missing"].sum())
-        most = by_variable.assign(
-            share=by_variable["n_imputed"] / by_variable["n_cells"]
-        ).sort_values(["share", "variable"], ascending=[False, True]).iloc[0]
+        most = (
+            by_variable.assign(share=by_variable["n_imputed"] / by_variable["n_cells"])
+            .sort_values(["share", "variable"], ascending=[False, True])
+            .iloc[0]
+        )
         label_en, label_zh = _label(labels, most["variable"])
+        published = share(1 - (n_imputed + n_missing) / n_cells)
+        filled_in, missing = share(n_imputed / n_cells), share(n_missing / n_cells)
         english = (
-            f"Of {number(n_cells)} cells, {share(1 - (n_imputed + n_missing) / n_cells)} are "
-            f"published figures, {share(n_imputed / n_cells)} were filled in by rule and "
-            f"{share(n_missing / n_cells)} are missing."
+            f"Of {number(n_cells)} cells, {published} are published figures, "
+            f"{filled_in} were filled in by rule and {missing} are missing."
         )
         chinese = (
-            f"{number(n_cells)} 个单元格中，{share(1 - (n_imputed + n_missing) / n_cells)} "
-            f"为公布数据，{share(n_imputed / n_cells)} 按规则填补，"
-            f"{share(n_missing / n_cells)} 缺失。"
+            f"{number(n_cells)} 个单元格中，{published} 为公布数据，{filled_in} 按规则填补，"
+            f"{missing} 缺失。"
         )
         if most["n_imputed"]:
             english += f" Filled in most: {label_en.lower()} ({share(most['share'])})."
@@ -503,7 +505,10 @@ def _expectation_sentence(
 ) -> tuple[str, str]:
     n, n_failing = len(expectations), len(failing)
     if not n_failing:
-        return f"All {n} expectations of the build hold.", f"构建中的 {n} 项检验全部通过。"
+        return (
+            f"All {n} expectations of the build hold.",
+            f"构建中的 {n} 项检验全部通过。",
+        )
     return (
         f"{n - n_failing} of {n} expectations of the build hold.",
         f"构建中的 {n} 项检验有 {n - n_failing} 项通过。",

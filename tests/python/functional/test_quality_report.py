@@ -37,7 +37,10 @@ def test_every_seed_and_panel_has_a_suite(built):
     covered = {suite["meta"]["table"] for suite in suites.values()}
     seeds = {f"raw.{path.stem}" for path in built.root.glob("seeds/*/*.csv")}
     assert seeds | PANELS <= covered
-    assert {suite["meta"]["runs_in"] for suite in suites.values()} == {"build", "report"}
+    assert {suite["meta"]["runs_in"] for suite in suites.values()} == {
+        "build",
+        "report",
+    }
 
 
 def test_every_expectation_has_a_severity_and_a_reason(built):
@@ -77,7 +80,9 @@ def test_the_page_is_a_function_of_the_published_file(built, page, tmp_path):
 
 
 def test_the_page_shows_every_finding_and_the_verdict(built, page):
-    n_findings = built.query("select count(*) as n from quality.dq_findings")["n"].item()
+    n_findings = built.query("select count(*) as n from quality.dq_findings")[
+        "n"
+    ].item()
     assert n_findings > 50
     assert page.count("<tr data-severity=") == n_findings
     verdict = built.query(
@@ -91,12 +96,15 @@ def test_the_page_shows_every_finding_and_the_verdict(built, page):
 
 def test_the_csv_has_every_finding(built, tmp_path):
     quality_report(built.published, folder=tmp_path)
-    n_rows = duckdb.sql(
-        f"select count(*) as n from read_csv('{tmp_path / 'findings.csv'}')"
-    ).df()["n"].item()
-    assert n_rows == built.query("select count(*) as n from quality.dq_findings")[
-        "n"
-    ].item()
+    n_rows = (
+        duckdb.sql(f"select count(*) as n from read_csv('{tmp_path / 'findings.csv'}')")
+        .df()["n"]
+        .item()
+    )
+    assert (
+        n_rows
+        == built.query("select count(*) as n from quality.dq_findings")["n"].item()
+    )
 
 
 def test_every_table_of_the_page_is_published(built):
@@ -120,8 +128,9 @@ def test_an_accepted_run_compares_equal_and_unequal(built, tmp_path):
     _, record = accept(built.published, suites_folder=suites)
     assert read_accepted(suites) is not None
     assert set(record["profiles"]) == {
-        "marts.fct_capital_stocks", "marts.fct_city_years", "marts.fct_policy_exposures",
-        "marts.fct_tfp_changes", "raw.raw_ceic_series", "raw.raw_yearbook_city_years",
+        "marts.fct_capital_stocks", "marts.fct_city_years",
+        "marts.fct_policy_exposures", "marts.fct_tfp_changes", "raw.raw_ceic_series",
+        "raw.raw_yearbook_city_years",
     }  # fmt: skip
     wanted = {
         name: suite
@@ -160,7 +169,9 @@ def test_a_build_after_an_accepted_run_says_what_changed(workshop):
     assert result.returncode == 0, result.stdout
     summary = workshop.query("select * from quality.dq_summary")
     assert (summary["topic"] == "estimate").any()
-    assert summary["text_en"].str.contains("other options (real_gdp)", regex=False).any()
+    assert (
+        summary["text_en"].str.contains("other options (real_gdp)", regex=False).any()
+    )
 
 
 @pytest.mark.slow
@@ -216,9 +227,7 @@ def test_data_docs_of_a_build_have_a_page_a_suite(built, tmp_path):
 
 
 CHROMIUM = next(
-    filter(
-        None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-    ),
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,
 )
 MEASURE = """
@@ -227,14 +236,15 @@ MEASURE = """
 var frame = document.getElementById("page");
 frame.onload = function () {{
   var inner = frame.contentWindow, root = inner.document.documentElement;
-  inner.document.querySelectorAll("details").forEach(function (part) {{ part.open = true; }});
-  var more = inner.document.getElementById("more");
+  var all = inner.document;
+  all.querySelectorAll("details").forEach(function (part) {{ part.open = true; }});
+  var more = all.getElementById("more");
   while (more && !more.parentNode.hidden) {{ more.click(); }}
   document.body.dataset.found = JSON.stringify({{
-    wide: root.scrollWidth, language: root.lang, title: inner.document.title,
-    english: getComputedStyle(inner.document.querySelector("h1 [lang=en]")).display,
-    chinese: getComputedStyle(inner.document.querySelector("h1 [lang=zh-Hans]")).display,
-    shown: inner.document.querySelectorAll("table.findings tbody tr:not([hidden])").length
+    wide: root.scrollWidth, language: root.lang, title: all.title,
+    english: getComputedStyle(all.querySelector("h1 [lang=en]")).display,
+    chinese: getComputedStyle(all.querySelector("h1 [lang=zh-Hans]")).display,
+    shown: all.querySelectorAll("table.findings tbody tr:not([hidden])").length
   }});
 }};
 frame.src = "index.html?language={language}";

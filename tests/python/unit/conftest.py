@@ -21,7 +21,8 @@ def finding(**given) -> dict:
         "source": "yearbook", "value": 9206163.0, "unit": "CNY 10,000",
         "expected_low": 8e7, "expected_high": 1e8, "used_value": 9206163.0,
         "origin": "reported", "status": "open",
-        "evidence_en": "A tenth of its neighbours.", "evidence_zh": "为相邻年份的十分之一。",
+        "evidence_en": "A tenth of its neighbours.",
+        "evidence_zh": "为相邻年份的十分之一。",
         "consequence_en": "Output of the year is a tenth.",
         "consequence_zh": "当年产出仅为十分之一。",
         "touches": TOUCHES,
@@ -38,7 +39,13 @@ def findings_frame(rows: list[dict]) -> pd.DataFrame:
 
 def rules_frame(findings: pd.DataFrame) -> pd.DataFrame:
     rows = [
-        ("unit_slip", "Unit slip", "单位错误", "Ten times its neighbours.", "为邻近值十倍。"),
+        (
+            "unit_slip",
+            "Unit slip",
+            "单位错误",
+            "Ten times its neighbours.",
+            "为邻近值十倍。",
+        ),
         ("copied_row", "Copied cells", "重复数据", "Twice the same.", "数值重复。"),
     ]
     frame = pd.DataFrame(

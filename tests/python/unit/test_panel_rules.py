@@ -37,8 +37,16 @@ RECURSION = KEYS | {
     "investment_column": "investment",
     "depreciation_column": "d",
 }
-PRODUCT = {"keys": ["city", "year"], "product_column": "index", "factor_columns": ["e", "t"]}
-SUM = {"keys": ["city", "year"], "total_column": "stock", "part_columns": ["investment", "d"]}
+PRODUCT = {
+    "keys": ["city", "year"],
+    "product_column": "index",
+    "factor_columns": ["e", "t"],
+}
+SUM = {
+    "keys": ["city", "year"],
+    "total_column": "stock",
+    "part_columns": ["investment", "d"],
+}
 
 
 def test_a_gap_is_named_by_unit_and_time(panel):
@@ -110,7 +118,9 @@ def test_rounding_in_the_file_is_no_drift(scale):
 
 def test_what_drifted_is_named():
     values = np.arange(1, 201, dtype=float)
-    before = profile(pd.DataFrame({"x": values, "y": values, "z": values, "gone": values}))
+    before = profile(
+        pd.DataFrame({"x": values, "y": values, "z": values, "gone": values})
+    )
     after = pd.DataFrame(
         {
             "x": values + 30,
@@ -136,7 +146,8 @@ SUITE = [
     ("expect_parts_not_to_exceed_total", SUM),
     ("expect_column_values_to_be_in_set",
      {"column": "city", "value_set": {"$PARAMETER": "cities__id"}}),
-    ("expect_table_profile_to_match_accepted", {"accepted": {"$PARAMETER": "accepted"}}),
+    ("expect_table_profile_to_match_accepted",
+     {"accepted": {"$PARAMETER": "accepted"}}),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The quality page: whole, in two languages, loading nothing, running nobody's script."""
+"""The quality page: whole, in two languages, loading nothing, running nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from citypanel.quality.maps import count_map, origin_maps, region_rows
 from citypanel.quality.report import findings_csv, quality_page
 
 HOSTILE = (
-    '<script>alert(1)</script>',
+    "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "{{ 7 * 7 }}",

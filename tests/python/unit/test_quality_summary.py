@@ -86,16 +86,16 @@ def test_sentences_name_reach_place_and_coverage(
         "Of 8 cells, 62% are published figures, 25% were filled in by rule and 12% are "
         "missing. Filled in most: total investment in fixed assets (25%)."
     )
-    assert "1 differ beyond tolerance" in sentences(summary, "agreement")[
-        "text_en"
-    ].item()
+    assert (
+        "1 differ beyond tolerance" in sentences(summary, "agreement")["text_en"].item()
+    )
 
 
 def test_places_are_regressions_columns_and_tables():
     text = (
         "rpt_regressions: Table 3 (1)-(2), Table 4 eastern, western, Table 5 (1), (3), "
-        "variant real_gdp=city_growth; fct_city_years: eco, tra; fct_tfp_changes: 2012, "
-        "2014-2019; rpt_event_study"
+        "variant real_gdp=city_growth; fct_city_years: eco, tra; fct_tfp_changes: "
+        "2012, 2014-2019; rpt_event_study"
     )
     assert places_touched(text) == [
         ("rpt_regressions", "Table 3 (1)"),
@@ -184,7 +184,9 @@ def test_other_options_are_named(make_findings, make_inputs):
     assert "(real_gdp)" in sentences(summary, "changes")["text_en"].item()
 
 
-def test_the_accepted_run_is_one_entry_a_line(make_finding, make_findings, make_inputs, tmp_path):
+def test_the_accepted_run_is_one_entry_a_line(
+    make_finding, make_findings, make_inputs, tmp_path
+):
     inputs = make_inputs(make_findings([make_finding(), make_finding(year=2015)]))
     path = write_accepted(tmp_path, record_of(inputs))
     text = path.read_text(encoding="utf-8")
