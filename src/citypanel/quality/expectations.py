@@ -4,9 +4,9 @@ A suite is a JSON file in Great Expectations' own form. Its `meta` says which ta
 the warehouse it is for (`table`), which columns name a row (`keys`) and when it runs
 (`runs_in`: build, or report for the lesser seeds, whose every cell the build checks in
 SQL already); each expectation has a `severity` (critical, warning, info) and a reason
-in its `meta`. An argument {"$PARAMETER": name} is filled in when the suite runs: with the
-values of a reference table's column (`ref_cities__city_id`), or with the profile of the
-accepted run (`accepted`).
+in its `meta`. An argument {"$PARAMETER": name} is filled in when the suite runs: with
+the values of a reference table's column (`ref_cities__city_id`), or with the profile of
+the accepted run (`accepted`).
 """
 
 from __future__ import annotations

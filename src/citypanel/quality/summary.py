@@ -4,7 +4,7 @@ The verdict is chosen by rules over the tables of a run, in the order below; oth
 give other sentences. A finding counts where its status is open.
 
 1. stop: a critical finding is open, or a critical expectation fails.
-2. care: no critical one, but a warning is open or an expectation of that severity fails.
+2. care: no critical one, but a warning is open or an expectation that is one fails.
 3. good: neither.
 """
 
@@ -91,9 +91,9 @@ def summarise(
     DataFrame
         One row per sentence of the verdict (part verdict), per change (part change) and
         per touched result (part touched, `touched_results`): part, number, level (stop,
-        care, good, note; new, gone, changed), topic (verdict, reach, where, coverage, agreement, expectations, changes; finding,
-        expectation, coverage, estimate), text_en, text_zh, and of a change what it is
-        about and the two values.
+        care, good, note; new, gone, changed), topic (verdict, reach, where, coverage,
+        agreement, expectations, changes; finding, expectation, coverage, estimate),
+        text_en, text_zh, and of a change what it is about and the two values.
     """
     record = run_record(
         findings=findings, expectations=expectations, coverage=coverage,
@@ -430,9 +430,10 @@ def _verdict(
                 "reach", "note",
                 f"{in_regressions} of {_count(n_open, 'open finding')} "
                 f"{'lies' if in_regressions == 1 else 'lie'} in cells behind a "
-                f"regression, {in_headline} of them behind the headline ({HEADLINE_TABLE}).",
-                f"{n_open} 项待处理问题中，{in_regressions} 项位于回归所用数据，其中 "
-                f"{in_headline} 项影响主要结果（表3）。",
+                f"regression, {in_headline} of them behind the headline "
+                f"({HEADLINE_TABLE}).",
+                f"{n_open} 项待处理问题中，{in_regressions} 项位于回归所用数据，"
+                f"其中 {in_headline} 项影响主要结果（表3）。",
             )  # fmt: skip
         else:
             say(
@@ -476,8 +477,8 @@ def _verdict(
             f"{filled_in} were filled in by rule and {missing} are missing."
         )
         chinese = (
-            f"{number(n_cells)} 个单元格中，{published} 为公布数据，{filled_in} 按规则填补，"
-            f"{missing} 缺失。"
+            f"{number(n_cells)} 个单元格中，{published} 为公布数据，"
+            f"{filled_in} 按规则填补，{missing} 缺失。"
         )
         if most["n_imputed"]:
             english += f" Filled in most: {label_en.lower()} ({share(most['share'])})."
