@@ -27,6 +27,11 @@ from citypanel.quality.summary import places_touched
 TEMPLATES = Path(__file__).with_name("templates")
 SEVERITIES = ("critical", "warning", "info")
 LARGEST_DIFFERENCES = 12
+UNITS = {
+    "CNY 10,000": "万元", "RMB 100 mn": "亿元", "Prev Year=100": "上年=100",
+    "10,000 persons": "万人", "persons": "人", "km2": "平方公里",
+    "persons per km2": "人/平方公里", "% (0-100)": "%",
+}  # fmt: skip
 PLACE_WORDS = (
     ("Table ", "表"), ("northeastern", "东北"), ("eastern", "东部"),
     ("central", "中部"), ("western", "西部"), ("variant ", "变体 "),
@@ -224,6 +229,7 @@ def _finding(
         "used_text": ""
         if row["used_value"] is None or row["used_value"] == row["value"]
         else number(row["used_value"], 10),
+        "unit_zh": UNITS.get(row["unit"], row["unit"]),
         "expected_text": expected,
         "tables": [text.strip() for text in (row["touches"] or "").split(";") if text],
         "places": ";".join("|".join(place) for place in places_touched(row["touches"])),
