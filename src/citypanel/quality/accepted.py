@@ -20,6 +20,8 @@ from citypanel.pages import replace_file
 FILE = Path("accepted") / "run.json"
 FORMAT = 1
 NOTHING = "nothing accepted yet"
+# Options that no table with a profile depends on.
+BESIDE_THE_PANELS = ("credibility", "inference_draws", "standard_errors")
 PARTS = ("options", "profiles", "findings", "coverage", "expectations", "estimates")
 
 
@@ -82,7 +84,11 @@ def profile_to_match(
     """The accepted profile of a table, or a note that says why there is none."""
     if accepted is None:
         return {"note": NOTHING}
-    changed = differing_options(accepted, options)
+    changed = [
+        name
+        for name in differing_options(accepted, options)
+        if name not in BESIDE_THE_PANELS
+    ]
     if changed:
         return {"note": f"accepted under other options ({', '.join(changed)})"}
     return accepted["profiles"].get(table) or {"note": NOTHING}

@@ -41,7 +41,7 @@ ICONS = """\
 .fa-check-circle::before { content: "\\2713"; }
 .fa-times::before { content: "\\2717"; }
 .fa-exclamation-triangle::before { content: "\\26A0"; }
-footer, .ge-index-page-table-clear-filters, .navbar-brand img { display: none; }
+footer, .navbar-brand img, [onclick^="clearTableFilters"] { display: none; }
 .navbar-brand a::before { content: "Data Docs"; }
 """
 
