@@ -32,15 +32,4 @@
   var first = (asked && asked[1]) || remembered()
     || (/^zh\b/i.test(navigator.language || "") ? "zh" : "en");
   show(first === "zh" ? "zh" : "en");
-  // A closed part must not be missing from a print.
-  window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details:not([open])").forEach(function (part) {
-      part.open = true; part.dataset.printed = "";
-    });
-  });
-  window.addEventListener("afterprint", function () {
-    document.querySelectorAll("details[data-printed]").forEach(function (part) {
-      part.open = false; delete part.dataset.printed;
-    });
-  });
 })();

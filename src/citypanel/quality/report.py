@@ -27,6 +27,11 @@ from citypanel.quality.summary import places_touched
 TEMPLATES = Path(__file__).with_name("templates")
 SEVERITIES = ("critical", "warning", "info")
 LARGEST_DIFFERENCES = 12
+IMPUTATIONS = {
+    "paper": ("The paper’s", "论文规则"),
+    "linear": ("Linear", "线性"),
+    "growth_chaining": ("Growth chaining", "增长率链接"),
+}
 UNITS = {
     "CNY 10,000": "万元", "RMB 100 mn": "亿元", "Prev Year=100": "上年=100",
     "10,000 persons": "万人", "persons": "人", "km2": "平方公里",
@@ -162,6 +167,7 @@ def quality_page(tables: QualityTables) -> str:
         cities=cities,
         origins=ORIGINS,
         scores=_scores(tables.scores, labels),
+        imputations=IMPUTATIONS,
         agreement=_agreement(tables.agreement, labels, cities.names),
         changes=_changes(
             [row for row in summary if row["part"] == "change"], titles, labels
@@ -315,14 +321,25 @@ def _shares(coverage: pd.DataFrame, grouping: str) -> list[dict[str, Any]]:
 def _scores(
     scores: pd.DataFrame, labels: Mapping[str, tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    rows = _records(
-        scores[scores["n_scored"] > 0].sort_values(
-            ["variable", "setting", "imputation"]
+    """One row per variable and kind of gap, with the rules side by side."""
+    rows: dict[tuple, dict[str, Any]] = {}
+    scored = scores[scores["n_scored"] > 0]
+    for row in _records(
+        scored.sort_values(["variable", "setting", "gap_years"], kind="stable")
+    ):
+        gap = (row["variable"], row["setting"], int(row["gap_years"]))
+        shown = rows.setdefault(
+            gap,
+            {
+                "label": labels.get(row["variable"], (row["variable"],) * 2),
+                "setting": row["setting"],
+                "gap_years": gap[2],
+                "n": row["n_cells"],
+                "rules": {},
+            },
         )
-    )
-    for row in rows:
-        row["label"] = labels.get(row["variable"], (row["variable"],) * 2)
-    return rows
+        shown["rules"][row["imputation"]] = row
+    return list(rows.values())
 
 
 def _agreement(

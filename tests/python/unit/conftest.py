@@ -166,7 +166,7 @@ def scores_frame() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "variable": ["gdp_cny_10k"], "imputation": ["linear"],
-            "setting": ["interior"], "n_cells": [10], "n_scored": [9],
+            "setting": ["interior"], "gap_years": [1], "n_cells": [10], "n_scored": [9],
             "median_abs_log_error": [0.0123], "mean_abs_log_error": [0.02],
             "p90_abs_log_error": [0.05], "is_used": [True],
         }

@@ -93,6 +93,7 @@ def test_the_page_says_verdict_cells_and_results_in_both_languages(tables):
     assert "表3 (2)" in chinese and "Table 3 (2)" in english
     assert "All cities" in english
     numbers = page.said("")
+    assert "0.012 (0.05)" in numbers, "the error of the imputation"
     assert "9,206,163" in numbers and "80,000,000 – 100,000,000" in numbers
     assert "92,061,630" in numbers, "the used value of a corrected cell"
 
