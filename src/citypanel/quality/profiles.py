@@ -48,13 +48,16 @@ def profile(frame: pd.DataFrame, *, keys: Iterable[str] = ()) -> dict[str, Any]:
         if len(filled) == 0:
             columns[name] = {"empty_share": 1.0}
             continue
-        deciles = np.quantile(filled, DECILES, method="inverted_cdf")
+        deciles = [
+            _rounded(value)
+            for value in np.quantile(filled, DECILES, method="inverted_cdf")
+        ]
         columns[name] = {
             "empty_share": _rounded(cells.isna().mean()),
             "low": _rounded(filled.min()),
             "high": _rounded(filled.max()),
-            "deciles": [_rounded(value) for value in deciles],
-            "cdf": [_rounded(value) for value in _cdf(filled, deciles)],
+            "deciles": deciles,
+            "cdf": [_rounded(value) for value in _cdf(filled, _tolerant(deciles))],
         }
     return {"n_rows": len(frame), "columns": columns}
 
@@ -146,7 +149,8 @@ def _cdf(filled: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _tolerant(deciles: list[float]) -> np.ndarray:
-    # A decile is rounded; the cell it came from must still count as not above it.
+    # A decile is rounded; the cell it came from, and cells that differ from it by the
+    # rounding of an operation, must still count as not above it.
     points = np.asarray(deciles)
     return points + 1e-9 * np.abs(points)
 

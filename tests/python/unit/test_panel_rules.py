@@ -116,6 +116,14 @@ def test_rounding_in_the_file_is_no_drift(scale):
     assert drifts(values, json.loads(json.dumps(profile(values)))).empty
 
 
+def test_cells_that_differ_by_rounding_are_ties():
+    ones = 1 + np.random.default_rng(2).normal(0, 1e-13, 300)
+    before = profile(pd.DataFrame({"x": np.r_[np.linspace(0.5, 0.9, 300), ones]}))
+    after = pd.DataFrame({"x": np.r_[np.linspace(0.5, 0.9, 300), np.ones(300)]})
+    assert drifts(after, json.loads(json.dumps(before))).empty
+    assert before["columns"]["x"]["cdf"][-1] == 1.0
+
+
 def test_what_drifted_is_named():
     values = np.arange(1, 201, dtype=float)
     before = profile(
