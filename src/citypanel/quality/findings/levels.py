@@ -126,8 +126,8 @@ def changes_of(series: Series) -> Changes:
 def common_growth(series: Series) -> np.ndarray:
     """Median log change from year s to year t of the units that print both; (T, T).
 
-    Not the sum of yearly medians: where a whole year is missing, growth across it is that
-    of the years on either side. 0 where no unit prints both.
+    Not the sum of yearly medians: where a whole year is missing, growth across it is
+    that of the years on either side. 0 where no unit prints both.
     """
     logs = series.logs
     changes = logs[:, None, :] - logs[:, :, None]

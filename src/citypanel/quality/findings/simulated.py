@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -53,21 +53,33 @@ class Simulated:
 
     def value(self, city_id: str, year: int, variable: str) -> float:
         """One cell of the yearbook."""
-        return float(self.cells.loc[self._at(city_id, year, variable), "value"].item())
-
-    def with_values(self, values: dict[tuple[str, int, str], float]) -> Simulated:
-        """A copy in which cells (city, year, variable) of the yearbook are others."""
-        cells = self.cells.copy()
-        for key, value in values.items():
-            cells.loc[self._at(*key), "value"] = value
-        return Simulated(cells.dropna(subset="value"), self.cities, self.provinces)
-
-    def _at(self, city_id: str, year: int, variable: str) -> pd.Series:
-        return (
+        at = (
             (self.cells["city_id"] == city_id)
             & (self.cells["year"] == year)
             & (self.cells["variable"] == variable)
             & (self.cells["source"] == "yearbook")
+        )
+        return float(self.cells.loc[at, "value"].item())
+
+    def with_values(
+        self,
+        values: dict[tuple[str, int, str], float],
+        provinces: dict[tuple[str, int, str], float] | None = None,
+    ) -> Simulated:
+        """A copy with other cells: (city or province, year, variable) to value."""
+        keys = ["city_id", "year", "variable", "source"]
+        cells = self.cells.set_index(keys).sort_index()
+        for key, value in values.items():
+            cells.loc[(*key, "yearbook"), "value"] = value
+        table = self.provinces.set_index(
+            ["province_id", "year", "variable"]
+        ).sort_index()
+        for key, value in (provinces or {}).items():
+            table.loc[key, "value"] = value
+        return Simulated(
+            cells.reset_index().dropna(subset="value"),
+            self.cities,
+            table.reset_index(),
         )
 
 
@@ -246,10 +258,11 @@ class Defect:
     rules: tuple[str, ...]
     values: dict[tuple[str, int, str], float]
     also: tuple[str, ...] = ("all_variables",)
+    provinces: dict[tuple[str, int, str], float] = field(default_factory=dict)
 
 
 def plant(panel: Simulated, kind: str, *, rng: np.random.Generator) -> Defect:
-    """Draw one defect of a kind for a panel; `KINDS` lists them.
+    """Draw one defect of a kind for a panel; `KINDS` and `WIDE_KINDS` list them.
 
     The city, the year and, where the kind is about one series, the variable are drawn
     too. Nothing is changed: `panel.with_values(defect.values)` does.
@@ -257,7 +270,7 @@ def plant(panel: Simulated, kind: str, *, rng: np.random.Generator) -> Defect:
     years = sorted(panel.cells["year"].unique())
     city = str(rng.choice(panel.cities["city_id"].iloc[1:]))
     year = int(rng.choice(years[2:-2]))
-    return KINDS[kind](panel, rng, city, year)
+    return (KINDS | WIDE_KINDS)[kind](panel, rng, city, year)
 
 
 LEVELS = (
@@ -451,6 +464,135 @@ def _second_source(panel, rng, city, year) -> Defect:
     )
 
 
+def _erratic(panel, rng, city, year) -> Defect:
+    name, years = "retail_sales_cny_10k", sorted(panel.cells["year"].unique())
+    keys = [(city, int(y), name) for y in years]
+    by = [1.5 ** ((i + 1) // 2) for i in range(len(keys))]
+    return Defect(
+        "erratic_series",
+        ("erratic_series",),
+        {k: np.round(b * panel.value(*k)) for k, b in zip(keys, by, strict=True)},
+    )
+
+
+def _drift(panel, rng, city, year) -> Defect:
+    name, years = "population_persons_10k", sorted(panel.cells["year"].unique())
+    keys = [(city, int(y), name) for y in years]
+    return Defect(
+        "drift",
+        ("drift",),
+        {k: np.round(1.05**i * panel.value(*k), 2) for i, k in enumerate(keys)},
+    )
+
+
+def _ratio(panel, rng, city, year) -> Defect:
+    name = "vocational_students_persons"
+    years = panel.cells["year"].unique()
+    keys = [(city, int(y), name) for y in years]
+    return Defect(
+        "ratio_out_of_range",
+        ("ratio_out_of_range",),
+        {key: np.round(12 * panel.value(*key)) for key in keys},
+    )
+
+
+def _empty_row(panel, rng, city, year) -> Defect:
+    names = list(panel.cells["variable"].unique())[:14]
+    return Defect(
+        "missing_row", ("missing_row",), {(city, year, n): np.nan for n in names}
+    )
+
+
+def _empty_city(panel, rng, city, year) -> Defect:
+    rows = panel.cells.loc[
+        (panel.cells["city_id"] == city) & (panel.cells["source"] == "yearbook")
+    ]
+    keys = zip(rows["city_id"], rows["year"], rows["variable"], strict=True)
+    return Defect("missing_city", ("missing_city",), {key: np.nan for key in keys})
+
+
+def _whole_series(panel, name, years) -> list[tuple[str, int, str]]:
+    return [(c, int(y), name) for c in panel.cities["city_id"] for y in years]
+
+
+def _break_year(panel, rng, city, year) -> Defect:
+    name = "retail_sales_cny_10k"
+    years = [y for y in panel.cells["year"].unique() if y >= year]
+    revision = {c: np.exp(rng.normal(0, 0.1)) for c in panel.cities["city_id"]}
+    keys = _whole_series(panel, name, years)
+    return Defect(
+        "break_year",
+        ("break_year",),
+        {key: np.round(revision[key[0]] * panel.value(*key)) for key in keys},
+    )
+
+
+def _ends(panel, rng, city, year) -> Defect:
+    years = [y for y in panel.cells["year"].unique() if y >= year]
+    keys = _whole_series(panel, "fai_cny_10k", years)
+    return Defect("discontinued", ("discontinued",), {key: np.nan for key in keys})
+
+
+def _hole(panel, rng, city, year) -> Defect:
+    keys = _whole_series(panel, "university_students_persons", [year])
+    return Defect("missing_year", ("missing_year",), {key: np.nan for key in keys})
+
+
+def _rounded(panel, rng, city, year) -> Defect:
+    years = [y for y in panel.cells["year"].unique() if y >= year]
+    keys = _whole_series(panel, "unit_employment_persons_10k", years)
+    return Defect(
+        "rounded",
+        ("rounded",),
+        {key: 10 * np.round(panel.value(*key) / 10) for key in keys},
+    )
+
+
+def _province_value(panel, province_id, year, name) -> float:
+    rows = panel.provinces
+    at = (rows["province_id"] == province_id) & (rows["year"] == year)
+    return float(rows.loc[at & (rows["variable"] == name), "value"].item())
+
+
+def _province_collapse(panel, rng, city, year) -> Defect:
+    province_id = str(rng.choice(panel.cities["province_id"].unique()[1:]))
+    years = [int(y) for y in panel.cells["year"].unique() if y >= year]
+    return Defect(
+        "province_break",
+        ("province_break",),
+        {},
+        provinces={
+            (province_id, y, "FAI"): 0.5 * _province_value(panel, province_id, y, "FAI")
+            for y in years
+        },
+    )
+
+
+def _province_low(panel, rng, city, year) -> Defect:
+    province_id = str(rng.choice(panel.cities["province_id"].unique()[1:]))
+    years = [int(y) for y in panel.cells["year"].unique()]
+    return Defect(
+        "cities_exceed_province",
+        ("cities_exceed_province",),
+        {},
+        provinces={
+            (province_id, y, "GDP"): 0.4 * _province_value(panel, province_id, y, "GDP")
+            for y in years
+        },
+    )
+
+
+def _vintage(panel, rng, city, year) -> Defect:
+    city = panel.cities["city_id"].iloc[0]
+    years = panel.cells["year"].unique()
+    keys = [(city, int(y), "gdp_cny_10k") for y in years]
+    return Defect(
+        "source_disagreement",
+        ("source_disagreement",),
+        {key: np.round(0.94 * panel.value(*key)) for key in keys},
+    )
+
+
 KINDS = {
     "power_of_ten": _slip,
     "halved_or_doubled": _halved,
@@ -470,4 +612,19 @@ KINDS = {
     "investment_ratio": _low_investment,
     "source_jump": _second_source,
     "missing_cell": _gap,
+    "missing_row": _empty_row,
+    "missing_city": _empty_city,
+    "erratic_series": _erratic,
+    "drift": _drift,
+    "ratio_out_of_range": _ratio,
+}
+# Defects of a whole series, of a province or of the second source: one a panel.
+WIDE_KINDS = {
+    "break_year": _break_year,
+    "discontinued": _ends,
+    "missing_year": _hole,
+    "rounded": _rounded,
+    "province_break": _province_collapse,
+    "cities_exceed_province": _province_low,
+    "source_disagreement": _vintage,
 }
