@@ -165,10 +165,15 @@ def _with_numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with text safe for pages that print cells as they are."""
+    """The frame with text safe for pages that print cells as they are.
+
+    Only cells with a bracket change: no other can open a tag, and what a cell is
+    compared with must still equal it.
+    """
 
     def escape(cell: Any) -> Any:
-        return html.escape(cell) if isinstance(cell, str) else cell
+        is_tag = isinstance(cell, str) and ("<" in cell or ">" in cell)
+        return html.escape(cell) if is_tag else cell
 
     text = [
         name
