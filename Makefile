@@ -25,7 +25,8 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
-# Data Docs of the published file, under outputs/; builds it first where there is none.
+# Quality report and Data Docs of the published file, under outputs/; builds it first where
+# there is none.
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from citypanel.quality.published import options_of
 from citypanel.workers import in_worker
 
 
@@ -14,4 +15,6 @@ def model(dbt, session):
         "citypanel.quality.expectations.validate_panels",
         panels,
         suites=Path("expectations"),
+        references={"ref_cities": dbt.ref("ref_cities").df()},
+        options=options_of(dbt.ref("dim_study_variants").df()),
     )

@@ -4,9 +4,9 @@ from citypanel.workers import in_worker
 
 
 def model(dbt, session):
-    panels = {"yearbook_raw": dbt.ref("raw_yearbook_city_years").df()}
     return in_worker(
         "citypanel.quality.expectations.validate_panels",
-        panels,
+        {"yearbook_raw": dbt.ref("raw_yearbook_city_years").df()},
         suites=Path("expectations"),
+        references={"ref_cities": dbt.ref("ref_cities").df()},
     )

@@ -1,4 +1,4 @@
-"""`citypanel report`: Data Docs of the published file."""
+"""`citypanel report`: the quality report and the Data Docs of the published file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,31 @@ from pathlib import Path
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
-        "report", help="write Great Expectations' Data Docs of the published file"
+        "report",
+        help="write the quality report and Data Docs of the published file to outputs/",
+    )
+    parser.add_argument(
+        "--page-only",
+        action="store_true",
+        help="leave out the Data Docs, which take most of the time",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the site to outputs/data_docs."""
+    """Write outputs/quality and outputs/data_docs."""
+    from citypanel.quality.report import quality_report
+
+    warehouse = Path("citypanel.duckdb")
+    page = quality_report(warehouse, folder=Path("outputs/quality"))
+    print(f"Quality report: {page}")
+    if options.page_only:
+        return
+
     from citypanel.quality.data_docs import report
 
     page = report(
-        Path("citypanel.duckdb"),
+        warehouse,
         suites_folder=Path("expectations"),
         site=Path("outputs/data_docs"),
     )

@@ -1,7 +1,9 @@
-"""Great Expectations' Data Docs of the published panels."""
+"""Great Expectations' Data Docs of the published tables, readable without a network."""
 
 from __future__ import annotations
 
+import html
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,37 +11,52 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.errors import PublicationError
+from citypanel.quality.accepted import read_accepted
 from citypanel.quality.expectations import (
     add_batch_definition,
     ephemeral_context,
     expectation_suite,
     load_suites,
+    named_parameters,
+    suite_parameters,
 )
-from citypanel.warehouse.preflight import open_published
+from citypanel.quality.offline import make_offline
+from citypanel.quality.published import read_options, reading
 
 
 def read_panels(
     warehouse: Path, suites: Mapping[str, Mapping[str, Any]]
-) -> dict[str, pd.DataFrame]:
-    """Read from the published file the table each suite is for.
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], dict[str, str]]:
+    """Read from the published file what the suites need.
+
+    Returns
+    -------
+    panels, references : dict of DataFrame
+        The table of each suite, by the suite's name, with the columns that its
+        `numbers` lists as numbers; the reference tables that suites name, by their own.
+    options : dict
+        The options the file was built with.
 
     Raises
     ------
     PublicationError
-        When there is no published file.
+        When there is no published file, or it lacks a table.
     """
-    if not warehouse.is_file():
-        raise PublicationError(
-            f"There is no published warehouse {warehouse.name} here.\n"
-            "Consequence: there is nothing to report on.\n"
-            "Remedy: run make build first."
-        )
-    with open_published(warehouse) as connection:
-        return {
-            name: connection.sql(f"select * from {suite['meta']['table']}").df()
+    with reading(warehouse) as table:
+        panels = {
+            name: _with_numbers(
+                table(suite["meta"]["table"]), suite["meta"].get("numbers", [])
+            )
             for name, suite in suites.items()
         }
+        names = {
+            parameter.partition("__")[0]
+            for suite in suites.values()
+            for parameter in named_parameters(suite)
+            if parameter != "accepted"
+        }
+        references = {name: table(f"raw.{name}") for name in sorted(names)}
+        return panels, references, read_options(table)
 
 
 def build_data_docs(
@@ -47,6 +64,7 @@ def build_data_docs(
     *,
     suites: Mapping[str, Mapping[str, Any]],
     site: Path,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Validate the panels and write Data Docs, one page a suite, in place of the old.
 
@@ -55,17 +73,54 @@ def build_data_docs(
     panels, suites : mapping
         Panels and suites by name.
     site : Path
-        Folder of the site; whatever it holds is replaced.
+        Folder of the site. It is written beside the old one and takes its place when it
+        is whole.
+    parameters : mapping, optional
+        Values of each suite's {"$PARAMETER": name} arguments, by suite and name.
 
     Returns
     -------
     Path
         The site's first page.
     """
-    from great_expectations import Checkpoint, ValidationDefinition
-    from great_expectations.checkpoint import UpdateDataDocsAction
+    draft = site.with_name(f".{site.name}.{os.getpid()}")
+    try:
+        _write_site(panels, suites=suites, site=draft, parameters=parameters or {})
+        make_offline(draft)
+        shutil.rmtree(site, ignore_errors=True)
+        os.replace(draft, site)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return site / "index.html"
 
-    shutil.rmtree(site, ignore_errors=True)
+
+def report(warehouse: Path, *, suites_folder: Path, site: Path) -> Path:
+    """Write the Data Docs of a published warehouse and return their first page."""
+    suites = load_suites(suites_folder)
+    accepted = read_accepted(suites_folder)
+    panels, references, options = read_panels(warehouse, suites)
+    parameters = {
+        name: suite_parameters(
+            suite,
+            references=references,
+            accepted=accepted,
+            # No option touches a seed.
+            options=None if suite["meta"]["table"].startswith("raw.") else options,
+        )
+        for name, suite in suites.items()
+    }
+    return build_data_docs(panels, suites=suites, site=site, parameters=parameters)
+
+
+def _write_site(
+    panels: Mapping[str, pd.DataFrame],
+    *,
+    suites: Mapping[str, Mapping[str, Any]],
+    site: Path,
+    parameters: Mapping[str, Mapping[str, Any]],
+) -> None:
+    from great_expectations import Checkpoint, ValidationDefinition
+
     site.mkdir(parents=True)
     context = ephemeral_context(
         {
@@ -91,19 +146,39 @@ def build_data_docs(
             Checkpoint(
                 name=name,
                 validation_definitions=[definition],
-                actions=[UpdateDataDocsAction(name="data docs")],
                 result_format={
                     "result_format": "SUMMARY",
                     "unexpected_index_column_names": suites[name]["meta"]["keys"],
                 },
             )
         )
-        checkpoint.run(batch_parameters={"dataframe": panel})
+        checkpoint.run(
+            batch_parameters={"dataframe": _escaped(panel)},
+            expectation_parameters=dict(parameters.get(name, {})),
+        )
     context.build_data_docs()
-    return site / "index.html"
 
 
-def report(warehouse: Path, *, suites_folder: Path, site: Path) -> Path:
-    """Write the Data Docs of a published warehouse and return their first page."""
-    suites = load_suites(suites_folder)
-    return build_data_docs(read_panels(warehouse, suites), suites=suites, site=site)
+def _with_numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    numbers = {name: pd.to_numeric(frame[name], errors="coerce") for name in columns}
+    return frame.assign(**numbers)
+
+
+def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with text safe for pages that print cells as they are.
+
+    Only cells with a bracket change: no other can open a tag, and what a cell is
+    compared with must still equal it.
+    """
+
+    def escape(cell: Any) -> Any:
+        is_tag = isinstance(cell, str) and ("<" in cell or ">" in cell)
+        return html.escape(cell) if is_tag else cell
+
+    text = [
+        name
+        for name in frame.columns
+        if pd.api.types.is_string_dtype(frame[name])
+        or pd.api.types.is_object_dtype(frame[name])
+    ]
+    return frame.assign(**{name: frame[name].map(escape) for name in text})

@@ -1,8 +1,12 @@
 """Run Great Expectations suites on data frames.
 
 A suite is a JSON file in Great Expectations' own form. Its `meta` says which table of
-the warehouse it is for (`table`) and which columns name a row (`keys`); each
-expectation has a `severity` (critical, warning, info) and a reason in its `meta`.
+the warehouse it is for (`table`), which columns name a row (`keys`) and when it runs
+(`runs_in`: build, or report for the lesser seeds, whose every cell the build checks in
+SQL already); each expectation has a `severity` (critical, warning, info) and a reason
+in its `meta`. An argument {"$PARAMETER": name} is filled in when the suite runs: with
+the values of a reference table's column (`ref_cities__city_id`), or with the profile of
+the accepted run (`accepted`).
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from citypanel.errors import PanelError, describe
+from citypanel.quality.accepted import profile_to_match, read_accepted
 
 FAILING_KEYS = 10
 
@@ -29,7 +34,11 @@ def load_suites(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def validate_panels(
-    panels: Mapping[str, pd.DataFrame], *, suites: Path
+    panels: Mapping[str, pd.DataFrame],
+    *,
+    suites: Path,
+    references: Mapping[str, pd.DataFrame] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Validate each panel with the suite of its name.
 
@@ -38,7 +47,12 @@ def validate_panels(
     panels : mapping of str to DataFrame
         Panels by the name of their suite.
     suites : Path
-        Folder of the suites' JSON files.
+        Folder of the suites' JSON files; `accepted/run.json` in it is the accepted run.
+    references : mapping of str to DataFrame, optional
+        Reference tables by name, for expectations of referential integrity.
+    options : mapping, optional
+        Options the panels were built with; a run accepted under others is not compared
+        with. Left out for tables that no option touches.
 
     Returns
     -------
@@ -64,6 +78,7 @@ def validate_panels(
                 remedy=f"add a suite of that name to the folder {suites}",
             )
         )
+    accepted = read_accepted(suites)
     context = ephemeral_context()
     rows = []
     for name in sorted(panels):
@@ -71,6 +86,9 @@ def validate_panels(
         definition = add_batch_definition(context, name)
         result = definition.get_batch({"dataframe": panels[name]}).validate(
             expectation_suite(suite),
+            expectation_parameters=suite_parameters(
+                suite, references=references or {}, accepted=accepted, options=options
+            ),
             result_format={
                 "result_format": "COMPLETE",
                 "unexpected_index_column_names": suite["meta"]["keys"],
@@ -88,6 +106,8 @@ def ephemeral_context(data_docs_sites: dict[str, Any] | None = None):
         DataContextConfig,
         InMemoryStoreBackendDefaults,
     )
+
+    import citypanel.quality.panel_expectations  # noqa: F401 (registers them)
 
     context = gx.get_context(
         mode="ephemeral",
@@ -120,6 +140,52 @@ def expectation_suite(suite: Mapping[str, Any]):
     )
 
 
+def suite_parameters(
+    suite: Mapping[str, Any],
+    *,
+    references: Mapping[str, pd.DataFrame],
+    accepted: Mapping[str, Any] | None,
+    options: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The values of a suite's {"$PARAMETER": name} arguments.
+
+    Raises
+    ------
+    PanelError
+        When a reference table that the suite names was not given.
+    """
+    values = {}
+    for name in sorted(named_parameters(suite)):
+        if name == "accepted":
+            values[name] = profile_to_match(
+                accepted, suite["meta"]["table"], options=options
+            )
+            continue
+        table, _, column = name.partition("__")
+        if table not in references:
+            raise PanelError(
+                describe(
+                    f"Suite {suite['name']} refers to a table it was not given",
+                    [name],
+                    consequence="referential integrity would go unchecked",
+                    remedy="pass that table in `references`",
+                )
+            )
+        known = references[table][column].dropna()
+        values[name] = sorted(known.astype(str).unique())
+    return values
+
+
+def named_parameters(suite: Mapping[str, Any]) -> set[str]:
+    """Names of the arguments of a suite that are filled in when it runs."""
+    return {
+        value["$PARAMETER"]
+        for asked in suite["expectations"]
+        for value in asked["kwargs"].values()
+        if isinstance(value, dict) and "$PARAMETER" in value
+    }
+
+
 def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]:
     # Great Expectations may answer in another order than it was asked.
     answers = {
@@ -140,14 +206,14 @@ def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]
         share = found.get("unexpected_percent")
         observed = found.get("observed_value")
         kwargs = asked["kwargs"]
-        column = kwargs.get("column") or ", ".join(kwargs.get("column_list", []))
+        column = _column_name(kwargs)
         rows.append(
             {
                 "suite": suite["name"],
                 "expectation_number": number,
                 "table_name": suite["meta"]["table"],
                 "expectation": asked["type"],
-                "column_name": column or None,
+                "column_name": column,
                 "severity": asked["severity"],
                 "success": bool(answer.success),
                 "n_rows": n_rows,
@@ -160,6 +226,19 @@ def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]
             }
         )
     return rows
+
+
+def _column_name(kwargs: Mapping[str, Any]) -> str | None:
+    if "column" in kwargs:
+        return kwargs["column"]
+    for name in (
+        "column_list", "exposure_column", "stock_column", "product_column",
+        "total_column",
+    ):  # fmt: skip
+        if name in kwargs:
+            value = kwargs[name]
+            return value if isinstance(value, str) else ", ".join(value)
+    return None
 
 
 def _exception(information: Mapping[str, Any]) -> str | None:
@@ -178,7 +257,10 @@ def _failing_keys(found: Mapping[str, Any], keys: list[str]) -> str | None:
     lines = []
     for entry in indices[:FAILING_KEYS]:
         # The row's name first, then the cell that failed.
-        columns = [*keys, *(name for name in entry if name not in keys)]
+        columns = [
+            *(name for name in keys if name in entry),
+            *(name for name in entry if name not in keys),
+        ]
         lines.append(
             ", ".join(
                 f"{name} {'(empty)' if pd.isna(entry[name]) else entry[name]}"

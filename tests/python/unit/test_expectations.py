@@ -7,10 +7,8 @@ import json
 import pandas as pd
 import pytest
 
-from citypanel.errors import PanelError, PublicationError
+from citypanel.errors import PanelError
 from citypanel.quality import validate_panels
-from citypanel.quality.data_docs import build_data_docs, report
-from citypanel.quality.expectations import load_suites
 from citypanel.workers import in_worker
 
 VALIDATE = "citypanel.quality.expectations.validate_panels"
@@ -93,18 +91,3 @@ def test_a_panel_without_a_suite_is_an_error(suites, panel):
 def test_an_expectation_that_cannot_be_evaluated_is_an_error(suites, panel):
     with pytest.raises(PanelError, match="could not be evaluated"):
         validate_panels({"stocks": panel.drop(columns="stock")}, suites=suites)
-
-
-def test_data_docs_have_one_page_a_suite(suites, panel, tmp_path):
-    loaded = load_suites(suites)
-    for _ in range(2):
-        page = build_data_docs({"stocks": panel}, suites=loaded, site=tmp_path / "site")
-    assert page.is_file()
-    pages = list((tmp_path / "site" / "validations").rglob("*.html"))
-    assert len(pages) == 1
-    assert "stock" in pages[0].read_text(encoding="utf-8")
-
-
-def test_a_report_without_a_published_file_says_so(suites, tmp_path):
-    with pytest.raises(PublicationError, match="run make build first"):
-        report(tmp_path / "none.duckdb", suites_folder=suites, site=tmp_path / "site")

@@ -1,0 +1,19 @@
+from pathlib import Path
+
+from citypanel.quality.published import options_of
+from citypanel.workers import in_worker
+
+
+def model(dbt, session):
+    return in_worker(
+        "citypanel.quality.summary.summarise_run",
+        findings=dbt.ref("dq_findings").df(),
+        rules=dbt.ref("dq_rules").df(),
+        expectations=dbt.ref("dq_expectation_results").df(),
+        coverage=dbt.ref("dq_imputed_shares").df(),
+        agreement=dbt.ref("dq_source_agreement").df(),
+        estimates=dbt.ref("rpt_regressions").df(),
+        variables=dbt.ref("dim_variables").df(),
+        options=options_of(dbt.ref("dim_study_variants").df()),
+        suites=Path("expectations"),
+    )

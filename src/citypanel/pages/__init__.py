@@ -1,0 +1,105 @@
+"""Self-contained pages in two languages: template, style and language switch.
+
+A page extends `base.html.j2` and is rendered with `render`. Style sheet and script
+stand in the page itself: one file, no network. Every text appears in both languages,
+marked by `lang`; the style sheet shows one of them, English where no script runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from citypanel.errors import PublicationError
+from citypanel.pages.formats import escape_formula, number, share
+
+FOLDER = Path(__file__).parent
+
+__all__ = ["escape_formula", "number", "render", "replace_file", "share", "write_page"]
+
+
+def render(
+    template: str,
+    *,
+    folder: Path,
+    filters_of_text: Mapping[str, Callable[[str], str]] | None = None,
+    **values: Any,
+) -> str:
+    """Render a template that extends `base.html.j2`.
+
+    Whatever is put into the page is escaped: a city named <script> is shown, not run.
+
+    Parameters
+    ----------
+    template : str
+        Name of the template in `folder`.
+    folder : Path
+        Where the template is; the base and its macros are found beside this module.
+    filters_of_text : mapping, optional
+        Further Jinja filters, by name.
+    **values
+        What the template shows.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader([folder, FOLDER]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, share=share, **(filters_of_text or {}))
+
+    def own_file(name: str) -> Markup:
+        # Our own style and script, the only text that enters a page unescaped.
+        return Markup(_own(name, folder).read_text(encoding="utf-8"))
+
+    environment.globals["own_file"] = own_file
+    return environment.get_template(template).render(**values)
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    PublicationError
+        When it cannot be written; what stood there still stands.
+    """
+    try:
+        replace_file(path, text)
+    except OSError as error:
+        raise PublicationError(
+            f"{path} could not be written: {error}\n"
+            "Consequence: the page is as the last report left it.\n"
+            "Remedy: see that its folder is writable and the disk has room."
+        ) from error
+    return path
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write beside `path` and rename over it; whatever fails leaves no trace."""
+    copy = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
+        os.replace(copy, path)
+    except OSError:
+        with suppress(OSError):
+            copy.unlink()
+        raise
+
+
+def _own(name: str, folder: Path) -> Path:
+    beside = folder / name
+    return beside if beside.is_file() else FOLDER / name

@@ -1,0 +1,216 @@
+"""Expectations of panels that Great Expectations does not bring.
+
+Importing this module registers them, and imports Great Expectations, which takes
+seconds: import it where suites are run, never at the top of a module. Each class names
+a rule of `panel_rules`, whose arguments are its fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.core.suite_parameters import SuiteParameterDict
+from great_expectations.execution_engine import PandasExecutionEngine
+from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.table_metric_provider import (
+    TableMetricProvider,
+)
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.renderer import renderer
+from great_expectations.validator.metric_configuration import MetricConfiguration
+
+from citypanel.quality import panel_rules
+
+METRIC = "table.citypanel_offenders"
+SHOWN = 3
+
+
+class TableOffenders(TableMetricProvider):
+    """What breaks a rule of `panel_rules`, as records."""
+
+    metric_name = METRIC
+    value_keys = ("rule", "arguments")
+
+    @metric_value(engine=PandasExecutionEngine)
+    def _pandas(
+        cls,
+        execution_engine,
+        metric_domain_kwargs,
+        metric_value_kwargs,
+        metrics,
+        runtime_configuration,
+    ):
+        frame, _, _ = execution_engine.get_compute_domain(
+            metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
+        )
+        rule = getattr(panel_rules, metric_value_kwargs["rule"])
+        found = rule(frame, **metric_value_kwargs["arguments"])
+        return found.astype(object).where(found.notna(), None).to_dict("records")
+
+
+class _PanelExpectation(BatchExpectation):
+    """A rule of `panel_rules`: RULE names it, SAYS is its sentence in Data Docs."""
+
+    RULE: ClassVar[str] = ""
+    SAYS: ClassVar[str] = ""
+    ARGUMENTS: ClassVar[tuple[str, ...]] = ()
+    metric_dependencies: ClassVar[tuple[str, ...]] = (METRIC,)
+    args_keys: ClassVar[tuple[str, ...]] = ()
+
+    def get_validation_dependencies(
+        self, execution_engine=None, runtime_configuration=None
+    ):
+        """Ask for the offenders of this rule under these arguments."""
+        dependencies = super().get_validation_dependencies(
+            execution_engine, runtime_configuration
+        )
+        dependencies.set_metric_configuration(
+            METRIC,
+            MetricConfiguration(
+                metric_name=METRIC,
+                metric_domain_kwargs=self._get_domain_kwargs(),
+                metric_value_kwargs={"rule": self.RULE, "arguments": self._arguments()},
+            ),
+        )
+        return dependencies
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            name: getattr(self, name)
+            for name in self.ARGUMENTS
+            if getattr(self, name) is not None
+        }
+
+    def _validate(self, metrics, runtime_configuration=None, execution_engine=None):
+        offenders = metrics[METRIC]
+        first = "; ".join(
+            ", ".join(f"{key} {value}" for key, value in offender.items())
+            for offender in offenders[:SHOWN]
+        )
+        more = len(offenders) - SHOWN
+        return {
+            "success": not offenders,
+            "result": {
+                "observed_value": first + (f"; and {more} more" if more > 0 else "")
+                or self._nothing_found(),
+                "unexpected_count": len(offenders),
+                "unexpected_index_list": offenders,
+            },
+        }
+
+    def _nothing_found(self) -> str:
+        return "none"
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    def _prescriptive_renderer(
+        cls, configuration=None, result=None, runtime_configuration=None, **kwargs
+    ):
+        configuration = configuration or result.expectation_config
+        shown = {
+            name: value
+            for name, value in configuration.kwargs.items()
+            if isinstance(value, str | int | float | list)
+        }
+        return [
+            RenderedStringTemplateContent(
+                content_block_type="string_template",
+                string_template={
+                    "template": cls.SAYS,
+                    "params": {name: str(value) for name, value in shown.items()},
+                    "styling": (runtime_configuration or {}).get("styling"),
+                },
+            )
+        ]
+
+
+class ExpectPanelToBeBalanced(_PanelExpectation):
+    """Every unit has a row for every time from the table's first to its last."""
+
+    unit_column: str
+    time_column: str
+    RULE: ClassVar[str] = "panel_gaps"
+    SAYS: ClassVar[str] = "Every $unit_column has a row for every $time_column."
+    ARGUMENTS: ClassVar[tuple[str, ...]] = ("unit_column", "time_column")
+
+
+class ExpectPolicyExposureToBeMonotone(_PanelExpectation):
+    """The exposure of a unit never falls: a policy, once begun, stays."""
+
+    unit_column: str
+    time_column: str
+    exposure_column: str
+    RULE: ClassVar[str] = "exposure_falls"
+    SAYS: ClassVar[str] = "$exposure_column of a $unit_column never falls."
+    ARGUMENTS: ClassVar[tuple[str, ...]] = (
+        "unit_column", "time_column", "exposure_column",
+    )  # fmt: skip
+
+
+class ExpectCapitalToFollowRecursion(_PanelExpectation):
+    """The perpetual inventory, K_t = (1 - d) K_t-1 + I_t, in every unit."""
+
+    unit_column: str
+    time_column: str
+    stock_column: str
+    investment_column: str
+    depreciation_column: str
+    tolerance: float | None = None
+    RULE: ClassVar[str] = "recursion_breaks"
+    SAYS: ClassVar[str] = (
+        "$stock_column = (1 - $depreciation_column) x $stock_column of the year before "
+        "+ $investment_column."
+    )
+    ARGUMENTS: ClassVar[tuple[str, ...]] = (
+        "unit_column", "time_column", "stock_column", "investment_column",
+        "depreciation_column", "tolerance",
+    )  # fmt: skip
+
+
+class ExpectColumnsToMultiplyTo(_PanelExpectation):
+    """The factors of an index multiply to it."""
+
+    keys: list[str]
+    product_column: str
+    factor_columns: list[str]
+    tolerance: float | None = None
+    RULE: ClassVar[str] = "product_breaks"
+    SAYS: ClassVar[str] = "$factor_columns multiply to $product_column."
+    ARGUMENTS: ClassVar[tuple[str, ...]] = (
+        "keys", "product_column", "factor_columns", "tolerance",
+    )  # fmt: skip
+
+
+class ExpectPartsNotToExceedTotal(_PanelExpectation):
+    """Parts of a total sum to no more than it."""
+
+    keys: list[str]
+    total_column: str
+    part_columns: list[str]
+    tolerance: float | None = None
+    RULE: ClassVar[str] = "sum_excesses"
+    SAYS: ClassVar[str] = "$part_columns sum to no more than $total_column."
+    ARGUMENTS: ClassVar[tuple[str, ...]] = (
+        "keys", "total_column", "part_columns", "tolerance",
+    )  # fmt: skip
+
+
+class ExpectTableProfileToMatchAccepted(_PanelExpectation):
+    """Rows, empty cells and distributions are those of the accepted run.
+
+    Where nothing was accepted yet it holds, and says so.
+    """
+
+    accepted: dict[str, Any] | SuiteParameterDict
+    distance: float | None = None
+    empty_share: float | None = None
+    RULE: ClassVar[str] = "profile_drifts"
+    SAYS: ClassVar[str] = (
+        "Rows, empty cells and distributions are those of the accepted run."
+    )
+    ARGUMENTS: ClassVar[tuple[str, ...]] = ("accepted", "distance", "empty_share")
+
+    def _nothing_found(self) -> str:
+        return self.accepted.get("note") or "as accepted"

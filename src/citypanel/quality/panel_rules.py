@@ -1,0 +1,117 @@
+"""Rules of whole tables: each returns the rows that break it, none where it holds.
+
+Cells may be text, as in a seed: what is not a number counts as empty here, because
+other expectations name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from citypanel.quality.profiles import drifts
+
+
+def panel_gaps(
+    frame: pd.DataFrame, *, unit_column: str, time_column: str
+) -> pd.DataFrame:
+    """Unit-times without a row between the first and the last time of the table."""
+    units = frame[unit_column].drop_duplicates()
+    times = pd.to_numeric(frame[time_column], errors="coerce").dropna().astype(int)
+    if times.empty:
+        return frame.loc[:, [unit_column, time_column]].head(0)
+    spine = pd.MultiIndex.from_product(
+        [units, range(times.min(), times.max() + 1)], names=[unit_column, time_column]
+    )
+    present = pd.MultiIndex.from_arrays([frame.loc[times.index, unit_column], times])
+    return spine.difference(present).to_frame(index=False)
+
+
+def exposure_falls(
+    frame: pd.DataFrame, *, unit_column: str, time_column: str, exposure_column: str
+) -> pd.DataFrame:
+    """Rows whose exposure is below that of the unit's row before: a_it < a_i,t-1."""
+    ordered = frame.sort_values([unit_column, time_column], kind="stable")
+    before = ordered.groupby(unit_column)[exposure_column].shift()
+    found = ordered[ordered[exposure_column] < before]
+    return found[[unit_column, time_column, exposure_column]].assign(
+        before=before[found.index]
+    )
+
+
+def recursion_breaks(
+    frame: pd.DataFrame,
+    *,
+    unit_column: str,
+    time_column: str,
+    stock_column: str,
+    investment_column: str,
+    depreciation_column: str,
+    tolerance: float = 1e-9,
+) -> pd.DataFrame:
+    """Rows whose stock is not K_t = (1 - d) K_t-1 + I_t, relative to `tolerance`.
+
+    The first row of a unit is its initial stock and follows no recursion; a row after a
+    gap cannot follow it and is among the offenders.
+    """
+    ordered = frame.sort_values([unit_column, time_column], kind="stable")
+    before = ordered.groupby(unit_column)[[stock_column, time_column]].shift()
+    expected = (1 - ordered[depreciation_column]) * before[stock_column] + ordered[
+        investment_column
+    ]
+    stock = ordered[stock_column]
+    is_first = ~ordered.duplicated(unit_column)
+    holds = (
+        ((stock - expected).abs() <= tolerance * stock.abs())
+        & (ordered[time_column] - before[time_column] == 1)
+    )  # fmt: skip
+    broken = ~is_first & ~holds
+    return ordered.loc[broken, [unit_column, time_column, stock_column]].assign(
+        expected=expected[broken]
+    )
+
+
+def product_breaks(
+    frame: pd.DataFrame,
+    *,
+    keys: Sequence[str],
+    product_column: str,
+    factor_columns: Sequence[str],
+    tolerance: float = 1e-9,
+) -> pd.DataFrame:
+    """Rows in which the factors do not multiply to the product; empty cells aside."""
+    product = frame[list(factor_columns)].prod(axis=1, skipna=False)
+    gap = (frame[product_column] - product).abs()
+    broken = gap > tolerance * frame[product_column].abs()
+    return frame.loc[broken, [*keys, product_column]].assign(expected=product[broken])
+
+
+def sum_excesses(
+    frame: pd.DataFrame,
+    *,
+    keys: Sequence[str],
+    total_column: str,
+    part_columns: Sequence[str],
+    tolerance: float = 0.0,
+) -> pd.DataFrame:
+    """Rows whose parts sum to over 1 + tolerance of the total; empty cells aside."""
+    total = pd.to_numeric(frame[total_column], errors="coerce")
+    parts = frame[list(part_columns)].apply(pd.to_numeric, errors="coerce")
+    summed = parts.sum(axis=1, skipna=False)
+    broken = summed > (1 + tolerance) * total
+    return frame.loc[broken, [*keys, total_column]].assign(sum_of_parts=summed[broken])
+
+
+def profile_drifts(
+    frame: pd.DataFrame,
+    *,
+    accepted: Mapping[str, Any],
+    distance: float = 0.05,
+    empty_share: float = 0.02,
+) -> pd.DataFrame:
+    """Columns whose distribution left that of the accepted run (`profiles.drifts`)."""
+    if "columns" not in accepted:
+        return pd.DataFrame()
+    return drifts(frame, accepted, distance=distance, empty_share=empty_share)
