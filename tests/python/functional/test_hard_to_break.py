@@ -304,7 +304,7 @@ def test_a_full_disk_ends_with_a_remedy_and_nothing_is_lost(built, tmp_path, mom
         ballast, log = tmp_path / "disk" / "ballast", tmp_path / "build.log"
 
         def fill(but=0):
-            """Take what is free, less some bytes; the build takes its share meanwhile."""
+            """Take what is free but some bytes, while the build takes its share."""
             with suppress(OSError), ballast.open("wb", buffering=0) as file:
                 while (free := shutil.disk_usage(tmp_path / "disk").free) > but:
                     file.write(b"0" * min(free - but, 2**20))
