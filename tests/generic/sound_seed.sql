@@ -9,8 +9,7 @@
     references  {column: {to: ref(...), field: ...}}
     labels      {column: {to: ref(...), by: column, field: ..., label: ...}}: the cell
                 must begin with the label that the referenced table has for `by`
-    may_be_empty  a list that has no entries yet is sound (beside meta.may_be_empty of
-                the seed's config, which says the same of its file)
+    may_be_empty  whether the table may have no rows (what no import has filled yet)
 -#}
 {% test sound_seed(
     model, key, columns, required=[], numbers={}, patterns={}, references={}, labels={},
@@ -104,12 +103,10 @@ with problems as (
 
     {% endfor -%}
 
-    {% if not may_be_empty -%}
     union all
 
     select 'the table has no rows'
-    where not exists (select 1 from {{ model }})
-    {%- endif %}
+    where not {{ may_be_empty }} and not exists (select 1 from {{ model }})
     {%- endif %}
 
 ),

@@ -41,8 +41,8 @@ class SeedDeclaration:
     columns : tuple of str
         Names of `config.column_types`.
     may_be_empty : bool
-        Whether a header alone is sound: `config.meta.may_be_empty`, for a list that
-        has no entries yet.
+        Whether a header alone is sound: the argument of the seed's test `sound_seed`,
+        for a list that has no entries yet.
     """
 
     path: Path
@@ -64,12 +64,16 @@ def declared_seeds(folder: Path) -> list[SeedDeclaration]:
             content = yaml.safe_load(declaration.read_text(encoding="utf-8")) or {}
             for seed in content.get("seeds") or []:
                 config = seed.get("config") or {}
-                meta = config.get("meta") or {}
+                tests = [
+                    test["sound_seed"].get("arguments") or {}
+                    for test in seed.get("data_tests") or []
+                    if "sound_seed" in test
+                ]
                 seeds.append(
                     SeedDeclaration(
                         path=declaration.with_name(f"{seed['name']}.csv"),
                         columns=tuple(config.get("column_types") or {}),
-                        may_be_empty=bool(meta.get("may_be_empty", False)),
+                        may_be_empty=any(test.get("may_be_empty") for test in tests),
                     )
                 )
         except (OSError, ValueError, AttributeError, KeyError, yaml.YAMLError) as error:

@@ -167,8 +167,9 @@ def test_what_changes_no_value_is_sound(seeds, change):
 
 def test_an_empty_list_is_sound_where_its_declaration_says_so(tmp_path):
     (tmp_path / "_x__seeds.yml").write_text(
-        "seeds:\n  - name: fix_cells\n    config:\n      meta: {may_be_empty: true}\n"
+        "seeds:\n  - name: fix_cells\n    config:\n"
         '      column_types: {"city_id": text}\n'
+        "    data_tests: [{sound_seed: {arguments: {may_be_empty: true}}}]\n"
     )
     (tmp_path / "fix_cells.csv").write_text("city_id\n")
     check_seeds(tmp_path)
