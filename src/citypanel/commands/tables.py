@@ -15,7 +15,9 @@ def register(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--language", choices=("en", "zh"), default="en")
     parser.add_argument(
-        "--stars", action="store_true", help="mark 10, 5 and 1 per cent (off by default)"
+        "--stars",
+        action="store_true",
+        help="mark 10, 5 and 1 per cent (off by default)",
     )
     parser.add_argument(
         "--intervals",
