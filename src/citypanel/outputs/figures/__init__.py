@@ -89,9 +89,10 @@ def render(
     out: dict[str, bytes] = {}
     with styled(options.language):
         drawing = maker.make(marts, options)
-        # Once for all formats: it takes as long as drawing.
-        drawing.figure.get_layout_engine().execute(drawing.figure)
-        drawing.figure.set_layout_engine("none")
+        if {"pdf", "svg", "png"} & set(formats):
+            # Once for all formats: it takes as long as drawing.
+            drawing.figure.get_layout_engine().execute(drawing.figure)
+            drawing.figure.set_layout_engine("none")
         heading = (
             f"图 {maker.number}  {drawing.title}"
             if zh

@@ -224,7 +224,7 @@ def _body(table: Table) -> list[str]:
             if label and table.stub_width and after is not None and after.follows:
                 # A label of two lines reaches into the row that follows.
                 label = (
-                    rf"\smash{{\parbox[t]{{{table.stub_width:.2f}\linewidth}}"
+                    r"\smash{\parbox[t]{\linewidth}"
                     rf"{{\raggedright {label}}}}}"
                 )
             lines.append(" & ".join([label, *cells]) + r" \\")

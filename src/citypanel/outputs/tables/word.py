@@ -49,6 +49,8 @@ def document(table: Table) -> bytes:
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
     grid.autofit = False
     widths = _column_widths(table, int(line), size)
+    for column, width in zip(grid.columns, widths, strict=True):
+        column.width = width
 
     def add(texts, *, italic=False, header=False, kinds=None):
         row = grid.add_row()
