@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from citypanel.outputs.tables.model import MINUS
+from citypanel.outputs.words import MINUS
 
 _N = r"(-?[\d.,]+)"
 # The English form, and the Chinese one with its parts in order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LANGUAGES = ("en", "zh")
+MINUS = "\u2212"
 
 OUTCOMES = {
     "tfpch": ("TFP growth (tfpch)", "全要素生产率增长指数（tfpch）"),

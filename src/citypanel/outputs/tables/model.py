@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-MINUS = "\u2212"
+from citypanel.outputs.words import MINUS
+
 # A cell that has no value, and a note that says why.
 NO_VALUE = "\u2013"
 DECIMALS = 3
