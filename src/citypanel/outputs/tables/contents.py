@@ -910,11 +910,11 @@ def table_a3(marts: Frames, o: Options) -> Table:
         o("The published numbers and ours", "原文数值与本文数值对照"),
         o("Variable", "变量"),
         (
-            Column("statistic", o("Statistic", "统计量"), kind="text", width=0.09),
+            Column("statistic", o("Statistic", "统计量"), kind="text", width=0.11),
             Column("published", o("Published", "原文")),
             Column("ours", o("Here", "本文")),
             Column("difference", o("Difference", "差")),
-            Column("reason", o("Reason", "原因"), kind="text", width=0.41),
+            Column("reason", o("Reason", "原因"), kind="text", width=0.39),
         ),
         tuple(blocks),
         (

@@ -33,7 +33,7 @@ def document(table: Table) -> bytes:
         section.orientation = WD_ORIENT.LANDSCAPE
         section.page_width, section.page_height = Cm(29.7), Cm(21)
     section.left_margin = section.right_margin = Cm(2.2)
-    section.top_margin = section.bottom_margin = Cm(2.2)
+    section.top_margin = section.bottom_margin = Cm(1.6 if table.landscape else 2.2)
     line = section.page_width - section.left_margin - section.right_margin
     _fonts(doc.styles["Normal"], POINTS)
     crowded = len(table.columns) > 6 or table.long
@@ -61,7 +61,7 @@ def document(table: Table) -> bytes:
             cell.width = widths[place]
             paragraph = cell.paragraphs[0]
             form = paragraph.paragraph_format
-            form.space_before = form.space_after = Pt(1)
+            form.space_before = form.space_after = Pt(0.5 if crowded else 1)
             kind = "text" if place == 0 else (kinds or _kinds(table))[place - 1]
             if kind == "number":
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
