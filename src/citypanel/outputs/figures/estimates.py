@@ -441,7 +441,7 @@ def sensitivity(marts: Frames, o: Options) -> Drawing:
             "trends may differ after the policy by as much as the bound (Rambachan and "
             "Roth 2023).",
             "政策后趋势差异不超过界限时，首年效应的 95% 置信区间（Rambachan 和 Roth "
-            "2023）；",
+            "2023）。",
         ),
         o(
             f"{len(without_zero)} of the {len(every)} intervals leave zero out.",
