@@ -491,6 +491,7 @@ def table_4(marts: Frames, o: Options) -> Table:
             ),
         ),
         o.language,
+        stub_width=0.26 if o.intervals else 0.0,
     )
 
 
@@ -513,6 +514,7 @@ def table_5(marts: Frames, o: Options) -> Table:
         _policy_blocks(marts, o, "5", order),
         _policy_notes(marts, o, "5"),
         o.language,
+        stub_width=0.26 if o.intervals else 0.0,
     )
 
 

@@ -159,7 +159,7 @@ def _numbers(table: Table, place: int) -> str:
             if cell.kind == "number":
                 before, _, after = cell.text.partition(".")
                 left = max(left, len(before))
-                right = max(right, len(after.rstrip("*")) + after.count("*") // 2)
+                right = max(right, len(after))
     return rf"D{{.}}{{.}}{{{left}.{right}}}"
 
 
