@@ -92,6 +92,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     (r"standard errors", r"标准误"),
     (r"t statistics", r"t 统计量"),
     (r"stars under (.+)", r"按 \1 的星号"),
+    (r"mean of (\w+)", r"\1 的均值"),
     (r"mean", r"均值"),
     (r"variance", r"方差"),
     # rpt_published_audit: rules
