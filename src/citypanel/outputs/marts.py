@@ -10,7 +10,14 @@ import pandas as pd
 
 from citypanel.errors import OutputError, describe
 
-BUILD = "dbt build --vars '{credibility: true}'"
+# Built with the option credibility only.
+CREDIBILITY = frozenset(
+    f"rpt_{name}"
+    for name in (
+        "att", "bacon", "balance", "inference", "published_audit", "randomisation",
+        "sensitivity",
+    )
+)  # fmt: skip
 
 
 class Marts(Mapping[str, pd.DataFrame]):
@@ -85,13 +92,16 @@ def absent(needs: Iterable[str], marts: Mapping[str, pd.DataFrame]) -> list[str]
     return [name for name in needs if name not in present]
 
 
-def message_of_absent(output: str, missing: list[str]) -> str:
-    """Say which mart an output lacks and how to build it."""
+def message_of_absent(output: str, missing: list[str], *, partly: bool = False) -> str:
+    """Say which mart an output lacks and how to build it; `partly`: it is written."""
+    option = " --vars '{credibility: true}'" if CREDIBILITY & set(missing) else ""
     return describe(
-        f"{output} needs marts that the file does not have",
+        f"{output} {'wants' if partly else 'needs'} marts that the file does not have",
         [f"marts.{name}" for name in missing],
-        consequence=f"{output} was not written; a copy of another run stands as it was",
-        remedy=f"build them with: {BUILD}; or only what it needs with: dbt build "
-        f"--select +exposure:{output} --vars '{{credibility: true}}', and read that "
-        "file with --database target/citypanel_build.duckdb",
+        consequence="it is written without what they would add"
+        if partly
+        else f"{output} was not written; a copy of another run stands as it was",
+        remedy=f"build them with: dbt build{option}; or only what it needs with: dbt "
+        f"build --select +exposure:{output}{option}, and read that file with "
+        "--database target/citypanel_build.duckdb",
     )

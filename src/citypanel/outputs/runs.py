@@ -73,16 +73,30 @@ def write_all(
         ]
         if messages and not possible:
             raise OutputError("\n".join(messages))
+        for output in possible:
+            lesser = absent(getattr(output, "wants", ()), marts)
+            if lesser:
+                messages.append(message_of_absent(output.name, lesser, partly=True))
         for message in messages:
             print(message, file=sys.stderr)
+        made, failures = 0, []
         for output in tracked(possible, what=request.what, say=say):
-            files = make(output, marts, formats)
+            try:
+                files = make(output, marts, formats)
+            except OutputError as error:
+                failures.append(f"{output.name}: {error}")
+                continue
+            made += 1
             written += [
                 write_atomically(request.output / name, content)
                 for name, content in files.items()
             ]
+        if failures and not made:
+            raise OutputError("\n".join(failures))
+        for failure in failures:
+            print(failure, file=sys.stderr)
     if not request.quiet:
-        print(f"{len(possible)} {request.what}, {len(written)} files: {request.output}")
+        print(f"{made} {request.what}, {len(written)} files: {request.output}")
     return written
 
 

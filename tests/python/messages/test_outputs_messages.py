@@ -118,3 +118,46 @@ def test_no_chinese_font_is_said_once(warehouse, tmp_path, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert said.count("No font with Chinese characters was found") == 1
     assert "in English" in said and "Noto Serif CJK SC" in said
+
+
+def test_a_figure_that_wants_a_mart_is_made_without_it(tmp_path, capsys):
+    path = tmp_path / "some.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create schema marts; create table marts.dim_study_variants as select "
+            "'headline' as variant, 'tfpch' as outcome; create table "
+            "marts.rpt_event_study as select 'twfe' as estimator, 'headline' as variant, "
+            "'tfpch' as outcome, unnest([-1, 0]) as event_time, 0.0 as estimate, 0.1 as "
+            "std_error, -0.2 as conf_low, 0.2 as conf_high, null::double as band_low, "
+            "null::double as band_high, 3 as n_treated_cities, 18 as n_obs, 6 as "
+            "n_cities, 0.5 as leads_p_value, null::varchar as note"
+        )
+    code = main(
+        ["figures", "--database", str(path), "--only", "figure_1", "--format", "md",
+         "--output", str(tmp_path), "-q"]
+    )  # fmt: skip
+    assert code == 0
+    said = capsys.readouterr().err
+    assert "figure_1_event_study wants marts that the file does not have (1):" in said
+    assert "it is written without what they would add" in said
+    assert "No uniform band" in (tmp_path / "figure_1_event_study.md").read_text()
+
+
+def test_a_mart_without_the_rows_a_figure_needs_stops_that_figure_only(
+    tmp_path, capsys
+):
+    path = tmp_path / "some.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "create schema marts; create table marts.rpt_randomisation as select '3' as "
+            "paper_table, '(1)' as paper_column, 0 as draw, 1.0 as statistic, true as "
+            "is_sample where false; create table marts.rpt_sensitivity as select "
+            "'honest' as check_name, 'all' as sample, 'none' as aggregation, 1.0 as "
+            "estimate where false"
+        )
+    arguments = ["figures", "--database", str(path), "--output", str(tmp_path / "f")]
+    assert main([*arguments, "--only", "figure_6,figure_7", "-q"]) == 1
+    said = capsys.readouterr().err
+    assert "figure_6_randomisation: marts.rpt_randomisation has no permutations" in said
+    assert "figure_7_sensitivity: marts.rpt_sensitivity has no bounds" in said
+    assert "Remedy: read the notes of marts.rpt_sensitivity" in said

@@ -58,6 +58,7 @@ def test_numbers_have_fixed_decimals_and_a_true_minus_sign():
     assert m.fixed(-0.01066) == MINUS + "0.011"
     assert m.fixed(1234.5, 1) == "1,234.5"
     assert m.fixed(-np.inf) == MINUS + "\u221e"
+    assert m.fixed(np.nan) == m.NO_VALUE
     # The sign of an estimate that rounds to zero is a finding; zero itself has none.
     assert m.fixed(-0.0002) == MINUS + "0.000"
     assert m.fixed(0.0) == "0.000"

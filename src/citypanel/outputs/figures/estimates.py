@@ -7,7 +7,7 @@ import pandas as pd
 
 from citypanel.outputs import words as w
 from citypanel.outputs.figures import style as s
-from citypanel.outputs.figures.model import Drawing, Frames, Options, headline
+from citypanel.outputs.figures.model import Drawing, Frames, Options, headline, required
 from citypanel.outputs.tables.model import fixed
 
 EVENT_COLUMNS = [
@@ -62,6 +62,7 @@ def event_study(marts: Frames, o: Options) -> Drawing:
     """Figure 1: effects by event time against the reference period."""
     data = event_study_data(marts, overlay=o.overlay)
     main = data[data["estimator"] == "twfe"]
+    required(main, "rpt_event_study", "two-way estimate by event time")
     reference = main[main["note"] == REFERENCE]["event_time"]
     figure = s.new_figure(height=4.6 if o.overlay else 3.6)
     axes = figure.subplots()
@@ -223,7 +224,7 @@ def bacon(marts: Frames, o: Options) -> Drawing:
     """The comparisons behind the two-way estimate, by weight."""
     outcome = headline(marts)["outcome"]
     frame = marts["rpt_bacon"]
-    known = set(frame["outcome"])
+    known = set(required(frame, "rpt_bacon", "comparisons")["outcome"])
     outcome = outcome if outcome in known else "tfpch"
     data = frame[frame["outcome"] == outcome].sort_values(
         ["type", "weight"], ascending=[True, False], kind="stable"
@@ -298,6 +299,10 @@ def bacon(marts: Frames, o: Options) -> Drawing:
             f"{fixed(backward, 2)}.",
             f"以已处理城市为对照的权重为 {fixed(backward, 2)}。",
         ),
+        o(
+            f"Outcome: {w.name_of(w.OUTCOMES, outcome, 'en')}.",
+            f"被解释变量：{w.name_of(w.OUTCOMES, outcome, 'zh')}。",
+        ),
         o("Labelled: weights from 0.02.", "标注权重不低于 0.02 者。"),
     )
     title = o("Comparisons behind the two-way estimate", "双向固定效应估计的分解")
@@ -306,7 +311,7 @@ def bacon(marts: Frames, o: Options) -> Drawing:
 
 def randomisation(marts: Frames, o: Options) -> Drawing:
     """The permutation distribution of t with the sample's own."""
-    data = marts["rpt_randomisation"]
+    data = required(marts["rpt_randomisation"], "rpt_randomisation", "permutations")
     columns = sorted(data["paper_column"].unique())
     figure = s.new_figure(height=2.9)
     panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
@@ -358,10 +363,15 @@ def randomisation(marts: Frames, o: Options) -> Drawing:
     )
 
 
+KINDS = ("relative_magnitude", "smoothness")
+
+
 def sensitivity(marts: Frames, o: Options) -> Drawing:
     """Intervals under violated parallel trends (Rambachan and Roth 2023)."""
     frame = marts["rpt_sensitivity"]
     frame = frame[(frame["check_name"] == "honest") & (frame["sample"] == "all")]
+    frame = frame[frame["aggregation"].isin(["original", *KINDS])]
+    required(frame, "rpt_sensitivity", "bounds on violated trends")
     columns = [
         "estimator", "aggregation", "term", "bound", "estimate", "conf_low",
         "conf_high", "outcome",
@@ -461,11 +471,14 @@ def _grid(part: pd.DataFrame) -> np.ndarray:
 def leave_one_out(marts: Frames, o: Options) -> Drawing:
     """The headline without each city in turn, and without each cohort."""
     frame = marts["rpt_sensitivity"]
-    own = frame[frame["check_name"] == "headline"].iloc[0]
+    own = frame[(frame["check_name"] == "headline") & frame["estimate"].notna()]
+    own = required(own, "rpt_sensitivity", "headline").iloc[0]
     cities = marts["dim_cities"].set_index("city_id")
     sample = marts["rpt_sample"].set_index("city_id")
     one = frame[frame["check_name"] == "leave_one_city_out"]
-    one = one.sort_values(["estimate", "term"], kind="stable")
+    one = required(
+        one[one["estimate"].notna()], "rpt_sensitivity", "estimates without one city"
+    ).sort_values(["estimate", "term"], kind="stable")
     name = "city_zh" if o.language == "zh" else "city_en"
     data = pd.DataFrame(
         {

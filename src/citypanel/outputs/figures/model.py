@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from citypanel.errors import OutputError, describe
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -67,3 +69,23 @@ def headline(marts: Frames) -> pd.Series:
     """The options of the headline."""
     options = marts["dim_study_variants"]
     return options.set_index("variant", drop=False).loc["headline"]
+
+
+def required(rows: pd.DataFrame, mart: str, what: str) -> pd.DataFrame:
+    """The rows, if there are any.
+
+    Raises
+    ------
+    OutputError
+        The mart has no such rows: the build could not compute them.
+    """
+    if len(rows):
+        return rows
+    raise OutputError(
+        describe(
+            f"marts.{mart} has no {what}",
+            consequence="the figure was not written; a copy of another run stands",
+            remedy=f"read the notes of marts.{mart}: they say why it could not be "
+            "computed under these options",
+        )
+    )

@@ -32,6 +32,8 @@ from citypanel.outputs.tables.model import (
 Frames = Mapping[str, pd.DataFrame]
 TERMS = ("sydid", "eco", "ind", "inf", "edu", "sca", "tra", "con", "const")
 REGION_ORDER = ("eastern", "central", "western", "northeastern")
+# rpt_inference and rpt_sensitivity have this convention whatever standard_errors says.
+ALWAYS = "xtreg"
 OUTCOME_ORDER = ("tfpch", "log_tfpch", "cumulative_log_tfp")
 
 
@@ -94,10 +96,9 @@ def _sample(marts: Frames, o: Options) -> str:
     )
 
 
-def _uncertainty(marts: Frames, o: Options) -> str:
-    convention = w.name_of(
-        w.CONVENTIONS, _headline(marts)["standard_errors"], o.language
-    )
+def _uncertainty(marts: Frames, o: Options, convention: str | None = None) -> str:
+    name = convention or _headline(marts)["standard_errors"]
+    convention = w.name_of(w.CONVENTIONS, name, o.language)
     if o.intervals:
         return o(
             "95 per cent confidence intervals in brackets, from t(cities − 1) and "
@@ -781,11 +782,11 @@ def table_a2(marts: Frames, o: Options) -> Table:
         ),
         o(
             "Clustered: by city, "
-            + w.name_of(w.CONVENTIONS, _headline(marts)["standard_errors"], "en")
+            + w.name_of(w.CONVENTIONS, ALWAYS, "en")
             + ". CR2: Bell and McCaffrey with Satterthwaite degrees of freedom. CV3: "
             "cluster jackknife.",
             "聚类：按城市，"
-            + w.name_of(w.CONVENTIONS, _headline(marts)["standard_errors"], "zh")
+            + w.name_of(w.CONVENTIONS, ALWAYS, "zh")
             + "。CR2：Bell 和 McCaffrey，Satterthwaite 自由度。CV3：聚类刀切法。",
         ),
     ]
@@ -1205,7 +1206,7 @@ def table_a6(marts: Frames, o: Options) -> Table:
         (
             _outcome(marts, o),
             _effects(o),
-            _uncertainty(marts, o),
+            _uncertainty(marts, o, ALWAYS),
             *_stars(o),
             _sample(marts, o),
             o(

@@ -165,6 +165,8 @@ def fixed(value: float, decimals: int = DECIMALS) -> str:
 
     A negative number keeps its sign where it rounds to zero: the sign is a finding.
     """
+    if math.isnan(value):
+        return NO_VALUE
     if not math.isfinite(value):
         return "\u221e" if value > 0 else f"{MINUS}\u221e"
     text = f"{abs(value):,.{decimals}f}"
