@@ -128,7 +128,8 @@ def test_a_figure_that_wants_a_mart_is_made_without_it(tmp_path, capsys):
             "select 'headline' as variant, 'tfpch' as outcome; create table "
             "marts.rpt_event_study as select 'twfe' as estimator, 'headline' as "
             "variant, 'tfpch' as outcome, unnest([-1, 0]) as event_time, 0.0 as "
-            "estimate, 0.1 as std_error, -0.2 as conf_low, 0.2 as conf_high, null::double as band_low, "
+            "estimate, 0.1 as std_error, -0.2 as conf_low, 0.2 as conf_high, "
+            "null::double as band_low, "
             "null::double as band_high, 3 as n_treated_cities, 18 as n_obs, 6 as "
             "n_cities, 0.5 as leads_p_value, null::varchar as note"
         )
@@ -150,7 +151,8 @@ def test_a_mart_without_the_rows_a_figure_needs_stops_that_figure_only(
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             "create schema marts; create table marts.rpt_randomisation as select "
-            "'3' as paper_table, '(1)' as paper_column, 0 as draw, 1.0 as statistic, true as "
+            "'3' as paper_table, '(1)' as paper_column, 0 as draw, 1.0 as "
+            "statistic, true as "
             "is_sample where false; create table marts.rpt_sensitivity as select "
             "'honest' as check_name, 'all' as sample, 'none' as aggregation, 1.0 as "
             "estimate where false"
