@@ -3,8 +3,8 @@
     python benchmarks/report/run.py [--database citypanel.duckdb]
 
 Each command runs in a process of its own, as a person would run it, into a temporary
-folder; the best of the repetitions counts. Processor seconds beside the clock's say what
-a busy machine would hide.
+folder; the best of the repetitions counts. Processor seconds beside the clock's say
+what a busy machine would hide.
 """
 
 from __future__ import annotations
