@@ -20,6 +20,7 @@ TABLES = {
     "marts.rpt_descriptives": 9,
     "marts.rpt_frontier": 9,
     "marts.rpt_sample": 74,
+    "marts.rpt_tfp_trajectories": (1 + 4 + 2) * 9,
 }
 
 
