@@ -258,7 +258,8 @@ def test_latex_compiles_on_one_page_and_within_the_margins(written, language):
         chosen = TABLES if place == "plain" else TABLES[1:5]
         for maker in chosen:
             stem = f"{maker.name}{suffix}_standalone"
-            for _ in range(2):
+            # A long table needs a second run for its widths.
+            for _ in range(2 if maker.name in PAGES else 1):
                 result = _run(
                     "xelatex", "-interaction=nonstopmode", "-halt-on-error",
                     f"{stem}.tex", cwd=folder,
@@ -340,6 +341,6 @@ def test_figures_are_drawn_with_every_letter(credible, tmp_path, language, recwa
         assert "<image" not in path.read_text() or "figure_10" in path.name
 
 
-def test_only_tables_made_are_rendered_in_all_formats(made):
+def test_a_table_is_rendered_in_all_formats(made):
     files = tables.render(made["table_2"])
     assert len(files) == 6
