@@ -8,7 +8,7 @@ import pandas as pd
 from citypanel.outputs import words as w
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, Frames, Options, headline, required
-from citypanel.outputs.tables.model import fixed
+from citypanel.outputs.tables.model import fixed, is_missing
 
 EVENT_COLUMNS = [
     "estimator", "outcome", "event_time", "estimate", "std_error", "conf_low",
@@ -160,11 +160,14 @@ def event_study(marts: Frames, o: Options) -> Drawing:
             f"双向固定效应，标准误按城市聚类；{first['n_cities']} 个城市的 "
             f"{first['n_obs']:,} 个观测。",
         ),
-        o(
-            f"Joint test of the leads: p = {fixed(first['leads_p_value'])}.",
-            f"政策前各期系数的联合检验：p = {fixed(first['leads_p_value'])}。",
-        ),
     ]
+    if not is_missing(first["leads_p_value"]):
+        notes.append(
+            o(
+                f"Joint test of the leads: p = {fixed(first['leads_p_value'])}.",
+                f"政策前各期系数的联合检验：p = {fixed(first['leads_p_value'])}。",
+            )
+        )
     if has_band:
         notes.append(
             o(
