@@ -591,15 +591,17 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
     right.set_yticks(places, all_rows["left_out"])
     right.set_ylim(-0.6, len(all_rows) - 0.4)
     right.set_title(o("One cohort left out", "剔除一个批次"))
+    ends_en = ends_zh = ""
+    if not is_missing(own["conf_low"]):
+        ends_en = ", with its 95 per cent interval on the right"
+        ends_zh = "，其 95% 置信区间见右图"
     changed = int((np.sign(data["estimate"]) != np.sign(own["estimate"])).sum())
     notes = (
         o(
-            f"Dashed: the headline, {fixed(own['estimate'])}, with its 95 per cent "
-            "interval on the right. Cities in the order of the estimate without them; "
-            "the extremes are named.",
-            f"虚线：基准结果 {fixed(own['estimate'])}，其 95% 置信区间见右图。城市按剔"
-            "除后"
-            "的估计值排序，标注两端。",
+            f"Dashed: the headline, {fixed(own['estimate'])}{ends_en}. Cities in the "
+            "order of the estimate without them; the extremes are named.",
+            f"虚线：基准结果 {fixed(own['estimate'])}{ends_zh}。城市按剔除后的估计值排序，"
+            "标注两端。",
         ),
         o(
             f"Without one city the estimate lies between {fixed(low)} and "
