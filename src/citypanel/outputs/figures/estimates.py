@@ -600,8 +600,8 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
         o(
             f"Dashed: the headline, {fixed(own['estimate'])}{ends_en}. Cities in the "
             "order of the estimate without them; the extremes are named.",
-            f"虚线：基准结果 {fixed(own['estimate'])}{ends_zh}。城市按剔除后的估计值排序，"
-            "标注两端。",
+            f"虚线：基准结果 {fixed(own['estimate'])}{ends_zh}。城市按剔除后的"
+            "估计值排序，标注两端。",
         ),
         o(
             f"Without one city the estimate lies between {fixed(low)} and "
