@@ -16,6 +16,8 @@ with final as (
         std_error,
         t,
         p_value,
+        conf_low,
+        conf_high,
         n_obs,
         n_cities,
         n_treated_cities,

@@ -5,12 +5,12 @@
     "fct_capital_stocks", "fct_cell_origins", "fct_city_years", "fct_policy_exposures",
     "fct_tfp_changes",
     "rpt_descriptives", "rpt_event_study", "rpt_frontier", "rpt_published_comparison",
-    "rpt_regressions", "rpt_sample",
+    "rpt_regressions", "rpt_sample", "rpt_tfp_trajectories",
     "dq_expectation_results", "dq_findings", "dq_imputation_scores", "dq_imputed_shares",
     "dq_rules", "dq_source_agreement", "dq_summary", "dq_touched_results",
 ] + ([
     "rpt_att", "rpt_bacon", "rpt_balance", "rpt_inference", "rpt_published_audit",
-    "rpt_sensitivity",
+    "rpt_randomisation", "rpt_sensitivity",
 ] if var("credibility") else []) -%}
 with final as (
 

@@ -55,6 +55,10 @@ class WarehouseError(CityPanelError):
     """Files, disk or another process stand in the way of a build."""
 
 
+class OutputError(CityPanelError):
+    """A table, figure or other output cannot be made; the last one still stands."""
+
+
 def describe(
     problem: str,
     offenders: Iterable[object] = (),

@@ -21,8 +21,8 @@ with final as (
         std_error_cr2,
         df_cr2,
         p_value_cr2,
-        std_error_cv3,
-        p_value_cv3,
+        cast(std_error_cv3 as double) as std_error_cv3,
+        cast(p_value_cv3 as double) as p_value_cv3,
 
         ---------- resampled and exact
         p_value_wild,

@@ -27,7 +27,11 @@ from citypanel.did.power import (
 )
 from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
-from citypanel.did.randomisation import permutation_test, randomisation_inference
+from citypanel.did.randomisation import (
+    permutation_test,
+    randomisation_draws,
+    randomisation_inference,
+)
 from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
@@ -57,6 +61,7 @@ __all__ = [
     "power_table",
     "pretrend_power",
     "propensity_score_did",
+    "randomisation_draws",
     "randomisation_inference",
     "romano_wolf",
     "stacked",

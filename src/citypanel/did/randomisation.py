@@ -120,6 +120,52 @@ def randomisation_inference(
     )
 
 
+def randomisation_draws(
+    panel: pd.DataFrame,
+    *,
+    outcome: str,
+    treatment: str,
+    unit: str,
+    period: str,
+    controls: Sequence[str] = (),
+    draws: int = 999,
+    seed: int = 20240705,
+) -> pd.DataFrame:
+    """The t statistics behind `randomisation_inference`, draw by draw.
+
+    Parameters
+    ----------
+    panel, outcome, treatment, unit, period, controls, draws, seed
+        As for `randomisation_inference`, whose permutations these are.
+
+    Returns
+    -------
+    DataFrame
+        draw, statistic: draw 0 is the sample's own t, 1 to ``draws`` those of the
+        treatment paths dealt anew. (1 + draws with |t| at least that of draw 0) /
+        (1 + draws) is the p-value.
+
+    Raises
+    ------
+    OptionError
+        Too few draws.
+    PanelError, EstimationError
+        As `twfe`.
+    """
+    _require_draws(draws)
+    parts = partial(
+        panel,
+        outcome=outcome,
+        treatment=treatment,
+        unit=unit,
+        period=period,
+        controls=controls,
+    )
+    sample = parts.estimate / parts.std_error()
+    statistics = np.concatenate([[sample], permuted_statistics(parts, draws, seed)])
+    return pd.DataFrame({"draw": np.arange(draws + 1), "statistic": statistics})
+
+
 def treatment_paths(data) -> np.ndarray:
     """Treatment of each unit in each period (units, periods).
 

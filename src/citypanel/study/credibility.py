@@ -7,6 +7,7 @@ import pandas as pd
 from citypanel import did
 from citypanel.did import audit
 from citypanel.did import study as tables
+from citypanel.errors import CityPanelError
 from citypanel.study.estimates import OUTCOME, usable_controls
 
 HEADLINE = "headline"
@@ -17,6 +18,13 @@ SMALL_SAMPLE = (
     "in samples this small the staggered estimators' 5% tests reject a true null up to "
     "28% of the time, joint tests of leads up to 50%"
 )
+
+DRAW_COLUMNS = {
+    "paper_table": "string",
+    "paper_column": "string",
+    "draw": "int64",
+    "statistic": "float64",
+}
 
 
 def _headline(
@@ -96,6 +104,42 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         permutations=draws,
         seed=int(options["seed"]),
     ).assign(outcome=rows["outcome_name"].iloc[0], draws=draws)
+
+
+def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
+    """The permutation distribution of t in the columns of Table 3.
+
+    Parameters
+    ----------
+    panel, variants : DataFrame
+        As `att`.
+
+    Returns
+    -------
+    DataFrame
+        paper_table, paper_column, and the columns of `did.randomisation_draws`, with
+        the permutations behind `inference`. A column that cannot be estimated has no
+        rows; `inference` says why.
+    """
+    rows, options = _headline(panel, variants)
+    rows = rows.loc[rows[OUTCOME].notna()]
+    controls, _ = usable_controls(rows)
+    columns = tables.published_columns(rows, outcome=OUTCOME, controls=controls)
+    parts = []
+    for (table, column), given in columns.items():
+        if table != "3":
+            continue
+        try:
+            draws = did.randomisation_draws(
+                **given,
+                draws=int(options["inference_draws"]),
+                seed=int(options["seed"]),
+            )
+        except CityPanelError:
+            continue
+        parts.append(draws.assign(paper_table=table, paper_column=column))
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return frame.reindex(columns=list(DRAW_COLUMNS)).astype(DRAW_COLUMNS)
 
 
 def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,8 @@ REGRESSION_COLUMNS = {
     "std_error": "float64",
     "t": "float64",
     "p_value": "float64",
+    "conf_low": "float64",
+    "conf_high": "float64",
     "n_obs": "Int64",
     "n_cities": "Int64",
     "n_treated_cities": "Int64",

@@ -1,0 +1,7 @@
+from citypanel.workers import in_worker
+
+
+def model(dbt, session):
+    panel = dbt.ref("int_study_panel").df()
+    variants = dbt.ref("int_study_variants").df()
+    return in_worker("citypanel.study.credibility.randomisation", panel, variants)

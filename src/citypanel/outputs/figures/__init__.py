@@ -1,0 +1,112 @@
+"""Figures of the study: vector and bitmap, the data behind each, and its caption."""
+
+from __future__ import annotations
+
+from citypanel.outputs.figures import estimates, panels
+from citypanel.outputs.figures.model import Drawing, Frames, Maker, Options
+
+FORMATS = ("pdf", "svg", "png", "csv", "md")
+
+_OPTIONS = "dim_study_variants"
+FIGURES = (
+    Maker(
+        "figure_1_event_study",
+        "1",
+        ("rpt_event_study", _OPTIONS),
+        estimates.event_study,
+        wants=("rpt_att",),
+    ),
+    Maker(
+        "figure_2_treatment_timing",
+        "2",
+        ("fct_policy_exposures", "rpt_sample", "dim_cities", _OPTIONS),
+        panels.treatment_timing,
+    ),
+    Maker(
+        "figure_3_tfp_trajectories",
+        "3",
+        ("rpt_tfp_trajectories", "fct_policy_exposures"),
+        panels.trajectories,
+    ),
+    Maker(
+        "figure_4_frontier",
+        "4",
+        ("fct_city_years", "fct_tfp_changes", "dim_cities", _OPTIONS),
+        panels.frontier,
+    ),
+    Maker("figure_5_bacon", "5", ("rpt_bacon", _OPTIONS), estimates.bacon),
+    Maker(
+        "figure_6_randomisation", "6", ("rpt_randomisation",), estimates.randomisation
+    ),
+    Maker("figure_7_sensitivity", "7", ("rpt_sensitivity",), estimates.sensitivity),
+    Maker(
+        "figure_8_leave_one_out",
+        "8",
+        ("rpt_sensitivity", "rpt_sample", "dim_cities"),
+        estimates.leave_one_out,
+    ),
+    Maker(
+        "figure_9_coverage",
+        "9",
+        ("fct_cell_origins", "dim_cities", "dim_variables"),
+        panels.coverage,
+    ),
+    Maker(
+        "figure_10_cities",
+        "10",
+        ("dim_cities", "rpt_sample", "fct_tfp_changes"),
+        panels.tiles,
+    ),
+)
+
+__all__ = ["FIGURES", "FORMATS", "Drawing", "Frames", "Maker", "Options", "render"]
+
+
+def render(
+    maker: Maker, marts: Frames, options: Options, formats: tuple[str, ...] = FORMATS
+) -> dict[str, bytes]:
+    """A figure in each format.
+
+    Parameters
+    ----------
+    maker : Maker
+        Among `FIGURES`.
+    marts : mapping of name to DataFrame
+    options : Options
+    formats : tuple of str
+        Among `FORMATS`; ``csv`` is the data behind the figure, ``md`` its caption.
+
+    Returns
+    -------
+    dict of file name to bytes
+        Names in Chinese end in _zh before the suffix, with their CSV after a byte order
+        mark, without which Excel misreads it.
+    """
+    from citypanel.outputs.figures.style import save, styled
+
+    zh = options.language == "zh"
+    stem = maker.name + ("_zh" if zh else "")
+    out: dict[str, bytes] = {}
+    with styled(options.language):
+        drawing = maker.make(marts, options)
+        if {"pdf", "svg", "png"} & set(formats):
+            # Once for all formats: it takes as long as drawing.
+            drawing.figure.get_layout_engine().execute(drawing.figure)
+            drawing.figure.set_layout_engine("none")
+        heading = (
+            f"图 {maker.number}  {drawing.title}"
+            if zh
+            else f"Figure {maker.number}. {drawing.title}"
+        )
+        for kind in formats:
+            name = f"{stem}.{kind}"
+            if kind == "csv":
+                text = drawing.data.to_csv(index=False, lineterminator="\n")
+                out[name] = text.encode("utf-8-sig" if zh else "utf-8")
+            elif kind == "md":
+                notes = ("" if zh else " ").join(drawing.notes)
+                lead = "注：" if zh else "*Notes:* "
+                out[name] = f"**{heading}**\n\n{lead}{notes}\n".encode()
+            else:
+                out[name] = save(drawing.figure, kind, heading)
+    return out

@@ -1,0 +1,107 @@
+"""Read the published marts that an output needs, and say which are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from citypanel.errors import OutputError, describe
+
+# Built with the option credibility only.
+CREDIBILITY = frozenset(
+    f"rpt_{name}"
+    for name in (
+        "att", "bacon", "balance", "inference", "published_audit", "randomisation",
+        "sensitivity",
+    )
+)  # fmt: skip
+
+
+class Marts(Mapping[str, pd.DataFrame]):
+    """The tables of schema marts in one warehouse file, each read once.
+
+    Parameters
+    ----------
+    database : Path
+        The published file, or the one a build works in.
+
+    Raises
+    ------
+    OutputError
+        No file, or one that DuckDB cannot read.
+    """
+
+    def __init__(self, database: Path) -> None:
+        if not database.is_file():
+            raise OutputError(
+                describe(
+                    f"There is no {database}",
+                    consequence="nothing was written",
+                    remedy="build it with: dbt build; or run the command in the "
+                    "project's root, or name the file with --database",
+                )
+            )
+        try:
+            self._connection = duckdb.connect(str(database), read_only=True)
+            self._names = {
+                name
+                for (name,) in self._connection.execute(
+                    "select table_name from duckdb_tables() where schema_name = 'marts'"
+                ).fetchall()
+            }
+        except duckdb.Error as error:
+            raise OutputError(
+                describe(
+                    f"{database} cannot be read: {str(error).splitlines()[0]}",
+                    consequence="nothing was written",
+                    remedy="close what holds the file (a build works in "
+                    "target/citypanel_build.duckdb), or publish it anew with: dbt "
+                    "build",
+                )
+            ) from error
+        self._frames: dict[str, pd.DataFrame] = {}
+
+    def __enter__(self) -> Marts:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._frames:
+            self._frames[name] = self._connection.sql(
+                f'select * from marts."{name}" order by all'
+            ).df()
+        return self._frames[name]
+
+    def __iter__(self):
+        return iter(sorted(self._names))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def absent(needs: Iterable[str], marts: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Names among `needs` that the file does not have."""
+    present = set(marts)
+    return [name for name in needs if name not in present]
+
+
+def message_of_absent(output: str, missing: list[str], *, partly: bool = False) -> str:
+    """Say which mart an output lacks and how to build it; `partly`: it is written."""
+    option = " --vars '{credibility: true}'" if CREDIBILITY & set(missing) else ""
+    return describe(
+        f"{output} {'wants' if partly else 'needs'} marts that the file does not have",
+        [f"marts.{name}" for name in missing],
+        consequence="it is written without what they would add"
+        if partly
+        else f"{output} was not written; a copy of another run stands as it was",
+        remedy=f"build them with: dbt build{option}; or only what it needs with: dbt "
+        f"build --select +exposure:{output}{option}, and read that file with "
+        "--database target/citypanel_build.duckdb",
+    )

@@ -1,0 +1,148 @@
+"""What `citypanel tables` and `citypanel figures` share: choose, make, write, say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from citypanel.errors import OptionError, OutputError, describe
+from citypanel.outputs.files import write_atomically
+from citypanel.outputs.marts import Marts, absent, message_of_absent
+from citypanel.outputs.progress import tracked
+
+
+class Output(Protocol):
+    """A table or a figure: its name and the marts it needs."""
+
+    name: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asked for.
+
+    Attributes
+    ----------
+    what : str
+        tables or figures.
+    only : str or None
+        Names with commas between; a name's beginning up to an underscore will do.
+    formats : str
+        Formats with commas between.
+    known_formats : sequence of str
+    output, database : Path
+    quiet : bool
+    """
+
+    what: str
+    only: str | None
+    formats: str
+    known_formats: Sequence[str]
+    output: Path
+    database: Path
+    quiet: bool
+
+
+def write_all(
+    request: Request,
+    outputs: Sequence[Output],
+    make: Callable[[Output, Mapping, tuple[str, ...]], dict[str, bytes]],
+) -> list[Path]:
+    """Make the outputs asked for and write them; what lacks its marts is named.
+
+    Raises
+    ------
+    OptionError
+        An unknown name or format.
+    OutputError
+        No warehouse file, or none of the outputs asked for can be made.
+    """
+    formats = chosen_formats(request.formats, request.known_formats)
+    chosen = chosen_outputs(request.only, outputs, request.what)
+    say = None if request.quiet else _to_stderr
+    written: list[Path] = []
+    with Marts(request.database) as marts:
+        lacking = {o.name: absent(o.needs, marts) for o in chosen}
+        possible = [o for o in chosen if not lacking[o.name]]
+        messages = [
+            message_of_absent(n, names) for n, names in lacking.items() if names
+        ]
+        if messages and not possible:
+            raise OutputError("\n".join(messages))
+        for output in possible:
+            lesser = absent(getattr(output, "wants", ()), marts)
+            if lesser:
+                messages.append(message_of_absent(output.name, lesser, partly=True))
+        for message in messages:
+            print(message, file=sys.stderr)
+        made, failures = 0, []
+        for output in tracked(possible, what=request.what, say=say):
+            try:
+                files = make(output, marts, formats)
+            except OutputError as error:
+                failures.append(f"{output.name}: {error}")
+                continue
+            made += 1
+            written += [
+                write_atomically(request.output / name, content)
+                for name, content in files.items()
+            ]
+        if failures and not made:
+            raise OutputError("\n".join(failures))
+        for failure in failures:
+            print(failure, file=sys.stderr)
+    if not request.quiet:
+        print(f"{made} {request.what}, {len(written)} files: {request.output}")
+    return written
+
+
+def chosen_formats(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The formats in the text, in the order of `known`."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [name for name in names if name not in known]
+    if wrong or not names:
+        raise OptionError(
+            describe(
+                "--format has names that are not formats"
+                if wrong
+                else "--format is empty",
+                wrong,
+                consequence="nothing was written",
+                remedy=f"choose among {', '.join(known)}",
+            )
+        )
+    return tuple(name for name in known if name in names)
+
+
+def chosen_outputs(
+    text: str | None, outputs: Sequence[Output], what: str
+) -> list[Output]:
+    """The outputs named in the text; all where there is none."""
+    if text is None:
+        return list(outputs)
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [
+        name for name in names if not any(_is_named(o.name, name) for o in outputs)
+    ]
+    if wrong or not names:
+        raise OptionError(
+            describe(
+                f"--only has names that are not {what}" if wrong else "--only is empty",
+                wrong,
+                consequence="nothing was written",
+                remedy=f"choose among {', '.join(o.name for o in outputs)}",
+            )
+        )
+    return [o for o in outputs if any(_is_named(o.name, name) for name in names)]
+
+
+def _is_named(full: str, name: str) -> bool:
+    return full == name or full.startswith(name + "_")
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,292 @@
+"""One table, whatever it is written as: title, columns, blocks of rows, notes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from citypanel.outputs.words import MINUS
+
+# A cell that has no value, and a note that says why.
+NO_VALUE = "\u2013"
+DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place.
+
+    Attributes
+    ----------
+    text : str
+        As printed, with a true minus sign.
+    kind : str
+        number (aligned on its decimal point), count, interval (both centred) or text.
+    value : tuple
+        What the CSV gets, in full precision; two of them for an interval.
+    """
+
+    text: str = ""
+    kind: str = "text"
+    value: tuple[object, ...] = (None,)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its label, the group it stands under, and how it is set.
+
+    Attributes
+    ----------
+    key : str
+        Name in the CSV.
+    label, group : str
+        Heading, and the heading over it and its neighbours of the same group.
+    kind : str
+        number or text.
+    width : float
+        Share of the line a text column takes, 0 for as much as it needs.
+    """
+
+    key: str
+    label: str
+    group: str = ""
+    kind: str = "number"
+    width: float = 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes
+    ----------
+    label : str
+        First column as printed; empty under the row it belongs to.
+    cells : tuple of Cell
+    key : str
+        What the row is about, in the CSV.
+    statistics : tuple of str
+        What each value of a cell is, in the CSV.
+    follows : bool
+        The row belongs to the one above, as a standard error to its estimate.
+    rule : bool
+        A thin rule stands above.
+    """
+
+    label: str
+    cells: tuple[Cell, ...]
+    key: str = ""
+    statistics: tuple[str, ...] = ("value",)
+    follows: bool = False
+    rule: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under one heading."""
+
+    rows: tuple[Row, ...]
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be written.
+
+    Attributes
+    ----------
+    name : str
+        Of the file.
+    number : str
+        As printed before the title: 3, A1.
+    title : str
+    stub : str
+        Heading of the first column.
+    columns : tuple of Column
+    blocks : tuple of Block
+    notes : tuple of str
+        Sentences under the table.
+    language : str
+        en or zh.
+    landscape, long : bool
+        Set on a page on its side; may run over several pages.
+    """
+
+    name: str
+    number: str
+    title: str
+    stub: str
+    columns: tuple[Column, ...]
+    blocks: tuple[Block, ...]
+    notes: tuple[str, ...]
+    language: str = "en"
+    landscape: bool = False
+    long: bool = False
+    stub_width: float = field(default=0.0)
+
+    def __post_init__(self) -> None:
+        for block in self.blocks:
+            for row in block.rows:
+                if len(row.cells) != len(self.columns):
+                    raise ValueError(
+                        f"{self.name}: row {row.label!r} has {len(row.cells)} cells "
+                        f"for {len(self.columns)} columns"
+                    )
+
+    @property
+    def heading(self) -> str:
+        """Number and title in one line."""
+        if self.language == "zh":
+            return f"表 {self.number}  {self.title}"
+        return f"Table {self.number}. {self.title}"
+
+    @property
+    def groups(self) -> list[tuple[str, int, int]]:
+        """Headings over several columns: label, first and last place (from 0)."""
+        out: list[tuple[str, int, int]] = []
+        for place, column in enumerate(self.columns):
+            if column.group and out and out[-1][0] == column.group:
+                out[-1] = (column.group, out[-1][1], place)
+            else:
+                out.append((column.group, place, place))
+        return [group for group in out if group[0]]
+
+
+def is_missing(value: object) -> bool:
+    """None, NaN or NA."""
+    return value is None or bool(pd.isna(value))
+
+
+def fixed(value: float, decimals: int = DECIMALS) -> str:
+    """A number with a fixed count of decimals and a true minus sign.
+
+    A negative number keeps its sign where it rounds to zero: the sign is a finding.
+    """
+    if math.isnan(value):
+        return NO_VALUE
+    if not math.isfinite(value):
+        return "\u221e" if value > 0 else f"{MINUS}\u221e"
+    text = f"{abs(value):,.{decimals}f}"
+    return f"{MINUS}{text}" if value < 0 else text
+
+
+def number(
+    value: object,
+    *,
+    decimals: int = DECIMALS,
+    parentheses: bool = False,
+    stars: str = "",
+    absent: str = "",
+) -> Cell:
+    """A cell aligned on its decimal point; `absent` stands where there is no value."""
+    if is_missing(value):
+        return Cell(absent)
+    text = fixed(float(value), decimals)
+    if parentheses:
+        text = f"({text})"
+    return Cell(text + stars, "number", (float(value),))
+
+
+def p_value(value: object, *, absent: str = "") -> Cell:
+    """A p-value; below a thousandth it says so in place of 0.000."""
+    if is_missing(value):
+        return Cell(absent)
+    text = "<0.001" if float(value) < 0.0005 else fixed(float(value))
+    return Cell(text, "number", (float(value),))
+
+
+def interval(low: object, high: object, *, absent: str = "") -> Cell:
+    """[low, high]."""
+    if is_missing(low) or is_missing(high):
+        return Cell(absent, "text", (None, None))
+    text = f"[{fixed(float(low))}, {fixed(float(high))}]"
+    return Cell(text, "interval", (float(low), float(high)))
+
+
+def count(value: object, *, absent: str = "") -> Cell:
+    """A whole number, thousands apart."""
+    if is_missing(value):
+        return Cell(absent)
+    return Cell(f"{int(value):,}", "count", (int(value),))
+
+
+def percent(share: object, *, absent: str = "") -> Cell:
+    """A share (0-1) in whole per cent; the label says the unit."""
+    if is_missing(share):
+        return Cell(absent)
+    return Cell(f"{100 * float(share):.0f}", "count", (float(share),))
+
+
+def words(text: object) -> Cell:
+    """Words."""
+    return Cell("" if is_missing(text) else str(text), "text", (text,))
+
+
+def stars_of(p: object) -> str:
+    """*, **, *** at the 10, 5 and 1 per cent level."""
+    if is_missing(p):
+        return ""
+    return "*" * sum(float(p) < level for level in (0.1, 0.05, 0.01))
+
+
+def split_at_point(text: str) -> tuple[str, str]:
+    """A number's text before its decimal point, and from it on."""
+    place = text.find(".")
+    if place < 0:
+        end = len(text.rstrip("*)"))
+        return text[:end], text[end:]
+    return text[:place], text[place:]
+
+
+def estimate_rows(
+    label: str,
+    rows: Sequence[pd.Series | None],
+    *,
+    key: str,
+    stars: bool,
+    intervals: bool,
+) -> tuple[Row, Row]:
+    """An estimate, and under it its standard error or its interval.
+
+    Parameters
+    ----------
+    label : str
+    rows : sequence of Series or None
+        One a column, with estimate, std_error, p_value, conf_low and conf_high; None
+        where the column does not have the term.
+    key : str
+    stars, intervals : bool
+
+    Returns
+    -------
+    tuple of two Row
+        A term without an estimate has a dash; one without a standard error (a cohort
+        of one city) a dash under its estimate.
+    """
+    estimates, errors = [], []
+    for row in rows:
+        if row is None:
+            estimates.append(Cell())
+            errors.append(Cell("", "text", (None, None) if intervals else (None,)))
+            continue
+        known = not is_missing(row["estimate"])
+        estimates.append(
+            number(
+                row["estimate"],
+                stars=stars_of(row["p_value"]) if stars else "",
+                absent=NO_VALUE,
+            )
+        )
+        absent = NO_VALUE if known else ""
+        if intervals:
+            errors.append(interval(row["conf_low"], row["conf_high"], absent=absent))
+        else:
+            errors.append(number(row["std_error"], parentheses=True, absent=absent))
+    names = ("conf_low", "conf_high") if intervals else ("std_error",)
+    return (
+        Row(label, tuple(estimates), key, ("estimate",)),
+        Row("", tuple(errors), key, names, follows=True),
+    )

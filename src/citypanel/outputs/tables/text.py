@@ -1,0 +1,114 @@
+"""Tables as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+
+from citypanel.outputs.tables.model import Table, split_at_point
+
+
+def markdown(table: Table) -> str:
+    """A pipe table under its heading, decimal points one under the other."""
+    header = [table.stub] + [
+        ": ".join(
+            part.replace("\n", " ") for part in (column.group, column.label) if part
+        )
+        for column in table.columns
+    ]
+    lines: list[list[str]] = []
+    aligned = _aligned(table)
+    place = 0
+    for block in table.blocks:
+        if block.heading:
+            lines.append([f"*{_plain(block.heading)}*"] + [""] * len(table.columns))
+        for row in block.rows:
+            lines.append([_plain(row.label), *map(_plain, aligned[place])])
+            place += 1
+    rows = [[_plain(text) for text in header], *lines]
+    widths = [max(_width(row[i]) for row in rows) for i in range(len(header))]
+    rules = [":" + "-" * max(2, widths[0] - 1)] + [
+        (":" + "-" * max(1, width - 2) + ":")
+        if column.kind == "number"
+        else ":" + "-" * max(2, width - 1)
+        for column, width in zip(table.columns, widths[1:], strict=True)
+    ]
+    body = [
+        "| "
+        + " | ".join(
+            text + " " * (width - _width(text))
+            for text, width in zip(row, widths, strict=True)
+        )
+        + " |"
+        for row in rows
+    ]
+    body.insert(1, "| " + " | ".join(rules) + " |")
+    notes = "注：" if table.language == "zh" else "*Notes:* "
+    join = "" if table.language == "zh" else " "
+    return "\n".join(
+        [
+            f"**{table.heading}**",
+            "",
+            *body,
+            "",
+            notes + join.join(_plain(n) for n in table.notes),
+            "",
+        ]
+    )
+
+
+def delimited(table: Table) -> str:
+    """CSV in full precision, a line for each statistic, numbers as numbers.
+
+    A standard error has its own line and no parentheses: a spreadsheet would read
+    (0.013) as a negative number.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    keys = [column.key for column in table.columns]
+    writer.writerow(["block", "row", "label", "statistic", *keys])
+    label = ""
+    for block in table.blocks:
+        for row in block.rows:
+            label = row.label or label
+            for place, statistic in enumerate(row.statistics):
+                values = [
+                    cell.value[place] if place < len(cell.value) else None
+                    for cell in row.cells
+                ]
+                writer.writerow(
+                    [block.heading, row.key or label, label, statistic]
+                    + ["" if v is None else _value(v) for v in values]
+                )
+    return buffer.getvalue()
+
+
+def _value(value: object) -> str:
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _aligned(table: Table) -> list[list[str]]:
+    """Texts of all rows; the numbers of a column padded around their points."""
+    rows = [row for block in table.blocks for row in block.rows]
+    out = [[cell.text for cell in row.cells] for row in rows]
+    for place in range(len(table.columns)):
+        halves = {
+            i: split_at_point(row.cells[place].text)
+            for i, row in enumerate(rows)
+            if row.cells[place].kind == "number"
+        }
+        left = max((_width(a) for a, _ in halves.values()), default=0)
+        right = max((_width(b) for _, b in halves.values()), default=0)
+        for i, (a, b) in halves.items():
+            out[i][place] = " " * (left - _width(a)) + a + b + " " * (right - _width(b))
+    return out
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+
+
+def _width(text: str) -> int:
+    """Places a text takes where Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

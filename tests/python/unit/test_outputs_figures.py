@@ -1,0 +1,129 @@
+"""The parts of figures that compute something, and how files come about."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from citypanel.outputs.figures import FIGURES, Options, estimates, panels, render, style
+from citypanel.outputs.progress import tracked
+
+BY_NAME = {figure.name: figure for figure in FIGURES}
+
+
+def test_names_are_numbered_and_unique():
+    assert len(BY_NAME) == len(FIGURES)
+    for figure in FIGURES:
+        assert figure.name.startswith(f"figure_{figure.number}_")
+
+
+def test_an_isoquant_is_straight_between_cities_and_parallel_to_the_axes_beyond():
+    line = panels.isoquant(np.array([[4.0, 1.0], [1.0, 3.0]]), top=10, right=8)
+    assert tuple(line[0]) == (1.0, 10.0) and tuple(line[-1]) == (8.0, 1.0)
+    between = line[(line[:, 0] > 1) & (line[:, 0] < 4)]
+    np.testing.assert_allclose(between[:, 1], 3 - (between[:, 0] - 1) * 2 / 3)
+
+
+def test_neighbouring_cells_make_one_rectangle():
+    runs = panels._runs(np.array([[0, 1, 1, 0, 1], [0, 0, 0, 0, 0]], bool))
+    assert runs == [
+        [(1, 0), (3, 0), (3, 1), (1, 1)],
+        [(4, 0), (5, 0), (5, 1), (4, 1)],
+    ]
+
+
+def _event_study(**bands):
+    events = pd.DataFrame(
+        {
+            "estimator": "twfe", "variant": "headline", "outcome": "tfpch",
+            "event_time": [-2, -1, 0], "estimate": [0.1, 0.0, 0.3],
+            "std_error": [0.1, None, 0.1], "conf_low": [-0.1, None, 0.1],
+            "conf_high": [0.3, None, 0.5], "band_low": None, "band_high": None,
+            "n_treated_cities": 5, "n_obs": 90, "n_cities": 10,
+            "leads_p_value": 0.4, "note": [None, "reference period", None],
+        }
+    )  # fmt: skip
+    att = events.assign(
+        aggregation="dynamic", sample="all",
+        band_low=events["conf_low"] - 0.1, band_high=events["conf_high"] + 0.1,
+    )  # fmt: skip
+    options = pd.DataFrame({"variant": ["headline"], "outcome": ["tfpch"]})
+    return {
+        "rpt_event_study": events, "rpt_att": att.assign(**bands),
+        "dim_study_variants": options,
+    }  # fmt: skip
+
+
+def test_the_uniform_band_is_that_of_the_same_coefficients():
+    data = estimates.event_study_data(_event_study(), overlay=False)
+    np.testing.assert_allclose(data["band_low"], [-0.2, np.nan, 0.0], atol=1e-12)
+
+
+def test_a_band_around_other_coefficients_is_not_drawn():
+    other = _event_study(estimate=[0.2, 0.0, 0.4])
+    data = estimates.event_study_data(other, overlay=False)
+    assert data.loc[data["event_time"] != -1, "band_low"].isna().all()
+    drawing = estimates.event_study(other, Options())
+    assert any("No uniform band" in note for note in drawing.notes)
+
+
+def test_the_event_study_states_its_reference_and_its_counts():
+    drawing = estimates.event_study(_event_study(), Options())
+    notes = " ".join(drawing.notes)
+    assert "Reference period: event time \u22121." in notes
+    assert "90 observations of 10 cities" in notes
+    assert "p = 0.400" in notes
+
+
+def test_the_randomisation_figure_counts_the_sample_among_its_draws():
+    draws = pd.DataFrame(
+        {
+            "paper_table": "3", "paper_column": "(1)", "draw": range(5),
+            "statistic": [2.0, -2.5, 1.0, 0.5, -1.0],
+            "is_sample": [True] + [False] * 4,
+        }
+    )  # fmt: skip
+    drawing = estimates.randomisation({"rpt_randomisation": draws}, Options())
+    assert any("1 of 4 permutations" in n and "p = 0.400" in n for n in drawing.notes)
+
+
+def test_the_same_figure_gives_the_same_bytes_without_dates():
+    marts = _event_study()
+    figure = BY_NAME["figure_1_event_study"]
+    first = render(figure, marts, Options())
+    second = render(figure, marts, Options())
+    assert first == second
+    assert set(first) == {
+        f"figure_1_event_study.{kind}" for kind in ("pdf", "svg", "png", "csv", "md")
+    }
+    pdf = first["figure_1_event_study.pdf"]
+    assert b"CreationDate" not in pdf and b"/Subtype /Image" not in pdf
+    svg = first["figure_1_event_study.svg"]
+    assert b"<dc:date>" not in svg and b"<image" not in svg
+
+
+def test_series_differ_in_marker_and_dash_beside_colour():
+    markers = [marker for _, marker, _ in style.SERIES]
+    dashes = [str(dash) for _, _, dash in style.SERIES]
+    assert len(set(markers)) == len(set(dashes)) == len(style.SERIES) == 9
+
+
+def test_a_font_is_used_only_if_it_has_the_characters(monkeypatch):
+    style.chinese_font.cache_clear()
+    monkeypatch.setattr(style, "CJK_FONTS", ("DejaVu Sans",))
+    assert style.chinese_font() is None
+    style.chinese_font.cache_clear()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_progress_is_said_every_five_seconds_at_most(seconds):
+    now = iter(np.arange(100) * seconds)
+    said = []
+    things = list(
+        tracked(range(10), what="x", say=said.append, clock=lambda: next(now))
+    )
+    assert things == list(range(10))
+    assert 0 < len(said) <= 10 * seconds / 5
+    assert said[0].startswith("x: ") and "elapsed" in said[0]
+    assert list(tracked([1, 2], what="x", say=None)) == [1, 2]
