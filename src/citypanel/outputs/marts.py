@@ -10,7 +10,7 @@ import pandas as pd
 
 from citypanel.errors import OutputError, describe
 
-# Built with the option credibility only.
+# Not built where the option credibility is false.
 CREDIBILITY = frozenset(
     f"rpt_{name}"
     for name in (
@@ -94,7 +94,7 @@ def absent(needs: Iterable[str], marts: Mapping[str, pd.DataFrame]) -> list[str]
 
 def message_of_absent(output: str, missing: list[str], *, partly: bool = False) -> str:
     """Say which mart an output lacks and how to build it; `partly`: it is written."""
-    option = " --vars '{credibility: true}'" if CREDIBILITY & set(missing) else ""
+    option = " with credibility: true" if CREDIBILITY & set(missing) else ""
     return describe(
         f"{output} {'wants' if partly else 'needs'} marts that the file does not have",
         [f"marts.{name}" for name in missing],

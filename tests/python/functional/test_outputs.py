@@ -25,8 +25,8 @@ MINUS = "\u2212"
 
 
 @pytest.fixture(scope="module")
-def marts(credible):
-    with Marts(credible.published) as frames:
+def marts(built):
+    with Marts(built.published) as frames:
         yield frames
 
 
@@ -59,8 +59,8 @@ def test_every_output_has_an_exposure_of_the_marts_it_needs(project):
         assert named == {*output.needs, *getattr(output, "wants", ())}, output.name
 
 
-def test_table_3_has_the_estimates_of_the_mart(credible, made):
-    frame = credible.query(
+def test_table_3_has_the_estimates_of_the_mart(built, made):
+    frame = built.query(
         "select * from marts.rpt_regressions where paper_table = '3'"
     )
     found = values(made["table_3"])
@@ -81,10 +81,10 @@ def test_table_3_has_the_estimates_of_the_mart(credible, made):
     assert f"{headline['n_treated_cities'].iloc[0]} of them treated" in notes
 
 
-def test_intervals_of_the_regressions_are_those_of_their_errors(credible):
+def test_intervals_of_the_regressions_are_those_of_their_errors(built):
     from scipy.stats import t
 
-    frame = credible.query(
+    frame = built.query(
         "select * from marts.rpt_regressions where std_error is not null"
     )
     half = t.ppf(0.975, frame["n_cities"].astype(float) - 1) * frame["std_error"]
@@ -92,8 +92,8 @@ def test_intervals_of_the_regressions_are_those_of_their_errors(credible):
     np.testing.assert_allclose(frame["conf_high"], frame["estimate"] + half, atol=1e-12)
 
 
-def test_permutation_draws_give_the_p_values_of_the_inference(credible):
-    frame = credible.query(
+def test_permutation_draws_give_the_p_values_of_the_inference(built):
+    frame = built.query(
         """
         select
             draws.paper_column,
@@ -117,11 +117,11 @@ def test_permutation_draws_give_the_p_values_of_the_inference(credible):
     np.testing.assert_allclose(frame["t"], frame["t_inference"], rtol=1e-9)
 
 
-def test_trajectories_chain_the_means_and_multiply_to_productivity(credible):
-    frame = credible.query("select * from marts.rpt_tfp_trajectories")
+def test_trajectories_chain_the_means_and_multiply_to_productivity(built):
+    frame = built.query("select * from marts.rpt_tfp_trajectories")
     product = frame["effch_level_idx"] * frame["techch_level_idx"]
     np.testing.assert_allclose(frame["tfp_level_idx"], product, rtol=1e-9)
-    last = credible.query(
+    last = built.query(
         "select exp(sum(mean_log)) as level from (select year, avg(ln(tfpch)) as "
         "mean_log from marts.fct_tfp_changes group by year)"
     )["level"].item()
@@ -175,8 +175,8 @@ def test_no_label_of_an_estimator_or_check_is_missing(made):
     assert made["table_a1"].title == "The effect under nine estimators"
 
 
-def test_the_audit_counts_its_disagreements(credible, made):
-    n = credible.query(
+def test_the_audit_counts_its_disagreements(built, made):
+    n = built.query(
         "select count(*) as n, count(*) filter (where disagrees) as bad "
         "from marts.rpt_published_audit"
     ).iloc[0]
@@ -230,7 +230,7 @@ def _needs(*programs: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def written(credible, tmp_path_factory):
+def written(built, tmp_path_factory):
     """Every table in both languages, with stars and with intervals too."""
     folder = tmp_path_factory.mktemp("tables")
     for extra, place in [
@@ -238,7 +238,7 @@ def written(credible, tmp_path_factory):
     ]:  # fmt: skip
         for language in ("en", "zh"):
             code = main(
-                ["tables", "--database", str(credible.published), "--language",
+                ["tables", "--database", str(built.published), "--language",
                  language, "--output", str(folder / place), "-q", *extra]
             )  # fmt: skip
             assert code == 0
@@ -306,13 +306,13 @@ def test_word_documents_become_pages_with_their_numbers(written):
 
 
 @pytest.mark.slow
-def test_outputs_are_the_same_bytes_in_another_process(credible, written, tmp_path):
+def test_outputs_are_the_same_bytes_in_another_process(built, written, tmp_path):
     for command, folder in (("tables", written / "plain"), ("figures", None)):
         folders = [tmp_path / command / "a", tmp_path / command / "b"]
         for place in folders:
             result = _run(
                 sys.executable, "-m", "citypanel.cli", command, "--database",
-                str(credible.published), "--output", str(place), "-q",
+                str(built.published), "--output", str(place), "-q",
                 cwd=tmp_path,
             )  # fmt: skip
             assert result.returncode == 0 and result.stdout + result.stderr == ""
@@ -327,11 +327,11 @@ def test_outputs_are_the_same_bytes_in_another_process(credible, written, tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_figures_are_drawn_with_every_letter(credible, tmp_path, language, recwarn):
+def test_figures_are_drawn_with_every_letter(built, tmp_path, language, recwarn):
     if language == "zh" and figures.panels.s.chinese_font() is None:
         pytest.skip("no font with Chinese characters is on this machine")
     code = main(
-        ["figures", "--database", str(credible.published), "--language", language,
+        ["figures", "--database", str(built.published), "--language", language,
          "--output", str(tmp_path), "-q", "--overlay"]
     )  # fmt: skip
     assert code == 0

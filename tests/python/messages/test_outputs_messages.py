@@ -61,7 +61,7 @@ def test_marts_that_are_missing_are_named_and_the_rest_is_made(
     assert [path.name for path in folder.iterdir()] == ["table_a4.csv"]
     assert "table_a2 needs marts that the file does not have (3):" in said.err
     assert "  - marts.rpt_inference" in said.err
-    assert "dbt build --vars '{credibility: true}'" in said.err
+    assert "build them with: dbt build with credibility: true" in said.err
     assert "--select +exposure:table_a2" in said.err
     assert said.out == ""
 
