@@ -105,8 +105,10 @@ class Choices:
         values = [self[name].value(options[name]) for name in self.names]
         if any(v is None or v.mark == "dubious" for v in values):
             return "dubious"
-        if all(v.mark == "paper" or v.paper or not _decided(self[n])
-               for n, v in zip(self.names, values, strict=True)):
+        if all(
+            v.mark == "paper" or v.paper or not _decided(self[n])
+            for n, v in zip(self.names, values, strict=True)
+        ):
             return "paper"
         return "defensible"
 
@@ -225,7 +227,9 @@ def choice_table(choices: Choices) -> str:
 
 
 def _either(values: Sequence[str]) -> str:
-    return values[0] if len(values) == 1 else ", ".join(values[:-1]) + f" or {values[-1]}"
+    return (
+        values[0] if len(values) == 1 else ", ".join(values[:-1]) + f" or {values[-1]}"
+    )
 
 
 def options_of(

@@ -100,7 +100,8 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     rows = rows.loc[~missing]
     _require_groups(rows)
     wanted = control_names(options.controls)
-    controls = [name for name in usable_controls(rows)[0] if name in wanted]
+    usable = usable_controls(rows)[0] if wanted else ()
+    controls = [name for name in usable if name in wanted]
     return rows.reset_index(drop=True), controls
 
 

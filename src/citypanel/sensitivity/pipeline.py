@@ -765,9 +765,7 @@ class Study:
             "event_time": np.where(of_row > 0, year - of_row, np.nan),
             "later_cohort": np.where((of_row == 0) & (approved > 0), approved, np.nan),
             "batch": policy["batch"][city],
-            **{
-                name: table[city, at] for name, table in self.controls(options).items()
-            },
+            **{name: table[city, at] for name, table in self.controls(options).items()},
             "is_municipality": flags[city],
             "is_provincial_capital": seats.to_numpy()[city],
             "is_capital_assumed": sample.is_capital_assumed[city, at],

@@ -40,6 +40,13 @@ from citypanel.sensitivity.permutation import Shuffles, permuted_statistics
 from citypanel.sensitivity.pipeline import Options, Study
 
 HEADLINE = "headline"
+# Choices that leave the index as it is.
+OF_THE_ESTIMATE = ("outcome", "exposure_from", "exclusion", "controls", "estimator")
+# Draws of those that share a draw of the index, which costs several times as much.
+SHARING = 4
+# Moves up to which linearmodels solves the two-way regression, as it does for the
+# tables of the warehouse; beyond them the closed form, which agrees to rounding.
+PRINTED_MOVES = 2
 # Rounds of drawing without a new specification after which the product is exhausted.
 FRUITLESS = 20
 
@@ -122,8 +129,9 @@ def design(
     -------
     list of Specification
         The headline, the moves in the order of the choices, then draws. Each choice's
-        values are drawn in equal number (times their weight) and dealt at random; one
-        half of the draws takes no value marked dubious. No specification stands twice.
+        values are drawn in equal number (times their weight) and dealt at random, each
+        index to four estimates; one half of the draws takes no value marked dubious. No
+        specification stands twice.
 
     Raises
     ------
@@ -184,15 +192,19 @@ def _key(values: Mapping[str, object]) -> tuple:
 def _deal(choices: Choices, rng, size: int, dubious: bool) -> Iterable[dict]:
     """Combinations in which each value of a choice has its share."""
     columns = []
+    indices = -(-size // SHARING)
     for choice in choices.choices:
+        shared = choice.name not in OF_THE_ESTIMATE
         pool = [
             v.value
             for v in choice.values
             for _ in range(v.weight)
             if dubious or v.mark != "dubious"
         ]
-        order = np.resize(rng.permutation(len(pool)), size)
-        columns.append([pool[i] for i in rng.permutation(order)])
+        order = np.resize(rng.permutation(len(pool)), indices if shared else size)
+        order = rng.permutation(order)
+        columns.append([pool[i] for i in np.repeat(order, SHARING if shared else 1)])
+    columns = [column[:size] for column in columns]
     for row in zip(*columns, strict=True):
         yield dict(zip(choices.names, row, strict=True))
 
@@ -284,7 +296,7 @@ def evaluate(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             rows, controls = regression_panel(study, options)
-            fitted = fit(rows, controls, options, engine="linearmodels")
+            fitted = fit(rows, controls, options, engine=engine_of(values, headline))
             row |= asdict(describe_estimate(fitted, rows, study, options))
             if shuffles is not None and options.estimator == "twfe":
                 draws = permuted_statistics(
@@ -307,6 +319,12 @@ def evaluate(
     if row.get("reason_kind"):
         draws = None
     return row, draws
+
+
+def engine_of(values: Mapping[str, object], headline: Mapping[str, object]) -> str:
+    """Who solves the two-way regression of a specification."""
+    moves = sum(value != headline[name] for name, value in values.items())
+    return "linearmodels" if moves <= PRINTED_MOVES else "closed_form"
 
 
 def _reason(error: CityPanelError) -> dict[str, str]:
