@@ -12,8 +12,8 @@ from citypanel.sensitivity.pipeline import Options, Sources, Study
 from citypanel.sensitivity.specifications import HEADLINE, specifications
 from citypanel.sensitivity.summary import published_numbers, summarise
 
-# Permutations of the policy behind the joint inference: p-values from 0.002 on.
-PERMUTATIONS = 499
+# Permutations of the policy behind the joint inference: p-values from 0.005 on.
+PERMUTATIONS = 199
 DRAWN = ("permuted_estimates", "permuted_t")
 
 
