@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from math import prod
 
@@ -41,9 +41,19 @@ class Choice:
     left_out: Mapping[str, str]
     settled_by: str = ""
 
+    @cached_property
+    def by_value(self) -> dict[object, Value]:
+        """The declared values by what they stand for."""
+        return {v.value: v for v in self.values}
+
     def value(self, value: object) -> Value | None:
         """The declared value, if it is one."""
-        return next((v for v in self.values if v.value == value), None)
+        return self.by_value.get(value)
+
+    @cached_property
+    def is_decided(self) -> bool:
+        """Whether the paper's text says anything about it."""
+        return any(v.paper or v.mark == "paper" for v in self.values)
 
 
 @dataclass(frozen=True)
@@ -84,8 +94,13 @@ class Choices:
     def names(self) -> tuple[str, ...]:
         return tuple(choice.name for choice in self.choices)
 
+    @cached_property
+    def by_name(self) -> dict[str, Choice]:
+        """The choices by their option."""
+        return {choice.name: choice for choice in self.choices}
+
     def __getitem__(self, name: str) -> Choice:
-        return next(choice for choice in self.choices if choice.name == name)
+        return self.by_name[name]
 
     @property
     def size(self) -> int:
@@ -103,7 +118,8 @@ class Choices:
         """A specification's plausibility mark.
 
         headline: every option is the build's. dubious: some value is, or some
-        combination of them. paper: every value is what the paper's text says. defensible: any other.
+        combination of them. paper: every value is what the paper's text says.
+        defensible: any other.
         """
         if all(options[name] == headline[name] for name in self.names):
             return "headline"
@@ -113,7 +129,7 @@ class Choices:
         if any(rule.meets(options) for rule in self.doubts):
             return "dubious"
         if all(
-            v.mark == "paper" or v.paper or not _decided(self[n])
+            v.mark == "paper" or v.paper or not self[n].is_decided
             for n, v in zip(self.names, values, strict=True)
         ):
             return "paper"
@@ -139,11 +155,6 @@ class Choices:
         """What the effect is an effect on."""
         value = self["outcome"].value(options["outcome"])
         return (value.estimand if value else None) or "growth"
-
-
-def _decided(choice: Choice) -> bool:
-    """Whether the paper's text says anything about a choice."""
-    return any(v.paper or v.mark == "paper" for v in choice.values)
 
 
 @cache

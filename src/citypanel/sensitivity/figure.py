@@ -16,6 +16,8 @@ from citypanel.sensitivity.specifications import HEADLINE
 # Specifications up to which each has its dot; beyond, shades of stretches of the curve.
 DOTS = 300
 STRETCHES = 120
+# Inches of a row of the matrix.
+LINE = 0.145
 COLOURS = {"headline": "#c0392b", "plain": "#566573", "faint": "#b8c4ce",
            "paper": "#d68910", "significant": "#0b7fd0"}  # fmt: skip
 FORMATS = ("pdf", "svg", "png")
@@ -72,11 +74,16 @@ def draw(rows: pd.DataFrame, choices: Choices, paper: float):
 
     lines = matrix_lines(rows, choices)
     n = len(rows)
-    height = 3.4 + 0.155 * len(lines)
-    figure = Figure(figsize=(8.6, height), layout="constrained")
-    top, below = figure.subplots(
-        2, 1, sharex=True, height_ratios=[3.0, max(0.155 * len(lines), 0.3)]
+    # Inches: margins, estimates, matrix.
+    width, margin, above, matrix = 8.6, 0.45, 3.0, max(LINE * len(lines), 0.3)
+    height = above + matrix + 2.4 * margin
+    figure = Figure(figsize=(width, height))
+    left, across = 2.35 / width, (width - 2.35 - 0.15) / width
+    below = figure.add_axes((left, margin / height, across, matrix / height))
+    top = figure.add_axes(
+        (left, (matrix + 1.6 * margin) / height, across, above / height), sharex=below
     )
+    top.tick_params(labelbottom=False)
     _estimates(top, rows, n, paper)
     _matrix(below, rows, lines, n)
     return figure

@@ -123,7 +123,13 @@ def _verdict(read: Reader) -> list[str]:
     median = read.get(scope, "curve", "median", "value")
     low = read.get(scope, "curve", "middle 90 per cent", "low")
     high = read.get(scope, "curve", "middle 90 per cent", "high")
-    if up >= MOST:
+    if up > HARDLY and down > HARDLY:
+        lead = (
+            "The sign of the effect is a matter of choice: "
+            f"{per_cent(up)} of the specifications find a significant rise of "
+            f"productivity growth and {per_cent(down)} a significant fall."
+        )
+    elif up >= MOST:
         lead = (
             "The zones raised productivity growth under most choices: "
             f"{per_cent(up)} of the specifications say so at the 5 per cent level."
@@ -132,12 +138,6 @@ def _verdict(read: Reader) -> list[str]:
         lead = (
             "The zones lowered productivity growth under most choices: "
             f"{per_cent(down)} of the specifications say so at the 5 per cent level."
-        )
-    elif up > HARDLY and down > HARDLY:
-        lead = (
-            "The sign of the effect is a matter of choice: "
-            f"{per_cent(up)} of the specifications find a significant rise of "
-            f"productivity growth and {per_cent(down)} a significant fall."
         )
     elif up + down <= HARDLY:
         lead = (
@@ -189,8 +189,8 @@ def _varied(table: pd.DataFrame, choices: Choices) -> list[str]:
     out = [
         f"{len(choices.choices)} choices with {values} values: {labels}. Their "
         f"product has {choices.size:,} combinations; {len(table):,} were computed, the "
-        "headline and every single move among them, the others drawn so that each value of a "
-        "choice appears alike. Half of the draws take nothing that is marked dubious."
+        "headline and every single move among them, the others drawn so that each "
+        "value of a choice appears alike. Half of the draws take nothing marked dubious."
     ]
     if failed:
         counts = table["reason_kind"].value_counts()

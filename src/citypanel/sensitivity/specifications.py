@@ -131,7 +131,8 @@ def design(
     list of Specification
         The headline, the moves in the order of the choices, then draws. Each choice's
         values are drawn in equal number (times their weight) and dealt at random, each
-        index to four estimates; one half of the draws is not dubious. No specification stands twice.
+        index to four estimates; one half of the draws is not dubious. No specification
+        stands twice.
 
     Raises
     ------
