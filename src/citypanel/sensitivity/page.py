@@ -190,7 +190,7 @@ def _varied(table: pd.DataFrame, choices: Choices) -> list[str]:
         f"{len(choices.choices)} choices with {values} values: {labels}. Their "
         f"product has {choices.size:,} combinations; {len(table):,} were computed, the "
         "headline and every single move among them, the others drawn so that each "
-        "value of a choice appears alike. Half of the draws take nothing marked dubious."
+        "value of a choice appears alike. Half of the draws have nothing dubious."
     ]
     if failed:
         counts = table["reason_kind"].value_counts()
