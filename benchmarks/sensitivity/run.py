@@ -103,14 +103,15 @@ def _write(rows: list[tuple[str, int, float]], permutations: int, load: float) -
         "ratios are what",
         "to read.",
         "",
-        "The loop does what a script would do for one specification: the study from its "
-        "cells,",
+        "The loop does what a script would do for one specification: the study from "
+        "its cells,",
         "2,336 programmes with `scipy.optimize.linprog` (four a city-year), and "
-        "`linearmodels`. Its estimate",
-        "agrees with ours to 6 digits or more. The curve is the shipped study's, with "
-        f"{permutations} permutations of",
-        "each two-way specification, which the loop does not do, start of the processes "
-        "included.",
+        "`linearmodels`. Its",
+        "estimate agrees with ours to 6 digits or more. The curve is the shipped "
+        "study's, with",
+        f"{permutations} permutations of each two-way specification, which the loop "
+        "does not do; the start of",
+        "the processes is included.",
         "",
         "| what | specifications | seconds each | per second | times the loop |",
         "|---|---:|---:|---:|---:|",
