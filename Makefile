@@ -10,8 +10,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: build test test-all lint report lock clean
 
+# Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
-	$(BIN)/dbt build
+	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: $(STAMP)
 	$(BIN)/ruff check .

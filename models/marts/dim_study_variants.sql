@@ -6,6 +6,8 @@ with final as (
 
         ---------- labels
         study_sample,
+        imputation,
+        corrections,
         gdp_vintage,
         real_gdp,
         investment_deflator,
@@ -23,8 +25,10 @@ with final as (
         exposure_from,
         log_base,
         credibility,
+        att_by_region,
         standard_errors,
         treated_batches,
+        excluded_cities,
 
         ---------- measures
         variant_order,

@@ -374,8 +374,9 @@ def shared_order(
 ) -> list[int]:
     """Positions in an order in which neighbours share most of their inputs."""
     early = [
-        "gdp_vintage", "fai_extension", "first_index_year", "investment_deflator",
-        "initial_capital", "initial_growth", "depreciation", "real_gdp",
+        "imputation", "gdp_vintage", "fai_extension", "first_index_year",
+        "investment_deflator", "initial_capital", "initial_growth", "depreciation",
+        "real_gdp",
         "labour_measure", "study_sample", "frontier", "returns_to_scale",
         "orientation", "frontier_reference", "outcome", "exposure_from",
     ]  # fmt: skip

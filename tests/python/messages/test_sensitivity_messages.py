@@ -21,7 +21,7 @@ from citypanel.errors import (
 from citypanel.sensitivity import command, running
 from citypanel.sensitivity.choices import load_choices, parse_choices
 from citypanel.sensitivity.estimation import control_names
-from citypanel.sensitivity.pipeline import Options, Sources, Study
+from citypanel.sensitivity.pipeline import SERIES, Options, Sources, Study
 from citypanel.sensitivity.summary import published_numbers
 
 EMPTY = Sources(
@@ -32,7 +32,7 @@ EMPTY = Sources(
             "variable": ["gdp_cny_10k"],
             "source": ["yearbook"],
             "value": [1.0],
-            "is_defective": [False],
+            "is_usable": [True],
         }
     ),
     province_series=pd.DataFrame(
@@ -45,6 +45,7 @@ EMPTY = Sources(
             "province_id": ["110000"],
             "region": ["eastern"],
             "is_municipality": [True],
+            "is_provincial_capital": [False],
             "is_in_nbs_70": [True],
         }
     ),
@@ -110,7 +111,7 @@ def test_an_unknown_value_of_a_step(name):
             "population_persons_10k",
         )
     }  # fmt: skip
-    study._once("series", options.part("carry_years", "gdp_vintage"), lambda: series)
+    study._once("series", options.part(*SERIES), lambda: series)
     if name == "outcome":
         index = ["tfpch", "effch", "techch", "cumulative_log_tfp"]
         changes = pd.DataFrame({"city_id": ["110000"], "year": [2011]})

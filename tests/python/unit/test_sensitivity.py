@@ -81,7 +81,7 @@ def made_up(n_cities: int = 24) -> Sources:
             ]
     cells = pd.DataFrame(
         cells, columns=["city_id", "year", "variable", "source", "value"]
-    ).assign(is_defective=False)
+    ).assign(is_usable=True)
     series = [
         (province, year, indicator, base * factor ** (year - 2010))
         for province in ("110000", "120000")
@@ -107,6 +107,7 @@ def made_up(n_cities: int = 24) -> Sources:
                 "province_id": [code[:2] + "0000" for code in codes],
                 "region": ["eastern", "western"] * (n_cities // 2),
                 "is_municipality": [i < 2 for i in range(n_cities)],
+                "is_provincial_capital": [i == 3 for i in range(n_cities)],
                 "is_in_nbs_70": [i != 5 for i in range(n_cities)],
             }
         ),
