@@ -897,19 +897,19 @@ def fill_gaps(
         )
         ends = ~known & ~between & near
     first, last = table[each, before], table[each, after]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = (years - years[before]) / (years[after] - years[before])
+    since = (years - years[before]).astype(float)
+    span = np.where(between, years[after] - years[before], 1).astype(float)
     nearest = np.where(has_before, first, last)
     if imputation == "paper":
         inside = (first + last) / 2
     elif imputation == "linear":
-        inside = first + (last - first) * weight
+        inside = first + (last - first) * since / span
     else:
         path = common_path(table)
         here, start, stop = path, path[before], path[after]
         ratio = np.where(between & (first > 0) & (last > 0), last / first, np.nan)
         rest = logarithm(ratio, "e") - (stop - start)
-        inside = first * exponential(here - start + rest * weight)
+        inside = first * exponential(here - start + rest * since / span)
         nearest = np.where(
             has_before,
             first * exponential(here - start),
