@@ -226,7 +226,7 @@ def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
             future.key: batch
             for future, (batch, _) in zip(submitted, tasks, strict=True)
         }
-        finished = as_completed(submitted)
+        finished = as_completed(submitted, loop=client.loop)
         del submitted
         for future in finished:
             try:

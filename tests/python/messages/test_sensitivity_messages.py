@@ -224,8 +224,14 @@ def test_a_process_that_dies(monkeypatch):
     says(raised, "has died", "--resume")
 
 
+def in_order(futures, loop):
+    return iter(futures)
+
+
 class Refusing:
     """A cluster whose every task fails."""
+
+    loop = None
 
     def __enter__(self):
         return self
@@ -243,7 +249,7 @@ class Refusing:
 
 
 def test_a_cluster_that_cannot_finish(monkeypatch):
-    monkeypatch.setattr(running, "_connect", lambda address: (Refusing(), iter))
+    monkeypatch.setattr(running, "_connect", lambda address: (Refusing(), in_order))
     with pytest.raises(ClusterError) as raised:
         list(running._on_cluster([(0, ("name", b"", []))], "tcp://one:1"))
     says(raised, "tcp://one:1 could not finish", "no module named citypanel")
