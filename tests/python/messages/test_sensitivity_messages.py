@@ -88,7 +88,7 @@ def test_a_declaration_that_cannot_be_used(declared):
         "real_gdp=province_deflator: mark is 'nice'",
         "real_gdp: not exactly one value is marked headline",
         "weather: the study has no such option",
-        "investment_deflator=province_investment_price: no reason",
+        "imputation=linear: no reason",
         "meaningless: orientation=sideways is not declared",
     )
 
