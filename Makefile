@@ -25,11 +25,12 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
-# Quality report and Data Docs of the published file, under outputs/; builds it first where
-# there is none.
+# Quality report, Data Docs and the specification curve of the published file, under
+# outputs/; builds it first where there is none.
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
+	$(BIN)/citypanel specifications --count 2000
 
 # The lock names exact versions and hashes for every Python from 3.11 on.
 $(STAMP): requirements.lock pyproject.toml

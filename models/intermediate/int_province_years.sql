@@ -1,34 +1,12 @@
 -- Province series side by side, with both price indices at 2011 = 1.
-with units as (
+with series as (
 
     select
-        unit,
-        quantity,
-        {{ to_number("factor") }} as factor,
-    from {{ ref("ref_units") }}
-
-),
-
--- Amounts in 100 million yuan, indices as they are (previous year = 100).
-series as (
-
-    select
-        observations.province_id,
-        observations.year,
-        observations.indicator,
-        case
-            when observations.indicator in ('GDPIDX', 'FAIPI') then observations.value
-            when units.quantity = 'CNY' then observations.value * (units.factor / 1e8)
-            else error(
-                'Seed raw_ceic_series_metadata: ' || observations.indicator || ' is in '
-                || observations.unit || ', which is no amount of yuan that ref_units '
-                || 'knows. Remedy: add the unit to ref_units, or import the series in '
-                || 'another.'
-            )
-        end as value,
-    from {{ ref("stg_ceic__province_series") }} as observations
-    left join units
-        on observations.unit = units.unit
+        province_id,
+        year,
+        indicator,
+        value,
+    from {{ ref("int_province_series") }}
 
 ),
 

@@ -39,6 +39,7 @@ with final as (
         bootstrap_replications,
         inference_draws,
         seed,
+        specifications,
         depreciation,
     from {{ ref("int_study_variants") }}
 

@@ -6,6 +6,7 @@
     "fct_tfp_changes",
     "rpt_descriptives", "rpt_event_study", "rpt_frontier", "rpt_published_comparison",
     "rpt_regressions", "rpt_sample", "rpt_tfp_trajectories",
+    "rpt_specifications", "rpt_specification_summary",
     "dq_expectation_results", "dq_findings", "dq_imputation_scores", "dq_imputed_shares",
     "dq_rules", "dq_source_agreement", "dq_summary", "dq_touched_results",
 ] + ([

@@ -9,7 +9,9 @@ from importlib import import_module
 from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
-COMMANDS = ("import_", "report", "accept", "tables", "figures", "doctor")
+COMMANDS = (
+    "import_", "report", "accept", "tables", "figures", "specifications", "doctor",
+)  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:

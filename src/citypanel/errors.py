@@ -59,6 +59,10 @@ class OutputError(CityPanelError):
     """A table, figure or other output cannot be made; the last one still stands."""
 
 
+class ClusterError(CityPanelError):
+    """Processes or machines that should compute cannot be reached, or have died."""
+
+
 def describe(
     problem: str,
     offenders: Iterable[object] = (),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from citypanel.capital import initial_growth, perpetual_inventory
@@ -35,10 +37,11 @@ def capital_stocks(inputs: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame
     CapitalError
         As `citypanel.capital.perpetual_inventory`.
     """
-    return by_variant(inputs, variants, _stocks)
+    return by_variant(inputs, variants, stocks)
 
 
-def _stocks(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+def stocks(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
+    """Perpetual inventory of one set of options; see `capital_stocks`."""
     column = {
         "nominal": "investment_cny_10k",
         "real": "investment_real_cny_10k",

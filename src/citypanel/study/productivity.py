@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -49,12 +51,13 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         Under first_index_year = one a first row per city has every index 1 and no
         year_from.
     """
-    return by_variant(sample, variants, _changes)
+    return by_variant(sample, variants, changes)
 
 
-def _changes(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+def changes(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
+    """Indices of one set of options; see `tfp_changes`."""
     reference = options["frontier_reference"]
-    changes = malmquist(
+    frame = malmquist(
         rows,
         **KEYS,
         outputs=[OUTPUT],
@@ -66,27 +69,27 @@ def _changes(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
         group="region" if reference == "metafrontier" else None,
         decomposition=options["decomposition"],
     ).rename(columns={"period_from": "year_from"})
-    changes = changes.reindex(
+    frame = frame.reindex(
         columns=["city_id", "year", "year_from", *INDICES, *MORE_INDICES, "reason"]
     ).astype(dict.fromkeys([*INDICES, *MORE_INDICES], "float64"))
-    changes["year_from"] = changes["year_from"].astype("Int64")
+    frame["year_from"] = frame["year_from"].astype("Int64")
     if options["first_index_year"] == "one":
         first = rows.groupby("city_id", as_index=False)["year"].min()
         first["year_from"] = pd.array([pd.NA] * len(first), dtype="Int64")
         first[[*INDICES, *MORE_INDICES]] = 1.0
-        absent = changes.columns[changes.isna().all()]
+        absent = frame.columns[frame.isna().all()]
         first[first.columns.intersection(absent)] = np.nan
-        changes = pd.concat([first, changes], ignore_index=True)
-    changes = changes.sort_values(["city_id", "year"], ignore_index=True)
+        frame = pd.concat([first, frame], ignore_index=True)
+    frame = frame.sort_values(["city_id", "year"], ignore_index=True)
 
     # A gap in a city's years breaks the chain: its level is unknown from there on.
-    city = changes["city_id"]
+    city = frame["city_id"]
     base = city.map(rows.groupby("city_id")["year"].min())
-    previous = changes.groupby("city_id")["year"].shift().fillna(base)
-    follows = changes["year_from"].fillna(changes["year"]) == previous
-    logs = np.log(changes["tfpch"]).where(follows)
-    changes["cumulative_log_tfp"] = logs.groupby(city).cumsum(skipna=False)
-    return changes
+    previous = frame.groupby("city_id")["year"].shift().fillna(base)
+    follows = frame["year_from"].fillna(frame["year"]) == previous
+    logs = np.log(frame["tfpch"]).where(follows)
+    frame["cumulative_log_tfp"] = logs.groupby(city).cumsum(skipna=False)
+    return frame
 
 
 def tfp_intervals(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -159,25 +162,50 @@ def frontier_distances(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataF
     return by_variant(sample, variants, _distances)
 
 
-def _distances(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
-    def own(inputs: list[str], returns_to_scale: str) -> pd.Series:
-        frame = distance(
-            rows,
-            **KEYS,
-            outputs=[OUTPUT],
-            inputs=inputs,
-            orientation="output",
-            returns_to_scale=returns_to_scale,
-        )
-        return frame.set_index(["city_id", "year"])["distance"].sort_index()
+def _own(rows: pd.DataFrame, inputs: list[str], returns_to_scale: str) -> pd.Series:
+    """Output distances to the year's own frontier, by city and year."""
+    frame = distance(
+        rows,
+        **KEYS,
+        outputs=[OUTPUT],
+        inputs=inputs,
+        orientation="output",
+        returns_to_scale=returns_to_scale,
+    )
+    return frame.set_index(["city_id", "year"])["distance"].sort_index()
 
-    crs = own([CAPITAL, LABOUR], "crs")
-    without_labour = own([CAPITAL], "crs")
+
+def zero_labour_prices(
+    rows: pd.DataFrame, distance_crs: pd.Series | None = None
+) -> np.ndarray:
+    """Whether the constant-returns distance stays when labour is left out.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        City-years of one variant, as in `tfp_changes`.
+    distance_crs : Series, optional
+        Their output distances by city and year, where they are known already.
+
+    Returns
+    -------
+    ndarray of bool
+        By city and year: a price of zero for labour is optimal.
+    """
+    if distance_crs is None:
+        distance_crs = _own(rows, [CAPITAL, LABOUR], "crs")
+    # With one input and one output the frontier is the year's best ratio.
+    keyed = rows.set_index(["city_id", "year"]).sort_index()
+    ratio = keyed[OUTPUT] / keyed[CAPITAL]
+    without = ratio / ratio.groupby(level="year").transform("max")
+    return np.isclose(distance_crs, without, rtol=FRONTIER_TOLERANCE, atol=0)
+
+
+def _distances(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+    crs = _own(rows, [CAPITAL, LABOUR], "crs")
     frame = pd.DataFrame(
-        {"distance_crs": crs, "distance_vrs": own([CAPITAL, LABOUR], "vrs")}
+        {"distance_crs": crs, "distance_vrs": _own(rows, [CAPITAL, LABOUR], "vrs")}
     )
     frame["is_on_frontier"] = crs >= 1 - FRONTIER_TOLERANCE
-    frame["has_zero_labour_price"] = np.isclose(
-        crs, without_labour, rtol=FRONTIER_TOLERANCE, atol=0
-    )
+    frame["has_zero_labour_price"] = zero_labour_prices(rows, crs)
     return frame.reset_index()
