@@ -205,7 +205,11 @@ class _Clones:
             kept & sources.cells["city_id"].isin(headline.plans.cities)
         ].reset_index(drop=True)
         self._rows_of = self._base.groupby("city_id").indices
-        self._indicator = sources.variables.set_index("variable")["province_indicator"]
+        self._year = self._base["year"].to_numpy(int)
+        self._source = self._base["source"].to_numpy(object)
+        self._variable = self._base["variable"].to_numpy(object)
+        indicator = sources.variables.set_index("variable")["province_indicator"]
+        self._indicator = self._base["variable"].map(indicator).to_numpy(object)
         wanted = list(range(len(self.cells)))
         study, placed = self._study(wanted)
         stuck = self._stuck(study)
@@ -266,19 +270,15 @@ class _Clones:
                 mine = self._rows_of[code]
                 pieces.append(mine)
                 owners += [clone] * len(mine)
-                part = self._base.iloc[mine]
-                at_year = part["year"].to_numpy() == year
-                of_source = part["source"].to_numpy(object)
-                of_variable = part["variable"].to_numpy(object)
+                hit, figure = self._year[mine] == year, new
                 if is_city:
-                    hit = at_year & (of_source == "yearbook") & (of_variable == variable)
-                    figure = new
-                elif municipal[code]:
-                    affected = self._indicator.reindex(of_variable).to_numpy(object)
-                    hit = at_year & (of_source == "province") & (affected == variable)
-                    figure = new - 100 if variable == "GDPIDX" else 10000 * new
+                    hit &= self._source[mine] == "yearbook"
+                    hit &= self._variable[mine] == variable
                 else:
-                    hit, figure = np.zeros(len(mine), bool), new
+                    # A municipality is its province: the figure is a cell of it too.
+                    hit &= municipal[code] & (self._source[mine] == "province")
+                    hit &= self._indicator[mine] == variable
+                    figure = new - 100 if variable == "GDPIDX" else 10000 * new
                 changed += [(offset + j, figure) for j in np.flatnonzero(hit)]
                 offset += len(mine)
             last = len(names)
