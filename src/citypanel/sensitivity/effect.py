@@ -36,9 +36,7 @@ class Effect:
     def p_value(self) -> np.ndarray:
         """Two-sided, from t(df)."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return 2.0 * special.stdtr(
-                self.df, -np.abs(self.estimate / self.std_error)
-            )
+            return 2.0 * special.stdtr(self.df, -np.abs(self.estimate / self.std_error))
 
 
 class EffectDesign:
@@ -83,9 +81,7 @@ class EffectDesign:
         self._d, self._size = net, size
         self.weights[rows] = net / size
         counted = "full" if convention == "full" else "nonnested"
-        empty = Fit(
-            net[:, None], np.zeros(1), net, np.eye(1), self._unit, self._period
-        )
+        empty = Fit(net[:, None], np.zeros(1), net, np.eye(1), self._unit, self._period)
         k = count_parameters(empty, [self._unit], counted)
         self._factor = small_sample_factor(self.n_obs, k, self.n_cities)
 
@@ -116,6 +112,13 @@ class EffectDesign:
             self.n_obs,
             self.n_cities,
         )
+
+    def residuals(self, outcome: np.ndarray) -> np.ndarray:
+        """Residuals (n, T) of one outcome, missing where a row does not enter."""
+        found = np.full(self.rows.shape, np.nan)
+        net = self._transform.demean(outcome[self.rows])
+        found[self.rows] = net - self._d * (self._d @ net / self._size)
+        return found
 
 
 def outcome_of(

@@ -1,9 +1,9 @@
 """Who carries the frontier, and the headline under other frontiers.
 
-The own-period programme of city i is max phi such that phi y_i <= sum_j lambda_j y_j and
-x_i >= sum_j lambda_j x_j. With one output the peers j of i share its target:
-lambda_j y_j / sum_k lambda_k y_k is the share of it that j stands for (0-1), and its mean
-over cities is how much of the year's frontier j carries.
+The own-period programme of city i is max phi such that phi y_i <= sum_j lambda_j y_j
+and x_i >= sum_j lambda_j x_j. With one output the peers j of i share its target:
+lambda_j y_j / sum_k lambda_k y_k is the share of it that j stands for (0-1), and its
+mean over cities is how much of the year's frontier j carries.
 """
 
 from __future__ import annotations

@@ -84,9 +84,7 @@ class Headline:
         outcome, tfpch = self.outcomes(self.indices.base, self.plans.present)
         self.base_outcome, self.base_tfpch = outcome, tfpch
         self.rows = np.isfinite(outcome)
-        self.design = EffectDesign(
-            self.treatment, self.rows, options.standard_errors
-        )
+        self.design = EffectDesign(self.treatment, self.rows, options.standard_errors)
         if not self.design.identified:
             raise EstimationError(
                 describe(

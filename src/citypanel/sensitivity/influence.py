@@ -6,12 +6,12 @@ figure ten times too large or too small; nothing is linearised. What differs is 
 
     city, scope sample         the city draws no frontier and has no outcome
     city, scope regression     its outcomes are left out; it still draws the frontier
-    city_year, scope sample    no plan in that year: no frontier there, and no index into
-                               or out of it
+    city_year, scope sample    no plan in that year: it draws no frontier there, and has
+                               no index into or out of it
     city_year, scope regression    the index of that year is left out
     seed_cell                  the figure is missing; the study's gap rule fills it, or
                                another source, or the extension of investment starts a
-                               year earlier; where nothing does the city leaves the sample
+                               year earlier; failing that the city leaves the sample
     slip                       the figure is multiplied by the factor
 """
 

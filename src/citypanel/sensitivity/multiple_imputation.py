@@ -295,7 +295,7 @@ def _gaps(headline: Headline) -> list[_Gap]:
 
 
 def _by_rule(gap: np.ndarray, known: np.ndarray) -> dict[str, tuple]:
-    """Positions of gaps by the rule that fills them; a carry beyond two years as two."""
+    """Positions of gaps by the rule that fills them; longer carries count as two."""
     rules: dict[str, list] = {}
     for i, t in np.argwhere(gap):
         before, after = np.flatnonzero(known[i, :t]), np.flatnonzero(known[i, t + 1 :])
@@ -383,7 +383,9 @@ def multiple_imputation(
             progress(k + 1, draws)
     frame = pd.DataFrame(rows)
     pooled = pool(
-        frame["estimate"], frame["std_error"], df_complete=headline.result.n_cities - 1.0
+        frame["estimate"],
+        frame["std_error"],
+        df_complete=headline.result.n_cities - 1.0,
     )
     return pooled, frame
 
