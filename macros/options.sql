@@ -75,6 +75,7 @@
         "bootstrap_replications": whole_number_option("bootstrap_replications", 0, 100000),
         "inference_draws": whole_number_option("inference_draws", 99, 100000),
         "seed": whole_number_option("seed", 0, 4294967295),
+        "specifications": whole_number_option("specifications", 0, 100000),
     }) -%}
 
     {%- set depreciation = var("depreciation") -%}
@@ -142,7 +143,7 @@
 {% macro check_option_names() -%}
     {%- set known = permitted_options().keys() | list + [
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
-        "bootstrap_replications", "inference_draws", "seed",
+        "bootstrap_replications", "inference_draws", "seed", "specifications",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(

@@ -22,6 +22,7 @@ with final as (
             as bootstrap_replications,
         {{ options.inference_draws }} as inference_draws,
         cast({{ options.seed }} as bigint) as seed,
+        {{ options.specifications }} as specifications,
         cast({{ options.depreciation }} as double) as depreciation,
         -- First year whose frontier is drawn: one before first_year under from_2010.
         {{ options.first_year - (1 if options.first_index_year == "from_2010" else 0) }}

@@ -34,6 +34,7 @@ with final as (
         bootstrap_replications,
         inference_draws,
         seed,
+        specifications,
         depreciation,
     from {{ ref("int_study_variants") }}
 

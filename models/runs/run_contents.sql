@@ -6,6 +6,7 @@
     "fct_tfp_changes",
     "rpt_descriptives", "rpt_event_study", "rpt_frontier", "rpt_published_comparison",
     "rpt_regressions", "rpt_sample",
+    "rpt_specifications", "rpt_specification_summary",
     "dq_expectation_results",
 ] + ([
     "rpt_att", "rpt_bacon", "rpt_balance", "rpt_inference", "rpt_published_audit",

@@ -43,6 +43,10 @@ class PublicationError(CityPanelError):
     """The warehouse file could not be published; the last one still stands."""
 
 
+class ClusterError(CityPanelError):
+    """Processes or machines that should compute cannot be reached, or have died."""
+
+
 def describe(
     problem: str,
     offenders: Iterable[object] = (),

@@ -8,14 +8,24 @@ import numpy as np
 import pandas as pd
 
 from citypanel import did
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, FrontierError, OptionError, describe
 from citypanel.sensitivity.pipeline import Options, Study, wrong_option
 from citypanel.study.estimates import CONTROLS, OUTCOME, TREATMENT, usable_controls
 
 ESTIMATORS = ("twfe", "imputation", "group_time", "sun_abraham")
 EXCLUSIONS = ("none", "municipalities", "batch_4", "provincial_capitals")
 AFTER_TREATMENT = ("eco", "inf")
+# Share of city-years without an index from which on there is no estimate.
+MOST = 0.5
 KEYS = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
+
+
+class DegenerateFrontier(FrontierError):
+    """Most city-years have no index, or all have the same."""
+
+
+class NoComparison(EstimationError):
+    """The sample has no treated city left, or nothing but treated ones."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +88,20 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     ------
     OptionError
         An unknown exclusion or control.
-    EstimationError
-        The sample has no treated city, no untreated city, or a missing index.
+    DegenerateFrontier
+        More than half of the city-years have no index, or all have the same.
+    NoComparison
+        The sample has no treated city, or no untreated one.
     """
     panel = study.panel(options)
     rows = panel.loc[~excluded(panel, options.exclusion)]
     missing = rows[OUTCOME].isna().to_numpy()
-    if options.outcome != "cumulative_log_tfp" or missing.all():
-        _require_whole(rows, missing, study, options)
+    _require_index(rows, missing)
     rows = rows.loc[~missing]
     _require_groups(rows)
     wanted = control_names(options.controls)
-    controls = [name for name in usable_controls(rows)[0] if name in wanted]
+    usable = usable_controls(rows)[0] if wanted else ()
+    controls = [name for name in usable if name in wanted]
     return rows.reset_index(drop=True), controls
 
 
@@ -129,16 +141,18 @@ def control_names(choice: str) -> tuple[str, ...]:
     return names
 
 
-def _require_whole(rows, missing, study, options) -> None:
-    """An index that is missing for some city-years would change the sample."""
-    if not missing.any():
+def _require_index(rows: pd.DataFrame, missing: np.ndarray) -> None:
+    """An index that mostly has no value, or only one, says nothing of productivity."""
+    values = rows.loc[~missing, OUTCOME]
+    if missing.mean() <= MOST and values.nunique() > 1:
         return
     gaps = rows.loc[missing, ["city_id", "year"]]
-    raise EstimationError(
+    raise DegenerateFrontier(
         describe(
-            "The frontier is degenerate: an index has no value",
+            f"The frontier is degenerate: {len(values)} of {len(rows)} city-years have "
+            f"an index, with {values.nunique()} different values",
             (f"city {c}, {y}" for c, y in gaps.itertuples(index=False)),
-            consequence="the estimate would rest on another sample than the others'",
+            consequence="the estimate would rest on hardly any productivity",
             remedy="choose constant returns, or a reference that pools years (global, "
             "biennial)",
         )
@@ -150,7 +164,7 @@ def _require_groups(rows: pd.DataFrame) -> None:
     cities = rows["city_id"].nunique()
     if treated and cities > rows.loc[rows["cohort"] > 0, "city_id"].nunique():
         return
-    raise EstimationError(
+    raise NoComparison(
         describe(
             "The sample has lost all treated cities"
             if not treated
@@ -232,7 +246,10 @@ def describe_estimate(
     treated = rows.loc[rows[TREATMENT] > 0]
     index = rows["tfpch"].to_numpy(dtype=float)
     index = index[~np.isnan(index)]
-    note = row["note"]
+    notes = [] if pd.isna(row["note"]) else [str(row["note"])]
+    lost = int((~excluded(study.panel(options), options.exclusion)).sum()) - len(rows)
+    if lost:
+        notes.append(f"{lost} city-years without an index are left out")
     return Estimate(
         estimate=float(row["estimate"]),
         std_error=_number(row["std_error"]),
@@ -249,7 +266,7 @@ def describe_estimate(
         maximum=float(index.max()),
         assumed_share=float(treated["is_capital_assumed"].astype(float).mean()),
         zero_labour_share=study.zero_labour_share(options),
-        note=None if pd.isna(note) else str(note),
+        note="; ".join(notes) or None,
     )
 
 

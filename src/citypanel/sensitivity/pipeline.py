@@ -474,7 +474,7 @@ class Study:
     # ----------------------------------------------------------------- inputs
 
     def real_output(self, options: Options) -> np.ndarray:
-        """Real output, 10,000 yuan at 2011 prices (twin: int_city_years__real_output)."""
+        """Real output, 10,000 yuan of 2011 (twin: int_city_years__real_output)."""
         key = options.part(*OUTPUT_OPTIONS)
         return self._once("output", key, lambda: self._real_output(options))
 
@@ -565,7 +565,7 @@ class Study:
         raise wrong_option("labour_measure", measure)
 
     def controls(self, options: Options) -> dict[str, np.ndarray]:
-        """The paper's seven controls (twins: int_city_years__inputs, int_study_inputs)."""
+        """The paper's seven controls (twins: int_city_years__inputs and below)."""
         key = (*options.part(*INVESTMENT), options.log_base)
         return self._once("controls", key, lambda: self._controls(options))
 
@@ -594,7 +594,9 @@ class Study:
     def _capital(self, options: Options) -> np.ndarray:
         real = self.investment(options)[0]
         nominal = real * self.provinces()[options.investment_deflator]
-        rows = self.long({"investment_cny_10k": nominal, "investment_real_cny_10k": real})
+        rows = self.long(
+            {"investment_cny_10k": nominal, "investment_real_cny_10k": real}
+        )
         rows["city_en"] = np.repeat(
             self.cities["city_en"].to_numpy(dtype=object), len(self.years)
         )
@@ -763,9 +765,7 @@ class Study:
             "event_time": np.where(of_row > 0, year - of_row, np.nan),
             "later_cohort": np.where((of_row == 0) & (approved > 0), approved, np.nan),
             "batch": policy["batch"][city],
-            **{
-                name: table[city, at] for name, table in self.controls(options).items()
-            },
+            **{name: table[city, at] for name, table in self.controls(options).items()},
             "is_municipality": flags[city],
             "is_provincial_capital": seats.to_numpy()[city],
             "is_capital_assumed": sample.is_capital_assumed[city, at],

@@ -194,7 +194,10 @@ def zero_labour_prices(
     """
     if distance_crs is None:
         distance_crs = _own(rows, [CAPITAL, LABOUR], "crs")
-    without = _own(rows, [CAPITAL], "crs")
+    # With one input and one output the frontier is the year's best ratio.
+    keyed = rows.set_index(["city_id", "year"]).sort_index()
+    ratio = keyed[OUTPUT] / keyed[CAPITAL]
+    without = ratio / ratio.groupby(level="year").transform("max")
     return np.isclose(distance_crs, without, rtol=FRONTIER_TOLERANCE, atol=0)
 
 

@@ -121,7 +121,8 @@ def test_filled_series_equal_the_warehouse(built, study):
 OTHER_OPTIONS = (
     {"labour_measure": "employed", "investment_deflator": "province_investment_price"},
     {"fai_extension": "province_then_real_estate", "depreciation": 0.1096},
-    {"fai_extension": "flat", "first_index_year": "from_2010", "initial_growth": "real"},
+    {"fai_extension": "flat", "first_index_year": "from_2010",
+     "initial_growth": "real"},
     {"study_sample": "all_available", "first_index_year": "one", "log_base": "e"},
     {"study_sample": "nbs_70", "exposure_from": "fraction", "gdp_vintage": "revised"},
     {"returns_to_scale": "vrs", "frontier_reference": "global", "carry_years": 0},

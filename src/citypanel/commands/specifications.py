@@ -1,0 +1,89 @@
+"""`citypanel specifications`: the headline under every other choice."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+WAREHOUSE = Path("citypanel.duckdb")
+OUTPUT = Path("outputs/specifications")
+COUNT = 20_000
+PERMUTATIONS = 199
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "specifications",
+        help="compute the specification curve, its summary, figure and page",
+        description="Reads the published file, writes outputs/specifications.",
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=COUNT,
+        metavar="N",
+        help=f"specifications (default {COUNT}); the headline and each single move "
+        "are always among them",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="CHOICE=VALUE,...",
+        help="compute this one and print it; 'headline' for the headline",
+    )
+    parser.add_argument(
+        "--permutations",
+        type=int,
+        default=PERMUTATIONS,
+        metavar="N",
+        help=f"permutations of the policy (default {PERMUTATIONS}, 0 for none)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes (default: one a core)",
+    )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="compute on the workers of this Dask scheduler (tcp://host:8786)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with an interrupted run"
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, no report"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compute, write and report."""
+    from citypanel.sensitivity import command
+
+    say = (lambda line: None) if options.quiet else _say
+    if options.only:
+        for line in command.one(WAREHOUSE, options.only):
+            print(line)
+        return
+    lines = command.curve(
+        WAREHOUSE,
+        output=OUTPUT,
+        count=options.count,
+        permutations=options.permutations,
+        workers=options.workers,
+        dask=options.dask,
+        resume=options.resume,
+        say=say,
+    )
+    if not options.quiet:
+        for line in lines:
+            print(line)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
