@@ -23,6 +23,7 @@ with final as (
         exposure_from,
         log_base,
         credibility,
+        influence,
         standard_errors,
         treated_batches,
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
-COMMANDS = ("report", "specifications")
+COMMANDS = ("report", "specifications", "influence")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,12 +3,12 @@
     Solow residual      ln A_it = ln Y_it - s ln L_it - (1 - s) ln K_it
     output per worker   ln Y_it - ln L_it
 
-with Y real output, K the capital stock, s labour's share of income (0.4, 0.5, 0.6) and L
-persons employed: urban units plus private and self-employed. The study's default labour
-input is a ratio (students over population), which is no quantity of labour; a Solow
-residual needs one. As tfpch is a growth factor, so are the outcomes here:
-A_it / A_i,t-1, its logarithm, and the cumulative logarithm. Neither has a frontier: no
-city's figures enter another city's outcome.
+with Y real output, K the capital stock, s labour's share of income (0.4, 0.5, 0.6) and
+L persons employed: urban units plus private and self-employed. The study's default
+labour input is a ratio (students over population), which is no quantity of labour; a
+Solow residual needs one. As tfpch is a growth factor, so are the outcomes here: A_it /
+A_i,t-1, its logarithm, and the cumulative logarithm. Neither has a frontier: no city's
+figures enter another city's outcome.
 """
 
 from __future__ import annotations
