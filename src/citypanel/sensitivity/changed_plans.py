@@ -10,8 +10,10 @@ of both years. A changed plan of one year touches the technology of that year on
 - otherwise the technology is built anew and the plans of its year and of both
   neighbours are measured again.
 
-Nothing is approximated. Partial frontiers and technologies that pool years have no such
-locality: there every index is computed anew, by `citypanel.study.productivity`.
+Nothing is approximated. With constant returns and two inputs distances have a closed
+form (`isoquant`); otherwise the frontier engine measures them. Partial frontiers and
+technologies that pool years have no such locality: there every index is computed anew,
+by `citypanel.study.productivity`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from citypanel.frontier.technology import (
     build_technology,
     power_of_two_scales,
 )
+from citypanel.sensitivity.isoquant import Isoquant, isoquant
 from citypanel.sensitivity.plans import Plans
 from citypanel.study.productivity import tfp_changes
 
@@ -114,7 +117,8 @@ class Indices:
         self._inputs = plans.inputs / self._scales[:m]
         self._outputs = plans.outputs / self._scales[m]
         n, T = plans.outputs.shape
-        self._technologies: list[Technology] = []
+        self._plane = options["returns_to_scale"] == "crs" and m == 2
+        self._technologies: list[Technology | Isoquant] = []
         self._spanning: list[np.ndarray | None] = []
         # Efficiency of a city's plan of year t against the technology of year s, at
         # [s, 1 + t - s].
@@ -122,7 +126,8 @@ class Indices:
         for s in range(T):
             technology = self._build(self._inputs, self._outputs, s)
             self._technologies.append(technology)
-            self._spanning.append(_spanning(technology))
+            rows = np.flatnonzero(there[:, s])
+            self._spanning.append(_spanning(technology, rows))
             self._measure(
                 self._distances, technology, self._inputs, self._outputs, s, there
             )
@@ -169,13 +174,16 @@ class Indices:
                 )
         return _indices(distances)
 
-    def _build(self, inputs: np.ndarray, outputs: np.ndarray, s: int) -> Technology:
+    def _build(
+        self, inputs: np.ndarray, outputs: np.ndarray, s: int
+    ) -> Technology | Isoquant:
         rows = np.flatnonzero(np.isfinite(outputs[:, s]))
+        if self._plane:
+            return isoquant(inputs[rows, s], outputs[rows, s])
         return build_technology(
             inputs[rows, s],
             outputs[rows, s][:, None],
             returns_to_scale=self.options["returns_to_scale"],
-            members=rows,
         )
 
     def _stays(self, s: int, here: np.ndarray, inputs, outputs) -> bool:
@@ -192,6 +200,9 @@ class Indices:
         return bool(((status == 0) & (values <= 1.0 - INSIDE)).all())
 
     def _efficiencies(self, technology, inputs, outputs):
+        if self._plane:
+            values = technology.efficiencies(inputs, outputs)
+            return values, np.zeros(len(values), dtype=int)
         return radial_efficiencies(
             technology,
             inputs,
@@ -244,15 +255,17 @@ def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return (old != new) & ~(np.isnan(old) & np.isnan(new))
 
 
-def _spanning(technology: Technology) -> np.ndarray | None:
-    """Cities that span a facet; None where there are no facets to tell by."""
+def _spanning(technology: Technology | Isoquant, rows: np.ndarray) -> np.ndarray | None:
+    """Which of the rows span a facet; None where there are no facets to tell by."""
+    if isinstance(technology, Isoquant):
+        return rows[technology.vertices]
     if technology.dimension > 5:
         return None
     facets = find_facets(technology)
     if facets is None or facets.refused:
         return None
     used = np.unique(facets.members)
-    return technology.members[used[used < len(technology.generators)]]
+    return rows[used[used < len(technology.generators)]]
 
 
 def _indices(distances: np.ndarray) -> dict[str, np.ndarray]:

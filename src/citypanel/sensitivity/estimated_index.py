@@ -56,6 +56,7 @@ from citypanel.errors import FrontierError, OptionError, describe
 from citypanel.frontier.evaluation import radial_efficiencies
 from citypanel.frontier.technology import build_technology, power_of_two_scales
 from citypanel.sensitivity.effect import EffectDesign, outcome_of
+from citypanel.sensitivity.isoquant import isoquant
 
 #: Replications handed to a worker at a time.
 BATCH = 50
@@ -470,7 +471,7 @@ def _distances(
     for s in range(T):
         if plane:
             first, last = max(s - 1, 0), min(s + 1, T - 1)
-            prices = isoquant_prices(reference_inputs[:, s], reference_outputs[:, s])
+            prices = isoquant(reference_inputs[:, s], reference_outputs[:, s]).prices
             most = (inputs[:, first : last + 1] @ prices.T).min(axis=2)
             found[s, 1 + first - s : 2 + last - s] = (
                 outputs[:, first : last + 1] / most
@@ -493,43 +494,6 @@ def _distances(
         values = np.where(status == 0, values, np.nan).reshape(years, n)
         found[s, 1 + first - s : 1 + last - s + 1] = values
     return found
-
-
-def isoquant_prices(inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Facets of a constant-returns technology with two inputs and one output.
-
-    In the plane of inputs per unit of output the technology is what lies above and to
-    the right of the lower hull of its plans; the most that inputs x produce is the
-    smallest p.x over the facets, and the output distance is y over it.
-
-    Parameters
-    ----------
-    inputs, outputs : ndarray (n, 2), (n,)
-        Positive.
-
-    Returns
-    -------
-    ndarray (f, 2)
-        Prices p >= 0 of each facet, p.x = y on it.
-    """
-    points = inputs / outputs[:, None]
-    order = np.lexsort((points[:, 1], points[:, 0]))
-    points = points[order]
-    lowest = np.minimum.accumulate(points[:, 1])
-    keep = np.concatenate([[True], points[1:, 1] < lowest[:-1]])
-    chain: list[tuple[float, float]] = []
-    for a, b in points[keep].tolist():
-        while len(chain) > 1:
-            (a0, b0), (a1, b1) = chain[-2:]
-            if (b1 - b0) * (a - a0) < (b - b0) * (a1 - a0):
-                break
-            chain.pop()
-        chain.append((a, b))
-    prices = [(1.0 / chain[0][0], 0.0), (0.0, 1.0 / chain[-1][1])]
-    for (a0, b0), (a1, b1) in zip(chain, chain[1:], strict=False):
-        size = a1 * b0 - a0 * b1
-        prices.append(((b0 - b1) / size, (a1 - a0) / size))
-    return np.array(prices)
 
 
 def _index(distances: np.ndarray) -> np.ndarray:

@@ -245,6 +245,7 @@ def _finished(
     frame: pd.DataFrame, headline: Headline, origins: pd.DataFrame | None
 ) -> pd.DataFrame:
     base = headline.result
+    frame = frame.reindex(columns=list(COLUMNS))
     frame["change"] = frame["estimate"] - base.estimate
     frame["change_in_std_errors"] = frame["change"] / base.std_error
     # A figure is a figure, whoever printed it; a deletion has two meanings.
@@ -257,7 +258,7 @@ def _finished(
         .where(frame["kind"] != "headline", 0.0)
     )
     frame["origin"] = _origins(frame, headline, origins)
-    return frame.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    return frame.astype(COLUMNS)
 
 
 def _origins(
