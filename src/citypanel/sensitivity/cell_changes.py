@@ -148,6 +148,8 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
         In the order of the rows.
     """
     clones = _Clones(headline, cells)
+    if clones.sample is None:
+        return [_stopped() for _ in clones.members]
     sample, window = clones.sample, headline.window
     kept = sample.is_in_sample[:, window]
     outputs = np.where(kept, sample.output[:, window], np.nan)
@@ -156,13 +158,17 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
     found = []
     for members in clones.members:
         if members is None:
-            note = NO_CAPITAL.format(first=GROWTH_FIRST, last=GROWTH_LAST)
-            found.append(Experiment(None, note, stops=True))
+            found.append(_stopped())
             continue
         places, rows = members
         change = Change(rows, outputs[places], inputs[places])
         found.append(_moved(headline, change))
     return found
+
+
+def _stopped() -> Experiment:
+    note = NO_CAPITAL.format(first=GROWTH_FIRST, last=GROWTH_LAST)
+    return Experiment(None, note, stops=True)
 
 
 def _moved(headline: Headline, change: Change) -> Experiment:
@@ -190,7 +196,8 @@ class _Clones:
 
     Attributes
     ----------
-    sample : Sample
+    sample : Sample or None
+        None where no experiment has a capital stock.
     members : list
         For each experiment the rows of its cities in the study of clones and in the
         headline's plans; None where no capital stock can be started.
@@ -211,13 +218,16 @@ class _Clones:
         indicator = sources.variables.set_index("variable")["province_indicator"]
         self._indicator = self._base["variable"].map(indicator).to_numpy(object)
         wanted = list(range(len(self.cells)))
-        study, placed = self._study(wanted)
-        stuck = self._stuck(study)
-        if stuck.any():
-            stopped = {k for k, rows in placed.items() if stuck[rows[0]].any()}
-            wanted = [k for k in wanted if k not in stopped]
+        self.sample, placed = None, {}
+        if wanted:
             study, placed = self._study(wanted)
-        self.sample = study.sample(headline.options)
+            stuck = self._stuck(study)
+            stopped = {k for k, rows in placed.items() if stuck[rows[0]].any()}
+            if stopped:
+                wanted = [k for k in wanted if k not in stopped]
+                study, placed = self._study(wanted) if wanted else (None, {})
+            if study is not None:
+                self.sample = study.sample(headline.options)
         self.members = [placed.get(k) for k in range(len(self.cells))]
 
     def _study(self, wanted: Sequence[int]) -> tuple[Study, dict[int, tuple]]:

@@ -235,7 +235,7 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
     cells = table.loc[table["kind"].isin(["seed_cell", "slip"])]
     cells = cells.loc[cells["estimate"].notna() & (cells["change"] != 0)]
     some = pd.concat(
-        part.sample(min(2, len(part)), random_state=4)
+        part.sample(1, random_state=4)
         for _, part in cells.groupby(["kind", "scope", "variable"])
     )
     assert set(some["variable"]) == {*series_used(OPTIONS), "GDP", "GDPIDX", "FAI"}
@@ -361,7 +361,12 @@ def test_the_table_does_not_depend_on_workers_or_batches(study, table, monkeypat
 def test_only_the_kinds_asked_for(study, headline):
     found = influence(study, OPTIONS, kinds=["city"])
     assert set(found["kind"]) == {"headline", "city"}
-    assert not experiments(headline, seed_cells(headline).iloc[:0].assign(new_value=0))
+    cells = seed_cells(headline).assign(new_value=0.0)
+    assert experiments(headline, cells.iloc[:0]) == []
+    # A batch in which no experiment has a capital stock.
+    first = cells.loc[(cells["variable"] == "fai_cny_10k") & (cells["year"] == 2011)]
+    stopped = experiments(headline, first.assign(new_value=1e3 * first["value"]))
+    assert len(stopped) == 10 and all(e.stops for e in stopped)
 
 
 # ------------------------------------------------------------------- frontiers
