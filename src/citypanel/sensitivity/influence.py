@@ -98,9 +98,9 @@ def influence(
         factor; the first row is the headline itself (kind `headline`, rank 0).
         `change` is the estimate less the headline's; `change_in_std_errors` divides it
         by the headline's standard error. mean, std_dev, minimum and maximum are of
-        tfpch over the regression's city-years. `rank` orders each kind by the size of
-        the change, 1 the largest; rows without an estimate have none and say why in
-        `note`.
+        tfpch over the regression's city-years. `rank` orders each kind and scope by the
+        size of the change, 1 the largest; rows without an estimate have none and say
+        why in `note`.
 
     Raises
     ------
@@ -248,12 +248,10 @@ def _finished(
     frame = frame.reindex(columns=list(COLUMNS))
     frame["change"] = frame["estimate"] - base.estimate
     frame["change_in_std_errors"] = frame["change"] / base.std_error
-    # A figure is a figure, whoever printed it; a deletion has two meanings.
-    ranked = frame["scope"].where(frame["kind"].isin(["city", "city_year"]), "")
     frame["rank"] = (
         frame["change"]
         .abs()
-        .groupby([frame["kind"], ranked])
+        .groupby([frame["kind"], frame["scope"]])
         .rank(method="first", ascending=False)
         .where(frame["kind"] != "headline", 0.0)
     )

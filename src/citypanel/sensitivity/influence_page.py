@@ -64,12 +64,13 @@ def _influence(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     for kind, scope, title in (
         ("city", "sample", "Cities, out of the sample and so out of the frontier"),
         ("city_year", "sample", "City-years, out of the sample"),
-        ("seed_cell", None, "Seed cells, deleted and filled by the study's rule"),
-        ("slip", None, "Slips: seed cells times ten or a tenth"),
+        ("seed_cell", "yearbook", "Figures of the yearbook, deleted"),
+        ("seed_cell", "province", "Figures of the province series, deleted"),
+        ("slip", "yearbook", "Slips in the yearbook, times ten or a tenth"),
+        ("slip", "province", "Slips in the province series"),
     ):
         part = frame.loc[(frame["kind"] == kind) & (frame["rank"] <= STRONGEST)]
-        if scope:
-            part = part.loc[part["scope"] == scope]
+        part = part.loc[part["scope"] == scope]
         if part.empty:
             continue
         part = part.sort_values("rank")
