@@ -126,7 +126,8 @@ def main() -> None:
 points by chance. `level` is how far cities lie from the true frontier: `near` (many
 close to it) or `far` (hardly any). `truth` is the mean estimate on true indices over
 {TRUTH_PANELS} panels, `spread` its standard deviation: what a standard error would be
-if the frontier were known. Written by `benchmarks/index_uncertainty/run.py` in {minutes:.0f} minutes.
+if the frontier were known. Written by `benchmarks/index_uncertainty/run.py` in
+{minutes:.0f} minutes.
 
 | level | effect on growth | truth | spread | bias | bias, corrected | s.d. of the \
 estimate | s.d., corrected | mean clustered s.e. | mean frontier s.e. | mean combined \
