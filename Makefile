@@ -10,8 +10,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: build test test-all lint report lock clean
 
+# Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
-	$(BIN)/dbt build
+	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: $(STAMP)
 	$(BIN)/ruff check .
@@ -24,10 +25,12 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
-# Data Docs of the published file, under outputs/; builds it first where there is none.
+# Data Docs and the specification curve of the published file, under outputs/; builds it
+# first where there is none.
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
+	$(BIN)/citypanel specifications --count 2000
 
 # The lock names exact versions and hashes for every Python from 3.11 on.
 $(STAMP): requirements.lock pyproject.toml

@@ -5,6 +5,8 @@
 {% macro permitted_options() -%}
     {{ return({
         "study_sample": ["paper_like", "nbs_70", "all_available"],
+        "imputation": ["paper", "linear", "growth_chaining", "none"],
+        "corrections": ["applied", "none"],
         "gdp_vintage": ["as_published", "revised"],
         "real_gdp": ["province_deflator", "city_growth"],
         "investment_deflator": ["province_gdp_deflator", "province_investment_price"],
@@ -30,8 +32,15 @@
         "log_base": ["10", "e"],
         "credibility": ["True", "False"],
         "influence": ["True", "False"],
+        "att_by_region": ["True", "False"],
         "standard_errors": ["xtreg", "reghdfe", "linearmodels", "full"],
     }) }}
+{%- endmacro %}
+
+
+{#- Groups of cities that a study may leave out of its sample, frontier and all. -#}
+{% macro excluded_city_groups() -%}
+    {{ return(["municipalities", "batch_4", "provincial_capitals"]) }}
 {%- endmacro %}
 
 
@@ -95,6 +104,17 @@
     {%- endfor -%}
     {%- do options.update({"treated_batches": batches}) -%}
 
+    {%- set excluded = var("excluded_cities") -%}
+    {%- set permitted = excluded_city_groups() -%}
+    {%- set right = "a list of " ~ permitted | join(", ") ~ "; [] for none" -%}
+    {%- if excluded is string or excluded is mapping or excluded is not sequence -%}
+        {% do wrong_option("excluded_cities", excluded, right) %}
+    {%- endif -%}
+    {%- for group in excluded if group not in permitted -%}
+        {% do wrong_option("excluded_cities", group, right) %}
+    {%- endfor -%}
+    {%- do options.update({"excluded_cities": excluded}) -%}
+
     {%- if options.last_year <= options.first_year -%}
         {% do wrong_option(
             "last_year", options.last_year, "a year after first_year ("
@@ -144,6 +164,7 @@
 {% macro check_option_names() -%}
     {%- set known = permitted_options().keys() | list + [
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
+        "excluded_cities",
         "bootstrap_replications", "inference_draws", "seed", "specifications",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}

@@ -25,9 +25,14 @@ sources as (
         variable,
         source,
         raw_unit,
+        correction_action,
+        correction,
+        correction_evidence,
         raw_value,
+        printed_value,
         value,
         is_defective,
+        is_usable,
     from {{ ref("int_cells__sources") }}
 
 ),
@@ -51,6 +56,7 @@ ranked as (
         sources.variable,
         sources.source,
         sources.raw_unit,
+        sources.correction_action,
         sources.raw_value,
         sources.value,
         coalesce(precedence.precedence, 1) as precedence,
@@ -59,7 +65,7 @@ ranked as (
         on
             sources.variable = precedence.variable
             and sources.source = precedence.source
-    where sources.value is not null and not sources.is_defective
+    where sources.value is not null and sources.is_usable
     qualify row_number() over (
         partition by sources.city_id, sources.year, sources.variable
         order by coalesce(precedence.precedence, 1), sources.source
@@ -73,8 +79,14 @@ readings as (
         city_id,
         year,
         variable,
-        max(raw_value) filter (where source = 'yearbook') as yearbook_raw_value,
-        max(raw_value) filter (where source = 'province') as province_raw_value,
+        {%- for source in ["yearbook", "province"] %}
+        max(raw_value) filter (where source = '{{ source }}') as {{ source }}_raw_value,
+        max(raw_unit) filter (where source = '{{ source }}') as {{ source }}_raw_unit,
+        max(printed_value) filter (where source = '{{ source }}') as {{ source }}_value,
+        {%- endfor %}
+        {%- for column in ["correction_action", "correction", "correction_evidence"] %}
+        string_agg({{ column }}, '; ' order by source desc) as {{ column }},
+        {%- endfor %}
         bool_or(is_defective) as is_defective,
     from sources
     group by city_id, year, variable
@@ -94,13 +106,21 @@ final as (
         ranked.raw_unit,
         case
             when ranked.value is null then 'missing'
+            when ranked.correction_action = 'replace' then 'corrected'
             when ranked.precedence = 1 then 'reported'
             else 'other_source'
         end as origin,
 
+        readings.correction_action,
+        readings.correction,
+        readings.correction_evidence,
+
         ---------- measures
-        readings.yearbook_raw_value,
-        readings.province_raw_value,
+        {%- for source in ["yearbook", "province"] %}
+        readings.{{ source }}_raw_value,
+        readings.{{ source }}_raw_unit,
+        readings.{{ source }}_value,
+        {%- endfor %}
         ranked.value,
 
         ---------- flags

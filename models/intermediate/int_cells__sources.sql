@@ -1,7 +1,8 @@
 -- Every source's reading of a cell: the yearbook for all cities, the province table for
 -- the four municipalities (city and province are one there). A growth rate of the
 -- yearbook is defective in a year in which it equals nominal growth in nearly every
--- city: what was printed then is not the real growth that the header promises.
+-- city: what was printed then is not the real growth that the header promises. Cells of
+-- fix_cells are replaced or dropped, if they are still what the correction expects.
 with yearbook as (
 
     select
@@ -102,23 +103,16 @@ province as (
 
 ),
 
-final as (
+readings as (
 
     select
-        ---------- keys
         yearbook.city_id,
         yearbook.year,
         yearbook.variable,
         'yearbook' as source,
-
-        ---------- labels
         yearbook.unit as raw_unit,
-
-        ---------- measures
         yearbook.raw_value,
-        yearbook.value,
-
-        ---------- flags
+        yearbook.value as printed_value,
         yearbook.variable = 'gdp_growth_pct'
         and yearbook.year in (select defective_years.year from defective_years)
             as is_defective,
@@ -133,9 +127,125 @@ final as (
         'province' as source,
         province.unit as raw_unit,
         province.raw_value,
-        province.value,
+        province.value as printed_value,
         false as is_defective,
     from province
+
+),
+
+corrections as (
+
+    select
+        city_id,
+        {{ to_whole_number("year") }} as year,
+        variable,
+        source,
+        action,
+        expected_raw_value,
+        {{ to_number("new_value") }} as new_value,
+        reason,
+        evidence,
+    from {{ ref("fix_cells") }}
+    where '{{ study_options().corrections }}' = 'applied'
+
+),
+
+checked as (
+
+    select
+        'city_id ' || corrections.city_id || ', year ' || corrections.year
+        || ', variable ' || corrections.variable || ', source ' || corrections.source
+        || case
+            when corrections.expected_raw_value is not distinct from readings.raw_value
+                then ': replace needs a new_value'
+            else ': expected ''' || corrections.expected_raw_value || ''', found '
+                || coalesce('''' || readings.raw_value || '''', 'no figure')
+        end as problem,
+    from corrections
+    left join readings
+        on
+            corrections.city_id = readings.city_id
+            and corrections.year = readings.year
+            and corrections.variable = readings.variable
+            and corrections.source = readings.source
+    where
+        corrections.expected_raw_value is distinct from readings.raw_value
+        or (corrections.action = 'replace' and corrections.new_value is null)
+
+),
+
+listed as (
+
+    select
+        problem,
+        row_number() over (order by problem) as problem_number,
+        count(*) over () as n_problems,
+    from checked
+
+),
+
+verdict as (
+
+    select
+        case
+            when count(*) = 0 then true
+            else error(
+                'Seed fix_cells: ' || any_value(n_problems)
+                || ' correction(s) that do not stand:' || chr(10)
+                || string_agg('  - ' || problem, chr(10) order by problem_number)
+                    filter (where problem_number <= 10)
+                || case when any_value(n_problems) > 10
+                    then chr(10) || '  ... and ' || (any_value(n_problems) - 10) || ' more'
+                    else ''
+                end
+                || chr(10) || 'Consequence: a figure that its publisher has mended would '
+                || 'be overwritten; nothing was published and the last published file '
+                || 'stands as it was.' || chr(10) || 'Remedy: look at the cell in its '
+                || 'source; delete the row of seeds/corrections/fix_cells.csv where the '
+                || 'figure is right now, or set expected_raw_value to what is printed '
+                || 'where the correction still holds.'
+            ) is null
+        end as stands,
+    from listed
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        readings.city_id,
+        readings.year,
+        readings.variable,
+        readings.source,
+
+        ---------- labels
+        readings.raw_unit,
+        corrections.action as correction_action,
+        corrections.reason as correction,
+        corrections.evidence as correction_evidence,
+
+        ---------- measures
+        readings.raw_value,
+        readings.printed_value,
+        case
+            when corrections.action = 'replace' then corrections.new_value
+            else readings.printed_value
+        end as value,
+
+        ---------- flags
+        readings.is_defective,
+        not readings.is_defective and corrections.action is distinct from 'drop'
+            as is_usable,
+    from readings
+    inner join verdict
+        on verdict.stands
+    left join corrections
+        on
+            readings.city_id = corrections.city_id
+            and readings.year = corrections.year
+            and readings.variable = corrections.variable
+            and readings.source = corrections.source
 
 )
 

@@ -18,8 +18,7 @@ cities as (
         city_id,
         region,
         is_municipality,
-        -- GB/T 2260 gives the seat of a province's government the code ..01.
-        city_id like '__0100' as is_provincial_capital,
+        is_provincial_capital,
     from {{ ref("stg_reference__cities") }}
 
 ),
@@ -87,7 +86,7 @@ dated as (
                 end
             {%- endfor %}
         end as cohort,
-        policy.approval_year,
+        policy.batch,
     from variants
     inner join changes
         on variants.variant = changes.variant
@@ -128,8 +127,7 @@ final as (
         dated.sydid,
         coalesce(dated.cohort, 0) as cohort,
         case when dated.cohort > 0 then dated.year - dated.cohort end as event_time,
-        case when coalesce(dated.cohort, 0) = 0 then dated.approval_year end
-            as later_cohort,
+        case when coalesce(dated.cohort, 0) = 0 then dated.batch end as later_batch,
 
         ---------- controls
         inputs.eco,

@@ -4,6 +4,7 @@ with variants as (
     select
         variant,
         study_sample,
+        excluded_cities,
         panel_first_year,
         last_year,
     from {{ ref("int_study_variants") }}
@@ -30,9 +31,22 @@ spine as (
         spine.year,
         cities.region,
         cities.is_in_nbs_70,
+        -- The groups of the option excluded_cities that the city belongs to.
+        list_filter(
+            [
+                case when cities.is_municipality then 'municipalities' end,
+                case when policy.batch = 4 then 'batch_4' end,
+                case when cities.is_provincial_capital then 'provincial_capitals' end,
+            ],
+            lambda name: name is not null
+        ) as city_groups,
     from {{ ref("int_city_years__spine") }} as spine
     inner join {{ ref("stg_reference__cities") }} as cities
         on spine.city_id = cities.city_id
+    inner join {{ ref("int_policy_exposures") }} as policy
+        on
+            spine.city_id = policy.city_id
+            and spine.year = policy.year
 
 ),
 
@@ -56,6 +70,9 @@ candidates as (
         spine.year,
         spine.region,
         spine.is_in_nbs_70,
+        list_intersect(
+            spine.city_groups, string_split(variants.excluded_cities, ', ')
+        ) as excluded_as,
         inputs.gdp_real_cny_10k,
         -- A not-a-number from Python is a missing value here.
         case when not isnan(capital.capital_real_cny_10k) then capital.capital_real_cny_10k end
@@ -114,8 +131,11 @@ final as (
         bool_or(is_investment_assumed) over (
             partition by variant, city_id order by year
         ) as is_capital_assumed,
-        case study_sample
-            when 'all_available' then has_output and has_capital and has_labour
+        array_to_string(excluded_as, ', ') as excluded_as,
+        case
+            when len(excluded_as) > 0 then false
+            when study_sample = 'all_available'
+                then has_output and has_capital and has_labour
             else
                 bool_and(has_output and has_capital and has_labour) over (
                     partition by variant, city_id

@@ -13,6 +13,7 @@ with final as (
         '{{ options[name] }}' as {{ name }},
         {%- endfor %}
         '{{ options.treated_batches | join(", ") }}' as treated_batches,
+        '{{ options.excluded_cities | join(", ") }}' as excluded_cities,
 
         ---------- measures
         {{ options.first_year }} as first_year,

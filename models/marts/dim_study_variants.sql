@@ -6,6 +6,8 @@ with final as (
 
         ---------- labels
         study_sample,
+        imputation,
+        corrections,
         gdp_vintage,
         real_gdp,
         investment_deflator,
@@ -24,8 +26,10 @@ with final as (
         log_base,
         credibility,
         influence,
+        att_by_region,
         standard_errors,
         treated_batches,
+        excluded_cities,
 
         ---------- measures
         variant_order,

@@ -95,7 +95,14 @@ final as (
         end as raw_value,
         raw_unit,
         yearbook_raw_value,
+        yearbook_raw_unit,
+        yearbook_value,
         province_raw_value,
+        province_raw_unit,
+        province_value,
+        correction_action,
+        correction,
+        correction_evidence,
         case
             when is_chained then growth_used_pct
             when is_assumed then investment_cny_10k

@@ -71,6 +71,7 @@ counted as (
 
     select
         city_id,
+        any_value(excluded_as) as excluded_as,
         count(*) filter (where is_in_sample) as n_years,
         count(*) filter (where is_complete) as n_complete_years,
     from city_years
@@ -94,6 +95,8 @@ final as (
             when counted.n_years > 0 then 'in, without ' || missing.missing_inputs
             when yearbook.city_id is null
                 then 'out: the yearbook table has no row of this city'
+            when counted.excluded_as != ''
+                then 'out: excluded_cities (' || counted.excluded_as || ')'
             when missing.missing_inputs is not null
                 then 'out: no ' || missing.missing_inputs
             when options.study_sample = 'nbs_70' and not cities.is_in_nbs_70

@@ -7,7 +7,8 @@
     "rpt_descriptives", "rpt_event_study", "rpt_frontier", "rpt_published_comparison",
     "rpt_regressions", "rpt_sample",
     "rpt_specifications", "rpt_specification_summary",
-    "dq_expectation_results",
+    "dq_expectation_results", "dq_findings", "dq_imputation_scores", "dq_imputed_shares",
+    "dq_rules",
 ] + ([
     "rpt_att", "rpt_bacon", "rpt_balance", "rpt_inference", "rpt_published_audit",
     "rpt_sensitivity",

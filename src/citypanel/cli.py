@@ -9,7 +9,7 @@ from importlib import import_module
 from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
-COMMANDS = ("report", "specifications", "influence")
+COMMANDS = ("report", "specifications", "influence", "doctor")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,11 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
         import_module(f"citypanel.commands.{name}").register(commands)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        # A command that has nothing to say of its success returns None.
+        return options.run(options) or 0
     except CityPanelError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

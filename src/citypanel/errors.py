@@ -43,6 +43,14 @@ class PublicationError(CityPanelError):
     """The warehouse file could not be published; the last one still stands."""
 
 
+class SeedError(CityPanelError):
+    """The file of a seed is not what its declaration says."""
+
+
+class WarehouseError(CityPanelError):
+    """Files, disk or another process stand in the way of a build."""
+
+
 class ClusterError(CityPanelError):
     """Processes or machines that should compute cannot be reached, or have died."""
 

@@ -7,12 +7,16 @@ second call to Great Expectations, or to linearmodels, does not pay for it again
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from threading import Lock
+from threading import Lock, Thread
+from time import sleep
 from typing import Any
 
 # An idle worker ends after this long.
 IDLE_SECONDS = 60
+# A worker whose parent was killed ends after this long.
+ORPHAN_SECONDS = 1.0
 
 # One core a worker: threads of a linear algebra library would fight over the cores, and
 # sums would depend on how many there are.
@@ -62,5 +66,26 @@ def _executor(function: str):
     part = ".".join(function.split(".")[:2])
     with _lock:
         if part not in _pools:
-            _pools[part] = ProcessPoolExecutor(1, timeout=IDLE_SECONDS, env=ENVIRONMENT)
+            _pools[part] = ProcessPoolExecutor(
+                1,
+                timeout=IDLE_SECONDS,
+                initializer=end_with_parent,
+                initargs=(os.getpid(),),
+                env=ENVIRONMENT,
+            )
         return _pools[part]
+
+
+def end_with_parent(parent: int) -> None:
+    """Make this worker end when the process that started it has ended, even killed.
+
+    A worker that is sending its result, or is being sent a call, otherwise waits for
+    ever: it holds the other end of the pipe itself.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            sleep(ORPHAN_SECONDS)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

@@ -44,6 +44,7 @@ def small_sources():
     cities["city_en"] = [f"City {k}" for k in range(len(cities))]
     cities["region"] = np.where(cities["province_id"] == "110000", "central", "eastern")
     cities["is_municipality"] = cities["city_id"] == "110010"
+    cities["is_provincial_capital"] = cities["is_municipality"]
     cities["is_in_nbs_70"] = True
     series = []
     for province in cities["province_id"].unique():
@@ -98,7 +99,7 @@ def small_sources():
         value=10000 * own["value"],
     )
     cells = pd.concat([cells, own[cells.columns]], ignore_index=True)
-    cells["is_defective"] = False
+    cells["is_usable"] = True
     zones = pd.DataFrame(
         {
             "city_id": cities["city_id"].iloc[[0, 2, 5, 6, 9]].to_numpy(),

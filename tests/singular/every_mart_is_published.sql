@@ -12,4 +12,9 @@ select
 from (
     select unnest([{% for mart in marts %}'{{ mart }}'{{ ", " if not loop.last }}{% endfor %}]) as mart
 )
-where mart not in (select table_name from {{ ref("run_contents") }} where n_rows > 0)
+where mart not in (
+    select table_name
+    from {{ ref("run_contents") }}
+    -- Figures without a finding are good news.
+    where n_rows > 0 or table_name = 'dq_findings'
+)

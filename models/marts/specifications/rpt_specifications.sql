@@ -13,6 +13,7 @@ with final as (
         estimand,
         real_gdp,
         gdp_vintage,
+        imputation,
         investment_deflator,
         initial_capital,
         initial_growth,

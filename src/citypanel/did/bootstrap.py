@@ -71,7 +71,8 @@ def wild_cluster_bootstrap(
     DataFrame
         One row, aggregation ``wild_cluster_bootstrap``: estimate, its ``xtreg``
         standard error and t, and the bootstrap's p_value, conf_low and conf_high
-        (infinite where no null on that side is rejected). With few treated clusters
+        (infinite where no null on that side is rejected). A p_value of 0 is one below
+        1 / draws, which the note says. With few treated clusters
         the restricted bootstrap rejects too rarely (MacKinnon and Webb 2017).
 
     Raises
@@ -108,6 +109,7 @@ def wild_cluster_bootstrap(
     multipliers, kind = draw_weights(parts.data.n_clusters, weights, draws, seed)
     law = WildLaw(parts, multipliers)
     statistic = (parts.estimate - null) / parts.std_error()
+    p_value, n_draws = law.p_value(null), multipliers.shape[1]
     low, high = np.nan, np.nan
     if confidence_interval:
         low, high = law.interval(1.0 - level)
@@ -119,12 +121,15 @@ def wild_cluster_bootstrap(
         "estimate": parts.estimate,
         "std_error": parts.std_error(),
         "statistic": statistic,
-        "p_value": law.p_value(null),
+        "p_value": p_value,
         "conf_low": low,
         "conf_high": high,
         "n_treated_units": int((cohort > 0).sum()),
         "single_unit": rests_on_single_units(sizes, sizes),
-        "note": join_notes(f"{kind} weights, {multipliers.shape[1]} draws"),
+        "note": join_notes(
+            f"{kind} weights, {n_draws} draws",
+            None if p_value else f"none as large: p is below 1/{n_draws}",
+        ),
     }
     frame = tidy(
         [row],

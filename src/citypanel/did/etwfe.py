@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras, tidy
+from citypanel.did.frames import (
+    staggered_frame,
+)
 from citypanel.did.linear import independent_columns
 from citypanel.did.panels import (
     choose,
@@ -155,19 +157,14 @@ def etwfe(
                 df=data.n_clusters - 1.0,
             )
         )
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        dynamic,
         estimator="etwfe",
+        outcome=outcome,
+        standard_errors=errors.name,
+        n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=errors.n_clusters,
-        standard_errors=errors.name,
-        attrs={
-            "covariance": Extras({**dynamic, "reference": -1}),
-            "dropped": Extras({"rows": data.dropped}),
-        },
     )

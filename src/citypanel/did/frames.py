@@ -176,6 +176,48 @@ def tidy(
     return frame
 
 
+def staggered_frame(
+    data: Any,
+    rows: Iterable[Mapping[str, Any]],
+    dynamic: Mapping[str, Any],
+    *,
+    outcome: str,
+    reference: int = -1,
+    attrs: Mapping[str, Any] | None = None,
+    **common: Any,
+) -> pd.DataFrame:
+    """The tidy frame of an estimator for staggered adoption.
+
+    Parameters
+    ----------
+    data : Panel
+        What was estimated from; gives n_obs, n_units and the dropped rows.
+    rows : iterable of mapping
+        As for `tidy`.
+    dynamic : mapping
+        Covariance of the event times: event_times, estimates, matrix, single. With
+        `reference` it goes to ``attrs["covariance"]``.
+    outcome : str
+    reference : int
+        Reference event time.
+    attrs : mapping, optional
+        Further attributes.
+    **common
+        As for `tidy`.
+    """
+    return tidy(
+        rows,
+        extra_columns=("outcome",),
+        outcome=outcome,
+        attrs={
+            **(attrs or {}),
+            "covariance": Extras({**dynamic, "reference": reference}),
+            "dropped": Extras({"rows": data.dropped}),
+        },
+        **{"n_obs": data.n_obs, "n_units": data.n_units, **common},
+    )
+
+
 def _complete(columns: dict[str, Any], level: float) -> None:
     """Fill statistic, interval and p-value where a standard error stands."""
     estimate, error = columns["estimate"], columns["std_error"]

@@ -12,7 +12,10 @@ from citypanel.did.first_stage import (
     mean_weights,
     prepare_first_stage,
 )
-from citypanel.did.frames import Extras, rests_on_single_units, tidy
+from citypanel.did.frames import (
+    rests_on_single_units,
+    staggered_frame,
+)
 from citypanel.did.linear import cluster_sums
 from citypanel.did.regressions import (
     Cell,
@@ -104,26 +107,16 @@ def imputation(
     at = dynamic[0] if dynamic else len(rows)
     rows[at:at] = more
     rows.append(test)
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        dynamic_covariance(cells, estimates, matrix, sizes),
         estimator="imputation",
+        outcome=outcome,
+        standard_errors="conservative",
+        n_clusters=data.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=data.n_clusters,
-        standard_errors="conservative",
-        attrs={
-            "covariance": Extras(
-                {
-                    **dynamic_covariance(cells, estimates, matrix, sizes),
-                    "reference": -1,
-                }
-            ),
-            "dropped": Extras({"rows": data.dropped}),
-        },
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import EstimationError, OptionError, PanelError, describe
-from citypanel.panel import require_columns
+from citypanel.panel import require_columns, require_unique_key
 
 NEVER = 0
 
@@ -184,16 +184,7 @@ def prepare(
             )
         )
     frame = frame.sort_values([unit, period], kind="stable").reset_index(drop=True)
-    repeated = frame.duplicated([unit, period], keep="first")
-    if repeated.any():
-        raise PanelError(
-            describe(
-                f"Repeated {unit} and {period}",
-                _places(frame[repeated], unit, period),
-                consequence="a city-year would count twice",
-                remedy="keep one row per unit and period",
-            )
-        )
+    require_unique_key(frame, [unit, period])
     lost: list[pd.DataFrame] = []
     values = frame[[outcome, *controls, *([treatment] if treatment else [])]]
     finite = np.isfinite(values.to_numpy(float, na_value=np.nan)).all(axis=1)

@@ -11,10 +11,9 @@ from citypanel.did.frames import (
     NOTE_REFERENCE,
     OVERALL,
     WITHOUT_SINGLE,
-    Extras,
     join_notes,
     rests_on_single_units,
-    tidy,
+    staggered_frame,
 )
 from citypanel.did.panels import choose, prepare, require_treated_and_control
 from citypanel.did.regressions import absorbed_fit, fit_covariance
@@ -202,29 +201,23 @@ def stacked(
         rows.append(row)
     leads = np.flatnonzero(kept < -1)
     rows.append(wald_row(b[leads], v[np.ix_(leads, leads)], df=df))
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        {
+            "event_times": kept,
+            "estimates": b,
+            "matrix": v,
+            "single": np.full(len(kept), rests_on_single_units(used, sizes)),
+        },
         estimator="stacked",
+        outcome=outcome,
+        standard_errors=errors.name,
+        n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
         n_obs=len(stack),
         n_units=stack["unit"].nunique(),
-        n_clusters=errors.n_clusters,
-        standard_errors=errors.name,
-        attrs={
-            "covariance": Extras(
-                {
-                    "event_times": kept,
-                    "estimates": b,
-                    "matrix": v,
-                    "reference": -1,
-                    "single": np.full(len(kept), rests_on_single_units(used, sizes)),
-                }
-            ),
-            "dropped": Extras({"rows": data.dropped}),
-        },
     )
 
 

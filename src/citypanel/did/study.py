@@ -64,7 +64,7 @@ def samples(
     panel: pd.DataFrame,
     *,
     municipality: str | None = "is_municipality",
-    later_cohort: str | None = "later_cohort",
+    later_batch: str | None = "later_batch",
     capital: str | None = "is_provincial_capital",
     region: str | None = "region",
 ) -> dict[str, pd.DataFrame]:
@@ -75,9 +75,8 @@ def samples(
     panel : DataFrame
     municipality, capital : str or None
         0/1 columns; a column that the panel does not have is skipped.
-    later_cohort : str or None
-        Year in which a control city was approved after the study's end, 0 or null =
-        not. Cities approved in December 2019 (batch 4) have 2019 or 2020 there.
+    later_batch : str or None
+        Batch of a control city that got its zone later or does not count as treated.
     region : str or None
 
     Returns
@@ -93,9 +92,10 @@ def samples(
     ):
         if column in panel.columns:
             out[name] = panel[~panel[column].fillna(0).astype(bool)]
-    if later_cohort in panel.columns:
-        later = pd.to_numeric(panel[later_cohort], errors="coerce").fillna(0)
-        out["without_batch_4"] = panel[~later.isin([2019, 2020])]
+    if later_batch in panel.columns:
+        # A comparison with a missing Int64 would be missing, and drop the row.
+        later = pd.to_numeric(panel[later_batch]).fillna(0)
+        out["without_batch_4"] = panel[later != 4]
     if region in panel.columns:
         for name in sorted(panel[region].dropna().unique()):
             out[str(name)] = panel[panel[region] == name]
@@ -549,6 +549,7 @@ def regional_table(
         period=period,
         controls=list(controls),
         standard_errors=standard_errors,
+        engine=ENGINE,
     )
     parts = []
     for outcome in outcomes:
@@ -620,7 +621,7 @@ def sensitivity_table(
     covariates : sequence of str
         Of the propensity score; none leaves that check out.
     region : str or None
-        For region-by-year effects beside the headline.
+        For region-by-year effects and the effects by region.
     sample : mapping of name to DataFrame, optional
         Exclusions (see `samples`), the whole panel among them.
     bound : float
@@ -630,12 +631,12 @@ def sensitivity_table(
     Returns
     -------
     DataFrame
-        Tidy rows with outcome, sample and check: headline, region_by_year,
-        with_controls, exclusion, honest (relative magnitudes and smoothness, for the
-        two-way and the group-time event study), pretrend_power, fake_date,
-        leave_one_batch_out, leave_one_city_out, propensity_score; and the columns
-        each check adds. Rows of an estimate carry its minimum detectable effect and
-        equivalence test.
+        Tidy rows with outcome, sample and check: headline, region_by_year, by_region
+        (see `regional_table`), with_controls, exclusion, honest (relative magnitudes
+        and smoothness, for the two-way and the group-time event study),
+        pretrend_power, fake_date, leave_one_batch_out, leave_one_city_out,
+        propensity_score; and the columns each check adds. Rows of an estimate carry
+        its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
     base = dict(treatment=treatment, unit=unit, period=period)
@@ -646,7 +647,9 @@ def sensitivity_table(
             table = function()
         except CityPanelError as error:
             table = _reason("none", check, outcome, error, "not computed")
-        parts.append(table.assign(check=check, sample=label, outcome=outcome))
+        if "sample" not in table:
+            table = table.assign(sample=label)
+        parts.append(table.assign(check=check, outcome=outcome))
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
         fit = twfe(frame, engine=ENGINE, **options)
@@ -669,6 +672,15 @@ def sensitivity_table(
                 "all",
                 outcome,
                 lambda o=options: overall(panel, period_effects_by=region, **o),
+            )
+            add(
+                "by_region",
+                "all",
+                outcome,
+                lambda o=outcome: power_table(
+                    regional_table(panel, outcomes=[o], region=region, **base),
+                    bound=bound,
+                ),
             )
         for label, frame in (sample or {}).items():
             if label != "all":

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras, tidy
+from citypanel.did.frames import (
+    staggered_frame,
+)
 from citypanel.did.panels import prepare, require_treated_and_control
 from citypanel.did.regressions import (
     Cell,
@@ -145,19 +147,15 @@ def sun_abraham(
         )
     )
     rows += coefficient_rows(data.control_names, m, fit, errors)
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        dynamic,
         estimator="sun_abraham",
+        outcome=outcome,
+        standard_errors=errors.name,
+        n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=errors.n_clusters,
-        standard_errors=errors.name,
-        attrs={
-            "covariance": Extras({**dynamic, "reference": reference}),
-            "dropped": Extras({"rows": data.dropped}),
-        },
+        reference=reference,
     )

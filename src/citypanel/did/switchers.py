@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras, tidy
+from citypanel.did.frames import (
+    staggered_frame,
+)
 from citypanel.did.group_time import unit_clusters
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import prepare, require_treated_and_control
@@ -128,26 +130,16 @@ def switchers(
     estimates = np.array(estimates)
     rows = mean_rows(cells, estimates, matrix, df=np.inf, sizes=sizes)
     rows.append(_placebo_test(cells, estimates, matrix, sizes))
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        dynamic_covariance(cells, estimates, matrix, sizes),
         estimator="switchers",
+        outcome=outcome,
+        standard_errors="cohort-demeaned",
+        n_clusters=int(clusters.max()) + 1,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=int(clusters.max()) + 1,
-        standard_errors="cohort-demeaned",
-        attrs={
-            "covariance": Extras(
-                {
-                    **dynamic_covariance(cells, estimates, matrix, sizes),
-                    "reference": -1,
-                }
-            ),
-            "dropped": Extras({"rows": data.dropped}),
-        },
     )
 
 

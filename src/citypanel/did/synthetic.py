@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras, join_notes, tidy
+from citypanel.did.frames import Extras, join_notes, staggered_frame
 from citypanel.did.panels import (
     Panel,
     choose,
@@ -171,27 +171,17 @@ def synthetic_did(
         }
         for f in fits
     }
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        dynamic_covariance(cells, estimates, matrix, sizes),
         estimator="synthetic_did",
+        outcome=outcome,
+        standard_errors=variance,
+        n_clusters=data.n_units,
         level=level,
         single_unit_std_error=single_unit_std_error and variance == "placebo",
-        extra_columns=("outcome",),
-        outcome=outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=data.n_units,
-        standard_errors=variance,
-        attrs={
-            "weights": Extras(weights),
-            "covariance": Extras(
-                {
-                    **dynamic_covariance(cells, estimates, matrix, sizes),
-                    "reference": -1,
-                }
-            ),
-            "dropped": Extras({"rows": data.dropped}),
-        },
+        attrs={"weights": Extras(weights)},
     )
 
 

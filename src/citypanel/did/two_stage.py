@@ -11,9 +11,8 @@ from citypanel.did.first_stage import FirstStage, mean_weights, prepare_first_st
 from citypanel.did.frames import (
     OVERALL,
     WITHOUT_SINGLE,
-    Extras,
     rests_on_single_units,
-    tidy,
+    staggered_frame,
 )
 from citypanel.did.linear import cluster_sums
 from citypanel.did.twfe import wald_row
@@ -100,29 +99,22 @@ def two_stage(
         if row["event_time"] < reference and not row["single_unit"]
     ]
     rows.append(wald_row(estimates[leads], matrix[np.ix_(leads, leads)], df=df))
-    return tidy(
+    return staggered_frame(
+        data,
         rows,
+        {
+            "event_times": np.array(times),
+            "estimates": estimates,
+            "matrix": matrix,
+            "single": np.array([row["single_unit"] for row in dynamic]),
+        },
         estimator="two_stage",
+        outcome=outcome,
+        standard_errors="two-stage",
+        n_clusters=data.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=data.n_clusters,
-        standard_errors="two-stage",
-        attrs={
-            "covariance": Extras(
-                {
-                    "event_times": np.array(times),
-                    "estimates": estimates,
-                    "matrix": matrix,
-                    "reference": reference,
-                    "single": np.array([row["single_unit"] for row in dynamic]),
-                }
-            ),
-            "dropped": Extras({"rows": data.dropped}),
-        },
+        reference=reference,
     )
 
 

@@ -3,12 +3,18 @@
 Convention: every index is above 1 when productivity rises, in both orientations.
 """
 
-from .bootstrap import bootstrap_malmquist
-from .details import Frontier, Programmes, frontier, programmes, super_efficiency
-from .directional import directional_distance, malmquist_luenberger
-from .distances import distance
-from .malmquist import malmquist
-from .summaries import summarise
+from citypanel.frontier.bootstrap import bootstrap_malmquist
+from citypanel.frontier.details import (
+    Frontier,
+    Programmes,
+    frontier,
+    programmes,
+    super_efficiency,
+)
+from citypanel.frontier.directional import directional_distance, malmquist_luenberger
+from citypanel.frontier.distances import distance
+from citypanel.frontier.malmquist import malmquist
+from citypanel.frontier.summaries import summarise
 
 __all__ = [
     "Frontier",

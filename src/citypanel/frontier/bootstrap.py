@@ -24,13 +24,13 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from ..errors import FrontierError, OptionError, describe
-from .engine import SOLVERS
-from .evaluation import Evaluator, radial_efficiencies
-from .malmquist import Changes, changes_frame, find_changes
-from .panel import Panel, prepare
-from .references import make_reference
-from .technology import (
+from citypanel.errors import FrontierError, OptionError, describe
+from citypanel.frontier.engine import SOLVERS
+from citypanel.frontier.evaluation import Evaluator, radial_efficiencies
+from citypanel.frontier.malmquist import Changes, changes_frame, find_changes
+from citypanel.frontier.panel import Panel, prepare
+from citypanel.frontier.references import make_reference
+from citypanel.frontier.technology import (
     ORIENTATIONS,
     RETURNS_TO_SCALE,
     build_technology,

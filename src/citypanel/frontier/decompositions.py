@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .evaluation import Evaluator, reason_texts
-from .references import Reference
+from citypanel.frontier.evaluation import Evaluator, reason_texts
+from citypanel.frontier.references import Reference
 
 DECOMPOSITIONS = ("fgnz", "ray-desli", "grifell-lovell", "bias")
 FORMS = ("geometric", "base")

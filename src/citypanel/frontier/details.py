@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
 
-from ..errors import FrontierError, OptionError, describe
-from .engine import FINE, SOLVERS
-from .evaluation import Evaluator, reason_texts
-from .hull import find_facets
-from .linear import solve_linear
-from .panel import Panel, prepare
-from .references import make_reference
-from .simplex import OPTIMAL, can_start, solve_bases
-from .technology import (
+from citypanel.errors import FrontierError, OptionError, describe
+from citypanel.frontier.engine import FINE, SOLVERS
+from citypanel.frontier.evaluation import Evaluator, reason_texts
+from citypanel.frontier.hull import find_facets
+from citypanel.frontier.linear import solve_linear
+from citypanel.frontier.panel import Panel, prepare
+from citypanel.frontier.references import make_reference
+from citypanel.frontier.simplex import OPTIMAL, can_start, solve_bases
+from citypanel.frontier.technology import (
     ORIENTATIONS,
     RETURNS_TO_SCALE,
     Technology,

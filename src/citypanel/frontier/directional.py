@@ -17,14 +17,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, describe
-from .distances import distance_frame
-from .engine import FINE, OUTSIDE, SOLVERS, solve
-from .evaluation import Evaluator
-from .malmquist import BASES, changes_frame
-from .panel import Panel, prepare
-from .references import make_reference
-from .technology import RETURNS_TO_SCALE, Technology, build_technology, check_option
+from citypanel.errors import OptionError, describe
+from citypanel.frontier.distances import distance_frame
+from citypanel.frontier.engine import FINE, OUTSIDE, SOLVERS, solve
+from citypanel.frontier.evaluation import Evaluator
+from citypanel.frontier.malmquist import BASES, changes_frame
+from citypanel.frontier.panel import Panel, prepare
+from citypanel.frontier.references import Reference, make_reference
+from citypanel.frontier.technology import (
+    RETURNS_TO_SCALE,
+    Technology,
+    build_technology,
+    check_option,
+)
 
 BADS_DISPOSALS = ("weak", "strong")
 DIRECTIONS = ("observed", "mean", "unit", "zero")
@@ -157,10 +162,12 @@ def _evaluator(
     bads_disposal: str,
     directions: tuple,
     reference: str,
+    window: int | None,
+    reference_units: Iterable[object] | None,
     solver: str,
     betas: bool,
-) -> DirectionalEvaluator:
-    """Checked options and data of both public functions."""
+) -> tuple[DirectionalEvaluator, Reference]:
+    """Checked options and data of both public functions, and whose frontier."""
     check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("bads_disposal", bads_disposal, BADS_DISPOSALS)
     check_option("reference", reference, REFERENCES)
@@ -168,7 +175,7 @@ def _evaluator(
     data = prepare(
         panel, unit=unit, period=period, outputs=outputs, inputs=inputs, bads=bads
     )
-    return DirectionalEvaluator(
+    evaluator = DirectionalEvaluator(
         data,
         "output",
         solver,
@@ -176,6 +183,10 @@ def _evaluator(
         bads_disposal=bads_disposal,
         betas=betas,
     )
+    scheme = make_reference(
+        data, reference=reference, window=window, reference_units=reference_units
+    )
+    return evaluator, scheme
 
 
 def directional_distance(
@@ -234,7 +245,7 @@ def directional_distance(
     ----------
     Chung, Färe and Grosskopf (1997), Journal of Environmental Management 51.
     """
-    evaluator = _evaluator(
+    evaluator, scheme = _evaluator(
         panel,
         unit=unit,
         period=period,
@@ -245,14 +256,10 @@ def directional_distance(
         bads_disposal=bads_disposal,
         directions=(input_direction, output_direction, bad_direction),
         reference=reference,
-        solver=solver,
-        betas=True,
-    )
-    scheme = make_reference(
-        evaluator.panel,
-        reference=reference,
         window=window,
         reference_units=reference_units,
+        solver=solver,
+        betas=True,
     )
     return distance_frame(
         evaluator, scheme, lags, returns_to_scale, measure="as it is", group=None
@@ -315,7 +322,7 @@ def malmquist_luenberger(
     Chung, Färe and Grosskopf (1997), Journal of Environmental Management 51.
     """
     check_option("base", base, BASES)
-    evaluator = _evaluator(
+    evaluator, scheme = _evaluator(
         panel,
         unit=unit,
         period=period,
@@ -326,14 +333,10 @@ def malmquist_luenberger(
         bads_disposal=bads_disposal,
         directions=(input_direction, output_direction, bad_direction),
         reference=reference,
-        solver=solver,
-        betas=False,
-    )
-    scheme = make_reference(
-        evaluator.panel,
-        reference=reference,
         window=window,
         reference_units=reference_units,
+        solver=solver,
+        betas=False,
     )
     return changes_frame(
         evaluator,

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, describe
-from .engine import SOLVERS
-from .evaluation import Evaluator, join_texts, reason_texts
-from .metafrontier import groups_of
-from .panel import prepare
-from .references import Reference, make_reference
-from .robust import FRONTIERS, PartialEvaluator, check_order
-from .technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
+from citypanel.errors import OptionError, describe
+from citypanel.frontier.engine import SOLVERS
+from citypanel.frontier.evaluation import Evaluator, join_texts, reason_texts
+from citypanel.frontier.metafrontier import groups_of
+from citypanel.frontier.panel import prepare
+from citypanel.frontier.references import Reference, make_reference
+from citypanel.frontier.robust import FRONTIERS, PartialEvaluator, check_order
+from citypanel.frontier.technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
 
 MEASURES = ("shephard", "farrell")
 

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .exact import solve_exactly
-from .frame import spanning_technology
-from .hull import BLOCK, Facets, find_facets
-from .linear import solve_linear
-from .simplex import INFEASIBLE, OPTIMAL, can_start, solve_bases, starting_bases
-from .technology import Technology
+from citypanel.frontier.exact import solve_exactly
+from citypanel.frontier.frame import spanning_technology
+from citypanel.frontier.hull import BLOCK, Facets, find_facets
+from citypanel.frontier.linear import solve_linear
+from citypanel.frontier.simplex import (
+    INFEASIBLE,
+    OPTIMAL,
+    can_start,
+    solve_bases,
+    starting_bases,
+)
+from citypanel.frontier.technology import Technology
 
 SOLVERS = ("auto", "hull", "simplex", "lp")
 

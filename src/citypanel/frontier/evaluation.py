@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .engine import FINE, OUTSIDE, UNBOUNDED, Solution, solve
-from .panel import Panel
-from .technology import (
+from citypanel.frontier.engine import FINE, OUTSIDE, UNBOUNDED, Solution, solve
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.technology import (
     Technology,
     build_technology,
     input_programmes,

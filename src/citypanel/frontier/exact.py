@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from .technology import Technology
+from citypanel.frontier.technology import Technology
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
 

@@ -12,9 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from .hull import cutting_plane
-from .simplex import OPTIMAL, solve_bases
-from .technology import Technology, input_programmes, output_programmes
+from citypanel.frontier.hull import cutting_plane
+from citypanel.frontier.simplex import OPTIMAL, solve_bases
+from citypanel.frontier.technology import (
+    Technology,
+    input_programmes,
+    output_programmes,
+)
 
 #: Reference units from which on the search pays.
 WORTHWHILE = 150

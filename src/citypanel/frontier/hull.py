@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
-from .technology import Technology, clean_prices
+from citypanel.frontier.technology import Technology, clean_prices
 
 #: Reference units above which the hull grows from a sample of them.
 SAMPLE_ABOVE = 600

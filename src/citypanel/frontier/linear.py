@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from .technology import Technology
+from citypanel.frontier.technology import Technology
 
 
 @dataclass(frozen=True)

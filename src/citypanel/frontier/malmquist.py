@@ -21,15 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, PanelError, describe
-from .decompositions import DECOMPOSITIONS, FORMS, decompose
-from .engine import SOLVERS
-from .evaluation import Evaluator, join_texts
-from .metafrontier import group_columns
-from .panel import Panel, plain, prepare
-from .references import Reference, make_reference
-from .robust import FRONTIERS, PartialEvaluator, check_order
-from .technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
+from citypanel.errors import OptionError, PanelError, describe
+from citypanel.frontier.decompositions import DECOMPOSITIONS, FORMS, decompose
+from citypanel.frontier.engine import SOLVERS
+from citypanel.frontier.evaluation import Evaluator, join_texts
+from citypanel.frontier.metafrontier import group_columns
+from citypanel.frontier.panel import Panel, plain, prepare
+from citypanel.frontier.references import Reference, make_reference
+from citypanel.frontier.robust import FRONTIERS, PartialEvaluator, check_order
+from citypanel.frontier.technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
 
 BASES = ("adjacent", "first")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..errors import PanelError, describe
-from .decompositions import decompose
-from .evaluation import Evaluator
-from .panel import Panel
-from .references import Reference
+from citypanel.errors import PanelError, describe
+from citypanel.frontier.decompositions import decompose
+from citypanel.frontier.evaluation import Evaluator
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.references import Reference
 
 
 def groups_of(panel: Panel, group: str) -> tuple[np.ndarray, np.ndarray]:

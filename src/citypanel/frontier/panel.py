@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..errors import FrontierWarning, OptionError, PanelError, describe
-from ..panel import require_columns
-from .technology import power_of_two_scales
+from citypanel.errors import FrontierWarning, OptionError, PanelError, describe
+from citypanel.frontier.technology import power_of_two_scales
+from citypanel.panel import require_columns, require_unique_key
 
 
 @dataclass(frozen=True)
@@ -188,20 +188,8 @@ def _sorted_keys(panel: pd.DataFrame, unit: str, period: str):
     code = unit_of * len(periods) + period_of
     order = np.argsort(code, kind="stable")
     code = code[order]
-    repeated = np.unique(code[1:][code[1:] == code[:-1]])
-    if len(repeated):
-        raise PanelError(
-            describe(
-                f"a key ({unit}, {period}) stands more than once",
-                [
-                    _place(unit, units[u], period, periods[t])
-                    for u, t in zip(*np.divmod(repeated, len(periods)), strict=True)
-                ],
-                consequence="the unit would be counted twice in the frontier and its "
-                "index would be ambiguous",
-                remedy="keep one row for each unit and period",
-            )
-        )
+    if (code[1:] == code[:-1]).any():
+        require_unique_key(panel, [unit, period])
     return order, unit_of[order], units, period_of[order], periods
 
 

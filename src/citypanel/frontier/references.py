@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import OptionError, describe
-from .panel import Panel
-from .technology import check_option
+from citypanel.errors import OptionError, describe
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.technology import check_option
 
 REFERENCES = (
     "contemporaneous",

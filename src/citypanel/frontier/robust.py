@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import OptionError, describe
-from .engine import FINE, OUTSIDE
-from .evaluation import NO_OUTPUT, Evaluator
+from citypanel.errors import OptionError, describe
+from citypanel.frontier.engine import FINE, OUTSIDE
+from citypanel.frontier.evaluation import NO_OUTPUT, Evaluator
 
 FRONTIERS = ("dea", "order-m", "order-alpha")
 DEFAULT_ORDER = {"order-m": 25, "order-alpha": 0.95}

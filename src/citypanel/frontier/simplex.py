@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .technology import Technology, clean_prices
+from citypanel.frontier.technology import Technology, clean_prices
 
 #: An intensity is negative, or a pivot different from zero, beyond this share of the
 #: terms it is made of.

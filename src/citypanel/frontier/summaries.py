@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..errors import OptionError, PanelError, describe
+from citypanel.errors import OptionError, PanelError, describe
 
 #: Columns whose mean is geometric when nothing else is said.
 INDICES = (

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..errors import OptionError, describe
+from citypanel.errors import OptionError, describe
 
 RETURNS_TO_SCALE = ("crs", "vrs", "nirs", "ndrs")
 ORIENTATIONS = ("output", "input")

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from citypanel.errors import PublicationError
@@ -17,6 +16,7 @@ from citypanel.quality.expectations import (
     expectation_suite,
     load_suites,
 )
+from citypanel.warehouse.preflight import open_published
 
 
 def read_panels(
@@ -35,7 +35,7 @@ def read_panels(
             "Consequence: there is nothing to report on.\n"
             "Remedy: run make build first."
         )
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
+    with open_published(warehouse) as connection:
         return {
             name: connection.sql(f"select * from {suite['meta']['table']}").df()
             for name, suite in suites.items()

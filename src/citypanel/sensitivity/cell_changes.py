@@ -3,7 +3,10 @@
 A figure of the yearbook belongs to one city, a figure of a province's series to the
 cities of that province. Every step from the figures to output, capital and labour
 treats cities one by one, so each experiment is a city (or a province with its cities)
-of its own: a batch of experiments passes the study's steps once, side by side.
+of its own: a batch of experiments passes the study's steps once, side by side. Under
+imputation = growth_chaining a gap takes the cities' common growth, so a figure of one
+city reaches others: there each experiment is a study of its own, and takes a hundred
+times as long.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from citypanel.capital import initial_growth
+from citypanel.errors import CapitalError
 from citypanel.sensitivity.changed_plans import Change
-from citypanel.sensitivity.headline import Headline
+from citypanel.sensitivity.headline import Headline, plans_in_window
 from citypanel.sensitivity.pipeline import Options, Study
 from citypanel.study.capital import GROWTH_FIRST, GROWTH_LAST
 
@@ -147,6 +151,8 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
     list of Experiment
         In the order of the rows.
     """
+    if headline.options.imputation == "growth_chaining":
+        return [_alone(headline, row) for row in cells.itertuples()]
     clones = _Clones(headline, cells)
     if clones.sample is None:
         return [_stopped() for _ in clones.members]
@@ -164,6 +170,23 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
         change = Change(rows, outputs[places], inputs[places])
         found.append(_moved(headline, change))
     return found
+
+
+def _alone(headline: Headline, row) -> Experiment:
+    """One changed figure by a study of its own."""
+    study = headline.study
+    new = None if np.isnan(row.new_value) else row.new_value
+    if row.scope == "yearbook":
+        key = (row.unit, row.year, row.variable, "yearbook")
+        changed = study.with_cell(*key, new)
+    else:
+        changed = study.with_province_value(row.unit, row.year, row.variable, new)
+    try:
+        plans = plans_in_window(headline, changed)
+    except CapitalError:
+        return _stopped()
+    everyone = np.arange(len(plans.cities))
+    return _moved(headline, Change(everyone, plans.outputs, plans.inputs))
 
 
 def _stopped() -> Experiment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from math import prod
 
@@ -33,21 +33,32 @@ class Value:
 
 @dataclass(frozen=True)
 class Choice:
-    """An option of the study, its label and its values."""
+    """An option of the study, its label, its values, and what would settle it."""
 
     name: str
     label: str
     values: tuple[Value, ...]
     left_out: Mapping[str, str]
+    settled_by: str = ""
+
+    @cached_property
+    def by_value(self) -> dict[object, Value]:
+        """The declared values by what they stand for."""
+        return {v.value: v for v in self.values}
 
     def value(self, value: object) -> Value | None:
         """The declared value, if it is one."""
-        return next((v for v in self.values if v.value == value), None)
+        return self.by_value.get(value)
+
+    @cached_property
+    def is_decided(self) -> bool:
+        """Whether the paper's text says anything about it."""
+        return any(v.paper or v.mark == "paper" for v in self.values)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A combination that is no specification, and why."""
+    """A combination of values, and what is wrong with it."""
 
     when: Mapping[str, tuple]
     reason: str
@@ -65,6 +76,9 @@ class Choices:
     ----------
     choices : tuple of Choice
     rules : tuple of Rule
+        Combinations that are no specifications.
+    doubts : tuple of Rule
+        Combinations that are dubious though their values are not.
     not_varied : mapping of option to reason
     limit : int
         Specifications one run may have.
@@ -72,6 +86,7 @@ class Choices:
 
     choices: tuple[Choice, ...]
     rules: tuple[Rule, ...]
+    doubts: tuple[Rule, ...]
     not_varied: Mapping[str, str]
     limit: int
 
@@ -79,8 +94,13 @@ class Choices:
     def names(self) -> tuple[str, ...]:
         return tuple(choice.name for choice in self.choices)
 
+    @cached_property
+    def by_name(self) -> dict[str, Choice]:
+        """The choices by their option."""
+        return {choice.name: choice for choice in self.choices}
+
     def __getitem__(self, name: str) -> Choice:
-        return next(choice for choice in self.choices if choice.name == name)
+        return self.by_name[name]
 
     @property
     def size(self) -> int:
@@ -97,16 +117,19 @@ class Choices:
     def mark(self, options: Mapping[str, object], headline: Mapping[str, object]):
         """A specification's plausibility mark.
 
-        headline: every option is the build's. dubious: some value is. paper: every
-        value is what the paper's text says. defensible: any other.
+        headline: every option is the build's. dubious: some value is, or some
+        combination of them. paper: every value is what the paper's text says.
+        defensible: any other.
         """
         if all(options[name] == headline[name] for name in self.names):
             return "headline"
         values = [self[name].value(options[name]) for name in self.names]
         if any(v is None or v.mark == "dubious" for v in values):
             return "dubious"
+        if any(rule.meets(options) for rule in self.doubts):
+            return "dubious"
         if all(
-            v.mark == "paper" or v.paper or not _decided(self[n])
+            v.mark == "paper" or v.paper or not self[n].is_decided
             for n, v in zip(self.names, values, strict=True)
         ):
             return "paper"
@@ -125,17 +148,13 @@ class Choices:
                 parts.append(f"{name}={options[name]}: not a declared value.")
             elif value.mark == "dubious":
                 parts.append(f"{name}={value.value}: {value.reason}")
+        parts += [rule.reason for rule in self.doubts if rule.meets(options)]
         return " ".join(parts) or "No value has a known defect."
 
     def estimand(self, options: Mapping[str, object]) -> str:
         """What the effect is an effect on."""
         value = self["outcome"].value(options["outcome"])
         return (value.estimand if value else None) or "growth"
-
-
-def _decided(choice: Choice) -> bool:
-    """Whether the paper's text says anything about a choice."""
-    return any(v.paper or v.mark == "paper" for v in choice.values)
 
 
 @cache
@@ -173,19 +192,27 @@ def parse_choices(declared: Mapping) -> Choices:
         if sum(v.mark == "headline" for v in values) != 1:
             problems.append(f"{name}: not exactly one value is marked headline")
         choices.append(
-            Choice(name, entry["label"], values, entry.get("left_out") or {})
+            Choice(
+                name,
+                entry["label"],
+                values,
+                entry.get("left_out") or {},
+                entry.get("settled_by") or "",
+            )
         )
-    rules = []
-    for entry in declared.get("meaningless") or ():
-        when = {name: tuple(values) for name, values in entry["when"].items()}
-        for name, values in when.items():
-            choice = next((c for c in choices if c.name == name), None)
-            for value in values:
-                if choice is None or choice.value(value) is None:
-                    problems.append(f"meaningless: {name}={value} is not declared")
-        if not entry.get("reason"):
-            problems.append(f"meaningless: {when} has no reason")
-        rules.append(Rule(when, entry.get("reason") or ""))
+    rules = {}
+    for kind in ("meaningless", "dubious"):
+        rules[kind] = []
+        for entry in declared.get(kind) or ():
+            when = {name: tuple(values) for name, values in entry["when"].items()}
+            for name, values in when.items():
+                choice = next((c for c in choices if c.name == name), None)
+                for value in values:
+                    if choice is None or choice.value(value) is None:
+                        problems.append(f"{kind}: {name}={value} is not declared")
+            if not entry.get("reason"):
+                problems.append(f"{kind}: {when} has no reason")
+            rules[kind].append(Rule(when, entry.get("reason") or ""))
     if problems:
         raise OptionError(
             describe(
@@ -197,7 +224,8 @@ def parse_choices(declared: Mapping) -> Choices:
         )
     return Choices(
         tuple(choices),
-        tuple(rules),
+        tuple(rules["meaningless"]),
+        tuple(rules["dubious"]),
         declared.get("not_varied") or {},
         int(declared["limit"]),
     )
@@ -211,13 +239,17 @@ def choice_table(choices: Choices) -> str:
             head = f"{choice.label} (`{choice.name}`)" if i == 0 else ""
             mark = value.mark + (", paper" if value.paper else "")
             lines.append(f"| {head} | `{value.value}` | {mark} | {value.reason} |")
-    lines += ["", "| no specification | reason |", "|---|---|"]
-    for rule in choices.rules:
-        when = "; ".join(
-            f"`{name}` {_either([str(v) for v in values])}"
-            for name, values in rule.when.items()
-        )
-        lines.append(f"| {when} | {rule.reason} |")
+    for head, rules in (
+        ("no specification", choices.rules),
+        ("dubious together", choices.doubts),
+    ):
+        lines += ["", f"| {head} | reason |", "|---|---|"]
+        for rule in rules:
+            when = "; ".join(
+                f"`{name}` {_either([str(v) for v in values])}"
+                for name, values in rule.when.items()
+            )
+            lines.append(f"| {when} | {rule.reason} |")
     lines += ["", "| not varied | reason |", "|---|---|"]
     for choice in choices.choices:
         for value, reason in choice.left_out.items():

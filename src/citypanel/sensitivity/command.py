@@ -205,18 +205,16 @@ def write_results(
 
     from citypanel.sensitivity.figure import write_figures
     from citypanel.sensitivity.interactive import curve_page
-    from citypanel.sensitivity.page import answer_html, answer_markdown
+    from citypanel.sensitivity.page import answer, as_html, as_markdown
     from citypanel.sensitivity.results import write_tables, write_text
 
     choices = load_choices()
     write_tables({"specifications": table, "summary": summary}, output)
     write_figures(table, choices, paper["coefficient"], output)
-    write_text(
-        output / "curve.html", curve_page(table, choices, paper["coefficient"])
-    )
-    text = answer_markdown(table, summary, choices)
-    write_text(output / "index.md", text)
-    write_text(output / "index.html", answer_html(text))
+    write_text(output / "curve.html", curve_page(table, choices, paper["coefficient"]))
+    blocks = answer(table, summary, choices)
+    write_text(output / "index.md", as_markdown(blocks))
+    write_text(output / "index.html", as_html(blocks))
     shutil.rmtree(output / "batches", ignore_errors=True)
     return report(table, output)
 

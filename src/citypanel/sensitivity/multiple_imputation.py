@@ -41,7 +41,12 @@ from citypanel.errors import EstimationError, OptionError, describe
 from citypanel.sensitivity.cell_changes import series_used
 from citypanel.sensitivity.drawn import DrawnStudy, result_of
 from citypanel.sensitivity.headline import Headline
-from citypanel.sensitivity.pipeline import Options, Study, last_known
+from citypanel.sensitivity.pipeline import (
+    Options,
+    Study,
+    common_path,
+    last_known,
+)
 
 MODELS = ("regression", "proportional")
 #: Reported investment before this year belongs to other statistical rules: from 2011 on
@@ -245,13 +250,18 @@ def growth_model(
     )
 
 
-def rule_errors(table: np.ndarray) -> dict[str, np.ndarray]:
+def rule_errors(
+    table: np.ndarray, *, imputation: str = "paper"
+) -> dict[str, np.ndarray]:
     """Errors of the gap rules on one reported series, ln(reported / rule).
 
     Parameters
     ----------
     table : ndarray (cities, years)
         Reported figures; not a number elsewhere.
+    imputation : str
+        The option. `linear` equals the mean at the single gap whose error is measured;
+        `growth_chaining` has its errors net of the cities' common growth.
 
     Returns
     -------
@@ -260,8 +270,13 @@ def rule_errors(table: np.ndarray) -> dict[str, np.ndarray]:
         which the rule has what it needs.
     """
     logs = np.log(np.where(table > 0, table, np.nan))
-    between = (table[:, :-2] + table[:, 2:]) / 2
-    errors = {"mean": logs[:, 1:-1] - np.log(np.where(between > 0, between, np.nan))}
+    if imputation == "growth_chaining":
+        logs = logs - common_path(table)
+        errors = {"mean": logs[:, 1:-1] - (logs[:, :-2] + logs[:, 2:]) / 2}
+    else:
+        between = (table[:, :-2] + table[:, 2:]) / 2
+        between = np.log(np.where(between > 0, between, np.nan))
+        errors = {"mean": logs[:, 1:-1] - between}
     for lag in (1, 2):
         errors[f"carry_{lag}"] = logs[:, lag:] - logs[:, :-lag]
     return {name: found[np.isfinite(found)] for name, found in errors.items()}
@@ -287,7 +302,7 @@ def _gaps(headline: Headline) -> list[_Gap]:
         gap = np.isnan(raw[variable]) & np.isfinite(filled[variable]) & mine
         if not gap.any():
             continue
-        errors = rule_errors(raw[variable])
+        errors = rule_errors(raw[variable], imputation=options.imputation)
         known = ~np.isnan(raw[variable])
         for name, cells in _by_rule(gap, known).items():
             found.append(_Gap(variable, cells, errors[name]))

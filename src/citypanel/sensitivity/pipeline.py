@@ -10,11 +10,11 @@ tables, to the last digit.
 
 A `Study` computes each step once for every combination of the options it depends on:
 
-    series          carry_years, gdp_vintage
+    series          carry_years, gdp_vintage, imputation
     real output     + real_gdp
     investment      + fai_extension, investment_deflator
     capital         + initial_capital, initial_growth, depreciation, years
-    sample          capital, real output, labour_measure, study_sample
+    sample          capital, real output, labour_measure, study_sample, excluded_cities
     changes         sample, orientation, returns to scale, reference, frontier
     panel           changes, outcome, exposure_from, treated_batches
 """
@@ -64,13 +64,14 @@ class Sources:
     ----------
     cells : DataFrame
         city_id, year, variable, source (yearbook or province), value (the yearbook's
-        unit, missing where there is none), is_defective. One row per city, year,
-        variable and source with a reading.
+        unit, corrected, missing where there is none), is_usable (neither defective nor
+        dropped). One row per city, year, variable and source with a reading.
     province_series : DataFrame
         province_id, year, indicator (GDP and FAI in 100 million yuan; GDPIDX and FAIPI,
         previous year = 100), value.
     cities : DataFrame
-        city_id, city_en, province_id, region, is_municipality, is_in_nbs_70.
+        city_id, city_en, province_id, region, is_municipality, is_provincial_capital,
+        is_in_nbs_70.
     zones : DataFrame
         city_id, batch, approval_date of every pilot zone.
     variables : DataFrame
@@ -110,6 +111,8 @@ class Options:
 
     study_sample: str = "paper_like"
     gdp_vintage: str = "as_published"
+    imputation: str = "paper"
+    excluded_cities: tuple[str, ...] = ()
     real_gdp: str = "province_deflator"
     investment_deflator: str = "province_gdp_deflator"
     initial_capital: str = "growth_plus_depreciation"
@@ -142,6 +145,9 @@ class Options:
         batches = taken.get("treated_batches")
         if isinstance(batches, str):
             taken["treated_batches"] = tuple(int(b) for b in batches.split(","))
+        groups = taken.get("excluded_cities")
+        if isinstance(groups, str):
+            taken["excluded_cities"] = tuple(g for g in groups.split(", ") if g)
         for name in ("first_year", "last_year", "carry_years"):
             if name in taken:
                 taken[name] = int(taken[name])
@@ -164,7 +170,7 @@ class Options:
         return tuple(getattr(self, name) for name in names)
 
 
-SERIES = ("carry_years", "gdp_vintage")
+SERIES = ("carry_years", "gdp_vintage", "imputation")
 OUTPUT_OPTIONS = (*SERIES, "real_gdp")
 INVESTMENT = (*SERIES, "fai_extension", "investment_deflator")
 CAPITAL_OPTIONS = (
@@ -180,6 +186,7 @@ SAMPLE = (
     "real_gdp",
     "labour_measure",
     "study_sample",
+    "excluded_cities",
     "panel_first_year",
 )
 CHANGES = (
@@ -388,7 +395,7 @@ class Study:
             )
         }
         cells = self.sources.cells
-        cells = cells.loc[cells["value"].notna() & ~cells["is_defective"].astype(bool)]
+        cells = cells.loc[cells["value"].notna() & cells["is_usable"].astype(bool)]
         cells = cells.loc[
             cells["city_id"].isin(self._city_at) & cells["year"].isin(self.years)
         ]
@@ -422,7 +429,13 @@ class Study:
     def _series(self, options: Options) -> dict[str, np.ndarray]:
         rules = self.sources.variables.set_index("variable")["gap_rule"]
         return {
-            name: fill_gaps(table, self.years, rules[name], options.carry_years)
+            name: fill_gaps(
+                table,
+                self.years,
+                rules[name],
+                options.carry_years,
+                imputation=options.imputation,
+            )
             for name, table in self.readings(options.gdp_vintage).items()
         }
 
@@ -627,6 +640,8 @@ class Study:
             drawn = always[:, None] & window
         else:
             raise wrong_option("study_sample", options.study_sample)
+        for group in options.excluded_cities:
+            drawn = drawn & ~self.in_group(group)[:, None]
         assumed = self.investment(options)[1] & window
         return Sample(
             output=output,
@@ -639,6 +654,16 @@ class Study:
             is_in_sample=drawn,
             is_capital_assumed=np.logical_or.accumulate(assumed, axis=1),
         )
+
+    def in_group(self, group: str) -> np.ndarray:
+        """Cities of a group that a study may leave out, as a mask."""
+        if group == "municipalities":
+            return self.cities["is_municipality"].to_numpy(dtype=bool)
+        if group == "provincial_capitals":
+            return self.cities["is_provincial_capital"].to_numpy(dtype=bool)
+        if group == "batch_4":
+            return self.policy(Options())["batch"] == 4
+        raise wrong_option("excluded_cities", group)
 
     def technology_rows(self, options: Options) -> pd.DataFrame:
         """The city-years that draw the frontier, as the index functions take them."""
@@ -723,7 +748,7 @@ class Study:
         -------
         DataFrame
             city_id, year, region, outcome_name, the indices, outcome, sydid, cohort,
-            event_time, later_cohort, batch, the controls, is_municipality,
+            event_time, later_batch, batch, the controls, is_municipality,
             is_provincial_capital, is_capital_assumed; sorted by city and year.
         """
         key = options.part(*PANEL)
@@ -738,8 +763,7 @@ class Study:
         cohort = policy["cohort"]
         cohort = np.where(cohort <= options.last_year, cohort, 0)
         of_row = cohort[city]
-        approved = policy["approval_year"][city]
-        codes = self.cities["city_id"].astype(str)
+        batch = policy["batch"][city]
         tfpch = indices["tfpch"].to_numpy(dtype=float)
         outcomes = {
             "tfpch": tfpch,
@@ -752,7 +776,7 @@ class Study:
             raise wrong_option("outcome", options.outcome)
         sample = self.sample(options)
         flags = self.cities["is_municipality"].to_numpy(dtype=bool)
-        seats = (codes.str.len() == 6) & codes.str.endswith("0100")
+        seats = self.cities["is_provincial_capital"].to_numpy(dtype=bool)
         frame = {
             "city_id": indices["city_id"].to_numpy(dtype=object),
             "year": year,
@@ -763,11 +787,11 @@ class Study:
             "sydid": policy["exposure"][city, at],
             "cohort": of_row,
             "event_time": np.where(of_row > 0, year - of_row, np.nan),
-            "later_cohort": np.where((of_row == 0) & (approved > 0), approved, np.nan),
-            "batch": policy["batch"][city],
+            "later_batch": np.where((of_row == 0) & (batch > 0), batch, np.nan),
+            "batch": batch,
             **{name: table[city, at] for name, table in self.controls(options).items()},
             "is_municipality": flags[city],
-            "is_provincial_capital": seats.to_numpy()[city],
+            "is_provincial_capital": seats[city],
             "is_capital_assumed": sample.is_capital_assumed[city, at],
         }
         return pd.DataFrame(frame)
@@ -817,26 +841,44 @@ def wrong_option(name: str, value: object) -> OptionError:
     )
 
 
+IMPUTATIONS = ("paper", "linear", "growth_chaining", "none")
+
+
 def fill_gaps(
-    table: np.ndarray, years: np.ndarray, rule: str, carry_years: int
+    table: np.ndarray,
+    years: np.ndarray,
+    rule: str,
+    carry_years: int,
+    *,
+    imputation: str = "paper",
 ) -> np.ndarray:
-    """Fill each row's gaps by its rule.
+    """Fill each row's gaps (twins: int_cells__imputed and its macros).
 
     Parameters
     ----------
     table : ndarray (cities, years)
     years : ndarray (years,)
     rule : {"mean", "mean_carry", "none"}
-        The mean of the nearest years on either side; also the nearest year carried
-        outwards; or nothing.
+        Which gaps may be filled: those between two values; also those at the ends;
+        or none.
     carry_years : int
-        How far.
+        How far beyond the first or last value.
+    imputation : {"paper", "linear", "growth_chaining", "none"}
+        What fills a gap: the mean of the nearest values, the line between them, or
+        they moved with the cities' median growth; or nothing.
 
     Returns
     -------
     ndarray (cities, years)
+
+    Raises
+    ------
+    OptionError
+        For an unknown `imputation`.
     """
-    if rule not in ("mean", "mean_carry"):
+    if imputation not in IMPUTATIONS:
+        raise wrong_option("imputation", imputation)
+    if rule not in ("mean", "mean_carry") or imputation == "none":
         return table
     n = len(years)
     known = ~np.isnan(table)
@@ -846,24 +888,56 @@ def fill_gaps(
     after = np.where(known, position, n)[:, ::-1]
     after = np.minimum.accumulate(after, axis=1)[:, ::-1]
     has_before, has_after = before >= 0, after < n
-    value_before = table[each, np.maximum(before, 0)]
-    value_after = table[each, np.minimum(after, n - 1)]
+    before, after = np.maximum(before, 0), np.minimum(after, n - 1)
     between = ~known & has_before & has_after
-    filled = np.where(between, (value_before + value_after) / 2, table)
+    ends = np.zeros_like(known)
     if rule == "mean_carry":
-        since = years - years[np.maximum(before, 0)]
-        until = years[np.minimum(after, n - 1)] - years
-        filled = np.where(
-            ~known & has_before & ~has_after & (since <= carry_years),
-            value_before,
-            filled,
+        near = (has_before & (years - years[before] <= carry_years)) | (
+            has_after & (years[after] - years <= carry_years)
         )
-        filled = np.where(
-            ~known & has_after & ~has_before & (until <= carry_years),
-            value_after,
-            filled,
+        ends = ~known & ~between & near
+    first, last = table[each, before], table[each, after]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = (years - years[before]) / (years[after] - years[before])
+    nearest = np.where(has_before, first, last)
+    if imputation == "paper":
+        inside = (first + last) / 2
+    elif imputation == "linear":
+        inside = first + (last - first) * weight
+    else:
+        path = common_path(table)
+        here, start, stop = path, path[before], path[after]
+        ratio = np.where(between & (first > 0) & (last > 0), last / first, np.nan)
+        rest = logarithm(ratio, "e") - (stop - start)
+        inside = first * exponential(here - start + rest * weight)
+        nearest = np.where(
+            has_before,
+            first * exponential(here - start),
+            last * exponential(here - stop),
         )
-    return filled
+    return np.where(between, inside, np.where(ends, nearest, table))
+
+
+def common_path(table: np.ndarray) -> np.ndarray:
+    """Cumulative median log change of the cities, 0 where no city has one."""
+    logs = logarithm(table, "e")
+    steps = np.zeros(table.shape[1])
+    for t in range(1, table.shape[1]):
+        change = logs[:, t] - logs[:, t - 1]
+        change = np.sort(change[~np.isnan(change)])
+        if len(change):
+            middle = 0.5 * (len(change) - 1)
+            low, high = change[math.floor(middle)], change[math.ceil(middle)]
+            steps[t] = low + (high - low) * (middle - math.floor(middle))
+    return np.cumsum(steps)
+
+
+def exponential(values: np.ndarray) -> np.ndarray:
+    """By the C library, value by value, as `logarithm`."""
+    out = np.full(values.shape, np.nan)
+    known = np.isfinite(values)
+    out[known] = _EXP(values[known]).astype(float)
+    return out
 
 
 def running_product(values: np.ndarray) -> np.ndarray:
@@ -890,6 +964,7 @@ def share_left(date: dt.date | pd.Timestamp) -> float:
     return (following - day).days / (following - first).days
 
 
+_EXP = np.frompyfunc(math.exp, 1, 1)
 _LOGS = {
     "10": np.frompyfunc(math.log10, 1, 1),
     "e": np.frompyfunc(math.log, 1, 1),

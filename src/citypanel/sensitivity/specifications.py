@@ -131,8 +131,8 @@ def design(
     list of Specification
         The headline, the moves in the order of the choices, then draws. Each choice's
         values are drawn in equal number (times their weight) and dealt at random, each
-        index to four estimates; one half of the draws takes no value marked dubious. No
-        specification stands twice.
+        index to four estimates; one half of the draws is not dubious. No specification
+        stands twice.
 
     Raises
     ------
@@ -180,6 +180,8 @@ def design(
         while left > 0 and fruitless < FRUITLESS:
             fruitless += 1
             for values in _deal(choices, rng, max(64, 2 * left), dubious):
+                if not dubious and choices.mark(values, headline) == "dubious":
+                    continue
                 if left > 0 and add(values, "draw"):
                     left -= 1
                     fruitless = 0
@@ -372,8 +374,9 @@ def shared_order(
 ) -> list[int]:
     """Positions in an order in which neighbours share most of their inputs."""
     early = [
-        "gdp_vintage", "fai_extension", "first_index_year", "investment_deflator",
-        "initial_capital", "initial_growth", "depreciation", "real_gdp",
+        "imputation", "gdp_vintage", "fai_extension", "first_index_year",
+        "investment_deflator", "initial_capital", "initial_growth", "depreciation",
+        "real_gdp",
         "labour_measure", "study_sample", "frontier", "returns_to_scale",
         "orientation", "frontier_reference", "outcome", "exposure_from",
     ]  # fmt: skip

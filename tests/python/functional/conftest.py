@@ -100,15 +100,6 @@ def built(fresh) -> Project:
     return fresh
 
 
-@pytest.fixture(scope="session")
-def credible(built, tmp_path_factory) -> Project:
-    """The project built with the option credibility; tests read it."""
-    copy = built.copy(tmp_path_factory.mktemp("credible") / "project")
-    result = copy.dbt("build", "--vars", "{credibility: true}")
-    assert result.returncode == 0, result.stdout
-    return copy
-
-
 @pytest.fixture
 def workshop(built, tmp_path) -> Project:
     """A built copy of its own for a test that changes things."""

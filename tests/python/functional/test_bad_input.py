@@ -69,7 +69,15 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+def _some_quick(names, quick):
+    """The first few run with every test, the others with the slow ones."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if i >= quick else [])
+        for i, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize("case", _some_quick(CASES, 6))
 def test_bad_seed_is_named_and_nothing_is_published(workshop, case):
     seed, spoil, expected = CASES[case]
     path = workshop.seed(seed)
@@ -98,7 +106,7 @@ WRONG_OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("options", WRONG_OPTIONS)
+@pytest.mark.parametrize("options", _some_quick(WRONG_OPTIONS, 4))
 def test_wrong_option_stops_the_run_and_lists_the_right_ones(workshop, options):
     before = workshop.published.read_bytes()
     result = workshop.dbt("build", "--vars", f"{{{options}}}")

@@ -20,6 +20,9 @@ TABLES = {
     "marts.rpt_descriptives": 9,
     "marts.rpt_frontier": 9,
     "marts.rpt_sample": 74,
+    # By city, year, variable, and year and variable.
+    "quality.dq_imputed_shares": 74 + 10 + 18 + 180,
+    "quality.dq_rules": 30,
 }
 
 
@@ -35,6 +38,8 @@ def test_table_has_the_rows_its_grain_implies(built, table, n_rows):
         "marts.rpt_published_comparison",
         "marts.rpt_regressions",
         "quality.dq_expectation_results",
+        "quality.dq_findings",
+        "quality.dq_imputation_scores",
     ],
 )
 def test_table_has_rows(built, table):

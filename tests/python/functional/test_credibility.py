@@ -7,15 +7,15 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def headline(credible):
-    return credible.query(
+def headline(built):
+    return built.query(
         "select * from marts.rpt_regressions where variant = 'headline' "
         "and term = 'sydid'"
     ).set_index(["paper_table", "paper_column"])
 
 
-def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(credible, headline):
-    rows = credible.query("select * from marts.rpt_bacon")
+def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(built, headline):
+    rows = built.query("select * from marts.rpt_bacon")
     for outcome, part in rows.groupby("outcome"):
         assert part["weight"].sum() == pytest.approx(1.0, abs=1e-10)
         total = (part["weight"] * part["estimate"]).sum()
@@ -24,8 +24,8 @@ def test_bacon_weights_add_up_to_one_and_estimates_to_the_headline(credible, hea
     assert tfpch == pytest.approx(headline.loc[("3", "(1)"), "estimate"], abs=1e-10)
 
 
-def test_inference_is_about_the_published_columns(credible, headline):
-    rows = credible.query("select * from marts.rpt_inference").set_index(
+def test_inference_is_about_the_published_columns(built, headline):
+    rows = built.query("select * from marts.rpt_inference").set_index(
         ["paper_table", "paper_column"]
     )
     assert sorted(rows.index) == sorted(headline.index)
@@ -38,8 +38,8 @@ def test_inference_is_about_the_published_columns(credible, headline):
         assert rows[column].between(0, 1).all()
 
 
-def test_every_estimator_has_an_overall_effect_on_every_outcome(credible, headline):
-    rows = credible.query(
+def test_every_estimator_has_an_overall_effect_on_every_outcome(built, headline):
+    rows = built.query(
         "select * from marts.rpt_att where aggregation = 'simple' and term = 'overall'"
     )
     assert len(rows) == 9 * 3
@@ -50,9 +50,9 @@ def test_every_estimator_has_an_overall_effect_on_every_outcome(credible, headli
     )
 
 
-def test_what_rests_on_one_city_has_no_standard_error(credible):
+def test_what_rests_on_one_city_has_no_standard_error(built):
     for table in ["rpt_att", "rpt_event_study"]:
-        alone = credible.query(
+        alone = built.query(
             f"select * from marts.{table} where event_time = 4 "
             "and estimator != 'stacked'"
         )
@@ -61,20 +61,32 @@ def test_what_rests_on_one_city_has_no_standard_error(credible):
         assert alone["note"].str.contains("one unit").all()
 
 
-def test_sensitivity_contains_the_headline_and_every_city(credible, headline):
-    rows = credible.query("select * from marts.rpt_sensitivity").set_index("check_name")
+def test_sensitivity_contains_the_headline_and_every_city(built, headline):
+    rows = built.query("select * from marts.rpt_sensitivity").set_index("check_name")
     assert rows.loc["headline", "estimate"] == pytest.approx(
         headline.loc[("3", "(1)"), "estimate"], abs=1e-12
     )
     assert len(rows.loc["leave_one_city_out"]) == 73
-    samples = set(rows.loc["exclusion", "sample"])
-    assert {
-        "without_municipalities", "without_batch_4", "without_provincial_capitals",
-    } <= samples  # fmt: skip
+    exclusions = rows.loc["exclusion"].set_index("sample")["n_cities"].to_dict()
+    roster = built.query(
+        "select count(*) filter (where is_municipality) as municipalities, "
+        "count(*) filter (where cities.batch = 4) as batch_4, "
+        "count(*) filter (where city_id like '__0100') as capitals "
+        "from marts.rpt_sample join marts.dim_cities as cities using (city_id) "
+        "where is_in_sample"
+    ).iloc[0]
+    assert exclusions == {
+        "without_municipalities": 73 - roster["municipalities"],
+        "without_batch_4": 73 - roster["batch_4"],
+        "without_provincial_capitals": 73 - roster["capitals"],
+    }
+    regions = rows.loc["by_region"]
+    assert sorted(set(regions["aggregation"])) == ["interacted", "subsample"]
+    assert regions["sample"].nunique() == 4
 
 
-def test_the_audit_finds_what_the_printed_tables_contradict(credible):
-    rows = credible.query("select * from marts.rpt_published_audit")
+def test_the_audit_finds_what_the_printed_tables_contradict(built):
+    rows = built.query("select * from marts.rpt_published_audit")
     wrong = rows[rows["disagrees"]]
 
     def found(check, **where):
@@ -95,9 +107,34 @@ def test_the_audit_finds_what_the_printed_tables_contradict(credible):
     assert len(unprinted) == 4 and not unprinted["disagrees"].any()
 
 
-def test_a_plain_build_leaves_no_table_of_an_earlier_one(built, credible, tmp_path):
-    copy = credible.copy(tmp_path / "project")
-    assert "marts.rpt_att" in copy.fingerprints()
-    result = copy.dbt("build")
+@pytest.mark.slow
+def test_a_build_leaves_no_table_of_an_earlier_one(built, workshop):
+    before = built.fingerprints()
+    assert "marts.rpt_att" in before
+    result = workshop.dbt("build", "--vars", "{credibility: false}")
     assert result.returncode == 0, result.stdout
-    assert copy.fingerprints() == built.fingerprints()
+    after = workshop.fingerprints()
+    gone = set(before) - set(after)
+    assert gone == {
+        "marts.rpt_att", "marts.rpt_bacon", "marts.rpt_balance",
+        "marts.rpt_inference", "marts.rpt_published_audit", "marts.rpt_sensitivity",
+    }  # fmt: skip
+    changed = {name for name in after if after[name] != before[name]}
+    # The paths of the other estimators are rows of the event study.
+    assert changed == {"marts.rpt_event_study", "marts.dim_study_variants"}
+
+
+@pytest.mark.slow
+def test_regions_have_every_estimator_with_a_warning(workshop):
+    result = workshop.dbt("build", "--vars", "{att_by_region: true}")
+    assert result.returncode == 0, result.stdout
+    rows = workshop.query("select * from marts.rpt_att where sample != 'all'")
+    assert set(rows["outcome"]) == {"tfpch"}
+    overall = rows[(rows["aggregation"] == "simple") & (rows["term"] == "overall")]
+    assert overall.groupby("sample")["estimator"].nunique().to_dict() == {
+        "central": 9, "eastern": 9, "northeastern": 9, "western": 9,
+    }  # fmt: skip
+    assert rows["note"].str.contains("reject a true null").all()
+    # The rule of one-city cohorts holds in every subsample.
+    alone = rows[rows["note"].str.contains("rests on one unit", na=False)]
+    assert len(alone) > 0 and alone["std_error"].isna().all()

@@ -119,6 +119,9 @@ def test_filled_series_equal_the_warehouse(built, study):
 
 
 OTHER_OPTIONS = (
+    {"imputation": "growth_chaining", "excluded_cities": ["batch_4"]},
+    {"imputation": "linear", "corrections": "none", "carry_years": 5},
+    {"imputation": "none", "study_sample": "all_available"},
     {"labour_measure": "employed", "investment_deflator": "province_investment_price"},
     {"fai_extension": "province_then_real_estate", "depreciation": 0.1096},
     {"fai_extension": "flat", "first_index_year": "from_2010",

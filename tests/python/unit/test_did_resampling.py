@@ -85,6 +85,14 @@ def test_few_clusters_get_webb_weights_and_small_ones_are_enumerated():
     assert many.startswith("rademacher")
 
 
+def test_a_p_value_of_zero_says_what_it_is_below():
+    fit = did.wild_cluster_bootstrap(
+        simulate(effect=3), draws=199, seed=1, confidence_interval=False, **OPTIONS
+    ).iloc[0]
+    assert fit["p_value"] == 0.0
+    assert fit["note"].endswith("none as large: p is below 1/199")
+
+
 @pytest.mark.parametrize("kind", ["rademacher", "webb", "mammen"])
 def test_weights_have_mean_zero_and_variance_one(kind):
     drawn, _ = bootstrap.draw_weights(40, kind, 20_000, 7)

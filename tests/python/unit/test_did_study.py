@@ -36,7 +36,9 @@ def panel():
     total = frame.groupby("city_id")["log_tfpch"].cumsum()
     frame["cumulative_log_tfp"] = total
     frame["is_municipality"] = frame["city_id"].isin(["eastern0", "western0"])
-    frame["later_cohort"] = np.where(frame["city_id"] == "western16", 2019, 0)
+    frame["later_batch"] = pd.Series(
+        np.where(frame["city_id"] == "western16", 4, np.nan), dtype="Int32"
+    )
     return frame
 
 
@@ -192,6 +194,7 @@ def test_sensitivity_has_every_check(panel):
         "headline",
         "with_controls",
         "region_by_year",
+        "by_region",
         "exclusion",
         "honest",
         "pretrend_power",

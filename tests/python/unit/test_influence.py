@@ -253,6 +253,29 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
             ), (row, name)
 
 
+def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
+    """Under growth_chaining a city's figure moves the gap of another city."""
+    options = replace(OPTIONS, imputation="growth_chaining")
+    headline = Headline(study, options)
+    cells = seed_cells(headline)
+    near = cells.loc[
+        (cells["variable"] == "gdp_cny_10k")
+        & (cells["year"] == 2013)
+        & cells["unit"].isin(["110010", "320020", "320050"])
+    ]
+    found = experiments(headline, near.assign(new_value=1.5 * near["value"]))
+    reached = [len(e.change.rows) for e in found]
+    assert max(reached) == 2
+    for row, experiment in zip(near.itertuples(), found, strict=True):
+        changed = study.with_cell(
+            row.unit, row.year, row.variable, "yearbook", 1.5 * row.value
+        )
+        plain = estimate(changed, options, engine="closed_form")
+        assert headline.changed(experiment.change).estimate == pytest.approx(
+            plain.estimate, abs=1e-12
+        )
+
+
 def test_figures_without_influence_have_none(study, headline, table):
     cells = table.loc[table["kind"].isin(["seed_cell", "slip"])]
     unused = cells.loc[cells["note"] == "no plan depends on it"]
@@ -511,6 +534,15 @@ def test_rule_errors_by_hand():
     )
     assert len(errors["carry_1"]) == 5 and len(errors["carry_2"]) == 3
     np.testing.assert_allclose(np.sort(errors["carry_2"]), np.log([1, 2, 4]))
+    # Net of the common growth of two cities that double and of one that does not.
+    common = rule_errors(
+        np.array([[1.0, 2.0, 4.0], [3.0, 6.0, 12.0], [1.0, 1.0, 1.0]]),
+        imputation="growth_chaining",
+    )
+    np.testing.assert_allclose(common["mean"], 0, atol=1e-12)
+    np.testing.assert_allclose(
+        np.sort(common["carry_1"]), [-np.log(2)] * 2 + [0] * 4, atol=1e-12
+    )
 
 
 def test_the_growth_model_is_least_squares():

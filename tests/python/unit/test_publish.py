@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -72,3 +74,64 @@ def test_the_rest_of_a_killed_build_is_cleared(connection, tmp_path):
     rest.write_bytes(b"half a file")
     publish(connection, target=target)
     assert not rest.exists()
+
+
+def test_the_log_of_an_edited_old_file_does_not_spoil_the_new_one(connection, tmp_path):
+    target = tmp_path / "published.duckdb"
+    publish(connection, target=target)
+    code = (
+        "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); "
+        "c.execute('update marts.answers set answer = 0'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, target], check=False)
+    assert target.with_name("published.duckdb.wal").exists()
+    publish(connection, target=target)
+    assert _read(target) == [(42,)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["published.duckdb", "target"]
+
+
+def test_whoever_edits_the_old_file_meanwhile_does_not_spoil_the_new_one(
+    connection, tmp_path
+):
+    target = tmp_path / "published.duckdb"
+    publish(connection, target=target)
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); "
+        "c.execute('update marts.answers set answer = 0'); print('held', flush=True); "
+        "sys.stdin.readline(); c.execute('update marts.answers set answer = 1')"
+    )
+    editor = subprocess.Popen(
+        [sys.executable, "-c", code, target],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert editor.stdout.readline() == "held\n"
+    publish(connection, target=target)
+    assert _read(target) == [(42,)]
+    editor.communicate("go\n")
+    assert editor.returncode == 0
+    assert _read(target) == [(42,)]
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (duckdb.IOException("IO Error: No space left on device"), "the disk has room"),
+        (PermissionError(13, "Permission denied"), "folder of published.duckdb is wri"),
+        (
+            duckdb.IOException("IO Error: Could not read enough bytes from file"),
+            "Remove target/citypanel_build.duckdb",
+        ),
+    ],
+)
+def test_the_remedy_follows_the_cause(error, remedy, connection, tmp_path, monkeypatch):
+    def refuse(part, target):
+        raise error
+
+    # The package has a function of the module's name.
+    monkeypatch.setattr(sys.modules[publish.__module__], "replace", refuse)
+    with pytest.raises(PublicationError) as raised:
+        publish(connection, target=tmp_path / "published.duckdb")
+    assert remedy in str(raised.value)
+    assert "Consequence: published.duckdb stands" in str(raised.value)

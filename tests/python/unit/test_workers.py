@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from joblib import Parallel, delayed
@@ -41,3 +45,35 @@ def test_without_a_pool_the_call_runs_here(monkeypatch):
 
     monkeypatch.setattr(workers, "_executor", none)
     assert in_worker("os.getpid") == os.getpid()
+
+
+@pytest.mark.skipif(not hasattr(os, "getppid"), reason="no parents on this system")
+def test_a_worker_ends_when_its_parent_is_killed():
+    """Killed while the worker waits for somebody to read its result."""
+    code = (
+        "import os, threading, time; from citypanel.workers import in_worker\n"
+        "print(in_worker('os.getpid'), flush=True)\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), 9)).start()\n"
+        "in_worker('time.sleep', 600)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    worker = int(parent.stdout.readline())
+    assert parent.wait() == -9
+    limit = time.monotonic() + 60
+    while _runs(worker):
+        assert time.monotonic() < limit, "the worker outlived its parent"
+        time.sleep(0.1)
+
+
+def _runs(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or ") Z " not in status.read_text()

@@ -1,0 +1,5 @@
+"""Run with `python -m benchmarks.sensitivity`; see `run.py`."""
+
+from .run import main
+
+main()

@@ -1,0 +1,111 @@
+"""Files written whole or not at all, and tables that a spreadsheet cannot run.
+
+Whoever reads a file while it is written, or after the writer was killed, finds the old
+one or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a spreadsheet takes for the beginning of a formula, full-width forms included:
+# Chinese editions read those alike.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def neutral_text(value: object) -> object:
+    """Return a cell that a spreadsheet shows and does not run.
+
+    Text that begins like a formula gets an apostrophe before it, which spreadsheets
+    take for "this is text". A plain number written as text, such as "-0.5", and
+    whatever is not text stay as they are.
+    """
+    if (
+        isinstance(value, str)
+        and value.startswith(FORMULA_STARTS)
+        and not _NUMBER.fullmatch(value)
+    ):
+        return "'" + value
+    return value
+
+
+def neutral_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with every text cell and column name made neutral.
+
+    Names of index levels and cells of the index are text a spreadsheet reads too; reset
+    the index before the call where it is written.
+    """
+    from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
+
+    neutral = frame.copy()
+    for place, dtype in enumerate(frame.dtypes):
+        if not (is_numeric_dtype(dtype) or is_datetime64_any_dtype(dtype)):
+            cells = frame.iloc[:, place].astype(object)
+            neutral.isetitem(place, cells.map(neutral_text))
+    neutral.columns = [neutral_text(name) for name in frame.columns]
+    return neutral
+
+
+@contextmanager
+def atomically(target: Path) -> Iterator[Path]:
+    """Give the path of a file to write; on leaving, it takes the target's place.
+
+    The file stands beside the target under a hidden name with this process's number,
+    so that the renaming cannot cross a file system. An exception inside removes it and
+    leaves the target as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield part
+        replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def replace(part: Path, target: Path) -> None:
+    """Rename `part` over `target` once its content is on the disk."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, target)
+    try:
+        folder = os.open(target.parent, os.O_RDONLY)
+    except OSError:  # a system that opens no folders
+        return
+    try:
+        os.fsync(folder)
+    except OSError:  # a file system that syncs no folders
+        pass
+    finally:
+        os.close(folder)
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with atomically(target) as part:
+        part.write_bytes(content)
+
+
+def write_text(target: Path, content: str) -> None:
+    """Write a UTF-8 file with the line ends of `content`, whole or not at all."""
+    write_bytes(target, content.encode("utf-8"))
+
+
+def write_csv(target: Path, frame: pd.DataFrame) -> None:
+    """Write a table as UTF-8 CSV without its index, whole or not at all.
+
+    Text cells and column names that a spreadsheet would run as formulas are made
+    neutral (`neutral_text`): what people export is opened in spreadsheets. Seeds, which
+    must keep every character, are written with `write_text`.
+    """
+    content = neutral_frame(frame).to_csv(index=False, lineterminator="\n")
+    write_text(target, content)

@@ -1,0 +1,335 @@
+"""Findings: what a person would want to know of the cells before estimating anything.
+
+Rules are general: they know variables and arithmetic, no city, no year and no cell by
+name. `find` runs them all on the cells as printed, before any correction, and says of
+each finding what the warehouse does with the cell and which published numbers hold it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from citypanel.quality.findings.tables import (
+    CELL_COLUMNS,
+    PROVINCE_COLUMNS,
+    Panel,
+    as_panel,
+)
+from citypanel.quality.findings.uses import (
+    ALL,
+    Study,
+    Use,
+    as_study,
+    together,
+    touches,
+    uses_of_cell,
+    uses_of_province,
+)
+from citypanel.quality.findings.wording import INPUT_EN, INPUT_ZH, RULES
+
+NOTHING = (np.nan, None)
+SEVERITIES = ("critical", "warning", "info")
+FINDING_COLUMNS = {
+    "rule": "string",
+    "severity": "string",
+    "scope": "string",
+    "city_id": "string",
+    "city_en": "string",
+    "city_zh": "string",
+    "province_id": "string",
+    "year": "Int64",
+    "variable": "string",
+    "source": "string",
+    "value": "float64",
+    "unit": "string",
+    "expected_low": "float64",
+    "expected_high": "float64",
+    "used_value": "float64",
+    "origin": "string",
+    "status": "string",
+    "evidence_en": "string",
+    "evidence_zh": "string",
+    "consequence_en": "string",
+    "consequence_zh": "string",
+    "touches": "string",
+}
+RULE_COLUMNS = (
+    "rule",
+    "rule_order",
+    "scope",
+    "title_en",
+    "title_zh",
+    "description_en",
+    "description_zh",
+)
+
+__all__ = ["RULES", "as_panel", "detect", "find", "rules"]
+
+
+def rules() -> pd.DataFrame:
+    """The rules with their words; one row per rule, in the order they are listed."""
+    return pd.DataFrame(
+        [
+            [
+                rule.name,
+                order,
+                rule.scope,
+                rule.title_en,
+                rule.title_zh,
+                rule.description_en,
+                rule.description_zh,
+            ]
+            for order, rule in enumerate(RULES, start=1)
+        ],
+        columns=list(RULE_COLUMNS),
+    )
+
+
+def detect(panel: Panel) -> pd.DataFrame:
+    """Run every rule on a panel; rows as the rules return them.
+
+    Returns
+    -------
+    DataFrame
+        rule, severity, scope, unit_id, year, variable, source, value, expected_low,
+        expected_high, evidence_en, evidence_zh; one row per rule, unit, year and
+        variable.
+    """
+    known = {rule.name for rule in RULES}
+    found = []
+    for run in dict.fromkeys(rule.run for rule in RULES):
+        found += run(panel)
+    for row in found:
+        if row["rule"] not in known:
+            raise KeyError(row["rule"])
+    columns = [
+        "rule",
+        "severity",
+        "scope",
+        "unit_id",
+        "year",
+        "variable",
+        "source",
+        "value",
+        "expected_low",
+        "expected_high",
+        "evidence_en",
+        "evidence_zh",
+    ]
+    frame = pd.DataFrame(found, columns=columns)
+    return frame.drop_duplicates(
+        ["rule", "scope", "unit_id", "year", "variable", "source"], ignore_index=True
+    )
+
+
+def find(
+    cells: pd.DataFrame,
+    cities: pd.DataFrame,
+    provinces: pd.DataFrame,
+    *,
+    used: pd.DataFrame,
+    sample: pd.DataFrame,
+    variants: pd.DataFrame,
+) -> pd.DataFrame:
+    """Run every rule and say what each finding does to the published results.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        city_id, year, variable, source, raw_unit, printed_value (in the yearbook's
+        unit), correction_action, is_usable: every source's reading, and whether it is
+        used as it stands (not defective, neither dropped nor replaced).
+    cities : DataFrame
+        city_id, city_en, city_zh, province_id, province_en, province_zh,
+        is_municipality; one row per city.
+    provinces : DataFrame
+        province_id, year, indicator, unit, value.
+    used : DataFrame
+        city_id, year, variable, value, origin: what the warehouse uses.
+    sample : DataFrame
+        City-years of the headline: city_id, year, region, is_municipality, controls.
+    variants : DataFrame
+        The options, one row per variant.
+
+    Returns
+    -------
+    DataFrame
+        `FINDING_COLUMNS`, one row per rule, unit, year, variable and source; sorted by
+        severity, then rule, unit and year. A finding whose cell is not used as printed
+        is `corrected` and info; one whose cell is in no regression is a step less
+        severe.
+    """
+    readings = cells.drop(columns="value", errors="ignore").rename(
+        columns={"raw_unit": "unit", "printed_value": "value"}
+    )
+    panel = as_panel(
+        readings.loc[readings["value"].notna(), list(CELL_COLUMNS)],
+        cities,
+        provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
+    )
+    study = as_study(sample, variants, used, cities)
+    found = detect(panel)
+    set_aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
+    unused = set(
+        cells.loc[set_aside, ["city_id", "year", "variable", "source"]].itertuples(
+            index=False, name=None
+        )
+    )
+    names = cities.set_index("city_id").to_dict("index")
+    province_names = cities.drop_duplicates("province_id")
+    province_names = province_names.set_index("province_id").to_dict("index")
+    in_use = {
+        key: (value, origin)
+        for *key, value, origin in zip(
+            *(
+                used[c].tolist()
+                for c in ("city_id", "year", "variable", "value", "origin")
+            ),
+            strict=True,
+        )
+        for key in [tuple(key)]
+    }
+    consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
+    units = {
+        **{name: series.unit for name, series in panel.province.items()},
+        **{name: series.unit for name, series in panel.yearbook.items()},
+    }
+    order = {rule.name: number for number, rule in enumerate(RULES)}
+    cache: dict[tuple, Use] = {}
+    rows = []
+    for row in found.to_dict("records"):
+        year = None if pd.isna(row["year"]) else int(row["year"])
+        unit_id, scope, variable = row["unit_id"], row["scope"], row["variable"]
+        use = _use(panel, study, scope, unit_id, year, variable, cache)
+        places = touches(study, use)
+        status = _status(panel, row, year, unused)
+        where_en, where_zh = _where(study, use)
+        key = (unit_id, year, variable)
+        rows.append(
+            {
+                **{k: row[k] for k in ("rule", "scope", "variable", "source", "value")},
+                **{k: row[k] for k in ("expected_low", "expected_high")},
+                **{k: row[k] for k in ("evidence_en", "evidence_zh")},
+                "severity": _severity(row["severity"], status, places),
+                "city_id": unit_id if scope == "city" else None,
+                **_names(scope, unit_id, names, province_names),
+                "year": year,
+                "unit": units.get(variable, ""),
+                "used_value": in_use.get(key, NOTHING)[0]
+                if scope == "city"
+                else np.nan,
+                "origin": in_use.get(key, NOTHING)[1] if scope == "city" else None,
+                "status": status,
+                "consequence_en": f"{consequences[row['rule']][0]} {where_en}",
+                "consequence_zh": f"{consequences[row['rule']][1]}{where_zh}",
+                "touches": places,
+            }
+        )
+    frame = pd.DataFrame(rows, columns=list(FINDING_COLUMNS)).astype(FINDING_COLUMNS)
+    frame = frame.assign(
+        _severity=frame["severity"].map({s: i for i, s in enumerate(SEVERITIES)}),
+        _rule=frame["rule"].map(order),
+    )
+    frame = frame.sort_values(
+        ["_severity", "_rule", "province_id", "city_id", "variable", "year"],
+        na_position="first",
+        kind="stable",
+    )
+    return frame.drop(columns=["_severity", "_rule"]).reset_index(drop=True)
+
+
+def _names(scope, unit_id, names, province_names) -> dict[str, object]:
+    if scope == "city":
+        city = names[unit_id]
+        return {
+            "city_en": city["city_en"],
+            "city_zh": city["city_zh"],
+            "province_id": city["province_id"],
+        }
+    if scope == "province":
+        known = province_names.get(unit_id, {})
+        return {
+            "city_en": known.get("province_en", unit_id),
+            "city_zh": known.get("province_zh", unit_id),
+            "province_id": unit_id,
+        }
+    return {"city_en": None, "city_zh": None, "province_id": None}
+
+
+def _use(panel, study: Study, scope, unit_id, year, variable, cache) -> Use:
+    years = [int(y) for y in panel.years] if year is None else [year]
+    names = list(panel.yearbook) if variable == ALL else [variable]
+    if scope == "province":
+        return together(
+            uses_of_province(study, unit_id, y, name) for y in years for name in names
+        )
+    units = list(study.years) if scope == "study" else [unit_id]
+    uses = []
+    for unit in units:
+        for y in years:
+            for name in names:
+                key = (unit, y, name)
+                if key not in cache:
+                    cache[key] = uses_of_cell(study, unit, y, name)
+                uses.append(cache[key])
+    return together(uses)
+
+
+def _status(panel, row, year, unused) -> str:
+    if row["scope"] == "study" and row["rule"] == "nominal_as_real":
+        cells = [
+            (unit, year, row["variable"], row["source"])
+            for unit, value in zip(
+                panel.city_ids,
+                panel.yearbook[row["variable"]].values[:, year - int(panel.years[0])],
+                strict=True,
+            )
+            if np.isfinite(value)
+        ]
+        return "corrected" if all(cell in unused for cell in cells) else "open"
+    key = (row["unit_id"], year, row["variable"], row["source"])
+    return "corrected" if key in unused else "open"
+
+
+def _severity(severity: str, status: str, places: str) -> str:
+    if status == "corrected":
+        return "info"
+    if "rpt_regressions" in places:
+        return severity
+    return SEVERITIES[min(SEVERITIES.index(severity) + 1, len(SEVERITIES) - 1)]
+
+
+def _where(study: Study, use: Use) -> tuple[str, str]:
+    """One sentence each: the inputs, controls and indices that contain the cell."""
+    inputs = sorted({name for name, *_ in use.inputs})
+    controls = sorted({name for name, *_ in use.controls})
+    dropped = [name for name in controls if name not in study.controls]
+    parts_en = [INPUT_EN[name] for name in inputs]
+    parts_zh = [INPUT_ZH[name] for name in inputs]
+    if controls:
+        parts_en.append(f"the control{'s' * (len(controls) > 1)} {', '.join(controls)}")
+        parts_zh.append(f"控制变量{'、'.join(controls)}")
+    if not parts_en:
+        if use.variants:
+            names = ", ".join(sorted(use.variants))
+            return (
+                f"The headline does not use it; variant {names} does.",
+                f"主结果未采用，变体{names}采用。",
+            )
+        return (
+            "No published estimate of this build contains it.",
+            "本次构建的任何估计均未使用该数据。",
+        )
+    n_cities = len({c for _, c, _ in use.inputs} | {c for _, c, _ in use.controls})
+    last_en = f" ({', '.join(dropped)} drops out of the regressions)" if dropped else ""
+    last_zh = f"（{'、'.join(dropped)}不进入回归）" if dropped else ""
+    many_en = f" of {n_cities} cities" if n_cities > 1 else ""
+    many_zh = f"（{n_cities}个城市）" if n_cities > 1 else ""
+    listed = parts_en[0]
+    if len(parts_en) > 1:
+        listed = f"{', '.join(parts_en[:-1])} and {parts_en[-1]}"
+    return (
+        f"It enters {listed}{many_en}{last_en}.",
+        f"进入{'、'.join(parts_zh)}{many_zh}{last_zh}。",
+    )

@@ -1,0 +1,197 @@
+"""Figures that look copied or mistyped: twice the same, or its digits out of order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from citypanel.quality.findings.tables import Panel, Series, finding, nanmedian, number
+
+# Chance that a figure repeats by itself: its printed step over 2.5 typical changes (the
+# density of a normal distribution in its middle). A panel has ten thousand pairs of
+# years: below one in 3000 a repeat is telling, above one in 200 it is left out.
+TELLING_CHANCE = 1 / 3000
+MOST_CHANCE = 1 / 200
+# A series in which every twentieth pair of years is equal is constant by nature (land
+# area) or rounded (persons in 10,000): equality says nothing there.
+USUAL_SHARE = 0.05
+# Constant by nature: half of the pairs of years are equal (land area).
+CONSTANT_SHARE = 0.5
+MIN_DIGITS = 4
+# A row is copied when this share of its comparable cells repeats, and at least three.
+ROW_SHARE = 0.5
+ROW_CELLS = 3
+# Across cities: figures of five digits coincide every few years.
+MIN_DIGITS_ACROSS = 6
+
+
+def digits(value: float) -> int:
+    """Significant digits, trailing zeros not counted: 132000 has three."""
+    if not np.isfinite(value) or value == 0:
+        return 0
+    text = f"{abs(value):.10g}".replace(".", "").strip("0")
+    return len(text)
+
+
+def step(value: float) -> float:
+    """The unit a figure is printed in: 1000 for 132000, 0.1 for 45.2."""
+    text = f"{abs(value):.10g}"
+    if "." in text:
+        return 10.0 ** -len(text.split(".")[1])
+    return 10.0 ** (len(text) - len(text.rstrip("0")))
+
+
+def chance_of_repeat(series: Series, value: float) -> float:
+    """Probability that a year's figure equals the last by chance; at most 1."""
+    typical = float(nanmedian(np.abs(np.diff(series.logs, axis=1)).reshape(-1, 1))[0])
+    change = typical * abs(value)
+    return min(1.0, step(value) / (2.5 * change)) if change > 0 else 1.0
+
+
+def _repeats(series: Series) -> np.ndarray:
+    """True where a cell equals the one of the year before; shape (n, T)."""
+    same = np.zeros(series.values.shape, dtype=bool)
+    same[:, 1:] = series.values[:, 1:] == series.values[:, :-1]
+    return same
+
+
+def usually_equal(series: Series, share: float = USUAL_SHARE) -> bool:
+    """Whether more than a share of the pairs of neighbouring years are equal."""
+    pairs = np.isfinite(series.values[:, 1:]) & np.isfinite(series.values[:, :-1])
+    n_pairs = int(pairs.sum())
+    return bool(n_pairs) and _repeats(series).sum() / n_pairs > share
+
+
+def repeated_values(panel: Panel) -> list[dict[str, object]]:
+    """Rules repeated_value and copied_row.
+
+    A cell equals that of the year before in a series where that is not ordinary. Where
+    half of a row's comparable cells do, the row is the finding, not the cells.
+    """
+    telling = {
+        name: series
+        for name, series in panel.yearbook.items()
+        if not usually_equal(series) and name != "gdp_growth_pct"
+    }
+    same = {name: _repeats(series) for name, series in telling.items()}
+    rows = []
+    for place, unit in enumerate(panel.city_ids):
+        for t in range(1, len(panel.years)):
+            year = int(panel.years[t])
+            comparable = [
+                name
+                for name, series in telling.items()
+                if np.isfinite(series.values[place, t - 1 : t + 1]).all()
+            ]
+            repeated = [name for name in comparable if same[name][place, t]]
+            if len(repeated) >= max(ROW_CELLS, ROW_SHARE * len(comparable)):
+                rows.append(
+                    finding(
+                        "copied_row",
+                        "critical",
+                        "all_variables",
+                        f"{len(repeated)} of {len(comparable)} figures of {year} are "
+                        f"those "
+                        f"of {year - 1}: {', '.join(repeated)}.",
+                        f"{year}年可比的{len(comparable)}个指标中有{len(repeated)}个与"
+                        f"{year - 1}年相同：{'、'.join(repeated)}。",
+                        unit_id=unit,
+                        year=year,
+                    )
+                )
+                continue
+            for name in repeated:
+                value = telling[name].values[place, t]
+                chance = chance_of_repeat(telling[name], value) if value else 1.0
+                if chance > MOST_CHANCE:
+                    continue
+                rows.append(
+                    finding(
+                        "repeated_value",
+                        "warning" if chance < TELLING_CHANCE else "info",
+                        name,
+                        f"{number(value)} stands in {year - 1} and again in {year}; by "
+                        f"chance that happens once in {1 / chance:,.0f} years.",
+                        f"{year - 1}年与{year}年均为{number(value)}；偶然相同的概率约为"
+                        f"{1 / chance:,.0f}分之一。",
+                        unit_id=unit,
+                        year=year,
+                        value=value,
+                    )
+                )
+    return rows
+
+
+def across_cities(panel: Panel) -> list[dict[str, object]]:
+    """Rule same_in_two_cities: one figure of six digits for two cities in one year."""
+    names = panel.cities.set_index("city_id")
+    rows = []
+    for series in panel.yearbook.values():
+        for t, year in enumerate(panel.years):
+            column = series.values[:, t]
+            values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
+            for value in values[counts > 1]:
+                if digits(value) < MIN_DIGITS_ACROSS:
+                    continue
+                units = [panel.city_ids[i] for i in np.flatnonzero(column == value)]
+                for unit in units:
+                    others = [other for other in units if other != unit]
+                    rows.append(
+                        finding(
+                            "same_in_two_cities",
+                            "critical",
+                            series.name,
+                            f"{number(value)} in {year} is also the figure of "
+                            f"{', '.join(names.loc[others, 'city_en'])}.",
+                            f"{year}年的{number(value)}与"
+                            f"{'、'.join(names.loc[others, 'city_zh'])}相同。",
+                            unit_id=unit,
+                            year=year,
+                            value=value,
+                        )
+                    )
+    return rows
+
+
+def transposed_digits(panel: Panel) -> list[dict[str, object]]:
+    """Rule transposed_digits, in series that are constant by nature.
+
+    A cell consists of the digits of the figure that stands in more years, in another
+    order.
+    """
+    rows = []
+    for series in panel.yearbook.values():
+        if not usually_equal(series, CONSTANT_SHARE):
+            continue
+        for place, unit in enumerate(series.units):
+            values = series.values[place]
+            printed = values[np.isfinite(values)]
+            if not len(printed):
+                continue
+            levels, counts = np.unique(printed, return_counts=True)
+            usual = levels[np.argmax(counts)]
+            if counts.max() < 2 or digits(usual) < MIN_DIGITS:
+                continue
+            text = sorted(f"{usual:.10g}")
+            for t in np.flatnonzero(np.isfinite(values) & (values != usual)):
+                if sorted(f"{values[t]:.10g}") != text:
+                    continue
+                year = series.years[t]
+                n_years = int(counts.max())
+                rows.append(
+                    finding(
+                        "transposed_digits",
+                        "warning",
+                        series.name,
+                        f"{number(values[t])} in {year} has the digits of "
+                        f"{number(usual)}, printed in {n_years} years, in another "
+                        f"order.",
+                        f"{year}年的{number(values[t])}与{n_years}个年份所载的"
+                        f"{number(usual)}数字相同而次序不同。",
+                        unit_id=unit,
+                        year=year,
+                        value=values[t],
+                        low=usual,
+                        high=usual,
+                    )
+                )
+    return rows

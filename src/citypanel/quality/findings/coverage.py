@@ -1,0 +1,227 @@
+"""What is not printed, and how finely what is printed is rounded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from citypanel.quality.findings.tables import (
+    Panel,
+    Series,
+    finding,
+    nanmedian,
+    number,
+)
+
+# A series ends, begins or has a hole in a year in which nine cities of ten that print
+# it in another year print nothing.
+ABSENT_SHARE = 0.9
+# A hole of single cities inside a year the others print is a cell; half a row is a row.
+ROW_SHARE = 0.5
+ROW_CELLS = 3
+# Rounded where nineteen cells of twenty are multiples of a power of ten.
+ROUND_SHARE = 0.95
+# Half a step over the smallest city's figure: above one per cent it moves growth rates.
+ROUND_ERROR = 0.01
+
+
+def _printing(series: Series) -> np.ndarray:
+    """Units that print the series in any year."""
+    return np.isfinite(series.values).any(axis=1)
+
+
+def _absent_share(series: Series) -> np.ndarray:
+    units = _printing(series)
+    if not units.any():
+        return np.ones(len(series.years))
+    return 1 - np.isfinite(series.values[units]).mean(axis=0)
+
+
+def discontinued(panel: Panel) -> list[dict[str, object]]:
+    """Rules discontinued and missing_year: one row a variable and run of empty "
+    "years."""
+    rows = []
+    for series in panel.yearbook.values():
+        absent = _absent_share(series) >= ABSENT_SHARE
+        printed = np.flatnonzero(~absent)
+        if not len(printed):
+            continue
+        first, last = int(printed[0]), int(printed[-1])
+        years = panel.years
+        for run in _runs(absent):
+            inside = first < run[0] < last
+            span = (
+                f"{years[run[0]]}"
+                if len(run) == 1
+                else f"{years[run[0]]} to {years[run[-1]]}"
+            )
+            n_cells = int(np.isfinite(series.values[:, run]).sum())
+            n_units = int(_printing(series).sum())
+            n_possible = n_units * len(run)
+            what = (
+                "in between" if inside else "at the end" if run[0] > last else "first"
+            )
+            what_zh = "中间" if inside else "末端" if run[0] > last else "起始"
+            rows.append(
+                finding(
+                    "missing_year" if inside else "discontinued",
+                    "warning",
+                    series.name,
+                    f"Nothing is printed {what}, {span}: {n_cells} of {n_possible} "
+                    f"cells "
+                    f"have a figure; the series runs from {years[first]} to "
+                    f"{years[last]}.",
+                    f"{what_zh}年份{span.replace(' to ', '至')}无数据：{n_possible}个"
+                    f"单元格中"
+                    f"仅{n_cells}个有数；该序列自{years[first]}年至{years[last]}年。",
+                    scope="study",
+                    year=years[run[0]],
+                )
+            )
+    return rows
+
+
+def _runs(flags: np.ndarray) -> list[list[int]]:
+    runs: list[list[int]] = []
+    for t in np.flatnonzero(flags):
+        if runs and runs[-1][-1] == t - 1:
+            runs[-1].append(int(t))
+        else:
+            runs.append([int(t)])
+    return runs
+
+
+def gaps(panel: Panel) -> list[dict[str, object]]:
+    """Rules missing_city, missing_row and missing_cell.
+
+    A cell counts where the variable is printed that year by others. A city without any
+    cell is one row, half an empty row is one row; the rest is a row a cell.
+    """
+    names, current = [], []
+    for name, series in panel.yearbook.items():
+        names.append(name)
+        present = _absent_share(series) < ABSENT_SHARE
+        current.append(np.broadcast_to(present, series.values.shape))
+    if not names:
+        return []
+    due = np.stack(current)
+    printed = np.stack([np.isfinite(panel.yearbook[name].values) for name in names])
+    absent = due & ~printed
+    rows = []
+    for place, unit in enumerate(panel.city_ids):
+        if not printed[:, place].any():
+            rows.append(
+                finding(
+                    "missing_city",
+                    "warning",
+                    "all_variables",
+                    "The yearbook table has no figure of this city in any year.",
+                    "年鉴表中任何年份均无该市数据。",
+                    unit_id=unit,
+                )
+            )
+            continue
+        for t, year in enumerate(panel.years):
+            n_due, n_absent = (
+                int(due[:, place, t].sum()),
+                int(absent[:, place, t].sum()),
+            )
+            if not n_absent:
+                continue
+            if n_absent >= ROW_CELLS and n_absent > ROW_SHARE * n_due:
+                empty = [
+                    n for n, a in zip(names, absent[:, place, t], strict=True) if a
+                ]
+                rows.append(
+                    finding(
+                        "missing_row",
+                        "warning",
+                        "all_variables",
+                        f"{n_absent} of {n_due} figures of {year} are empty: "
+                        f"{', '.join(empty)}.",
+                        f"{year}年{n_due}个指标中{n_absent}个为空：{'、'.join(empty)}。",
+                        unit_id=unit,
+                        year=year,
+                    )
+                )
+                continue
+            for number_, name in enumerate(names):
+                if absent[number_, place, t]:
+                    rows.append(_gap_row(panel, name, place, t))
+    return rows
+
+
+def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
+    series, years = panel.yearbook[name], panel.years
+    values = series.values[place]
+    printed = np.flatnonzero(np.isfinite(values))
+    before, after = printed[printed < t], printed[printed > t]
+    sides = [f"{number(values[i])} ({years[i]})" for i in (*before[-1:], *after[:1])]
+    n_others = int(np.isfinite(series.values[:, t]).sum())
+    return finding(
+        "missing_cell",
+        "info",
+        name,
+        f"Empty in {years[t]}, when {n_others} cities have a figure; nearest: "
+        f"{', '.join(sides) or 'none'}.",
+        f"{years[t]}年为空，该年{n_others}个城市有数；最近的数据："
+        f"{'、'.join(sides) or '无'}。",
+        unit_id=series.units[place],
+        year=years[t],
+    )
+
+
+def rounding(panel: Panel) -> list[dict[str, object]]:
+    """Rule rounded: a variable printed in steps that matter, or in coarser ones.
+
+    The step of a year is the largest power of ten that `ROUND_SHARE` of its cells are
+    multiples of. Reported where half a step is above `ROUND_ERROR` of the smallest
+    city's figure, or where the step of a year is ten times that of the years before and
+    more. One row a variable and first year of such a step.
+    """
+    rows = []
+    for series in panel.yearbook.values():
+        if series.name == "gdp_growth_pct":
+            continue
+        steps = np.array([_step(series.values[:, t]) for t in range(len(series.years))])
+        previous = None
+        for t, step in enumerate(steps):
+            column = series.values[:, t]
+            column = column[np.isfinite(column) & (column > 0)]
+            if not np.isfinite(step) or not len(column):
+                continue
+            error = step / 2 / column.min()
+            coarser = previous is not None and step >= 10 * previous
+            starts = previous is None or step != previous
+            previous = step
+            if not (starts and (error > ROUND_ERROR or coarser)):
+                continue
+            year = series.years[t]
+            middle = float(nanmedian(column[:, None])[0])
+            rows.append(
+                finding(
+                    "rounded",
+                    "warning" if error > ROUND_ERROR else "info",
+                    series.name,
+                    f"From {year} on printed in steps of {number(step)}: up to "
+                    f"{100 * error:.1f}% of the smallest city's figure, "
+                    f"{100 * step / 2 / middle:.2f}% of the median city's.",
+                    f"自{year}年起以{number(step)}为单位取整：误差最大为最小城市数值的"
+                    f"{100 * error:.1f}%，中位城市的{100 * step / 2 / middle:.2f}%。",
+                    scope="study",
+                    year=year,
+                )
+            )
+    return rows
+
+
+def _step(column: np.ndarray) -> float:
+    column = column[np.isfinite(column) & (column != 0)]
+    if len(column) < 5:
+        return np.nan
+    step = np.nan
+    for power in range(-2, 7):
+        scaled = column / 10.0**power
+        if (np.abs(scaled - np.round(scaled)) < 1e-6).mean() < ROUND_SHARE:
+            break
+        step = 10.0**power
+    return step

@@ -1,0 +1,481 @@
+"""What must hold between columns, and between growth and levels."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from citypanel.quality.findings.tables import (
+    MAD_TO_SIGMA,
+    Panel,
+    finding,
+    nanmedian,
+    number,
+    percent,
+    sigma,
+)
+
+GDP, SECONDARY, TERTIARY = "gdp_cny_10k", "secondary_cny_10k", "tertiary_cny_10k"
+GROWTH = "gdp_growth_pct"
+# (whole, parts): the parts together cannot exceed the whole.
+PARTS = (
+    (GDP, (SECONDARY, TERTIARY)),
+    ("fai_cny_10k", ("real_estate_cny_10k",)),
+    ("fiscal_expenditure_cny_10k", ("education_expenditure_cny_10k",)),
+)
+# Rounding of the printed figures: one part in a thousand (2026-11-25).
+PARTS_TOLERANCE = 0.001
+# Printed shares of one city move slowly: four robust standard deviations of their
+# yearly changes, and five percentage points at least.
+SHARE_K = 4.0
+SHARE_FLOOR = 0.05
+# Published rates carry one or two decimals: a rate is the nominal one within 0.06.
+NOMINAL_TOLERANCE = 0.06
+# A whole year is defective when nine cities of ten print nominal growth (in 2013 all 73
+# do, in no other year more than 4 in 100; 2026-11-24).
+NOMINAL_SHARE = 0.9
+# In a single city the coincidence counts only where prices moved by this many points.
+NOMINAL_PRICES = 2.0
+# Levels against growth: four robust standard deviations, and five per cent at least;
+# beyond 15 per cent it is critical. The revision of 2019 reaches 40 per cent.
+LEVEL_K = 4.0
+LEVEL_FLOOR = 0.05
+LEVEL_CRITICAL = 0.15
+# Density is rounded to whole persons and areas to whole km2; some cities use the
+# population at the middle of the year: two per cent (2026-11-25).
+DENSITY_TOLERANCE = 0.02
+# Ratios of two columns, compared with the other cities of the year.
+RATIOS = (
+    ("fai_cny_10k", GDP),
+    ("retail_sales_cny_10k", GDP),
+    ("fiscal_expenditure_cny_10k", GDP),
+    ("education_expenditure_cny_10k", "fiscal_expenditure_cny_10k"),
+    ("real_estate_cny_10k", "fai_cny_10k"),
+    ("unit_employment_persons_10k", "population_persons_10k"),
+    ("private_employment_persons", "population_persons_10k"),
+    ("university_students_persons", "population_persons_10k"),
+    ("vocational_students_persons", "population_persons_10k"),
+    (GDP, "population_persons_10k"),
+)
+# Cities differ for good reasons: five robust standard deviations of the year.
+RATIO_K = 5.0
+# Investment above output for a year, or under a fifth of it, starts or leaves a capital
+# stock that no city of China had (national ratio 2010 to 2016: 0.6 to 0.8, NBS).
+INVESTMENT_RANGE = (0.2, 1.3)
+# An input that doubles against output within this many years changes the frontier.
+RISE_YEARS = 2
+RISE_FACTOR = 1.6
+
+
+def parts_of_a_whole(panel: Panel) -> list[dict[str, object]]:
+    """Rule parts_exceed_whole: parts together above their whole."""
+    rows = []
+    for whole_name, part_names in PARTS:
+        names = (whole_name, *part_names)
+        if not all(name in panel.yearbook for name in names):
+            continue
+        whole = panel.yearbook[whole_name].values
+        parts = sum(panel.yearbook[name].values for name in part_names)
+        with np.errstate(invalid="ignore"):
+            beyond = parts > whole * (1 + PARTS_TOLERANCE)
+        for place, t in zip(*np.nonzero(beyond), strict=True):
+            year, joined = panel.years[t], " + ".join(part_names)
+            rows.append(
+                finding(
+                    "parts_exceed_whole",
+                    "critical",
+                    whole_name,
+                    f"{joined} is {number(parts[place, t])} in {year}, more than "
+                    f"{whole_name}, {number(whole[place, t])}.",
+                    f"{year}年{joined}为{number(parts[place, t])}，大于{whole_name}的"
+                    f"{number(whole[place, t])}。",
+                    unit_id=panel.city_ids[place],
+                    year=year,
+                    value=whole[place, t],
+                    low=parts[place, t],
+                )
+            )
+    return rows
+
+
+def sector_shares(panel: Panel) -> list[dict[str, object]]:
+    """Rule share_jump: a sector's share of output leaves and returns, or breaks.
+
+    The yearly change of the share of the secondary, the tertiary or the remaining
+    (primary) sector, less the median change of the cities, is above
+    max(`SHARE_FLOOR`, `SHARE_K` sigma). One row per city and year, for the largest.
+    """
+    if not all(name in panel.yearbook for name in (GDP, SECONDARY, TERTIARY)):
+        return []
+    gdp = panel.yearbook[GDP].values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = {
+            SECONDARY: panel.yearbook[SECONDARY].values / gdp,
+            TERTIARY: panel.yearbook[TERTIARY].values / gdp,
+        }
+        shares[GDP] = 1 - shares[SECONDARY] - shares[TERTIARY]
+    largest: dict[tuple[int, int], tuple[float, str, float]] = {}
+    for name, share in shares.items():
+        changes = np.diff(share, axis=1)
+        own = changes - nanmedian(changes)
+        limit = max(SHARE_FLOOR, SHARE_K * sigma(own))
+        with np.errstate(invalid="ignore"):
+            beyond = np.abs(own) > limit
+        for place, t in zip(*np.nonzero(beyond), strict=True):
+            size = abs(own[place, t])
+            if size > largest.get((place, t), (0.0, "", 0.0))[0]:
+                largest[place, t] = (size, name, limit)
+    rows = []
+    for (place, t), (_, name, limit) in sorted(largest.items()):
+        share, year = shares[name][place], panel.years[t + 1]
+        value = panel.yearbook[name].values[place, t + 1]
+        what_en = "what is left for the primary sector" if name == GDP else name
+        what_zh = "扣除二三产业后的余额" if name == GDP else name
+        expected = share[t] + nanmedian(np.diff(shares[name], axis=1))[t]
+        bounds = (np.nan, np.nan)
+        if name != GDP:
+            bounds = tuple(
+                gdp[place, t + 1] * (expected + side * limit) for side in (-1, 1)
+            )
+        rows.append(
+            finding(
+                "share_jump",
+                "warning",
+                name,
+                f"The share of {what_en} in output goes from {100 * share[t]:.1f}% in "
+                f"{year - 1} to {100 * share[t + 1]:.1f}% in {year}.",
+                f"{what_zh}占地区生产总值的比重由{year - 1}年的{100 * share[t]:.1f}"
+                f"%变为"
+                f"{year}年的{100 * share[t + 1]:.1f}%。",
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=value,
+                low=bounds[0],
+                high=bounds[1],
+            )
+        )
+    return rows
+
+
+def defective_growth_years(panel: Panel) -> list[int]:
+    """Years in which nearly every printed growth rate is the nominal one."""
+    near, both = _nominal(panel)
+    n_both = both.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        share = np.where(n_both > 0, near.sum(axis=0) / np.maximum(n_both, 1), 0.0)
+    return [int(year) for year in panel.years[share >= NOMINAL_SHARE]]
+
+
+def _nominal(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    shape = (len(panel.city_ids), len(panel.years))
+    if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
+        return np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    levels, growth = panel.yearbook[GDP].values, panel.yearbook[GROWTH].values
+    nominal = np.full(shape, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        nominal[:, 1:] = 100 * (levels[:, 1:] / levels[:, :-1] - 1)
+        both = np.isfinite(nominal) & np.isfinite(growth)
+        near = both & (np.abs(growth - nominal) <= NOMINAL_TOLERANCE)
+    return near, both
+
+
+def _prices(panel: Panel) -> np.ndarray:
+    """Log change of each city's province deflator; shape (n, T), first year empty."""
+    prices = np.full((len(panel.city_ids), len(panel.years)), np.nan)
+    for place, province_id in enumerate(panel.cities["province_id"]):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            nominal = np.log(panel.province_row("GDP", province_id))
+            real = np.log(panel.province_row("GDPIDX", province_id) / 100)
+        prices[place, 1:] = np.diff(nominal) - real[1:]
+    return prices
+
+
+def nominal_growth(panel: Panel) -> list[dict[str, object]]:
+    """Rule nominal_as_real: the growth rate printed is that of nominal output.
+
+    A year in which nine cities of ten do it is one finding; elsewhere a city's cell is,
+    where the province's prices moved by `NOMINAL_PRICES` points or more.
+    """
+    near, both = _nominal(panel)
+    prices = _prices(panel)
+    years = defective_growth_years(panel)
+    rows = []
+    for year in years:
+        t = int(year - panel.years[0])
+        rows.append(
+            finding(
+                "nominal_as_real",
+                "critical",
+                GROWTH,
+                f"In {int(near[:, t].sum())} of {int(both[:, t].sum())} cities the "
+                f"rate of "
+                f"{year} is the growth of nominal output within {NOMINAL_TOLERANCE} "
+                f"points.",
+                f"{year}年{int(both[:, t].sum())}个城市中有{int(near[:, t].sum())}"
+                f"个的增长率"
+                f"与名义增长率相差不超过{NOMINAL_TOLERANCE}个百分点。",
+                scope="study",
+                year=year,
+            )
+        )
+    moved = np.abs(100 * np.expm1(np.nan_to_num(prices))) >= NOMINAL_PRICES
+    for place, t in zip(*np.nonzero(near & moved), strict=True):
+        year = int(panel.years[t])
+        if year in years:
+            continue
+        growth = panel.yearbook[GROWTH].values[place, t]
+        real = growth - 100 * np.expm1(prices[place, t])
+        rows.append(
+            finding(
+                "nominal_as_real",
+                "warning",
+                GROWTH,
+                f"{growth:.2f}% in {year} is the city's nominal growth, and prices in "
+                f"the "
+                f"province changed by {100 * np.expm1(prices[place, t]):+.1f}%.",
+                f"{year}年的{growth:.2f}%等于该市名义增长率，而全省价格变动"
+                f"{100 * np.expm1(prices[place, t]):+.1f}%。",
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=growth,
+                low=real - 1.0,
+                high=real + 1.0,
+            )
+        )
+    return rows
+
+
+def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
+    """Rule growth_against_levels: output moves otherwise than growth and prices say.
+
+    gap = ln(Y_t / Y_s) - sum of ln(1 + g) - ln(P_t / P_s) between two printed levels,
+    with the city's own printed growth g (the province's where the city has none or the
+    year is defective) and the province's implicit deflator P. Years of defective growth
+    are compared with the province's growth and twice the tolerance. The tolerance is
+    max(`LEVEL_FLOOR`, `LEVEL_K` sigma), and `LEVEL_FLOOR` where output falls although
+    growth is above zero.
+    """
+    if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
+        return []
+    levels, growth = panel.yearbook[GDP], panel.yearbook[GROWTH].values
+    logs, prices = levels.logs, _prices(panel)
+    defective = np.isin(panel.years, defective_growth_years(panel))
+    gaps = []
+    for place, province_id in enumerate(panel.cities["province_id"]):
+        own = np.log1p(np.where(defective, np.nan, growth[place]) / 100)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            other = np.log(panel.province_row("GDPIDX", province_id) / 100)
+        real = np.where(np.isfinite(own), own, other)
+        printed = np.flatnonzero(np.isfinite(logs[place]))
+        for a, b in itertools.pairwise(printed):
+            span = slice(a + 1, b + 1)
+            gap = (
+                logs[place, b]
+                - logs[place, a]
+                - np.sum(real[span] + prices[place, span])
+            )
+            is_own = bool(np.isfinite(own[span]).all())
+            if np.isfinite(gap):
+                gaps.append((place, a, b, gap, is_own, real[span].sum()))
+    if not gaps:
+        return []
+    spread = MAD_TO_SIGMA * np.median(np.abs([gap for *_, gap, _, _ in gaps]))
+    limit = max(LEVEL_FLOOR, LEVEL_K * spread)
+    rows = []
+    for place, a, b, gap, is_own, real in gaps:
+        tolerance = limit if is_own else 2 * limit
+        # Output falls where growth and prices both say that it rose.
+        rises = real > 0 and gap < 0 and logs[place, b] < logs[place, a]
+        if is_own and rises:
+            tolerance = LEVEL_FLOOR
+        if abs(gap) <= tolerance:
+            continue
+        values, year = levels.values[place], panel.years[b]
+        expected = values[b] * np.exp(-gap)
+        whose = "printed" if is_own else "the province's (the city's is not usable)"
+        whose_zh = "公布的" if is_own else "全省的（该市数据不可用）"
+        rows.append(
+            finding(
+                "growth_against_levels",
+                "critical" if abs(gap) > LEVEL_CRITICAL else "warning",
+                GDP,
+                f"Output goes from {number(values[a])} in {panel.years[a]} to "
+                f"{number(values[b])} in {year} "
+                f"({percent(np.log(values[b] / values[a]))}); growth, {whose}, of "
+                f"{100 * np.expm1(real):.1f}% and the province's prices lead to "
+                f"{number(expected)}: {percent(gap)} apart.",
+                f"地区生产总值由{panel.years[a]}年的{number(values[a])}变为{year}年的"
+                f"{number(values[b])}（{percent(np.log(values[b] / values[a]))}）；"
+                f"按{whose_zh}增长率{100 * np.expm1(real):.1f}%与全省价格应为"
+                f"{number(expected)}，偏离{percent(gap)}。",
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=values[b],
+                low=expected * np.exp(-tolerance),
+                high=expected * np.exp(tolerance),
+            )
+        )
+    return rows
+
+
+def density(panel: Panel) -> list[dict[str, object]]:
+    """Rule density_identity: printed density against population over area."""
+    names = ("density_persons_per_km2", "population_persons_10k", "area_km2")
+    if not all(name in panel.yearbook for name in names):
+        return []
+    printed, people, area = (panel.yearbook[name].values for name in names)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        implied = 10000 * people / area
+        gap = printed / implied - 1
+        beyond = np.abs(printed - implied) > np.maximum(
+            DENSITY_TOLERANCE * implied, 1.0
+        )
+    rows = []
+    for place, t in zip(*np.nonzero(beyond), strict=True):
+        year = panel.years[t]
+        rows.append(
+            finding(
+                "density_identity",
+                "warning",
+                names[0],
+                f"{number(printed[place, t])} persons per km2 in {year}; population "
+                f"{number(people[place, t])} over area {number(area[place, t])} is "
+                f"{number(implied[place, t])} ({100 * gap[place, t]:+.1f}%).",
+                f"{year}年公布密度{number(printed[place, t])}，人口"
+                f"{number(people[place, t])}除以面积{number(area[place, t])}为"
+                f"{number(implied[place, t])}（{100 * gap[place, t]:+.1f}%）。",
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=printed[place, t],
+                low=implied[place, t] * (1 - DENSITY_TOLERANCE),
+                high=implied[place, t] * (1 + DENSITY_TOLERANCE),
+            )
+        )
+    return rows
+
+
+def ratios(panel: Panel) -> list[dict[str, object]]:
+    """Rule ratio_out_of_range: two columns of one row against the year's other cities.
+
+    z = (ln ratio - median of the year) / sigma of the year; above `RATIO_K` in size.
+    One row per city and ratio, for the most extreme year.
+    """
+    rows = []
+    for top, bottom in RATIOS:
+        if top not in panel.yearbook or bottom not in panel.yearbook:
+            continue
+        ratio = panel.yearbook[top].logs - panel.yearbook[bottom].logs
+        centre = nanmedian(ratio)
+        spread = MAD_TO_SIGMA * nanmedian(np.abs(ratio - centre))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            z = (ratio - centre) / spread
+        z = np.where(np.isfinite(z), z, 0.0)
+        for place in np.flatnonzero((np.abs(z) > RATIO_K).any(axis=1)):
+            t = int(np.argmax(np.abs(z[place])))
+            year, value = panel.years[t], panel.yearbook[top].values[place, t]
+            n_years = int((np.abs(z[place]) > RATIO_K).sum())
+            base = panel.yearbook[bottom].values[place, t]
+            rows.append(
+                finding(
+                    "ratio_out_of_range",
+                    "warning",
+                    top,
+                    f"{top} over {bottom} is {number(value / base)} in {year}, the "
+                    f"median "
+                    f"city has {number(np.exp(centre[t]))}: {abs(z[place, t]):.1f} "
+                    f"robust "
+                    f"standard deviations; {n_years} year(s) like it.",
+                    f"{year}年{top}与{bottom}之比为{number(value / base)}，城市中位数为"
+                    f"{number(np.exp(centre[t]))}，相差{abs(z[place, t]):.1f}"
+                    f"个稳健标准差；"
+                    f"此类年份共{n_years}个。",
+                    unit_id=panel.city_ids[place],
+                    year=year,
+                    value=value,
+                    low=base * np.exp(centre[t] - RATIO_K * spread[t]),
+                    high=base * np.exp(centre[t] + RATIO_K * spread[t]),
+                )
+            )
+    return rows
+
+
+def investment_ratio(panel: Panel) -> list[dict[str, object]]:
+    """Rule investment_ratio: investment that output cannot explain.
+
+    Investment over output outside `INVESTMENT_RANGE`, one row a city for its most
+    extreme year; and a ratio that rises by `RISE_FACTOR` within `RISE_YEARS` years
+    beyond the median city: too low before, or too high after. The years before the rise
+    give a stock that is too small, and a productivity that is too high.
+    """
+    name = "fai_cny_10k"
+    if name not in panel.yearbook or GDP not in panel.yearbook:
+        return []
+    investment, output = panel.yearbook[name].values, panel.yearbook[GDP].values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(output > 0, investment / output, np.nan)
+        logs = np.where(ratio > 0, np.log(ratio), np.nan)
+    low, high = INVESTMENT_RANGE
+    rows = []
+    for place, unit in enumerate(panel.city_ids):
+        beyond = np.maximum(np.log(low) - logs[place], logs[place] - np.log(high))
+        beyond = np.where(np.isfinite(beyond), beyond, -np.inf)
+        if len(beyond) and beyond.max() > 0:
+            t = int(np.argmax(beyond))
+            years = panel.years[beyond > 0]
+            rows.append(
+                finding(
+                    "investment_ratio",
+                    "warning",
+                    name,
+                    f"Investment is {100 * ratio[place, t]:.0f}% of output in "
+                    f"{panel.years[t]}; outside {100 * low:.0f} to {100 * high:.0f}% "
+                    f"in "
+                    f"{len(years)} year(s): {', '.join(map(str, years))}.",
+                    f"{panel.years[t]}年投资为地区生产总值的{100 * ratio[place, t]:.0f}"
+                    f"%；"
+                    f"有{len(years)}个年份在{100 * low:.0f}%至{100 * high:.0f}%之外："
+                    f"{'、'.join(map(str, years))}。",
+                    unit_id=unit,
+                    year=panel.years[t],
+                    value=investment[place, t],
+                    low=low * output[place, t],
+                    high=high * output[place, t],
+                )
+            )
+    span = RISE_YEARS
+    if logs.shape[1] <= span:
+        return rows
+    rise = logs[:, span:] - logs[:, :-span]
+    rise = rise - nanmedian(rise)
+    for place in np.flatnonzero(
+        (np.nan_to_num(rise, nan=-np.inf) > np.log(RISE_FACTOR)).any(axis=1)
+    ):
+        t = int(np.nanargmax(rise[place]))
+        year = int(panel.years[t])
+        if any(
+            row["unit_id"] == panel.city_ids[place] and row["year"] == year
+            for row in rows
+        ):
+            continue
+        after = year + span
+        rows.append(
+            finding(
+                "investment_ratio",
+                "warning",
+                name,
+                f"Investment rises from {100 * ratio[place, t]:.0f}% of output in "
+                f"{year} "
+                f"to {100 * ratio[place, t + span]:.0f}% in {after}, {RISE_FACTOR} "
+                f"times "
+                "and more beyond the median city: the level before is not that after.",
+                f"投资占地区生产总值的比重由{year}年的{100 * ratio[place, t]:.0f}%升至"
+                f"{after}年的{100 * ratio[place, t + span]:.0f}%，超出城市中位变动"
+                f"{RISE_FACTOR}倍以上：前后口径不一。",
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=investment[place, t],
+                low=investment[place, t] * RISE_FACTOR / 1.25,
+            )
+        )
+    return rows

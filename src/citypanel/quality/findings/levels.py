@@ -1,0 +1,465 @@
+"""Cells that stand apart from the years beside them, peers' common growth removed.
+
+For each variable the log change of a city from its last printed year, less the median
+change of all cities between the same years, is its own change r. A jump is an |r| above
+d = max(FLOOR, K sigma), sigma = 1.4826 median |r - median r| over all cities and years
+of the variable. A jump that a later jump takes back is a departure: the cells between
+are apart from both sides. A jump that stays is a break.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from citypanel.quality.findings.tables import (
+    Panel,
+    Series,
+    factor,
+    finding,
+    nanmedian,
+    number,
+    percent,
+    sigma,
+)
+from citypanel.quality.findings.trade import trade
+
+# Seven robust standard deviations: changes of city series have fat tails and a panel
+# has ten thousand of them; at three a reader would get hundreds of rows (2026-11-25).
+K = 7.0
+# No change below 8 per cent is reported, however quiet the series: adjustments of
+# boundaries and registers of that size are common and harmless (2026-11-25).
+FLOOR = 0.08
+# Above a factor of four a change is a jump in any series: a slip of the decimal point
+# must be seen in a noisy series too.
+CEILING = np.log(4.0)
+# A departure of more than four years is a series of its own, not a run of wrong cells.
+LONGEST_RUN = 4
+# Years without a figure between two that are compared.
+LONGEST_GAP = 3
+# A jump is taken back where what is left of it is under half of the smaller of the two.
+LEFT_OVER = 0.5
+# A city's series with more jumps than this is erratic as a whole: one row, not many.
+MOST_JUMPS = 3
+# A factor counts as a power of ten within 7.8 to 12.8, as two within 1.64 to 2.44.
+TEN_TOLERANCE = 0.25
+TWO_TOLERANCE = 0.20
+# A year is a break of the whole series where the median own change is twice that of an
+# ordinary year and above two per cent: in 2019, the census, it is four times that.
+BREAK_RATIO = 2.0
+BREAK_FLOOR = 0.02
+# A drift adds up to 15 per cent at least.
+DRIFT_FLOOR = 0.15
+MIN_DRIFT_CHANGES = 5
+# Percentages and quotients of other columns have rules of their own.
+NOT_LEVELS = ("gdp_growth_pct", "density_persons_per_km2", "GDPIDX", "FAIPI")
+
+
+@dataclass
+class Jump:
+    """A change of one unit at `at`, from its last printed year `before` (indices)."""
+
+    before: int
+    at: int
+    size: float
+
+
+@dataclass
+class Departure:
+    """A run of cells apart from both sides; `size` is their mean log distance."""
+
+    series: Series
+    unit: str
+    cells: list[int]
+    before: int
+    after: int
+    size: float
+    threshold: float
+    expected: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass
+class Break:
+    """A jump that stays, by `size` in logarithms."""
+
+    series: Series
+    unit: str
+    jump: Jump
+    threshold: float
+
+
+@dataclass
+class Erratic:
+    """A unit's series that jumps up and down throughout."""
+
+    series: Series
+    unit: str
+    n_jumps: int
+    largest: Jump
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A variable's common growth, every unit's own changes, and what counts as a jump.
+
+    common : (T, T) array
+        Median log change of the units that print both years, row to column.
+    """
+
+    common: np.ndarray
+    own: list[list[Jump]]
+    threshold: float
+
+
+@lru_cache(maxsize=64)
+def changes_of(series: Series) -> Changes:
+    """Common growth, own changes and threshold of a series."""
+    common = common_growth(series)
+    own = own_changes(series, common)
+    return Changes(common, own, threshold(own))
+
+
+def common_growth(series: Series) -> np.ndarray:
+    """Median log change from year s to year t of the units that print both; (T, T).
+
+    Not the sum of yearly medians: where a whole year is missing, growth across it is
+    that of the years on either side. 0 where no unit prints both.
+    """
+    logs = series.logs
+    changes = logs[:, None, :] - logs[:, :, None]
+    return np.nan_to_num(nanmedian(changes))
+
+
+def own_changes(series: Series, common: np.ndarray) -> list[list[Jump]]:
+    """Every unit's own changes between printed years, jumps or not."""
+    changes = []
+    for logs in series.logs:
+        printed = np.flatnonzero(np.isfinite(logs))
+        changes.append(
+            [
+                Jump(a, b, logs[b] - logs[a] - common[a, b])
+                for a, b in itertools.pairwise(printed)
+                if b - a <= LONGEST_GAP + 1
+            ]
+        )
+    return changes
+
+
+def threshold(changes: list[list[Jump]]) -> float:
+    """Own changes above it are jumps: min(max(FLOOR, K sigma), CEILING)."""
+    sizes = np.array([jump.size for row in changes for jump in row])
+    return float(min(max(FLOOR, K * sigma(sizes)), CEILING))
+
+
+def apart(series: Series) -> list[Departure | Break | Erratic]:
+    """Departures, breaks and erratic series of one variable."""
+    changes = changes_of(series)
+    common, limit = changes.common, changes.threshold
+    found: list[Departure | Break | Erratic] = []
+    for place, row in enumerate(changes.own):
+        unit, logs = series.units[place], series.logs[place]
+        jumps = [jump for jump in row if abs(jump.size) > limit]
+        if len(jumps) > MOST_JUMPS:
+            largest = max(jumps, key=lambda jump: abs(jump.size))
+            found.append(Erratic(series, unit, len(jumps), largest, limit))
+            continue
+        taken: set[int] = set()
+        for number_, jump in enumerate(jumps):
+            if number_ in taken:
+                continue
+            back = _taken_back(jumps, number_, logs, common)
+            if back is None:
+                found.append(Break(series, unit, jump, limit))
+                continue
+            taken.add(back)
+            found.append(_departure(series, place, jump, jumps[back], common, limit))
+    return found
+
+
+def _taken_back(jumps, number_, logs, common) -> int | None:
+    """The jump after this one that takes it back, if there is one."""
+    jump = jumps[number_]
+    if number_ + 1 >= len(jumps):
+        return None
+    later = jumps[number_ + 1]
+    if later.size * jump.size >= 0:
+        return None
+    if later.before - jump.at + 1 > LONGEST_RUN:
+        return None
+    left = logs[later.at] - logs[jump.before] - common[jump.before, later.at]
+    smaller = min(abs(jump.size), abs(later.size))
+    return number_ + 1 if abs(left) <= LEFT_OVER * smaller else None
+
+
+def _departure(series, place, jump, back, common, limit) -> Departure:
+    logs = series.logs[place]
+    a, b = jump.before, back.at
+    cells = [t for t in range(jump.at, back.before + 1) if np.isfinite(logs[t])]
+    drift = logs[b] - logs[a] - common[a, b]
+    expected = {t: logs[a] + common[a, t] + drift * (t - a) / (b - a) for t in cells}
+    size = float(np.mean([logs[t] - expected[t] for t in cells]))
+    return Departure(
+        series=series,
+        unit=series.units[place],
+        cells=cells,
+        before=a,
+        after=b,
+        size=size,
+        threshold=limit,
+        expected=expected,
+    )
+
+
+def power_of_ten(size: float) -> int | None:
+    """The power of ten nearest to a log distance, where it is near one (not 0)."""
+    power = round(size / np.log(10))
+    near = abs(size - power * np.log(10)) <= TEN_TOLERANCE
+    return power if power and near else None
+
+
+def _kind(size: float) -> str:
+    if power_of_ten(size):
+        return "power_of_ten"
+    if abs(abs(size) - np.log(2)) <= TWO_TOLERANCE:
+        return "halved_or_doubled"
+    return "leaves_and_returns"
+
+
+def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
+    """Rules power_of_ten, halved_or_doubled, leaves_and_returns, level_break, erratic.
+
+    Changes of imports and exports that `trade` explains are left to it.
+    """
+    explained = {(row["unit_id"], row["variable"], row["year"]) for row in trade(panel)}
+    revised = {(row["variable"], row["year"]) for row in break_years(panel)}
+    rows = []
+    for series in panel.yearbook.values():
+        if series.name in NOT_LEVELS:
+            continue
+        for event in apart(series):
+            for row in _rows(event):
+                unit, name, year = row["unit_id"], row["variable"], row["year"]
+                if year is not None and explained & {
+                    (unit, name, year),
+                    (unit, name, year - 1),
+                }:
+                    continue
+                # The break of the whole series is a row of its own.
+                if row["rule"] == "level_break" and (name, year) in revised:
+                    row["severity"] = "info"
+                rows.append(row)
+    return rows
+
+
+def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
+    if isinstance(event, Departure):
+        return _departure_rows(event)
+    series, years = event.series, event.series.years
+    values = series.row(event.unit)
+    if isinstance(event, Erratic):
+        a, b = event.largest.before, event.largest.at
+        return [
+            finding(
+                "erratic_series",
+                "warning",
+                series.name,
+                f"{event.n_jumps} of its yearly changes are larger than a factor of "
+                f"{factor(event.threshold)} against the other cities; the largest is "
+                f"{number(values[a])} in {years[a]} to {number(values[b])} in "
+                f"{years[b]}.",
+                f"有{event.n_jumps}次年度变动相对其他城市超过{factor(event.threshold)}"
+                f"倍，"
+                f"最大一次由{years[a]}年的{number(values[a])}到{years[b]}年的"
+                f"{number(values[b])}。",
+                unit_id=event.unit,
+            )
+        ]
+    jump = event.jump
+    a, b = jump.before, jump.at
+    power = power_of_ten(jump.size)
+    rule = "power_of_ten" if power else "level_break"
+    expected = values[b] * np.exp(-jump.size)
+    what_en = f", about a factor of {factor(abs(jump.size))}" if power else ""
+    what_zh = f"，约为{factor(abs(jump.size))}倍" if power else ""
+    return [
+        finding(
+            rule,
+            "critical" if power else "warning",
+            series.name,
+            f"{number(values[a])} in {years[a]}, {number(values[b])} in {years[b]}: "
+            f"{percent(jump.size)} beyond the median change of the other cities, and "
+            f"it "
+            f"stays{what_en}.",
+            f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}："
+            f"较其他城市的中位变动偏离{percent(jump.size)}，且此后未恢复{what_zh}。",
+            unit_id=event.unit,
+            year=years[b],
+            value=values[b],
+            low=expected * np.exp(-event.threshold),
+            high=expected * np.exp(event.threshold),
+        )
+    ]
+
+
+def _departure_rows(event: Departure) -> list[dict[str, object]]:
+    series, years = event.series, event.series.years
+    values = series.row(event.unit)
+    rule = _kind(event.size)
+    a, b = event.before, event.after
+    rows = []
+    for t in event.cells:
+        expected = float(np.exp(event.expected[t]))
+        away = np.log(values[t] / expected)
+        rows.append(
+            finding(
+                rule,
+                "critical" if rule == "power_of_ten" else "warning",
+                series.name,
+                f"{number(values[t])} in {years[t]} is {factor(away)} times what "
+                f"{years[a]} ({number(values[a])}) and {years[b]} "
+                f"({number(values[b])}) lead to expect, {number(expected)}.",
+                f"{years[t]}年为{number(values[t])}，是由{years[a]}年"
+                f"（{number(values[a])}）"
+                f"与{years[b]}年（{number(values[b])}）推得的{number(expected)}的"
+                f"{factor(away)}倍。",
+                unit_id=event.unit,
+                year=years[t],
+                value=values[t],
+                low=expected * np.exp(-event.threshold),
+                high=expected * np.exp(event.threshold),
+            )
+        )
+    return rows
+
+
+def break_years(panel: Panel) -> list[dict[str, object]]:
+    """Years in which a whole variable breaks: census revisions, changed coverage.
+
+    A year's median |own change| is `BREAK_RATIO` times that of the median year, and
+    above `BREAK_FLOOR`.
+    """
+    rows = []
+    for series in panel.yearbook.values():
+        if series.name in NOT_LEVELS:
+            continue
+        changes = np.diff(series.logs, axis=1)
+        enough = np.isfinite(changes).sum(axis=0) >= max(5, len(series.units) // 4)
+        if enough.sum() < 4:
+            continue
+        common = np.where(enough, nanmedian(changes), np.nan)
+        spread = np.where(enough, nanmedian(np.abs(changes - common)), np.nan)
+        usual = float(np.nanmedian(spread))
+        for t in np.flatnonzero(enough):
+            year = series.years[t + 1]
+            wide = spread[t] > max(BREAK_RATIO * usual, BREAK_FLOOR)
+            if not wide:
+                continue
+            own = np.abs(changes[:, t] - common[t])
+            many = int(np.nansum(own > max(2 * BREAK_RATIO * usual, FLOOR)))
+            rows.append(
+                finding(
+                    "break_year",
+                    "warning",
+                    series.name,
+                    f"Between {year - 1} and {year} the median city departs from the "
+                    f"common change by {100 * spread[t]:.1f}%, in an ordinary year by "
+                    f"{100 * usual:.1f}%; {many} cities by more than "
+                    f"{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%.",
+                    f"{year - 1}至{year}年，城市变动偏离共同变动的中位数为"
+                    f"{100 * spread[t]:.1f}%，通常年份为{100 * usual:.1f}%；"
+                    f"{many}"
+                    f"个城市偏离超过{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%。",
+                    scope="study",
+                    year=year,
+                )
+            )
+    return rows
+
+
+def drifts(panel: Panel) -> list[dict[str, object]]:
+    """Series that leave their peers little by little, without one large jump.
+
+    The own change from the first to the last printed year, n changes later, is above
+    max(`DRIFT_FLOOR`, K sigma sqrt(n)), what a random walk of the series' own changes
+    does not reach, and no single year makes half of it.
+    """
+    rows = []
+    for series in panel.yearbook.values():
+        if series.name in NOT_LEVELS:
+            continue
+        logs, changes = series.logs, changes_of(series).own
+        spread = sigma(np.array([jump.size for row in changes for jump in row]))
+        for place, row in enumerate(changes):
+            if len(row) < MIN_DRIFT_CHANGES:
+                continue
+            whole = sum(jump.size for jump in row)
+            limit = max(DRIFT_FLOOR, K * spread * np.sqrt(len(row)))
+            if abs(whole) <= limit:
+                continue
+            if max(abs(jump.size) for jump in row) > abs(whole) / 2:
+                continue
+            a, b = row[0].before, row[-1].at
+            values, years = series.values[place], series.years
+            expected = np.exp(logs[place, b] - whole)
+            rows.append(
+                finding(
+                    "drift",
+                    "info",
+                    series.name,
+                    f"{number(values[a])} in {years[a]}, {number(values[b])} in "
+                    f"{years[b]}: {percent(whole)} beyond the path of the other "
+                    "cities, without one jump that explains it.",
+                    f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}"
+                    f"："
+                    f"较其他城市的路径偏离{percent(whole)}，且无单一年份可解释。",
+                    unit_id=series.units[place],
+                    year=years[b],
+                    value=values[b],
+                    low=expected * np.exp(-limit),
+                    high=expected * np.exp(limit),
+                )
+            )
+    return rows
+
+
+def province_breaks(panel: Panel) -> list[dict[str, object]]:
+    """Rule province_break: the same jumps in the provinces' own series."""
+    rows = []
+    for series in panel.province.values():
+        if series.name in NOT_LEVELS:
+            continue
+        changes = changes_of(series)
+        limit = changes.threshold
+        for place, row in enumerate(changes.own):
+            for jump in row:
+                if abs(jump.size) <= limit:
+                    continue
+                values, years = series.values[place], series.years
+                a, b = jump.before, jump.at
+                expected = values[b] * np.exp(-jump.size)
+                rows.append(
+                    finding(
+                        "province_break",
+                        "warning",
+                        series.name,
+                        f"{number(values[a])} in {years[a]}, {number(values[b])} in "
+                        f"{years[b]}: {percent(np.log(values[b] / values[a]))}, and "
+                        f"{percent(jump.size)} beyond the median province.",
+                        f"{years[a]}年{number(values[a])}，"
+                        f"{years[b]}年{number(values[b])}："
+                        f"变动{percent(np.log(values[b] / values[a]))}，"
+                        f"较各省中位变动偏离{percent(jump.size)}。",
+                        scope="province",
+                        unit_id=series.units[place],
+                        year=years[b],
+                        source="province",
+                        value=values[b],
+                        low=expected * np.exp(-limit),
+                        high=expected * np.exp(limit),
+                    )
+                )
+    return rows

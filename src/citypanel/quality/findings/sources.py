@@ -1,0 +1,177 @@
+"""Two sources of one quantity, and cities against their province."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from citypanel.quality.findings.tables import Panel, finding, number, percent
+
+GDP, GROWTH = "gdp_cny_10k", "gdp_growth_pct"
+# Revisions of one or two per cent are ordinary; beyond two the vintage matters.
+LEVEL_TOLERANCE = 0.02
+# A cell against the city's own usual ratio of the two sources: five per cent.
+CELL_TOLERANCE = 0.05
+# Percentage points between two printed growth rates; revisions stay below half a point.
+POINTS_TOLERANCE = 0.5
+# Cities' output together above the province's by more than rounding.
+SUM_TOLERANCE = 0.01
+# 100 million yuan to 10,000 yuan.
+TO_10K = 10000.0
+
+
+def disagreement(panel: Panel) -> list[dict[str, object]]:
+    """Rules source_disagreement and source_jump.
+
+    source_disagreement: the median log ratio of a city's two sources is above
+    `LEVEL_TOLERANCE`, one row a city and variable, for the year of the largest
+    difference. source_jump: a cell leaves that ratio by more than `CELL_TOLERANCE` from
+    one year to the next. Growth rates are compared in points, a row a cell.
+    """
+    rows = []
+    for name, second in panel.second.items():
+        if name not in panel.yearbook:
+            continue
+        first = panel.yearbook[name]
+        for place, unit in enumerate(panel.city_ids):
+            a, b = first.values[place], second.values[place]
+            if not (np.isfinite(a) & np.isfinite(b)).any():
+                continue
+            if name == GROWTH:
+                rows += _points(panel, unit, a, b)
+            else:
+                rows += _levels(panel, name, unit, a, b)
+    return rows
+
+
+def _points(panel: Panel, unit: str, a, b) -> list[dict[str, object]]:
+    rows = []
+    for t in np.flatnonzero(np.abs(np.nan_to_num(a - b)) > POINTS_TOLERANCE):
+        year = panel.years[t]
+        rows.append(
+            finding(
+                "source_disagreement",
+                "warning",
+                GROWTH,
+                f"{a[t]:.2f}% in the yearbook, {b[t]:.2f}% in the province table, "
+                f"{year}.",
+                f"{year}年年鉴为{a[t]:.2f}%，分省数据为{b[t]:.2f}%。",
+                unit_id=unit,
+                year=year,
+                value=a[t],
+                low=b[t] - POINTS_TOLERANCE,
+                high=b[t] + POINTS_TOLERANCE,
+            )
+        )
+    return rows
+
+
+def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.log(a / b)
+    ratio = np.where(np.isfinite(ratio), ratio, np.nan)
+    both = np.flatnonzero(np.isfinite(ratio))
+    if not len(both):
+        return []
+    rows = []
+    beyond = both[np.abs(ratio[both]) > LEVEL_TOLERANCE]
+    if len(beyond):
+        t = int(beyond[np.argmax(np.abs(ratio[beyond]))])
+        year = panel.years[t]
+        rows.append(
+            finding(
+                "source_disagreement",
+                "warning" if abs(ratio[t]) > CELL_TOLERANCE else "info",
+                name,
+                f"{number(a[t])} in the yearbook and {number(b[t])} in the province "
+                f"table "
+                f"for {year} ({percent(ratio[t])}); more than "
+                f"{100 * LEVEL_TOLERANCE:.0f}% apart in {len(beyond)} of {len(both)} "
+                f"years.",
+                f"{year}年年鉴为{number(a[t])}，分省数据为{number(b[t])}"
+                f"（{percent(ratio[t])}）；{len(both)}个年份中有{len(beyond)}个相差超过"
+                f"{100 * LEVEL_TOLERANCE:.0f}%。",
+                unit_id=unit,
+                year=year,
+                value=a[t],
+                low=b[t] * np.exp(-LEVEL_TOLERANCE),
+                high=b[t] * np.exp(LEVEL_TOLERANCE),
+            )
+        )
+    for before, t in itertools.pairwise(both):
+        change = ratio[t] - ratio[before]
+        if abs(change) <= CELL_TOLERANCE:
+            continue
+        year = panel.years[t]
+        expected = b[t] * np.exp(ratio[before])
+        rows.append(
+            finding(
+                "source_jump",
+                "warning",
+                name,
+                f"The yearbook over the province table goes from "
+                f"{np.exp(ratio[before]):.2f} in {panel.years[before]} to "
+                f"{np.exp(ratio[t]):.2f} in {year}: one of the two changed its basis.",
+                f"年鉴与分省数据之比由{panel.years[before]}"
+                f"年的{np.exp(ratio[before]):.2f}"
+                f"变为{year}年的{np.exp(ratio[t]):.2f}：其中之一口径改变。",
+                unit_id=unit,
+                year=year,
+                value=a[t],
+                low=expected * np.exp(-CELL_TOLERANCE),
+                high=expected * np.exp(CELL_TOLERANCE),
+            )
+        )
+    return rows
+
+
+def cities_against_province(panel: Panel) -> list[dict[str, object]]:
+    """Rule cities_exceed_province: cities add up to more than their province.
+
+    Output of the panel's cities in a province, those printed that year, is above the
+    province's. One row a province, for the year of the largest excess. A municipality,
+    city and province in one, is `disagreement`'s.
+    """
+    if GDP not in panel.yearbook or "GDP" not in panel.province:
+        return []
+    values = panel.yearbook[GDP].values
+    rows = []
+    for province_id, members in panel.cities.groupby("province_id"):
+        if members["is_municipality"].astype(bool).any():
+            continue
+        own = TO_10K * panel.province_row("GDP", province_id)
+        total = np.nansum(values[members.index], axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(own > 0, total / own, 0.0)
+        share = np.nan_to_num(share)
+        if not len(share) or share.max() <= 1 + SUM_TOLERANCE:
+            continue
+        t = int(np.argmax(share))
+        years = panel.years[share > 1 + SUM_TOLERANCE]
+        names = ", ".join(members["city_en"])
+        rows.append(
+            finding(
+                "cities_exceed_province",
+                "warning",
+                "GDP",
+                f"{names} add up to {number(total[t] / TO_10K)} in {panel.years[t]}, "
+                f"the "
+                f"province table has {number(own[t] / TO_10K)} "
+                f"({100 * (share[t] - 1):+.0f}%); above it in {len(years)} year(s): "
+                f"{', '.join(map(str, years))}. The province table is revised, the "
+                f"cities' "
+                "figures are not.",
+                f"{panel.years[t]}年{'、'.join(members['city_zh'])}合计"
+                f"{number(total[t] / TO_10K)}，分省数据为{number(own[t] / TO_10K)}"
+                f"（{100 * (share[t] - 1):+.0f}%）；共{len(years)}个年份超过："
+                f"{'、'.join(map(str, years))}。分省数据已修订，城市数据未修订。",
+                scope="province",
+                unit_id=province_id,
+                year=panel.years[t],
+                source="province",
+                value=own[t] / TO_10K,
+                low=total[t] / TO_10K,
+            )
+        )
+    return rows

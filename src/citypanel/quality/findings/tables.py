@@ -1,0 +1,266 @@
+"""Long cell tables as arrays, and what a rule hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from citypanel.errors import PanelError, describe
+
+CELL_COLUMNS = ("city_id", "year", "variable", "source", "unit", "value")
+PROVINCE_COLUMNS = ("province_id", "year", "variable", "unit", "value")
+CITY_COLUMNS = ("city_id", "city_en", "city_zh", "province_id", "is_municipality")
+
+# Ordinary change of a series, as a multiple of the median absolute deviation: makes the
+# median a consistent estimate of the standard deviation under normal errors.
+MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One variable of one source, units by years.
+
+    Attributes
+    ----------
+    name, source, unit : str
+        Variable, where it is printed, and the unit of `values`.
+    units : tuple of str, length n
+        City or province codes.
+    years : (T,) int array
+        Consecutive calendar years.
+    values : (n, T) float array
+        As printed; not-a-number where nothing is printed.
+    """
+
+    name: str
+    source: str
+    unit: str
+    units: tuple[str, ...]
+    years: np.ndarray
+    values: np.ndarray
+
+    @property
+    def logs(self) -> np.ndarray:
+        """Natural logarithms; not-a-number where the cell is not above zero."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.log(self.values)
+        return np.where(np.isfinite(logs), logs, np.nan)
+
+    def row(self, unit: str) -> np.ndarray:
+        """The cells of one unit, or no cells where the series has none of it."""
+        if unit not in self.units:
+            return np.full(len(self.years), np.nan)
+        return self.values[self.units.index(unit)]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Everything the rules read: the cities' series by source, and the provinces'."""
+
+    cities: pd.DataFrame
+    years: np.ndarray
+    yearbook: dict[str, Series]
+    second: dict[str, Series]
+    province: dict[str, Series]
+
+    @property
+    def city_ids(self) -> tuple[str, ...]:
+        return tuple(self.cities["city_id"])
+
+    def province_row(self, name: str, province_id: str) -> np.ndarray:
+        """A province's series, empty where there is none."""
+        if name not in self.province:
+            return np.full(len(self.years), np.nan)
+        return self.province[name].row(province_id)
+
+
+def as_panel(
+    cells: pd.DataFrame, cities: pd.DataFrame, provinces: pd.DataFrame
+) -> Panel:
+    """Turn long tables into arrays; a key that stands twice is an error.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        `CELL_COLUMNS`, one row per city, year, variable and source with a reading;
+        source is "yearbook" or "province" and value is in the yearbook's unit.
+    cities : DataFrame
+        `CITY_COLUMNS`, one row per city, those without any cell included.
+    provinces : DataFrame
+        `PROVINCE_COLUMNS`, one row per province, year and variable.
+
+    Raises
+    ------
+    PanelError
+        A column is missing, a cell stands twice, or a city is not known.
+    """
+    for frame, columns, what in (
+        (cells, CELL_COLUMNS, "cells"),
+        (cities, CITY_COLUMNS, "cities"),
+        (provinces, PROVINCE_COLUMNS, "provinces"),
+    ):
+        missing = [column for column in columns if column not in frame.columns]
+        if missing:
+            raise PanelError(
+                describe(
+                    f"The table of {what} lacks columns",
+                    missing,
+                    consequence="no rule can be run",
+                    remedy=f"hand over {', '.join(columns)}",
+                )
+            )
+    _no_duplicates(cells, ["city_id", "year", "variable", "source"])
+    _no_duplicates(provinces, ["province_id", "year", "variable"])
+    unknown = sorted(set(cells["city_id"]) - set(cities["city_id"]))
+    if unknown:
+        raise PanelError(
+            describe(
+                "Cells belong to cities that the table of cities does not have",
+                (f"city_id {city_id}" for city_id in unknown),
+                consequence="their findings would have no name and no province",
+                remedy="add the cities to ref_cities, or correct the codes",
+            )
+        )
+    years = _years(cells, provinces)
+    cities = cities.sort_values("city_id").reset_index(drop=True)
+    order = tuple(cities["city_id"])
+    yearbook = cells.loc[cells["source"] == "yearbook"]
+    second = cells.loc[cells["source"] != "yearbook"]
+    return Panel(
+        cities=cities,
+        years=years,
+        yearbook=_series(yearbook, "city_id", order, years),
+        second=_series(second, "city_id", order, years),
+        province=_series(
+            provinces.assign(source="province"),
+            "province_id",
+            tuple(sorted(set(provinces["province_id"]))),
+            years,
+        ),
+    )
+
+
+def _years(cells: pd.DataFrame, provinces: pd.DataFrame) -> np.ndarray:
+    stacked = pd.concat([cells["year"], provinces["year"]])
+    if stacked.empty:
+        return np.arange(0)
+    return np.arange(int(stacked.min()), int(stacked.max()) + 1)
+
+
+def _no_duplicates(frame: pd.DataFrame, key: list[str]) -> None:
+    twice = frame.loc[frame.duplicated(key), key]
+    if len(twice):
+        raise PanelError(
+            describe(
+                "Cells stand twice",
+                (
+                    ", ".join(f"{name} {value}" for name, value in row.items())
+                    for row in twice.to_dict("records")
+                ),
+                consequence="a rule would compare a cell with itself",
+                remedy="keep one reading a source and cell",
+            )
+        )
+
+
+def _series(
+    frame: pd.DataFrame, key: str, order: tuple[str, ...], years: np.ndarray
+) -> dict[str, Series]:
+    place = {unit: number for number, unit in enumerate(order)}
+    series = {}
+    for name, rows in frame.groupby("variable", sort=True):
+        values = np.full((len(order), len(years)), np.nan)
+        at = [place[unit] for unit in rows[key].tolist()]
+        values[at, rows["year"].to_numpy(int) - years[0]] = rows["value"].to_numpy(
+            float
+        )
+        series[name] = Series(
+            name=name,
+            source=rows["source"].iloc[0],
+            unit=rows["unit"].iloc[0],
+            units=order,
+            years=years,
+            values=values,
+        )
+    return series
+
+
+def sigma(values: np.ndarray) -> float:
+    """Robust standard deviation: 1.4826 times the median absolute deviation."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0
+    return float(MAD_TO_SIGMA * np.median(np.abs(values - np.median(values))))
+
+
+def nanmedian(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Median of the finite values along an axis, not-a-number where there are none.
+
+    As numpy's nanmedian, without its warning for an empty slice and in a tenth of its
+    time on small arrays: sorting puts what is not finite last.
+    """
+    values = np.moveaxis(np.where(np.isfinite(values), values, np.nan), axis, 0)
+    if not values.shape[0]:
+        return np.full(values.shape[1:], np.nan)
+    ordered = np.sort(values, axis=0)
+    count = np.isfinite(ordered).sum(axis=0)
+    upper, lower = count // 2, np.maximum(count - 1, 0) // 2
+    pick = [
+        np.take_along_axis(ordered, np.minimum(i, len(ordered) - 1)[None], axis=0)[0]
+        for i in (lower, upper)
+    ]
+    return np.where(count > 0, (pick[0] + pick[1]) / 2, np.nan)
+
+
+def finding(
+    rule: str,
+    severity: str,
+    variable: str,
+    evidence_en: str,
+    evidence_zh: str,
+    *,
+    scope: str = "city",
+    unit_id: str | None = None,
+    year: int | None = None,
+    source: str = "yearbook",
+    value: float = np.nan,
+    low: float = np.nan,
+    high: float = np.nan,
+) -> dict[str, object]:
+    """One finding, before names, uses and consequences are added."""
+    return {
+        "rule": rule,
+        "severity": severity,
+        "scope": scope,
+        "unit_id": unit_id,
+        "year": None if year is None else int(year),
+        "variable": variable,
+        "source": source,
+        "value": float(value),
+        "expected_low": float(low),
+        "expected_high": float(high),
+        "evidence_en": evidence_en,
+        "evidence_zh": evidence_zh,
+    }
+
+
+def number(value: float) -> str:
+    """A figure as a person writes it: thousands apart, no needless decimals."""
+    if not np.isfinite(value):
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.4g}"
+
+
+def percent(log_change: float) -> str:
+    """A change in logarithms as per cent, signed."""
+    return f"{100 * np.expm1(log_change):+.0f}%"
+
+
+def factor(log_ratio: float) -> str:
+    """A ratio in logarithms as a factor."""
+    ratio = float(np.exp(log_ratio))
+    return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"

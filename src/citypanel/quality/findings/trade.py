@@ -1,0 +1,158 @@
+"""Imports and exports: US dollars under a header of yuan, totals in one of the two."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from citypanel.quality.findings.tables import Panel, finding, number, sigma
+
+# Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
+# (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
+YUAN_PER_DOLLAR = 6.6
+CURRENCY_TOLERANCE = 0.25
+# A partner cell of the same row moves the same way by more than this factor.
+PARTNER_FACTOR = 1.5
+TRADE = ("imports_cny_10k", "exports_cny_10k")
+# The total of both stands in one column: less the other it is the neighbouring year's
+# figure within a fifth, while the other column is steady within a fifth. The jump is a
+# factor of 1.8 and four robust standard deviations of the column's changes.
+TOTAL_TOLERANCE = 0.2
+TOTAL_FACTOR = 1.8
+TOTAL_K = 4.0
+
+
+def trade(panel: Panel) -> list[dict[str, object]]:
+    """Rules total_in_part and mixed_currency; a change is explained by one of them."""
+    totals = total_in_part(panel)
+    known = {(row["unit_id"], row["variable"], row["year"]) for row in totals}
+    return totals + [
+        row
+        for row in mixed_currency(panel)
+        if not any(
+            (row["unit_id"], row["variable"], row["year"] + step) in known
+            for step in (-1, 0, 1)
+        )
+    ]
+
+
+def total_in_part(panel: Panel) -> list[dict[str, object]]:
+    """Imports and exports together in the column of one of them.
+
+    A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and beyond `TOTAL_K`
+    sigma; A_s - B_s is A_t within `TOTAL_TOLERANCE` in logarithms, and so is B_s of
+    B_t.
+    """
+    if not all(name in panel.yearbook for name in TRADE):
+        return []
+    rows = []
+    for name, other_name in (TRADE, TRADE[::-1]):
+        series, other = panel.yearbook[name], panel.yearbook[other_name]
+        spread = sigma(np.diff(series.logs, axis=1))
+        jump = max(TOTAL_FACTOR, np.exp(TOTAL_K * spread))
+        for place, unit in enumerate(panel.city_ids):
+            a, b = series.values[place], other.values[place]
+            printed = np.flatnonzero((a > 0) & (b > 0))
+            for before, after in itertools.pairwise(printed):
+                for s, t in ((before, after), (after, before)):
+                    rest = a[s] - b[s]
+                    if (
+                        a[s] < jump * a[t]
+                        or rest <= 0
+                        or abs(np.log(rest / a[t])) > TOTAL_TOLERANCE
+                        or abs(np.log(b[s] / b[t])) > TOTAL_TOLERANCE
+                    ):
+                        continue
+                    years = panel.years
+                    rows.append(
+                        finding(
+                            "total_in_part",
+                            "critical",
+                            name,
+                            f"{number(a[s])} in {years[s]} less {other_name}, "
+                            f"{number(b[s])}, is {number(rest)}, about the "
+                            f"{number(a[t])} of {years[t]}: the total of both stands "
+                            f"in "
+                            "this column.",
+                            f"{years[s]}年的{number(a[s])}减去{other_name}"
+                            f"的{number(b[s])}"
+                            f"为{number(rest)}，与{years[t]}年的{number(a[t])}相近："
+                            "该列所载为两者合计。",
+                            unit_id=unit,
+                            year=years[s],
+                            value=a[s],
+                            low=a[t] * np.exp(-TOTAL_TOLERANCE),
+                            high=a[t] * np.exp(TOTAL_TOLERANCE),
+                        )
+                    )
+    return rows
+
+
+def mixed_currency(panel: Panel) -> list[dict[str, object]]:
+    """Trade in US dollars under a header of yuan.
+
+    Between two years a city's imports plus exports (where both move that way), or
+    one of them, change by the exchange rate within `CURRENCY_TOLERANCE` in logarithms:
+    the smaller figure is in dollars. The other of the two in the same row is flagged
+    too where it moves the same way by more than `PARTNER_FACTOR`.
+    """
+    if not all(name in panel.yearbook for name in TRADE):
+        return []
+    both = [panel.yearbook[name] for name in TRADE]
+    rate = np.log(YUAN_PER_DOLLAR)
+    rows = []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = [series.logs for series in both]
+        total = np.log(both[0].values + both[1].values)
+    for place, unit in enumerate(panel.city_ids):
+        flagged: dict[tuple[str, int], str] = {}
+        printed = np.flatnonzero(np.isfinite(total[place]))
+        for a, b in itertools.pairwise(printed):
+            changes = [log[place, b] - log[place, a] for log in logs]
+            whole = total[place, b] - total[place, a]
+            near = [
+                abs(abs(change) - rate) <= CURRENCY_TOLERANCE
+                for change in [whole, *changes]
+            ]
+            if not any(near):
+                continue
+            together = changes[0] * changes[1] > 0 and min(
+                abs(change) for change in changes
+            ) > np.log(PARTNER_FACTOR)
+            decisive = whole if near[0] and together else None
+            for change, is_near in zip(changes, near[1:], strict=True):
+                if decisive is None and is_near:
+                    decisive = change
+            if decisive is None:
+                continue
+            low = b if decisive < 0 else a
+            for series, change, is_near in zip(both, changes, near[1:], strict=True):
+                if np.sign(decisive) * change > np.log(PARTNER_FACTOR):
+                    sure = is_near or (near[0] and together)
+                    flagged[series.name, low] = "critical" if sure else "warning"
+        for (name, low), severity in flagged.items():
+            rows.append(_currency_row(panel.yearbook[name], unit, place, low, severity))
+    return rows
+
+
+def _currency_row(series, unit, place, low, severity) -> dict[str, object]:
+    values, years = series.values[place], series.years
+    printed = np.flatnonzero(np.isfinite(values))
+    near = min((t for t in printed if t != low), key=lambda t: (abs(t - low), -t))
+    ratio = values[near] / values[low]
+    return finding(
+        "mixed_currency",
+        severity,
+        series.name,
+        f"{number(values[low])} in {years[low]} against {number(values[near])} in "
+        f"{years[near]}: a factor of {ratio:.2f}, the yuan price of a dollar is about "
+        f"{YUAN_PER_DOLLAR}; the header says {series.unit}.",
+        f"{years[low]}年{number(values[low])}，{years[near]}年{number(values[near])}，"
+        f"相差{ratio:.2f}倍，而美元汇率约为{YUAN_PER_DOLLAR}；表头单位为{series.unit}。",
+        unit_id=unit,
+        year=years[low],
+        value=values[low],
+        low=values[near] * np.exp(-2 * CURRENCY_TOLERANCE),
+        high=values[near] * np.exp(2 * CURRENCY_TOLERANCE),
+    )

@@ -1,0 +1,705 @@
+"""Each rule on a panel small enough to check by hand, and silence on a clean one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from citypanel.quality.findings import (
+    FINDING_COLUMNS,
+    RULES,
+    as_panel,
+    detect,
+    find,
+    levels,
+    rules,
+)
+from citypanel.quality.findings.simulated import KINDS, WIDE_KINDS, plant, simulated
+
+YEARS = list(range(2010, 2018))
+CITIES = [f"{11 + i // 4}{i:02d}00" for i in range(12)]
+PROVINCES = sorted({code[:2] + "0000" for code in CITIES})
+FIRST = CITIES[0]
+FISCAL = "fiscal_expenditure_cny_10k"
+# Figures that no other city and no other year has, growing by a tenth a year.
+LEVEL = {city: 123457.0 * (1 + 0.3177 * i) for i, city in enumerate(CITIES)}
+
+
+def path(city, scale=1.0):
+    return [round(scale * LEVEL[city] * 1.1**t) for t in range(len(YEARS))]
+
+
+def panel(series, *, second=None, provinces=None, units=None, municipality=False):
+    """A panel from {variable: {city: values}}; cities not named follow their path."""
+    frames = []
+    for source, table in (("yearbook", series), ("province", second or {})):
+        for variable, rows in table.items():
+            full = rows if source == "province" else everybody(rows)
+            for city, values in full.items():
+                frames.append(
+                    pd.DataFrame(
+                        {
+                            "city_id": city,
+                            "year": YEARS,
+                            "variable": variable,
+                            "source": source,
+                            "unit": (units or {}).get(variable, "CNY 10,000"),
+                            "value": np.array(values, dtype=float),
+                        }
+                    )
+                )
+    cells = pd.concat(frames).dropna(subset="value")
+    cities = pd.DataFrame(
+        {
+            "city_id": CITIES,
+            "city_en": [f"City {i}" for i in range(12)],
+            "city_zh": [f"城{i}" for i in range(12)],
+            "province_id": [code[:2] + "0000" for code in CITIES],
+            "province_en": "Province",
+            "province_zh": "省",
+            "is_municipality": [municipality and code == FIRST for code in CITIES],
+        }
+    )
+    rows = [
+        (province, year, variable, "unit", float(value))
+        for variable, table in (provinces or {}).items()
+        for province, values in table.items()
+        for year, value in zip(YEARS, values, strict=True)
+    ]
+    columns = ["province_id", "year", "variable", "unit", "value"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"value": float, "year": int})
+    return as_panel(cells, cities, frame)
+
+
+def everybody(rows, scale=1.0):
+    return {city: rows.get(city, path(city, scale)) for city in CITIES}
+
+
+def changed(values, changes):
+    """The values with those at some places multiplied, whole as they were."""
+    return [round(v * changes.get(t, 1.0)) for t, v in enumerate(values)]
+
+
+def found(rule, *args, **kwargs):
+    frame = detect(panel(*args, **kwargs))
+    return frame.loc[frame["rule"] == rule].reset_index(drop=True)
+
+
+def everything(*args, **kwargs):
+    return set(detect(panel(*args, **kwargs))["rule"])
+
+
+def test_a_panel_that_only_grows_is_silent():
+    assert detect(panel({FISCAL: {}, "retail_sales_cny_10k": {}})).empty
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return simulated(seed=11, degrees_of_freedom=np.inf)
+
+
+def test_a_simulated_clean_panel_is_silent():
+    clean = simulated(seed=5, degrees_of_freedom=np.inf)
+    frame = detect(as_panel(clean.cells, clean.cities, clean.provinces))
+    assert set(frame["rule"]) <= {"repeated_value"}  # by chance, and info
+    assert len(frame) <= 3 and (frame["severity"] == "info").all()
+
+
+def test_every_rule_is_described_once_in_both_languages():
+    table = rules()
+    assert table["rule"].is_unique and len(table) == len(RULES)
+    assert (table[["title_en", "title_zh", "description_en", "description_zh"]] != "")\
+        .all().all()  # fmt: skip
+    chinese = table["title_zh"].str.contains("[\u4e00-\u9fff]")
+    assert chinese.all()
+
+
+def test_a_slip_of_the_decimal_point_is_named_with_its_range():
+    rows = found("power_of_ten", {FISCAL: {FIRST: changed(path(FIRST), {3: 10})}})
+    row = rows.iloc[0]
+    assert len(rows) == 1
+    assert (row["unit_id"], row["year"], row["severity"]) == (FIRST, 2013, "critical")
+    expected = LEVEL[FIRST] * 1.1**3
+    assert row["value"] == pytest.approx(10 * expected, rel=1e-4)
+    # All cities grow alike: sigma is 0 and the threshold the floor, 0.08.
+    assert row["expected_low"] == pytest.approx(expected * np.exp(-0.08), rel=1e-4)
+    assert row["expected_high"] == pytest.approx(expected * np.exp(0.08), rel=1e-4)
+    assert "10 times" in row["evidence_en"]
+
+
+@pytest.mark.parametrize("by", [0.0001, 0.01, 0.1, 100, 10000])
+def test_slips_are_found_both_ways_and_at_the_end(by):
+    inside = found("power_of_ten", {FISCAL: {FIRST: changed(path(FIRST), {4: by})}})
+    assert inside["year"].tolist() == [2014]
+    last = found("power_of_ten", {FISCAL: {FIRST: changed(path(FIRST), {7: by})}})
+    assert last["year"].tolist() == [2017]
+    unit = {t: by for t in range(3, 8)}
+    new_unit = found("power_of_ten", {FISCAL: {FIRST: changed(path(FIRST), unit)}})
+    assert new_unit["year"].tolist() == [2013]
+
+
+def test_two_halved_years_are_two_findings():
+    series = {FISCAL: {FIRST: changed(path(FIRST), {3: 0.5, 4: 0.5})}}
+    rows = found("halved_or_doubled", series)
+    assert rows["year"].tolist() == [2013, 2014]
+    assert everything(series) == {"halved_or_doubled"}
+    twice = {FISCAL: {FIRST: changed(path(FIRST), {3: 2})}}
+    doubled = found("halved_or_doubled", twice)
+    assert doubled["year"].tolist() == [2013]
+
+
+def test_a_departure_below_a_factor_of_two_leaves_and_returns():
+    series = {FISCAL: {FIRST: changed(path(FIRST), {5: 1.3})}}
+    assert everything(series) == {"leaves_and_returns"}
+    assert found("leaves_and_returns", series)["year"].tolist() == [2015]
+    assert everything({FISCAL: {FIRST: changed(path(FIRST), {5: 1.07})}}) == set()
+
+
+def test_five_years_are_a_level_and_not_a_run():
+    series = {FISCAL: {FIRST: changed(path(FIRST), {t: 0.5 for t in range(2, 7)})}}
+    assert found("level_break", series)["year"].tolist() == [2012, 2017]
+
+
+def test_a_shift_that_stays_is_a_level_break():
+    series = {FISCAL: {FIRST: changed(path(FIRST), {t: 1.3 for t in range(4, 8)})}}
+    rows = found("level_break", series)
+    assert rows["year"].tolist() == [2014]
+    expected = LEVEL[FIRST] * 1.1**4
+    assert rows["expected_high"].item() == pytest.approx(expected * np.exp(0.08), 1e-3)
+    assert everything(series) == {"level_break"}
+
+
+def test_a_gap_does_not_hide_a_shift_and_is_no_shift():
+    values = changed(path(FIRST), {t: 1.3 for t in range(4, 8)})
+    values[3] = np.nan
+    series = {FISCAL: {FIRST: values}}
+    assert found("level_break", series)["year"].tolist() == [2014]
+    values = path(FIRST)
+    values[3] = np.nan
+    assert everything({FISCAL: {FIRST: values}}) == {"missing_cell"}
+
+
+def test_a_series_that_jumps_throughout_is_one_finding():
+    series = {FISCAL: {FIRST: changed(path(FIRST), {1: 1.5, 3: 1.5, 5: 1.5, 7: 1.5})}}
+    rows = found("erratic_series", series)
+    assert len(rows) == 1 and pd.isna(rows["year"].item())
+    assert everything(series) == {"erratic_series"}
+
+
+def test_a_drift_is_found_where_no_year_explains_it():
+    away = {t: 1.04**t for t in range(8)}
+    series = {FISCAL: {FIRST: changed(path(FIRST), away)}}
+    assert everything(series) == {"drift"}
+    assert "+32%" in found("drift", series)["evidence_en"].item()  # 1.04 to the 7th
+
+
+def test_a_year_in_which_many_cities_move_is_a_break_of_the_series():
+    rng = np.random.default_rng(1)
+    rows = {}
+    for number, city in enumerate(CITIES):
+        noise = np.exp(np.cumsum(rng.normal(0, 0.005, 8)))
+        step = 1.25 if number % 2 else 0.8
+        noise[5:] *= step
+        rows[city] = [round(v * noise[t]) for t, v in enumerate(path(city))]
+    frame = detect(panel({FISCAL: rows}))
+    years = frame.loc[frame["rule"] == "break_year"]
+    assert years["year"].tolist() == [2015] and years["scope"].tolist() == ["study"]
+    breaks = frame.loc[frame["rule"] == "level_break"]
+    assert set(breaks["year"]) == {2015} and set(breaks["severity"]) == {"info"}
+
+
+def trade(imports, exports):
+    names = ("imports_cny_10k", "exports_cny_10k")
+    return {names[0]: {FIRST: imports}, names[1]: {FIRST: exports}}
+
+
+def test_dollars_under_a_header_of_yuan_are_found_in_both_columns():
+    low = {7: 1 / 6.8}
+    series = trade(changed(path(FIRST), low), changed(path(FIRST, 2), low))
+    rows = found("mixed_currency", series)
+    assert set(rows["variable"]) == set(series) and set(rows["year"]) == {2017}
+    assert everything(series) == {"mixed_currency"}
+
+
+def test_the_smaller_year_is_in_dollars_whether_first_or_last():
+    low = {0: 1 / 6.5}
+    series = trade(changed(path(FIRST), low), changed(path(FIRST, 2), low))
+    assert set(found("mixed_currency", series)["year"]) == {2010}
+
+
+def test_a_factor_of_ten_in_one_column_is_not_a_currency():
+    series = trade(changed(path(FIRST), {7: 10}), path(FIRST, 2))
+    assert everything(series) == {"power_of_ten"}
+
+
+def test_the_total_in_the_column_of_imports_is_no_currency():
+    imports, exports = path(FIRST), path(FIRST, 5.0)
+    imports[4] += exports[4]
+    series = trade(imports, exports)
+    rows = found("total_in_part", series)
+    assert (rows["variable"].item(), rows["year"].item()) == ("imports_cny_10k", 2014)
+    assert everything(series) == {"total_in_part"}
+
+
+def test_a_repeated_figure_is_found_where_chance_does_not_explain_it():
+    values = path(FIRST)
+    values[5] = values[4]
+    rows = found("repeated_value", {FISCAL: {FIRST: values}})
+    assert rows["year"].tolist() == [2015] and rows["severity"].tolist() == ["warning"]
+    # Rounded to whole units of ten persons, a repeat is nothing special.
+    few = {c: [round(10 + i + t * 0.4) for t in range(8)] for i, c in enumerate(CITIES)}
+    assert found("repeated_value", {FISCAL: few}).empty
+
+
+def test_a_row_of_last_years_figures_is_one_finding():
+    names = [FISCAL, "retail_sales_cny_10k", "real_estate_cny_10k", "imports_cny_10k"]
+    series = {}
+    for number, name in enumerate(names):
+        values = path(FIRST, 1 + number)
+        values[5] = values[4]
+        series[name] = {FIRST: values}
+    rows = found("copied_row", series)
+    assert rows["variable"].tolist() == ["all_variables"]
+    assert found("repeated_value", series).empty
+
+
+def test_one_figure_in_two_cities_names_both():
+    values = path(CITIES[3])
+    values[2] = path(CITIES[5])[2]
+    rows = found("same_in_two_cities", {FISCAL: {CITIES[3]: values}})
+    assert sorted(rows["unit_id"]) == [CITIES[3], CITIES[5]]
+    assert "City 5" in rows.loc[rows["unit_id"] == CITIES[3], "evidence_en"].item()
+
+
+def test_transposed_digits_are_told_from_new_boundaries():
+    area = {city: [10000.0 + 137 * i] * 8 for i, city in enumerate(CITIES)}
+    area[FIRST] = [13472.0] * 3 + [13742.0] + [13472.0] * 4
+    area[CITIES[1]] = [12000.0] * 3 + [12100.0] * 5
+    rows = found("transposed_digits", {"area_km2": area})
+    assert (rows["unit_id"].item(), rows["year"].item()) == (FIRST, 2013)
+    assert rows["expected_low"].item() == 13472
+
+
+def test_parts_above_the_whole():
+    gdp = {city: path(city, 2) for city in CITIES}
+    sector = {city: path(city, 0.9) for city in CITIES}
+    other = dict(sector) | {FIRST: changed(path(FIRST, 0.9), {6: 1.3})}
+    names = ("gdp_cny_10k", "secondary_cny_10k", "tertiary_cny_10k")
+    series = dict(zip(names, (gdp, sector, other), strict=True))
+    rows = found("parts_exceed_whole", series)
+    assert rows["year"].tolist() == [2016]
+    parts = LEVEL[FIRST] * 1.1**6 * (0.9 + 0.9 * 1.3)
+    assert rows["expected_low"].item() == pytest.approx(parts, rel=1e-5)
+
+
+def test_a_sectors_share_that_jumps():
+    gdp = {city: path(city, 2) for city in CITIES}
+    second = {city: path(city, 0.8) for city in CITIES}
+    third = {city: path(city, 1.0) for city in CITIES}
+    second[FIRST] = changed(path(FIRST, 0.8), {t: 0.8 for t in range(5, 8)})
+    series = {
+        "gdp_cny_10k": gdp,
+        "secondary_cny_10k": second,
+        "tertiary_cny_10k": third,
+    }
+    rows = found("share_jump", series)
+    # 40 per cent of output before, 32 after.
+    assert rows["year"].tolist() == [2015]
+    assert "40.0%" in rows["evidence_en"].item()
+    assert "32.0%" in rows["evidence_en"].item()
+
+
+def economy(prices=0.02, **cities):
+    """Output growing 10 per cent, growth and deflators that agree with it."""
+    growth = 100 * (1.1 / (1 + prices) - 1)
+    gdp = {city: cities.get(city, path(city, 2)) for city in CITIES}
+    provinces = {
+        "GDP": {p: [1000 * 1.1**t for t in range(8)] for p in PROVINCES},
+        "GDPIDX": {p: [100 + growth] * 8 for p in PROVINCES},
+    }
+    rates = {city: [round(growth, 2)] * 8 for city in CITIES}
+    return gdp, rates, provinces
+
+
+def test_nominal_growth_in_every_city_is_a_defective_year():
+    gdp, rates, provinces = economy()
+    for city in CITIES:
+        rates[city] = [*rates[city][:3], 10.0, *rates[city][4:]]
+    series = {"gdp_cny_10k": gdp, "gdp_growth_pct": rates}
+    rows = found("nominal_as_real", series, provinces=provinces)
+    assert rows["scope"].tolist() == ["study"] and rows["year"].tolist() == [2013]
+    assert everything(series, provinces=provinces) == {"nominal_as_real"}
+
+
+def test_nominal_growth_in_one_city_needs_prices_that_moved():
+    gdp, rates, provinces = economy(prices=0.04)
+    rates[FIRST] = [*rates[FIRST][:3], 10.0, *rates[FIRST][4:]]
+    series = {"gdp_cny_10k": gdp, "gdp_growth_pct": rates}
+    rows = found("nominal_as_real", series, provinces=provinces)
+    assert rows["unit_id"].tolist() == [FIRST] and rows["year"].tolist() == [2013]
+    gdp, rates, provinces = economy(prices=0.0)
+    series = {"gdp_cny_10k": gdp, "gdp_growth_pct": rates}
+    one = found("nominal_as_real", series, provinces=provinces)
+    assert set(one["scope"]) == {"study"}, "without inflation every year is"
+
+
+def test_a_level_that_contradicts_growth():
+    fallen = changed(path(FIRST, 2), {t: 0.8 for t in range(6, 8)})
+    gdp, rates, provinces = economy(**{FIRST: fallen})
+    series = {"gdp_cny_10k": gdp, "gdp_growth_pct": rates}
+    rows = found("growth_against_levels", series, provinces=provinces)
+    assert rows["year"].tolist() == [2016] and rows["severity"].tolist() == ["critical"]
+    expected = 2 * LEVEL[FIRST] * 1.1**6
+    assert rows["value"].item() == pytest.approx(0.8 * expected, rel=1e-3)
+    middle = np.sqrt(rows["expected_low"].item() * rows["expected_high"].item())
+    assert middle == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_city_without_growth_is_compared_with_its_province():
+    fallen = changed(path(FIRST, 2), {t: 0.7 for t in range(6, 8)})
+    gdp, rates, provinces = economy(**{FIRST: fallen})
+    rates[FIRST] = [*rates[FIRST][:6], np.nan, rates[FIRST][7]]
+    series = {"gdp_cny_10k": gdp, "gdp_growth_pct": rates}
+    rows = found("growth_against_levels", series, provinces=provinces)
+    assert rows["year"].tolist() == [2016]
+    assert "province's" in rows["evidence_en"].item()
+
+
+def test_density_that_is_not_population_over_area():
+    people = {c: [500.0 + 7 * i + t for t in range(8)] for i, c in enumerate(CITIES)}
+    area = {city: [10000.0] * 8 for city in CITIES}
+    density = {city: [round(p) for p in values] for city, values in people.items()}
+    density[FIRST] = [*density[FIRST][:2], 530.0, *density[FIRST][3:]]
+    rows = found(
+        "density_identity",
+        {
+            "population_persons_10k": people,
+            "area_km2": area,
+            "density_persons_per_km2": density,
+        },
+    )
+    assert rows["year"].tolist() == [2012]
+    assert rows["expected_high"].item() == pytest.approx(502 * 1.02)
+
+
+def test_a_ratio_unlike_any_other_city():
+    rng = np.random.default_rng(3)
+    spread = np.exp(rng.normal(0, 0.1, 12))
+    gdp = {city: path(city, 2) for city in CITIES}
+    retail = {c: [round(spread[i] * v) for v in path(c)] for i, c in enumerate(CITIES)}
+    retail[FIRST] = [v / 8 for v in path(FIRST)]
+    series = {"gdp_cny_10k": gdp, "retail_sales_cny_10k": retail}
+    rows = found("ratio_out_of_range", series)
+    assert rows["unit_id"].tolist() == [FIRST]
+
+
+def test_investment_that_output_cannot_explain():
+    gdp = {city: path(city, 2) for city in CITIES}
+    investment = {city: path(city, 1.2) for city in CITIES}
+    investment[FIRST] = path(FIRST, 0.3)  # 15 per cent of output, every year
+    # 24 per cent of output up to 2012, 60 per cent after.
+    investment[CITIES[1]] = changed(path(CITIES[1], 1.2), {0: 0.4, 1: 0.4, 2: 0.4})
+    rows = found(
+        "investment_ratio", {"gdp_cny_10k": gdp, "fai_cny_10k": investment}
+    ).set_index("unit_id")
+    assert set(rows.index) == {FIRST, CITIES[1]}
+    assert "15% of output" in rows.loc[FIRST, "evidence_en"]
+    assert rows.loc[CITIES[1], "year"] in (2011, 2012)
+    assert "from 24% of output" in rows.loc[CITIES[1], "evidence_en"]
+
+
+def test_two_sources_that_disagree_and_one_that_changes():
+    gdp = {city: path(city, 2) for city in CITIES}
+    growth = {city: [10.0 + 0.01 * i] * 8 for i, city in enumerate(CITIES)}
+    other = [v / 1.1 for v in path(FIRST, 2)[:7]] + path(FIRST, 2)[7:]
+    second = {
+        "gdp_cny_10k": {FIRST: other},
+        "gdp_growth_pct": {FIRST: [10.0, 10.4, 9.0, *[10.0] * 5]},
+    }
+    frame = detect(
+        panel({"gdp_cny_10k": gdp, "gdp_growth_pct": growth}, second=second)
+    ).set_index("rule")
+    level = frame.loc[["source_disagreement"]].set_index("variable")
+    assert "7 of 8 years" in level.loc["gdp_cny_10k", "evidence_en"]
+    assert level.loc["gdp_growth_pct", "year"] == 2012
+    jump = frame.loc[["source_jump"]].iloc[0]
+    assert jump["year"] == 2017 and "1.10" in jump["evidence_en"]
+
+
+def test_cities_that_add_up_to_more_than_their_province():
+    gdp = {city: path(city, 2) for city in CITIES}
+    members = [city for city in CITIES if city.startswith("11")]
+    total = np.sum([gdp[city] for city in members], axis=0) / 10000
+    province = {p: 3 * total for p in PROVINCES}
+    province["110000"] = np.where(np.arange(8) == 4, total / 1.2, 1.5 * total)
+    rows = found(
+        "cities_exceed_province", {"gdp_cny_10k": gdp}, provinces={"GDP": province}
+    )
+    assert rows["unit_id"].tolist() == ["110000"] and rows["year"].tolist() == [2014]
+    assert "+20%" in rows["evidence_en"].item()
+
+
+def test_a_province_series_that_collapses():
+    fai = {p: [100 * 1.1**t for t in range(8)] for p in PROVINCES}
+    fai["120000"] = [v * (0.4 if t > 5 else 1) for t, v in enumerate(fai["120000"])]
+    rows = found("province_break", {FISCAL: {}}, provinces={"FAI": fai})
+    assert rows["unit_id"].tolist() == ["120000"] and rows["year"].tolist() == [2016]
+    assert rows["scope"].tolist() == ["province"]
+
+
+def test_series_that_end_begin_late_or_have_a_hole():
+    def cut(keep):
+        return {
+            c: [v if keep(t) else np.nan for t, v in enumerate(path(c))] for c in CITIES
+        }
+
+    frame = detect(
+        panel(
+            {
+                FISCAL: {},
+                "fai_cny_10k": cut(lambda t: t < 5),
+                "imports_cny_10k": cut(lambda t: t >= 6),
+                "secondary_cny_10k": cut(lambda t: t != 4),
+            }
+        )
+    )
+    rows = frame.set_index("variable")
+    assert set(frame["rule"]) == {"discontinued", "missing_year"}
+    assert rows.loc["fai_cny_10k", "year"] == 2015
+    assert rows.loc["imports_cny_10k", "year"] == 2010
+    assert rows.loc["secondary_cny_10k", ["rule", "year"]].tolist() == [
+        "missing_year",
+        2014,
+    ]
+
+
+def test_growth_across_a_missing_year_is_compared_with_that_of_the_others():
+    hole = {c: [v if t != 4 else np.nan for t, v in enumerate(path(c))] for c in CITIES}
+    hole[FIRST] = [v * (1.3 if t > 4 else 1) for t, v in enumerate(hole[FIRST])]
+    rows = found("level_break", {FISCAL: hole, "retail_sales_cny_10k": {}})
+    assert rows["unit_id"].tolist() == [FIRST] and rows["year"].tolist() == [2015]
+
+
+def test_gaps_of_a_cell_a_row_and_a_city():
+    names = [FISCAL, "retail_sales_cny_10k", "real_estate_cny_10k"]
+    empty = [np.nan] * 8
+    row = [v if t != 2 else np.nan for t, v in enumerate(path(CITIES[1]))]
+    cell = [v if t != 5 else np.nan for t, v in enumerate(path(CITIES[2]))]
+    series = {
+        name: {
+            CITIES[0]: empty,
+            CITIES[1]: row,
+            CITIES[2]: cell if name == FISCAL else path(CITIES[2]),
+        }
+        for name in names
+    }
+    frame = detect(panel(series))
+    frame = frame.loc[frame["rule"].str.startswith("missing")]
+    keys = frame[["rule", "unit_id", "year", "variable"]].values.tolist()
+    assert len(keys) == 3
+    assert keys[0][:2] == ["missing_city", CITIES[0]]
+    assert keys[1] == ["missing_row", CITIES[1], 2012, "all_variables"]
+    assert keys[2] == ["missing_cell", CITIES[2], 2015, FISCAL]
+
+
+def test_figures_that_are_rounded_too_coarsely():
+    people = {c: [20.0 + i + t for t in range(8)] for i, c in enumerate(CITIES)}
+    rows = found("rounded", {"unit_employment_persons_10k": people})
+    # Half a step is 0.5 of 20: 2.5 per cent.
+    assert rows["year"].tolist() == [2010] and rows["severity"].tolist() == ["warning"]
+    assert "2.5%" in rows["evidence_en"].item()
+    coarser = {
+        c: [v if t < 6 else round(v, -4) for t, v in enumerate(path(c, 50))]
+        for c in CITIES
+    }
+    later = found("rounded", {FISCAL: coarser})
+    assert later["year"].tolist() == [2016] and later["severity"].tolist() == ["info"]
+
+
+@pytest.mark.parametrize("kind", KINDS | WIDE_KINDS)
+def test_every_kind_of_planted_error_is_found(clean, kind):
+    defect = plant(clean, kind, rng=np.random.default_rng(2))
+    spoiled = clean.with_values(defect.values, defect.provinces)
+    frame = detect(as_panel(spoiled.cells, spoiled.cities, spoiled.provinces))
+    hits = frame.loc[frame["rule"].isin(defect.rules)]
+    keys = defect.values | defect.provinces
+    years = {year for _, year, _ in keys}
+    hits = hits.loc[
+        hits["unit_id"].isin({u for u, *_ in keys}) | hits["unit_id"].isna()
+    ]
+    near = hits["year"].between(min(years) - 1, max(years) + 1) | hits["year"].isna()
+    assert near.any(), frame.to_string()
+
+
+def test_the_order_of_rows_does_not_matter():
+    clean = simulated(seed=4)
+    shuffled = clean.cells.sample(frac=1, random_state=1)
+    a = detect(as_panel(clean.cells, clean.cities, clean.provinces))
+    b = detect(as_panel(shuffled, clean.cities[::-1], clean.provinces[::-1]))
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_units_of_a_whole_series_do_not_matter():
+    clean = simulated(seed=4)
+    frame = detect(as_panel(clean.cells, clean.cities, clean.provinces))
+    cells = clean.cells.copy()
+    student = cells["variable"] == "university_students_persons"
+    cells.loc[student, "value"] *= 100
+    other = detect(as_panel(cells, clean.cities, clean.provinces))
+    keys = ["rule", "unit_id", "year", "variable"]
+    pd.testing.assert_frame_equal(frame[keys], other[keys])
+
+
+# -------------------------------------------------------------------------------------
+# What a finding does to the results
+# -------------------------------------------------------------------------------------
+
+
+def study(**options):
+    """Findings of a panel with one slip, for a study that has these cities."""
+    series = options.pop("series")
+    unused = options.pop("unused", ())
+    tables = panel(series, provinces=options.pop("provinces", None))
+    cells = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "city_id": np.repeat(CITIES, 8),
+                    "year": np.tile(YEARS, 12),
+                    "variable": name,
+                    "source": "yearbook",
+                    "raw_unit": "CNY 10,000",
+                    "printed_value": s.values.ravel(),
+                }
+            )
+            for name, s in tables.yearbook.items()
+        ]
+    )
+    keys = list(zip(cells["city_id"], cells["year"], cells["variable"], strict=True))
+    cells["is_usable"] = [key not in unused for key in keys]
+    cells["correction_action"] = None
+    sample = pd.DataFrame(
+        {
+            "city_id": np.repeat(CITIES[:6], 7),
+            "year": np.tile(YEARS[1:], 6),
+            "region": np.repeat(["eastern"] * 3 + ["western"] * 3, 7),
+            "is_municipality": np.repeat([True] + [False] * 5, 7),
+            **{name: 1.0 for name in ("eco", "ind", "inf", "edu", "sca", "con")},
+            "tra": np.nan,
+        }
+    )
+    defaults = {
+        "variant": "headline",
+        "real_gdp": "province_deflator",
+        "labour_measure": "university_share",
+        "fai_extension": "real_estate",
+        "investment_deflator": "province_gdp_deflator",
+        "first_index_year": "drop",
+    }
+    headline = defaults | options
+    other = headline | {"variant": "real_gdp=city_growth", "real_gdp": "city_growth"}
+    used = cells.assign(value=cells["printed_value"], origin="reported")
+    return find(
+        cells,
+        tables.cities,
+        pd.DataFrame(columns=["province_id", "year", "indicator", "unit", "value"]),
+        used=used,
+        sample=sample,
+        variants=pd.DataFrame([headline, other]),
+    )
+
+
+def one(frame, rule):
+    rows = frame.loc[frame["rule"] == rule]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def slip(name, city=CITIES[1]):
+    return {name: {city: changed(path(city), {4: 10})}}
+
+
+def test_columns_and_order_are_those_agreed():
+    frame = study(series=slip("university_students_persons"))
+    assert list(frame.columns) == list(FINDING_COLUMNS)
+    assert frame["touches"].notna().all()
+
+
+def test_labour_touches_two_indices_and_every_table():
+    row = one(study(series=slip("university_students_persons")), "power_of_ten")
+    assert row["severity"] == "critical" and row["status"] == "open"
+    assert row["used_value"] == row["value"] and row["origin"] == "reported"
+    assert row["touches"] == (
+        "fct_city_years: labour; fct_tfp_changes: 2014-2015; rpt_descriptives; "
+        "rpt_regressions: Table 3 (1)-(2), Table 4 eastern, Table 5 (1)-(3); "
+        "rpt_event_study"
+    )
+
+
+def test_a_control_touches_the_columns_with_controls():
+    row = one(study(series=slip("retail_sales_cny_10k")), "power_of_ten")
+    assert row["touches"] == (
+        "fct_city_years: con; rpt_descriptives; rpt_regressions: Table 3 (2), "
+        "Table 4 eastern, Table 5 (1)-(3)"
+    )
+
+
+def test_a_control_without_data_is_in_no_regression_and_less_severe():
+    series = slip("imports_cny_10k") | {"exports_cny_10k": {}}
+    row = one(study(series=series), "power_of_ten")
+    assert row["severity"] == "warning"
+    assert row["touches"] == "fct_city_years: tra; rpt_descriptives"
+    assert "drops out" in row["consequence_en"]
+
+
+def test_investment_stays_in_the_capital_stock():
+    row = one(study(series=slip("fai_cny_10k")), "power_of_ten")
+    # 2014 enters the growth rate behind the initial stock: every year holds it.
+    assert "fct_capital_stocks: 2011-2017" in row["touches"]
+    later = {"fai_cny_10k": {CITIES[1]: changed(path(CITIES[1]), {5: 10})}}
+    row = one(study(series=later), "power_of_ten")
+    assert "fct_capital_stocks: 2015-2017" in row["touches"]
+    assert "fct_tfp_changes: 2015-2017" in row["touches"]
+
+
+def test_a_city_outside_the_sample_touches_nothing():
+    series = slip("university_students_persons", CITIES[9])
+    row = one(study(series=series), "power_of_ten")
+    assert row["touches"] == "" and row["severity"] == "warning"
+    assert "No published estimate of this build" in row["consequence_en"]
+
+
+def test_a_variable_the_options_do_not_use_touches_nothing():
+    series = slip("vocational_students_persons")
+    assert one(study(series=series), "power_of_ten")["touches"] == ""
+    row = one(study(series=series, labour_measure="student_share"), "power_of_ten")
+    assert "fct_city_years: labour" in row["touches"]
+
+
+def test_a_municipality_is_not_in_the_column_without_them():
+    row = one(study(series=slip("university_students_persons", FIRST)), "power_of_ten")
+    assert "Table 5 (1)-(2)" in row["touches"] and "(3)" not in row["touches"]
+
+
+def test_growth_is_named_where_a_variant_uses_it():
+    gdp, rates, _ = economy()
+    rates[CITIES[1]] = [*rates[CITIES[1]][:3], np.nan, *rates[CITIES[1]][4:]]
+    series = {"gdp_cny_10k": gdp, "gdp_growth_pct": rates}
+    row = one(study(series=series), "missing_cell")
+    assert row["touches"] == "rpt_regressions: variant real_gdp=city_growth"
+
+
+def test_a_cell_that_is_not_used_is_corrected_and_info():
+    name = "university_students_persons"
+    unused = {(CITIES[1], 2014, name)}
+    row = one(study(series=slip(name), unused=unused), "power_of_ten")
+    assert (row["status"], row["severity"]) == ("corrected", "info")
+
+
+def test_numbers_near_a_power_of_ten():
+    assert levels.power_of_ten(np.log(10.0)) == 1
+    assert levels.power_of_ten(np.log(0.01)) == -2
+    assert levels.power_of_ten(np.log(12.8)) == 1
+    assert levels.power_of_ten(np.log(13.0)) is None
+    assert levels.power_of_ten(0.1) is None
