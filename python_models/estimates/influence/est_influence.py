@@ -11,7 +11,7 @@ def model(dbt, session):
         "precedence": dbt.ref("ref_source_precedence").df(),
     }
     variants = dbt.ref("int_study_variants").df()
-    cells = dbt.ref("int_cells__imputed").df()
+    cells = dbt.ref("fct_cell_origins").df()
     origins = cells[["city_id", "year", "variable", "origin"]]
     return in_worker(
         "citypanel.sensitivity.influence_tables.influence_table",

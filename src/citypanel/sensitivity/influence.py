@@ -33,6 +33,9 @@ from citypanel.sensitivity.pipeline import Options, Study
 KINDS = ("city", "city_year", "seed_cell", "slip")
 SLIPS = (10.0, 0.1)
 
+#: Origins that a city-year does not tell: investment has a word of its own.
+UNTOLD = (None, "reported", "missing", "assumed")
+
 #: Figures handed to a worker at a time.
 BATCH = 250
 
@@ -84,8 +87,8 @@ def influence(
     slips : sequence of float
         Factors of the slip experiment; all positive.
     origins : DataFrame, optional
-        city_id, year, variable, origin: how each figure in use came about (twin:
-        int_cells__imputed). A figure of a province's series is `reported`.
+        city_id, year, variable, origin: how each figure in use came about (as
+        marts.fct_cell_origins). A figure of a province's series is `reported`.
     n_jobs : int, optional
         Workers of joblib; the table does not depend on it.
     progress : callable, optional
@@ -298,7 +301,7 @@ def _origins(
         told = [
             f"{name} {known[unit, year, name]}"
             for name in used
-            if known.get((unit, year, name)) not in (None, "reported", "missing")
+            if known.get((unit, year, name)) not in UNTOLD
         ]
         if (unit, year) in assumed:
             told.append("investment assumed")

@@ -48,11 +48,15 @@ def _influence(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     ]
     deleted = frame.loc[frame["kind"].isin(["city", "city_year", "seed_cell"])]
     sign = deleted.loc[deleted["estimate"] * base["estimate"] < 0]
-    lines.append(
-        "No deletion of one city, city-year or figure changes the sign."
-        if sign.empty
-        else f"{len(sign)} deletions of one city, city-year or figure change the sign."
-    )
+    if sign.empty:
+        said = "No deletion of one city, city-year or figure changes the sign."
+    elif len(sign) == 1:
+        row = sign.iloc[0]
+        which = [_name(row, names), _plain(row["year"]), _plain(row["variable"])]
+        said = "One deletion changes the sign: " + " ".join(filter(None, which)) + "."
+    else:
+        said = f"{len(sign)} deletions of a city, city-year or figure change the sign."
+    lines.append(said)
     slips = frame.loc[(frame["kind"] == "slip") & frame["estimate"].notna()]
     if len(slips):
         far = (slips["change_in_std_errors"].abs() > 1.96).mean()
