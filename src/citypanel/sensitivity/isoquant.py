@@ -8,6 +8,7 @@ hull's facets, and both the output distance and theta are y over it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
         chain.append((a, b))
         corners.append(place)
     prices = [(1.0 / chain[0][0], 0.0), (0.0, 1.0 / chain[-1][1])]
-    for (a0, b0), (a1, b1) in zip(chain, chain[1:], strict=False):
+    for (a0, b0), (a1, b1) in pairwise(chain):
         size = a1 * b0 - a0 * b1
         prices.append(((b0 - b1) / size, (a1 - a0) / size))
     return Isoquant(np.array(prices), np.array(corners))
