@@ -120,14 +120,14 @@ def main() -> None:
 
 Simulated panels of 72 cities and 9 years, half of the cities treated; each row has its
 number of panels and of replications of each loop. With 200 panels a nominal 95 is met
-within 3 points by chance, with 60 within 6. `level` is how far cities lie from the true
-frontier: `near` (many close to it) or `far` (hardly any). `truth` is the mean estimate on
-true indices over {TRUTH_PANELS} panels, `spread` its standard deviation: what a standard
-error would be if the frontier were known. Written by
+within 3 points by chance, with 60 within 6. `level` is how far cities lie from the
+true frontier: `near` (many close to it) or `far` (hardly any). `truth` is the mean
+estimate on true indices over {TRUTH_PANELS} panels, `spread` its standard deviation:
+what a standard error would be if the frontier were known. Written by
 `benchmarks/index_uncertainty/run.py`.
 
-| level | effect on growth | panels x replications | truth | spread | bias | bias, corrected | s.d. of the \
-estimate | s.d., corrected | mean clustered s.e. | mean frontier s.e. | mean combined \
+| level | effect on growth | panels x replications | truth | spread | bias | \
+bias, corrected | s.d. of the estimate | s.d., corrected | mean clustered s.e. | mean frontier s.e. | mean combined \
 s.e. | mean double-bootstrap s.e. | coverage: clustered | combined | corrected, \
 double bootstrap | its percentile interval |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
