@@ -127,8 +127,9 @@ what a standard error would be if the frontier were known. Written by
 `benchmarks/index_uncertainty/run.py`.
 
 | level | effect on growth | panels x replications | truth | spread | bias | \
-bias, corrected | s.d. of the estimate | s.d., corrected | mean clustered s.e. | mean frontier s.e. | mean combined \
-s.e. | mean double-bootstrap s.e. | coverage: clustered | combined | corrected, \
+bias, corrected | s.d. of the estimate | s.d., corrected | \
+mean clustered s.e. | mean frontier s.e. | mean combined s.e. | \
+mean double-bootstrap s.e. | coverage: clustered | combined | corrected, \
 double bootstrap | its percentile interval |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 """
