@@ -31,6 +31,7 @@
         "exposure_from": ["approval_year", "next_year", "fraction"],
         "log_base": ["10", "e"],
         "credibility": ["True", "False"],
+        "influence": ["True", "False"],
         "att_by_region": ["True", "False"],
         "standard_errors": ["xtreg", "reghdfe", "linearmodels", "full"],
     }) }}

@@ -26,6 +26,7 @@ with final as (
         exposure_from,
         log_base,
         credibility,
+        influence,
         att_by_region,
         standard_errors,
         treated_batches,

@@ -12,7 +12,10 @@
 ] + ([
     "rpt_att", "rpt_bacon", "rpt_balance", "rpt_inference", "rpt_published_audit",
     "rpt_randomisation", "rpt_sensitivity",
-] if var("credibility") else []) -%}
+] if var("credibility") else []) + ([
+    "rpt_influence", "rpt_frontier_carriers", "rpt_frontier_alternatives",
+    "rpt_assumed_bounds", "rpt_index_uncertainty", "rpt_yardsticks",
+] if var("influence") else []) -%}
 with final as (
 
     {% for table in tables -%}

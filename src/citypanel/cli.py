@@ -10,7 +10,8 @@ from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
 COMMANDS = (
-    "import_", "report", "accept", "tables", "figures", "specifications", "doctor",
+    "import_", "report", "accept", "tables", "figures", "specifications", "influence",
+    "doctor",
 )  # fmt: skip
 
 

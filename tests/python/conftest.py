@@ -42,3 +42,121 @@ def raw_files() -> Path:
     if not folder.is_dir():
         pytest.skip("raw tables (../shared/data/raw_files) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_sources():
+    """Sources of an invented study: 10 cities of 2 provinces, 5 of them treated."""
+    import numpy as np
+    import pandas as pd
+
+    from citypanel.sensitivity.pipeline import Sources
+
+    rng = np.random.default_rng(7)
+    years = range(2010, 2020)
+    cities = pd.DataFrame(
+        {
+            "city_id": [f"{p}0{k:02d}0" for p in (11, 32) for k in range(1, 6)],
+        }
+    )
+    cities["province_id"] = cities["city_id"].str[:2] + "0000"
+    cities["city_en"] = [f"City {k}" for k in range(len(cities))]
+    cities["region"] = np.where(cities["province_id"] == "110000", "central", "eastern")
+    cities["is_municipality"] = cities["city_id"] == "110010"
+    cities["is_provincial_capital"] = cities["is_municipality"]
+    cities["is_in_nbs_70"] = True
+    series = []
+    for province in cities["province_id"].unique():
+        level = rng.uniform(2e4, 4e4)
+        for year in years:
+            growth = rng.uniform(106, 110)
+            level *= growth / 100 * rng.uniform(1.0, 1.03)
+            for indicator, value in (
+                ("GDP", level),
+                ("GDPIDX", growth),
+                ("FAI", 0.6 * level if year <= 2017 else np.nan),
+                ("FAIPI", rng.uniform(99, 103)),
+            ):
+                series.append((province, year, indicator, value))
+    province_series = pd.DataFrame(
+        series, columns=["province_id", "year", "indicator", "value"]
+    )
+    province_series = province_series.dropna(ignore_index=True)
+    rows = []
+    for k, city in enumerate(cities["city_id"]):
+        size = rng.lognormal(0, 0.6)
+        noise = rng.normal(0, 0.04, (10, 5))
+        for t, year in enumerate(years):
+            figures = {
+                "gdp_cny_10k": 2e7 * size * 1.1**t * np.exp(noise[t, 0]),
+                "fai_cny_10k": 1.2e7 * size * 1.12**t * np.exp(3 * noise[t, 1]),
+                "real_estate_cny_10k": 3e6 * size * 1.1**t * np.exp(3 * noise[t, 2]),
+                "university_students_persons": 1e5 * size**0.5 * np.exp(noise[t, 3]),
+                "population_persons_10k": 500 * size * np.exp(0.1 * noise[t, 4]),
+                "unit_employment_persons_10k": 80 * size * 1.02**t,
+                "private_employment_persons": 9e5 * size * np.exp(noise[t, 3]),
+                "retail_sales_cny_10k": 8e6 * size * 1.1**t,
+            }
+            if year > 2016:
+                figures["fai_cny_10k"] = np.nan
+            if k == 3 and year == 2014:
+                figures["gdp_cny_10k"] = np.nan
+            if k == 4 and year >= 2018:
+                figures["real_estate_cny_10k"] = np.nan
+            rows += [(city, year, name, "yearbook", v) for name, v in figures.items()]
+    cells = pd.DataFrame(
+        rows, columns=["city_id", "year", "variable", "source", "value"]
+    )
+    own = province_series.loc[
+        (province_series["province_id"] == "110000")
+        & province_series["indicator"].isin(["GDP", "FAI"])
+    ]
+    own = own.assign(
+        city_id="110010",
+        variable=own["indicator"].map({"GDP": "gdp_cny_10k", "FAI": "fai_cny_10k"}),
+        source="province",
+        value=10000 * own["value"],
+    )
+    cells = pd.concat([cells, own[cells.columns]], ignore_index=True)
+    cells["is_usable"] = True
+    zones = pd.DataFrame(
+        {
+            "city_id": cities["city_id"].iloc[[0, 2, 5, 6, 9]].to_numpy(),
+            "batch": [1, 2, 2, 2, 3],
+            "approval_date": pd.to_datetime(
+                ["2015-03-07", *["2016-01-06"] * 3, "2018-07-24"]
+            ),
+        }
+    )
+    names = [
+        "gdp_cny_10k", "fai_cny_10k", "real_estate_cny_10k",
+        "university_students_persons", "population_persons_10k",
+        "unit_employment_persons_10k", "private_employment_persons",
+        "retail_sales_cny_10k", "secondary_cny_10k", "tertiary_cny_10k", "area_km2",
+        "gdp_growth_pct", "imports_cny_10k", "exports_cny_10k",
+        "fiscal_expenditure_cny_10k", "education_expenditure_cny_10k",
+        "vocational_students_persons",
+    ]  # fmt: skip
+    variables = pd.DataFrame({"variable": names, "kind": "yearbook"})
+    variables["province_indicator"] = variables["variable"].map(
+        {"gdp_cny_10k": "GDP", "fai_cny_10k": "FAI", "gdp_growth_pct": "GDPIDX"}
+    )
+    rules = {"gdp_growth_pct": "none", "fai_cny_10k": "mean"}
+    variables["gap_rule"] = variables["variable"].map(rules).fillna("mean_carry")
+    precedence = pd.DataFrame(
+        [
+            (name, "as_published", source, order)
+            for name in ("gdp_cny_10k", "fai_cny_10k")
+            for order, source in enumerate(("yearbook", "province"), start=1)
+        ],
+        columns=["variable", "gdp_vintage", "source", "precedence"],
+    )
+    return Sources(cells, province_series, cities, zones, variables, precedence)
+
+
+@pytest.fixture
+def small_study(small_sources):
+    """The invented study, with nothing computed yet."""
+    from citypanel.sensitivity.pipeline import Study
+
+    return Study(small_sources)

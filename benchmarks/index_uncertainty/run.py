@@ -1,0 +1,143 @@
+"""Coverage of intervals for an effect on an estimated index, in simulated panels.
+
+    OMP_NUM_THREADS=1 python benchmarks/index_uncertainty/run.py
+
+writes docs/method/influence_coverage.md. The truth is the mean estimate on true indices
+over many panels of the same kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from scipy import special
+
+from citypanel.sensitivity.effect import EffectDesign
+from citypanel.sensitivity.estimated_index import estimated_index
+from citypanel.sensitivity.simulated_panel import LEVELS, simulate_panel
+
+SEED = 20240705
+TRUTH_PANELS = 4000
+EFFECTS = (0.0, 0.02)
+
+
+def truth(level: str, effect: float) -> tuple[float, float]:
+    """Mean and standard deviation of the estimate on the true index."""
+    found = []
+    for stream in np.random.SeedSequence([SEED, 1]).spawn(TRUTH_PANELS):
+        panel = simulate_panel(
+            np.random.default_rng(stream), level=level, effect=effect
+        )
+        rows = np.zeros(panel.outputs.shape, dtype=bool)
+        rows[:, 1:] = True
+        outcome = np.full(panel.outputs.shape, np.nan)
+        outcome[:, 1:] = panel.index
+        found.append(
+            float(EffectDesign(panel.treatment, rows, "xtreg").fit(outcome).estimate)
+        )
+    return float(np.mean(found)), float(np.std(found))
+
+
+def one(stream, level: str, effect: float, draws: int) -> list[float]:
+    """Estimates and standard errors of one panel."""
+    generator = np.random.default_rng(stream)
+    panel = simulate_panel(generator, level=level, effect=effect)
+    found = estimated_index(
+        panel.outputs,
+        panel.inputs,
+        panel.treatment,
+        panel.cohort,
+        draws=draws,
+        seed=int(generator.integers(2**31)),
+    )
+    return [
+        found.estimate,
+        found.std_error,
+        found.combined_std_error,
+        found.corrected,
+        found.corrected_std_error,
+        *found.interval,
+        found.frontier_only,
+    ]
+
+
+def table(panels: int, draws: int, n_jobs: int) -> list[str]:
+    """Rows of the table."""
+    lines = []
+    critical = float(special.stdtrit(71, 0.975))
+    for level in LEVELS:
+        for effect in EFFECTS:
+            target, spread = truth(level, effect)
+            streams = np.random.SeedSequence([SEED, 2]).spawn(panels)
+            found = np.array(
+                Parallel(n_jobs=n_jobs)(
+                    delayed(one)(s, level, effect, draws) for s in streams
+                )
+            )
+            b, se, combined, corrected, se_c, low, high, frontier = found.T
+            inside = [
+                np.abs(b - target) <= critical * se,
+                np.abs(b - target) <= critical * combined,
+                np.abs(corrected - target) <= critical * se_c,
+                (low <= target) & (target <= high),
+            ]
+            cells = [
+                level,
+                f"{effect:g}",
+                f"{panels} x {draws}",
+                f"{target:.4f}",
+                f"{spread:.4f}",
+                f"{b.mean() - target:+.4f}",
+                f"{corrected.mean() - target:+.4f}",
+                f"{b.std():.4f}",
+                f"{corrected.std():.4f}",
+                f"{se.mean():.4f}",
+                f"{frontier.mean():.4f}",
+                f"{combined.mean():.4f}",
+                f"{se_c.mean():.4f}",
+                *(f"{100 * x.mean():.0f}" for x in inside),
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+            print(lines[-1], flush=True)
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--panels", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/method/influence_coverage.md")
+    )
+    options = parser.parse_args()
+    lines = table(options.panels, options.draws, options.jobs)
+    options.out.write_text(
+        f"""# Coverage of intervals for an effect on an estimated index
+
+Simulated panels of 72 cities and 9 years, half of the cities treated; each row has its
+number of panels and of replications of each loop. With 200 panels a nominal 95 is met
+within 3 points by chance, with 60 within 6. `level` is how far cities lie from the
+true frontier: `near` (many close to it) or `far` (hardly any). `truth` is the mean
+estimate on true indices over {TRUTH_PANELS} panels, `spread` its standard deviation:
+what a standard error would be if the frontier were known. Written by
+`benchmarks/index_uncertainty/run.py`.
+
+| level | effect on growth | panels x replications | truth | spread | bias | \
+bias, corrected | s.d. of the estimate | s.d., corrected | \
+mean clustered s.e. | mean frontier s.e. | mean combined s.e. | \
+mean double-bootstrap s.e. | coverage: clustered | combined | corrected, \
+double bootstrap | its percentile interval |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+"""
+        + "\n".join(lines)
+        + "\n",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+from citypanel.workers import in_worker
+
+
+def model(dbt, session):
+    tables = {
+        "cells": dbt.ref("int_cells__sources").df(),
+        "province_series": dbt.ref("stg_ceic__province_series").df(),
+        "cities": dbt.ref("stg_reference__cities").df(),
+        "zones": dbt.ref("stg_policy__pilot_zones").df(),
+        "variables": dbt.ref("ref_variables").df(),
+        "precedence": dbt.ref("ref_source_precedence").df(),
+    }
+    variants = dbt.ref("int_study_variants").df()
+    published = dbt.ref("stg_published__regressions").df()
+    return in_worker(
+        "citypanel.sensitivity.influence_tables.bounds_table",
+        tables,
+        variants,
+        published,
+    )
