@@ -22,9 +22,7 @@ def output_distance(x: np.ndarray, y: np.ndarray, plan: np.ndarray, output: floa
     """
     n = len(y)
     rows = np.vstack([np.column_stack([np.zeros(2), x.T]), [output, *-y]])
-    answer = linprog(
-        [-1.0, *np.zeros(n)], A_ub=rows, b_ub=[*plan, 0.0], method="highs"
-    )
+    answer = linprog([-1.0, *np.zeros(n)], A_ub=rows, b_ub=[*plan, 0.0], method="highs")
     return 1.0 / answer.x[0]
 
 

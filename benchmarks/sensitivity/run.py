@@ -118,8 +118,7 @@ def _write(rows: list[tuple[str, int, float]], permutations: int, load: float) -
     ]
     for name, count, each in rows:
         lines.append(
-            f"| {name} | {count:,} | {each:.4f} | {1 / each:.2f} | "
-            f"{slow / each:,.0f} |"
+            f"| {name} | {count:,} | {each:.4f} | {1 / each:.2f} | {slow / each:,.0f} |"
         )
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines[-len(rows) :]))

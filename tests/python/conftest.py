@@ -119,6 +119,7 @@ def small_sources():
     )
     cells = pd.concat([cells, own[cells.columns]], ignore_index=True)
     cells["is_usable"] = True
+    cells["import_precedence"] = np.nan
     zones = pd.DataFrame(
         {
             "city_id": cities["city_id"].iloc[[0, 2, 5, 6, 9]].to_numpy(),

@@ -60,9 +60,7 @@ def test_every_output_has_an_exposure_of_the_marts_it_needs(project):
 
 
 def test_table_3_has_the_estimates_of_the_mart(built, made):
-    frame = built.query(
-        "select * from marts.rpt_regressions where paper_table = '3'"
-    )
+    frame = built.query("select * from marts.rpt_regressions where paper_table = '3'")
     found = values(made["table_3"])
     n = 0
     for _, row in frame.iterrows():

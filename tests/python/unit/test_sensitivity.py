@@ -501,9 +501,7 @@ def test_the_interactive_curve_escapes_and_fetches_nothing(curve):
 def reworked(curve, change) -> str:
     table, draws = curve[0].copy(), curve[1]
     change(table)
-    frame = summarise(
-        table, draws, choices=load_choices(), published=PAPER, seed=SEED
-    )
+    frame = summarise(table, draws, choices=load_choices(), published=PAPER, seed=SEED)
     return as_markdown(answer(table, frame, load_choices()))
 
 
