@@ -9,7 +9,12 @@ from importlib import import_module
 from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
-COMMANDS = ("report",)
+COMMANDS = (
+    "report",
+    "codebook",
+    "export",
+    "package",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

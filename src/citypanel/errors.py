@@ -43,6 +43,10 @@ class PublicationError(CityPanelError):
     """The warehouse file could not be published; the last one still stands."""
 
 
+class OutputError(CityPanelError):
+    """A table, figure or other output cannot be made; the last one still stands."""
+
+
 def describe(
     problem: str,
     offenders: Iterable[object] = (),
