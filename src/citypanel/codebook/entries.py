@@ -130,10 +130,7 @@ def _column(entry: Mapping) -> Column:
         name=str(entry["name"]),
         data_type=str(entry.get("data_type", "")).lower(),
         description=_plain(entry.get("description")),
-        **{
-            field: _plain(meta.get(field))
-            for field in (*LABELS, *MEASURES, "formula")
-        },
+        **{field: _plain(meta.get(field)) for field in (*LABELS, *MEASURES, "formula")},
     )
 
 

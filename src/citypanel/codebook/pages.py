@@ -54,9 +54,7 @@ def markdown(
     lines += [f"## {say('Tables')}", ""]
     overview = tables_sheet(tables, coverage, language)
     name = say("Table")
-    overview[name] = [
-        f"[{full}](#{full.replace('.', '')})" for full in overview[name]
-    ]
+    overview[name] = [f"[{full}](#{full.replace('.', '')})" for full in overview[name]]
     lines += [*_table(overview), ""]
     missing = absent(tables, coverage)
     if missing:

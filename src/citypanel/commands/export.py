@@ -93,7 +93,9 @@ def chosen_formats(text: str) -> list[str]:
     if wrong or not names:
         raise OptionError(
             describe(
-                "--format has names that are no formats" if wrong else "--format is empty",
+                "--format has names that are no formats"
+                if wrong
+                else "--format is empty",
                 wrong,
                 consequence="nothing was written",
                 remedy=f"choose among {', '.join(FORMATS)}",

@@ -181,9 +181,7 @@ def _data_members(connection, tables) -> list:
             Member(f"data/codebook/codebook.{language}.md", text.encode("utf-8"))
         )
     members.append(
-        Member(
-            "data/codebook/codebook.xlsx", codebook.workbook(tables, counts, series)
-        )
+        Member("data/codebook/codebook.xlsx", codebook.workbook(tables, counts, series))
     )
     return members
 

@@ -79,5 +79,7 @@ def compare(
                 "rows_found": ours["n_rows"] if ours else None,
             }
         )
-    frame = pd.DataFrame(rows, columns=["table", "verdict", "rows_expected", "rows_found"])
+    frame = pd.DataFrame(
+        rows, columns=["table", "verdict", "rows_expected", "rows_found"]
+    )
     return frame.astype({"rows_expected": "Int64", "rows_found": "Int64"})

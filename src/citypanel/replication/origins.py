@@ -58,7 +58,9 @@ def read_origins(root: Path) -> list[Origin]:
 
 def _sections(text: str) -> tuple[str, list[tuple[str, str]]]:
     general, *rest = re.split(r"^## ", text, flags=re.MULTILINE)
-    return general, [(part.partition("\n")[0], part.partition("\n")[2]) for part in rest]
+    return general, [
+        (part.partition("\n")[0], part.partition("\n")[2]) for part in rest
+    ]
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -67,7 +67,14 @@ def rebuild(
         environment["PYTHONPATH"] = str(root / "src")
         started = time.monotonic()
         result = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "build", *arguments],
+            [
+                sys.executable,
+                "-m",
+                "dbt.cli.main",
+                "--no-use-colors",
+                "build",
+                *arguments,
+            ],
             cwd=root,
             env=environment,
             capture_output=True,
