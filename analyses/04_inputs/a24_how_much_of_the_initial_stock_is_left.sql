@@ -58,7 +58,8 @@ final as (
         ---------- measures
         round(median(shares.initial_share), 3) as median_initial_share,
         round(min(shares.initial_share), 3) as lowest_initial_share,
-        first(cities.city_en order by shares.initial_share, cities.city_id) as lowest_city,
+        first(cities.city_en order by shares.initial_share, cities.city_id)
+            as lowest_city,
         round(max(shares.initial_share), 3) as highest_initial_share,
         first(cities.city_en order by shares.initial_share desc, cities.city_id)
             as highest_city,
