@@ -14,6 +14,7 @@ COMMANDS = (
     "codebook",
     "export",
     "package",
+    "metrics",
 )
 
 

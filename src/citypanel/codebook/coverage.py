@@ -62,10 +62,8 @@ def coverage(
                 for key in ("n", "n_distinct", "low", "high", "first", "last", "list")
             )
             share = n_values / n_rows if n_rows else None
-            rows.append(
-                (table.name, name, data_type.lower(), n_rows, n_values, share)
-                + (n_distinct, *others)
-            )
+            counted_type = (table.name, name, data_type.lower(), n_rows, n_values)
+            rows.append((*counted_type, share, n_distinct, *others))
     frame = pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS))
     whole = ("n_rows", "n_values", "n_distinct", "first_year", "last_year")
     return frame.astype(dict.fromkeys(whole, "Int64")).astype({"value_share": float})

@@ -41,7 +41,7 @@ def project_tables(root: Path) -> list[Table]:
             describe(
                 f"There are no descriptions of tables under {root / 'models'}",
                 consequence="nothing was written: labels, units and sources are there",
-                remedy="run the command in the project's root, where dbt_project.yml is",
+                remedy="run the command in the project's root, beside dbt_project.yml",
             )
         )
     return tables

@@ -1,4 +1,4 @@
-"""The codebook as plain tables of text, which the page and the workbook both lay out."""
+"""The codebook as tables of text, which the page and the workbook lay out."""
 
 from __future__ import annotations
 

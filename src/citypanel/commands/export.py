@@ -18,7 +18,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         "--table",
         default="panel",
         metavar="NAMES",
-        help="tables with commas between, or all (default: panel, the estimation panel)",
+        help="tables with commas between, or all (default: the estimation panel)",
     )
     parser.add_argument(
         "--format",

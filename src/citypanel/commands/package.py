@@ -17,7 +17,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "package",
         help="write a replication package: code, data, README, digests",
-        description="Write a zip with everything another person needs to build the same "
+        description="Write a zip with all that another person needs to build the same "
         "tables: code, raw tables, lock file, README, manifest, tables as Parquet.",
     )
     parser.add_argument(
@@ -116,8 +116,8 @@ def _package(root: Path, options: argparse.Namespace) -> None:
     for origin in origins:
         if not origin.is_stated:
             print(
-                f"Rights not stated: {origin.path} has no origin note; see README.md of "
-                "the package before you publish it.",
+                f"Rights not stated: {origin.path} has no origin note; see README.md "
+                "of the package before you publish it.",
                 file=sys.stderr,
             )
     print(

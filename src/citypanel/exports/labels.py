@@ -14,8 +14,12 @@ from citypanel.codebook.translation import translation
 LONGEST_NAME = 32
 LONGEST_LABEL = 80
 _RESERVED = frozenset(
-    ["_all", "_b", "_coef", "_cons", "_n", "_N", "_pi", "_pred", "_rc", "_se", "_skip", "byte", "double", "float", "if", "in", "int", "long", "strL", "using", "with"]
-)
+    {
+        "_all", "_b", "_coef", "_cons", "_n", "_N", "_pi", "_pred", "_rc", "_se",
+        "_skip", "byte", "double", "float", "if", "in", "int", "long", "strL", "using",
+        "with",
+    }
+)  # fmt: skip
 _STRING_TYPE = re.compile(r"str[0-9]+")
 
 

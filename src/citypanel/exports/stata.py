@@ -141,7 +141,7 @@ def _check(export: Export, name: str) -> None:
                     for row in wrong
                 ],
                 consequence="the file was not written: it would show them as missing",
-                remedy="export it as parquet or csv, and see where the number comes from",
+                remedy="export it as parquet or csv, and see where it comes from",
             )
         )
 

@@ -124,7 +124,7 @@ def refuse_stale(root: Path, database: Path) -> None:
             describe(
                 f"Files are newer than {database.name}",
                 newer,
-                consequence="no package was written: its code might not give its numbers",
+                consequence="no package was written: its code may not give its numbers",
                 remedy="run dbt build, then package again",
             )
         )

@@ -1,4 +1,4 @@
-"""What a package was made with: options, versions, commit, digests. Without the clock."""
+"""What a package was made with: options, versions, commit, digests; no clock."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the lines of the page are as long as they are.
 """README of a package, in the sections social-science data editors ask for.
 
 The sections are those of the template README of the Social Science Data Editors

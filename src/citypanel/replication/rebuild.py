@@ -88,8 +88,8 @@ def rebuild(
                     "The unpacked package does not build. dbt's last lines:\n"
                     + "\n".join(result.stdout.splitlines()[-20:]),
                     consequence="no package was written",
-                    remedy="see that `dbt build` succeeds here and that no file it needs "
-                    "is a hidden one",
+                    remedy="see that `dbt build` succeeds here, and that no file it "
+                    "needs is a hidden one",
                 )
             )
         with duckdb.connect(str(root / "citypanel.duckdb"), read_only=True) as built:
