@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -60,7 +60,8 @@ def write_atomically(path: Path, content: bytes) -> Path:
         copy.write_bytes(content)
         os.replace(copy, path)
     except OSError as error:
-        copy.unlink(missing_ok=True)
+        with suppress(OSError):
+            copy.unlink()
         raise OutputError(
             describe(
                 f"{path} could not be written: {error.strerror or error}",

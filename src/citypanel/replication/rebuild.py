@@ -20,6 +20,9 @@ from citypanel.errors import OutputError, describe
 from citypanel.replication.fingerprints import compare, fingerprints
 
 
+_COMMAND = ("--no-use-colors", "build")
+
+
 @dataclass(frozen=True)
 class Rebuild:
     """A build of the unpacked package.
@@ -67,14 +70,7 @@ def rebuild(
         environment["PYTHONPATH"] = str(root / "src")
         started = time.monotonic()
         result = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "dbt.cli.main",
-                "--no-use-colors",
-                "build",
-                *arguments,
-            ],
+            [Path(sys.executable).with_name("dbt"), *_COMMAND, *arguments],
             cwd=root,
             env=environment,
             capture_output=True,
@@ -86,7 +82,7 @@ def rebuild(
             raise OutputError(
                 describe(
                     "The unpacked package does not build. dbt's last lines:\n"
-                    + "\n".join(result.stdout.splitlines()[-20:]),
+                    + "\n".join((result.stdout + result.stderr).splitlines()[-20:]),
                     consequence="no package was written",
                     remedy="see that `dbt build` succeeds here, and that no file it "
                     "needs is a hidden one",
