@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> None:
         raise OutputError(
             describe(
                 "MetricFlow is not installed",
-                consequence="the metrics cannot be answered; the tables are not touched",
-                remedy="install it with: pip install dbt-metricflow==0.15.0; or ask the "
-                "same of marts.fct_tfp_changes in SQL (analyses/03_productivity)",
+                consequence="the metrics are not answered; the tables are as they were",
+                remedy="install it with: pip install dbt-metricflow==0.15.0; or ask "
+                "marts.fct_tfp_changes in SQL (analyses/03_productivity)",
             )
         ) from error
     arguments = ["query", "--metrics", options.metrics, "--group-by", options.group_by]

@@ -19,7 +19,6 @@ import pandas as pd
 from citypanel.errors import OutputError, describe
 from citypanel.replication.fingerprints import compare, fingerprints
 
-
 _COMMAND = ("--no-use-colors", "build")
 
 

@@ -21,7 +21,8 @@ from citypanel.replication.contents import PARTS
 
 def _by_table(frame: pd.DataFrame) -> str:
     return "\n".join(
-        f"{table}: " + ", ".join(f"{row.column} ({row[-1]})" for row in rows.itertuples())
+        f"{table}: "
+        + ", ".join(f"{row.column} ({row[-1]})" for row in rows.itertuples())
         for table, rows in frame.groupby("table")
     )
 
@@ -57,8 +58,8 @@ def test_comments_carry_labels_unit_source_and_formula(built):
         "and column_name = 'capital_real_cny_10k'"
     )["comment"].item()
     assert comment == (
-        "Capital stock / 资本存量. Capital stock at the end of the year, at 2011 prices. "
-        "Unit: CNY 10,000 at 2011 prices. Source: computed. "
+        "Capital stock / 资本存量. Capital stock at the end of the year, at 2011 "
+        "prices. Unit: CNY 10,000 at 2011 prices. Source: computed. "
         "Formula: K_t = I_t / P_t + (1 - depreciation) K_t-1."
     )
 
@@ -89,8 +90,8 @@ def exports(built, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(built.root)
-        arguments = ["export", "--table", "panel,rpt_inference", "--output", str(folder)]
-        assert main(arguments) == 0
+        arguments = ["export", "--table", "panel,rpt_inference"]
+        assert main([*arguments, "--output", str(folder)]) == 0
     return folder
 
 
@@ -224,8 +225,8 @@ def test_a_packages_readme_has_the_sections_asked_for(package, built):
         "## References",
     ):
         assert f"{section}\n" in page
-    seed = built.query("select seed from marts.dim_study_variants limit 1")["seed"].item()
-    assert f"here {seed}." in page
+    options = built.query("select seed from marts.dim_study_variants limit 1")
+    assert f"here {options['seed'].item()}." in page
     assert "Not cleared" not in page
     assert "`python_models/estimates/est_event_studies.py`" in page
     manifest = json.loads(_read(package, "run/manifest.json"))

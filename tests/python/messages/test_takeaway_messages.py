@@ -36,7 +36,8 @@ def root(tmp_path):
         "      - {name: a, data_type: integer, description: 'A.'}\n"
     )
     with duckdb.connect(str(tmp_path / "citypanel.duckdb")) as connection:
-        connection.execute("create schema marts; create table marts.fct_a as select 1 a")
+        connection.execute("create schema marts")
+        connection.execute("create table marts.fct_a as select 1 as a")
     return tmp_path
 
 
@@ -72,7 +73,7 @@ def test_not_in_the_projects_root(tmp_path, monkeypatch, capsys, command):
 
 def test_yaml_that_cannot_be_read(root):
     (root / "models" / "marts" / "m.yml").write_text("models: [")
-    with pytest.raises(OutputError, match=r"models/marts/m.yml cannot be read") as raised:
+    with pytest.raises(OutputError, match=r"m\.yml cannot be read") as raised:
         project_tables(root)
     assert _is_complete(str(raised.value))
 
@@ -148,7 +149,7 @@ def test_a_published_file_older_than_its_sources(root):
     seed.write_text("a\n")
     refuse = (root, root / "citypanel.duckdb")
     os.utime(root / "citypanel.duckdb", (1e9, 1e9))
-    with pytest.raises(OutputError, match="newer than citypanel.duckdb") as raised:
+    with pytest.raises(OutputError, match=r"newer than citypanel\.duckdb") as raised:
         refuse_stale(*refuse)
     assert "seeds/a.csv" in str(raised.value)
     assert _is_complete(str(raised.value))
