@@ -117,8 +117,10 @@ def test_the_panel_opens_again_with_the_warehouses_numbers(built, exports, form)
     panel = _panel(built)
     assert back["city_id"].tolist() == panel["city_id"].tolist()
     assert len(back) == len(panel) == 657
-    for name in ("year", "sydid", "gdp_real_cny_10k", "labour", "tra", "tfpch", "cohort",
-                 "event_time", "is_capital_assumed", "cumulative_log_tfp"):  # fmt: skip
+    for name in (
+        "year", "sydid", "gdp_real_cny_10k", "labour", "tra", "tfpch", "cohort",
+        "event_time", "is_capital_assumed", "cumulative_log_tfp",
+    ):  # fmt: skip
         ours = panel[name].to_numpy(float, na_value=np.nan)
         theirs = back[name].to_numpy(float, na_value=np.nan)
         np.testing.assert_array_equal(theirs, ours, err_msg=name)
@@ -204,7 +206,8 @@ def test_a_package_has_code_data_lock_and_sums(package):
         assert name in names
     assert not [name for name in names if "__pycache__" in name or ".duckdb" in name]
     sums = _read(package, "SHA256SUMS").decode().splitlines()
-    assert {line[66:] for line in sums} == names - {"README.md", "SHA256SUMS", "run/measured.json"}
+    with_times = {"README.md", "SHA256SUMS", "run/measured.json"}
+    assert {line[66:] for line in sums} == names - with_times
 
 
 def test_a_packages_readme_has_the_sections_asked_for(package, built):
