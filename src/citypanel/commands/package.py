@@ -68,7 +68,8 @@ def _package(root: Path, options: argparse.Namespace) -> None:
         vars_ = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))
         built, changed = replication.options_of(connection, vars_["vars"])
         tables = replication.fingerprints(connection)
-        members += _data_members(connection, project_tables(root))
+        described = project_tables(root)
+        members += _data_members(connection, described)
     if not options.without_outputs:
         members += replication.output_members(root, Path("outputs"), options.database)
     manifest = replication.manifest(
@@ -90,7 +91,12 @@ def _package(root: Path, options: argparse.Namespace) -> None:
         manifest=manifest,
         members=members,
         origins=origins,
-        programs=replication.program_map(root, list(tables), outputs),
+        programs=replication.program_map(
+            root,
+            list(tables),
+            outputs,
+            {table.name: table.description for table in described},
+        ),
         command="dbt build" + (f" --vars '{json.dumps(changed)}'" if changed else ""),
         log=log,
         rebuilt=rebuilt,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -33,7 +34,12 @@ SHOWN = {
 }
 
 
-def program_map(root: Path, tables: list[str], outputs: list[str]) -> pd.DataFrame:
+def program_map(
+    root: Path,
+    tables: list[str],
+    outputs: list[str],
+    descriptions: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """The programs behind each mart.
 
     Parameters
@@ -43,6 +49,9 @@ def program_map(root: Path, tables: list[str], outputs: list[str]) -> pd.DataFra
         Marts of the published file, with or without their schema.
     outputs : list of str
         Paths of the package's outputs; those whose name the mart's has are listed.
+    descriptions : mapping, optional
+        Of the tables by name; the first sentence says what a table shows that holds
+        none of the paper's.
 
     Returns
     -------
@@ -66,7 +75,7 @@ def program_map(root: Path, tables: list[str], outputs: list[str]) -> pd.DataFra
         rows.append(
             {
                 "table": table,
-                "shows": SHOWN.get(name, ""),
+                "shows": SHOWN.get(name) or _first_sentence(descriptions, name),
                 "model": files[name].relative_to(root).as_posix(),
                 "estimators": ", ".join(
                     files[each].relative_to(root).as_posix() for each in estimators
@@ -80,6 +89,11 @@ def program_map(root: Path, tables: list[str], outputs: list[str]) -> pd.DataFra
     return pd.DataFrame(
         rows, columns=["table", "shows", "model", "estimators", "library", "outputs"]
     )
+
+
+def _first_sentence(descriptions: Mapping[str, str] | None, name: str) -> str:
+    text = (descriptions or {}).get(name, "")
+    return text.split(". ")[0].split("; ")[0].rstrip(".")
 
 
 def _python_upstream(name: str, files: dict[str, Path]) -> set[str]:

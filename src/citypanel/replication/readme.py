@@ -314,8 +314,10 @@ def _references(origins: Sequence[Origin]) -> str:
     sources = sorted(
         {
             f"{o.author or o.publisher}: {o.title}."
+            if _is_named(o.author or o.publisher)
+            else f"{o.title}."
             for o in origins
-            if (o.author or o.publisher) not in ("", "this project") and o.title
+            if o.title and (o.author or o.publisher) != "this project"
         }
     )
     lines = "\n".join(f"- {source}" for source in sources)
@@ -327,3 +329,7 @@ def _references(origins: Sequence[Origin]) -> str:
 
 `CITATION.cff` says how to cite this project.
 """
+
+
+def _is_named(publisher: str) -> bool:
+    return publisher not in ("", "this project") and not publisher.startswith("not ")

@@ -138,6 +138,22 @@ def test_the_stata_file_is_labelled(exports):
     assert all(label for label in labels.values())
 
 
+def test_the_headline_follows_from_the_stata_file(built, exports):
+    from citypanel.did import twfe
+
+    panel = pd.read_stata(exports / "panel.dta", convert_categoricals=False)
+    again = twfe(
+        panel.dropna(subset=["tfpch"]), outcome="tfpch", treatment="sydid",
+        unit="city_code", period="year",
+    ).set_index("term")  # fmt: skip
+    published = built.query(
+        "select estimate, std_error from marts.rpt_regressions where paper_table = '3' "
+        "and paper_column = '(1)' and variant = 'headline' and term = 'sydid'"
+    ).iloc[0]
+    for name in ("estimate", "std_error"):
+        assert np.isclose(again.loc["overall", name], published[name], atol=1e-12)
+
+
 def test_labels_are_chinese_on_demand(built, tmp_path, monkeypatch):
     monkeypatch.chdir(built.root)
     arguments = ["export", "--format", "dta", "--language", "zh"]
