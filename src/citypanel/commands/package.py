@@ -65,13 +65,15 @@ def _package(root: Path, options: argparse.Namespace) -> None:
     members = replication.project_members(root)
     with open_published(options.database) as connection:
         replication.refuse_stale(root, options.database)
+        if not options.without_outputs:
+            members += replication.output_members(
+                root, Path("outputs"), options.database
+            )
         vars_ = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))
         built, changed = replication.options_of(connection, vars_["vars"])
         tables = replication.fingerprints(connection)
         described = project_tables(root)
         members += _data_members(connection, described)
-    if not options.without_outputs:
-        members += replication.output_members(root, Path("outputs"), options.database)
     manifest = replication.manifest(
         options=built, members=members, tables=tables, commit=commit_of(root)
     )
