@@ -244,7 +244,7 @@ def _runtime(
         )
     lines.append(
         f"Machine: {machine['system']}, {machine['processors']} processors, "
-        f"{machine['memory_gb'] or 'unknown'} GB of memory, shared with other work. "
+        f"{machine['memory_gb'] or 'unknown'} GB of memory. "
         "`run/measured.json` has these figures."
     )
     return "\n\n".join(lines)
