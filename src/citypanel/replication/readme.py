@@ -224,7 +224,7 @@ def _runtime(
     lines.append(f"Approximate time needed on one machine: {name}.")
     if rebuilt:
         memory = (
-            f" and {rebuilt.peak_memory_mb:.0f} MB of memory in its largest process"
+            f", with {rebuilt.peak_memory_mb:.0f} MB of memory in its largest process"
             if rebuilt.peak_memory_mb
             else ""
         )
