@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all lint report lock clean
+.PHONY: build test test-all lint report docs lock clean
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
@@ -31,6 +31,15 @@ report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
 	$(BIN)/citypanel specifications --count 2000
+
+# dbt's documentation as one page. Its own target path keeps the log of the last build,
+# which `citypanel package` reads.
+docs: $(STAMP)
+	test -f target/citypanel_build.duckdb || $(BIN)/dbt build
+	$(BIN)/dbt docs generate --static --target-path target/docs
+	mkdir -p outputs/dbt_docs
+	cp target/docs/static_index.html outputs/dbt_docs/.index.html
+	mv outputs/dbt_docs/.index.html outputs/dbt_docs/index.html
 
 # The lock names exact versions and hashes for every Python from 3.11 on.
 $(STAMP): requirements.lock pyproject.toml

@@ -11,7 +11,7 @@ from citypanel.errors import CityPanelError
 # One module a command, in the order of --help; each has `register(commands)`.
 COMMANDS = (
     "import_", "report", "accept", "tables", "figures", "specifications", "influence",
-    "doctor",
+    "codebook", "export", "package", "metrics", "doctor",
 )  # fmt: skip
 
 

@@ -1,3 +1,4 @@
+{{ config(group="publication") }}
 {#- A mart that run_contents does not list would be published without its check. -#}
 -- depends_on: {{ ref("run_contents") }}
 {%- set marts = [] -%}

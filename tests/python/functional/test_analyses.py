@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import duckdb
 import pytest
 
@@ -15,8 +18,8 @@ def compiled(fresh, built):
     return {path.stem: path.read_text() for path in folder.rglob("*.sql")}
 
 
-def test_there_are_ten_and_each_answers(built, compiled):
-    assert len(compiled) >= 10
+def test_there_are_thirty_and_each_answers(built, compiled):
+    assert len(compiled) >= 30
     build_file = built.root / "target" / "citypanel_build.duckdb"
     with duckdb.connect(str(build_file), read_only=True) as connection:
         for name, sql in compiled.items():
@@ -31,7 +34,30 @@ def test_dbt_show_runs_one(built):
     assert "headline" in result.stdout
 
 
-def test_the_index_lists_every_query(project, compiled):
+def test_the_index_lists_every_query_and_nothing_else(project, compiled):
     index = (project / "analyses" / "README.md").read_text(encoding="utf-8")
-    for name in compiled:
-        assert name in index
+    linked = re.findall(r"^\| \[(\w+)\]\((\S+)\)", index, flags=re.MULTILINE)
+    assert sorted(name for name, _ in linked) == sorted(compiled)
+    for name, path in linked:
+        assert (project / "analyses" / path).stem == name
+        assert (project / "analyses" / path).is_file()
+
+
+def test_there_are_six_topics_of_three_questions_or_more(project):
+    files = sorted((project / "analyses").glob("*/*.sql"))
+    topics = Counter(path.parent.name for path in files)
+    assert len(topics) == 6
+    assert topics["05_cells"] >= 3 and min(topics.values()) >= 3
+    numbers = [int(path.name[1:3]) for path in files]
+    assert sorted(numbers) == list(range(1, len(files) + 1))
+
+
+def test_a_query_says_question_reading_and_caveat_and_reads_marts_only(project):
+    marts = {path.stem for path in (project / "models" / "marts").rglob("*.sql")}
+    for path in (project / "analyses").glob("*/*.sql"):
+        text = path.read_text(encoding="utf-8")
+        comment = text.partition("\n{")[0].partition("\nwith ")[0]
+        for word in ("-- Question:", "-- Reading:", "-- Caveat:"):
+            assert word in comment, path.name
+        read = set(re.findall(r'ref\("(\w+)"\)', text))
+        assert read and read <= marts, path.name

@@ -1,0 +1,94 @@
+"""The codebook as an Excel workbook, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+
+import pandas as pd
+
+from citypanel.codebook.entries import Table
+from citypanel.codebook.sheets import columns_sheet, series_sheet, tables_sheet
+from citypanel.codebook.translation import LANGUAGES, translation
+
+WIDEST = 70
+# Earliest moment a zip archive can state.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+_CLOCK = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:\2>)")
+
+
+def workbook(
+    tables: Sequence[Table], coverage: pd.DataFrame, series: pd.DataFrame
+) -> bytes:
+    """Lay the codebook out on three sheets a language.
+
+    Headers are frozen and filtered, columns as wide as their text up to a limit. Every
+    text is a text cell, so that one that begins like a formula is not run.
+
+    Returns
+    -------
+    bytes
+        Of the .xlsx file; without the clock.
+    """
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    for language in LANGUAGES:
+        say = translation(language)
+        for title, frame in (
+            ("Tables", tables_sheet(tables, coverage, language)),
+            ("Columns", columns_sheet(tables, coverage, language)),
+            ("Series", series_sheet(series, language)),
+        ):
+            _fill(book.create_sheet(say(title)), frame)
+    content = io.BytesIO()
+    book.save(content)
+    return _without_clock(content.getvalue())
+
+
+def _fill(sheet, frame: pd.DataFrame) -> None:
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
+    top = Alignment(vertical="top", wrap_text=True)
+    for place, name in enumerate(frame, start=1):
+        values = [name, *frame[name]]
+        for row, value in enumerate(values, start=1):
+            cell = sheet.cell(row=row, column=place)
+            if isinstance(value, str):
+                cell.value = ILLEGAL_CHARACTERS_RE.sub("", value)
+                cell.data_type = "s"
+            else:
+                cell.value = int(value)
+            cell.alignment = top
+        sheet.cell(row=1, column=place).font = Font(bold=True)
+        longest = max(_width(str(value)) for value in values)
+        letter = get_column_letter(place)
+        sheet.column_dimensions[letter].width = min(longest + 2, WIDEST)
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = sheet.dimensions
+
+
+def _width(text: str) -> int:
+    """Columns of a monospaced screen: an ideograph takes two."""
+    return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
+
+
+def _without_clock(content: bytes) -> bytes:
+    fixed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as old,
+        zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for entry in old.infolist():
+            member = zipfile.ZipInfo(entry.filename, date_time=EPOCH)
+            member.compress_type = zipfile.ZIP_DEFLATED
+            data = old.read(entry)
+            if entry.filename == "docProps/core.xml":
+                data = _CLOCK.sub(rb"\g<1>1980-01-01T00:00:00Z\g<3>", data)
+            new.writestr(member, data)
+    return fixed.getvalue()

@@ -1,0 +1,43 @@
+"""`citypanel codebook`: every table and column of the published file, explained."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "codebook",
+        help="write the codebook in English and Chinese, as Markdown and Excel",
+        description="Write every table and column of the published file with label, "
+        "unit, source, formula and coverage.",
+    )
+    parser.add_argument("--output", type=Path, default=Path("outputs/codebook"))
+    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write codebook.en.md, codebook.zh.md and codebook.xlsx."""
+    from citypanel import codebook
+    from citypanel.exports import open_published, write_atomically
+
+    tables = codebook.project_tables(Path.cwd())
+    with open_published(options.database) as connection:
+        counts = codebook.coverage(connection, tables)
+        series = codebook.series_coverage(connection)
+    contents = {
+        f"codebook.{language}.md": codebook.markdown(
+            tables, counts, series, language=language
+        ).encode("utf-8")
+        for language in ("en", "zh")
+    }
+    contents["codebook.xlsx"] = codebook.workbook(tables, counts, series)
+    for name, content in contents.items():
+        write_atomically(options.output / name, content)
+    print(
+        f"Codebook of {counts['table'].nunique()} tables and {len(counts)} columns: "
+        f"{options.output}"
+    )

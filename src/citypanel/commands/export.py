@@ -1,0 +1,104 @@
+"""`citypanel export`: the panel and other tables for Stata, R, Python and Excel."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "export",
+        help="write the estimation panel, or other tables, as Parquet, CSV and Stata",
+        description="Write tables of the published file with their labels. Beside each "
+        "stands NAME.variables.csv, which says what its columns mean.",
+    )
+    parser.add_argument(
+        "--table",
+        default="panel",
+        metavar="NAMES",
+        help="tables with commas between, or all (default: the estimation panel)",
+    )
+    parser.add_argument(
+        "--format",
+        default="parquet,csv,dta",
+        metavar="parquet,csv,dta",
+        help="formats with commas between (default: all)",
+    )
+    parser.add_argument(
+        "--language",
+        choices=("en", "zh"),
+        default="en",
+        help="of the labels in the Stata file",
+    )
+    parser.add_argument("--output", type=Path, default=Path("outputs/export"))
+    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write every table asked for in every format asked for."""
+    from citypanel.codebook import project_tables
+    from citypanel.exports import (
+        csv_bytes,
+        exported,
+        known_tables,
+        open_published,
+        parquet_bytes,
+        stata_bytes,
+        variables,
+        write_atomically,
+    )
+
+    formats = chosen_formats(options.format)
+    tables = project_tables(Path.cwd())
+    with open_published(options.database) as connection:
+        names = [name.strip() for name in options.table.split(",") if name.strip()]
+        if names == ["all"]:
+            names = known_tables(connection, tables)
+        exports = [exported(connection, tables, name) for name in names or [""]]
+        for export in exports:
+            make = {
+                "parquet": lambda: parquet_bytes(connection, export),  # noqa: B023
+                "csv": lambda: csv_bytes(export.frame),  # noqa: B023
+                "dta": lambda: stata_bytes(export, language=options.language),  # noqa: B023
+            }
+            contents = {f"{export.name}.{each}": make[each]() for each in formats}
+            contents[f"{export.name}.variables.csv"] = csv_bytes(
+                variables(export.columns)
+            )
+            for name, content in contents.items():
+                write_atomically(options.output / name, content)
+            rows, columns = export.frame.shape
+            print(
+                f"{export.name}: {rows} rows, {columns} columns: "
+                f"{options.output / export.name}.{{{','.join(formats)}}}"
+            )
+
+
+def chosen_formats(text: str) -> list[str]:
+    """The formats in the text.
+
+    Raises
+    ------
+    OptionError
+        A name that is no format, or none at all.
+    """
+    from citypanel.errors import OptionError, describe
+    from citypanel.exports import FORMATS
+
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [name for name in names if name not in FORMATS]
+    if wrong or not names:
+        raise OptionError(
+            describe(
+                "--format has names that are no formats"
+                if wrong
+                else "--format is empty",
+                wrong,
+                consequence="nothing was written",
+                remedy=f"choose among {', '.join(FORMATS)}",
+            )
+        )
+    return [each for each in FORMATS if each in names]

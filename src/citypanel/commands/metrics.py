@@ -1,0 +1,71 @@
+"""`citypanel metrics`: the metrics of the semantic layer, answered by MetricFlow."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import types
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "metrics",
+        help="answer a metric by region and year with MetricFlow (an extra)",
+        description="Ask MetricFlow for metrics of models/marts/_marts__semantic.yml, "
+        "on the build of the last dbt build. Example: citypanel metrics --metrics "
+        "mean_tfpch --group-by metric_time__year,city__region",
+    )
+    parser.add_argument("--metrics", required=True, metavar="NAMES")
+    parser.add_argument("--group-by", default="metric_time__year", metavar="NAMES")
+    parser.add_argument("--csv", metavar="FILE", help="write the answer to a file")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Call MetricFlow's query.
+
+    Raises
+    ------
+    OutputError
+        MetricFlow is not installed, or cannot answer.
+    """
+    from citypanel.errors import OutputError, describe
+
+    _without_update_check()
+    try:
+        from dbt_metricflow.cli.main import cli
+    except ImportError as error:
+        raise OutputError(
+            describe(
+                "MetricFlow is not installed",
+                consequence="the metrics are not answered; the tables are as they were",
+                remedy="install it with: pip install dbt-metricflow==0.15.0; or ask "
+                "marts.fct_tfp_changes in SQL (analyses/03_productivity)",
+            )
+        ) from error
+    arguments = ["query", "--metrics", options.metrics, "--group-by", options.group_by]
+    order = ["--order", options.group_by]
+    written = ["--csv", options.csv] if options.csv else []
+    code = cli.main([*arguments, *order, *written], standalone_mode=False)
+    if code:
+        raise OutputError(
+            describe(
+                "MetricFlow could not answer",
+                consequence="nothing was written",
+                remedy="run dbt build first; the names are in "
+                "models/marts/_marts__semantic.yml",
+            )
+        )
+
+
+def _without_update_check() -> None:
+    """Keep MetricFlow from asking PyPI for a newer version at every start."""
+
+    class UpdateChecker:
+        def check(self, *_: object, **__: object) -> None:
+            return None
+
+    module = types.ModuleType("update_checker")
+    module.UpdateChecker = UpdateChecker
+    sys.modules["update_checker"] = module

@@ -1,0 +1,212 @@
+"""`citypanel package`: a replication package of the published file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+FOLDER = "citypanel-replication"
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "package",
+        help="write a replication package: code, data, README, digests",
+        description="Write a zip with all that another person needs to build the same "
+        "tables: code, raw tables, lock file, README, manifest, tables as Parquet.",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path(f"outputs/{FOLDER}.zip"), metavar="FILE.zip"
+    )
+    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    parser.add_argument(
+        "--without-outputs",
+        action="store_true",
+        help="leave out tables, figures and report under outputs/",
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="unpack it in an empty folder, build it, and write it only if every table "
+        "comes out the same; measures time and memory",
+    )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        metavar="MANIFEST.json",
+        help="write nothing; compare the published file with a package's manifest",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the package, or compare a build with one."""
+    if options.check:
+        _check(options.check, options.database)
+    else:
+        _package(Path.cwd(), options)
+
+
+def _package(root: Path, options: argparse.Namespace) -> None:
+    import yaml
+
+    from citypanel import replication
+    from citypanel.codebook import project_tables
+    from citypanel.exports import open_published, write_atomically
+    from citypanel.replication.archive import Member
+    from citypanel.replication.manifest import commit_of
+    from citypanel.replication.rebuild import rebuild
+
+    members = replication.project_members(root)
+    with open_published(options.database) as connection:
+        replication.refuse_stale(root, options.database)
+        if not options.without_outputs:
+            members += replication.output_members(
+                root, Path("outputs"), options.database
+            )
+        vars_ = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))
+        built, changed = replication.options_of(connection, vars_["vars"])
+        tables = replication.fingerprints(connection)
+        described = project_tables(root)
+        members += _data_members(connection, described)
+    manifest = replication.manifest(
+        options=built, members=members, tables=tables, commit=commit_of(root)
+    )
+    members.append(Member("run/manifest.json", _json(manifest)))
+    sums = Member("SHA256SUMS", replication.sha256sums(members))
+
+    arguments = ["--vars", json.dumps(changed)] if changed else []
+    rebuilt = None
+    if options.verify:
+        trial = replication.archive_bytes([*members, sums], folder=FOLDER)
+        rebuilt = rebuild(trial, arguments=arguments, expected=tables)
+    log = replication.read_build_log(Path("target/run_results.json"))
+    machine = _machine()
+    origins = replication.read_origins(root)
+    outputs = [each.path for each in members if each.path.startswith("outputs/")]
+    page = replication.readme(
+        manifest=manifest,
+        members=members,
+        origins=origins,
+        programs=replication.program_map(
+            root,
+            list(tables),
+            outputs,
+            {table.name: table.description for table in described},
+        ),
+        command="dbt build" + (f" --vars '{json.dumps(changed)}'" if changed else ""),
+        log=log,
+        rebuilt=rebuilt,
+        machine=machine,
+    )
+    measured = {
+        "machine": machine,
+        "packaged_build": vars(log) if log else None,
+        "rebuild": {
+            "seconds": round(rebuilt.seconds, 1),
+            "peak_memory_mb": rebuilt.peak_memory_mb and round(rebuilt.peak_memory_mb),
+        }
+        if rebuilt
+        else None,
+    }
+    whole = [
+        *members,
+        sums,
+        Member("README.md", page.encode("utf-8")),
+        Member("run/measured.json", _json(measured)),
+    ]
+    write_atomically(options.output, replication.archive_bytes(whole, folder=FOLDER))
+    for origin in origins:
+        if not origin.is_stated:
+            print(
+                f"Rights not stated: {origin.path} has no origin note; see README.md "
+                "of the package before you publish it.",
+                file=sys.stderr,
+            )
+    print(
+        f"{len(whole)} files, {len(tables)} tables"
+        f"{', every one reproduced' if rebuilt else ''}: {options.output}"
+    )
+
+
+def _check(manifest: Path, database: Path) -> None:
+    from citypanel.errors import OutputError, describe
+    from citypanel.exports import open_published
+    from citypanel.replication import compare, fingerprints
+
+    try:
+        expected = json.loads(manifest.read_text(encoding="utf-8"))["tables"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            describe(
+                f"{manifest} is not the manifest of a package: {error!r}",
+                consequence="nothing was compared",
+                remedy="name run/manifest.json of an unpacked package",
+            )
+        ) from error
+    with open_published(database) as connection:
+        result = compare(expected, fingerprints(connection))
+    different = result[result["verdict"] != "same"]
+    if len(different):
+        raise OutputError(
+            describe(
+                f"{database.name} is not what the package was made from",
+                [
+                    f"{row.table}: {row.verdict} (rows: {row.rows_expected} there, "
+                    f"{row.rows_found} here)"
+                    for row in different.itertuples()
+                ],
+                consequence="its numbers are not the package's",
+                remedy="build with the options and versions that manifest.json states",
+            )
+        )
+    print(f"{len(result)} tables, every one the same")
+
+
+def _data_members(connection, tables) -> list:
+    from citypanel import codebook
+    from citypanel.exports import csv_bytes, exported, known_tables, parquet_bytes
+    from citypanel.replication.archive import Member
+
+    members = []
+    for name in known_tables(connection, tables):
+        export = exported(connection, tables, name)
+        members.append(
+            Member(f"data/{name}.parquet", parquet_bytes(connection, export))
+        )
+        if name == "panel":
+            members.append(Member("data/panel.csv", csv_bytes(export.frame)))
+    counts = codebook.coverage(connection, tables)
+    series = codebook.series_coverage(connection)
+    for language in ("en", "zh"):
+        text = codebook.markdown(tables, counts, series, language=language)
+        members.append(
+            Member(f"data/codebook/codebook.{language}.md", text.encode("utf-8"))
+        )
+    members.append(
+        Member("data/codebook/codebook.xlsx", codebook.workbook(tables, counts, series))
+    )
+    return members
+
+
+def _machine() -> dict[str, object]:
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = round(size / 2**30)
+    except (AttributeError, ValueError, OSError):
+        memory = None
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "memory_gb": memory,
+    }
+
+
+def _json(content: object) -> bytes:
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    return (text + "\n").encode("utf-8")

@@ -1,0 +1,79 @@
+"""A table as Parquet and as CSV."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from citypanel.exports.labels import variables
+from citypanel.exports.tables import Export
+
+if TYPE_CHECKING:
+    import duckdb
+
+FORMATS = ("parquet", "csv", "dta")
+# What a spreadsheet takes for the beginning of a formula, full-width forms included.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def parquet_bytes(connection: duckdb.DuckDBPyConnection, export: Export) -> bytes:
+    """Write the table with DuckDB; labels stand in the file's metadata.
+
+    The metadata's keys are description and columns, the latter JSON with the labels,
+    unit, source and formula of each column
+    (`select decode(value) from parquet_kv_metadata('panel.parquet')`).
+    """
+    meanings = variables(export.columns).set_index("name").to_dict(orient="index")
+    columns = json.dumps(meanings, ensure_ascii=False, sort_keys=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.parquet"
+        connection.execute(
+            f"copy ({export.sql}) to {_quoted(str(path))} (format parquet, "
+            f"kv_metadata {{description: {_quoted(export.description)}, "
+            f"columns: {_quoted(columns)}}})"
+        )
+        return path.read_bytes()
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """Write the table as UTF-8 CSV; text that begins like a formula is made neutral.
+
+    Numbers have as many digits as make them the same again; flags are true and false,
+    dates are ISO 8601, and an empty cell has no value.
+    """
+    neutral = frame.copy()
+    for name in frame:
+        values = frame[name]
+        if pd.api.types.is_bool_dtype(values):
+            words = values.astype(object).map({True: "true", False: "false"})
+            neutral[name] = words
+        elif pd.api.types.is_datetime64_any_dtype(values):
+            neutral[name] = values.dt.strftime("%Y-%m-%d")
+        elif not pd.api.types.is_numeric_dtype(values):
+            neutral[name] = values.astype(object).map(neutral_text)
+    neutral.columns = [neutral_text(name) for name in frame]
+    return neutral.to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+
+def neutral_text(value: object) -> object:
+    """The cell, with an apostrophe before text that a spreadsheet would run.
+
+    A plain number written as text stays as it is, and so does whatever is not text.
+    """
+    if (
+        isinstance(value, str)
+        and value.startswith(_FORMULA_STARTS)
+        and not _NUMBER.fullmatch(value)
+    ):
+        return "'" + value
+    return value
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

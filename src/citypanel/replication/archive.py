@@ -1,0 +1,54 @@
+"""A zip archive that is the same bytes for the same files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+# Earliest moment a zip archive can state.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+_FILE, _PROGRAM = 0o100644, 0o100755
+_UNIX = 3
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of the package: its path with slashes, its bytes, whether it is run."""
+
+    path: str
+    content: bytes
+    is_program: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def archive_bytes(members: Iterable[Member], *, folder: str) -> bytes:
+    """Pack the files under `folder`, sorted by path, without clock or user.
+
+    Parameters
+    ----------
+    members : iterable of Member
+    folder : str
+        Name of the one folder that the archive unpacks to.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as pack:
+        for member in sorted(members, key=lambda each: each.path):
+            entry = zipfile.ZipInfo(f"{folder}/{member.path}", date_time=EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = _UNIX
+            entry.external_attr = (_PROGRAM if member.is_program else _FILE) << 16
+            pack.writestr(entry, member.content)
+    return content.getvalue()
+
+
+def sha256sums(members: Sequence[Member]) -> bytes:
+    """A line for each file in the layout of sha256sum, sorted by path."""
+    lines = [f"{each.sha256}  {each.path}\n" for each in members]
+    return "".join(sorted(lines, key=lambda line: line[66:])).encode("utf-8")

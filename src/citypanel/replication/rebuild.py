@@ -1,0 +1,113 @@
+"""Unpack a package elsewhere, build it, and see whether it gives the same tables."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from citypanel.errors import OutputError, describe
+from citypanel.replication.fingerprints import compare, fingerprints
+
+_COMMAND = ("--no-use-colors", "build")
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """A build of the unpacked package.
+
+    Attributes
+    ----------
+    seconds : float
+        Of `dbt build`, its start included.
+    peak_memory_mb : float or None
+        Resident memory of its largest process; None where the system does not say.
+    tables : DataFrame
+        From `compare`.
+    """
+
+    seconds: float
+    peak_memory_mb: float | None
+    tables: pd.DataFrame
+
+    @property
+    def is_same(self) -> bool:
+        """Whether every table came out the same."""
+        return bool((self.tables["verdict"] == "same").all())
+
+
+def rebuild(
+    archive: bytes, *, arguments: list[str], expected: Mapping[str, Mapping]
+) -> Rebuild:
+    """Unpack, run `dbt build` with this interpreter, compare.
+
+    The unpacked source stands first on the module path: what runs is the package's
+    code, not the installed one.
+
+    Raises
+    ------
+    OutputError
+        The build fails, or a table differs.
+    """
+    with tempfile.TemporaryDirectory(prefix="citypanel_package_") as folder:
+        with zipfile.ZipFile(io.BytesIO(archive)) as pack:
+            pack.extractall(folder)
+        (root,) = Path(folder).iterdir()
+        environment = {
+            name: value for name, value in os.environ.items() if name[:4] != "DBT_"
+        }
+        environment["PYTHONPATH"] = str(root / "src")
+        started = time.monotonic()
+        result = subprocess.run(
+            [Path(sys.executable).with_name("dbt"), *_COMMAND, *arguments],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - started
+        if result.returncode:
+            raise OutputError(
+                describe(
+                    "The unpacked package does not build. dbt's last lines:\n"
+                    + "\n".join((result.stdout + result.stderr).splitlines()[-20:]),
+                    consequence="no package was written",
+                    remedy="see that `dbt build` succeeds here, and that no file it "
+                    "needs is a hidden one",
+                )
+            )
+        with duckdb.connect(str(root / "citypanel.duckdb"), read_only=True) as built:
+            tables = compare(expected, fingerprints(built))
+    different = tables[tables["verdict"] != "same"]
+    if len(different):
+        raise OutputError(
+            describe(
+                "The unpacked package gives other tables than the published file",
+                [f"{row.table}: {row.verdict}" for row in different.itertuples()],
+                consequence="no package was written: it would not reproduce its tables",
+                remedy="run dbt build, then package again; the published file may come "
+                "from other options or other files",
+            )
+        )
+    return Rebuild(seconds, _peak_memory_mb(), tables)
+
+
+def _peak_memory_mb() -> float | None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    # Linux counts kilobytes, macOS bytes.
+    return peak / (1024.0**2 if sys.platform == "darwin" else 1024.0)
