@@ -75,6 +75,6 @@ def test_every_option_is_named(project, readme):
         r"^  (\w+):", (project / "dbt_project.yml").read_text().split("vars:")[1]
         .split("\nseeds:")[0], flags=re.MULTILINE,
     )  # fmt: skip
-    assert len(options) == 29
+    assert len(options) == 34
     for option in options:
         assert f"`{option}`" in readme
