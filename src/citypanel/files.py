@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from citypanel.errors import OutputError, describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +71,8 @@ def atomically(target: Path) -> Iterator[Path]:
         yield part
         replace(part, target)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def replace(part: Path, target: Path) -> None:
@@ -98,6 +101,28 @@ def write_bytes(target: Path, content: bytes) -> None:
 def write_text(target: Path, content: str) -> None:
     """Write a UTF-8 file with the line ends of `content`, whole or not at all."""
     write_bytes(target, content.encode("utf-8"))
+
+
+def write_output(target: Path, content: bytes) -> Path:
+    """Write what a command makes, whole or not at all; return where it stands.
+
+    Raises
+    ------
+    OutputError
+        The folder or the file cannot be written.
+    """
+    try:
+        write_bytes(target, content)
+    except OSError as error:
+        raise OutputError(
+            describe(
+                f"{target} could not be written: {error.strerror or error}",
+                consequence="the file of that name, if any, stands as it was",
+                remedy="see that the folder is writable and not full, or name another "
+                "with --output",
+            )
+        ) from error
+    return target
 
 
 def write_csv(target: Path, frame: pd.DataFrame) -> None:

@@ -22,7 +22,8 @@ def register(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write codebook.en.md, codebook.zh.md and codebook.xlsx."""
     from citypanel import codebook
-    from citypanel.exports import open_published, write_atomically
+    from citypanel.exports import open_published
+    from citypanel.files import write_output
 
     tables = codebook.project_tables(Path.cwd())
     with open_published(options.database) as connection:
@@ -36,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     }
     contents["codebook.xlsx"] = codebook.workbook(tables, counts, series)
     for name, content in contents.items():
-        write_atomically(options.output / name, content)
+        write_output(options.output / name, content)
     print(
         f"Codebook of {counts['table'].nunique()} tables and {len(counts)} columns: "
         f"{options.output}"

@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> None:
         parquet_bytes,
         stata_bytes,
         variables,
-        write_atomically,
     )
+    from citypanel.files import write_output
 
     formats = chosen_formats(options.format)
     tables = project_tables(Path.cwd())
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
                 variables(export.columns)
             )
             for name, content in contents.items():
-                write_atomically(options.output / name, content)
+                write_output(options.output / name, content)
             rows, columns = export.frame.shape
             print(
                 f"{export.name}: {rows} rows, {columns} columns: "

@@ -57,7 +57,8 @@ def _package(root: Path, options: argparse.Namespace) -> None:
 
     from citypanel import replication
     from citypanel.codebook import project_tables
-    from citypanel.exports import open_published, write_atomically
+    from citypanel.exports import open_published
+    from citypanel.files import write_output
     from citypanel.replication.archive import Member
     from citypanel.replication.manifest import commit_of
     from citypanel.replication.rebuild import rebuild
@@ -120,7 +121,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
         Member("README.md", page.encode("utf-8")),
         Member("run/measured.json", _json(measured)),
     ]
-    write_atomically(options.output, replication.archive_bytes(whole, folder=FOLDER))
+    write_output(options.output, replication.archive_bytes(whole, folder=FOLDER))
     for origin in origins:
         if not origin.is_stated:
             print(

@@ -1,7 +1,7 @@
 """Tables of the published file as Parquet, CSV and Stata, with their labels."""
 
-from citypanel.exports.files import open_published, write_atomically
-from citypanel.exports.formats import FORMATS, csv_bytes, neutral_text, parquet_bytes
+from citypanel.exports.files import open_published
+from citypanel.exports.formats import FORMATS, csv_bytes, parquet_bytes
 from citypanel.exports.labels import shortened, stata_names, variables
 from citypanel.exports.stata import stata_bytes
 from citypanel.exports.tables import PANEL, Export, exported, known_tables
@@ -13,12 +13,10 @@ __all__ = [
     "csv_bytes",
     "exported",
     "known_tables",
-    "neutral_text",
     "open_published",
     "parquet_bytes",
     "shortened",
     "stata_bytes",
     "stata_names",
     "variables",
-    "write_atomically",
 ]

@@ -1,10 +1,9 @@
-"""Read the published file; write another whole or not at all."""
+"""Read the published file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -44,30 +43,3 @@ def open_published(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Write `content` beside `path` and rename it over; the old file stands till then.
-
-    Raises
-    ------
-    OutputError
-        The folder or the file cannot be written.
-    """
-    copy = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(content)
-        os.replace(copy, path)
-    except OSError as error:
-        with suppress(OSError):
-            copy.unlink()
-        raise OutputError(
-            describe(
-                f"{path} could not be written: {error.strerror or error}",
-                consequence="the file of that name, if any, stands as it was",
-                remedy="see that the folder is writable and not full, or name another "
-                "with --output",
-            )
-        ) from error
-    return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,12 @@ import pandas as pd
 
 from citypanel.exports.labels import variables
 from citypanel.exports.tables import Export
+from citypanel.files import neutral_text
 
 if TYPE_CHECKING:
     import duckdb
 
 FORMATS = ("parquet", "csv", "dta")
-# What a spreadsheet takes for the beginning of a formula, full-width forms included.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def parquet_bytes(connection: duckdb.DuckDBPyConnection, export: Export) -> bytes:
@@ -59,20 +56,6 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
             neutral[name] = values.astype(object).map(neutral_text)
     neutral.columns = [neutral_text(name) for name in frame]
     return neutral.to_csv(index=False, lineterminator="\n").encode("utf-8")
-
-
-def neutral_text(value: object) -> object:
-    """The cell, with an apostrophe before text that a spreadsheet would run.
-
-    A plain number written as text stays as it is, and so does whatever is not text.
-    """
-    if (
-        isinstance(value, str)
-        and value.startswith(_FORMULA_STARTS)
-        and not _NUMBER.fullmatch(value)
-    ):
-        return "'" + value
-    return value
 
 
 def _quoted(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from citypanel.errors import OptionError, OutputError, describe
-from citypanel.outputs.files import write_atomically
+from citypanel.files import write_output
 from citypanel.outputs.marts import Marts, absent, message_of_absent
 from citypanel.outputs.progress import tracked
 
@@ -88,7 +88,7 @@ def write_all(
                 continue
             made += 1
             written += [
-                write_atomically(request.output / name, content)
+                write_output(request.output / name, content)
                 for name, content in files.items()
             ]
         if failures and not made:

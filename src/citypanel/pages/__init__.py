@@ -7,18 +7,17 @@ marked by `lang`; the style sheet shows one of them, English where no script run
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from citypanel.errors import PublicationError
-from citypanel.pages.formats import escape_formula, number, share
+from citypanel.files import write_text
+from citypanel.pages.formats import number, share
 
 FOLDER = Path(__file__).parent
 
-__all__ = ["escape_formula", "number", "render", "replace_file", "share", "write_page"]
+__all__ = ["number", "render", "share", "write_page"]
 
 
 def render(
@@ -77,7 +76,7 @@ def write_page(path: Path, text: str) -> Path:
         When it cannot be written; what stood there still stands.
     """
     try:
-        replace_file(path, text)
+        write_text(path, text)
     except OSError as error:
         raise PublicationError(
             f"{path} could not be written: {error}\n"
@@ -85,19 +84,6 @@ def write_page(path: Path, text: str) -> Path:
             "Remedy: see that its folder is writable and the disk has room."
         ) from error
     return path
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write beside `path` and rename over it; whatever fails leaves no trace."""
-    copy = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(text, encoding="utf-8")
-        os.replace(copy, path)
-    except OSError:
-        with suppress(OSError):
-            copy.unlink()
-        raise
 
 
 def _own(name: str, folder: Path) -> Path:

@@ -6,8 +6,6 @@ import math
 from typing import Any
 
 NOTHING = "–"
-# A spreadsheet takes a cell that begins with one of these for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -44,10 +42,3 @@ def share(value: Any) -> str:
     if value < 1 and text == "100":
         return ">99%"
     return f"{text}%"
-
-
-def escape_formula(cell: Any) -> Any:
-    """A text cell that a spreadsheet shows and does not compute."""
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS):
-        return "'" + cell
-    return cell

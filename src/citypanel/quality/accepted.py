@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from citypanel.errors import PanelError, PublicationError, describe
-from citypanel.pages import replace_file
+from citypanel.files import write_text
 
 FILE = Path("accepted") / "run.json"
 FORMAT = 1
@@ -65,7 +65,7 @@ def write_accepted(folder: Path, run: Mapping[str, Any]) -> Path:
     """
     path = Path(folder) / FILE
     try:
-        replace_file(path, _text({"format": FORMAT, **run}))
+        write_text(path, _text({"format": FORMAT, **run}))
     except OSError as error:
         raise PublicationError(
             f"The accepted run could not be written: {error}\n"

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.pages import escape_formula, number, render, write_page
+from citypanel.files import neutral_text
+from citypanel.pages import number, render, write_page
 from citypanel.quality.maps import (
     CELL_HEIGHT,
     HEAD,
@@ -184,7 +185,7 @@ def findings_csv(findings: pd.DataFrame) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(findings.columns)
     for row in findings.astype(object).where(findings.notna(), "").to_numpy():
-        writer.writerow([escape_formula(cell) for cell in row])
+        writer.writerow([neutral_text(cell) for cell in row])
     # The byte order mark tells spreadsheets that the names are UTF-8.
     return "\ufeff" + out.getvalue()
 

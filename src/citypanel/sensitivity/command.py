@@ -203,10 +203,11 @@ def write_results(
     """Write everything about a curve; return the report's lines."""
     import shutil
 
+    from citypanel.files import write_text
     from citypanel.sensitivity.figure import write_figures
     from citypanel.sensitivity.interactive import curve_page
     from citypanel.sensitivity.page import answer, as_html, as_markdown
-    from citypanel.sensitivity.results import write_tables, write_text
+    from citypanel.sensitivity.results import write_tables
 
     choices = load_choices()
     write_tables({"specifications": table, "summary": summary}, output)

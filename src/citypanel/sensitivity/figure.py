@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from citypanel.files import atomically
 from citypanel.sensitivity.choices import Choices
-from citypanel.sensitivity.results import write_with
 from citypanel.sensitivity.specifications import HEADLINE
 
 # Specifications up to which each has its dot; beyond, shades of stretches of the curve.
@@ -191,16 +191,10 @@ def write_figures(
     with mpl.rc_context(fixed):
         figure = draw(rows, choices, paper)
         for ending in FORMATS:
-            write_with(
-                folder / f"curve.{ending}",
-                lambda part, e=ending: figure.savefig(
-                    part, format=e, dpi=200, metadata=metadata[e]
-                ),
-            )
+            with atomically(folder / f"curve.{ending}") as part:
+                figure.savefig(part, format=ending, dpi=200, metadata=metadata[ending])
     kept = ["place", "specification", "plausibility", "estimate", "conf_low",
             "conf_high", "p_value", *choices.names]  # fmt: skip
-    write_with(
-        folder / "curve.csv",
-        lambda part: rows[kept].to_csv(part, index=False, encoding="utf-8"),
-    )
+    with atomically(folder / "curve.csv") as part:
+        rows[kept].to_csv(part, index=False, encoding="utf-8")
     return paths

@@ -10,10 +10,11 @@ import duckdb
 import pandas as pd
 
 from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.files import write_text
 from citypanel.sensitivity.influence_page import influence_page
 from citypanel.sensitivity.influence_tables import every_table
 from citypanel.sensitivity.pipeline import SOURCE_TABLES
-from citypanel.sensitivity.results import write_tables, write_text
+from citypanel.sensitivity.results import write_tables
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",

@@ -1,14 +1,13 @@
-"""The curve's tables and pages as files, each replaced whole."""
+"""Tables as CSV and Parquet, each file replaced whole."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+
+from citypanel.files import atomically
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
@@ -29,34 +28,11 @@ def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
             connection.register("one_table", table)
             for ending, form in (("csv", "csv, header"), ("parquet", "parquet")):
                 path = folder / f"{name}.{ending}"
-                part = folder / f".{name}.{ending}.part"
-                quoted = str(part).replace("'", "''")
-                connection.execute(
-                    f"copy (from one_table) to '{quoted}' (format {form})"
-                )
-                os.replace(part, path)
+                with atomically(path) as part:
+                    quoted = str(part).replace("'", "''")
+                    connection.execute(
+                        f"copy (from one_table) to '{quoted}' (format {form})"
+                    )
                 written.append(path)
             connection.unregister("one_table")
     return written
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file, whole or not at all."""
-    return write_with(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def write_with(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` fill a file beside `path`, then rename it over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
-    )
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    path.chmod(0o644)
-    return path

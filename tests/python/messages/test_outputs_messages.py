@@ -9,9 +9,8 @@ import pytest
 
 from citypanel.cli import main
 from citypanel.errors import OptionError, OutputError
-from citypanel.outputs import files
+from citypanel.files import write_output
 from citypanel.outputs.figures import style
-from citypanel.outputs.files import write_atomically
 from citypanel.outputs.marts import Marts
 from citypanel.outputs.runs import chosen_formats, chosen_outputs
 from citypanel.outputs.tables import FORMATS, TABLES
@@ -96,14 +95,14 @@ def test_an_unknown_table_lists_the_known():
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "table.md"
-    write_atomically(path, b"old")
+    write_output(path, b"old")
 
     def refuse(source, target):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(files.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OutputError, match="could not be written: Permission denied"):
-        write_atomically(path, b"new")
+        write_output(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["table.md"]

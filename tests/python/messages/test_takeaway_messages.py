@@ -15,7 +15,8 @@ from citypanel.cli import main
 from citypanel.codebook.entries import Column
 from citypanel.codebook.project import project_tables
 from citypanel.errors import OutputError
-from citypanel.exports import Export, open_published, stata_bytes, write_atomically
+from citypanel.exports import Export, open_published, stata_bytes
+from citypanel.files import write_output
 from citypanel.replication import output_members, project_members, refuse_stale
 from citypanel.replication.rebuild import rebuild
 
@@ -110,7 +111,7 @@ def test_a_number_that_stata_cannot_hold(value):
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "outputs").write_text("a file in the way")
     with pytest.raises(OutputError, match="could not be written") as raised:
-        write_atomically(tmp_path / "outputs" / "a.csv", b"")
+        write_output(tmp_path / "outputs" / "a.csv", b"")
     assert _is_complete(str(raised.value))
 
 
@@ -123,7 +124,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OutputError, match="No space left"):
-        write_atomically(target, b"new")
+        write_output(target, b"new")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 

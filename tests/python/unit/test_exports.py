@@ -13,7 +13,6 @@ from citypanel.codebook.entries import Column
 from citypanel.exports import (
     Export,
     csv_bytes,
-    neutral_text,
     parquet_bytes,
     shortened,
     stata_bytes,
@@ -115,16 +114,6 @@ def test_csv_opens_again_and_runs_no_formula():
     assert content.decode().splitlines()[1].split(",")[2] == "true"
 
 
-@pytest.mark.parametrize("text", ["=1", "+a", "-a", "@x", "\tx", "＝1"])
-def test_what_a_spreadsheet_would_run_is_text(text):
-    assert neutral_text(text) == "'" + text
-
-
-@pytest.mark.parametrize("value", ["-0.5", "+3e-7", "a=b", "", None, 5, -1.5])
-def test_what_it_would_not_run_stays(value):
-    assert neutral_text(value) == value
-
-
 def test_parquet_has_the_values_and_the_labels(export, tmp_path):
     with duckdb.connect() as connection:
         content = parquet_bytes(connection, export)
@@ -135,8 +124,7 @@ def test_parquet_has_the_values_and_the_labels(export, tmp_path):
         pd.testing.assert_frame_equal(back, export.frame)
         meta = dict(
             connection.execute(
-                "select decode(key), decode(value) from "
-                f"parquet_kv_metadata('{path}')"
+                f"select decode(key), decode(value) from parquet_kv_metadata('{path}')"
             ).fetchall()
         )
     assert meta["description"] == "Things. One row per city."

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from citypanel.pages import escape_formula, number, share, write_page
+from citypanel.pages import number, share, write_page
 from citypanel.quality.maps import count_map, origin_maps, region_rows
 from citypanel.quality.report import findings_csv, quality_page
 
@@ -214,7 +214,6 @@ def test_numbers_and_shares_read_as_people_write_them():
     assert [share(value) for value in (0.0, 0.0001, 0.014, 0.5, 0.9999, 1.0, None)] == [
         "0%", "<0.1%", "1.4%", "50%", ">99%", "100%", "–",
     ]  # fmt: skip
-    assert escape_formula(-1.0) == -1.0
 
 
 def test_a_page_is_written_whole_over_the_old(tmp_path):
