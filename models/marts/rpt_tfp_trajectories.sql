@@ -33,9 +33,9 @@ grouped as (
         {{ member }} as member,
         changes.year,
         count(*) as n_cities,
-        avg(ln(changes.tfpch)) as log_tfpch,
-        avg(ln(changes.effch)) as log_effch,
-        avg(ln(changes.techch)) as log_techch,
+        avg(ln(changes.tfpch) order by changes.tfpch) as log_tfpch,
+        avg(ln(changes.effch) order by changes.effch) as log_effch,
+        avg(ln(changes.techch) order by changes.techch) as log_techch,
     from changes
     inner join cities
         on changes.city_id = cities.city_id
