@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from citypanel.cli import main
-from citypanel.errors import PanelError, PublicationError
+from citypanel.errors import PanelError, PublicationError, WarehouseError
 from citypanel.pages import write_page
 from citypanel.quality.accepted import FILE, read_accepted, write_accepted
 from citypanel.quality.expectations import suite_parameters
@@ -46,7 +46,7 @@ def test_a_file_that_is_no_warehouse_says_so(tmp_path):
     warehouse = tmp_path / "citypanel.duckdb"
     warehouse.write_text("not a database, but long enough to be looked at " * 50)
     with (
-        pytest.raises(PublicationError, match="cannot be read"),
+        pytest.raises(WarehouseError, match="cannot be read"),
         reading(warehouse),
     ):
         pass

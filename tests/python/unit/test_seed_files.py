@@ -144,7 +144,11 @@ def test_every_seed_is_declared_and_sound(project, seeds):
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_every_seed_with_the_defect_is_refused(seeds, defect):
     spoil, words = DEFECTS[defect]
-    for name, seed in seeds.items():
+    filled = {
+        name: s for name, s in seeds.items() if s.path.read_text().count("\n") > 1
+    }
+    assert len(filled) > 10
+    for name, seed in filled.items():
         content = spoil(seed.path.read_bytes())
         problems = "\n".join(seed_problems(content, seed.columns))
         assert words in problems, f"{name}: {problems or 'passes'}"
@@ -162,7 +166,9 @@ def test_every_seed_with_the_defect_is_refused(seeds, defect):
 )
 def test_what_changes_no_value_is_sound(seeds, change):
     for seed in seeds.values():
-        assert seed_problems(change(seed.path.read_bytes()), seed.columns) == []
+        content = change(seed.path.read_bytes())
+        problems = seed_problems(content, seed.columns, may_be_empty=seed.may_be_empty)
+        assert problems == []
 
 
 def test_an_empty_list_is_sound_where_its_declaration_says_so(tmp_path):
