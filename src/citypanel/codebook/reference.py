@@ -109,8 +109,8 @@ def commands_page(parser: argparse.ArgumentParser) -> str:
         "",
         "Run from the project's root, in the activated environment "
         "(`. .venv/bin/activate`).",
-        "Exit code 0 is success; 1 is an error, whose message ends with what to do; 2 is "
-        "a wrong flag.",
+        "Exit code 0 is success; 1 is an error, whose message ends with what to do; "
+        "2 is a wrong flag.",
         "Commands that compute read the published file `citypanel.duckdb` and never "
         "change it.",
         "Progress (count, elapsed, remaining) goes to standard error, every 5 seconds "
@@ -149,9 +149,10 @@ def marts_page(tables: Sequence[Table]) -> str:
         for table in tables:
             if table.schema == schema:
                 before = table.description.partition(GRAIN)[0]
-                what = re.split(r"(?<=\.)\s(?=[A-Z1-9])", before.strip())[0].rstrip(". ")
+                what = re.split(r"(?<=\.)\s(?=[A-Z1-9])", before.strip())[0]
                 grain = " ".join(table.grain.split()).partition(".")[0]
-                lines.append(f"| `{table.name}` | {_pipe_free(what)} | {grain} |")
+                what = _pipe_free(what).rstrip(".")
+                lines.append(f"| `{table.name}` | {what} | {grain} |")
     return "\n".join(lines) + "\n"
 
 
