@@ -468,14 +468,12 @@ class Study:
             base = np.flatnonzero(years == BASE_YEAR)
             if not len(base):
                 continue
+            chain = running_product(growth / 100)
             # A chain with a missing link is no index.
-            chain, prices = (
-                np.where(
-                    np.logical_and.accumulate(~np.isnan(links)),
-                    running_product(links / 100),
-                    np.nan,
-                )
-                for links in (growth, price)
+            prices = np.where(
+                np.logical_and.accumulate(~np.isnan(price)),
+                running_product(price / 100),
+                np.nan,
             )
             b = base[0]
             columns = {
