@@ -15,13 +15,18 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command from the project's root; return the exit code."""
-    parser = argparse.ArgumentParser(prog="citypanel", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    made = argparse.ArgumentParser(prog="citypanel", description=__doc__)
+    commands = made.add_subparsers(dest="command", required=True)
     for name in COMMANDS:
         import_module(f"citypanel.commands.{name}").register(commands)
-    options = parser.parse_args(arguments)
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command from the project's root; return the exit code."""
+    options = parser().parse_args(arguments)
     try:
         # A command that has nothing to say of its success returns None.
         return options.run(options) or 0

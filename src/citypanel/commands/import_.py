@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 KINDS = ("yearbook", "ceic", "policy", "dataverse")
@@ -59,6 +60,9 @@ def register(commands: argparse._SubParsersAction) -> None:
     origin = parser.add_argument_group("origin, for raw_imported_sources")
     for name in ORIGIN:
         origin.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="TEXT")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, no report"
+    )
     parser.set_defaults(run=run)
 
 
@@ -91,15 +95,23 @@ def run(options: argparse.Namespace) -> None:
     plan = _plan(options, project)
     if plan is None:
         return
-    print(plan.told)
+    # What a dry run is for is what it says.
+    if options.dry_run or not options.quiet:
+        print(plan.told)
     if options.dry_run:
         print("\nDry run: nothing was written.")
         return
     plan.write(project)
+    if options.quiet:
+        return
     print("\nWritten:")
     for path in sorted(plan.contents):
         print(f"  {path}")
     print(f"Next: {plan.next_step}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _plan(options: argparse.Namespace, project: Path):
@@ -121,6 +133,7 @@ def _plan(options: argparse.Namespace, project: Path):
             origin=origin,
             allow_unmatched=options.allow_unmatched,
             accept_difference=options.accept_difference,
+            say=None if options.quiet else _say,
         )
     if options.kind == "policy":
         return importers.plan_policy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -17,6 +18,9 @@ def register(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="leave out the Data Docs, which take most of the time",
     )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress, no report"
+    )
     parser.set_defaults(run=run)
 
 
@@ -26,7 +30,8 @@ def run(options: argparse.Namespace) -> None:
 
     warehouse = Path("citypanel.duckdb")
     page = quality_report(warehouse, folder=Path("outputs/quality"))
-    print(f"Quality report: {page}")
+    if not options.quiet:
+        print(f"Quality report: {page}")
     if options.page_only:
         return
 
@@ -36,5 +41,11 @@ def run(options: argparse.Namespace) -> None:
         warehouse,
         suites_folder=Path("expectations"),
         site=Path("outputs/data_docs"),
+        say=None if options.quiet else _say,
     )
-    print(f"Data Docs: {page}")
+    if not options.quiet:
+        print(f"Data Docs: {page}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -26,6 +26,7 @@ from citypanel.importers.specs import (
 )
 from citypanel.importers.storage import read_seed, seed_bytes, write_together
 from citypanel.importers.units import Units
+from citypanel.outputs.progress import tracked
 
 CELLS = "seeds/imported/raw_imported_cells.csv"
 ROSTERS = "seeds/imported/raw_imported_rosters.csv"
@@ -192,6 +193,7 @@ def plan_yearbook(
     origin: Mapping[str, str] | None = None,
     allow_unmatched: bool = False,
     accept_difference: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> Plan:
     """Read city-year tables as one source of the warehouse.
 
@@ -216,13 +218,15 @@ def plan_yearbook(
     accept_difference : bool
         Import although the comparison with the shipped figures shows a slipped unit or
         a shifted year.
+    say : callable or None
+        Gets progress by files and by rows, a line at a time.
 
     Returns
     -------
     Plan
     """
     reference = load_reference(project)
-    files = [read_file(path) for path in paths]
+    files = [read_file(path) for path in tracked(paths, what="files", say=say)]
     _no_twins(files)
     chosen = find_spec(spec, "yearbook", files, reference)
     name = _source_name(source or chosen.name)
@@ -241,6 +245,7 @@ def plan_yearbook(
         units=reference.units,
         variables=reference.variables,
         allow_unmatched=allow_unmatched,
+        say=say,
     )
     agreements = yearbook.compare(
         reading.cells,

@@ -6,7 +6,7 @@ import difflib
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from citypanel.importers.headers import (
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Column, KnownCell, Spec
 from citypanel.importers.units import Units
+from citypanel.outputs.progress import tracked
 
 CELL_COLUMNS = (
     "source", "variable", "city_id", "year", "value", "unit", "header", "file", "cell",
@@ -129,6 +130,7 @@ def read_yearbook(
     units: Units,
     variables: Mapping[str, str],
     allow_unmatched: bool = False,
+    say: Callable[[str], None] | None = None,
 ) -> YearbookReading:
     """Read the cells of the study's cities that a spec maps.
 
@@ -146,6 +148,8 @@ def read_yearbook(
         Unit of each variable that may be mapped.
     allow_unmatched : bool
         Leave out rows whose city no table of places knows, rather than refuse.
+    say : callable or None
+        Gets progress by rows, a line at a time.
 
     Returns
     -------
@@ -167,7 +171,7 @@ def read_yearbook(
         _read_sheet(
             sheet, reading, problems,
             file=file, gazetteer=gazetteer, units=units, variables=variables,
-            allow_unmatched=allow_unmatched,
+            allow_unmatched=allow_unmatched, say=say,
         )  # fmt: skip
         reading.rows_by_file[file.path.name] = len(reading.cells) - before
     reading.cells.sort()
@@ -266,6 +270,7 @@ def _read_sheet(
     units: Units,
     variables: Mapping[str, str],
     allow_unmatched: bool,
+    say: Callable[[str], None] | None,
 ) -> None:
     spec = reading.spec
     where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
@@ -326,7 +331,8 @@ def _read_sheet(
             )
         )  # fmt: skip
 
-    for number, row in enumerate(sheet.rows[first:], first):
+    rows = tracked(sheet.rows[first:], what=f"rows of {where}", say=say)
+    for number, row in enumerate(rows, first):
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
             continue

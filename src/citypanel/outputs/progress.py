@@ -12,6 +12,15 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN = 5.0
 
 
+def progress_line(what: str, done: int, total: int, elapsed: float) -> str:
+    """Count, time elapsed and time remaining at the mean pace so far, in seconds."""
+    remaining = elapsed / done * (total - done)
+    return (
+        f"{what}: {done:,} of {total:,}, {elapsed:.0f} s elapsed, "
+        f"about {remaining:.0f} s remaining"
+    )
+
+
 def tracked(
     items: Iterable[Item],
     *,
@@ -41,11 +50,6 @@ def tracked(
     for done, thing in enumerate(things):
         now = clock()
         if say is not None and done and now - last >= SECONDS_BETWEEN:
-            elapsed = now - started
-            remaining = elapsed / done * (len(things) - done)
-            say(
-                f"{what}: {done} of {len(things)}, {elapsed:.0f} s elapsed, "
-                f"about {remaining:.0f} s remaining"
-            )
+            say(progress_line(what, done, len(things), now - started))
             last = now
         yield thing

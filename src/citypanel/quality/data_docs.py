@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from citypanel.outputs.progress import tracked
 from citypanel.quality.accepted import read_accepted
 from citypanel.quality.expectations import (
     add_batch_definition,
@@ -65,6 +66,7 @@ def build_data_docs(
     suites: Mapping[str, Mapping[str, Any]],
     site: Path,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Path:
     """Validate the panels and write Data Docs, one page a suite, in place of the old.
 
@@ -77,6 +79,8 @@ def build_data_docs(
         is whole.
     parameters : mapping, optional
         Values of each suite's {"$PARAMETER": name} arguments, by suite and name.
+    say : callable or None
+        Gets progress by panels, a line at a time.
 
     Returns
     -------
@@ -85,7 +89,9 @@ def build_data_docs(
     """
     draft = site.with_name(f".{site.name}.{os.getpid()}")
     try:
-        _write_site(panels, suites=suites, site=draft, parameters=parameters or {})
+        _write_site(
+            panels, suites=suites, site=draft, parameters=parameters or {}, say=say
+        )
         make_offline(draft)
         shutil.rmtree(site, ignore_errors=True)
         os.replace(draft, site)
@@ -94,8 +100,17 @@ def build_data_docs(
     return site / "index.html"
 
 
-def report(warehouse: Path, *, suites_folder: Path, site: Path) -> Path:
-    """Write the Data Docs of a published warehouse and return their first page."""
+def report(
+    warehouse: Path,
+    *,
+    suites_folder: Path,
+    site: Path,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Write the Data Docs of a published warehouse and return their first page.
+
+    `say` gets progress by panels, a line at a time.
+    """
     suites = load_suites(suites_folder)
     accepted = read_accepted(suites_folder)
     panels, references, options = read_panels(warehouse, suites)
@@ -109,7 +124,9 @@ def report(warehouse: Path, *, suites_folder: Path, site: Path) -> Path:
         )
         for name, suite in suites.items()
     }
-    return build_data_docs(panels, suites=suites, site=site, parameters=parameters)
+    return build_data_docs(
+        panels, suites=suites, site=site, parameters=parameters, say=say
+    )
 
 
 def _write_site(
@@ -118,6 +135,7 @@ def _write_site(
     suites: Mapping[str, Mapping[str, Any]],
     site: Path,
     parameters: Mapping[str, Mapping[str, Any]],
+    say: Callable[[str], None] | None,
 ) -> None:
     from great_expectations import Checkpoint, ValidationDefinition
 
@@ -135,7 +153,7 @@ def _write_site(
             }
         }
     )
-    for name, panel in panels.items():
+    for name, panel in tracked(panels.items(), what="tables of Data Docs", say=say):
         suite = context.suites.add(expectation_suite(suites[name]))
         definition = context.validation_definitions.add(
             ValidationDefinition(

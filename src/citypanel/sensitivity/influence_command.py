@@ -11,6 +11,7 @@ import pandas as pd
 
 from citypanel.errors import OptionError, PublicationError, describe
 from citypanel.files import write_text
+from citypanel.outputs.progress import SECONDS_BETWEEN, progress_line
 from citypanel.sensitivity.influence_page import influence_page
 from citypanel.sensitivity.influence_tables import every_table
 from citypanel.sensitivity.pipeline import SOURCE_TABLES
@@ -123,24 +124,26 @@ def compute(
 
 
 def _progress(
-    say: Callable[[str], None],
+    say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[str], Callable[[int, int], None]]:
-    """Lines such as `influence: 12 of 53, about 3 min left`, at most every 5 s."""
+    """Count, elapsed and remaining of table after table, a line every 5 s at most."""
+    last = clock()
+
+    def tell(line: str, now: float) -> None:
+        nonlocal last
+        if now - last >= SECONDS_BETWEEN:
+            say(line)
+            last = now
 
     def begin(name: str) -> Callable[[int, int], None]:
-        start = last = time.monotonic()
-        say(f"{name} ...")
+        start = clock()
+        tell(f"{name} ...", start)
 
-        def tell(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if done < total and now - last < 5:
-                return
-            last = now
-            left = (now - start) / done * (total - done)
-            ending = f", about {left / 60:.1f} min left" if done < total else ""
-            say(f"{name}: {done:,} of {total:,}{ending}")
+        def note(done: int, total: int) -> None:
+            now = clock()
+            if 0 < done < total:
+                tell(progress_line(name, done, total, now - start), now)
 
-        return tell
+        return note
 
     return begin

@@ -316,7 +316,7 @@ class Clock:
     say : callable
         Gets a line.
     every : float
-        Seconds between two lines at least; the last one is always said.
+        Seconds between two lines at least.
     now : callable
         The clock.
     """
@@ -338,7 +338,7 @@ class Clock:
         moment = self.now()
         if self.found is None:
             self.found = done
-        if done < total and moment - self.last < self.every:
+        if moment - self.last < self.every:
             return
         self.last = moment
         elapsed = moment - self.start

@@ -1,0 +1,27 @@
+"""Write the pages beside this file anew: python docs/reference/write_pages.py."""
+
+from pathlib import Path
+
+from citypanel.cli import parser
+from citypanel.codebook import project_tables
+from citypanel.codebook.reference import commands_page, marts_page, options_page
+from citypanel.files import write_text
+
+FOLDER = Path(__file__).parent
+
+
+def pages(project: Path) -> dict[str, str]:
+    """The pages of a checkout, by file name."""
+    return {
+        "commands.md": commands_page(parser()),
+        "marts.md": marts_page(project_tables(project)),
+        "options.md": options_page(
+            (project / "dbt_project.yml").read_text(encoding="utf-8"),
+            (project / "macros" / "options.sql").read_text(encoding="utf-8"),
+        ),
+    }
+
+
+if __name__ == "__main__":
+    for name, text in pages(FOLDER.parents[1]).items():
+        write_text(FOLDER / name, text)
