@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from citypanel.outputs import words as w
-from citypanel.outputs.report.facts import HEADLINE, LEVEL, City, Effect, Facts, effect_of
+from citypanel.outputs.report.facts import (
+    HEADLINE,
+    LEVEL,
+    City,
+    Effect,
+    Facts,
+    effect_of,
+)
 from citypanel.outputs.report.sentences import (
     all_checks,
     change_of,
@@ -190,7 +197,9 @@ def _range(effects: Sequence[Effect], *, reach: float = 4.0) -> tuple[float, flo
     return low, high
 
 
-def _mark(effect: Effect, place, along: float, tone: str, label, *, upward=False) -> Mark:
+def _mark(
+    effect: Effect, place, along: float, tone: str, label, *, upward: bool = False
+) -> Mark:
     """The mark of an effect; `upward`: per cent counts from the top."""
     interval = math.isfinite(effect.low) and math.isfinite(effect.high)
     at = place(effect.estimate)
@@ -223,7 +232,7 @@ def intervals(facts: Facts) -> Intervals:
     first = [(("Headline", "基准设定"), base, True)]
     if facts.paper is not None:
         first.append(
-            (("Printed by the paper", "原文所印"), Effect(facts.paper.estimate), False)
+            (("Printed by the paper", "原文所印"), facts.paper.effect, False)
         )
     groups.append((("The answer", "结果"), first))
     rest = {label: effect for label, effect in all_checks(facts)}
@@ -251,7 +260,10 @@ def intervals(facts: Facts) -> Intervals:
         groups.append(
             (
                 ("By region", "分地区"),
-                [(w.REGIONS.get(c.item, (c.item,) * 2), c.effect, False) for c in regional],
+                [
+                    (w.REGIONS.get(c.item, (c.item,) * 2), c.effect, False)
+                    for c in regional
+                ],
             )
         )
     shown_effects = [e for _, part in groups for _, e, _ in part]
@@ -260,9 +272,9 @@ def intervals(facts: Facts) -> Intervals:
     for title, part in groups:
         rows.append(Row(title))
         for label, effect, is_headline in part:
-            change = "" if is_headline or not effect.is_tested else change_of(base, effect)
-            if title[0] in ("By region", "The answer"):
-                change = ""
+            change = ""
+            if effect.is_tested and title[0] not in ("By region", "The answer"):
+                change = change_of(base, effect)
             tone = "headline" if is_headline else change or "plain"
             mark = _mark(effect, place, 50, tone, label) if effect.is_known else None
             rows.append(Row(label, effect, mark, change, is_headline))
@@ -334,16 +346,14 @@ def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
             reference = time
         if not effect.is_known:
             continue
-        year = {"en": f"Event time {time}", "zh": f"相对政策年份 {time}"}
+        label = (f"Event time {time}", f"相对政策年份 {time}")
         if time == reference:
-            mark = _mark(effect, place, across(time), "reference", tuple(year.values()),
-                         upward=True)  # fmt: skip
-            mark = Mark(mark.at, mark.along, None, None, "reference",
-                        f"{year['en']}: reference", f"{year['zh']}：参照期")  # fmt: skip
+            at = round(100 - place(effect.estimate), 3)
+            told = (f"{label[0]}: reference", f"{label[1]}：参照期")
+            mark = Mark(at, across(time), None, None, "reference", *told)
         else:
             tone = "before" if time < 0 else "after"
-            mark = _mark(effect, place, across(time), tone, tuple(year.values()),
-                         upward=True)  # fmt: skip
+            mark = _mark(effect, place, across(time), tone, label, upward=True)
             low, high = (
                 math.nan if pd.isna(row[c]) else float(row[c])
                 for c in ("band_low", "band_high")
@@ -371,16 +381,16 @@ def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
 
 
 def curve(facts: Facts) -> Curve | None:
-    """The specifications of the published file, from the lowest estimate to the highest."""
+    """The specifications of the published file, by their estimates."""
     s = facts.specifications
     if s is None:
         return None
     effects = [effect for _, _, effect in s.rows]
-    place, ticks = _axis(*_range(effects), about=4)
+    place, ticks = _axis(*_range(effects), about=8)
     width = 100 / len(effects)
     marks = []
     for number, (name, plausibility, effect) in enumerate(s.rows):
-        tone = plausibility if plausibility in ("headline", "dubious", "paper") else "plain"
+        tone = plausibility if plausibility in ("headline", "dubious") else "plain"
         extra = {
             "dubious": (" (known defect)", "（有已知缺陷）"),
             "paper": (" (the paper’s text)", "（原文做法）"),
@@ -389,7 +399,8 @@ def curve(facts: Facts) -> Curve | None:
         if plausibility == "headline":
             label = ("headline", "基准设定")
         marks.append(
-            _mark(effect, place, round((number + 0.5) * width, 3), tone, label, upward=True)
+            _mark(effect, place, round((number + 0.5) * width, 3), tone, label,
+                  upward=True)
         )
     return Curve(
         tuple(marks),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import pandas as pd
 
@@ -115,9 +116,27 @@ class Paper:
     """What the paper prints in Table 3, column 1, and its mean index beside ours."""
 
     estimate: float
-    parentheses: float
+    std_error: float
     mean_index: float = math.nan
     our_mean_index: float = math.nan
+
+    @property
+    def effect(self) -> Effect:
+        """With the interval and p-value that its printed standard error implies.
+
+        estimate -/+ 1.96 std_error, under the normal distribution.
+        """
+        if not self.std_error > 0:
+            return Effect(self.estimate)
+        normal = NormalDist()
+        reach = normal.inv_cdf(1 - SIGNIFICANCE / 2) * self.std_error
+        return Effect(
+            self.estimate,
+            self.std_error,
+            self.estimate - reach,
+            self.estimate + reach,
+            2 * normal.cdf(-abs(self.estimate / self.std_error)),
+        )
 
 
 @dataclass(frozen=True)
@@ -151,11 +170,26 @@ class Specifications:
 
 @dataclass(frozen=True)
 class AuditCheck:
-    """How often a check of the printed tables disagrees with them."""
+    """What a check says of the printed items, each under every reading it allows.
+
+    Attributes
+    ----------
+    name : str
+    n : int
+        Printed items (a place in a table) that can be checked; those that are not
+        legible are left out.
+    n_disagree : int
+        Items that agree under no reading.
+    n_by_reading : int
+        Items that agree under some readings and not under others.
+    places : tuple
+        Table, column, term, rule and verdict of each disagreement of the former.
+    """
 
     name: str
     n: int
     n_disagree: int
+    n_by_reading: int = 0
     places: tuple[tuple[str, str, str, str, str], ...] = ()
 
 
@@ -401,9 +435,8 @@ def _sensitivity(frame: pd.DataFrame | None):
     checks, fakes = [], []
     for row in rows:
         kind, item = row["check_name"], ""
-        if kind == "exclusion":
-            item = row["sample"]
-        elif kind == "by_region" and row["aggregation"] == "interacted":
+        interacted = kind == "by_region" and row["aggregation"] == "interacted"
+        if kind == "exclusion" or interacted:
             item = row["sample"]
         elif kind in ("leave_one_batch_out", "fake_date"):
             item = "".join(c for c in str(row["term"]) if c.isdigit())
@@ -473,14 +506,21 @@ def _audit(frame: pd.DataFrame | None) -> tuple[AuditCheck, ...] | None:
         return None
     checks = []
     for name, rows in frame.groupby("check_name", sort=True):
-        wrong = rows[rows["disagrees"].astype(bool)].sort_values(
+        legible = rows[rows["verdict"] != "not legible"]
+        item = legible[["paper_table", "paper_column", "term"]].fillna("").astype(str)
+        item = item.agg("|".join, axis=1)
+        disagrees = legible["disagrees"].astype(bool)
+        none_agrees = disagrees.groupby(item).transform("all").astype(bool)
+        wrong = legible[none_agrees].sort_values(
             ["paper_table", "paper_column", "term", "quantity", "rule"]
         )
+        n_disagree = item[none_agrees].nunique()
         checks.append(
             AuditCheck(
                 name,
-                len(rows),
-                len(wrong),
+                item.nunique(),
+                n_disagree,
+                item[disagrees].nunique() - n_disagree,
                 tuple(
                     tuple("" if pd.isna(row[c]) else str(row[c]) for c in _PLACE)
                     for row in wrong.to_dict("records")
@@ -556,7 +596,8 @@ def _critical(findings: pd.DataFrame | None, rules: pd.DataFrame | None):
         row["rule"]: (row["title_en"], row["title_zh"])
         for row in rules.to_dict("records")
     }
-    rows = findings[(findings["severity"] == "critical") & (findings["status"] == "open")]
+    critical = findings["severity"] == "critical"
+    rows = findings[critical & (findings["status"] == "open")]
     return tuple(
         (
             titles.get(rule, (rule, rule)),

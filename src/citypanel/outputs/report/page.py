@@ -45,15 +45,22 @@ P_VALUES = {
 AUDIT_CHECKS = {
     "stars": ("Stars against the numbers in parentheses", "星号与括号内数值"),
     "observations": ("Number of observations", "观测数"),
-    "largest possible spread": ("Spread against minimum, mean, maximum", "离散程度与最值、均值"),
+    "largest possible spread": ("Spread against extremes, mean", "离散程度与最值"),
     "reading of the parentheses": ("What the parentheses could be", "括号内数值的含义"),
-    "controls defined in the text": ("Controls of the text in the table", "正文所列控制变量"),
+    "controls defined in the text": ("Controls of the text", "正文所列控制变量"),
     "log base": ("Base of the logarithms", "对数的底"),
-    "variance of a 0/1 variable": ("Variance of the policy dummy", "政策虚拟变量的方差"),
+    "variance of a 0/1 variable": ("Variance of the 0/1 policy", "政策变量的方差"),
     "growth against amounts": ("Growth rates against amounts", "增长率与金额"),
     "treated share": ("Share of treated city-years", "处理组占比"),
     "exports and imports add up": ("Exports and imports add up", "进出口之和"),
 }  # fmt: skip
+# Why a city is left out, by how rpt_sample begins to say it.
+REASONS = {
+    "the yearbook table has no row of this city": "年鉴数据表中没有该城市",
+    "excluded_cities": "excluded_cities 选项剔除：",
+    "no ": "缺少：",
+    "not among the 70 cities of the NBS": "不在国家统计局 70 个大中城市之列",
+}
 # Options that are numbers, lists or switches of dbt_project.yml; the others are text.
 NUMBERS = frozenset(
     ("first_year", "last_year", "carry_years", "bootstrap_replications", "seed",
@@ -147,18 +154,27 @@ def study_page(frames: Frames) -> str:
         command=command_of(facts.options),
         outcome=w.OUTCOMES.get(facts.outcome, (facts.outcome,) * 2),
         level=LEVEL,
-        outcomes=w.SHORT_OUTCOMES | {k: v for k, v in w.OUTCOMES.items()
-                                     if k not in w.SHORT_OUTCOMES},  # fmt: skip
+        outcomes=w.OUTCOMES | w.SHORT_OUTCOMES,
         estimators=w.SHORT_ESTIMATORS,
         change_words=CHANGES,
         p_names=P_VALUES,
         audit_names=AUDIT_CHECKS,
+        why=_reason,
         zh=lambda text: translated(text, "zh"),
         en=lambda text: translated(text, "en"),
         fixed=sentences.fixed,
         p_text=sentences.p_text,
         shown=sentences.shown,
     )
+
+
+def _reason(text: str) -> tuple[str, str]:
+    """Why a city is not in the sample, from rpt_sample, in both languages."""
+    en = text.removeprefix("out: ")
+    for start, zh in REASONS.items():
+        if en.startswith(start):
+            return en, zh + en[len(start) :]
+    return en, en
 
 
 def embedded(value: object) -> Markup:
@@ -228,9 +244,8 @@ def _city_data(facts: Facts, lines: charts.Lines | None) -> dict:
             else (f"batch {city.batch}", f"第 {city.batch} 批")
         )
         if not facts.is_paper_policy:
-            batch = (
-                ("never treated", "未处理") if not city.cohort else ("treated", "处理组")
-            )
+            treated, never = ("treated", "处理组"), ("never treated", "未处理")
+            batch = treated if city.cohort else never
         role = (
             (f"treated from {city.cohort}", f"{city.cohort} 年起受处理")
             if city.cohort
@@ -263,8 +278,8 @@ def _city_data(facts: Facts, lines: charts.Lines | None) -> dict:
         cities[city.city_id] = {
             "name": city.name,
             "text": [
-                ", ".join((*places[0], batch[0], role[0], *(t[0] for t in told))) + ".",
-                "，".join((*places[1], batch[1], role[1], *(t[1] for t in told))) + "。",
+                comma.join((*places[k], batch[k], role[k], *(t[k] for t in told))) + end
+                for k, (comma, end) in enumerate(((", ", "."), ("，", "。")))
             ],
             "path": _path(city, lines),
         }

@@ -59,15 +59,16 @@ def fixed(value: float, digits: int = 3) -> str:
 def p_text(p: float) -> str:
     """p = 0.38, or p < 0.001."""
     if not math.isfinite(p):
-        return "p –"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+        return "p\u00a0–"
+    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return text.replace(" ", "\u00a0")
 
 
 def shown(effect: Effect) -> str:
     """An estimate with its standard error behind it."""
     if not math.isfinite(effect.std_error):
         return fixed(effect.estimate)
-    return f"{fixed(effect.estimate)} ({fixed(effect.std_error)})"
+    return f"{fixed(effect.estimate)}\u00a0({fixed(effect.std_error)})"
 
 
 def label_of(check: Check) -> tuple[str, str]:
@@ -239,7 +240,17 @@ def against_paper(facts: Facts) -> list[Sentence]:
             f"The paper prints {printed}, which lies {en} the interval.",
             f"原文所印为 {printed}，位于置信区间{zh}。",
         )
-    return [sentence]
+    out = [sentence]
+    own = paper.effect
+    if own.is_tested and not own.is_significant:
+        out.append(
+            Sentence(
+                "paper_not_significant",
+                f"By the standard error that the paper prints, {fixed(paper.std_error)}, its own estimate cannot be told from zero either ({p_text(own.p_value)}).",
+                f"按原文所印标准误 {fixed(paper.std_error)}，其估计值本身也不显著异于零（{p_text(own.p_value)}）。",
+            )
+        )
+    return out
 
 
 def uncertainty(facts: Facts) -> list[Sentence]:
@@ -687,15 +698,15 @@ def audit(facts: Facts) -> list[Sentence]:
         return [
             Sentence(
                 "audit_clean",
-                f"The printed tables agree with themselves in all {total} checks.",
-                f"{total} 项审核均未发现原文表格自相矛盾。",
+                f"None of the {total} printed items that were checked contradicts the tables or the text.",
+                f"所审核的 {total} 处印刷内容均未与表格或正文矛盾。",
             )
         ]
     out = [
         Sentence(
             "audit_disagrees",
-            f"The printed tables contradict themselves or the text in {wrong} of {total} checks.",
-            f"{total} 项审核中有 {wrong} 项显示原文表格自相矛盾或与正文不符。",
+            f"Of {total} printed items that can be checked, {wrong} contradict the tables or the text under every reading tried.",
+            f"可审核的 {total} 处印刷内容中，有 {wrong} 处在所试的任何解读下都与表格或正文矛盾。",
         )
     ]
     by_name = {check.name: check for check in facts.audit}
@@ -704,8 +715,8 @@ def audit(facts: Facts) -> list[Sentence]:
         out.append(
             Sentence(
                 "audit_parentheses",
-                "No reading of the numbers in parentheses, as standard errors, t statistics or p-values, explains the printed stars. What the paper calls significant therefore cannot be checked.",
-                "括号内数值无论视为标准误、t 统计量还是 p 值，都无法解释所印星号。因此原文所称的显著性无从核对。",
+                "The paper says that the numbers in parentheses are standard errors. Read so, or as t statistics, or as p-values, they do not explain the printed stars.",
+                "原文称括号内为标准误。但无论视为标准误、t 统计量还是 p 值，都无法解释所印星号。",
             )
         )
     spread = by_name.get("largest possible spread")
@@ -713,8 +724,8 @@ def audit(facts: Facts) -> list[Sentence]:
         out.append(
             Sentence(
                 "audit_spread",
-                f"{spread.n_disagree} printed measures of spread are larger than the printed minimum, mean and maximum allow.",
-                f"有 {spread.n_disagree} 个所印离散程度超过所印最小值、均值与最大值所允许的上限。",
+                f"A printed spread is larger than the printed minimum, mean and maximum allow, read as a variance or as a standard deviation, for {spread.n_disagree} of {spread.n} variables.",
+                f"{spread.n} 个变量中有 {spread.n_disagree} 个的所印离散程度，无论视为方差还是标准差，均超过所印最小值、均值与最大值所允许的上限。",
             )
         )
     return out
