@@ -1,4 +1,4 @@
-"""The study report of a real build: its numbers, its command, how a browser shows it."""
+"""The study report of a real build: numbers, command, what a browser makes of it."""
 
 from __future__ import annotations
 

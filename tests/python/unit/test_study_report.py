@@ -269,7 +269,11 @@ def test_what_changes_and_what_does_not_share_no_check():
     assert "no longer" in changes[0].en and "significant fall" in changes[1].en
     same = next(s for s in sentences.what_does_not(facts) if s.rule == "same")
     assert "other_0" in same.en and "other_1" not in same.en
-    assert rules(sentences.what_changes(gather(made_up()))) == ["nothing_changes"]
+    unmoved = made_up(others=(0.021,))
+    assert rules(sentences.what_changes(gather(unmoved))) == ["nothing_changes"]
+    assert rules(sentences.what_changes(gather(made_up()))) == ["no_checks"]
+    bare = gather(made_up(credibility=False))
+    assert rules(sentences.what_does_not(bare)) == ["nothing_same"]
 
 
 def test_controls_measured_after_treatment_are_called_no_yardstick():
@@ -421,6 +425,8 @@ def test_an_interval_beyond_the_chart_is_cut_and_says_its_ends():
     rows = charts.intervals(gather(frames)).rows
     mark = next(row.mark for row in rows if row.label[0] == "wide")
     assert mark.cut_low and mark.cut_high and (mark.low, mark.high) == (0, 100)
+    page = study_page(frames)
+    assert page.count('class="cut"') == 2
     assert "9.801" in mark.en
 
 

@@ -459,7 +459,15 @@ def what_changes(facts: Facts) -> list[Sentence]:
             )
         )
     out += level_against_growth(facts)
-    if not out:
+    if not all_checks(facts):
+        out.append(
+            Sentence(
+                "no_checks",
+                "This file holds nothing to set beside the headline.",
+                "该文件没有可与基准设定比较的结果。",
+            )
+        )
+    elif not out:
         out.append(
             Sentence(
                 "nothing_changes",
@@ -526,6 +534,14 @@ def what_does_not(facts: Facts) -> list[Sentence]:
     out += _cities_out(facts)
     if facts.estimators:
         out += _estimators(facts.estimators)
+    if not out:
+        out.append(
+            Sentence(
+                "nothing_same",
+                "Nothing in this file leaves the conclusion, the sign and the size alone.",
+                "该文件中没有使结论、符号与数值均保持不变的检验。",
+            )
+        )
     return out
 
 
