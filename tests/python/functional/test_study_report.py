@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -89,7 +90,11 @@ frame.onload = function () {{
   var shown = Array.prototype.filter.call(all.querySelectorAll(".event"),
     function (part) {{ return !part.hidden; }});
   all.querySelector('.tile[data-city="330100"]').click();
+  var mark = all.querySelector(".forest .headline .mark");
+  var move = {{ bubbles: true, clientX: 20, clientY: 20 }};
+  mark.dispatchEvent(new inner.PointerEvent("pointermove", move));
   document.body.dataset.found = JSON.stringify({{
+    tip: all.querySelector(".tip").hidden ? "" : all.querySelector(".tip").textContent,
     wide: Math.max.apply(null, wide), language: root.lang, title: all.title,
     shown: shown.map(function (p) {{
       return [p.dataset.estimator, p.dataset.outcome];
@@ -132,7 +137,7 @@ def test_a_browser_shows_one_language_and_what_is_picked_without_horizontal_scro
     )  # fmt: skip
     found = re.search(r'data-found="([^"]+)"', result.stdout)
     assert found, result.stderr
-    measured = json.loads(found[1].replace("&quot;", '"'))
+    measured = json.loads(html.unescape(found[1]))
     assert measured["wide"] <= width
     english = language == "en"
     assert measured["language"] == ("en" if english else "zh-Hans")
@@ -145,6 +150,9 @@ def test_a_browser_shows_one_language_and_what_is_picked_without_horizontal_scro
     assert measured["english" if english else "chinese"] != "none"
     assert measured["shown"] == [["imputation", "cumulative_log_tfp"]]
     assert measured["city"] == ("Hangzhou: " if english else "杭州：")
+    estimate = sentences.shown(gather(frames).headline.effect)
+    name = "Headline: " if english else "基准设定："
+    assert measured["tip"].startswith(name + estimate)
     n_years = built.query(
         "select count(*) as n from marts.fct_tfp_changes where city_id = '330100'"
     )["n"].item()

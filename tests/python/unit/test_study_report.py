@@ -410,6 +410,32 @@ def test_marks_stand_where_their_estimates_are():
     assert low + drawn.zero / 100 * (high - low) == pytest.approx(0, abs=1e-5)
 
 
+def test_an_event_study_marks_its_reference_and_points_of_one_city():
+    frame = made_up()["rpt_event_study"]
+    # As group-time effects come: the reference is 0 without a note.
+    frame["note"] = [None, None, "rests on cohorts of one unit: no distribution"]
+    frame.loc[1, ["std_error", "conf_low", "conf_high", "p_value"]] = math.nan
+    frame.loc[2, ["std_error", "conf_low", "conf_high", "p_value"]] = math.nan
+    drawn = charts.event_studies(frame, "tfpch")[0]
+    assert drawn.reference == -1
+    assert [mark.tone for mark in drawn.marks] == ["before", "reference", "after"]
+    assert [mark.low is None for mark in drawn.marks] == [False, True, True]
+    assert "one city" in drawn.marks[2].en and [t for t, *_ in drawn.rows] == [-2, 0]
+
+
+def test_uniform_bands_are_lent_only_to_the_same_estimates():
+    frames = made_up()
+    att = frames["rpt_event_study"].assign(
+        aggregation="dynamic", sample="all", band_low=-0.1, band_high=0.1
+    )
+    assert len(charts.event_studies(frames["rpt_event_study"], "tfpch")[0].bands) == 0
+    lent = charts.event_studies(frames["rpt_event_study"], "tfpch", att)[0]
+    assert len(lent.bands) == 2
+    att["estimate"] += 0.01
+    other = charts.event_studies(frames["rpt_event_study"], "tfpch", att)[0]
+    assert len(other.bands) == 0
+
+
 def test_an_interval_beyond_the_chart_is_cut_and_says_its_ends():
     frames = made_up(estimate=0.001)
     wide = [regression(f"v{k}", "(1)", 0.001, 0.005) for k in range(3)]

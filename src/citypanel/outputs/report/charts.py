@@ -342,11 +342,16 @@ def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
     marks, bands, numbers, reference = [], [], [], None
     for row in rows.to_dict("records"):
         effect, time = effect_of(row), int(row["event_time"])
-        if row["note"] == "reference period":
+        # An estimate of exactly nothing without an error is one by construction.
+        by_construction = effect.estimate == 0 and math.isnan(effect.std_error)
+        if row["note"] == "reference period" or by_construction:
             reference = time
         if not effect.is_known:
             continue
-        label = (f"Event time {time}", f"相对政策年份 {time}")
+        at = fixed(time, 0)
+        label = (f"Event time {at}", f"相对政策年份 {at}")
+        if str(row["note"]).startswith("rests on cohorts of one unit"):
+            label = (f"{label[0]}, one city", f"{label[1]}，仅一个城市")
         if time == reference:
             at = round(100 - place(effect.estimate), 3)
             told = (f"{label[0]}: reference", f"{label[1]}：参照期")
