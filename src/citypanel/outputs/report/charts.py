@@ -1,0 +1,490 @@
+"""Charts as SVG in per cent of their width: one drawing fits desktop and phone.
+
+Every mark carries what it says in both languages (`data-en`, `data-zh`); a script shows
+it at the pointer. Nothing is drawn by the script but the chosen city's own line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from citypanel.outputs import words as w
+from citypanel.outputs.report.facts import (
+    HEADLINE,
+    LEVEL,
+    City,
+    Effect,
+    Facts,
+    effect_of,
+)
+from citypanel.outputs.report.sentences import (
+    all_checks,
+    change_of,
+    fixed,
+    label_of,
+    p_text,
+    shown,
+)
+
+STEPS = 5
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point with its interval, in per cent of the width or height.
+
+    Attributes
+    ----------
+    at : float
+        Across (event study, curve) or along (interval row) the chart.
+    low, high : float or None
+        Ends of the interval; None where there is none.
+    along : float
+        On the other axis.
+    tone : str
+        Class of the mark.
+    en, zh : str
+        What it says.
+    cut_low, cut_high : bool
+        The interval goes on beyond the chart.
+    """
+
+    at: float
+    along: float
+    low: float | None
+    high: float | None
+    tone: str
+    en: str
+    zh: str
+    cut_low: bool = False
+    cut_high: bool = False
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A tick: where, in per cent, and its text."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the interval chart; group rows have a label only."""
+
+    label: tuple[str, str]
+    effect: Effect | None = None
+    mark: Mark | None = None
+    change: str = ""
+    is_headline: bool = False
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Effects under each other on one scale."""
+
+    rows: tuple[Row, ...]
+    ticks: tuple[Tick, ...]
+    zero: float
+    band: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Events:
+    """One estimator's event study on one outcome."""
+
+    estimator: str
+    outcome: str
+    marks: tuple[Mark, ...]
+    bands: tuple[tuple[float, float, float], ...]
+    columns: tuple[Tick, ...]
+    ticks: tuple[Tick, ...]
+    zero: float
+    before: float
+    leads_p: float
+    rows: tuple[tuple[int, Effect, float, float], ...]
+    reference: int | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The specifications in order of their estimates."""
+
+    marks: tuple[Mark, ...]
+    ticks: tuple[Tick, ...]
+    zero: float
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Levels of productivity by year, on a logarithmic axis.
+
+    `scale` maps a year to x = scale[0] + scale[1] year and a level to
+    y = scale[2] + scale[3] ln(level), in per cent.
+    """
+
+    years: tuple[Tick, ...]
+    ticks: tuple[Tick, ...]
+    scale: tuple[float, float, float, float]
+    series: tuple[tuple[str, tuple[str, str], tuple[tuple[float, float], ...]], ...]
+    one: float
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A city of the tile map."""
+
+    city: City
+    step: int | None
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True)
+class TileMap:
+    """Cities by region and the upper ends of the steps of growth."""
+
+    regions: tuple[tuple[tuple[str, str], tuple[Tile, ...]], ...]
+    ends: tuple[float, ...] = field(default=())
+
+
+def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
+    """Round numbers from at most `low` to at least `high`, a nice step apart."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        low, high = -1.0, 1.0
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    raw = (high - low) / about
+    power = 10 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
+
+
+def _digits(ticks: Sequence[float]) -> int:
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    return max(0, -math.floor(math.log10(step) + 1e-9))
+
+
+def _axis(low: float, high: float, *, about: int = 5):
+    ticks = nice_ticks(low, high, about=about)
+    span = ticks[-1] - ticks[0]
+    digits = _digits(ticks)
+
+    def place(value: float) -> float:
+        return round(100 * (value - ticks[0]) / span, 3)
+
+    return place, tuple(Tick(place(t), fixed(t, digits)) for t in ticks)
+
+
+def _range(effects: Sequence[Effect], *, reach: float = 4.0) -> tuple[float, float]:
+    """Of the estimates whole, of the intervals up to `reach` times the median one."""
+    known = [e for e in effects if e.is_known]
+    estimates = [e.estimate for e in known] + [0.0]
+    widths = sorted(
+        e.high - e.low for e in known if math.isfinite(e.low) and math.isfinite(e.high)
+    )
+    low, high = min(estimates), max(estimates)
+    if widths:
+        most = reach * widths[len(widths) // 2] / 2
+        lows = [max(e.low, e.estimate - most) for e in known if math.isfinite(e.low)]
+        highs = [min(e.high, e.estimate + most) for e in known if math.isfinite(e.high)]
+        low, high = min(low, *lows), max(high, *highs)
+    return low, high
+
+
+def _mark(
+    effect: Effect, place, along: float, tone: str, label, *, upward: bool = False
+) -> Mark:
+    """The mark of an effect; `upward`: per cent counts from the top."""
+    interval = math.isfinite(effect.low) and math.isfinite(effect.high)
+    at = place(effect.estimate)
+    low = high = None
+    cut_low = cut_high = False
+    if interval:
+        low, high = place(effect.low), place(effect.high)
+        cut_low, cut_high = low < 0, high > 100
+        low, high = max(low, 0.0), min(high, 100.0)
+    if upward:
+        at = round(100 - at, 3)
+        low = None if low is None else round(100 - low, 3)
+        high = None if high is None else round(100 - high, 3)
+    tail = (
+        f" [{fixed(effect.low)}, {fixed(effect.high)}], {p_text(effect.p_value)}"
+        if interval
+        else ""
+    )
+    return Mark(
+        at, along, low, high, tone,
+        f"{label[0]}: {shown(effect)}{tail}", f"{label[1]}：{shown(effect)}{tail}",
+        cut_low, cut_high,
+    )  # fmt: skip
+
+
+def intervals(facts: Facts) -> Intervals:
+    """The headline and everything set beside it, on one scale."""
+    base = facts.headline.effect
+    groups: list[tuple[tuple[str, str], list]] = []
+    first = [(("Headline", "基准设定"), base, True)]
+    if facts.paper is not None:
+        first.append(
+            (("Printed by the paper", "原文所印"), facts.paper.effect, False)
+        )
+    groups.append((("The answer", "结果"), first))
+    rest = {label: effect for label, effect in all_checks(facts)}
+    estimators = {
+        w.ESTIMATORS.get(row.name, (row.name,) * 2) for row in facts.estimators or ()
+    }
+    checks = {label_of(c) for c in facts.checks or () if c.kind != "by_region"}
+    controls = w.CHECKS["with_controls"]
+    named = {
+        ("Other inputs of the index", "指数的其他投入"): [
+            k
+            for k in rest
+            if k not in estimators and k not in checks and k != controls
+        ],
+        ("Another estimator", "其他估计量"): [k for k in rest if k in estimators],
+        ("Other cities, effects, controls", "样本、固定效应与控制变量"): [
+            k for k in rest if k in checks or k == controls
+        ],
+    }
+    for title, labels in named.items():
+        if labels:
+            groups.append((title, [(label, rest[label], False) for label in labels]))
+    regional = [c for c in facts.checks or () if c.kind == "by_region"]
+    if regional:
+        groups.append(
+            (
+                ("By region", "分地区"),
+                [
+                    (w.REGIONS.get(c.item, (c.item,) * 2), c.effect, False)
+                    for c in regional
+                ],
+            )
+        )
+    shown_effects = [e for _, part in groups for _, e, _ in part]
+    place, ticks = _axis(*_range(shown_effects), about=5)
+    rows = []
+    for title, part in groups:
+        rows.append(Row(title))
+        for label, effect, is_headline in part:
+            change = ""
+            if effect.is_tested and title[0] not in ("By region", "The answer"):
+                change = change_of(base, effect)
+            tone = "headline" if is_headline else change or "plain"
+            mark = _mark(effect, place, 50, tone, label) if effect.is_known else None
+            rows.append(Row(label, effect, mark, change, is_headline))
+    band = None
+    if math.isfinite(base.low) and math.isfinite(base.high):
+        low, high = max(0.0, place(base.low)), min(100.0, place(base.high))
+        band = (low, round(high - low, 3))
+    return Intervals(tuple(rows), ticks, place(0.0), band)
+
+
+def event_studies(
+    frame: pd.DataFrame | None, outcome: str, att: pd.DataFrame | None = None
+) -> tuple[Events, ...]:
+    """Every estimator's event study on the outcome, then on the level, two-way first.
+
+    The estimators of an outcome share their axes, so that a pick compares. `att`, as
+    rpt_att, lends its uniform bands to points that are the same there.
+    """
+    if frame is None:
+        return ()
+    frame = frame[frame["variant"] == HEADLINE]
+    if att is not None:
+        frame = _with_bands(frame, att)
+    out = []
+    for name in dict.fromkeys((outcome, LEVEL)):
+        own = frame[frame["outcome"] == name]
+        if not len(own):
+            continue
+        effects = [effect_of(row) for row in own.to_dict("records")]
+        place, ticks = _axis(*_range(effects, reach=6), about=5)
+        ticks = tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks)
+        times = range(int(own["event_time"].min()), int(own["event_time"].max()) + 1)
+        for estimator in (e for e in w.ESTIMATORS if (own["estimator"] == e).any()):
+            out.append(
+                _events(
+                    own[own["estimator"] == estimator].sort_values("event_time"),
+                    estimator, name, place, ticks, times,
+                )
+            )  # fmt: skip
+    return tuple(out)
+
+
+def _with_bands(frame: pd.DataFrame, att: pd.DataFrame) -> pd.DataFrame:
+    keys = ["estimator", "outcome", "event_time"]
+    known = att[(att["aggregation"] == "dynamic") & (att["sample"] == "all")]
+    known = known.dropna(subset=["event_time", "band_low", "band_high"])
+    known = known.drop_duplicates(keys)[[*keys, "estimate", "band_low", "band_high"]]
+    keyed = frame.assign(event_time=frame["event_time"].astype("int64"))
+    both = keyed.merge(
+        known.assign(event_time=known["event_time"].astype("int64")),
+        on=keys, how="left", suffixes=("", "_att"), validate="many_to_one",
+    )  # fmt: skip
+    same = (both["estimate"] - both["estimate_att"]).abs() < 1e-9
+    for column in ("band_low", "band_high"):
+        both[column] = both[column].fillna(both[f"{column}_att"].where(same))
+    return both
+
+
+def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
+    width = 100 / len(times)
+
+    def across(time: int) -> float:
+        return round((time - times[0] + 0.5) * width, 3)
+
+    marks, bands, numbers, reference = [], [], [], None
+    for row in rows.to_dict("records"):
+        effect, time = effect_of(row), int(row["event_time"])
+        # An estimate of exactly nothing without an error is one by construction.
+        by_construction = effect.estimate == 0 and math.isnan(effect.std_error)
+        if row["note"] == "reference period" or by_construction:
+            reference = time
+        if not effect.is_known:
+            continue
+        at = fixed(time, 0)
+        label = (f"Event time {at}", f"相对政策年份 {at}")
+        if str(row["note"]).startswith("rests on cohorts of one unit"):
+            label = (f"{label[0]}, one city", f"{label[1]}，仅一个城市")
+        if time == reference:
+            at = round(100 - place(effect.estimate), 3)
+            told = (f"{label[0]}: reference", f"{label[1]}：参照期")
+            mark = Mark(at, across(time), None, None, "reference", *told)
+        else:
+            tone = "before" if time < 0 else "after"
+            mark = _mark(effect, place, across(time), tone, label, upward=True)
+            low, high = (
+                math.nan if pd.isna(row[c]) else float(row[c])
+                for c in ("band_low", "band_high")
+            )
+            if math.isfinite(low) and math.isfinite(high):
+                top = max(0.0, 100 - place(high))
+                bottom = min(100.0, 100 - place(low))
+                bands.append((across(time), round(top, 3), round(bottom - top, 3)))
+            numbers.append((time, effect, low, high))
+        marks.append(mark)
+    leads = rows["leads_p_value"].dropna()
+    return Events(
+        estimator,
+        outcome,
+        tuple(marks),
+        tuple(bands),
+        tuple(Tick(across(t), fixed(t, 0)) for t in times),
+        ticks,
+        round(100 - place(0.0), 3),
+        round((0 - times[0]) * width, 3),
+        float(leads.iloc[0]) if len(leads) else math.nan,
+        tuple(numbers),
+        reference,
+    )
+
+
+def curve(facts: Facts) -> Curve | None:
+    """The specifications of the published file, by their estimates."""
+    s = facts.specifications
+    if s is None:
+        return None
+    effects = [effect for _, _, effect in s.rows]
+    place, ticks = _axis(*_range(effects), about=8)
+    width = 100 / len(effects)
+    marks = []
+    for number, (name, plausibility, effect) in enumerate(s.rows):
+        tone = plausibility if plausibility in ("headline", "dubious") else "plain"
+        extra = {
+            "dubious": (" (known defect)", "（有已知缺陷）"),
+            "paper": (" (the paper’s text)", "（原文做法）"),
+        }.get(plausibility, ("", ""))
+        label = tuple(f"{name}{text}" for text in extra)
+        if plausibility == "headline":
+            label = ("headline", "基准设定")
+        marks.append(
+            _mark(effect, place, round((number + 0.5) * width, 3), tone, label,
+                  upward=True)
+        )
+    return Curve(
+        tuple(marks),
+        tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks),
+        round(100 - place(0.0), 3),
+    )
+
+
+def lines(frame: pd.DataFrame | None, cities: Sequence[City]) -> Lines | None:
+    """Levels of treated and other cities, on axes that hold every city's own line."""
+    if frame is None:
+        return None
+    rows = frame[(frame["dimension"] == "role") & frame["tfp_level_idx"].notna()]
+    if not len(rows):
+        return None
+    paths = {
+        role: [
+            (int(y), float(v))
+            for y, v in part.sort_values("year")[["year", "tfp_level_idx"]].to_numpy()
+        ]
+        for role, part in rows.groupby("member", sort=True)
+    }
+    values = [v for path in paths.values() for _, v in path]
+    values += [v for city in cities for _, v in city.levels]
+    years = sorted({y for path in paths.values() for y, _ in path})
+    low, high = math.log(min(values)), math.log(max(values))
+    pad = 0.04 * (high - low or 1.0)
+    low, high = low - pad, high + pad
+    span = years[-1] - years[0] or 1
+    scale = (
+        -100 * years[0] / span,
+        100 / span,
+        100 * high / (high - low),
+        -100 / (high - low),
+    )
+
+    def at(year: int, value: float) -> tuple[float, float]:
+        return (
+            round(scale[0] + scale[1] * year, 3),
+            round(scale[2] + scale[3] * math.log(value), 3),
+        )
+
+    ticks = [
+        t for t in (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20)
+        if low <= math.log(t) <= high
+    ]  # fmt: skip
+    return Lines(
+        tuple(Tick(at(y, 1.0)[0], str(y)) for y in years),
+        tuple(Tick(at(years[0], t)[1], f"{t:g}") for t in ticks),
+        scale,
+        tuple(
+            (role, w.ROLES.get(role, (role, role)), tuple(at(y, v) for y, v in path))
+            for role, path in paths.items()
+        ),
+        at(years[0], 1.0)[1],
+    )
+
+
+def tile_map(facts: Facts) -> TileMap:
+    """Cities by region, in the order of their codes, shaded by mean growth."""
+    known = sorted(c.growth for c in facts.cities if math.isfinite(c.growth))
+    ends = [
+        known[min(len(known) - 1, math.ceil(len(known) * k / STEPS) - 1)]
+        for k in range(1, STEPS + 1)
+    ] if known else []  # fmt: skip
+    regions = []
+    order = list(w.REGIONS) + sorted({c.region for c in facts.cities} - set(w.REGIONS))
+    for region in order:
+        tiles = [
+            Tile(
+                city,
+                None
+                if not math.isfinite(city.growth)
+                else next(k for k, end in enumerate(ends) if city.growth <= end),
+                *city.name,
+            )
+            for city in facts.cities
+            if city.region == region
+        ]
+        if tiles:
+            regions.append((w.REGIONS.get(region, (region, region)), tuple(tiles)))
+    return TileMap(tuple(regions), tuple(ends))
