@@ -118,7 +118,9 @@ def _estimates(axes, rows: pd.DataFrame, n: int, paper: float) -> None:
     lowest, highest = np.nanquantile(low, 0.01), np.nanquantile(high, 0.99)
     pad = 0.05 * (highest - lowest)
     axes.set_ylim(min(lowest, b.min(), paper) - pad, max(highest, b.max(), paper) + pad)
-    axes.set_ylabel("effect on growth of productivity\nand 95 per cent interval", fontsize=9)
+    axes.set_ylabel(
+        "effect on growth of productivity\nand 95 per cent interval", fontsize=9
+    )
     axes.legend(
         loc="upper left", fontsize=7.5, framealpha=0.85, edgecolor="none", borderpad=0.2
     )

@@ -217,9 +217,7 @@ def zero_labour_prices(
     best = np.full(len(years), -np.inf)
     np.maximum.at(best, year, ratio)
     without = (ratio / best[year])[np.lexsort((year, city))]
-    return np.isclose(
-        distance_crs.to_numpy(), without, rtol=FRONTIER_TOLERANCE, atol=0
-    )
+    return np.isclose(distance_crs.to_numpy(), without, rtol=FRONTIER_TOLERANCE, atol=0)
 
 
 def _distances(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
