@@ -91,6 +91,8 @@ def _curves(published, count: int, permutations: int):
 
 def _write(rows: list[tuple[str, int, float]], permutations: int, load: float) -> None:
     slow = rows[0][2]
+    # Load that comes and goes between the rows makes their ratio meaningless.
+    shared = load > os.cpu_count() / 2
     lines = [
         "# How fast the specification curve is",
         "",
@@ -99,9 +101,13 @@ def _write(rows: list[tuple[str, int, float]], permutations: int, load: float) -
         f"linear algebra call; Python {platform.python_version()}, NumPy "
         f"{np.__version__}, SciPy {scipy.__version__}. The load average was "
         f"{load:.1f}",
-        "when it began: with other work beside it the seconds are too long, and the "
-        "ratios are what",
-        "to read.",
+        "when it began. "
+        + (
+            "The machine was shared: other work came and went, so every figure is an\n"
+            "upper bound of the seconds, and the rows cannot be set against each other."
+            if shared
+            else "Nothing else of weight ran beside it."
+        ),
         "",
         "The loop does what a script would do for one specification: the study from "
         "its cells,",
@@ -113,12 +119,14 @@ def _write(rows: list[tuple[str, int, float]], permutations: int, load: float) -
         "does not do; the start of",
         "the processes is included.",
         "",
-        "| what | specifications | seconds each | per second | times the loop |",
-        "|---|---:|---:|---:|---:|",
+        "| what | specifications | seconds each | per second |"
+        + ("" if shared else " times the loop |"),
+        "|---|---:|---:|---:|" + ("" if shared else "---:|"),
     ]
     for name, count, each in rows:
         lines.append(
-            f"| {name} | {count:,} | {each:.4f} | {1 / each:.2f} | {slow / each:,.0f} |"
+            f"| {name} | {count:,} | {each:.4f} | {1 / each:.3f} |"
+            + ("" if shared else f" {slow / each:,.0f} |")
         )
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines[-len(rows) :]))

@@ -25,8 +25,9 @@ def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
 
 def require_unique_key(panel: pd.DataFrame, key: Sequence[str]) -> None:
     """Raise PanelError when a row of `panel` repeats another's `key`."""
-    repeated = panel.loc[panel.duplicated(list(key), keep=False), list(key)]
-    if len(repeated):
+    again = panel.duplicated(list(key), keep=False).to_numpy()
+    if again.any():
+        repeated = panel.loc[again, list(key)]
         raise PanelError(
             describe(
                 "Rows share a key",

@@ -64,10 +64,13 @@ def register(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> None:
     """Compute, write and report."""
     from citypanel.sensitivity import command
+    from citypanel.workers import in_worker
 
     say = (lambda line: None) if options.quiet else _say
     if options.only:
-        for line in command.one(WAREHOUSE, options.only):
+        # One thread a linear algebra call, as the curve's processes: the same digits.
+        one = "citypanel.sensitivity.command.one"
+        for line in in_worker(one, WAREHOUSE.resolve(), options.only):
             print(line)
         return
     lines = command.curve(

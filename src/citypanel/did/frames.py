@@ -153,15 +153,17 @@ def tidy(
                 for column in ("conf_low", "conf_high", "band_low", "band_high"):
                     record[column] = None
         records.append(record)
+    index = pd.RangeIndex(len(records))
     columns: dict[str, Any] = {}
     for column in (*COLUMNS, *extra_columns):
         values = [record.get(column) for record in records]
         if column in INTEGER_COLUMNS:
-            whole = [None if pd.isna(v) else int(v) for v in values]
-            columns[column] = pd.array(whole, dtype="Int64")
+            gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
+            whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
+            columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif column in TEXT_COLUMNS:
             text = [None if pd.isna(v) else v for v in values]
-            columns[column] = np.array(text, dtype=object)
+            columns[column] = pd.Series(text, index=index, dtype=object)
         elif column in NUMBER_COLUMNS:
             columns[column] = np.array(
                 [np.nan if pd.isna(v) else float(v) for v in values], dtype=float
@@ -169,9 +171,7 @@ def tidy(
         else:
             columns[column] = values
     _complete(columns, level)
-    frame = pd.DataFrame(columns)
-    for column in TEXT_COLUMNS:
-        frame[column] = frame[column].astype(object)
+    frame = pd.DataFrame(columns, index=index)
     frame.attrs = dict(attrs or {})
     return frame
 

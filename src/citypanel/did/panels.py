@@ -168,11 +168,15 @@ def prepare(
     _require_numbers(panel, list(dict.fromkeys(numeric)), unit, period)
     frame = panel.loc[:, needed].copy()
     for column in numeric:
+        kind = frame[column].dtype
+        if kind == np.float64 or (column == period and kind == np.int64):
+            continue
         values = pd.to_numeric(frame[column])
         frame[column] = values.to_numpy(float, na_value=np.nan)
-    whole = frame[period].dropna()
-    if len(whole) == len(frame) and (whole == np.floor(whole)).all():
-        frame[period] = frame[period].astype(np.int64)
+    if frame[period].dtype != np.int64:
+        whole = frame[period].dropna()
+        if len(whole) == len(frame) and (whole == np.floor(whole)).all():
+            frame[period] = frame[period].astype(np.int64)
     if frame[unit].isna().any() or frame[period].isna().any():
         rows = np.flatnonzero(frame[unit].isna() | frame[period].isna())
         raise PanelError(
@@ -184,7 +188,9 @@ def prepare(
             )
         )
     frame = frame.sort_values([unit, period], kind="stable").reset_index(drop=True)
-    require_unique_key(frame, [unit, period])
+    a, b = frame[unit].to_numpy(), frame[period].to_numpy()
+    if ((a[1:] == a[:-1]) & (b[1:] == b[:-1])).any():
+        require_unique_key(frame, [unit, period])
     lost: list[pd.DataFrame] = []
     values = frame[[outcome, *controls, *([treatment] if treatment else [])]]
     finite = np.isfinite(values.to_numpy(float, na_value=np.nan)).all(axis=1)
@@ -218,8 +224,9 @@ def prepare(
     unit_codes, units = pd.factorize(frame[unit], sort=True)
     period_codes, periods = pd.factorize(frame[period], sort=True)
     order = np.lexsort((period_codes, unit_codes))
-    frame = frame.iloc[order].reset_index(drop=True)
-    unit_codes, period_codes = unit_codes[order], period_codes[order]
+    if (order[1:] < order[:-1]).any():
+        frame = frame.iloc[order].reset_index(drop=True)
+        unit_codes, period_codes = unit_codes[order], period_codes[order]
     if cohort is not None:
         starts = np.searchsorted(unit_codes, np.arange(len(units)))
         cohorts = frame[cohort].to_numpy(np.int64)[starts]
@@ -316,9 +323,10 @@ def _clean_cohort(
                 remedy="give the first treated period, or 0 for never",
             )
         )
-    spread = values.groupby(frame[unit]).nunique()
-    varying = spread[spread > 1].index
-    if len(varying):
+    units, firsts = frame[unit].to_numpy(), values.to_numpy()
+    if ((units[1:] == units[:-1]) & (firsts[1:] != firsts[:-1])).any():
+        spread = values.groupby(frame[unit]).nunique()
+        varying = spread[spread > 1].index
         seen = {
             u: sorted(values[frame[unit] == u].astype(int).unique()) for u in varying
         }

@@ -160,9 +160,10 @@ def _require_index(rows: pd.DataFrame, missing: np.ndarray) -> None:
 
 
 def _require_groups(rows: pd.DataFrame) -> None:
-    treated = rows.loc[rows[TREATMENT] > 0, "city_id"].nunique()
-    cities = rows["city_id"].nunique()
-    if treated and cities > rows.loc[rows["cohort"] > 0, "city_id"].nunique():
+    city, names = pd.factorize(rows["city_id"])
+    cities = len(names)
+    treated = len(np.unique(city[rows[TREATMENT].to_numpy() > 0]))
+    if treated and cities > len(np.unique(city[rows["cohort"].to_numpy() > 0])):
         return
     raise NoComparison(
         describe(
@@ -243,7 +244,9 @@ def describe_estimate(
     row: pd.Series, rows: pd.DataFrame, study: Study, options: Options
 ) -> Estimate:
     """An estimator's row with what the estimate rests on."""
-    treated = rows.loc[rows[TREATMENT] > 0]
+    city, names = pd.factorize(rows["city_id"])
+    treated = rows[TREATMENT].to_numpy() > 0
+    assumed = rows["is_capital_assumed"].to_numpy(dtype=float)[treated]
     index = rows["tfpch"].to_numpy(dtype=float)
     index = index[~np.isnan(index)]
     notes = [] if pd.isna(row["note"]) else [str(row["note"])]
@@ -257,14 +260,14 @@ def describe_estimate(
         conf_low=_number(row["conf_low"]),
         conf_high=_number(row["conf_high"]),
         n_obs=len(rows),
-        n_cities=int(rows["city_id"].nunique()),
-        n_treated_cities=int(treated["city_id"].nunique()),
-        n_treated_city_years=len(treated),
+        n_cities=len(names),
+        n_treated_cities=len(np.unique(city[treated])),
+        n_treated_city_years=int(treated.sum()),
         mean=float(index.mean()),
         std_dev=float(index.std(ddof=1)),
         minimum=float(index.min()),
         maximum=float(index.max()),
-        assumed_share=float(treated["is_capital_assumed"].astype(float).mean()),
+        assumed_share=float(assumed.mean()),
         zero_labour_share=study.zero_labour_share(options),
         note="; ".join(notes) or None,
     )

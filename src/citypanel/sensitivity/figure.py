@@ -118,8 +118,12 @@ def _estimates(axes, rows: pd.DataFrame, n: int, paper: float) -> None:
     lowest, highest = np.nanquantile(low, 0.01), np.nanquantile(high, 0.99)
     pad = 0.05 * (highest - lowest)
     axes.set_ylim(min(lowest, b.min(), paper) - pad, max(highest, b.max(), paper) + pad)
-    axes.set_ylabel("effect on growth of productivity\nand 95 per cent interval")
-    axes.legend(loc="upper left", fontsize=7.5, frameon=False)
+    axes.set_ylabel(
+        "effect on growth of productivity\nand 95 per cent interval", fontsize=9
+    )
+    axes.legend(
+        loc="upper left", fontsize=7.5, framealpha=0.85, edgecolor="none", borderpad=0.2
+    )
     axes.set_title(f"{n:,} specifications, sorted by estimate", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
@@ -149,7 +153,10 @@ def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int) -> None:
         )
     for k, line in enumerate(lines):
         if line.first and k:
-            axes.axhline(k - 0.5, color=COLOURS["faint"], lw=0.5)
+            axes.axhline(
+                k - 0.5, color="white" if n > DOTS else COLOURS["faint"],
+                lw=2 if n > DOTS else 0.5,
+            )  # fmt: skip
     axes.set_yticks(
         position,
         [f"{line.label}: {line.value}" if line.first else line.value for line in lines],

@@ -472,10 +472,13 @@ def as_markdown(blocks: Sequence[Block]) -> str:
 STYLE = """body { font: 16px/1.55 system-ui, sans-serif; color: #1c2833;
   max-width: 46em; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.6em; } h2 { font-size: 1.15em; margin-top: 1.6em; }
-table { border-collapse: collapse; font-size: .85em; }
-th, td { border-bottom: 1px solid #d5dbdb; padding: .3em .6em; text-align: right; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .8em; white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; }
+th, td { border-bottom: 1px solid #d5dbdb; padding: .3em .5em; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; } code { background: #f2f4f4; }"""
+img { max-width: 100%; } li, p { overflow-wrap: anywhere; }
+code { background: #f2f4f4; }"""
 
 
 def as_html(blocks: Sequence[Block]) -> str:
@@ -499,13 +502,16 @@ def as_html(blocks: Sequence[Block]) -> str:
                 "<tr>" + "".join(f"<td>{_text(c)}</td>" for c in row) + "</tr>"
                 for row in rows
             )
-            body.append(f"<table><tr>{cells}</tr>{lines}</table>")
+            body.append(
+                f'<div class="wide"><table><tr>{cells}</tr>{lines}</table></div>'
+            )
             body.append(
                 '<p><a href="curve.html"><img src="curve.svg" '
                 'alt="The specification curve"></a></p>'
             )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<title>What the answer rests on</title>\n"
         f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(body) + "\n</body>\n"
         "</html>\n"

@@ -31,7 +31,7 @@ from citypanel.sensitivity.specifications import (
     frame_of,
     shared_order,
 )
-from citypanel.workers import ENVIRONMENT
+from citypanel.workers import ENVIRONMENT, end_with_parent
 
 BATCH = 25
 CONNECT_SECONDS = 10
@@ -194,7 +194,12 @@ def _in_processes(tasks: list, workers: int) -> Iterator[tuple]:
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    with ProcessPoolExecutor(workers, env=ENVIRONMENT) as pool:
+    with ProcessPoolExecutor(
+        workers,
+        initializer=end_with_parent,
+        initargs=(os.getpid(),),
+        env=ENVIRONMENT,
+    ) as pool:
         futures = {pool.submit(_batch, *task): batch for batch, task in tasks}
         try:
             for future in as_completed(futures):

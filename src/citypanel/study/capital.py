@@ -63,6 +63,12 @@ def stocks(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
         depreciation=options["depreciation"],
         initial_capital=options["initial_capital"],
         first_period=options["capital_first_year"],
-        labels=dict(zip(rows["city_id"], rows["city_en"], strict=True)),
+        labels=dict(
+            zip(
+                rows["city_id"].to_numpy(dtype=object),
+                rows["city_en"].to_numpy(dtype=object),
+                strict=True,
+            )
+        ),
     )
     return stocks.rename(columns={"capital_real": "capital_real_cny_10k"})

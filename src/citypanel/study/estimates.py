@@ -187,9 +187,9 @@ def _years_ahead(panel: pd.DataFrame, years: int) -> pd.DataFrame:
 def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
+    n_values = rows.groupby("year")[list(CONTROLS)].count()
     for control in CONTROLS:
-        n_values = rows.groupby("year")[control].count()
-        empty = n_values.index[n_values == 0]
+        empty = n_values.index[n_values[control] == 0]
         if len(empty):
             years = ", ".join(map(str, empty))
             without_data[control] = f"dropped from the regression: no data in {years}"

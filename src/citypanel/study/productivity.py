@@ -57,7 +57,7 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 def changes(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
     """Indices of one set of options; see `tfp_changes`."""
     reference = options["frontier_reference"]
-    frame = malmquist(
+    found = malmquist(
         rows,
         **KEYS,
         outputs=[OUTPUT],
@@ -68,11 +68,21 @@ def changes(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
         reference=reference,
         group="region" if reference == "metafrontier" else None,
         decomposition=options["decomposition"],
-    ).rename(columns={"period_from": "year_from"})
-    frame = frame.reindex(
-        columns=["city_id", "year", "year_from", *INDICES, *MORE_INDICES, "reason"]
-    ).astype(dict.fromkeys([*INDICES, *MORE_INDICES], "float64"))
-    frame["year_from"] = frame["year_from"].astype("Int64")
+    )
+    # pandas copies attrs at every step; nothing below reads them.
+    found.attrs = {}
+    frame = pd.DataFrame(
+        {
+            "city_id": found["city_id"],
+            "year": found["year"],
+            "year_from": found["period_from"].astype("Int64"),
+            **{
+                name: found[name].to_numpy(dtype=float) if name in found else np.nan
+                for name in (*INDICES, *MORE_INDICES)
+            },
+            "reason": found["reason"],
+        }
+    )
     if options["first_index_year"] == "one":
         first = rows.groupby("city_id", as_index=False)["year"].min()
         first["year_from"] = pd.array([pd.NA] * len(first), dtype="Int64")
@@ -164,7 +174,14 @@ def frontier_distances(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataF
 
 def _own(rows: pd.DataFrame, inputs: list[str], returns_to_scale: str) -> pd.Series:
     """Output distances to the year's own frontier, by city and year."""
-    frame = distance(
+    frame = _own_distances(rows, inputs, returns_to_scale)
+    return frame.set_index(["city_id", "year"])["distance"].sort_index()
+
+
+def _own_distances(
+    rows: pd.DataFrame, inputs: list[str], returns_to_scale: str
+) -> pd.DataFrame:
+    return distance(
         rows,
         **KEYS,
         outputs=[OUTPUT],
@@ -172,7 +189,6 @@ def _own(rows: pd.DataFrame, inputs: list[str], returns_to_scale: str) -> pd.Ser
         orientation="output",
         returns_to_scale=returns_to_scale,
     )
-    return frame.set_index(["city_id", "year"])["distance"].sort_index()
 
 
 def zero_labour_prices(
@@ -193,12 +209,15 @@ def zero_labour_prices(
         By city and year: a price of zero for labour is optimal.
     """
     if distance_crs is None:
-        distance_crs = _own(rows, [CAPITAL, LABOUR], "crs")
+        distance_crs = _own_distances(rows, [CAPITAL, LABOUR], "crs")["distance"]
     # With one input and one output the frontier is the year's best ratio.
-    keyed = rows.set_index(["city_id", "year"]).sort_index()
-    ratio = keyed[OUTPUT] / keyed[CAPITAL]
-    without = ratio / ratio.groupby(level="year").transform("max")
-    return np.isclose(distance_crs, without, rtol=FRONTIER_TOLERANCE, atol=0)
+    city = pd.factorize(rows["city_id"], sort=True)[0]
+    year, years = pd.factorize(rows["year"], sort=True)
+    ratio = (rows[OUTPUT] / rows[CAPITAL]).to_numpy(dtype=float)
+    best = np.full(len(years), -np.inf)
+    np.maximum.at(best, year, ratio)
+    without = (ratio / best[year])[np.lexsort((year, city))]
+    return np.isclose(distance_crs.to_numpy(), without, rtol=FRONTIER_TOLERANCE, atol=0)
 
 
 def _distances(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:

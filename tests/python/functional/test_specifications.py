@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from citypanel.sensitivity.specifications import (
 )
 from citypanel.sensitivity.tables import PERMUTATIONS
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results" / "specifications.md"
 CLI = (sys.executable, "-m", "citypanel.cli", "specifications")
 
 
@@ -128,6 +130,14 @@ def test_the_command_gives_the_rows_of_the_marts(built, place):
     first = tables(place)
     assert run(place, "--count", "1", "--workers", "1", "-q").stdout == ""
     assert tables(place) == first
+
+
+@pytest.mark.slow
+def test_the_page_of_the_results_is_that_of_the_shipped_data(place):
+    result = run(place, "--count", "2000")
+    assert result.returncode == 0, result.stderr
+    page = tables(place)["index.md"].decode()
+    assert RESULTS.read_text(encoding="utf-8") == page
 
 
 @pytest.mark.slow
