@@ -125,21 +125,31 @@ def rows_of(page: Path) -> dict[tuple[str, str], str]:
 def page(found: dict[tuple[str, str], str]) -> str:
     """The page, which names the rows that are not there."""
     keys = [(level, f"{effect:g}") for level in LEVELS for effect in EFFECTS]
-    absent = ", ".join(" ".join(key) for key in keys if key not in found)
-    return "\n".join(
-        [
-            f"""# Coverage of intervals for an effect on an estimated index
+    whole = f"{PANELS} x {DRAWS}"
+    short = [key for key in keys if key in found and f"| {whole} |" not in found[key]]
+    absent = [key for key in keys if key not in found]
+    state = (
+        "Every row is of that size."
+        if not short + absent
+        else "\n".join(
+            f"{said} (`level`, effect): {', '.join(' '.join(key) for key in which)}."
+            for said, which in (("Run shorter only", short), ("Never run", absent))
+            if which
+        )
+    )
+    lines = [
+        f"""# Coverage of intervals for an effect on an estimated index
 
 Simulated panels of 72 cities and 9 years, half of the cities treated; none of the
-study's figures enters. A full run has {PANELS} panels and {DRAWS} replications of each
-loop in every row; a row with fewer comes from a shorter run. {
-                f"Never run: {absent}." if absent else "No row is missing."
-            }
+study's figures enters. Each row has its number of panels and of replications of each
+loop; {whole} is the full run.
+{state}
 With 200 panels a nominal 95 is met within 3 points by chance, with 60 within 6. `level`
-is how far cities lie from the true frontier: `near` (many close to it) or `far` (hardly
-any). `truth` is the mean estimate on true indices over {TRUTH_PANELS} panels, `spread`
-its standard deviation: what a standard error would be if the frontier were known.
-Written by `benchmarks/index_uncertainty/run.py`.
+is how far cities lie from the true frontier: `near` (many close to it; an effect that
+would carry a city beyond it turns back) or `far` (hardly any). `truth` is the mean
+estimate on true indices over {TRUTH_PANELS} panels, `spread` its standard deviation:
+what a standard error would be if the frontier were known. Written by
+`benchmarks/index_uncertainty/run.py`.
 
 | level | effect on growth | panels x replications | truth | spread | bias | \
 bias, corrected | s.d. of the estimate | s.d., corrected | \
@@ -147,10 +157,9 @@ mean clustered s.e. | mean frontier s.e. | mean combined s.e. | \
 mean double-bootstrap s.e. | coverage: clustered | combined | corrected, \
 double bootstrap | its percentile interval |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|""",
-            *(found[key] for key in keys if key in found),
-            "",
-        ]
-    )
+        *(found[key] for key in keys if key in found),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
