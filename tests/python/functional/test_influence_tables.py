@@ -181,6 +181,14 @@ def rows_on_the_page(tables: dict[str, pd.DataFrame], names: dict) -> list[str]:
             f"{row.factor:g} | {row.estimate:.3f} | {row.change_in_std_errors:+.1f} | "
             f"{row.mean:.3f} | {row.std_dev:.3f} | {row.maximum:.2f} |"
         )
+    carried = tables["rpt_frontier_carriers"].sort_values(
+        ["year", "weight"], ascending=[True, False]
+    )
+    first = carried.loc[carried["year"] == carried["year"].min()]
+    shares = [
+        f"{names[row.city_id]} {100 * row.weight:.0f}" for row in first.itertuples()
+    ]
+    found.append(f"({', '.join([shares[0] + ' per cent', *shares[1:]])})")
     for row in tables["rpt_frontier_alternatives"].itertuples():
         cells = (
             f"{row.estimate:.4f} | {row.std_error:.4f} | {row.mean:.3f} | "
@@ -207,6 +215,21 @@ def rows_on_the_page(tables: dict[str, pd.DataFrame], names: dict) -> list[str]:
             f"| {PAGE_NAMES.get(row.method, row.method)} | {row.estimate:.4f} | "
             f"{row.std_error:.4f} | {row.ratio_to_clustered:.2f} |"
         )
+    methods = tables["rpt_index_uncertainty"].set_index("method")
+    drawn = methods.loc[
+        ["multiple imputation, regression", "multiple imputation, proportional"]
+    ]
+    both = [f"{row.estimate:.4f} ({row.std_error:.4f})" for row in drawn.itertuples()]
+    missing = [f"{100 * share:.0f}" for share in drawn["missing_share"]]
+    frontier = methods.loc["clustered, and the frontier's error"]
+    whole = methods.loc["imputation and the frontier's error", "std_error"]
+    found += [
+        f"The estimates are {' and '.join(both)}; {' and '.join(missing)} per cent of",
+        f"The frontier's error alone is {frontier['frontier_std_error']:.4f}:",
+        f"are correlated at {frontier['serial_correlation']:.2f}, the regression's "
+        f"residuals at {methods.loc['clustered by city', 'serial_correlation']:.2f}.",
+        f"the standard error is {whole:.4f} instead of {base['std_error']:.4f}.",
+    ]
     yardsticks = tables["rpt_yardsticks"]
     for _, part in yardsticks.groupby("yardstick_order"):
         cells = part.set_index(["outcome", "estimator"])
