@@ -36,6 +36,10 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compute, write and report."""
+    from citypanel.workers import ENVIRONMENT
+
+    # Before numpy is there to read it: the sums of the marts come from one thread.
+    os.environ.update(ENVIRONMENT)
     from citypanel.sensitivity.influence_command import compute
 
     say = (lambda line: None) if options.quiet else _say

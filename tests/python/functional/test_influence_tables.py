@@ -27,6 +27,32 @@ MARTS = [
 ]
 
 
+#: Names on the method page where they are not the table's.
+PAGE_NAMES = {
+    "carriers out of the frontier": "all six carriers out of the frontier",
+    "carriers out of the sample": "all six out of the sample",
+    "order-alpha, alpha = 0.90": "order-alpha, 0.90",
+    "order-alpha, alpha = 0.95": "order-alpha, 0.95",
+    "clustered by city": "clustered by city (the usual one)",
+    "clustered by city and year": "clustered by city and year (eight years are few)",
+}
+
+
+@pytest.fixture(scope="module")
+def method_page(project) -> str:
+    path = project / "docs" / "method" / "influence.md"
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def influenced(built, tmp_path_factory):
+    """A project built with the option."""
+    copy = built.copy(tmp_path_factory.mktemp("influence") / "project")
+    result = copy.dbt("build", "--vars", "{influence: true}")
+    assert result.returncode == 0, result.stdout
+    return copy
+
+
 @pytest.fixture(scope="module")
 def headline(built) -> Headline:
     tables = {
@@ -106,11 +132,133 @@ def test_a_plain_build_has_no_influences(built):
     assert not {f"marts.{name}" for name in MARTS} & set(built.fingerprints())
 
 
+def test_the_method_page_quotes_the_published_headline(built, headline, method_page):
+    row = built.query(
+        "select * from marts.rpt_regressions where variant = 'headline' "
+        "and paper_table = '3' and paper_column = '(1)' and term = 'sydid'"
+    ).iloc[0]
+    text = " ".join(method_page.split())
+    assert (
+        f"The headline is one number, {row['estimate']:.4f} ({row['std_error']:.4f}), "
+        f"over {row['n_obs']} city-years of {row['n_cities']} cities, "
+        f"made of {len(seed_cells(headline)):,} published figures"
+    ) in text
+    assert (
+        f"{100 * row['assumed_share']:.0f} per cent of the treated city-years" in text
+    )
+    result = headline.result
+    said = f"On these figures they are {result.std_dev:.3f} and {result.maximum:.3f}."
+    assert said in text
+
+
+def rows_on_the_page(tables: dict[str, pd.DataFrame], names: dict) -> list[str]:
+    """The method page's tables and counts as the marts have them."""
+    influences = tables["rpt_influence"]
+    base = influences.loc[influences["kind"] == "headline"].iloc[0]
+    deleted = influences.loc[
+        influences["kind"].isin(["city", "city_year", "seed_cell"])
+    ]
+    flips = int((deleted["estimate"] * base["estimate"] < 0).sum())
+    slips = influences.loc[
+        (influences["kind"] == "slip") & influences["estimate"].notna()
+    ]
+    size = slips["change_in_std_errors"].abs()
+    of_output = size.loc[slips["variable"] == "gdp_cny_10k"].mean()
+    units = deleted.loc[deleted["kind"].isin(["city", "city_year"])]
+    largest = units["change_in_std_errors"].abs().max()
+    found = [
+        f"{flips or 'None'} of {len(deleted):,} deletions changes the sign",
+        f"moves the estimate by more than {np.ceil(100 * largest) / 100:.2f} standard",
+        f"estimate by {of_output:.1f} standard errors on average; "
+        f"{100 * (size > 1.96).mean():.0f} per cent of all {len(slips):,} slips",
+    ]
+    for row in slips.loc[size.nlargest(10).index].itertuples():
+        figure = "GDP" if row.scope == "province" else "output"
+        assert row.variable in ("GDP", "gdp_cny_10k")
+        where = " (province)" if row.scope == "province" else ""
+        found.append(
+            f"| {names[row.unit]}, {figure} {row.year}{where} | {row.origin} | "
+            f"{row.factor:g} | {row.estimate:.3f} | {row.change_in_std_errors:+.1f} | "
+            f"{row.mean:.3f} | {row.std_dev:.3f} | {row.maximum:.2f} |"
+        )
+    carried = tables["rpt_frontier_carriers"].sort_values(
+        ["year", "weight"], ascending=[True, False]
+    )
+    first = carried.loc[carried["year"] == carried["year"].min()]
+    shares = [
+        f"{names[row.city_id]} {100 * row.weight:.0f}" for row in first.itertuples()
+    ]
+    found.append(f"({', '.join([shares[0] + ' per cent', *shares[1:]])})")
+    for row in tables["rpt_frontier_alternatives"].itertuples():
+        cells = (
+            f"{row.estimate:.4f} | {row.std_error:.4f} | {row.mean:.3f} | "
+            f"{row.n_cities} | {row.n_beyond_frontier} | {row.n_infeasible} |"
+        )
+        if not row.alternative.startswith("without "):
+            name = PAGE_NAMES.get(row.alternative, row.alternative)
+            found.append(f"| {name} | {cells}")
+    bounds = tables["rpt_assumed_bounds"].query("kind == 'bound'")
+    for (shape, cities), part in bounds.groupby(["shape", "cities"]):
+        part = part.set_index("target")
+        year = " a year" if shape == "drift" else ""
+        if cities == "all":
+            assert part["factor"].isna().all()
+            low, high = part.iloc[0][["lowest_estimate", "highest_estimate"]]
+            found.append(f"none: b stays between {low:.3f} and {high:.3f} | none |")
+        else:
+            zero, paper = part.loc[["zero", "paper"], "factor"]
+            found.append(
+                f"| {cities} | {shape} | {zero:.2f}{year} | {paper:.2f}{year} |"
+            )
+    for row in tables["rpt_index_uncertainty"].itertuples():
+        found.append(
+            f"| {PAGE_NAMES.get(row.method, row.method)} | {row.estimate:.4f} | "
+            f"{row.std_error:.4f} | {row.ratio_to_clustered:.2f} |"
+        )
+    methods = tables["rpt_index_uncertainty"].set_index("method")
+    drawn = methods.loc[
+        ["multiple imputation, regression", "multiple imputation, proportional"]
+    ]
+    both = [f"{row.estimate:.4f} ({row.std_error:.4f})" for row in drawn.itertuples()]
+    missing = [f"{100 * share:.0f}" for share in drawn["missing_share"]]
+    frontier = methods.loc["clustered, and the frontier's error"]
+    whole = methods.loc["imputation and the frontier's error", "std_error"]
+    found += [
+        f"The estimates are {' and '.join(both)}; {' and '.join(missing)} per cent of",
+        f"The frontier's error alone is {frontier['frontier_std_error']:.4f}:",
+        f"are correlated at {frontier['serial_correlation']:.2f}, the regression's "
+        f"residuals at {methods.loc['clustered by city', 'serial_correlation']:.2f}.",
+        f"the standard error is {whole:.4f} instead of {base['std_error']:.4f}.",
+    ]
+    yardsticks = tables["rpt_yardsticks"]
+    for _, part in yardsticks.groupby("yardstick_order"):
+        cells = part.set_index(["outcome", "estimator"])
+        wanted = [
+            cells.loc[outcome, estimator]
+            for outcome in ("growth", "level")
+            for estimator in ("twfe", "group_time_att")
+        ]
+        found.append(
+            "".join(f"| {row.estimate:.3f} ({row.std_error:.3f}) " for row in wanted)
+            + f"| {wanted[0].correlation_with_index:.2f} |"
+        )
+    return found
+
+
 @pytest.mark.slow
-def test_the_option_builds_and_the_command_computes_the_same(built, tmp_path):
-    copy = built.copy(tmp_path / "project")
-    result = copy.dbt("build", "--vars", "{influence: true, inference_draws: 99}")
-    assert result.returncode == 0, result.stdout
+def test_the_method_page_quotes_the_marts(influenced, method_page):
+    cities = influenced.query("from marts.dim_cities")
+    names = dict(zip(cities["province_id"], cities["province_en"], strict=True))
+    names |= dict(zip(cities["city_id"], cities["city_en"], strict=True))
+    tables = {name: influenced.query(f"from marts.{name}") for name in MARTS}
+    text = " ".join(method_page.split())
+    quoted = rows_on_the_page(tables, names)
+    assert [line for line in quoted if line not in text] == []
+
+
+@pytest.mark.slow
+def test_the_option_builds_and_the_command_computes_the_same(influenced):
+    copy = influenced
     assert {f"marts.{name}" for name in MARTS} <= set(copy.fingerprints())
 
     import subprocess
