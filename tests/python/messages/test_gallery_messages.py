@@ -93,9 +93,7 @@ def test_the_page_quotes_another_folder(page, tmp_path, monkeypatch, capsys):
 
 
 def test_the_page_quotes_an_initial_stock_without_end(page):
-    panel = pd.DataFrame(
-        {"city": "a", "year": [2011, 2012], "investment": [1.0, 1.0]}
-    )
+    panel = pd.DataFrame({"city": "a", "year": [2011, 2012], "investment": [1.0, 1.0]})
     with pytest.raises(CapitalError) as raised:
         perpetual_inventory(
             panel,

@@ -120,9 +120,7 @@ def made_up(
     if not credibility:
         return frames
     rows = [("twfe", "tfpch", estimate, std_error, leads_p)]
-    rows += [
-        (f"other_{k}", "tfpch", b, std_error, None) for k, b in enumerate(others)
-    ]
+    rows += [(f"other_{k}", "tfpch", b, std_error, None) for k, b in enumerate(others)]
     if level is not None:
         rows.append(("twfe", "cumulative_log_tfp", level[0], 0.01, level[1]))
     frames["rpt_att"] = pd.DataFrame(

@@ -231,9 +231,7 @@ def intervals(facts: Facts) -> Intervals:
     groups: list[tuple[tuple[str, str], list]] = []
     first = [(("Headline", "基准设定"), base, True)]
     if facts.paper is not None:
-        first.append(
-            (("Printed by the paper", "原文所印"), facts.paper.effect, False)
-        )
+        first.append((("Printed by the paper", "原文所印"), facts.paper.effect, False))
     groups.append((("The answer", "结果"), first))
     rest = {label: effect for label, effect in all_checks(facts)}
     estimators = {
@@ -243,9 +241,7 @@ def intervals(facts: Facts) -> Intervals:
     controls = w.CHECKS["with_controls"]
     named = {
         ("Other inputs of the index", "指数的其他投入"): [
-            k
-            for k in rest
-            if k not in estimators and k not in checks and k != controls
+            k for k in rest if k not in estimators and k not in checks and k != controls
         ],
         ("Another estimator", "其他估计量"): [k for k in rest if k in estimators],
         ("Other cities, effects, controls", "样本、固定效应与控制变量"): [
@@ -404,8 +400,14 @@ def curve(facts: Facts) -> Curve | None:
         if plausibility == "headline":
             label = ("headline", "基准设定")
         marks.append(
-            _mark(effect, place, round((number + 0.5) * width, 3), tone, label,
-                  upward=True)
+            _mark(
+                effect,
+                place,
+                round((number + 0.5) * width, 3),
+                tone,
+                label,
+                upward=True,
+            )
         )
     return Curve(
         tuple(marks),

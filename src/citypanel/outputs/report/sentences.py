@@ -519,7 +519,9 @@ def what_does_not(facts: Facts) -> list[Sentence]:
         return []
     out = []
     same = [
-        label for label, effect in all_checks(facts) if change_of(base, effect) == "same"
+        label
+        for label, effect in all_checks(facts)
+        if change_of(base, effect) == "same"
     ]
     if same:
         en = "; ".join(label[0] for label in same)
@@ -608,7 +610,9 @@ def _cities_out(facts: Facts) -> list[Sentence]:
 
 def regions(facts: Facts) -> list[Sentence]:
     """Whether the effect differs by region, with the count that chance would give."""
-    rows = [c for c in facts.checks or () if c.kind == "by_region" and c.effect.is_tested]
+    rows = [
+        c for c in facts.checks or () if c.kind == "by_region" and c.effect.is_tested
+    ]
     if not rows:
         return []
     found = [c for c in rows if c.effect.is_significant]
@@ -706,9 +710,7 @@ def audit(facts: Facts) -> list[Sentence]:
     wrong = sum(check.n_disagree for check in facts.audit)
     if not total:
         return [
-            Sentence(
-                "audit_empty", "There was nothing to check.", "没有可审核的内容。"
-            )
+            Sentence("audit_empty", "There was nothing to check.", "没有可审核的内容。")
         ]
     if not wrong:
         return [
