@@ -32,10 +32,14 @@ chained as (
         gdp_cny_100m,
         gdp_growth_idx,
         fai_cny_100m,
-        product(gdp_growth_idx / 100) over (
-            partition by province_id order by year
-        ) as real_gdp_chain,
         -- A chain with a missing link is no index.
+        case
+            when count(gdp_growth_idx) over (partition by province_id order by year)
+                = count(*) over (partition by province_id order by year)
+                then product(gdp_growth_idx / 100) over (
+                    partition by province_id order by year
+                )
+        end as real_gdp_chain,
         case
             when count(fai_price_idx) over (partition by province_id order by year)
                 = count(*) over (partition by province_id order by year)

@@ -20,7 +20,7 @@ class Effect:
     ----------
     estimate, std_error : ndarray (...)
         One value per outcome; not a number where b is not identified. Standard errors
-        are clustered by city.
+        are clustered by city; there is none where every cohort has one city.
     df : float
         Cities less one.
     n_obs, n_cities : int
@@ -80,6 +80,9 @@ class EffectDesign:
             return
         self._d, self._size = net, size
         self.weights[rows] = net / size
+        treated = np.where(rows, treatment, 0) > 0
+        cohorts = treated.argmax(axis=1)[treated.any(axis=1)]
+        self._single = bool((np.unique(cohorts, return_counts=True)[1] == 1).all())
         counted = "full" if convention == "full" else "nonnested"
         empty = Fit(net[:, None], np.zeros(1), net, np.eye(1), self._unit, self._period)
         k = count_parameters(empty, [self._unit], counted)
@@ -105,6 +108,8 @@ class EffectDesign:
             self._d[:, None] * (net - self._d[:, None] * estimate), self._unit
         )
         variance = self._factor * (scores**2).sum(axis=0) / self._size**2
+        if self._single:
+            variance = np.full_like(variance, np.nan)
         return Effect(
             estimate.reshape(shape),
             np.sqrt(variance).reshape(shape),

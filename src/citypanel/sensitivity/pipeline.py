@@ -468,12 +468,14 @@ class Study:
             base = np.flatnonzero(years == BASE_YEAR)
             if not len(base):
                 continue
-            chain = running_product(growth / 100)
             # A chain with a missing link is no index.
-            prices = np.where(
-                np.logical_and.accumulate(~np.isnan(price)),
-                running_product(price / 100),
-                np.nan,
+            chain, prices = (
+                np.where(
+                    np.logical_and.accumulate(~np.isnan(links)),
+                    running_product(links / 100),
+                    np.nan,
+                )
+                for links in (growth, price)
             )
             b = base[0]
             columns = {
