@@ -21,7 +21,6 @@ from citypanel.sensitivity.results import write_tables
 from citypanel.sensitivity.specifications import (
     columns_of,
     design,
-    specifications,
 )
 from citypanel.sensitivity.tables import PERMUTATIONS
 
@@ -190,12 +189,10 @@ def test_two_dask_workers_give_the_same_bytes_and_one_may_die(built, tmp_path):
     published = command.read_published(built.published)
     choices = load_choices()
     rows = design(choices, published.base, n=180, seed=published.seed)
-    alone = specifications(
-        published.study, base=published.base, asked=rows, permutations=9,
-        seed=published.seed,
-    )  # fmt: skip
-    write_tables({"specifications": alone[0]}, tmp_path / "alone")
     job = running.Run(published.study, rows, choices, published.base, 9, published.seed)
+    # A process of its own, with one linear-algebra thread, as the command computes.
+    alone = running.execute(job, folder=tmp_path / "alone_batches", workers=1)
+    write_tables({"specifications": alone[0]}, tmp_path / "alone")
     killed = []
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
