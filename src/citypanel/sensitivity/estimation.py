@@ -80,7 +80,8 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     Returns
     -------
     rows : DataFrame
-        As `Study.panel`, without the excluded cities and missing outcomes.
+        As `Study.panel`, without the excluded cities, missing outcomes and missing
+        values of the controls.
     controls : list of str
         Those chosen that have data in every year.
 
@@ -102,6 +103,7 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     wanted = control_names(options.controls)
     usable = usable_controls(rows)[0] if wanted else ()
     controls = [name for name in usable if name in wanted]
+    rows = rows.loc[rows[controls].notna().all(axis=1)]
     return rows.reset_index(drop=True), controls
 
 
@@ -252,7 +254,7 @@ def describe_estimate(
     notes = [] if pd.isna(row["note"]) else [str(row["note"])]
     lost = int((~excluded(study.panel(options), options.exclusion)).sum()) - len(rows)
     if lost:
-        notes.append(f"{lost} city-years without an index are left out")
+        notes.append(f"{lost} city-years without an index or a control are left out")
     return Estimate(
         estimate=float(row["estimate"]),
         std_error=_number(row["std_error"]),

@@ -139,6 +139,8 @@ def _regression(
     rows = _years_ahead(rows, column.years_ahead)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, without_data = usable_controls(rows) if column.controls else ([], {})
+    # A city-year without one of its controls is in no count either.
+    rows = rows.loc[rows[controls].notna().all(axis=1)]
     treated = rows.loc[rows[TREATMENT] > 0]
     common = {
         "paper_table": column.table,
