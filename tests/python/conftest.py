@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
 import pytest
+
+from citypanel.outputs import progress
 
 PROJECT = Path(__file__).parents[2]
 SHARED = PROJECT.parent / "shared"
@@ -161,3 +164,12 @@ def small_study(small_sources):
     from citypanel.sensitivity.pipeline import Study
 
     return Study(small_sources)
+
+
+@pytest.fixture
+def slow_clock(monkeypatch):
+    """Every look at the clock is three seconds later."""
+    moments = itertools.count(0.0, 3.0)
+    monkeypatch.setattr(
+        progress.tracked, "__kwdefaults__", {"clock": lambda: next(moments)}
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from citypanel.commands import add_quiet
+
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
@@ -16,6 +18,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("outputs/codebook"))
     parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -38,7 +41,8 @@ def run(options: argparse.Namespace) -> None:
     contents["codebook.xlsx"] = codebook.workbook(tables, counts, series)
     for name, content in contents.items():
         write_output(options.output / name, content)
-    print(
-        f"Codebook of {counts['table'].nunique()} tables and {len(counts)} columns: "
-        f"{options.output}"
-    )
+    if not options.quiet:
+        print(
+            f"Codebook of {counts['table'].nunique()} tables and {len(counts)} "
+            f"columns: {options.output}"
+        )

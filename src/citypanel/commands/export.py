@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from citypanel.commands import add_quiet, say_unless_quiet
+
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
@@ -34,6 +36,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("outputs/export"))
     parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,6 +53,7 @@ def run(options: argparse.Namespace) -> None:
         variables,
     )
     from citypanel.files import write_output
+    from citypanel.outputs.progress import tracked
 
     formats = chosen_formats(options.format)
     tables = project_tables(Path.cwd())
@@ -58,7 +62,8 @@ def run(options: argparse.Namespace) -> None:
         if names == ["all"]:
             names = known_tables(connection, tables)
         exports = [exported(connection, tables, name) for name in names or [""]]
-        for export in exports:
+        say = say_unless_quiet(options)
+        for export in tracked(exports, what="tables", say=say):
             make = {
                 "parquet": lambda: parquet_bytes(connection, export),  # noqa: B023
                 "csv": lambda: csv_bytes(export.frame),  # noqa: B023
@@ -71,10 +76,11 @@ def run(options: argparse.Namespace) -> None:
             for name, content in contents.items():
                 write_output(options.output / name, content)
             rows, columns = export.frame.shape
-            print(
-                f"{export.name}: {rows} rows, {columns} columns: "
-                f"{options.output / export.name}.{{{','.join(formats)}}}"
-            )
+            if not options.quiet:
+                print(
+                    f"{export.name}: {rows} rows, {columns} columns: "
+                    f"{options.output / export.name}.{{{','.join(formats)}}}"
+                )
 
 
 def chosen_formats(text: str) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from citypanel.commands import add_quiet, say_unless_quiet
 
 KINDS = ("yearbook", "ceic", "policy", "dataverse")
 ORIGIN = ("publisher", "title", "edition", "retrieved_from", "date", "rights")
@@ -60,9 +61,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     origin = parser.add_argument_group("origin, for raw_imported_sources")
     for name in ORIGIN:
         origin.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="TEXT")
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress, no report"
-    )
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -110,10 +109,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"Next: {plan.next_step}")
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def _plan(options: argparse.Namespace, project: Path):
     from citypanel import importers
 
@@ -133,7 +128,7 @@ def _plan(options: argparse.Namespace, project: Path):
             origin=origin,
             allow_unmatched=options.allow_unmatched,
             accept_difference=options.accept_difference,
-            say=None if options.quiet else _say,
+            say=say_unless_quiet(options),
         )
     if options.kind == "policy":
         return importers.plan_policy(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
+
+from citypanel.commands import add_quiet, say_unless_quiet
 
 WAREHOUSE = Path("citypanel.duckdb")
 OUTPUT = Path("outputs/influence")
@@ -28,9 +29,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         metavar="N",
         help="processes (default: one a core); the results do not depend on it",
     )
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress, no report"
-    )
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,12 +41,8 @@ def run(options: argparse.Namespace) -> None:
     os.environ.update(ENVIRONMENT)
     from citypanel.sensitivity.influence_command import compute
 
-    say = (lambda line: None) if options.quiet else _say
+    say = say_unless_quiet(options) or (lambda line: None)
     lines = compute(WAREHOUSE, output=OUTPUT, workers=options.workers, say=say)
     if not options.quiet:
         for line in lines:
             print(line)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -9,6 +9,8 @@ import platform
 import sys
 from pathlib import Path
 
+from citypanel.commands import add_quiet, say_unless_quiet
+
 FOLDER = "citypanel-replication"
 
 
@@ -41,6 +43,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         metavar="MANIFEST.json",
         help="write nothing; compare the published file with a package's manifest",
     )
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -63,6 +66,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
     from citypanel.replication.manifest import commit_of
     from citypanel.replication.rebuild import rebuild
 
+    say = say_unless_quiet(options)
     members = replication.project_members(root)
     with open_published(options.database) as connection:
         replication.refuse_stale(root, options.database)
@@ -74,7 +78,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
         built, changed = replication.options_of(connection, vars_["vars"])
         tables = replication.fingerprints(connection)
         described = project_tables(root)
-        members += _data_members(connection, described)
+        members += _data_members(connection, described, say)
     manifest = replication.manifest(
         options=built, members=members, tables=tables, commit=commit_of(root)
     )
@@ -83,10 +87,13 @@ def _package(root: Path, options: argparse.Namespace) -> None:
 
     arguments = ["--vars", json.dumps(changed)] if changed else []
     rebuilt = None
+    log = replication.read_build_log(Path("target/run_results.json"))
     if options.verify:
+        if say:
+            last = f", which last took {log.seconds:.0f} s" if log else ""
+            say(f"Building the unpacked package: dbt build{last}.")
         trial = replication.archive_bytes([*members, sums], folder=FOLDER)
         rebuilt = rebuild(trial, arguments=arguments, expected=tables)
-    log = replication.read_build_log(Path("target/run_results.json"))
     machine = _machine()
     origins = replication.read_origins(root)
     outputs = [each.path for each in members if each.path.startswith("outputs/")]
@@ -129,10 +136,11 @@ def _package(root: Path, options: argparse.Namespace) -> None:
                 "of the package before you publish it.",
                 file=sys.stderr,
             )
-    print(
-        f"{len(whole)} files, {len(tables)} tables"
-        f"{', every one reproduced' if rebuilt else ''}: {options.output}"
-    )
+    if not options.quiet:
+        print(
+            f"{len(whole)} files, {len(tables)} tables"
+            f"{', every one reproduced' if rebuilt else ''}: {options.output}"
+        )
 
 
 def _check(manifest: Path, database: Path) -> None:
@@ -169,13 +177,14 @@ def _check(manifest: Path, database: Path) -> None:
     print(f"{len(result)} tables, every one the same")
 
 
-def _data_members(connection, tables) -> list:
+def _data_members(connection, tables, say) -> list:
     from citypanel import codebook
     from citypanel.exports import csv_bytes, exported, known_tables, parquet_bytes
+    from citypanel.outputs.progress import tracked
     from citypanel.replication.archive import Member
 
     members = []
-    for name in known_tables(connection, tables):
+    for name in tracked(known_tables(connection, tables), what="tables", say=say):
         export = exported(connection, tables, name)
         members.append(
             Member(f"data/{name}.parquet", parquet_bytes(connection, export))

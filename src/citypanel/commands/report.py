@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from citypanel.commands import add_quiet, say_unless_quiet
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -18,9 +19,7 @@ def register(commands: argparse._SubParsersAction) -> None:
         action="store_true",
         help="leave out the Data Docs, which take most of the time",
     )
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress, no report"
-    )
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -41,11 +40,7 @@ def run(options: argparse.Namespace) -> None:
         warehouse,
         suites_folder=Path("expectations"),
         site=Path("outputs/data_docs"),
-        say=None if options.quiet else _say,
+        say=say_unless_quiet(options),
     )
     if not options.quiet:
         print(f"Data Docs: {page}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

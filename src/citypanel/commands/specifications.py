@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
+
+from citypanel.commands import add_quiet, say_unless_quiet
 
 WAREHOUSE = Path("citypanel.duckdb")
 OUTPUT = Path("outputs/specifications")
@@ -55,9 +56,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with an interrupted run"
     )
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress, no report"
-    )
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -66,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     from citypanel.sensitivity import command
     from citypanel.workers import in_worker
 
-    say = (lambda line: None) if options.quiet else _say
+    say = say_unless_quiet(options) or (lambda line: None)
     if options.only:
         # One thread a linear algebra call, as the curve's processes: the same digits.
         one = "citypanel.sensitivity.command.one"
@@ -86,7 +85,3 @@ def run(options: argparse.Namespace) -> None:
     if not options.quiet:
         for line in lines:
             print(line)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from citypanel.commands import add_quiet
+
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
@@ -16,6 +18,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("outputs/report"))
     parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -23,4 +26,6 @@ def run(options: argparse.Namespace) -> None:
     """Write outputs/report/index.html."""
     from citypanel.outputs.report import study_report
 
-    print(f"Study report: {study_report(options.database, folder=options.output)}")
+    page = study_report(options.database, folder=options.output)
+    if not options.quiet:
+        print(f"Study report: {page}")

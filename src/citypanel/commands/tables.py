@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from citypanel.commands import add_quiet
+
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
@@ -35,7 +37,7 @@ def register(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path("outputs/tables"))
     parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    parser.add_argument("-q", "--quiet", action="store_true", help="write no progress")
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 

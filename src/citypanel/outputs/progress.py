@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import TypeVar
@@ -53,3 +54,8 @@ def tracked(
             say(progress_line(what, done, len(things), now - started))
             last = now
         yield thing
+
+
+def to_stderr(line: str) -> None:
+    """Print a line of progress at once, where it mixes with no result."""
+    print(line, file=sys.stderr, flush=True)

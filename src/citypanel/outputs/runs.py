@@ -11,7 +11,7 @@ from typing import Protocol
 from citypanel.errors import OptionError, OutputError, describe
 from citypanel.files import write_output
 from citypanel.outputs.marts import Marts, absent, message_of_absent
-from citypanel.outputs.progress import tracked
+from citypanel.outputs.progress import to_stderr, tracked
 
 
 class Output(Protocol):
@@ -63,7 +63,7 @@ def write_all(
     """
     formats = chosen_formats(request.formats, request.known_formats)
     chosen = chosen_outputs(request.only, outputs, request.what)
-    say = None if request.quiet else _to_stderr
+    say = None if request.quiet else to_stderr
     written: list[Path] = []
     with Marts(request.database) as marts:
         lacking = {o.name: absent(o.needs, marts) for o in chosen}
@@ -142,7 +142,3 @@ def chosen_outputs(
 
 def _is_named(full: str, name: str) -> bool:
     return full == name or full.startswith(name + "_")
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)

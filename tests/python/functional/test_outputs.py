@@ -18,8 +18,10 @@ from citypanel.outputs import figures, tables
 from citypanel.outputs.figures import FIGURES, panels
 from citypanel.outputs.figures.model import Options as FigureOptions
 from citypanel.outputs.marts import Marts
+from citypanel.outputs.report import facts
 from citypanel.outputs.sentences import sentence
 from citypanel.outputs.tables import TABLES, Options
+from citypanel.quality import report as quality_report
 
 MINUS = "\u2212"
 
@@ -52,11 +54,18 @@ def values(table) -> dict[tuple[str, str, str, str], float]:
 def test_every_output_has_an_exposure_of_the_marts_it_needs(project):
     text = (project / "models/marts/_exposures.yml").read_text()
     exposures = {e["name"]: e for e in yaml.safe_load(text)["exposures"]}
-    assert list(exposures) == [output.name for output in (*TABLES, *FIGURES)]
-    for output in (*TABLES, *FIGURES):
-        depends = " ".join(exposures[output.name]["depends_on"])
-        named = set(re.findall(r"(?:rpt|dim|fct)_\w+", depends))
-        assert named == {*output.needs, *getattr(output, "wants", ())}, output.name
+    needed = {
+        output.name: {*output.needs, *getattr(output, "wants", ())}
+        for output in (*TABLES, *FIGURES)
+    }
+    needed["study_report"] = {*facts.NEEDED, *facts.WANTED}
+    # The options stand in the table of variants.
+    read = {name.split(".")[1] for name in quality_report.TABLES.values()}
+    needed["quality_report"] = read | {"dim_study_variants"}
+    assert list(exposures) == list(needed)
+    for name, marts in needed.items():
+        depends = " ".join(exposures[name]["depends_on"])
+        assert set(re.findall(r"(?:rpt|dim|fct|dq)_\w+", depends)) == marts, name
 
 
 def test_table_3_has_the_estimates_of_the_mart(built, made):

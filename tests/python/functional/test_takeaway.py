@@ -170,6 +170,35 @@ def test_labels_are_chinese_on_demand(built, tmp_path, monkeypatch):
     assert values["city_code"][330100] == "杭州"
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_an_export_says_its_tables(
+    built, tmp_path, monkeypatch, capsys, slow_clock, quiet
+):
+    monkeypatch.chdir(built.root)
+    names = "dim_cities,dim_variables,rpt_sample,rpt_regressions"
+    arguments = ["export", "--table", names, "--format", "csv"]
+    more = ["-q"] if quiet else []
+    assert main([*arguments, "--output", str(tmp_path), *more]) == 0
+    out, err = capsys.readouterr()
+    assert len(list(tmp_path.iterdir())) == 8
+    if quiet:
+        assert (out, err) == ("", "")
+    else:
+        assert err.splitlines() == [
+            "tables: 1 of 4, 6 s elapsed, about 18 s remaining",
+            "tables: 3 of 4, 12 s elapsed, about 4 s remaining",
+        ]
+        assert len(out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("command", ["codebook", "study"])
+def test_a_page_is_written_in_silence(built, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(built.root)
+    assert main([command, "--output", str(tmp_path), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert any(tmp_path.iterdir())
+
+
 def test_beside_an_export_stands_what_it_means(exports):
     meanings = pd.read_csv(exports / "panel.variables.csv").set_index("name")
     assert meanings.loc["tfpch", "label_zh"] == "全要素生产率变化"
@@ -267,7 +296,9 @@ def test_a_build_is_checked_against_a_package(package, checkout, monkeypatch, ca
 def test_a_package_is_built_elsewhere_to_the_same_tables(checkout, monkeypatch, capsys):
     monkeypatch.chdir(checkout)
     assert main(["package", "--verify", "--output", "verified.zip"]) == 0
-    assert "every one reproduced" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "every one reproduced" in out
+    assert "Building the unpacked package: dbt build" in err
     measured = json.loads(_read(checkout / "verified.zip", "run/measured.json"))
     assert measured["rebuild"]["seconds"] > 1
     assert measured["rebuild"]["peak_memory_mb"] > 50

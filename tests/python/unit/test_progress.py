@@ -7,11 +7,13 @@ import itertools
 import pytest
 
 from citypanel.cli import main, parser
-from citypanel.outputs import progress
 from citypanel.quality import data_docs
 from citypanel.sensitivity import influence_command
 
-LONG = ("import", "report", "tables", "figures", "specifications", "influence")
+LONG = (
+    "import", "report", "study", "tables", "figures", "specifications", "influence",
+    "codebook", "export", "package",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("command", LONG)
@@ -44,15 +46,6 @@ def test_influence_says_where_it_is_every_five_seconds_at_most():
     assert len(said) > 3
     assert min(b - a for a, b in itertools.pairwise([0.0, *times])) >= 5
     assert said[0][1] == "influence: 2 of 10, 4 s elapsed, about 16 s remaining"
-
-
-@pytest.fixture
-def slow_clock(monkeypatch):
-    """Every look at the clock is three seconds later."""
-    moments = itertools.count(0.0, 3.0)
-    monkeypatch.setattr(
-        progress.tracked, "__kwdefaults__", {"clock": lambda: next(moments)}
-    )
 
 
 def _table(seeded):
