@@ -162,12 +162,12 @@ def partial_efficiencies(
     for start in range(0, n, step):
         part = slice(start, start + step)
         if output:
-            comparable = (reference_inputs <= inputs[part, None, :]).all(axis=2)
-            tau = _ratios(reference_outputs, outputs[part], np.inf).min(axis=2)
+            comparable = _at_most(reference_inputs, inputs[part])
+            tau = _ratios(reference_outputs, outputs[part], np.inf).min(axis=0)
         else:
-            comparable = (reference_outputs >= outputs[part, None, :]).all(axis=2)
+            comparable = _at_most(-reference_outputs, -outputs[part])
             # Ranks run from the best unit on, so the smallest ratio is the last.
-            tau = -_ratios(reference_inputs, inputs[part], 0.0).max(axis=2)
+            tau = -_ratios(reference_inputs, inputs[part], 0.0).max(axis=0)
         number = comparable.sum(axis=1)
         tau = np.sort(np.where(comparable, tau, -np.inf), axis=1)
         rank = np.arange(1, r + 1) - (r - number)[:, None]
@@ -194,12 +194,16 @@ def partial_efficiencies(
     return values, status
 
 
+def _at_most(reference: np.ndarray, plans: np.ndarray) -> np.ndarray:
+    """Whether a unit has no more of anything than a plan, (plans, units)."""
+    below = np.ones((len(plans), len(reference)), dtype=bool)
+    for units, plan in zip(reference.T, plans.T, strict=True):
+        below &= units <= plan[:, None]
+    return below
+
+
 def _ratios(reference: np.ndarray, plans: np.ndarray, blank: float) -> np.ndarray:
-    """Reference over plan, (plans, units, variables); `blank` where the plan is 0."""
-    shape = (len(plans), *reference.shape)
-    return np.divide(
-        np.broadcast_to(reference, shape),
-        plans[:, None, :],
-        out=np.full(shape, blank),
-        where=plans[:, None, :] > 0,
-    )
+    """Reference over plan, (variables, plans, units); `blank` where the plan is 0."""
+    units, own = reference.T[:, None, :], plans.T[:, :, None]
+    shape = np.broadcast_shapes(units.shape, own.shape)
+    return np.divide(units, own, out=np.full(shape, blank), where=own > 0)

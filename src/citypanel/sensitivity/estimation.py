@@ -95,15 +95,16 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
         The sample has no treated city, or no untreated one.
     """
     panel = study.panel(options)
-    rows = panel.loc[~excluded(panel, options.exclusion)]
-    missing = rows[OUTCOME].isna().to_numpy()
-    _require_index(rows, missing)
-    rows = rows.loc[~missing]
+    kept = ~excluded(panel, options.exclusion)
+    missing = panel[OUTCOME].isna().to_numpy()
+    _require_index(panel, kept & ~missing, kept & missing)
+    rows = panel.loc[kept & ~missing]
     _require_groups(rows)
     wanted = control_names(options.controls)
     usable = usable_controls(rows)[0] if wanted else ()
     controls = [name for name in usable if name in wanted]
-    rows = rows.loc[rows[controls].notna().all(axis=1)]
+    if controls:
+        rows = rows.loc[rows[controls].notna().all(axis=1)]
     return rows.reset_index(drop=True), controls
 
 
@@ -143,16 +144,17 @@ def control_names(choice: str) -> tuple[str, ...]:
     return names
 
 
-def _require_index(rows: pd.DataFrame, missing: np.ndarray) -> None:
+def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) -> None:
     """An index that mostly has no value, or only one, says nothing of productivity."""
-    values = rows.loc[~missing, OUTCOME]
-    if missing.mean() <= MOST and values.nunique() > 1:
+    values = np.unique(panel[OUTCOME].to_numpy()[there])
+    n, n_missing = there.sum(), missing.sum()
+    if n_missing <= MOST * (n + n_missing) and len(values) > 1:
         return
-    gaps = rows.loc[missing, ["city_id", "year"]]
+    gaps = panel.loc[missing, ["city_id", "year"]]
     raise DegenerateFrontier(
         describe(
-            f"The frontier is degenerate: {len(values)} of {len(rows)} city-years have "
-            f"an index, with {values.nunique()} different values",
+            f"The frontier is degenerate: {n} of {n + n_missing} city-years have "
+            f"an index, with {len(values)} different values",
             (f"city {c}, {y}" for c, y in gaps.itertuples(index=False)),
             consequence="the estimate would rest on hardly any productivity",
             remedy="choose constant returns, or a reference that pools years (global, "

@@ -66,3 +66,25 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
         size = a1 * b0 - a0 * b1
         prices.append(((b0 - b1) / size, (a1 - a0) / size))
     return Isoquant(np.array(prices), np.array(corners))
+
+
+def second_price_is_zero(
+    inputs: np.ndarray, outputs: np.ndarray, *, tolerance: float
+) -> np.ndarray:
+    """Whether some optimal prices of a plan leave the second input without one.
+
+    Then its distance stays when that input is left out: the facet x_1 = const binds.
+
+    Parameters
+    ----------
+    inputs, outputs : ndarray (n, 2), (n,)
+        Positive.
+    tolerance : float
+        Relative difference up to which two distances are the same.
+
+    Returns
+    -------
+    ndarray of bool (n,)
+    """
+    most = inputs @ isoquant(inputs, outputs).prices.T
+    return np.isclose(most[:, 0], most.min(axis=1), rtol=tolerance, atol=0)

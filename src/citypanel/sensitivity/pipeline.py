@@ -31,13 +31,14 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import OptionError, PanelError, describe
+from citypanel.sensitivity.isoquant import second_price_is_zero
 from citypanel.study.capital import stocks
 from citypanel.study.productivity import (
     CAPITAL,
+    FRONTIER_TOLERANCE,
     LABOUR,
     OUTPUT,
     changes,
-    zero_labour_prices,
 )
 
 BASE_YEAR = 2011
@@ -701,11 +702,19 @@ class Study:
         whatever technology the options choose.
         """
         key = options.part(*SAMPLE)
-        return self._once(
-            "zero_labour",
-            key,
-            lambda: float(zero_labour_prices(self.technology_rows(options)).mean()),
-        )
+        return self._once("zero_labour", key, lambda: self._zero_labour(options))
+
+    def _zero_labour(self, options: Options) -> float:
+        rows = self.technology_rows(options)
+        inputs = rows[[CAPITAL, LABOUR]].to_numpy(dtype=float)
+        outputs, years = rows[OUTPUT].to_numpy(dtype=float), rows["year"].to_numpy()
+        zero = np.empty(len(rows), dtype=bool)
+        for year in np.unique(years):
+            at = years == year
+            zero[at] = second_price_is_zero(
+                inputs[at], outputs[at], tolerance=FRONTIER_TOLERANCE
+            )
+        return float(zero.mean())
 
     # ----------------------------------------------------------------- policy
 

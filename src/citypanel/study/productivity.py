@@ -93,11 +93,13 @@ def changes(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
     frame = frame.sort_values(["city_id", "year"], ignore_index=True)
 
     # A gap in a city's years breaks the chain: its level is unknown from there on.
-    city = frame["city_id"]
-    base = city.map(rows.groupby("city_id")["year"].min())
-    previous = frame.groupby("city_id")["year"].shift().fillna(base)
-    follows = frame["year_from"].fillna(frame["year"]) == previous
-    logs = np.log(frame["tfpch"]).where(follows)
+    city, cities = pd.factorize(frame["city_id"])
+    year = frame["year"].to_numpy()
+    starts = np.diff(city, prepend=-1) != 0
+    base = rows.groupby("city_id")["year"].min().reindex(cities).to_numpy()
+    previous = np.where(starts, base[city], np.roll(year, 1))
+    since = frame["year_from"].fillna(frame["year"]).to_numpy()
+    logs = pd.Series(np.where(since == previous, np.log(frame["tfpch"]), np.nan))
     frame["cumulative_log_tfp"] = logs.groupby(city).cumsum(skipna=False)
     return frame
 
@@ -191,25 +193,21 @@ def _own_distances(
     )
 
 
-def zero_labour_prices(
-    rows: pd.DataFrame, distance_crs: pd.Series | None = None
-) -> np.ndarray:
+def zero_labour_prices(rows: pd.DataFrame, distance_crs: pd.Series) -> np.ndarray:
     """Whether the constant-returns distance stays when labour is left out.
 
     Parameters
     ----------
     rows : DataFrame
         City-years of one variant, as in `tfp_changes`.
-    distance_crs : Series, optional
-        Their output distances by city and year, where they are known already.
+    distance_crs : Series
+        Their output distances, by city and year.
 
     Returns
     -------
     ndarray of bool
         By city and year: a price of zero for labour is optimal.
     """
-    if distance_crs is None:
-        distance_crs = _own_distances(rows, [CAPITAL, LABOUR], "crs")["distance"]
     # With one input and one output the frontier is the year's best ratio.
     city = pd.factorize(rows["city_id"], sort=True)[0]
     year, years = pd.factorize(rows["year"], sort=True)

@@ -11,7 +11,7 @@ from scipy import special
 
 from citypanel import did
 from citypanel.errors import EstimationError
-from citypanel.frontier import malmquist
+from citypanel.frontier import distance, malmquist
 from citypanel.sensitivity.assumed_bounds import assumed_bounds
 from citypanel.sensitivity.cell_changes import (
     experiments,
@@ -33,7 +33,7 @@ from citypanel.sensitivity.index_uncertainty import index_uncertainty
 from citypanel.sensitivity.influence import influence
 from citypanel.sensitivity.influence_page import influence_page
 from citypanel.sensitivity.influence_tables import targets_of
-from citypanel.sensitivity.isoquant import isoquant
+from citypanel.sensitivity.isoquant import isoquant, second_price_is_zero
 from citypanel.sensitivity.multiple_imputation import (
     growth_model,
     multiple_imputation,
@@ -595,6 +595,31 @@ def test_isoquant_prices_by_hand():
     np.testing.assert_allclose(hull.prices, [[1, 0], [0, 1], [0.4, 0.2]])
     assert hull.vertices.tolist() == [0, 1]
     np.testing.assert_allclose(hull.efficiencies(inputs, outputs), [1, 1, 5 / 12, 1])
+
+
+def test_a_price_of_zero_is_where_the_input_does_not_count():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        inputs, outputs = rng.lognormal(size=(60, 2)), rng.lognormal(size=60)
+        # A plan beyond the corner, and one with the corner's ratio of inputs.
+        best = 2 + np.argmax(outputs[2:] / inputs[2:, 0])
+        inputs[0], inputs[1] = 2 * inputs[best], 2 * inputs[best] * [1, 3]
+        outputs[:2] = outputs[best]
+        both = distance_of(inputs, outputs)
+        alone = distance_of(inputs[:, :1], outputs)
+        zero = second_price_is_zero(inputs, outputs, tolerance=1e-9)
+        assert (zero == np.isclose(both, alone, rtol=1e-9, atol=0)).all()
+        assert zero[:2].all() and not zero.all()
+
+
+def distance_of(inputs, outputs):
+    """Output distances under constant returns, by the frontier engine."""
+    names = [f"x{k}" for k in range(inputs.shape[1])]
+    frame = pd.DataFrame(inputs, columns=names).assign(y=outputs, period=1)
+    return distance(
+        frame.assign(unit=range(len(frame))), unit="unit", period="period",
+        inputs=names, outputs=["y"], returns_to_scale="crs", orientation="output",
+    ).sort_values("unit")["distance"].to_numpy()  # fmt: skip
 
 
 def test_the_bootstrap_is_the_studys_estimate_with_the_seeds_draws(headline):
