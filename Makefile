@@ -25,12 +25,14 @@ test-all: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 
-# Quality report, Data Docs, study report and the specification curve of the published
-# file, under outputs/; builds it first where there is none.
+# Quality report, Data Docs, study report, dbt's documentation and the specification curve
+# of the published file, under outputs/, so that every link between them leads somewhere;
+# builds the file first where there is none.
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
 	$(BIN)/citypanel study
+	$(MAKE) --no-print-directory docs
 	$(BIN)/citypanel specifications --count 2000
 
 # dbt's documentation as one page. Its own target path keeps the log of the last build,

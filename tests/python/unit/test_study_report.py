@@ -232,6 +232,8 @@ def test_the_papers_interval_follows_from_its_standard_error():
         ({"leads_p": 0.049}, ["pretrend_broken", "fake_dates_quiet"]),
         ({"leads_p": None, "fakes": ()}, ["pretrend_unknown"]),
         ({"fakes": (0.001, -0.03)}, ["pretrend_passed", "fake_date"]),
+        ({"fakes": (-0.011,)}, ["pretrend_passed", "fake_date"]),
+        ({"fakes": (0.001, -0.011)}, ["pretrend_passed", "fake_date_by_chance"]),
     ],
 )
 def test_the_years_before_decide_what_is_said_of_them(given, expected):

@@ -24,6 +24,8 @@ from citypanel.sensitivity.page import FEW, HARDLY, MOST
 
 # From this share of treated city-years on, assumed investment is said in the verdict.
 MUCH_ASSUMED = 0.5
+# What the verdict says of the years before the policy.
+WARNINGS_OF_TRENDS = ("pretrend_broken", "fake_date", "fake_date_by_chance")
 # From this share of cities on, labour has no price in the index worth a warning.
 MANY_WITHOUT_PRICE = 0.5
 
@@ -192,7 +194,7 @@ def _points(facts: Facts) -> list[Sentence]:
             )
         )
     points += against_paper(facts)
-    points += [s for s in pretrend(facts) if s.rule in ("pretrend_broken", "fake_date")]
+    points += [s for s in pretrend(facts) if s.rule in WARNINGS_OF_TRENDS]
     share = facts.headline.assumed_share
     if math.isfinite(share) and share >= MUCH_ASSUMED:
         points.append(
@@ -354,11 +356,26 @@ def pretrend(facts: Facts) -> list[Sentence]:
             f"提前 {c.item} 年：{shown(c.effect)}，{p_text(c.effect.p_value)}"
             for c in found
         )
+        # Of several tests one comes out by chance more often than one of one does; this
+        # is the first step of Holm (1979).
+        n = len(facts.fake_dates)
+        holm = min(1.0, n * min(c.effect.p_value for c in found))
+        rule = "fake_date" if holm < SIGNIFICANCE else "fake_date_by_chance"
+        after, after_zh = {
+            "fake_date": (
+                "That speaks against parallel trends",
+                "不支持平行趋势",
+            ),
+            "fake_date_by_chance": (
+                f"Corrected for {n} dates (Holm) {p_text(holm)}: a warning about parallel trends, no proof against them",
+                f"按 {n} 个时间作 Holm 校正后 {p_text(holm)}：对平行趋势是警示，并非否定",
+            ),
+        }[rule]
         out.append(
             Sentence(
-                "fake_date",
-                f"Dated before it began, the policy seems to have an effect too, at {len(found)} of {len(facts.fake_dates)} fake dates ({told}). That speaks against parallel trends.",
-                f"虚构的政策时间也得出“效应”：{len(facts.fake_dates)} 个虚构时间中有 {len(found)} 个显著（{told_zh}），不支持平行趋势。",
+                rule,
+                f"Dated before it began, the policy seems to have an effect too, at {len(found)} of {n} fake dates ({told}). {after}.",
+                f"虚构的政策时间也得出“效应”：{n} 个虚构时间中有 {len(found)} 个显著（{told_zh}）。{after_zh}。",
             )
         )
     elif facts.fake_dates:
