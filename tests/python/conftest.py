@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from citypanel.outputs import progress
+from citypanel import progress
 
 PROJECT = Path(__file__).parents[2]
 SHARED = PROJECT.parent / "shared"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from citypanel.outputs.progress import to_stderr
+from citypanel.progress import to_stderr
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         variables,
     )
     from citypanel.files import write_output
-    from citypanel.outputs.progress import tracked
+    from citypanel.progress import tracked
 
     formats = chosen_formats(options.format)
     tables = project_tables(Path.cwd())

@@ -180,7 +180,7 @@ def _check(manifest: Path, database: Path) -> None:
 def _data_members(connection, tables, say) -> list:
     from citypanel import codebook
     from citypanel.exports import csv_bytes, exported, known_tables, parquet_bytes
-    from citypanel.outputs.progress import tracked
+    from citypanel.progress import tracked
     from citypanel.replication.archive import Member
 
     members = []

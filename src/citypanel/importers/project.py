@@ -26,7 +26,7 @@ from citypanel.importers.specs import (
 )
 from citypanel.importers.storage import read_seed, seed_bytes, write_together
 from citypanel.importers.units import Units
-from citypanel.outputs.progress import tracked
+from citypanel.progress import tracked
 
 CELLS = "seeds/imported/raw_imported_cells.csv"
 ROSTERS = "seeds/imported/raw_imported_rosters.csv"

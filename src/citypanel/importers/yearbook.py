@@ -33,7 +33,7 @@ from citypanel.importers.headers import (
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Column, KnownCell, Spec
 from citypanel.importers.units import Units
-from citypanel.outputs.progress import tracked
+from citypanel.progress import tracked
 
 CELL_COLUMNS = (
     "source", "variable", "city_id", "year", "value", "unit", "header", "file", "cell",

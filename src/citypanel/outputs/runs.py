@@ -11,7 +11,7 @@ from typing import Protocol
 from citypanel.errors import OptionError, OutputError, describe
 from citypanel.files import write_output
 from citypanel.outputs.marts import Marts, absent, message_of_absent
-from citypanel.outputs.progress import to_stderr, tracked
+from citypanel.progress import to_stderr, tracked
 
 
 class Output(Protocol):

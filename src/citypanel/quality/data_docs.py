@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.outputs.progress import tracked
+from citypanel.progress import tracked
 from citypanel.quality.accepted import read_accepted
 from citypanel.quality.expectations import (
     add_batch_definition,

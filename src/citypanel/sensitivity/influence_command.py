@@ -11,7 +11,7 @@ import pandas as pd
 
 from citypanel.errors import OptionError, PublicationError, describe
 from citypanel.files import write_text
-from citypanel.outputs.progress import SECONDS_BETWEEN, progress_line
+from citypanel.progress import SECONDS_BETWEEN, progress_line
 from citypanel.sensitivity.influence_page import influence_page
 from citypanel.sensitivity.influence_tables import every_table
 from citypanel.sensitivity.pipeline import SOURCE_TABLES

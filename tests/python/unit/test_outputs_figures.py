@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from citypanel.outputs.figures import FIGURES, Options, estimates, panels, render, style
-from citypanel.outputs.progress import tracked
+from citypanel.progress import tracked
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
 
