@@ -77,7 +77,7 @@ def _some_quick(names, quick):
     ]
 
 
-@pytest.mark.parametrize("case", _some_quick(CASES, 6))
+@pytest.mark.parametrize("case", _some_quick(CASES, 3))
 def test_bad_seed_is_named_and_nothing_is_published(workshop, case):
     seed, spoil, expected = CASES[case]
     path = workshop.seed(seed)
@@ -106,7 +106,7 @@ WRONG_OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("options", _some_quick(WRONG_OPTIONS, 4))
+@pytest.mark.parametrize("options", _some_quick(WRONG_OPTIONS, 2))
 def test_wrong_option_stops_the_run_and_lists_the_right_ones(workshop, options):
     before = workshop.published.read_bytes()
     result = workshop.dbt("build", "--vars", f"{{{options}}}")

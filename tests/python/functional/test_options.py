@@ -71,8 +71,8 @@ COMBINATIONS = {
 }
 
 
-# Each takes a whole build: all but the first three run with the slow tests.
-N_QUICK = 3
+# Each takes a whole build: all but the first run with the slow tests.
+N_QUICK = 1
 
 
 @pytest.mark.parametrize(
