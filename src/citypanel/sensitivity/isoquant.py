@@ -39,7 +39,8 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
     Parameters
     ----------
     inputs, outputs : ndarray (n, 2), (n,)
-        Positive.
+        Outputs are positive. Of the inputs none is negative; one that some plan does
+        without limits no output alone, so that its facet is not there.
 
     Returns
     -------
@@ -61,7 +62,9 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
             corners.pop()
         chain.append((a, b))
         corners.append(place)
-    prices = [(1.0 / chain[0][0], 0.0), (0.0, 1.0 / chain[-1][1])]
+    least_first, least_second = chain[0][0], chain[-1][1]
+    prices = [(1.0 / least_first, 0.0)] if least_first else []
+    prices += [(0.0, 1.0 / least_second)] if least_second else []
     for (a0, b0), (a1, b1) in pairwise(chain):
         size = a1 * b0 - a0 * b1
         prices.append(((b0 - b1) / size, (a1 - a0) / size))
@@ -78,7 +81,7 @@ def second_price_is_zero(
     Parameters
     ----------
     inputs, outputs : ndarray (n, 2), (n,)
-        Positive.
+        As for `isoquant`, the first input positive.
     tolerance : float
         Relative difference up to which two distances are the same.
 
