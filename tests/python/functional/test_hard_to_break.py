@@ -248,14 +248,17 @@ def test_an_unusable_build_file_ends_with_a_remedy(workshop, spoil):
 
 @pytest.mark.slow
 def test_a_build_file_cut_short_ends_with_a_remedy(workshop):
-    """It opens, and what is missing shows on reading: in a model or in publication."""
+    """What is missing shows on opening, in a model or in publication."""
     build_file = workshop.root / "target" / "citypanel_build.duckdb"
     os.truncate(build_file, 2**20)
     before = workshop.published.read_bytes()
     result = workshop.dbt("build")
     assert result.returncode != 0
-    assert "the build file is damaged" in result.stdout
-    assert "emove target/citypanel_build.duckdb" in result.stdout
+    told = " ".join(result.stdout.split())
+    assert (
+        "the build file is damaged. Remove target/citypanel_build.duckdb" in told
+        or "Remedy: remove it (rm -rf target/citypanel_build.duckdb" in told
+    )
     assert workshop.published.read_bytes() == before
 
 
@@ -297,7 +300,7 @@ def test_a_read_only_folder_is_named_by_the_doctor(workshop):
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "in a model", "in publication"])
 def test_a_full_disk_ends_with_a_remedy_and_nothing_is_lost(built, tmp_path, moment):
-    with _mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=180m", "tmpfs"):
+    with _mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=280m", "tmpfs"):
         project = built.copy(tmp_path / "disk" / "project")
         before = project.fingerprints()
         content = project.published.read_bytes()
@@ -406,7 +409,12 @@ RANKS = (
 @pytest.mark.slow
 @pytest.mark.parametrize("defect", CELL_DEFECTS)
 def test_every_seed_with_an_unusable_cell_is_refused(workshop, defect):
-    seeds = sorted(path.stem for path in workshop.root.glob("seeds/*/*.csv"))
+    # The tables of imports are empty until something is imported.
+    seeds = sorted(
+        path.stem
+        for path in workshop.root.glob("seeds/*/*.csv")
+        if len(path.read_bytes().splitlines()) > 1
+    )
     ranked = {name for rank in RANKS if rank for name in rank}
     for rank in RANKS:
         names = rank or [name for name in seeds if name not in ranked]
