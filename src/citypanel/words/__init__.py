@@ -10,7 +10,7 @@ rule, and gives the numbers; the template says how each is written:
     {up:?rose|fell}  one of two, by whether it is true
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
     {n:#city|cities} singular or plural
-    {names}          a list, with the commas of the language ("{names:;}": semicolons)
+    {names}          a list, with the commas of the language (":,", ":;")
 
 A value that is itself in several languages (`Words`) gives that of the template's.
 """
@@ -18,6 +18,7 @@ A value that is itself in several languages (`Words`) gives that of the template
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -26,11 +27,15 @@ from typing import Any
 
 import yaml
 
-from citypanel.words.numbers import fixed, number, p_text, share
+from citypanel.words.numbers import MINUS, fixed, number, p_text, share
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
-SEPARATORS = {"en": {"": ", ", ";": "; "}, "zh": {"": "、", ";": "；"}}
+_NUMBER = r"(-?[\d.,]+)"
+SEPARATORS = {
+    "en": {"": ", ", ",": ", ", ";": "; "},
+    "zh": {"": "、", ",": "，", ";": "；"},
+}
 
 
 class Words(tuple[str, ...]):
@@ -104,7 +109,7 @@ class Catalogue:
     def _entries(self) -> dict[str, dict[str, Any]]:
         return _read(self.name)
 
-    def __call__(self, name: str, **fields: Any) -> Words:
+    def __call__(self, name: str, /, **fields: Any) -> Words:
         """The template of that name with its fields, in every language it has."""
         return Words(
             *(
@@ -142,3 +147,42 @@ def _read(name: str) -> Mapping[str, dict[str, Any]]:
         if path.is_file():
             found[language] = yaml.load(path.read_text("utf-8"), loader)
     return found
+
+
+#: Labels of outcomes, estimators, checks, regions and the like.
+LABELS = Catalogue("labels")
+
+
+def typeset(text: object) -> str:
+    """A sentence of the warehouse with true minus signs; nothing where it is none."""
+    return re.sub(r"(?<![\w.)\-])-(?=\d)", MINUS, _plain(text))
+
+
+def in_chinese(text: object) -> str:
+    """A sentence of the warehouse, which writes English, in Chinese.
+
+    One of a form that `zh/warehouse.yml` does not list stays as it is.
+    """
+    text = _plain(text)
+    for form, answer in _forms():
+        if match := form.fullmatch(text):
+            text = match.expand(answer).replace("no star", "无星号")
+            text = text.replace("星号：none", "星号：无")
+            break
+    return typeset(text)
+
+
+def _plain(text: object) -> str:
+    if not isinstance(text, str):
+        return ""
+    return re.sub(
+        r"not estimated: Regressors are combinations .*? \(1\): (\w+): absorbed by .*",
+        r"not estimated: \1 is absorbed by the fixed effects",
+        text,
+    )
+
+
+@cache
+def _forms() -> list[tuple[re.Pattern[str], str]]:
+    entries = _read("warehouse")["zh"]
+    return [(re.compile(k.replace("<N>", _NUMBER)), v) for k, v in entries.items()]

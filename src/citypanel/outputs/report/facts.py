@@ -15,6 +15,8 @@ import pandas as pd
 
 from citypanel.curve.page import MAIN, WIDE, Reader
 from citypanel.quality.published import options_of
+from citypanel.words import Words, same
+from citypanel.words.numbers import fixed
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -80,6 +82,12 @@ class Effect:
     def holds(self, value: float) -> bool:
         """Whether the interval holds the value."""
         return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        """The estimate with its standard error behind it."""
+        if not math.isfinite(self.std_error):
+            return fixed(self.estimate)
+        return f"{fixed(self.estimate)}\u00a0({fixed(self.std_error)})"
 
 
 @dataclass(frozen=True)
@@ -222,7 +230,7 @@ class Data:
     n_treated: int
     left_out: tuple[tuple[tuple[str, str], str], ...]
     verdict: tuple[str, str, str] | None
-    critical: tuple[tuple[tuple[str, str], int, tuple[str, ...], tuple[str, ...]], ...]
+    critical: tuple[tuple[Words, int, list[Words]], ...]
     n_zero_price_first: tuple[int, float] | None = None
     n_zero_price_last: tuple[int, float] | None = None
 
@@ -590,20 +598,26 @@ def _quality_verdict(summary: pd.DataFrame | None) -> tuple[str, str, str] | Non
 
 
 def _critical(findings: pd.DataFrame | None, rules: pd.DataFrame | None):
+    """Rules with open critical findings: title, how many, and in which cities."""
     if findings is None or rules is None:
         return ()
     titles = {
-        row["rule"]: (row["title_en"], row["title_zh"])
+        row["rule"]: Words(row["title_en"], row["title_zh"])
         for row in rules.to_dict("records")
     }
     critical = findings["severity"] == "critical"
-    rows = findings[critical & (findings["status"] == "open")]
+    rows = findings[critical & (findings["status"] == "open")].sort_values("city_id")
     return tuple(
         (
-            titles.get(rule, (rule, rule)),
+            titles.get(rule, same(rule)),
             len(part),
-            tuple(dict.fromkeys(part.sort_values("city_id")["city_en"].dropna())),
-            tuple(dict.fromkeys(part.sort_values("city_id")["city_zh"].dropna())),
+            [
+                Words(*names)
+                for names in part[["city_en", "city_zh"]]
+                .dropna()
+                .drop_duplicates()
+                .values
+            ],
         )
         for rule, part in rows.groupby("rule", sort=True)
     )
