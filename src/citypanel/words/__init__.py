@@ -153,6 +153,11 @@ def _read(name: str) -> Mapping[str, dict[str, Any]]:
 LABELS = Catalogue("labels")
 
 
+def told(text: object) -> Words:
+    """A sentence of the warehouse in both languages."""
+    return Words(typeset(text), in_chinese(text))
+
+
 def typeset(text: object) -> str:
     """A sentence of the warehouse with true minus signs; nothing where it is none."""
     return re.sub(r"(?<![\w.)\-])-(?=\d)", MINUS, _plain(text))

@@ -44,6 +44,8 @@ def fixed(value: Any, decimals: int = 3, *, sign: str = "") -> str:
         number that rounds to zero, where the sign is a finding; else there is no
         minus zero.
     """
+    if value in (math.inf, -math.inf):
+        return "∞" if value > 0 else f"{MINUS}∞"
     value = _finite(value)
     if value is None:
         return NOTHING

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from citypanel.outputs.words import MINUS
+from citypanel.words import Catalogue
+from citypanel.words.numbers import fixed
 
 # A cell that has no value, and a note that says why.
 NO_VALUE = "\u2013"
@@ -139,9 +139,8 @@ class Table:
     @property
     def heading(self) -> str:
         """Number and title in one line."""
-        if self.language == "zh":
-            return f"表 {self.number}  {self.title}"
-        return f"Table {self.number}. {self.title}"
+        words = Catalogue("tables")("heading", number=self.number, title=self.title)
+        return words.said(self.language)
 
     @property
     def groups(self) -> list[tuple[str, int, int]]:
@@ -160,19 +159,6 @@ def is_missing(value: object) -> bool:
     return value is None or bool(pd.isna(value))
 
 
-def fixed(value: float, decimals: int = DECIMALS) -> str:
-    """A number with a fixed count of decimals and a true minus sign.
-
-    A negative number keeps its sign where it rounds to zero: the sign is a finding.
-    """
-    if math.isnan(value):
-        return NO_VALUE
-    if not math.isfinite(value):
-        return "\u221e" if value > 0 else f"{MINUS}\u221e"
-    text = f"{abs(value):,.{decimals}f}"
-    return f"{MINUS}{text}" if value < 0 else text
-
-
 def number(
     value: object,
     *,
@@ -184,7 +170,7 @@ def number(
     """A cell aligned on its decimal point; `absent` stands where there is no value."""
     if is_missing(value):
         return Cell(absent)
-    text = fixed(float(value), decimals)
+    text = fixed(value, decimals, sign="-")
     if parentheses:
         text = f"({text})"
     return Cell(text + stars, "number", (float(value),))
@@ -194,7 +180,7 @@ def p_value(value: object, *, absent: str = "") -> Cell:
     """A p-value; below a thousandth it says so in place of 0.000."""
     if is_missing(value):
         return Cell(absent)
-    text = "<0.001" if float(value) < 0.0005 else fixed(float(value))
+    text = "<0.001" if float(value) < 0.0005 else fixed(value, DECIMALS)
     return Cell(text, "number", (float(value),))
 
 
@@ -202,7 +188,7 @@ def interval(low: object, high: object, *, absent: str = "") -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
-    text = f"[{fixed(float(low))}, {fixed(float(high))}]"
+    text = f"[{fixed(low, DECIMALS, sign='-')}, {fixed(high, DECIMALS, sign='-')}]"
     return Cell(text, "interval", (float(low), float(high)))
 
 
@@ -210,7 +196,7 @@ def count(value: object, *, absent: str = "") -> Cell:
     """A whole number, thousands apart."""
     if is_missing(value):
         return Cell(absent)
-    return Cell(f"{int(value):,}", "count", (int(value),))
+    return Cell(fixed(value, 0), "count", (int(value),))
 
 
 def percent(share: object, *, absent: str = "") -> Cell:
