@@ -205,9 +205,10 @@ def write_results(
 
     from citypanel.curve.figure import write_figures
     from citypanel.curve.interactive import curve_page
-    from citypanel.curve.page import answer, as_html, as_markdown
+    from citypanel.curve.page import answer
     from citypanel.curve.results import write_tables
     from citypanel.files import write_text
+    from citypanel.pages.blocks import as_html, as_markdown
 
     choices = load_choices()
     write_tables({"specifications": table, "summary": summary}, output)

@@ -5,7 +5,7 @@ rule, and gives the numbers; the template says how each is written:
 
     {n:,}            a count, thousands apart
     {effect:3f}      three decimals ("+3f" with a plus too), a dash where unknown
-    {share:%}        a share (0-1) as per cent
+    {share:%}        a share (0-1) as per cent, {share:pc} in words ("Pc": capital)
     {p:p}            p = 0.38
     {up:?rose|fell}  one of two, by whether it is true
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
@@ -27,7 +27,7 @@ from typing import Any
 
 import yaml
 
-from citypanel.words.numbers import MINUS, fixed, number, p_text, share
+from citypanel.words.numbers import MINUS, fixed, number, p_text, per_cent, share
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
@@ -81,6 +81,9 @@ class _Formatter(string.Formatter):
             return SEPARATORS[self.language][spec].join(parts)
         if spec == "%":
             return share(value)
+        if spec in ("pc", "Pc"):
+            text = per_cent(value)
+            return text[0].upper() + text[1:] if spec == "Pc" else text
         if spec == "p":
             return p_text(value)
         if spec == "g":

@@ -78,3 +78,12 @@ def p_text(p: Any) -> str:
     else:
         text = f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
     return text.replace(" ", "\u00a0")
+
+
+def per_cent(value: float) -> str:
+    """A share (0-1) in words: 12 per cent, under 1 per cent."""
+    if 0 < value < 0.005:
+        return "under 1 per cent"
+    if 0.995 < value < 1:
+        return "over 99 per cent"
+    return f"{100 * value:.0f} per cent"

@@ -16,7 +16,7 @@ from citypanel.curve import running
 from citypanel.curve.choices import choice_table, load_choices, options_of
 from citypanel.curve.figure import write_figures
 from citypanel.curve.interactive import curve_page
-from citypanel.curve.page import answer, as_html, as_markdown
+from citypanel.curve.page import answer
 from citypanel.curve.permutation import Shuffles, permuted_statistics
 from citypanel.curve.specifications import (
     Specification,
@@ -28,6 +28,7 @@ from citypanel.curve.specifications import (
 )
 from citypanel.curve.summary import shapley_shares, summarise
 from citypanel.errors import OptionError
+from citypanel.pages.blocks import as_html, as_markdown
 from citypanel.study.estimation import estimate
 from citypanel.study.pipeline import (
     Options,
