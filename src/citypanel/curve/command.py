@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from citypanel.curve.choices import Choices, load_choices
-from citypanel.curve.running import Clock, Run, execute
+from citypanel.curve.running import Run, execute
 from citypanel.curve.specifications import (
     HEADLINE,
     Specification,
@@ -21,6 +21,7 @@ from citypanel.curve.specifications import (
 from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
 from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.progress import Pace
 from citypanel.study.pipeline import SOURCE_TABLES, Options, Sources, Study
 
 OTHER_TABLES = {
@@ -182,7 +183,7 @@ def curve(
         workers=workers,
         dask=dask,
         resume=resume,
-        progress=Clock(say),
+        progress=Pace(say, "specifications", resumed=True),
     )
     summary = summarise(
         table,

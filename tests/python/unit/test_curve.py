@@ -613,19 +613,6 @@ def test_a_run_goes_on_from_its_batches(study, tmp_path, monkeypatch):
     assert other.name != run.name
 
 
-def test_progress_is_said_at_most_every_five_seconds():
-    moments = iter([0.0, 0.0, 2.0, 6.0, 7.0, 12.0, 60.0])
-    lines = []
-    clock = running.Clock(lines.append, now=lambda: next(moments))
-    for done in (0, 10, 20, 30, 40, 200):
-        clock(done, 200)
-    assert lines == [
-        "20 of 200 specifications, 6 s elapsed, about 54 s left",
-        "40 of 200 specifications, 12 s elapsed, about 48 s left",
-        "200 of 200 specifications, 1 min 00 s elapsed",
-    ]
-
-
 def test_a_checked_value_of_the_build_is_permitted_though_not_declared():
     base = Options(depreciation=0.05)
     choices = load_choices()
