@@ -196,8 +196,9 @@ def _meaning(action: argparse.Action) -> str:
         "group_by": "dimensions, with commas between",
         "metrics": "names of metrics, with commas between",
     }
-    text = action.help or known.get(action.dest, action.container.title or "")
-    return _pipe_free(text.lower() if text == action.container.title else text)
+    title = getattr(action, "container").title  # noqa: B009
+    text = action.help or known.get(action.dest, title or "")
+    return _pipe_free(text.lower() if text == title else text)
 
 
 def _sentence(text: str) -> str:

@@ -129,7 +129,7 @@ class Choices:
         if any(rule.meets(options) for rule in self.doubts):
             return "dubious"
         if all(
-            v.mark == "paper" or v.paper or not self[n].is_decided
+            (v and (v.mark == "paper" or v.paper)) or not self[n].is_decided
             for n, v in zip(self.names, values, strict=True)
         ):
             return "paper"
@@ -200,7 +200,7 @@ def parse_choices(declared: Mapping) -> Choices:
                 entry.get("settled_by") or "",
             )
         )
-    rules = {}
+    rules: dict[str, list[Rule]] = {}
     for kind in ("meaningless", "dubious"):
         rules[kind] = []
         for entry in declared.get(kind) or ():
@@ -252,8 +252,8 @@ def choice_table(choices: Choices) -> str:
             lines.append(f"| {when} | {rule.reason} |")
     lines += ["", "| not varied | reason |", "|---|---|"]
     for choice in choices.choices:
-        for value, reason in choice.left_out.items():
-            lines.append(f"| `{choice.name}` {value} | {reason} |")
+        for left_out, reason in choice.left_out.items():
+            lines.append(f"| `{choice.name}` {left_out} | {reason} |")
     lines += [f"| `{name}` | {why} |" for name, why in choices.not_varied.items()]
     return "\n".join(lines) + "\n"
 

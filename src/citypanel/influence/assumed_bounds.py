@@ -102,7 +102,12 @@ def assumed_bounds(
     inside[np.ix_(headline.at, headline.window)] = True
     assumed = assumed & inside
     if not assumed.any():
-        row = {"kind": "bound", "shape": "", "cities": "all", "target": ""}
+        row: dict[str, object] = {
+            "kind": "bound",
+            "shape": "",
+            "cities": "all",
+            "target": "",
+        }
         row |= {"n_assumed_city_years": 0, "estimate": headline.result.estimate}
         row["note"] = "no investment is assumed under these options"
         return pd.DataFrame([row]).reindex(columns=list(COLUMNS)).astype(COLUMNS)
@@ -150,7 +155,13 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
     rows = []
     for name, value in targets.items():
         roots = _roots(lambda x: result(x).estimate, grid, estimates, value)
-        row = {"kind": "bound", "target": name, "target_value": value, **common, **span}
+        row: dict[str, object] = {
+            "kind": "bound",
+            "target": name,
+            "target_value": value,
+            **common,
+            **span,
+        }
         if roots:
             at = result(roots[0])
             row |= {

@@ -7,6 +7,7 @@ words, and the columns of the tables, are in `words/en/influence.yml`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -165,7 +166,7 @@ def _table(name: str, frame: pd.DataFrame) -> Block:
     return Block("table", [[heading for heading, _ in columns.values()], *rows])
 
 
-def _shown(value: object, form: str = "") -> str:
+def _shown(value: Any, form: str = "") -> str:
     if pd.isna(value):
         return ""
     return format(float(value), form) if form else str(value)

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 STYLE = """body { font: 16px/1.55 system-ui, sans-serif; color: #1c2833;
   max-width: 46em; margin: 2em auto; padding: 0 1em; }
@@ -32,7 +33,7 @@ class Block:
     """
 
     kind: str
-    content: object
+    content: Any
 
 
 def pipe_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -203,7 +203,7 @@ def changes_since(
         before, after = then.get(key), now.get(key)
         if before == after:
             continue
-        entry = after or before
+        entry = after or before or {}
         place = entry["city_id"] or entry["province_id"] or ""
         place_en, place_zh = names.get(place, (place, place))
         rows.append(
@@ -420,8 +420,8 @@ def _where(
     if len(cities):
         city, n = _most(cities["city_id"])
         first = cities[cities["city_id"] == city].iloc[0]
-        city = Words(first["city_en"], first["city_zh"])
-        parts.append(SAID("most_city", what=city, n=n))
+        name = Words(first["city_en"], first["city_zh"])
+        parts.append(SAID("most_city", what=name, n=n))
     if opened["variable"].notna().any():
         variable, n = _most(opened["variable"].dropna())
         label = _lower(labels.get(variable, same(variable)))

@@ -109,7 +109,7 @@ class Catalogue:
         self.name = name
 
     @property
-    def _entries(self) -> dict[str, dict[str, Any]]:
+    def _entries(self) -> Mapping[str, dict[str, Any]]:
         return _read(self.name)
 
     def __call__(self, name: str, /, **fields: Any) -> Words:

@@ -470,7 +470,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
 
 def _runs(cells: np.ndarray) -> list[list[tuple[float, float]]]:
     """Corners of the rectangles that neighbouring true cells of a row make."""
-    out = []
+    out: list[list[tuple[float, float]]] = []
     for y, row in enumerate(cells):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
         for x0, x1 in zip(edges[::2], edges[1::2], strict=True):

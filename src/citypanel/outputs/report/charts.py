@@ -70,7 +70,7 @@ class Tick:
 class Row:
     """A line of the interval chart; group rows have a label only."""
 
-    label: tuple[str, str]
+    label: Words
     effect: Effect | None = None
     mark: Mark | None = None
     change: str = ""
@@ -124,7 +124,7 @@ class Lines:
     years: tuple[Tick, ...]
     ticks: tuple[Tick, ...]
     scale: tuple[float, float, float, float]
-    series: tuple[tuple[str, tuple[str, str], tuple[tuple[float, float], ...]], ...]
+    series: tuple[tuple[str, Words, tuple[tuple[float, float], ...]], ...]
     one: float
 
 
@@ -142,7 +142,7 @@ class Tile:
 class TileMap:
     """Cities by region and the upper ends of the steps of growth."""
 
-    regions: tuple[tuple[tuple[str, str], tuple[Tile, ...]], ...]
+    regions: tuple[tuple[Words, tuple[Tile, ...]], ...]
     ends: tuple[float, ...] = field(default=())
 
 
@@ -212,9 +212,10 @@ def _mark(
         if interval
         else ""
     )
+    said = SAID("mark", label=label, effect=effect, tail=tail)
     return Mark(
         at, along, low, high, tone,
-        *SAID("mark", label=label, effect=effect, tail=tail),
+        said.en, said.zh,
         cut_low, cut_high,
     )  # fmt: skip
 

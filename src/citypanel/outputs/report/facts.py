@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Any
 
 import pandas as pd
 
@@ -198,7 +199,7 @@ class AuditCheck:
     n: int
     n_disagree: int
     n_by_reading: int = 0
-    places: tuple[tuple[str, str, str, str, str], ...] = ()
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -323,11 +324,11 @@ def gather(frames: Frames) -> Facts:
     )
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     return math.nan if value is None or pd.isna(value) else float(value)
 
 
-def _whole(value: object) -> int | None:
+def _whole(value: Any) -> int | None:
     return None if value is None or pd.isna(value) else int(value)
 
 
@@ -440,7 +441,8 @@ def _sensitivity(frame: pd.DataFrame | None):
     if frame is None:
         return None, (), (), math.nan, {}
     rows = frame.to_dict("records")
-    checks, fakes = [], []
+    checks: list[Check] = []
+    fakes: list[Check] = []
     for row in rows:
         kind, item = row["check_name"], ""
         interacted = kind == "by_region" and row["aggregation"] == "interacted"

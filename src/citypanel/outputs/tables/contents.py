@@ -6,9 +6,10 @@ How a table is set is in `layout.yml`, its words in `words/*/tables.yml`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -29,7 +30,7 @@ from citypanel.outputs.tables.model import (
     percent,
     words,
 )
-from citypanel.words import LABELS, Catalogue, Words, told
+from citypanel.words import LABELS, Catalogue, Words, same, told
 
 SAID = Catalogue("tables")
 TERMS = ("sydid", "eco", "ind", "inf", "edu", "sca", "tra", "con", "const")
@@ -37,7 +38,8 @@ POLICY = "sydid"
 # rpt_inference and rpt_sensitivity have this convention whatever standard_errors says.
 ALWAYS = "xtreg"
 OUTCOME_ORDER = ("tfpch", "log_tfpch", "cumulative_log_tfp")
-WRITTEN = {
+Make = Callable[..., Cell]
+WRITTEN: dict[str, Make] = {
     "number": number,
     "one_decimal": partial(number, decimals=1),
     "count": count,
@@ -66,7 +68,7 @@ def _table(
     layout = _layouts().get(name, {}) | setting
     if columns is None:
         labels = SAID.data("columns")[o.language][name]
-        asked = [
+        asked: list[dict[str, Any]] = [
             {"key": c} if isinstance(c, str) else c for c in keys or layout["columns"]
         ]
         columns = [
@@ -127,10 +129,9 @@ def _sample(marts: Frames) -> Words:
 def _uncertainty(marts: Frames, o: Options, convention: str = "") -> list[Words]:
     """How standard errors or intervals are written, and the marks."""
     name = convention or headline(marts)["standard_errors"]
-    convention = LABELS.label("conventions", name)
     written = "in_brackets" if o.intervals else "in_parentheses"
     stars = [SAID("stars")] if o.stars else []
-    return [SAID(written, convention=convention), *stars]
+    return [SAID(written, convention=LABELS.label("conventions", name)), *stars]
 
 
 def _outcome(marts: Frames) -> Words:
@@ -216,7 +217,7 @@ def table_2(marts: Frames, o: Options) -> Table:
 
 def _counts(rows: list[pd.Series | None], o: Options, *, rule: bool) -> list[Row]:
     """What stands under the coefficients of each column."""
-    made = {"r2_within": number, "assumed_share": percent}
+    made: dict[str, Make] = {"r2_within": number, "assumed_share": percent}
     return [
         Row(
             o(label),
@@ -513,7 +514,7 @@ def table_a3(marts: Frames, o: Options) -> Table:
         for r in part.to_dict("records"):
             counted = r["statistic"] == "n_obs"
             term = "" if r["of_column"] else o(_term(r["term"], labels))
-            make = count if counted else number
+            make: Make = count if counted else number
             cells = (
                 words(o(SAID.label("statistics", r["statistic"]))),
                 make(r["published"], absent=NO_VALUE),
@@ -557,7 +558,7 @@ def table_a4(marts: Frames, o: Options) -> Table:
         for r in part.to_dict("records"):
             values = (r["printed"], r["recomputed"])
             whole = all(is_missing(v) or float(v).is_integer() for v in values)
-            make = count if whole else number
+            make: Make = count if whole else number
             cells = (
                 words(o(told(r["quantity"]))),
                 *(make(value, absent=NO_VALUE) for value in values),
@@ -577,7 +578,8 @@ def _audit_place(row: dict, labels: dict[str, Words], o: Options) -> str:
     parts = [SAID("table", n=row["paper_table"])]
     if column := row["paper_column"]:
         names = LABELS.of("regions") | SAID.of("audit_places")
-        parts.append(o(names[column]).lower() if column in names else column)
+        label = names.get(column, same(column))
+        parts.append(Words(label.en.lower(), label.zh))
     if term := row["term"]:
         parts.append(SAID.label("audit_terms", term))
     return o(SAID("places", parts=parts))

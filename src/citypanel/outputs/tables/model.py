@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -154,13 +155,13 @@ class Table:
         return [group for group in out if group[0]]
 
 
-def is_missing(value: object) -> bool:
+def is_missing(value: Any) -> bool:
     """None, NaN or NA."""
     return value is None or bool(pd.isna(value))
 
 
 def number(
-    value: object,
+    value: Any,
     *,
     decimals: int = DECIMALS,
     parentheses: bool = False,
@@ -176,7 +177,7 @@ def number(
     return Cell(text + stars, "number", (float(value),))
 
 
-def p_value(value: object, *, absent: str = "") -> Cell:
+def p_value(value: Any, *, absent: str = "") -> Cell:
     """A p-value; below a thousandth it says so in place of 0.000."""
     if is_missing(value):
         return Cell(absent)
@@ -184,7 +185,7 @@ def p_value(value: object, *, absent: str = "") -> Cell:
     return Cell(text, "number", (float(value),))
 
 
-def interval(low: object, high: object, *, absent: str = "") -> Cell:
+def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
@@ -192,14 +193,14 @@ def interval(low: object, high: object, *, absent: str = "") -> Cell:
     return Cell(text, "interval", (float(low), float(high)))
 
 
-def count(value: object, *, absent: str = "") -> Cell:
+def count(value: Any, *, absent: str = "") -> Cell:
     """A whole number, thousands apart."""
     if is_missing(value):
         return Cell(absent)
     return Cell(fixed(value, 0), "count", (int(value),))
 
 
-def percent(share: object, *, absent: str = "") -> Cell:
+def percent(share: Any, *, absent: str = "") -> Cell:
     """A share (0-1) in whole per cent; the label says the unit."""
     if is_missing(share):
         return Cell(absent)
@@ -211,7 +212,7 @@ def words(text: object) -> Cell:
     return Cell("" if is_missing(text) else str(text), "text", (text,))
 
 
-def stars_of(p: object) -> str:
+def stars_of(p: Any) -> str:
     """*, **, *** at the 10, 5 and 1 per cent level."""
     if is_missing(p):
         return ""

@@ -7,6 +7,8 @@ each finding what the warehouse does with the cell and which published numbers h
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,7 @@ from citypanel.quality.findings.tables import (
     CELL_COLUMNS,
     PROVINCE_COLUMNS,
     SAID,
-    Panel,
+    Cells,
     as_panel,
 )
 from citypanel.quality.findings.uses import (
@@ -78,7 +80,7 @@ def rules() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(RULE_COLUMNS))
 
 
-def detect(panel: Panel) -> pd.DataFrame:
+def detect(panel: Cells) -> pd.DataFrame:
     """Run every rule on a panel; rows as the rules return them.
 
     Returns
@@ -172,16 +174,10 @@ def find(
     names = cities.set_index("city_id").to_dict("index")
     province_names = cities.drop_duplicates("province_id")
     province_names = province_names.set_index("province_id").to_dict("index")
-    in_use = {
-        key: (value, origin)
-        for *key, value, origin in zip(
-            *(
-                used[c].tolist()
-                for c in ("city_id", "year", "variable", "value", "origin")
-            ),
-            strict=True,
-        )
-        for key in [tuple(key)]
+    columns = [used[c] for c in ("city_id", "year", "variable", "value", "origin")]
+    in_use: dict[tuple, tuple] = {
+        tuple(key): (value, origin)
+        for *key, value, origin in zip(*(c.tolist() for c in columns), strict=True)
     }
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
     units = {
@@ -235,7 +231,7 @@ def find(
     return frame.drop(columns=["_severity", "_rule"]).reset_index(drop=True)
 
 
-def _names(scope, unit_id, names, province_names) -> dict[str, object]:
+def _names(scope, unit_id, names, province_names) -> dict[str, Any]:
     if scope == "city":
         city = names[unit_id]
         return {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, Series, finding, nanmedian
+from citypanel.quality.findings.tables import Cells, Series, finding, nanmedian
 
 # Chance that a figure repeats by itself: its printed step over 2.5 typical changes (the
 # density of a normal distribution in its middle). A panel has ten thousand pairs of
@@ -61,7 +63,7 @@ def usually_equal(series: Series, share: float = USUAL_SHARE) -> bool:
     return bool(n_pairs) and _repeats(series).sum() / n_pairs > share
 
 
-def repeated_values(panel: Panel) -> list[dict[str, object]]:
+def repeated_values(panel: Cells) -> list[dict[str, Any]]:
     """Rules repeated_value and copied_row.
 
     A cell equals that of the year before in a series where that is not ordinary. Where
@@ -116,7 +118,7 @@ def repeated_values(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def across_cities(panel: Panel) -> list[dict[str, object]]:
+def across_cities(panel: Cells) -> list[dict[str, Any]]:
     """Rule same_in_two_cities: one figure of six digits for two cities in one year."""
     names = panel.names
     rows = []
@@ -144,7 +146,7 @@ def across_cities(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def transposed_digits(panel: Panel) -> list[dict[str, object]]:
+def transposed_digits(panel: Cells) -> list[dict[str, Any]]:
     """Rule transposed_digits, in series that are constant by nature.
 
     A cell consists of the digits of the figure that stands in more years, in another

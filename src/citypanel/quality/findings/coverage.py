@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from citypanel.quality.findings.tables import SAID, Panel, Series, finding, nanmedian
+from citypanel.quality.findings.tables import SAID, Cells, Series, finding, nanmedian
 from citypanel.words.numbers import number
 
 # A series ends, begins or has a hole in a year in which nine cities of ten that print
@@ -31,7 +33,7 @@ def _absent_share(series: Series) -> np.ndarray:
     return 1 - np.isfinite(series.values[units]).mean(axis=0)
 
 
-def discontinued(panel: Panel) -> list[dict[str, object]]:
+def discontinued(panel: Cells) -> list[dict[str, Any]]:
     """Rules discontinued and missing_year: a row a variable and run of empty years."""
     rows = []
     for series in panel.yearbook.values():
@@ -77,7 +79,7 @@ def _runs(flags: np.ndarray) -> list[list[int]]:
     return runs
 
 
-def gaps(panel: Panel) -> list[dict[str, object]]:
+def gaps(panel: Cells) -> list[dict[str, Any]]:
     """Rules missing_city, missing_row and missing_cell.
 
     A cell counts where the variable is printed that year by others. A city without any
@@ -130,7 +132,7 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
+def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
     series, years = panel.yearbook[name], panel.years
     values = series.values[place]
     printed = np.flatnonzero(np.isfinite(values))
@@ -148,7 +150,7 @@ def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
     )
 
 
-def rounding(panel: Panel) -> list[dict[str, object]]:
+def rounding(panel: Cells) -> list[dict[str, Any]]:
     """Rule rounded: a variable printed in steps that matter, or in coarser ones.
 
     The step of a year is the largest power of ten that `ROUND_SHARE` of its cells are

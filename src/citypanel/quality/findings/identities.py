@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
 from citypanel.quality.findings.tables import (
     MAD_TO_SIGMA,
     SAID,
-    Panel,
+    Cells,
     finding,
     nanmedian,
     sigma,
@@ -67,7 +68,7 @@ RISE_YEARS = 2
 RISE_FACTOR = 1.6
 
 
-def parts_of_a_whole(panel: Panel) -> list[dict[str, object]]:
+def parts_of_a_whole(panel: Cells) -> list[dict[str, Any]]:
     """Rule parts_exceed_whole: parts together above their whole."""
     rows = []
     for whole_name, part_names in PARTS:
@@ -95,7 +96,7 @@ def parts_of_a_whole(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def sector_shares(panel: Panel) -> list[dict[str, object]]:
+def sector_shares(panel: Cells) -> list[dict[str, Any]]:
     """Rule share_jump: a sector's share of output leaves and returns, or breaks.
 
     The yearly change of the share of the secondary, the tertiary or the remaining
@@ -151,7 +152,7 @@ def sector_shares(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def defective_growth_years(panel: Panel) -> list[int]:
+def defective_growth_years(panel: Cells) -> list[int]:
     """Years in which nearly every printed growth rate is the nominal one."""
     near, both = _nominal(panel)
     n_both = both.sum(axis=0)
@@ -160,7 +161,7 @@ def defective_growth_years(panel: Panel) -> list[int]:
     return [int(year) for year in panel.years[share >= NOMINAL_SHARE]]
 
 
-def _nominal(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def _nominal(panel: Cells) -> tuple[np.ndarray, np.ndarray]:
     shape = (len(panel.city_ids), len(panel.years))
     if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
         return np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -173,7 +174,7 @@ def _nominal(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return near, both
 
 
-def _prices(panel: Panel) -> np.ndarray:
+def _prices(panel: Cells) -> np.ndarray:
     """Log change of each city's province deflator; shape (n, T), first year empty."""
     prices = np.full((len(panel.city_ids), len(panel.years)), np.nan)
     for place, province_id in enumerate(panel.cities["province_id"]):
@@ -184,7 +185,7 @@ def _prices(panel: Panel) -> np.ndarray:
     return prices
 
 
-def nominal_growth(panel: Panel) -> list[dict[str, object]]:
+def nominal_growth(panel: Cells) -> list[dict[str, Any]]:
     """Rule nominal_as_real: the growth rate printed is that of nominal output.
 
     A year in which nine cities of ten do it is one finding; elsewhere a city's cell is,
@@ -232,7 +233,7 @@ def nominal_growth(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
+def growth_against_levels(panel: Cells) -> list[dict[str, Any]]:
     """Rule growth_against_levels: output moves otherwise than growth and prices say.
 
     gap = ln(Y_t / Y_s) - sum of ln(1 + g) - ln(P_t / P_s) between two printed levels,
@@ -301,7 +302,7 @@ def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def density(panel: Panel) -> list[dict[str, object]]:
+def density(panel: Cells) -> list[dict[str, Any]]:
     """Rule density_identity: printed density against population over area."""
     names = ("density_persons_per_km2", "population_persons_10k", "area_km2")
     if not all(name in panel.yearbook for name in names):
@@ -335,7 +336,7 @@ def density(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def ratios(panel: Panel) -> list[dict[str, object]]:
+def ratios(panel: Cells) -> list[dict[str, Any]]:
     """Rule ratio_out_of_range: two columns of one row against the year's other cities.
 
     z = (ln ratio - median of the year) / sigma of the year; above `RATIO_K` in size.
@@ -376,7 +377,7 @@ def ratios(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def investment_ratio(panel: Panel) -> list[dict[str, object]]:
+def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
     """Rule investment_ratio: investment that output cannot explain.
 
     Investment over output outside `INVESTMENT_RANGE`, one row a city for its most

@@ -12,11 +12,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from citypanel.quality.findings.tables import (
-    Panel,
+    Cells,
     Series,
     finding,
     nanmedian,
@@ -226,7 +227,7 @@ def _kind(size: float) -> str:
     return "leaves_and_returns"
 
 
-def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
+def departures_and_breaks(panel: Cells) -> list[dict[str, Any]]:
     """Rules power_of_ten, halved_or_doubled, leaves_and_returns, level_break, erratic.
 
     Changes of imports and exports that `trade` explains are left to it.
@@ -252,7 +253,7 @@ def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
+def _rows(event: Departure | Break | Erratic) -> list[dict[str, Any]]:
     if isinstance(event, Departure):
         return _departure_rows(event)
     series, years = event.series, event.series.years
@@ -297,7 +298,7 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
     ]
 
 
-def _departure_rows(event: Departure) -> list[dict[str, object]]:
+def _departure_rows(event: Departure) -> list[dict[str, Any]]:
     series, years = event.series, event.series.years
     values = series.row(event.unit)
     rule = _kind(event.size)
@@ -327,7 +328,7 @@ def _departure_rows(event: Departure) -> list[dict[str, object]]:
     return rows
 
 
-def break_years(panel: Panel) -> list[dict[str, object]]:
+def break_years(panel: Cells) -> list[dict[str, Any]]:
     """Years in which a whole variable breaks: census revisions, changed coverage.
 
     A year's median |own change| is `BREAK_RATIO` times that of the median year, and
@@ -367,7 +368,7 @@ def break_years(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def drifts(panel: Panel) -> list[dict[str, object]]:
+def drifts(panel: Cells) -> list[dict[str, Any]]:
     """Series that leave their peers little by little, without one large jump.
 
     The own change from the first to the last printed year, n changes later, is above
@@ -410,7 +411,7 @@ def drifts(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def province_breaks(panel: Panel) -> list[dict[str, object]]:
+def province_breaks(panel: Cells) -> list[dict[str, Any]]:
     """Rule province_break: the same jumps in the provinces' own series."""
     rows = []
     for series in panel.province.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from citypanel.quality.findings import (
     copies,
@@ -17,7 +18,7 @@ from citypanel.quality.findings import (
     sources,
     trade,
 )
-from citypanel.quality.findings.tables import SAID, Panel
+from citypanel.quality.findings.tables import SAID, Cells
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Rule:
     """A rule; `title`, `description` and `consequence` are words by language."""
 
     name: str
-    run: Callable[[Panel], list[dict[str, object]]]
+    run: Callable[[Cells], list[dict[str, Any]]]
     scope: str = "city"
 
     def __getattr__(self, name: str) -> str:

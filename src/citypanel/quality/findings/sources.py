@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, finding
+from citypanel.quality.findings.tables import Cells, finding
 
 GDP, GROWTH = "gdp_cny_10k", "gdp_growth_pct"
 # Revisions of one or two per cent are ordinary; beyond two the vintage matters.
@@ -21,7 +22,7 @@ SUM_TOLERANCE = 0.01
 TO_10K = 10000.0
 
 
-def disagreement(panel: Panel) -> list[dict[str, object]]:
+def disagreement(panel: Cells) -> list[dict[str, Any]]:
     """Rules source_disagreement and source_jump.
 
     source_disagreement: the median log ratio of a city's two sources is above
@@ -45,7 +46,7 @@ def disagreement(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _points(panel: Panel, unit: str, a, b) -> list[dict[str, object]]:
+def _points(panel: Cells, unit: str, a, b) -> list[dict[str, Any]]:
     rows = []
     for t in np.flatnonzero(np.abs(np.nan_to_num(a - b)) > POINTS_TOLERANCE):
         year = panel.years[t]
@@ -65,7 +66,7 @@ def _points(panel: Panel, unit: str, a, b) -> list[dict[str, object]]:
     return rows
 
 
-def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]:
+def _levels(panel: Cells, name: str, unit: str, a, b) -> list[dict[str, Any]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.log(a / b)
     ratio = np.where(np.isfinite(ratio), ratio, np.nan)
@@ -119,7 +120,7 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
     return rows
 
 
-def cities_against_province(panel: Panel) -> list[dict[str, object]]:
+def cities_against_province(panel: Cells) -> list[dict[str, Any]]:
     """Rule cities_exceed_province: cities add up to more than their province.
 
     Output of the panel's cities in a province, those printed that year, is above the

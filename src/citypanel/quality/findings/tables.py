@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Cells:
     """Everything the rules read: the cities' series by source, and the provinces'."""
 
     cities: pd.DataFrame
@@ -91,7 +92,7 @@ class Panel:
 
 def as_panel(
     cells: pd.DataFrame, cities: pd.DataFrame, provinces: pd.DataFrame
-) -> Panel:
+) -> Cells:
     """Turn long tables into arrays; a key that stands twice is an error.
 
     Parameters
@@ -141,7 +142,7 @@ def as_panel(
     order = tuple(cities["city_id"])
     yearbook = cells.loc[cells["source"] == "yearbook"]
     second = cells.loc[cells["source"] != "yearbook"]
-    return Panel(
+    return Cells(
         cities=cities,
         years=years,
         yearbook=_series(yearbook, "city_id", order, years),
@@ -244,7 +245,7 @@ def finding(
     members: Sequence[str] = (),
     said: str = "",
     **facts: object,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """One finding, before names, uses and consequences are added.
 
     Parameters

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, finding, sigma
+from citypanel.quality.findings.tables import Cells, finding, sigma
 
 # Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
 # (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
@@ -23,7 +24,7 @@ TOTAL_FACTOR = 1.8
 TOTAL_K = 4.0
 
 
-def trade(panel: Panel) -> list[dict[str, object]]:
+def trade(panel: Cells) -> list[dict[str, Any]]:
     """Rules total_in_part and mixed_currency; a change is explained by one of them."""
     totals = total_in_part(panel)
     known = {(row["unit_id"], row["variable"], row["year"]) for row in totals}
@@ -37,7 +38,7 @@ def trade(panel: Panel) -> list[dict[str, object]]:
     ]
 
 
-def total_in_part(panel: Panel) -> list[dict[str, object]]:
+def total_in_part(panel: Cells) -> list[dict[str, Any]]:
     """Imports and exports together in the column of one of them.
 
     A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and beyond `TOTAL_K`
@@ -85,7 +86,7 @@ def total_in_part(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def mixed_currency(panel: Panel) -> list[dict[str, object]]:
+def mixed_currency(panel: Cells) -> list[dict[str, Any]]:
     """Trade in US dollars under a header of yuan.
 
     Between two years a city's imports plus exports (where both move that way), or
@@ -132,7 +133,7 @@ def mixed_currency(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _currency_row(series, unit, place, low, severity) -> dict[str, object]:
+def _currency_row(series, unit, place, low, severity) -> dict[str, Any]:
     values, years = series.values[place], series.years
     printed = np.flatnonzero(np.isfinite(values))
     near = min((t for t in printed if t != low), key=lambda t: (abs(t - low), -t))
