@@ -231,39 +231,6 @@ def parse_choices(declared: Mapping) -> Choices:
     )
 
 
-def choice_table(choices: Choices) -> str:
-    """The declaration as Markdown tables, for the documentation."""
-    lines = ["| choice | value | mark | reason |", "|---|---|---|---|"]
-    for choice in choices.choices:
-        for i, value in enumerate(choice.values):
-            head = f"{choice.label} (`{choice.name}`)" if i == 0 else ""
-            mark = value.mark + (", paper" if value.paper else "")
-            lines.append(f"| {head} | `{value.value}` | {mark} | {value.reason} |")
-    for head, rules in (
-        ("no specification", choices.rules),
-        ("dubious together", choices.doubts),
-    ):
-        lines += ["", f"| {head} | reason |", "|---|---|"]
-        for rule in rules:
-            when = "; ".join(
-                f"`{name}` {_either([str(v) for v in values])}"
-                for name, values in rule.when.items()
-            )
-            lines.append(f"| {when} | {rule.reason} |")
-    lines += ["", "| not varied | reason |", "|---|---|"]
-    for choice in choices.choices:
-        for left_out, reason in choice.left_out.items():
-            lines.append(f"| `{choice.name}` {left_out} | {reason} |")
-    lines += [f"| `{name}` | {why} |" for name, why in choices.not_varied.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _either(values: Sequence[str]) -> str:
-    return (
-        values[0] if len(values) == 1 else ", ".join(values[:-1]) + f" or {values[-1]}"
-    )
-
-
 def options_of(
     values: Mapping[str, object], base: Options, *, names: Sequence[str]
 ) -> Options:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.support.reference_pages import choice_table
 
 from citypanel import did
 from citypanel.curve import running
-from citypanel.curve.choices import choice_table, load_choices, options_of
+from citypanel.curve.choices import load_choices, options_of
 from citypanel.curve.figure import write_figures
 from citypanel.curve.interactive import curve_page
 from citypanel.curve.page import answer
