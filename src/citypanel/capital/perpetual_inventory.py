@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import CapitalError, OptionError, describe
+from citypanel.errors import CapitalError, OptionError
 from citypanel.panel import require_columns, require_unique_key
 
 INITIAL_CAPITAL = ("growth_plus_depreciation", "end_of_year", "ten_percent")
@@ -123,29 +123,20 @@ def perpetual_inventory(
     wide = kept.pivot(index=unit, columns=period, values=investment).sort_index()
     periods = range(first_period, first_period + len(wide.columns))
     if list(wide.columns) != list(periods):
-        raise CapitalError(
-            describe(
-                f"The panel's periods from {first_period} on are not consecutive",
-                wide.columns,
-                consequence="investment of the missing period would be lost for good",
-                remedy="give a row to every period, with empty investment where none",
-            )
+        raise CapitalError.of(
+            "capital.periods_not_consecutive", wide.columns, first_period=first_period
         )
     names = [_named(unit, code, labels) for code in wide.index]
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
     negative = np.argwhere(flows < 0)
     if len(negative):
-        raise CapitalError(
-            describe(
-                "Investment is negative",
-                (
-                    f"{names[i]}, {period} {wide.columns[t]}, "
-                    f"{investment} {flows[i, t]:.6g}"
-                    for i, t in negative
-                ),
-                consequence="the stock of this and every later period would be wrong",
-                remedy="correct the figure or leave the cell empty",
-            )
+        raise CapitalError.of(
+            "capital.investment_negative",
+            (
+                f"{names[i]}, {period} {wide.columns[t]}, "
+                f"{investment} {flows[i, t]:.6g}"
+                for i, t in negative
+            ),
         )
 
     g = growth.reindex(wide.index).to_numpy(dtype=float)
@@ -176,15 +167,10 @@ def _initial_stock(flow, g, depreciation, initial_capital, names):
         return flow / 0.1
     shrinking = np.flatnonzero((g + depreciation <= 0) & ~np.isnan(flow))
     if len(shrinking):
-        raise CapitalError(
-            describe(
-                f"Growth of investment plus depreciation ({depreciation:g}) is not "
-                "positive",
-                (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
-                consequence="the initial stock would be infinite or negative",
-                remedy="set initial_capital to ten_percent, raise depreciation, or "
-                "leave the unit out",
-            )
+        raise CapitalError.of(
+            "capital.growth_too_low",
+            (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
+            depreciation=f"{depreciation:g}",
         )
     stock = flow / (g + depreciation)
     return stock * (1 + g) if initial_capital == "end_of_year" else stock

@@ -10,7 +10,7 @@ from math import prod
 
 import yaml
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.study.pipeline import Options
 
 MARKS = ("headline", "paper", "defensible", "dubious")
@@ -214,14 +214,7 @@ def parse_choices(declared: Mapping) -> Choices:
                 problems.append(f"{kind}: {when} has no reason")
             rules[kind].append(Rule(when, entry.get("reason") or ""))
     if problems:
-        raise OptionError(
-            describe(
-                "The declared choices cannot be used",
-                problems,
-                consequence="no specification was computed",
-                remedy="correct the entries; the head of choices.yml explains them",
-            )
-        )
+        raise OptionError.of("curve.declaration_unusable", problems)
     return Choices(
         tuple(choices),
         tuple(rules["meaningless"]),

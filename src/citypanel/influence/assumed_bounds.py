@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.influence.drawn import DrawnStudy, result_of
 from citypanel.influence.headline import Headline
 from citypanel.study.pipeline import Options, Study, last_known
@@ -89,12 +89,8 @@ def assumed_bounds(
         No target, or fewer than one step.
     """
     if not targets or steps < 1:
-        raise OptionError(
-            describe(
-                f"targets={dict(targets)!r}, steps={steps!r}",
-                consequence="there is nothing to bound",
-                remedy="name at least one target and one step",
-            )
+        raise OptionError.of(
+            "influence.nothing_to_bound", targets=dict(targets), steps=steps
         )
     headline = Headline(study, options)
     real, assumed = study.investment(options)

@@ -52,7 +52,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from joblib import Parallel, delayed
 
-from citypanel.errors import FrontierError, OptionError, describe
+from citypanel.errors import FrontierError, OptionError
 from citypanel.frontier.evaluation import radial_efficiencies
 from citypanel.frontier.isoquant import isoquant
 from citypanel.frontier.technology import build_technology, power_of_two_scales
@@ -229,30 +229,14 @@ def estimated_index(
 
 def _check(outputs: np.ndarray, draws: int, outcome: str) -> None:
     if draws < 20:
-        raise OptionError(
-            describe(
-                f"draws={draws!r} replications of the frontier",
-                consequence="a standard error from so few says nothing",
-                remedy="give 20 at least, 1000 for print",
-            )
-        )
+        raise OptionError.of("influence.too_few_draws", draws=draws)
     if outcome not in ("tfpch", "log_tfpch", "cumulative_log_tfp"):
-        raise OptionError(
-            describe(
-                f"outcome={outcome!r} has no known truth in the bootstrap",
-                consequence="its bias could not be told from its sampling",
-                remedy="use tfpch, log_tfpch or cumulative_log_tfp",
-            )
-        )
+        raise OptionError.of("influence.no_known_truth", outcome=outcome)
     gaps = np.argwhere(~np.isfinite(outputs))
     if len(gaps):
-        raise FrontierError(
-            describe(
-                "A city has no plan in some year",
-                (f"city in row {i}, year in column {t}" for i, t in gaps),
-                consequence="its path of efficiencies has a hole and cannot be drawn",
-                remedy="use a sample with every city in every year (paper_like)",
-            )
+        raise FrontierError.of(
+            "influence.hole_in_path",
+            (f"city in row {i}, year in column {t}" for i, t in gaps),
         )
 
 
@@ -298,13 +282,9 @@ class _World:
         index = _index(distances)
         if not np.isfinite(index).all():
             gone = np.argwhere(~np.isfinite(index))
-            raise FrontierError(
-                describe(
-                    "An index has no value: a programme between periods is infeasible",
-                    (f"city in row {i}, year in column {t + 1}" for i, t in gone),
-                    consequence="its bootstrap distribution does not exist",
-                    remedy="use constant returns to scale",
-                )
+            raise FrontierError.of(
+                "influence.infeasible_index",
+                (f"city in row {i}, year in column {t + 1}" for i, t in gone),
             )
         own = distances[np.arange(T), 1].T
         rows = np.zeros((n, T), dtype=bool)

@@ -37,7 +37,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 from citypanel.influence.cell_changes import series_used
 from citypanel.influence.drawn import DrawnStudy, result_of
 from citypanel.influence.headline import Headline
@@ -125,14 +125,10 @@ def pool(
     m = len(q)
     bad = np.flatnonzero(~(np.isfinite(q) & np.isfinite(u)))
     if m < 2 or len(bad):
-        raise EstimationError(
-            describe(
-                "Imputations cannot be combined"
-                + ("" if len(bad) else f": {m} of them"),
-                [f"draw {k + 1}" for k in bad],
-                consequence="the variance between imputations is not known",
-                remedy="use at least two draws, each with an estimate",
-            )
+        raise EstimationError.of(
+            "influence.too_few_imputations",
+            [f"draw {k + 1}" for k in bad],
+            what="" if len(bad) else f": {m} of them",
         )
     within, between = float(u.mean()), float(q.var(ddof=1))
     extra = (1 + 1 / m) * between
@@ -208,25 +204,15 @@ def growth_model(
         Fewer than ten changes with both figures.
     """
     if model not in MODELS:
-        raise OptionError(
-            describe(
-                f"model={model!r} is no model of investment",
-                consequence="nothing was drawn",
-                remedy=f"use one of {', '.join(MODELS)}",
-            )
+        raise OptionError.of(
+            "influence.no_such_model", model=model, models=list(MODELS)
         )
     growth = np.diff(np.log(investment), axis=1)[:, years[1:] >= FIRST_GROWTH]
     of_estate = np.diff(np.log(estate), axis=1)[:, years[1:] >= FIRST_GROWTH]
     kept = np.isfinite(growth) & np.isfinite(of_estate)
     y, x = growth[kept], of_estate[kept]
     if len(y) < 10:
-        raise EstimationError(
-            describe(
-                f"{len(y)} city-years have growth of total and real-estate investment",
-                consequence="their relation cannot be estimated",
-                remedy="start the panel earlier or choose fai_extension = none",
-            )
-        )
+        raise EstimationError.of("influence.too_few_pairs", n_y=len(y))
     if model == "proportional":
         gap = y - x
         residuals = gap - gap.mean()

@@ -98,15 +98,8 @@ def chosen_formats(text: str, known: Sequence[str]) -> tuple[str, ...]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     wrong = [name for name in names if name not in known]
     if wrong or not names:
-        raise OptionError(
-            describe(
-                "--format has names that are not formats"
-                if wrong
-                else "--format is empty",
-                wrong,
-                consequence="nothing was written",
-                remedy=f"choose among {', '.join(known)}",
-            )
+        raise OptionError.of(
+            "outputs.unknown_formats", wrong, wrong=wrong, known=list(known)
         )
     return tuple(name for name in known if name in names)
 

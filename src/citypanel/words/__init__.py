@@ -113,13 +113,19 @@ class Catalogue:
         return _read(self.name)
 
     def __call__(self, name: str, /, **fields: Any) -> Words:
-        """The template of that name with its fields, in every language it has."""
+        """The template of that name with its fields, in every language it has.
+
+        A name with points leads into a group: "group.name".
+        """
         return Words(
             *(
-                _FORMATTERS[language].vformat(str(entries[name]), (), fields)
+                _FORMATTERS[language].vformat(str(_under(entries, name)), (), fields)
                 for language, entries in self._entries.items()
             )
         )
+
+    def __contains__(self, name: str) -> bool:
+        return _under(self._entries["en"], name) is not None
 
     def of(self, group: str) -> dict[str, Words]:
         """The labels of a group, in the order of the file."""
@@ -139,6 +145,12 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries["en"])
+
+
+def _under(entries: Any, name: str) -> Any:
+    for part in (name,) if name in entries else name.split("."):
+        entries = entries.get(part) if isinstance(entries, dict) else None
+    return entries
 
 
 @cache

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 from markupsafe import Markup
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.outputs.report import charts, sentences
 from citypanel.outputs.report.facts import (
     LEVEL,
@@ -62,14 +62,8 @@ def read_frames(warehouse: Path) -> dict[str, pd.DataFrame]:
         }
         missing = [name for name in NEEDED.values() if name not in there]
         if missing:
-            raise PublicationError(
-                describe(
-                    f"The published warehouse {warehouse.name} lacks tables",
-                    missing,
-                    consequence="the study report was not written; an earlier one "
-                    "stands as it was",
-                    remedy="run make build, which publishes them",
-                )
+            raise PublicationError.of(
+                "outputs.lacks_tables", missing, name=warehouse.name
             )
         return {
             name: _read(connection, table)
