@@ -383,9 +383,6 @@ def super_efficiency(
         without[rows] = own[rows]
         for row in rows[own[rows] > 1.0 - 1e-9]:
             others = rows[rows != row]
-            if not len(others):
-                without[row], status[row] = np.nan, 1
-                continue
             technology = evaluator.technology((p, row), others, returns_to_scale)
             just = np.array([row])
             value, state = evaluator.efficiencies(technology, just, just)
@@ -459,8 +456,8 @@ def frontier(
     OptionError
         The panel has no such period.
     FrontierError
-        The technology is flat, so that it has no facets (all units alike in a way that
-        leaves a dimension out).
+        No reference unit is observed by then, or the technology is flat, so that it has
+        no facets (all units alike in a way that leaves a dimension out).
     """
     check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("reference", reference, REFERENCES)
@@ -472,6 +469,14 @@ def frontier(
     p = data.periods.tolist().index(at)
     span = scheme.pooled(p, p) or scheme.own(p)
     rows = scheme.rows(span)
+    if not len(rows):
+        raise FrontierError(
+            describe(
+                f"the technology of {period} {at} has no reference unit",
+                consequence="there is no frontier to show",
+                remedy="name reference_units that are observed by then",
+            )
+        )
     technology = Evaluator(data, "output").technology(span, rows, returns_to_scale)
     facets = find_facets(technology)
     if facets is None:

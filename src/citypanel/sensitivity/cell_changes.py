@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from citypanel.capital import initial_growth
+from citypanel.capital import VANISHING, initial_growth
 from citypanel.errors import CapitalError
 from citypanel.sensitivity.changed_plans import Change
 from citypanel.sensitivity.headline import Headline, plans_in_window
@@ -361,7 +361,7 @@ class _Clones:
             last=GROWTH_LAST,
         ).reindex(study.city_ids)
         start = np.searchsorted(study.years, options.capital_first_year)
-        shrinks = growth.to_numpy(float) + options.depreciation <= 0
+        shrinks = growth.to_numpy(float) + options.depreciation <= VANISHING
         return shrinks & np.isfinite(real[:, start])
 
 
