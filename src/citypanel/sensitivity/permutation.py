@@ -12,6 +12,10 @@ from citypanel.sensitivity.pipeline import Options, Study
 from citypanel.study.estimates import OUTCOME, TREATMENT
 
 
+#: A column that keeps less than this share of its length is explained by others.
+ABSORBED = 1e-6
+
+
 @dataclass(frozen=True, eq=False)
 class Shuffles:
     """Permutations of whole policy paths among the cities of the headline's sample.
@@ -83,17 +87,29 @@ def permuted_statistics(
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
     paths = exposure[shuffles.take[:, city], year].T
-    net = effects.demean(np.column_stack([y, own, paths, x]))
-    k = x.shape[1]
-    if k:
-        basis = np.linalg.qr(net[:, -k:])[0]
-        net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
+    d = np.column_stack([own, paths])
+    net = effects.demean(np.column_stack([y, d]))
+    basis = _span(x, effects.demean(x))
+    net -= basis @ (basis.T @ net)
+    raw = (d**2).sum(axis=0)
     y, d = net[:, 0], net[:, 1:]
     size = (d**2).sum(axis=0)
-    known = size > 1e-9
-    size = np.where(known, size, np.nan)
+    # A path that effects and controls absorb is zero up to rounding.
+    size = np.where(size > ABSORBED**2 * raw, size, np.nan)
     slope = d.T @ y / size
     scores = cluster_sums(d * (y[:, None] - d * slope), first)
     error = np.sqrt((scores**2).sum(axis=0)) / size
     t = slope / (error * (std_error / error[0]))
     return np.stack([slope[1:], t[1:]])
+
+
+def _span(columns: np.ndarray, net: np.ndarray) -> np.ndarray:
+    """Orthonormal directions of columns net of effects, none for those absorbed."""
+    length = np.linalg.norm(net, axis=0)
+    net = net[:, length > ABSORBED * np.linalg.norm(columns, axis=0)]
+    if not net.shape[1]:
+        return np.empty((len(net), 0))
+    left, size, _ = np.linalg.svd(
+        net / np.linalg.norm(net, axis=0), full_matrices=False
+    )
+    return left[:, size > ABSORBED]
