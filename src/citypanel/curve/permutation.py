@@ -11,7 +11,6 @@ from citypanel.did.linear import TwoWay, cluster_sums
 from citypanel.study.estimates import OUTCOME, TREATMENT
 from citypanel.study.pipeline import Options, Study
 
-
 #: A column that keeps less than this share of its length is explained by others.
 ABSORBED = 1e-6
 

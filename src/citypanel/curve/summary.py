@@ -221,8 +221,12 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
     taken = draws[place] if len(place) else draws[:0]
     kept = ~np.isnan(taken).all(axis=(1, 2))
     two_way, taken = two_way.loc[kept], taken[kept]
+    # A draw is a curve only where every specification has its statistic.
+    whole = ~np.isnan(taken).any(axis=(0, 1))
+    lost = "" if whole.all() else f", {(~whole).sum()} without some statistic left out"
+    taken = taken[:, :, whole]
     if not taken.size:
-        text = "no permutations were drawn"
+        text = f"no permutations were drawn{lost}"
         return [{"scope": scope, "section": "joint", "item": "none", "text": text}]
     estimates, t = taken[:, 0], taken[:, 1]
     critical = stats.t.ppf(1 - LEVEL / 2, two_way["n_cities"].to_numpy(float) - 1)
@@ -233,17 +237,16 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
         up = (values > critical[:, None]).sum(axis=0)
         return np.maximum(up, (values < -critical[:, None]).sum(axis=0))
 
-    with np.errstate(invalid="ignore"):
-        pairs = {
-            "median": (np.median(observed), np.abs(np.nanmedian(estimates, axis=0))),
-            "significant in the dominant direction": (
-                dominant(observed_t[:, None])[0],
-                dominant(t),
-            ),
-            "mean |t|": (np.abs(observed_t).mean(), np.nanmean(np.abs(t), axis=0)),
-        }
+    pairs = {
+        "median": (np.median(observed), np.abs(np.median(estimates, axis=0))),
+        "significant in the dominant direction": (
+            dominant(observed_t[:, None])[0],
+            dominant(t),
+        ),
+        "mean |t|": (np.abs(observed_t).mean(), np.abs(t).mean(axis=0)),
+    }
     n_draws = estimates.shape[1]
-    text = f"{len(two_way)} two-way specifications, {n_draws} permutations"
+    text = f"{len(two_way)} two-way specifications, {n_draws} permutations{lost}"
     return [
         {
             "scope": scope,
