@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import linalg
 
 from citypanel.did.linear import TwoWay, cluster_sums
 from citypanel.study.estimates import OUTCOME, TREATMENT
@@ -86,15 +87,18 @@ def permuted_statistics(
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
     paths = exposure[shuffles.take[:, city], year].T
-    d = np.column_stack([own, paths])
-    net = effects.demean(np.column_stack([y, d]))
-    basis = _span(x, effects.demean(x))
-    net -= basis @ (basis.T @ net)
-    raw = (d**2).sum(axis=0)
+    values = np.column_stack([y, own, paths, x])
+    length = np.linalg.norm(values, axis=0)
+    net = effects.demean(values)
+    k = x.shape[1]
+    if k:
+        basis = _span(net[:, -k:], length[-k:])
+        net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
     y, d = net[:, 0], net[:, 1:]
     size = (d**2).sum(axis=0)
     # A path that effects and controls absorb is zero up to rounding.
-    size = np.where(size > ABSORBED**2 * raw, size, np.nan)
+    known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
+    size = np.where(known, size, np.nan)
     slope = d.T @ y / size
     scores = cluster_sums(d * (y[:, None] - d * slope), first)
     error = np.sqrt((scores**2).sum(axis=0)) / size
@@ -102,13 +106,13 @@ def permuted_statistics(
     return np.stack([slope[1:], t[1:]])
 
 
-def _span(columns: np.ndarray, net: np.ndarray) -> np.ndarray:
-    """Orthonormal directions of columns net of effects, none for those absorbed."""
-    length = np.linalg.norm(net, axis=0)
-    net = net[:, length > ABSORBED * np.linalg.norm(columns, axis=0)]
-    if not net.shape[1]:
-        return np.empty((len(net), 0))
-    left, size, _ = np.linalg.svd(
-        net / np.linalg.norm(net, axis=0), full_matrices=False
-    )
-    return left[:, size > ABSORBED]
+def _span(net: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Orthonormal directions of columns net of effects.
+
+    None for a column that effects or other columns explain; lengths are those before.
+    """
+    net = net[:, np.linalg.norm(net, axis=0) > ABSORBED * length]
+    unit = net / np.linalg.norm(net, axis=0)
+    triangle, order = linalg.qr(unit, mode="r", pivoting=True)
+    rank = int((np.abs(np.diag(triangle)) > ABSORBED).sum())
+    return np.linalg.qr(net[:, np.sort(order[:rank])])[0]

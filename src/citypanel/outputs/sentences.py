@@ -133,6 +133,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     (r"printed (no star|\*+), implied (no star|\*+)", r"所印 \1，应为 \2"),
     (rf"{_N} city of the batch of {_N} coded untreated", r"\2 年批次中有 \1 个城市被记为未处理"),
     (rf"{_N} cities of the batch of {_N} coded untreated", r"\2 年批次中有 \1 个城市被记为未处理"),
+    (r"no single city explains it", r"没有哪一个城市能单独解释"),
     (r"the column is the standard deviation", r"该列为标准差"),
     (rf"base (\w+) is possible: retail sales would be {_N} of output", r"以 \1 为底可能：零售额为产出的 \2"),
     (rf"base (\w+) is impossible: retail sales would be {_N} of output", r"以 \1 为底不可能：零售额为产出的 \2"),
