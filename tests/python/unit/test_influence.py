@@ -11,7 +11,7 @@ from scipy import special
 from tests.support.simulated_panel import simulate_panel
 
 from citypanel import did
-from citypanel.errors import EstimationError
+from citypanel.errors import CapitalError, EstimationError, FrontierError
 from citypanel.frontier import distance, malmquist
 from citypanel.frontier.isoquant import isoquant, second_price_is_zero
 from citypanel.influence.assumed_bounds import assumed_bounds
@@ -45,6 +45,7 @@ from citypanel.study.estimation import estimate
 from citypanel.study.pipeline import Options, Study
 
 OPTIONS = Options()
+INVESTMENT = ("fai_cny_10k", "real_estate_cny_10k")
 REGRESSION = dict(outcome="outcome", treatment="sydid", unit="city_id", period="year")
 
 
@@ -557,7 +558,11 @@ def test_the_growth_model_is_least_squares():
     np.testing.assert_allclose(fitted.coefficients, [constant, slope])
     assert fitted.n_obs == 30 and fitted.df == 28
     held = growth_model(investment, estate, years, model="proportional")
-    np.testing.assert_allclose(held.coefficients, [(y - x).mean(), 1.0])
+    # The option's rule has no constant: whatever the two growths differ by is error.
+    assert held.coefficients.tolist() == [0.0, 1.0] and held.df == 30
+    assert held.sigma == pytest.approx(np.sqrt(((y - x) ** 2).mean()))
+    a, b, s = np.array([held.draw(rng) for _ in range(100)]).T
+    assert (a == 0).all() and (b == 1).all() and s.std() > 0
     # The posterior of the slope: mean b, variance s^2 / Sxx df / (df - 2).
     draws = np.array([fitted.draw(rng) for _ in range(20000)])
     s2 = fitted.sum_of_squares / fitted.df * fitted.df / (fitted.df - 2)
@@ -582,6 +587,43 @@ def test_imputations_repeat_with_the_seed_and_leave_published_figures(study, hea
     assert fixed.estimate == pytest.approx(Headline(study, none).result.estimate)
     some, _ = multiple_imputation(study, none, draws=3, seed=5)
     assert some.between > 0
+
+
+def test_the_proportional_model_without_error_is_the_option(study, monkeypatch):
+    exact = replace(
+        growth_model(
+            *(study.readings(OPTIONS.gdp_vintage)[name] for name in INVESTMENT),
+            study.years,
+            model="proportional",
+        ),
+        sum_of_squares=0.0,
+    )
+    monkeypatch.setattr(
+        "citypanel.influence.multiple_imputation.growth_model", lambda *a, **k: exact
+    )
+    options = replace(OPTIONS, fai_extension="real_estate")
+    pooled, _ = multiple_imputation(
+        study, options, model="proportional", draws=2, seed=5, gaps=False
+    )
+    assert pooled.between == pytest.approx(0, abs=1e-24)
+    assert pooled.estimate == pytest.approx(Headline(study, options).result.estimate)
+
+
+def test_draws_without_an_estimate_are_left_out_and_counted(study, monkeypatch):
+    number = iter(range(8))
+
+    def some(headline, drawn):
+        if next(number) % 4 == 0:
+            raise CapitalError("no stock")
+        return headline.result
+
+    monkeypatch.setattr("citypanel.influence.multiple_imputation.result_of", some)
+    pooled, draws = multiple_imputation(study, OPTIONS, draws=8, seed=5)
+    assert (pooled.draws, pooled.dropped) == (6, 2)
+    gone = draws["estimate"].isna()
+    assert np.flatnonzero(gone).tolist() == [0, 4]
+    assert (draws.loc[gone, "note"] == "no stock").all()
+    assert draws.loc[~gone, "note"].isna().all()
 
 
 # ---------------------------------------------------------------- index's own error
@@ -642,6 +684,32 @@ def test_the_bootstrap_is_the_studys_estimate_with_the_seeds_draws(headline):
     assert found.combined_std_error == pytest.approx(
         np.hypot(found.std_error, found.frontier_only)
     )
+
+
+def test_replications_without_an_index_are_left_out_and_counted(monkeypatch):
+    from citypanel.influence import estimated_index as module
+
+    panel = simulate_panel(np.random.default_rng(6), n=24, years=4)
+    given = (panel.outputs, panel.inputs, panel.treatment, panel.cohort)
+    whole = module._distances
+    calls = []
+
+    def holed(*arguments):
+        found = whole(*arguments)
+        calls.append(found)
+        if len(calls) % 9 == 0:
+            found[1, 1, 3] = np.nan
+        return found
+
+    monkeypatch.setattr(module, "_distances", holed)
+    found = estimated_index(*given, draws=40, seed=4)
+    # 81 calls, the first for the indices themselves.
+    assert found.dropped == 9 and 35 <= found.draws < 40
+    assert len(found.draws_of_b) == found.draws
+    assert np.isfinite([found.corrected, found.corrected_std_error, found.bias]).all()
+    monkeypatch.setattr(module, "FEWEST", 38)
+    with pytest.raises(FrontierError, match="of 40 replications have an estimate"):
+        estimated_index(*given, draws=40, seed=4)
 
 
 def test_the_plane_gives_the_engines_distances(monkeypatch):
