@@ -139,12 +139,13 @@ def _carriers(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
 
 def _alternatives(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     found = frame.loc[frame["estimate"].notna()]
-    base = found.iloc[0]
-    other = found.loc[found["estimate"] * base["estimate"] < 0, "alternative"]
+    differs = found["estimate"] * found["headline_same_rows"] < 0
+    other = found.loc[differs, "alternative"]
     sentence = (
-        "Every other frontier gives the same sign."
+        "Every other frontier gives the sign of the headline on the same city-years."
         if other.empty
-        else f"The sign is another one under: {', '.join(other)}."
+        else "The sign is not that of the headline on the same city-years under: "
+        f"{', '.join(other)}."
     )
     return [
         "\n## Other frontiers\n",
@@ -154,9 +155,11 @@ def _alternatives(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
                 "frontier",
                 "estimate",
                 "s.e.",
+                "headline, same rows",
                 "mean",
                 "s.d.",
                 "maximum",
+                "rows",
                 "cities",
                 "beyond",
                 "no index",
@@ -166,9 +169,11 @@ def _alternatives(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
                     _alternative(row.alternative, names),
                     _number(row.estimate, ".4f"),
                     _number(row.std_error, ".4f"),
+                    _number(row.headline_same_rows, ".4f"),
                     _number(row.mean, ".3f"),
                     _number(row.std_dev, ".3f"),
                     _number(row.maximum, ".3f"),
+                    _plain(row.n_obs),
                     _plain(row.n_cities),
                     _plain(row.n_beyond_frontier),
                     _plain(row.n_infeasible),

@@ -448,6 +448,36 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
     assert out["n_beyond_frontier"] > 0 and "keep their index" in out["note"]
 
 
+def test_alternatives_are_compared_on_the_city_years_they_share(study):
+    """Each with the headline's index on the rows that have both; plain regressions."""
+    options = replace(OPTIONS, returns_to_scale="vrs")
+    headline = Headline(study, options)
+    found = frontier_alternatives(study, options).set_index("alternative")
+    own = study.panel(options).set_index(["city_id", "year"])["outcome"].dropna()
+    fewer = 0
+    for name, moved in (
+        ("global", {"frontier_reference": "global"}),
+        ("sequential", {"frontier_reference": "sequential"}),
+    ):
+        panel = study.panel(replace(options, **moved)).set_index(["city_id", "year"])
+        panel = panel.loc[panel["outcome"].notna()]
+        shared = panel.loc[panel.index.isin(own.index)].reset_index()
+        there = did.twfe(shared, **REGRESSION, engine="closed_form").iloc[0]
+        keys = pd.MultiIndex.from_frame(shared[["city_id", "year"]])
+        ours = shared.assign(outcome=own.loc[keys].to_numpy())
+        base = did.twfe(ours, **REGRESSION, engine="closed_form").iloc[0]
+        row = found.loc[name]
+        assert row["headline_same_rows"] == pytest.approx(base["estimate"], abs=1e-12)
+        change = there["estimate"] - base["estimate"]
+        assert row["change"] == pytest.approx(change, abs=1e-12)
+        assert row["change_in_std_errors"] == pytest.approx(
+            change / base["std_error"], rel=1e-9
+        )
+        fewer += len(shared) < len(panel)
+    # Global technologies leave no index out, so that they have rows of their own.
+    assert fewer and headline.result.n_obs < found.loc["global", "n_obs"]
+
+
 def test_infeasible_indices_are_counted_under_variable_returns(study):
     headline = Headline(study, replace(OPTIONS, returns_to_scale="vrs"))
     never = headline.plans.cities[~headline.treated]
