@@ -29,7 +29,7 @@ from citypanel.influence.frontier_carriers import (
     carriers,
     frontier_alternatives,
 )
-from citypanel.influence.headline import Headline
+from citypanel.influence.headline import Headline, plans_in_window
 from citypanel.influence.index_uncertainty import index_uncertainty
 from citypanel.influence.multiple_imputation import (
     growth_model,
@@ -45,6 +45,7 @@ from citypanel.study.estimation import estimate
 from citypanel.study.pipeline import Options, Study
 
 OPTIONS = Options()
+RANKS = (("province", 1), ("yearbook", 2))
 INVESTMENT = ("fai_cny_10k", "real_estate_cny_10k")
 REGRESSION = dict(outcome="outcome", treatment="sydid", unit="city_id", period="year")
 
@@ -275,6 +276,67 @@ def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
         assert headline.changed(experiment.change).estimate == pytest.approx(
             plain.estimate, abs=1e-12
         )
+
+
+@pytest.mark.parametrize("imputation", ["paper", "growth_chaining"])
+@pytest.mark.parametrize("vintage", ["as_published", "revised"])
+def test_a_deleted_level_is_not_replaced_by_the_other_vintage(
+    small_sources, imputation, vintage
+):
+    """Two levels of output in one series would be taken for growth."""
+    levels = small_sources.cells["value"].where(
+        (small_sources.cells["source"] != "province")
+        | (small_sources.cells["variable"] != "gdp_cny_10k"),
+        0.6 * small_sources.cells["value"],
+    )
+    revised = [("gdp_cny_10k", "revised", s, k) for s, k in RANKS]
+    sources = replace(
+        small_sources,
+        cells=small_sources.cells.assign(value=levels),
+        precedence=pd.concat(
+            [
+                small_sources.precedence,
+                pd.DataFrame(revised, columns=small_sources.precedence.columns),
+            ]
+        ),
+    )
+    study = Study(sources)
+    options = replace(OPTIONS, imputation=imputation, gdp_vintage=vintage)
+    headline = Headline(study, options)
+    cells = seed_cells(headline)
+    city = vintage == "as_published"
+    one = cells.loc[
+        (cells["unit"] == ("110010" if city else "110000"))
+        & (cells["year"] == 2015)
+        & (cells["variable"] == ("gdp_cny_10k" if city else "GDP"))
+    ]
+    found = experiments(headline, one.assign(new_value=np.nan))[0]
+    other = "province" if city else "yearbook"
+    gone = (
+        (sources.cells["city_id"] == "110010")
+        & (sources.cells["year"] == 2015)
+        & (sources.cells["variable"] == "gdp_cny_10k")
+        & (sources.cells["source"] == other)
+    )
+    bare = Study(
+        replace(
+            sources,
+            cells=sources.cells.assign(value=sources.cells["value"].where(~gone)),
+        )
+    )
+
+    def without(of):
+        if city:
+            return of.with_cell("110010", 2015, "gdp_cny_10k", "yearbook", None)
+        return of.with_province_value("110000", 2015, "GDP", None)
+
+    plans = plans_in_window(headline, without(bare))
+    np.testing.assert_allclose(
+        found.change.outputs, plans.outputs[found.change.rows], rtol=1e-12
+    )
+    spliced = plans_in_window(headline, without(study)).outputs
+    if city:
+        assert not np.allclose(spliced, plans.outputs, equal_nan=True)
 
 
 def test_figures_without_influence_have_none(study, headline, table):
