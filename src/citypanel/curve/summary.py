@@ -405,7 +405,8 @@ def _paper(scope, part: pd.DataFrame, published: Mapping[str, float]) -> list[di
             }
         )
     spread = cloud.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
+    constant = spread <= ALIASED * np.abs(cloud).max(axis=0)
+    spread = np.where(constant, 1.0, spread)
     distance = np.sqrt((((cloud - target) / spread) ** 2).sum(axis=1))
     best = int(distance.argmin())
     near = part.iloc[best]

@@ -412,8 +412,8 @@ class Frontier:
         (w; 0 under constant returns). On the facet, inputs at these prices minus
         outputs at these prices plus the constant are 0; they are >= 0 for every unit.
     corners : DataFrame
-        One row a facet and unit on it: `facet`, unit, period. A facet with fewer units
-        than variables extends by free disposal.
+        One row a facet and unit that spans it: `facet`, unit, period. A facet with
+        fewer units than variables extends by free disposal.
     """
 
     vertices: pd.DataFrame
@@ -490,20 +490,17 @@ def frontier(
     names = [*_listed(inputs), *_listed(outputs)]
     scales = np.concatenate([data.input_scales, data.output_scales])
     k = len(names)
-    order = np.lexsort(facets.prices.T[::-1])
-    prices = facets.prices[order]
-    size = np.abs(prices[:, :k]).sum(axis=1, keepdims=True)
-    prices = prices / np.where(size > 0, size, 1.0)
+    prices, facet_of = _distinct(technology, facets.prices, k)
     table = pd.DataFrame({"facet": np.arange(len(prices))})
     for j, name in enumerate(names):
         table[f"price_{name}"] = prices[:, j] / scales[j]
     table["constant"] = prices[:, -1] if returns_to_scale != "crs" else 0.0
-    members = facets.members[order]
-    which, position = np.nonzero(members < len(rows))
-    corner = rows[members[which, position]]
-    sort = np.lexsort((corner, which))
+    which, position = np.nonzero(facets.members < len(rows))
+    corner = rows[facets.members[which, position]]
+    pairs = np.unique(np.column_stack([facet_of[which], corner]), axis=0)
+    corner = pairs[:, 1]
     corners = pd.concat(
-        [pd.DataFrame({"facet": which[sort]}), _keys(data, corner[sort])], axis=1
+        [pd.DataFrame({"facet": pairs[:, 0]}), _keys(data, corner)], axis=1
     )
     vertex = np.unique(corner)
     return Frontier(
@@ -511,3 +508,26 @@ def frontier(
         table,
         corners,
     )
+
+
+def _distinct(
+    technology: Technology, prices: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Prices of each facet once, sorted, and the place of every simplex among them.
+
+    A facet with more units on it than it needs comes in several simplices. Prices of
+    the k variables add up to 1 in scaled units; they are compared in shares of the mean
+    quantities.
+    """
+    typical = _sizes(technology, np.zeros((1, technology.dimension)))[0]
+    shares = prices * typical
+    shares = shares / np.abs(shares).max(axis=1, keepdims=True)
+    shares[np.abs(shares) <= TIED] = 0.0
+    _, first, facet_of = np.unique(
+        np.round(shares, 9) + 0.0, axis=0, return_index=True, return_inverse=True
+    )
+    distinct = np.where(shares[first] == 0, 0.0, prices[first])
+    size = np.abs(distinct[:, :k]).sum(axis=1, keepdims=True)
+    distinct = distinct / np.where(size > 0, size, 1.0)
+    order = np.lexsort(distinct.T[::-1])
+    return distinct[order], np.argsort(order)[facet_of.ravel()]

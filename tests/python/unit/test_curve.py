@@ -28,7 +28,7 @@ from citypanel.curve.specifications import (
     specifications,
 )
 from citypanel.curve.summary import shapley_shares, summarise
-from citypanel.errors import OptionError
+from citypanel.errors import FrontierError, OptionError
 from citypanel.study.estimation import estimate
 from citypanel.study.pipeline import (
     Options,
@@ -502,6 +502,23 @@ def test_a_constant_outcome_has_nothing_to_share():
     a = [None, "x", "y"] * 4
     y = np.array([1.0, 0.0, 0.0] * 4)
     assert shapley_shares(y, {"a": a}, seed=SEED)[1] == pytest.approx(1.0)
+
+
+def test_an_index_that_varies_by_rounding_alone_is_degenerate(study, monkeypatch):
+    panel = study.panel(Options())
+    noise = 1e-16 * np.arange(len(panel)) / len(panel)
+    monkeypatch.setattr(
+        Study, "panel", lambda self, options: panel.assign(outcome=1.0 + 1e3 * noise)
+    )
+    with pytest.raises(FrontierError, match="with 1 different values"):
+        estimate(study, Options())
+
+
+def test_a_column_that_varies_by_rounding_alone_is_no_yardstick(curve):
+    table, draws = curve
+    flat = table.assign(maximum=1.1 + 1e-16 * np.arange(len(table)))
+    rows = summarise(flat, draws, choices=load_choices(), published=PAPER, seed=SEED)
+    assert rows.loc[rows["section"] == "nearest", "value"].max() < 1e3
 
 
 def test_permuted_statistics_net_of_collinear_controls(study):

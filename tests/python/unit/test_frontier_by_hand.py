@@ -360,3 +360,29 @@ def test_directional_distance_without_reference_units_yet():
         reference_units=["b"],
     )
     assert ours["reason"].fillna("").tolist() == ["infeasible", "", ""]
+
+
+def test_a_facet_with_more_units_than_it_needs_is_one_facet():
+    columns = ["x1", "x2", "y1", "y2"]
+    # All four and the fifth lie on x1 + x2 = 4 (y1 + y2) / 3.
+    rows = [
+        ("A", 1, 3, 1, 2), ("B", 3, 1, 1, 2), ("C", 1, 3, 2, 1), ("D", 3, 1, 2, 1),
+        ("E", 2, 2, 1.5, 1.5),
+    ]  # fmt: skip
+    panel = pd.DataFrame(rows, columns=["firm", *columns]).assign(year=2000)
+    found = frontier.frontier(
+        panel,
+        unit="firm",
+        period="year",
+        inputs=["x1", "x2"],
+        outputs=["y1", "y2"],
+        at=2000,
+    )
+    prices = found.facets[[f"price_{c}" for c in columns]].to_numpy()
+    assert len(np.unique(prices.round(9), axis=0)) == len(prices)
+    whole = (prices > 0).all(axis=1) & np.isclose(prices[:, 0], prices[:, 1])
+    np.testing.assert_allclose(
+        prices[whole] / prices[whole][:, :1], [[1, 1, 4 / 3, 4 / 3]]
+    )
+    on_it = found.corners.loc[found.corners["facet"] == np.flatnonzero(whole)[0]]
+    assert set("ABCD") <= set(on_it["firm"]) and not on_it["firm"].duplicated().any()

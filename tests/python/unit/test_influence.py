@@ -562,11 +562,9 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     missed = bounds.loc[bounds["target"] == "far"]
     assert missed["factor"].isna().all()
     assert (missed["note"] == "no factor tried moves the estimate there").all()
-    # The same by hand: treated cities' investment after 2016 times the factor.
-    row = reached.loc[
-        (reached["cities"] == "treated") & (reached["shape"] == "level")
-    ].iloc[0]
-    assert row["n_assumed_city_years"] == 4 * 3 + 2
+    # The same by hand: treated cities' investment after 2016 times the factor, or its
+    # power, the years since the last figure: an assumed year takes over the growth of
+    # real-estate investment.
     sources = study.sources
     treated = headline.plans.cities[headline.treated]
     cells = sources.cells
@@ -574,14 +572,40 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     # The municipality's last figure is the province table's, of 2017.
     start = np.where(cells["city_id"] == "110010", 2017, 2016)
     late &= cells["year"] > start
-    changed = replace(
-        sources,
-        cells=cells.assign(value=np.where(late, row["factor"], 1.0) * cells["value"]),
-    )
-    by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
-    assert by_hand.estimate == pytest.approx(target, abs=1e-9)
+    of_treated = reached.loc[reached["cities"] == "treated"].set_index("shape")
+    for shape, row in of_treated.iterrows():
+        assert row["n_assumed_city_years"] == 4 * 3 + 2
+        power = np.where(late, cells["year"] - start if shape == "drift" else 1, 0)
+        value = row["factor"] ** power * cells["value"]
+        changed = replace(sources, cells=cells.assign(value=value))
+        by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
+        assert by_hand.estimate == pytest.approx(target, abs=1e-9), shape
+    assert {"level", "drift"} == set(of_treated.index)
+    assert of_treated.loc["drift", "factor"] != of_treated.loc["level", "factor"]
     curve = found.loc[(found["kind"] == "curve") & (found["factor"] == 1.0)]
     np.testing.assert_allclose(curve["estimate"], headline.result.estimate)
+
+
+def test_factors_without_a_capital_stock_are_left_out_and_counted(study, monkeypatch):
+    from citypanel.influence import assumed_bounds as module
+
+    whole = module.result_of
+
+    def some(headline, drawn):
+        if drawn._drawn_investment.sum() < 0.9 * study.investment(OPTIONS)[0].sum():
+            raise CapitalError("no stock")
+        return whole(headline, drawn)
+
+    monkeypatch.setattr(module, "result_of", some)
+    found = assumed_bounds(study, OPTIONS, targets={"far": 9.0}, steps=3)
+    curve = found.loc[found["kind"] == "curve"]
+    lost = curve["estimate"].isna()
+    assert lost.any() and (curve["note"].notna() == lost).all()
+    bounds = found.loc[found["kind"] == "bound"].set_index(["shape", "cities"])
+    for key, n in lost.groupby([curve["shape"], curve["cities"]]).sum().items():
+        said = f"{n} factors leave no capital stock"
+        assert (said in bounds.loc[key, "note"]) == bool(n)
+    assert np.isfinite(bounds[["lowest_estimate", "highest_estimate"]]).all(axis=None)
 
 
 def test_without_assumed_investment_there_is_nothing_to_bound(study):
@@ -757,6 +781,20 @@ def distance_of(inputs, outputs):
         frame.assign(unit=range(len(frame))), unit="unit", period="period",
         inputs=names, outputs=["y"], returns_to_scale="crs", orientation="output",
     ).sort_values("unit")["distance"].to_numpy()  # fmt: skip
+
+
+@pytest.mark.parametrize("scale", [3.0, 0.1])
+def test_isoquant_of_plans_that_differ_by_rounding(scale):
+    """A plan and its multiple have one ratio up to the last digit."""
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        inputs = rng.uniform(0.5, 2, (8, 2))
+        outputs = rng.uniform(1, 2, 8)
+        twice = np.vstack([inputs, scale * inputs])
+        both = np.concatenate([outputs, scale * outputs])
+        one = isoquant(inputs, outputs).efficiencies(inputs, outputs)
+        two = isoquant(twice, both).efficiencies(inputs, outputs)
+        np.testing.assert_allclose(two, one, rtol=1e-13)
 
 
 def test_the_bootstrap_is_the_studys_estimate_with_the_seeds_draws(headline):
