@@ -224,7 +224,7 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
     # A draw is a curve only where every specification has its statistic.
     whole = ~np.isnan(taken).any(axis=(0, 1))
     lost = "" if whole.all() else f", {(~whole).sum()} without some statistic left out"
-    taken = taken[:, :, whole]
+    taken = np.ascontiguousarray(taken[:, :, whole])
     if not taken.size:
         text = f"no permutations were drawn{lost}"
         return [{"scope": scope, "section": "joint", "item": "none", "text": text}]
