@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all lint report docs lock clean
+.PHONY: build test test-all validation lint report docs lock clean
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
@@ -21,6 +21,10 @@ test: $(STAMP)
 test-all: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest
+
+# docs/validation.md: what the tests compare with other people's software.
+validation: $(STAMP)
+	$(BIN)/python -m pytest tests/python/reference -m "not slow" --write-validation
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
