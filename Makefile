@@ -14,12 +14,10 @@ unexport PYTHONDONTWRITEBYTECODE
 build: $(STAMP)
 	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
 
-test: $(STAMP)
-	$(BIN)/ruff check .
+test: lint
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(STAMP)
-	$(BIN)/ruff check .
+test-all: lint
 	$(BIN)/python -m pytest
 
 # docs/validation.md: what the tests compare with other people's software.
@@ -28,6 +26,7 @@ validation: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Quality report, Data Docs, study report, dbt's documentation and the specification curve
 # of the published file, under outputs/, so that every link between them leads somewhere;

@@ -107,7 +107,12 @@ def assumed_bounds(
     inside[np.ix_(headline.at, headline.window)] = True
     assumed = assumed & inside
     if not assumed.any():
-        row = {"kind": "bound", "shape": "", "cities": "all", "target": ""}
+        row: dict[str, object] = {
+            "kind": "bound",
+            "shape": "",
+            "cities": "all",
+            "target": "",
+        }
         row |= {"n_assumed_city_years": 0, "estimate": headline.result.estimate}
         row["note"] = "no investment is assumed under these options"
         return pd.DataFrame([row]).reindex(columns=list(COLUMNS)).astype(COLUMNS)
@@ -152,15 +157,21 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
     stocks = np.array([r is not NO_STOCK for r in found])
     lost = "" if stocks.all() else f"{(~stocks).sum()} factors leave no capital stock"
     span = {
-        "lowest_estimate": np.min(estimates[stocks], initial=np.inf),
-        "highest_estimate": np.max(estimates[stocks], initial=-np.inf),
+        "lowest_estimate": estimates[stocks].min() if stocks.any() else np.nan,
+        "highest_estimate": estimates[stocks].max() if stocks.any() else np.nan,
         "smallest_factor_tried": float(np.exp(-widest)),
         "largest_factor_tried": float(np.exp(widest)),
     }
     rows = []
     for name, value in targets.items():
         roots = _roots(lambda x: result(x).estimate, grid, estimates, value)
-        row = {"kind": "bound", "target": name, "target_value": value, **common, **span}
+        row: dict[str, object] = {
+            "kind": "bound",
+            "target": name,
+            "target_value": value,
+            **common,
+            **span,
+        }
         if roots:
             at = result(roots[0])
             row |= {

@@ -297,15 +297,18 @@ class _Clones:
         indicator = sources.variables.set_index("variable")["province_indicator"]
         self._indicator = self._base["variable"].map(indicator).to_numpy(object)
         wanted = list(range(len(self.cells)))
-        self.sample, placed = None, {}
+        self.sample: pd.DataFrame | None = None
+        placed: dict[int, tuple] = {}
         if wanted:
             study, placed = self._study(wanted)
             stuck = self._stuck(study)
             stopped = {k for k, rows in placed.items() if stuck[rows[0]].any()}
             if stopped:
                 wanted = [k for k in wanted if k not in stopped]
-                study, placed = self._study(wanted) if wanted else (None, {})
-            if study is not None:
+                placed = {}
+                if wanted:
+                    study, placed = self._study(wanted)
+            if wanted:
                 self.sample = study.sample(headline.options)
         self.members = [placed.get(k) for k in range(len(self.cells))]
 
@@ -321,10 +324,12 @@ class _Clones:
         series = sources.province_series
         series_rows = series.groupby("province_id").indices
 
-        names, base, provinces = [], [], []
+        names: list[str] = []
+        base, provinces = [], []
         pieces, owners, changed = [], [], []
         series_pieces, series_owners, series_changed = [], [], []
-        placed, offset, series_offset = {}, 0, 0
+        placed: dict[int, tuple] = {}
+        offset = series_offset = 0
         rows = self.cells.loc[list(wanted)]
         for k, scope, unit, year, variable, new in zip(
             rows.index,

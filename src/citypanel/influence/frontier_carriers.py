@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,12 @@ from citypanel.influence.headline import Headline
 from citypanel.study.pipeline import Options, Study, vars_of
 from citypanel.study.plans import INPUTS, OUTPUT
 
-KEYS = {"unit": "city_id", "period": "year", "outputs": [OUTPUT], "inputs": [*INPUTS]}
+KEYS: dict[str, Any] = {
+    "unit": "city_id",
+    "period": "year",
+    "outputs": [OUTPUT],
+    "inputs": [*INPUTS],
+}
 
 CARRIER_COLUMNS = {
     "year": "Int64",
@@ -214,7 +220,7 @@ def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
     return frame.reindex(columns=list(ALTERNATIVE_COLUMNS)).astype(ALTERNATIVE_COLUMNS)
 
 
-def _row(headline: Headline, how: Mapping[str, object]) -> dict:
+def _row(headline: Headline, how: Mapping[str, Any]) -> dict:
     cities = headline.plans.cities
     try:
         if "out" in how:
@@ -295,7 +301,7 @@ def _measured(
     if reference == "metafrontier":
         # Its tfpch is that of the year's own plans of all regions.
         reference = "contemporaneous"
-    common = dict(
+    common: dict[str, Any] = dict(
         orientation=options["orientation"],
         returns_to_scale="crs" if partial else options["returns_to_scale"],
         reference=reference,

@@ -40,7 +40,7 @@ COLUMNS = {
     "note": "string",
 }
 #: Conventions of standard errors beside the clustered one.
-BESIDE = {
+BESIDE: dict[str, dict] = {
     "not clustered": {"standard_errors": "HC1"},
     "clustered by city and year": {"cluster": ["city_id", "year"]},
 }
@@ -92,7 +92,7 @@ def index_uncertainty(
     df = base.n_cities - 1.0
     panel = study.panel(options)
     panel = panel.loc[panel["outcome"].notna()]
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "method": "clustered by city",
             "estimate": base.estimate,
@@ -115,7 +115,7 @@ def index_uncertainty(
             rows.append({"method": method, "note": _short(error)})
         else:
             rows.append({"method": method, **_pooled(pooled[model])})
-    both = {"method": "imputation and the frontier's error"}
+    both: dict[str, object] = {"method": "imputation and the frontier's error"}
     if frontier is not None and MODELS[0] in pooled:
         found = pooled[MODELS[0]]
         both |= _pooled(found)

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.support.reference_pages import choice_table
 
 from citypanel import did
 from citypanel.curve import running
-from citypanel.curve.choices import choice_table, load_choices, options_of
+from citypanel.curve.choices import load_choices, options_of
 from citypanel.curve.figure import write_figures
 from citypanel.curve.interactive import curve_page
-from citypanel.curve.page import answer, as_html, as_markdown
+from citypanel.curve.page import answer
 from citypanel.curve.permutation import Shuffles, permuted_statistics
 from citypanel.curve.specifications import (
     Specification,
@@ -29,6 +30,7 @@ from citypanel.curve.specifications import (
 )
 from citypanel.curve.summary import shapley_shares, summarise
 from citypanel.errors import FrontierError, OptionError
+from citypanel.pages.blocks import as_html, as_markdown
 from citypanel.study.estimation import estimate
 from citypanel.study.pipeline import (
     Options,
@@ -715,19 +717,6 @@ def test_a_run_goes_on_from_its_batches(study, tmp_path, monkeypatch):
         study.city_ids[0], 2013, "gdp_cny_10k", "yearbook", 1e7
     ))  # fmt: skip
     assert other.name != run.name
-
-
-def test_progress_is_said_at_most_every_five_seconds():
-    moments = iter([0.0, 0.0, 2.0, 6.0, 7.0, 12.0, 60.0])
-    lines = []
-    clock = running.Clock(lines.append, now=lambda: next(moments))
-    for done in (0, 10, 20, 30, 40, 200):
-        clock(done, 200)
-    assert lines == [
-        "20 of 200 specifications, 6 s elapsed, about 54 s left",
-        "40 of 200 specifications, 12 s elapsed, about 48 s left",
-        "200 of 200 specifications, 1 min 00 s elapsed",
-    ]
 
 
 def test_a_checked_value_of_the_build_is_permitted_though_not_declared():

@@ -1,4 +1,4 @@
-"""The pages under docs/reference, from what the project itself declares."""
+"""Pages and tables of docs/, from what the project itself declares."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from citypanel.codebook.entries import GRAIN, Table
+from citypanel.curve.choices import Choices
 
 # Options whose permitted values are no list in macros/options.sql.
 OTHER_VALUES = {
@@ -196,8 +197,9 @@ def _meaning(action: argparse.Action) -> str:
         "group_by": "dimensions, with commas between",
         "metrics": "names of metrics, with commas between",
     }
-    text = action.help or known.get(action.dest, action.container.title or "")
-    return _pipe_free(text.lower() if text == action.container.title else text)
+    title = getattr(action, "container").title  # noqa: B009
+    text = action.help or known.get(action.dest, title or "")
+    return _pipe_free(text.lower() if text == title else text)
 
 
 def _sentence(text: str) -> str:
@@ -207,3 +209,36 @@ def _sentence(text: str) -> str:
 
 def _pipe_free(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def choice_table(choices: Choices) -> str:
+    """The declaration as Markdown tables, for the documentation."""
+    lines = ["| choice | value | mark | reason |", "|---|---|---|---|"]
+    for choice in choices.choices:
+        for i, value in enumerate(choice.values):
+            head = f"{choice.label} (`{choice.name}`)" if i == 0 else ""
+            mark = value.mark + (", paper" if value.paper else "")
+            lines.append(f"| {head} | `{value.value}` | {mark} | {value.reason} |")
+    for head, rules in (
+        ("no specification", choices.rules),
+        ("dubious together", choices.doubts),
+    ):
+        lines += ["", f"| {head} | reason |", "|---|---|"]
+        for rule in rules:
+            when = "; ".join(
+                f"`{name}` {_either([str(v) for v in values])}"
+                for name, values in rule.when.items()
+            )
+            lines.append(f"| {when} | {rule.reason} |")
+    lines += ["", "| not varied | reason |", "|---|---|"]
+    for choice in choices.choices:
+        for left_out, reason in choice.left_out.items():
+            lines.append(f"| `{choice.name}` {left_out} | {reason} |")
+    lines += [f"| `{name}` | {why} |" for name, why in choices.not_varied.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _either(values: Sequence[str]) -> str:
+    return (
+        values[0] if len(values) == 1 else ", ".join(values[:-1]) + f" or {values[-1]}"
+    )
