@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from citypanel.errors import OptionError
+from citypanel.errors import CapitalError, OptionError
 from citypanel.influence.drawn import DrawnStudy, result_of
-from citypanel.influence.headline import Headline
+from citypanel.influence.headline import Headline, Result
 from citypanel.study.pipeline import Options, Study, last_known
 
 GROUPS = ("all", "treated", "control")
@@ -30,6 +30,9 @@ SHAPES = ("level", "drift")
 #: The factors tried, from 1 / LARGEST to LARGEST.
 LARGEST = {"level": 10.0, "drift": 3.0}
 STEPS = 20
+#: What a factor gives under which some initial stock cannot be formed.
+NO_STOCK = Result(*[np.nan] * 7, n_obs=0, n_cities=0)
+NO_STOCK_NOTE = "growth of investment plus depreciation is not positive"
 
 COLUMNS = {
     "kind": "string",
@@ -80,8 +83,10 @@ def assumed_bounds(
         further off, estimate what the headline is there (the target, to rounding);
         without one the factor is empty and lowest_estimate and highest_estimate say
         how far the factors tried move it. kind `curve`: one row per shape, group and
-        factor tried, with the estimate. One row per kind, shape, group, target and
-        factor. Without assumed investment there is one row that says so.
+        factor tried, with the estimate; empty where some initial stock cannot be
+        formed, which the note says and the bounds count. One row per kind, shape,
+        group, target and factor. Without assumed investment there is one row that says
+        so.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def assumed_bounds(
     """
     if not targets or steps < 1:
         raise OptionError.of(
-            "influence.nothing_to_bound", targets=dict(targets), steps=steps
+            "influence.targets_steps", targets=dict(targets), steps=steps
         )
     headline = Headline(study, options)
     real, assumed = study.investment(options)
@@ -127,7 +132,10 @@ def assumed_bounds(
             def result(log_factor, where=where, power=power):
                 factor = np.where(where, np.exp(log_factor * power), 1.0)
                 drawn = DrawnStudy(study, investment=real * factor)
-                return result_of(headline, drawn)
+                try:
+                    return result_of(headline, drawn)
+                except CapitalError:
+                    return NO_STOCK
 
             common = {
                 "shape": shape,
@@ -142,9 +150,11 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
     grid = np.linspace(-widest, widest, 2 * steps + 1)
     found = [result(x) for x in grid]
     estimates = np.array([r.estimate for r in found])
+    stocks = np.array([r is not NO_STOCK for r in found])
+    lost = "" if stocks.all() else f"{(~stocks).sum()} factors leave no capital stock"
     span = {
-        "lowest_estimate": float(np.nanmin(estimates)),
-        "highest_estimate": float(np.nanmax(estimates)),
+        "lowest_estimate": estimates[stocks].min() if stocks.any() else np.nan,
+        "highest_estimate": estimates[stocks].max() if stocks.any() else np.nan,
         "smallest_factor_tried": float(np.exp(-widest)),
         "largest_factor_tried": float(np.exp(widest)),
     }
@@ -171,6 +181,8 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
             }
         else:
             row["note"] = "no factor tried moves the estimate there"
+        if lost:
+            row["note"] = "; ".join(filter(None, [row.get("note"), lost]))
         rows.append(row)
     for x, r in zip(grid, found, strict=True):
         rows.append(
@@ -183,6 +195,7 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
                 "mean": r.mean,
                 "std_dev": r.std_dev,
                 **common,
+                "note": None if r is not NO_STOCK else NO_STOCK_NOTE,
             }
         )
     return rows

@@ -119,8 +119,8 @@ def _carriers(frame: pd.DataFrame, names: Mapping[str, str]) -> list[Block]:
 
 def _alternatives(frame: pd.DataFrame, names: Mapping[str, str]) -> list[Block]:
     found = frame.loc[frame["estimate"].notna()]
-    base = found.iloc[0]
-    other = found.loc[found["estimate"] * base["estimate"] < 0, "alternative"]
+    differs = found["estimate"] * found["headline_same_rows"] < 0
+    other = found.loc[differs, "alternative"]
 
     def named(text: str) -> str:
         code = text.removeprefix("without ")

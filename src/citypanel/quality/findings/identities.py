@@ -60,6 +60,8 @@ RATIOS = (
 )
 # Cities differ for good reasons: five robust standard deviations of the year.
 RATIO_K = 5.0
+# Printed figures have six digits or so: logarithms closer than this are the same.
+RATIO_FLOOR = 1e-6
 # Investment above output for a year, or under a fifth of it, starts or leaves a capital
 # stock that no city of China had (national ratio 2010 to 2016: 0.6 to 0.8, NBS).
 INVESTMENT_RANGE = (0.2, 1.3)
@@ -340,6 +342,7 @@ def ratios(panel: Cells) -> list[dict[str, Any]]:
     """Rule ratio_out_of_range: two columns of one row against the year's other cities.
 
     z = (ln ratio - median of the year) / sigma of the year; above `RATIO_K` in size.
+    A sigma below `RATIO_FLOOR` is that of a ratio that most cities have in common.
     One row per city and ratio, for the most extreme year.
     """
     rows = []
@@ -349,6 +352,7 @@ def ratios(panel: Cells) -> list[dict[str, Any]]:
         ratio = panel.yearbook[top].logs - panel.yearbook[bottom].logs
         centre = nanmedian(ratio)
         spread = MAD_TO_SIGMA * nanmedian(np.abs(ratio - centre))
+        spread = np.maximum(spread, RATIO_FLOOR)
         with np.errstate(invalid="ignore", divide="ignore"):
             z = (ratio - centre) / spread
         z = np.where(np.isfinite(z), z, 0.0)
