@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.words import LABELS, Words
+from citypanel.words import LABELS, Words, same
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -72,3 +72,18 @@ def variants(marts: Frames) -> pd.DataFrame:
     """The variants in their order, with their labels in `label`."""
     frame = marts["dim_study_variants"].sort_values("variant_order")
     return frame.assign(label=[LABELS.label("variants", v) for v in frame["variant"]])
+
+
+def region_names() -> dict[str, Words]:
+    """The study's regions, in the order in which tables and figures list them."""
+    return LABELS.of("regions")
+
+
+def region_name(key: str) -> Words:
+    """A region in words; the key itself where it is none."""
+    return region_names().get(key, same(key))
+
+
+def exclusion_name(key: str) -> Words:
+    """A sample without a group of cities, or of one region, in words."""
+    return LABELS.label("exclusions", key)

@@ -9,12 +9,18 @@ import pandas as pd
 
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing
-from citypanel.outputs.options import Frames, Options, headline
+from citypanel.outputs.options import (
+    Frames,
+    Options,
+    headline,
+    region_name,
+    region_names,
+)
 from citypanel.words import LABELS, Catalogue
 from citypanel.words.numbers import fixed
 
 SAID = Catalogue("figures")
-REGIONS = tuple(LABELS.of("regions"))
+REGIONS = tuple(region_names())
 
 
 def _city_names(marts: Frames, o: Options) -> pd.Series:
@@ -430,7 +436,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
         if bound < len(cities):
             axes.axhline(bound, color="black", linewidth=0.5)
         axes.annotate(
-            o.label("regions", REGIONS[int(place)]),
+            o(region_name(REGIONS[int(place)])),
             (width + 1, (previous + bound) / 2),
             rotation=270,
             va="center",
@@ -531,7 +537,7 @@ def tiles(marts: Frames, o: Options) -> Drawing:
         axes.text(
             x0,
             y + 0.45,
-            f"{o.label('regions', region)} ({len(part)})",
+            f"{o(region_name(region))} ({len(part)})",
             fontweight="normal",
             fontsize=9.5,
             va="center",
