@@ -5,39 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "export",
-        help="write the estimation panel, or other tables, as Parquet, CSV and Stata",
-        description="Write tables of the published file with their labels. Beside each "
-        "stands NAME.variables.csv, which says what its columns mean.",
-    )
-    parser.add_argument(
-        "--table",
-        default="panel",
-        metavar="NAMES",
-        help="tables with commas between, or all (default: the estimation panel)",
-    )
-    parser.add_argument(
-        "--format",
-        default="parquet,csv,dta",
-        metavar="parquet,csv,dta",
-        help="formats with commas between (default: all)",
-    )
-    parser.add_argument(
-        "--language",
-        choices=("en", "zh"),
-        default="en",
-        help="of the labels in the Stata file",
-    )
-    parser.add_argument("--output", type=Path, default=Path("outputs/export"))
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    add_quiet(parser)
-    parser.set_defaults(run=run)
+from citypanel.commands import say_unless_quiet
 
 
 def run(options: argparse.Namespace) -> None:

@@ -4,37 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-
-from citypanel.commands import add_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "figures",
-        help="write the figures as PDF, SVG and PNG, with data and captions",
-        description="Write the figures of the published file to outputs/figures.",
-    )
-    parser.add_argument("--language", choices=("en", "zh"), default="en")
-    parser.add_argument(
-        "--overlay", action="store_true", help="every estimator in figure 1"
-    )
-    parser.add_argument(
-        "--format",
-        default="pdf,svg,png,csv,md",
-        metavar="pdf,svg,png,csv,md",
-        help="formats to write, with commas between (default: all)",
-    )
-    parser.add_argument(
-        "--only",
-        metavar="NAMES",
-        help="figures to write, with commas between: figure_1",
-    )
-    parser.add_argument("--output", type=Path, default=Path("outputs/figures"))
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    add_quiet(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -155,13 +155,22 @@ def _under(entries: Any, name: str) -> Any:
 
 @cache
 def _read(name: str) -> Mapping[str, dict[str, Any]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = {}
-    for language in LANGUAGES:
-        path = FOLDER / language / f"{name}.yml"
-        if path.is_file():
-            found[language] = yaml.load(path.read_text("utf-8"), loader)
+    paths = {each: FOLDER / each / f"{name}.yml" for each in LANGUAGES}
+    found = {each: load(path) for each, path in paths.items() if path.is_file()}
+    if name == "labels":
+        for estimator, said in load(FOLDER / "estimators.yml").items():
+            for language, labels in found.items():
+                for group, kind in (("", "label"), ("short_", "short")):
+                    own = labels.setdefault(f"{group}estimators", {})
+                    own[estimator] = said[kind][language]
     return found
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a YAML file."""
+    # The loader in C where there is one; both are safe.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text("utf-8"), loader)
 
 
 #: Labels of outcomes, estimators, checks, regions and the like.
