@@ -10,7 +10,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the figures; those whose marts are missing are named, the rest is made."""
     from citypanel.outputs.figures import FIGURES, FORMATS, Options, render
     from citypanel.outputs.figures.style import CJK_FONTS, chinese_font
-    from citypanel.outputs.runs import Request, write_all
+    from citypanel.outputs.runs import write_all
 
     language = options.language
     if language == "zh" and chinese_font() is None:
@@ -21,17 +21,10 @@ def run(options: argparse.Namespace) -> None:
         )
         language = "en"
     chosen = Options(language, overlay=options.overlay)
-    request = Request(
-        what="figures",
-        only=options.only,
-        formats=options.format,
-        known_formats=FORMATS,
-        output=options.output,
-        database=options.database,
-        quiet=options.quiet,
-    )
     write_all(
-        request,
+        options,
+        "figures",
+        FORMATS,
         FIGURES,
         lambda maker, marts, formats: render(maker, marts, chosen, formats),
     )
