@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from citypanel.sensitivity.choices import load_choices
 from citypanel.sensitivity.estimation import estimate
-from citypanel.sensitivity.pipeline import Options, Sources, Study
+from citypanel.sensitivity.pipeline import DEFLATORS, Options, Sources, Study
 
+VALUES = {
+    choice.name: [v.value for v in choice.values] for choice in load_choices().choices
+}
 MEASURES = {
     "gdp_real_cny_10k": lambda study, options: study.real_output(options),
     "investment_real_cny_10k": lambda study, options: study.investment(options)[0],
@@ -116,6 +120,75 @@ def test_filled_series_equal_the_warehouse(built, study):
     for name, rows in cells.groupby("variable"):
         wide = rows.pivot(index="city_id", columns="year", values="value").sort_index()
         assert same(series[name].ravel(), wide.to_numpy(float).ravel()), name
+
+
+def alternatives(study) -> dict[str, np.ndarray]:
+    """Every column of int_city_years__inputs with an alternative, from memory."""
+    found = {"gdp_cny_10k": study.series(Options())["gdp_cny_10k"]}
+    for value in VALUES["real_gdp"]:
+        options = Options(real_gdp=value)
+        found[f"gdp_real_cny_10k__{value}"] = study.real_output(options)
+    for value in VALUES["labour_measure"]:
+        options = Options(labour_measure=value)
+        found[f"labour__{value}"] = study.labour(options)
+    indices = {"gdp_deflator_idx": DEFLATORS[0], "investment_price_idx": DEFLATORS[1]}
+    for column, name in indices.items():
+        found[column] = study.provinces()[name]
+    for extension in VALUES["fai_extension"]:
+        for deflator in VALUES["investment_deflator"]:
+            options = Options(fai_extension=extension, investment_deflator=deflator)
+            real, assumed = study.investment(options)
+            found[f"investment_real_cny_10k__{extension}__{deflator}"] = real
+            if extension != "none":
+                found["is_assumed"] = assumed
+    for name, table in study.controls(Options()).items():
+        if name != "inf":
+            found[name] = table
+    return found
+
+
+def test_every_alternative_of_an_input_equals_the_warehouse(built, study):
+    theirs = built.query(
+        "from intermediate.int_city_years__inputs order by city_id, year"
+    )
+    ours = alternatives(study)
+    for name, table in ours.items():
+        assert same(table.ravel(), theirs[name]), name
+    # In current prices the alternatives are the real ones times the price index.
+    nominal = {name for name in theirs if name.startswith("investment_cny_10k__")}
+    for name in nominal:
+        extension = name.partition("__")[2]
+        for column, deflator in (
+            ("gdp_deflator_idx", DEFLATORS[0]),
+            ("investment_price_idx", DEFLATORS[1]),
+        ):
+            real = ours[f"investment_real_cny_10k__{extension}__{deflator}"]
+            np.testing.assert_allclose(
+                real.ravel() * theirs[column], theirs[name].astype(float), rtol=1e-12
+            )
+    keys = {"city_id", "year", "last_fai_year"}
+    assert set(theirs) == set(ours) | nominal | keys
+
+
+def test_every_dating_of_the_policy_equals_the_warehouse(built, study):
+    theirs = built.query(
+        "from intermediate.int_policy_exposures order by city_id, year"
+    )
+    names = {"city_id", "year", "is_treated_batch", "approval_date"}
+    for rule in VALUES["exposure_from"]:
+        ours = study.policy(Options(exposure_from=rule))
+        assert same(ours["exposure"].ravel(), theirs[f"exposure__{rule}"]), rule
+        n_years = len(study.years)
+        for column, array in (
+            (f"cohort__{rule}", ours["cohort"]),
+            ("batch", ours["batch"]),
+            ("approval_year", ours["approval_year"]),
+        ):
+            of_row = np.repeat(array, n_years)
+            assert same(of_row, theirs[column].fillna(0)), column
+            names.add(column)
+        names.add(f"exposure__{rule}")
+    assert names == set(theirs)
 
 
 OTHER_OPTIONS = (

@@ -469,11 +469,8 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     missed = bounds.loc[bounds["target"] == "far"]
     assert missed["factor"].isna().all()
     assert (missed["note"] == "no factor tried moves the estimate there").all()
-    # The same by hand: treated cities' investment after 2016 times the factor.
-    row = reached.loc[
-        (reached["cities"] == "treated") & (reached["shape"] == "level")
-    ].iloc[0]
-    assert row["n_assumed_city_years"] == 4 * 3 + 2
+    # The same by hand: treated cities' investment after 2016 times the factor, or times
+    # its power of the years since.
     sources = study.sources
     treated = headline.plans.cities[headline.treated]
     cells = sources.cells
@@ -481,14 +478,23 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     # The municipality's last figure is the province table's, of 2017.
     start = np.where(cells["city_id"] == "110010", 2017, 2016)
     late &= cells["year"] > start
-    changed = replace(
-        sources,
-        cells=cells.assign(value=np.where(late, row["factor"], 1.0) * cells["value"]),
-    )
-    by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
-    assert by_hand.estimate == pytest.approx(target, abs=1e-9)
-    curve = found.loc[(found["kind"] == "curve") & (found["factor"] == 1.0)]
-    np.testing.assert_allclose(curve["estimate"], headline.result.estimate)
+    curve = found.loc[(found["kind"] == "curve") & (found["cities"] == "treated")]
+    for shape, years in (("level", 1), ("drift", cells["year"] - start)):
+        row = reached.loc[
+            (reached["cities"] == "treated") & (reached["shape"] == shape)
+        ].iloc[0]
+        assert row["n_assumed_city_years"] == 4 * 3 + 2
+        tried = curve.loc[curve["shape"] == shape].iloc[0]
+        for factor, expected in (
+            (row["factor"], target),
+            (tried["factor"], tried["estimate"]),
+        ):
+            factors = np.where(late, factor**years, 1.0)
+            changed = replace(
+                sources, cells=cells.assign(value=factors * cells["value"])
+            )
+            by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
+            assert by_hand.estimate == pytest.approx(expected, abs=1e-9)
 
 
 def test_without_assumed_investment_there_is_nothing_to_bound(study):
