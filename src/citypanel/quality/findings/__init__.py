@@ -16,17 +16,9 @@ from citypanel.quality.findings.tables import (
     Panel,
     as_panel,
 )
-from citypanel.quality.findings.uses import (
-    ALL,
-    Study,
-    Use,
-    as_study,
-    together,
-    touches,
-    uses_of_cell,
-    uses_of_province,
-)
+from citypanel.quality.findings.uses import ALL, Use, Uses, together
 from citypanel.quality.findings.wording import INPUT_EN, INPUT_ZH, RULES
+from citypanel.sensitivity.pipeline import Study
 
 NOTHING = (np.nan, None)
 SEVERITIES = ("critical", "warning", "info")
@@ -130,7 +122,7 @@ def find(
     provinces: pd.DataFrame,
     *,
     used: pd.DataFrame,
-    sample: pd.DataFrame,
+    study: Study,
     variants: pd.DataFrame,
 ) -> pd.DataFrame:
     """Run every rule and say what each finding does to the published results.
@@ -148,8 +140,8 @@ def find(
         province_id, year, indicator, unit, value.
     used : DataFrame
         city_id, year, variable, value, origin: what the warehouse uses.
-    sample : DataFrame
-        City-years of the headline: city_id, year, region, is_municipality, controls.
+    study : Study
+        Of the same cells, to see what moves with one of them.
     variants : DataFrame
         The options, one row per variant.
 
@@ -169,7 +161,7 @@ def find(
         cities,
         provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
     )
-    study = as_study(sample, variants, used, cities)
+    uses = Uses(study, variants)
     found = detect(panel)
     set_aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
     unused = set(
@@ -197,18 +189,28 @@ def find(
         **{name: series.unit for name, series in panel.yearbook.items()},
     }
     order = {rule.name: number for number, rule in enumerate(RULES)}
-    cache: dict[tuple, Use] = {}
+    found = found.to_dict("records")
+    every_city = tuple(study.city_ids)
+    of_cell = uses.of_cells(
+        [
+            key
+            for row in found
+            if row["scope"] != "province"
+            for key in _cells(row, panel, every_city)
+        ]
+    )
     rows = []
-    for row in found.to_dict("records"):
+    for row in found:
         year = None if pd.isna(row["year"]) else int(row["year"])
         unit_id, scope, variable = row["unit_id"], row["scope"], row["variable"]
-        members = row["members"] or (
-            tuple(panel.yearbook) if variable == ALL else (variable,)
+        keys = _cells(row, panel, every_city)
+        use = together(
+            uses.of_province(*key) if scope == "province" else of_cell[key]
+            for key in keys
         )
-        use = _use(panel, study, scope, unit_id, year, members, cache)
-        places = touches(study, use)
+        places = uses.touches(use)
         status = _status(panel, row, year, unused)
-        where_en, where_zh = _where(study, use)
+        where_en, where_zh = _where(uses, use)
         key = (unit_id, year, variable)
         rows.append(
             {
@@ -261,22 +263,14 @@ def _names(scope, unit_id, names, province_names) -> dict[str, object]:
     return {"city_en": None, "city_zh": None, "province_id": None}
 
 
-def _use(panel, study: Study, scope, unit_id, year, names, cache) -> Use:
-    years = [int(y) for y in panel.years] if year is None else [year]
-    if scope == "province":
-        return together(
-            uses_of_province(study, unit_id, y, name) for y in years for name in names
-        )
-    units = list(study.years) if scope == "study" else [unit_id]
-    uses = []
-    for unit in units:
-        for y in years:
-            for name in names:
-                key = (unit, y, name)
-                if key not in cache:
-                    cache[key] = uses_of_cell(study, unit, y, name)
-                uses.append(cache[key])
-    return together(uses)
+def _cells(row, panel, every_city) -> list[tuple[str, int, str]]:
+    """The cells that a finding is about: unit, year, variable."""
+    years = panel.years if pd.isna(row["year"]) else [row["year"]]
+    units = every_city if row["scope"] == "study" else [row["unit_id"]]
+    names = row["members"] or (
+        tuple(panel.yearbook) if row["variable"] == ALL else (row["variable"],)
+    )
+    return [(unit, int(year), name) for unit in units for year in years for name in names]
 
 
 def _status(panel, row, year, unused) -> str:
@@ -303,11 +297,11 @@ def _severity(severity: str, status: str, places: str) -> str:
     return SEVERITIES[min(SEVERITIES.index(severity) + 1, len(SEVERITIES) - 1)]
 
 
-def _where(study: Study, use: Use) -> tuple[str, str]:
+def _where(uses: Uses, use: Use) -> tuple[str, str]:
     """One sentence each: the inputs, controls and indices that contain the cell."""
     inputs = sorted({name for name, *_ in use.inputs})
     controls = sorted({name for name, *_ in use.controls})
-    dropped = [name for name in controls if name not in study.controls]
+    dropped = [name for name in controls if name not in uses.controls]
     parts_en = [INPUT_EN[name] for name in inputs]
     parts_zh = [INPUT_ZH[name] for name in inputs]
     if controls:
