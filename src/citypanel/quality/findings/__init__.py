@@ -7,6 +7,8 @@ each finding what the warehouse does with the cell and which published numbers h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -18,7 +20,7 @@ from citypanel.quality.findings.tables import (
 )
 from citypanel.quality.findings.uses import ALL, Use, Uses, together
 from citypanel.quality.findings.wording import INPUT_EN, INPUT_ZH, RULES
-from citypanel.sensitivity.pipeline import Study
+from citypanel.study.pipeline import Sources, Study
 
 NOTHING = (np.nan, None)
 SEVERITIES = ("critical", "warning", "info")
@@ -122,7 +124,7 @@ def find(
     provinces: pd.DataFrame,
     *,
     used: pd.DataFrame,
-    study: Study,
+    sources: Mapping[str, pd.DataFrame],
     variants: pd.DataFrame,
 ) -> pd.DataFrame:
     """Run every rule and say what each finding does to the published results.
@@ -140,8 +142,9 @@ def find(
         province_id, year, indicator, unit, value.
     used : DataFrame
         city_id, year, variable, value, origin: what the warehouse uses.
-    study : Study
-        Of the same cells, to see what moves with one of them.
+    sources : mapping of name to DataFrame
+        The parts of `citypanel.study.pipeline.Sources`: what the study is computed
+        from, to see what moves with a cell.
     variants : DataFrame
         The options, one row per variant.
 
@@ -161,6 +164,7 @@ def find(
         cities,
         provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
     )
+    study = Study(Sources(**sources))
     uses = Uses(study, variants)
     found = detect(panel)
     set_aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
@@ -270,7 +274,9 @@ def _cells(row, panel, every_city) -> list[tuple[str, int, str]]:
     names = row["members"] or (
         tuple(panel.yearbook) if row["variable"] == ALL else (row["variable"],)
     )
-    return [(unit, int(year), name) for unit in units for year in years for name in names]
+    return [
+        (unit, int(year), name) for unit in units for year in years for name in names
+    ]
 
 
 def _status(panel, row, year, unused) -> str:

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import CapitalError
-from citypanel.sensitivity.pipeline import Options, Study, common_path
 from citypanel.study.estimates import COLUMNS as PRINTED
 from citypanel.study.estimates import CONTROLS, Column, usable_controls
+from citypanel.study.pipeline import Options, Study, common_path
 
 ALL = "all_variables"
 INPUTS = ("output", "capital", "labour")
@@ -33,8 +33,8 @@ HEADLINE = "headline"
 # A relative difference below this is rounding: the figure cancels out.
 ROUNDING = 1e-12
 # Cells are moved a little, so that a capital stock can still be started; the second
-# factor is for where it cannot. Where a gap takes the cities' median growth, a small and
-# a large error reach other cities by different ways.
+# factor is for where it cannot. Where a gap takes the cities' median growth, a small
+# and a large error reach other cities by different ways.
 FACTORS = (1.001, 0.999)
 FACTORS_OF_A_MEDIAN = (1.001, 0.999, 10.0, 0.1)
 
@@ -83,6 +83,7 @@ class Uses:
             str(row["variant"]): Options.of_build(row) for _, row in variants.iterrows()
         }
         self._at = {code: i for i, code in enumerate(study.city_ids)}
+        self._year_at = {int(year): t for t, year in enumerate(study.years)}
         self._base = {name: _tables(study, o) for name, o in self.options.items()}
         self._sample = {
             name: study.sample(o).is_in_sample for name, o in self.options.items()
@@ -132,11 +133,10 @@ class Uses:
         """
         found = dict.fromkeys(cells, Use())
         readings = self.study.readings(self.headline.gdp_vintage)
-        years = set(map(int, self.study.years))
         known = [
             key
             for key in found
-            if key[0] in self._at and key[1] in years and key[2] in readings
+            if key[0] in self._at and key[1] in self._year_at and key[2] in readings
         ]
         if self.headline.imputation == "growth_chaining":
             return found | {key: self._alone(key) for key in known}
@@ -155,9 +155,11 @@ class Uses:
         filled = self.study.series(self.headline)
 
         def moved(factor: float) -> dict[str, dict[str, np.ndarray]]:
-            readings = {name: np.tile(table, (copies, 1)) for name, table in base.items()}
+            readings = {
+                name: np.tile(table, (copies, 1)) for name, table in base.items()
+            }
             for (year, name), block in blocks.items():
-                at = int(np.searchsorted(self.study.years, year))
+                at = self._year_at[year]
                 rows = slice(block * n, (block + 1) * n)
                 readings[name][rows, at] = factor * _figures(filled[name], at)
             return self._moved(_Copies(self.study, readings, copies), copies)
@@ -177,7 +179,7 @@ class Uses:
     def _alone(self, cell: Cell) -> Use:
         """A cell moved in a study of its own: a median lets it reach every city."""
         city, year, name = cell
-        at = int(np.searchsorted(self.study.years, year))
+        at = self._year_at[year]
         readings = self.study.readings(self.headline.gdp_vintage)
         figure = _figures(self.study.series(self.headline)[name], at)[self._at[city]]
         path = common_path(readings[name])
@@ -324,9 +326,11 @@ class Uses:
         )
         found = []
         for column in PRINTED:
-            part = self.panel if column.keep is None else self.panel.loc[
-                column.keep(self.panel)
-            ]
+            part = (
+                self.panel
+                if column.keep is None
+                else self.panel.loc[column.keep(self.panel)]
+            )
             mask = self._mask(part[["city_id", "year"]].itertuples(index=False))
             city, year = np.nonzero(mask & has_index)
             inside = year + column.years_ahead < has_index.shape[1]
@@ -346,9 +350,8 @@ class Uses:
     def _mask(self, pairs: Iterable[tuple[str, int]]) -> np.ndarray:
         """Cities and years as a table."""
         mask = np.zeros((len(self.study.city_ids), len(self.study.years)), dtype=bool)
-        first = int(self.study.years[0])
         for city, year in pairs:
-            mask[self._at[city], int(year) - first] = True
+            mask[self._at[city], self._year_at[int(year)]] = True
         return mask
 
 
@@ -357,14 +360,13 @@ class _Copies(Study):
 
     def __init__(self, study: Study, readings: Mapping[str, np.ndarray], copies: int):
         n = len(study.city_ids)
-        self.sources, self._of, self._readings_given = study.sources, study, readings
-        self._n_copies = copies
-        cities = study.cities.loc[np.tile(np.arange(n), copies)]
+        self._of, self._readings_given, self._n_copies = study, readings, copies
+        cities = study.cities.loc[np.tile(np.arange(n), copies)].copy()
         number = np.repeat(np.arange(copies), n)
-        cities = cities.assign(
-            city_id=[f"{k:06d}|{c}" for k, c in zip(number, cities["city_id"])]
-        )
         super().__init__(study.sources)
+        cities["city_id"] = [
+            f"{k:06d}|{city}" for k, city in zip(number, cities["city_id"], strict=True)
+        ]
         self.cities = cities.reset_index(drop=True)
         self.city_ids = self.cities["city_id"].to_numpy(dtype=object)
         self._city_at = {code: i for i, code in enumerate(self.city_ids)}
@@ -410,8 +412,8 @@ def _figures(filled: np.ndarray, at: int) -> np.ndarray:
 
 def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Where two tables differ by more than rounding."""
-    same = (np.abs(new - old) <= ROUNDING * np.abs(old)) | (np.isnan(new) & np.isnan(old))
-    return ~same
+    near = np.abs(new - old) <= ROUNDING * np.abs(old)
+    return ~(near | (np.isnan(new) & np.isnan(old)))
 
 
 def _listed(names: Sequence[str]) -> str:
