@@ -52,8 +52,9 @@ def small_sources():
     """Sources of an invented study: 10 cities of 2 provinces, 5 of them treated."""
     import numpy as np
     import pandas as pd
+    from tests.support.study_sources import dated, reconciled
 
-    from citypanel.study.pipeline import Sources
+    from citypanel.study.run import Sources
 
     rng = np.random.default_rng(7)
     years = range(2010, 2020)
@@ -121,8 +122,6 @@ def small_sources():
         value=10000 * own["value"],
     )
     cells = pd.concat([cells, own[cells.columns]], ignore_index=True)
-    cells["is_usable"] = True
-    cells["import_precedence"] = np.nan
     zones = pd.DataFrame(
         {
             "city_id": cities["city_id"].iloc[[0, 2, 5, 6, 9]].to_numpy(),
@@ -155,13 +154,19 @@ def small_sources():
         ],
         columns=["variable", "gdp_vintage", "source", "precedence"],
     )
-    return Sources(cells, province_series, cities, zones, variables, precedence)
+    return Sources(
+        reconciled(cells, precedence),
+        province_series,
+        cities,
+        dated(zones, cities["city_id"], years),
+        variables,
+    )
 
 
 @pytest.fixture
 def small_study(small_sources):
     """The invented study, with nothing computed yet."""
-    from citypanel.study.pipeline import Study
+    from citypanel.study.run import Study
 
     return Study(small_sources)
 

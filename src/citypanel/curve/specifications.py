@@ -37,7 +37,8 @@ from citypanel.study.estimation import (
     fit,
     regression_panel,
 )
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 HEADLINE = "headline"
 # Choices that leave the index as it is.
@@ -147,7 +148,7 @@ def design(
                 f"{choices.limit:,}",
                 consequence="no specification was computed",
                 remedy="ask for fewer (n, or --count), which are then drawn from the "
-                "product, or raise limit in choices.yml",
+                "product, or raise limit under curve in study.yml",
             )
         )
     headline = headline_values(choices, base)
@@ -233,7 +234,7 @@ def checked(values: Mapping[str, object], choices: Choices, base: Options) -> Op
                 "A choice has a value that does not exist",
                 wrong,
                 consequence="the specification has no estimate",
-                remedy="take a declared value, or declare it in choices.yml",
+                remedy="take a declared value, or declare it in study.yml",
             )
         )
     reason = choices.meaningless(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -12,16 +11,18 @@ import pytest
 
 from citypanel.curve.choices import load_choices
 from citypanel.study.estimation import estimate
-from citypanel.study.pipeline import DEFLATORS, Options, Sources, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Sources, Study
 
+DEFLATORS = ("province_gdp_deflator", "province_investment_price")
 VALUES = {
     choice.name: [v.value for v in choice.values] for choice in load_choices().choices
 }
 MEASURES = {
     "gdp_real_cny_10k": lambda study, options: study.real_output(options),
-    "investment_real_cny_10k": lambda study, options: study.investment(options)[0],
+    "investment_real_cny_10k": lambda study, options: study.investment(options).real,
     "labour": lambda study, options: study.labour(options),
-    "is_investment_assumed": lambda study, options: study.investment(options)[1],
+    "is_investment_assumed": lambda s, options: s.investment(options).is_assumed,
 }
 
 
@@ -82,7 +83,7 @@ def check_estimates(project, study) -> None:
     }
     for _, row in variants.iterrows():
         for column, changed in columns.items():
-            ours = estimate(study, replace(Options.of_build(row), **changed))
+            ours = estimate(study, Options.of_build(row).replace(**changed))
             theirs = printed.loc[(row["variant"], *column)]
             for name in ("estimate", "std_error", "p_value", "n_obs", "n_cities"):
                 assert getattr(ours, name) == theirs[name], (row["variant"], name)
@@ -176,7 +177,7 @@ def test_every_dating_of_the_policy_equals_the_warehouse(built, study):
     )
     names = {"city_id", "year", "is_treated_batch", "approval_date"}
     for rule in VALUES["exposure_from"]:
-        ours = study.policy(Options(exposure_from=rule))
+        ours = study.exposure(Options(exposure_from=rule))
         assert same(ours["exposure"].ravel(), theirs[f"exposure__{rule}"]), rule
         n_years = len(study.years)
         for column, array in (

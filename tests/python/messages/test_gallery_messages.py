@@ -78,7 +78,7 @@ def test_the_page_quotes_a_wrong_choice(page):
     from citypanel.curve.choices import load_choices
     from citypanel.curve.command import parse_only
     from citypanel.errors import OptionError
-    from citypanel.study.pipeline import Options
+    from citypanel.study.options import Options
 
     with pytest.raises(OptionError) as raised:
         parse_only("labour=employed", load_choices(), Options())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citypanel.quality.findings.uses import Uses
-from citypanel.study.estimates import CONTROLS
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.declaration import declared
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
+CONTROLS = tuple(declared().controls)
 SHAKE = 1.0 + 1 / 512
 CASES = {
     "default": {},
@@ -32,7 +34,7 @@ CASES = {
 
 
 def variants_of(choice: dict) -> pd.DataFrame:
-    base = {f.name: getattr(Options(), f.name) for f in fields(Options)} | choice
+    base = {name: Options()[name] for name in Options()} | choice
     other = {"province_deflator": "city_growth"}.get(base["real_gdp"])
     rows = [base | {"variant": "headline"}]
     rows.append(base | {"variant": "other", "real_gdp": other or "province_deflator"})
@@ -69,11 +71,15 @@ def holed_sources(small_sources):
     """The invented study with published growth and a gap in each kind of series."""
     rng = np.random.default_rng(3)
     cells = small_sources.cells
-    growth = cells.loc[(cells["variable"] == "gdp_cny_10k")].copy()
-    growth = growth.loc[growth["source"] == "yearbook"]
+    growth = cells.loc[cells["variable"] == "gdp_cny_10k"].copy()
     growth["variable"] = "gdp_growth_pct"
-    growth["value"] = rng.uniform(5, 11, len(growth))
-    growth.loc[growth["year"].isin([2013, 2017]), "value"] = np.nan
+    rates = pd.Series(rng.uniform(5, 11, len(growth)), growth.index)
+    rates = rates.mask(growth["year"].isin([2013, 2017]))
+    for vintage in ("as_published", "revised"):
+        growth[f"value__{vintage}"] = rates
+        growth[f"source__{vintage}"] = rates.notna().map({True: "yearbook"})
+        growth[f"next_source__{vintage}"] = None
+        growth[f"next_value__{vintage}"] = np.nan
     holes = (
         (cells["variable"] == "university_students_persons")
         & (cells["year"] == 2015)
@@ -83,14 +89,8 @@ def holed_sources(small_sources):
         & (cells["year"] >= 2018)
         & (cells["city_id"] == "320020")
     )
-    cells = cells.assign(value=cells["value"].mask(holes))
-    cells = pd.concat([cells, growth], ignore_index=True)
-    return type(small_sources)(
-        **{
-            f.name: cells if f.name == "cells" else getattr(small_sources, f.name)
-            for f in fields(small_sources)
-        }
-    )
+    kept = cells.loc[~holes]
+    return replace(small_sources, cells=pd.concat([kept, growth], ignore_index=True))
 
 
 @pytest.mark.parametrize("choice", CASES.values(), ids=CASES)
@@ -101,14 +101,14 @@ def test_what_is_said_moves_and_nothing_else(holed_sources, choice, data):
     variants = variants_of(choice)
     uses = Uses(study, variants)
     cells = holed_sources.cells
-    known = cells.loc[cells["value"].notna() & (cells["source"] == "yearbook")]
+    known = cells.loc[cells["source__as_published"] == "yearbook"]
     at = data.draw(st.lists(st.integers(0, len(known) - 1), min_size=6, max_size=6))
     keys = [
         (str(row.city_id), int(row.year), str(row.variable))
         for row in known.iloc[at].itertuples()
     ]
     said = uses.of_cells(keys)
-    for key, value in zip(keys, known["value"].iloc[at], strict=True):
+    for key, value in zip(keys, known["value__as_published"].iloc[at], strict=True):
         changed = study.with_cell(*key, "yearbook", SHAKE * value)
         use = said[key]
         moved = entries(study, changed, uses.headline)
@@ -143,16 +143,16 @@ def test_years_of_an_index_that_is_said_hold_every_index_that_moves(
     study = Study(holed_sources)
     uses = Uses(study, variants_of(choice))
     options = uses.headline
-    old = study.changes(options).set_index(["city_id", "year"])["tfpch"]
+    old = study.index(options).set_index(["city_id", "year"])["tfpch"]
     for key in (
         ("320010", 2013, "gdp_cny_10k"),
         ("110020", 2014, "university_students_persons"),
         ("320030", 2011, "fai_cny_10k"),
     ):
         cells = holed_sources.cells
-        value = cells.set_index(["city_id", "year", "variable", "source"])["value"]
-        changed = study.with_cell(*key, "yearbook", SHAKE * value[(*key, "yearbook")])
-        new = changed.changes(options).set_index(["city_id", "year"])["tfpch"]
+        value = cells.set_index(["city_id", "year", "variable"])["value__as_published"]
+        changed = study.with_cell(*key, "yearbook", SHAKE * value[key])
+        new = changed.index(options).set_index(["city_id", "year"])["tfpch"]
         mine = differs(old.loc[key[0]].to_numpy(), new.loc[key[0]].to_numpy())
         moved = set(old.loc[key[0]].index[mine])
         places = dict(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.support.planted_defects import KINDS, WIDE_KINDS, plant, simulated
+from tests.support.study_sources import dated, reconciled
 
 from citypanel.quality.findings import (
     FINDING_COLUMNS,
@@ -561,16 +562,13 @@ def sources_of(series):
     figures = {name: {} for name in MADE_OF} | series
     cells = pd.DataFrame(
         [
-            (city, year, name, "yearbook", np.nan, value, True)
+            (city, year, name, "yearbook", value)
             for scale, (name, rows) in enumerate(figures.items(), start=1)
             for city, values in everybody(rows, scale=1.0 / scale).items()
             for year, value in zip(YEARS, values, strict=True)
         ],
-        columns=[
-            "city_id", "year", "variable", "source", "import_precedence", "value",
-            "is_usable",
-        ],
-    )  # fmt: skip
+        columns=["city_id", "year", "variable", "source", "value"],
+    )
     places = [CITIES.index(city) for city in CITIES]
     cities = pd.DataFrame(
         {
@@ -603,12 +601,11 @@ def sources_of(series):
         columns=["variable", "gdp_vintage", "source", "precedence"]
     )
     return {
-        "cells": cells,
+        "cells": reconciled(cells, precedence),
         "province_series": province_series,
         "cities": cities,
-        "zones": zones,
+        "policy": dated(zones, CITIES, YEARS),
         "variables": variables,
-        "precedence": precedence,
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import special
 from tests.support.simulated_panel import simulate_panel
+from tests.support.study_sources import times
 
 from citypanel import did
 from citypanel.errors import EstimationError
@@ -42,7 +43,8 @@ from citypanel.influence.tables import targets_of
 from citypanel.influence.yardsticks import solow_residual, yardsticks
 from citypanel.study.effect import EffectDesign, outcome_of
 from citypanel.study.estimation import estimate
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 OPTIONS = Options()
 REGRESSION = dict(outcome="outcome", treatment="sydid", unit="city_id", period="year")
@@ -80,7 +82,7 @@ def table(study):
     ],
 )
 def test_the_headline_is_that_of_the_plain_route(study, moved):
-    options = replace(OPTIONS, **moved)
+    options = OPTIONS.replace(**moved)
     if options.real_gdp == "city_growth":
         # The invented yearbook has no growth rates: the deflator stands in.
         assert np.isnan(study.series(options)["gdp_growth_pct"]).all()
@@ -238,7 +240,7 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
         part.sample(1, random_state=4)
         for _, part in cells.groupby(["kind", "scope", "variable"])
     )
-    assert set(some["variable"]) == {*series_used(OPTIONS), "GDP", "GDPIDX", "FAI"}
+    assert set(some["variable"]) == {*series_used(study, OPTIONS), "GDP", "GDPIDX", "FAI"}
     for row in some.itertuples():
         new = None if row.kind == "seed_cell" else row.factor * row.value
         if row.scope == "yearbook":
@@ -255,7 +257,7 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
 
 def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
     """Under growth_chaining a city's figure moves the gap of another city."""
-    options = replace(OPTIONS, imputation="growth_chaining")
+    options = OPTIONS.replace(imputation="growth_chaining")
     headline = Headline(study, options)
     cells = seed_cells(headline)
     near = cells.loc[
@@ -282,14 +284,13 @@ def test_figures_without_influence_have_none(study, headline, table):
     assert (unused["change"] == 0).all() and len(unused) > 50
     # Of the series that are not perturbed every figure may change at once.
     sources = study.sources
-    values = sources.cells["value"].where(
-        sources.cells["variable"].isin(series_used(OPTIONS)),
-        10 * sources.cells["value"],
+    used = sources.cells["variable"].isin(series_used(study, OPTIONS))
+    indicators = sources.province_series["indicator"].isin(
+        indicators_used(study, OPTIONS)
     )
-    indicators = sources.province_series["indicator"].isin(indicators_used(OPTIONS))
     other = replace(
         sources,
-        cells=sources.cells.assign(value=values),
+        cells=times(sources.cells, np.where(used, 1, 10)),
         province_series=sources.province_series.assign(
             value=sources.province_series["value"].where(indicators, 3.0)
         ),
@@ -306,16 +307,14 @@ def test_figures_without_influence_have_none(study, headline, table):
     ],
 )
 def test_every_series_of_an_option_is_perturbed(study, moved):
-    options = replace(OPTIONS, **moved)
+    options = OPTIONS.replace(**moved)
     sources, base = study.sources, Headline(study, options)
-    kept = sources.cells["variable"].isin(series_used(options))
+    kept = sources.cells["variable"].isin(series_used(study, options))
     series = sources.province_series
-    known = series["indicator"].isin(indicators_used(options))
+    known = series["indicator"].isin(indicators_used(study, options))
     other = replace(
         sources,
-        cells=sources.cells.assign(
-            value=sources.cells["value"].where(kept, 10 * sources.cells["value"])
-        ),
+        cells=times(sources.cells, np.where(kept, 1, 10)),
         province_series=series.assign(value=series["value"].where(known, 3.0)),
     )
     assert Headline(Study(other), options).result == base.result
@@ -361,7 +360,7 @@ def test_origins_stand_beside_figures_and_city_years(study):
             (city, year, name, "interpolated" if name == "gdp_cny_10k" else "reported")
             for city in cities
             for year in study.years
-            for name in series_used(OPTIONS)
+            for name in series_used(study, OPTIONS)
         ],
         columns=["city_id", "year", "variable", "origin"],
     )
@@ -428,7 +427,7 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
         ("order-m, m = 25", {"frontier": "order-m"}),
         ("order-alpha, alpha = 0.95", {"frontier": "order-alpha"}),
     ):
-        panel = study.panel(replace(OPTIONS, **moved))
+        panel = study.panel(OPTIONS.replace(**moved))
         panel = panel.loc[panel["outcome"].notna()]
         assert found.loc[name, "n_obs"] == len(panel)
         try:
@@ -448,7 +447,7 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
 
 
 def test_infeasible_indices_are_counted_under_variable_returns(study):
-    headline = Headline(study, replace(OPTIONS, returns_to_scale="vrs"))
+    headline = Headline(study, OPTIONS.replace(returns_to_scale="vrs"))
     never = headline.plans.cities[~headline.treated]
     row = _row(headline, {"only": never})
     assert row["n_infeasible"] > 0
@@ -490,15 +489,13 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
             (tried["factor"], tried["estimate"]),
         ):
             factors = np.where(late, factor**years, 1.0)
-            changed = replace(
-                sources, cells=cells.assign(value=factors * cells["value"])
-            )
+            changed = replace(sources, cells=times(cells, factors))
             by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
             assert by_hand.estimate == pytest.approx(expected, abs=1e-9)
 
 
 def test_without_assumed_investment_there_is_nothing_to_bound(study):
-    options = replace(OPTIONS, fai_extension="none", last_year=2016)
+    options = OPTIONS.replace(fai_extension="none", last_year=2016)
     found = assumed_bounds(study, options, targets={"zero": 0.0})
     assert found["note"].tolist() == ["no investment is assumed under these options"]
 
@@ -582,7 +579,7 @@ def test_imputations_repeat_with_the_seed_and_leave_published_figures(study, hea
         (draws["std_error"] ** 2).mean() + 9 / 8 * draws["estimate"].var()
     )
     # Without gaps and without assumed years there is nothing to draw.
-    none = replace(OPTIONS, fai_extension="none", last_year=2016)
+    none = OPTIONS.replace(fai_extension="none", last_year=2016)
     fixed, _ = multiple_imputation(study, none, draws=3, seed=5, gaps=False)
     assert fixed.between == 0
     assert fixed.estimate == pytest.approx(Headline(study, none).result.estimate)
@@ -691,7 +688,7 @@ def test_uncertainty_starts_from_the_clustered_error_and_adds(study, headline):
 
 
 def test_where_the_bootstrap_is_not_defined_its_rows_say_so(study):
-    options = replace(OPTIONS, frontier_reference="global")
+    options = OPTIONS.replace(frontier_reference="global")
     found = index_uncertainty(study, options, draws=30, imputations=2, seed=1)
     rows = found.set_index("method")
     assert rows.loc["double bootstrap", "note"].startswith("not defined")
@@ -740,7 +737,7 @@ def test_yardsticks_through_the_same_estimator(study, headline):
     assert first["yardstick"] == "malmquist" and first["outcome"] == "growth"
     assert first["estimate"] == pytest.approx(headline.result.estimate, abs=1e-12)
     assert first["correlation_with_index"] == pytest.approx(1)
-    persons = replace(OPTIONS, labour_measure="employed")
+    persons = OPTIONS.replace(labour_measure="employed")
     sample = study.sample(persons)
     panel = study.panel(persons).copy()
     at = [np.flatnonzero(study.city_ids == c)[0] for c in panel["city_id"]]

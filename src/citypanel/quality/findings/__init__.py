@@ -20,7 +20,7 @@ from citypanel.quality.findings.tables import (
 )
 from citypanel.quality.findings.uses import ALL, Use, Uses, together
 from citypanel.quality.findings.wording import INPUT_EN, INPUT_ZH, RULES
-from citypanel.study.pipeline import Sources, Study
+from citypanel.study.run import Sources, Study
 
 NOTHING = (np.nan, None)
 SEVERITIES = ("critical", "warning", "info")
@@ -143,7 +143,7 @@ def find(
     used : DataFrame
         city_id, year, variable, value, origin: what the warehouse uses.
     sources : mapping of name to DataFrame
-        The parts of `citypanel.study.pipeline.Sources`: what the study is computed
+        The parts of `citypanel.study.run.Sources`: what the study is computed
         from, to see what moves with a cell.
     variants : DataFrame
         The options, one row per variant.

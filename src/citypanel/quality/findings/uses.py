@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import CapitalError
-from citypanel.study.estimates import COLUMNS as PRINTED
-from citypanel.study.estimates import CONTROLS, Column, usable_controls
-from citypanel.study.pipeline import Options, Study, common_path
+from citypanel.study.declaration import Column, declared
+from citypanel.study.estimates import usable_controls
+from citypanel.study.options import Options
+from citypanel.study.run import Study
+from citypanel.study.steps.series import common_path
 
 ALL = "all_variables"
 INPUTS = ("output", "capital", "labour")
@@ -132,7 +134,7 @@ class Uses:
             enter nothing.
         """
         found = dict.fromkeys(cells, Use())
-        readings = self.study.readings(self.headline.gdp_vintage)
+        readings = self.study.readings(self.headline)
         known = [
             key
             for key in found
@@ -151,7 +153,7 @@ class Uses:
         if not blocks:
             return {}
         n, copies = len(self.study.city_ids), len(blocks)
-        base = self.study.readings(self.headline.gdp_vintage)
+        base = self.study.readings(self.headline)
         filled = self.study.series(self.headline)
 
         def moved(factor: float) -> dict[str, dict[str, np.ndarray]]:
@@ -162,7 +164,10 @@ class Uses:
                 at = self._year_at[year]
                 rows = slice(block * n, (block + 1) * n)
                 readings[name][rows, at] = factor * _figures(filled[name], at)
-            return self._moved(_Copies(self.study, readings, copies), copies)
+            rows = np.tile(np.arange(n), copies)
+            names = [f"{k:06d}" for k in range(len(rows))]
+            study = self.study.side_by_side(rows, names, readings=readings)
+            return self._moved(study, copies)
 
         tables = _first(moved, FACTORS)
         found = {}
@@ -180,7 +185,7 @@ class Uses:
         """A cell moved in a study of its own: a median lets it reach every city."""
         city, year, name = cell
         at = self._year_at[year]
-        readings = self.study.readings(self.headline.gdp_vintage)
+        readings = self.study.readings(self.headline)
         figure = _figures(self.study.series(self.headline)[name], at)[self._at[city]]
         path = common_path(readings[name])
         uses = []
@@ -190,7 +195,8 @@ class Uses:
             if uses and np.array_equal(common_path(table), path):
                 continue
             with suppress(CapitalError):
-                uses.append(self._of(_Copies(self.study, readings | {name: table}, 1)))
+                moved = self.study.instead(readings=readings | {name: table})
+                uses.append(self._of(moved))
         return together(uses)
 
     def of_province(self, province_id: str, year: int, indicator: str) -> Use:
@@ -229,7 +235,7 @@ class Uses:
         self, moved: Mapping[str, Mapping[str, np.ndarray]], cities: Sequence[int]
     ) -> Use:
         """The use behind the moved entries of some cities, by variant and table."""
-        cities = np.asarray(cities)
+        cities, controls = np.asarray(cities), declared().controls
         entries = {}
         for name, kept in self._sample.items():
             for what, table in moved[name].items():
@@ -239,7 +245,7 @@ class Uses:
                 (what, str(self.study.city_ids[cities[i]]), int(self.study.years[t]))
                 for i, t in np.argwhere(entries[HEADLINE, what])
             }
-            for what in (*INPUTS, *CONTROLS)
+            for what in (*INPUTS, *controls)
         }
         variants = {
             name
@@ -252,7 +258,7 @@ class Uses:
         }
         return Use(
             frozenset().union(*(places[what] for what in INPUTS)),
-            frozenset().union(*(places[what] for what in CONTROLS)),
+            frozenset().union(*(places[what] for what in controls)),
             frozenset(variants),
         )
 
@@ -325,12 +331,8 @@ class Uses:
             )
         )
         found = []
-        for column in PRINTED:
-            part = (
-                self.panel
-                if column.keep is None
-                else self.panel.loc[column.keep(self.panel)]
-            )
+        for column in declared().columns:
+            part = column.keep(self.panel)
             mask = self._mask(part[["city_id", "year"]].itertuples(index=False))
             city, year = np.nonzero(mask & has_index)
             inside = year + column.years_ahead < has_index.shape[1]
@@ -353,34 +355,6 @@ class Uses:
         for city, year in pairs:
             mask[self._at[city], self._year_at[int(year)]] = True
         return mask
-
-
-class _Copies(Study):
-    """Copies of a study's cities, side by side, with other readings."""
-
-    def __init__(self, study: Study, readings: Mapping[str, np.ndarray], copies: int):
-        n = len(study.city_ids)
-        self._of, self._readings_given, self._n_copies = study, readings, copies
-        cities = study.cities.loc[np.tile(np.arange(n), copies)].copy()
-        number = np.repeat(np.arange(copies), n)
-        super().__init__(study.sources)
-        cities["city_id"] = [
-            f"{k:06d}|{city}" for k, city in zip(number, cities["city_id"], strict=True)
-        ]
-        self.cities = cities.reset_index(drop=True)
-        self.city_ids = self.cities["city_id"].to_numpy(dtype=object)
-        self._city_at = {code: i for i, code in enumerate(self.city_ids)}
-
-    def readings(self, gdp_vintage: str) -> Mapping[str, np.ndarray]:
-        """The readings given."""
-        return self._readings_given
-
-    def provinces(self) -> dict[str, np.ndarray]:
-        """As the study's, for every copy."""
-        return {
-            name: np.tile(table, (self._n_copies, 1))
-            for name, table in self._of.provinces().items()
-        }
 
 
 def _tables(study: Study, options: Options) -> dict[str, np.ndarray]:
