@@ -8,8 +8,8 @@ from linearmodels.panel import PanelOLS
 from scipy.optimize import linprog
 
 from citypanel.study.options import Options
-from citypanel.study.run import Sources, Study
 from citypanel.study.productivity import CAPITAL, LABOUR, OUTPUT
+from citypanel.study.run import Sources, Study
 
 
 def output_distance(x: np.ndarray, y: np.ndarray, plan: np.ndarray, output: float):

@@ -394,7 +394,7 @@ def specifications(
     *,
     base: Options,
     n: int | None = 0,
-    seed: int = 20240705,
+    seed: int = 0,
     permutations: int = 0,
     asked: Sequence[Specification] | None = None,
     progress: Callable[[int, int], None] | None = None,

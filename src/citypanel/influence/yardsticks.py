@@ -195,6 +195,7 @@ def _estimates(
     """The overall effect by every estimator and outcome."""
     table = att_table(
         frame.loc[frame["tfpch"].notna()],
+        outcomes=OUTCOMES,
         estimators=estimators,
         draws=draws,
         seed=seed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from citypanel.study.declaration import declared
+
 LANGUAGES = ("en", "zh")
 MINUS = "\u2212"
 
@@ -25,12 +27,6 @@ VARIANTS = {
     "real_gdp=city_growth": ("Output chained on city growth", "产出按城市增速链接"),
     "real_gdp=province_deflator": ("Output by province deflator", "产出按省级平减"),
     "fai_extension=none": ("Published investment only", "仅用已公布投资"),
-}
-REGIONS = {
-    "eastern": ("Eastern", "东部"),
-    "central": ("Central", "中部"),
-    "western": ("Western", "西部"),
-    "northeastern": ("Northeastern", "东北"),
 }
 ROLES = {"treated": ("Treated", "处理组"), "control": ("Control", "对照组")}
 ESTIMATORS = {
@@ -112,14 +108,6 @@ CHECKS = {
     "fake_date": ("Fake dates", "虚构政策时间"),
     "propensity_score": ("Propensity score", "倾向得分"),
 }
-EXCLUSIONS = {
-    "without_batch_4": ("Without batch 4 cities", "剔除第四批城市"),
-    "without_municipalities": ("Without the municipalities", "剔除直辖市"),
-    "without_provincial_capitals": ("Without provincial capitals", "剔除省会城市"),
-    **{
-        name: (f"{en} cities only", f"仅{zh}城市") for name, (en, zh) in REGIONS.items()
-    },
-}
 MATCHING = {
     "nearest": ("Nearest neighbour", "最近邻匹配"),
     "kernel": ("Kernel", "核匹配"),
@@ -135,6 +123,26 @@ ORIGINS = {
     "assumed": ("assumed", "推算"),
     "missing": ("missing", "缺失"),
 }
+
+
+def __getattr__(name: str):
+    """Names that a study declares: its regions, and its groups that are left out."""
+    study = declared()
+    regions = {key: (said["en"], said["zh"]) for key, said in study.regions.items()}
+    if name == "REGIONS":
+        return regions
+    if name == "EXCLUSIONS":
+        return {
+            **{
+                f"without_{key}": (group.label["en"], group.label["zh"])
+                for key, group in study.exclusions.items()
+            },
+            **{
+                key: (f"{en} cities only", f"仅{zh}城市")
+                for key, (en, zh) in regions.items()
+            },
+        }
+    raise AttributeError(name)
 
 
 def pick(pair: tuple[str, str], language: str) -> str:

@@ -22,6 +22,7 @@ import pandas as pd
 from citypanel.pages.formats import number, share
 from citypanel.quality.accepted import differing_options, read_accepted
 from citypanel.quality.profiles import profile
+from citypanel.study.declaration import declared
 
 IMPUTED = ("interpolated", "carried", "chained", "assumed")
 FINDING_KEYS = (
@@ -56,7 +57,7 @@ TOUCH_KINDS = ("critical", "warning", "info", "corrected")
 PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
 YEARS = re.compile(r"\d{4}(-\d{4})?")
 COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
-COLUMN_OF_TABLE = re.compile(r"\(\d+\)(-\(\d+\))?|eastern|central|western|northeastern")
+NUMBERED = re.compile(r"\(\d+\)(-\(\d+\))?")
 
 
 def summarise(
@@ -269,6 +270,7 @@ def places_touched(touches: str | None) -> list[tuple[str, str]]:
     fct_capital_stocks as a whole: years are no place of their own.
     """
     places: dict[tuple[str, str], None] = {}
+    named = {column.name for column in declared().columns}
     for entry in (touches or "").split(";"):
         table, _, within = (text.strip() for text in entry.partition(":"))
         if not table:
@@ -281,7 +283,7 @@ def places_touched(touches: str | None) -> list[tuple[str, str]]:
                 part = ""
             elif found:
                 stem, part = found[1], found[2]
-            elif not (stem and COLUMN_OF_TABLE.fullmatch(part)):
+            elif not (stem and (part in named or NUMBERED.fullmatch(part))):
                 stem = ""
             for column in _columns(part):
                 places[(table, f"{stem} {column}".strip())] = None

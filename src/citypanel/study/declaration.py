@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -530,7 +532,8 @@ def no_such_option(name: str, known: Iterable[str]) -> OptionError:
     return OptionError(
         f"There is no option named '{name}'. Options: {', '.join(sorted(known))}.\n"
         "Consequence: nothing was built; the published file stands as it was.\n"
-        "Remedy: correct the name in --vars."
+        f"Remedy: correct the name in --vars; studies/{SHIPPED}/{FILE} explains each "
+        "option."
     )
 
 
@@ -554,6 +557,15 @@ def folder_of(name: str = SHIPPED) -> Path:
             remedy="run the command in the project's root",
         )
     )
+
+
+def module_of(module: str, name: str = SHIPPED) -> ModuleType:
+    """A module that stands beside a study's declaration, such as its audit."""
+    path = folder_of(name) / f"{module}.py"
+    spec = spec_from_file_location(f"studies.{name}.{module}", path)
+    loaded = module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def declared(name: str = SHIPPED) -> Declaration:

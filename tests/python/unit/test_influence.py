@@ -240,7 +240,8 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
         part.sample(1, random_state=4)
         for _, part in cells.groupby(["kind", "scope", "variable"])
     )
-    assert set(some["variable"]) == {*series_used(study, OPTIONS), "GDP", "GDPIDX", "FAI"}
+    indicators = indicators_used(study, OPTIONS)
+    assert set(some["variable"]) == {*series_used(study, OPTIONS), *indicators}
     for row in some.itertuples():
         new = None if row.kind == "seed_cell" else row.factor * row.value
         if row.scope == "yearbook":

@@ -24,6 +24,7 @@ from citypanel.outputs.report.facts import (
 )
 from citypanel.outputs.sentences import sentence as translated
 from citypanel.pages import render, write_page
+from citypanel.study.declaration import declared
 from citypanel.warehouse.preflight import open_published
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -61,14 +62,6 @@ REASONS = {
     "no ": "缺少：",
     "not among the 70 cities of the NBS": "不在国家统计局 70 个大中城市之列",
 }
-# Options that are numbers, lists or switches of dbt_project.yml; the others are text.
-NUMBERS = frozenset(
-    ("first_year", "last_year", "carry_years", "bootstrap_replications", "seed",
-     "inference_draws", "specifications", "depreciation")
-)  # fmt: skip
-LISTS = frozenset(("treated_batches", "excluded_cities"))
-SWITCHES = frozenset(("credibility", "influence", "att_by_region"))
-
 
 def study_report(warehouse: Path, *, folder: Path) -> Path:
     """Write index.html of the published file to `folder`; return its path.
@@ -188,16 +181,17 @@ def embedded(value: object) -> Markup:
 
 def command_of(options: Mapping[str, str]) -> str:
     """The dbt command that builds the headline with these options, none left out."""
-    parts = []
+    parts, known = [], declared().options
     for name, value in options.items():
-        if name in LISTS:
-            text = f"[{value}]"
-        elif name in SWITCHES:
-            text = value.lower()
-        elif name in NUMBERS:
-            text = value
-        else:
-            text = json.dumps(value, ensure_ascii=False)
+        match known[name].kind if name in known else "choice":
+            case "batches" | "groups":
+                text = f"[{value}]"
+            case "switch":
+                text = value.lower()
+            case "whole" | "share":
+                text = value
+            case _:
+                text = json.dumps(value, ensure_ascii=False)
         parts.append(f"{name}: {text}")
     return "dbt build --vars '{" + ", ".join(parts) + "}'"
 

@@ -28,10 +28,10 @@ from citypanel.outputs.tables.model import (
     percent,
     words,
 )
+from citypanel.study.declaration import declared
 
 Frames = Mapping[str, pd.DataFrame]
 TERMS = ("sydid", "eco", "ind", "inf", "edu", "sca", "tra", "con", "const")
-REGION_ORDER = ("eastern", "central", "western", "northeastern")
 # rpt_inference and rpt_sensitivity have this convention whatever standard_errors says.
 ALWAYS = "xtreg"
 OUTCOME_ORDER = ("tfpch", "log_tfpch", "cumulative_log_tfp")
@@ -475,7 +475,7 @@ def _policy_notes(marts: Frames, o: Options, paper_table: str) -> tuple[str, ...
 def table_4(marts: Frames, o: Options) -> Table:
     """The effect by region, each region a regression of its own."""
     present = set(marts["rpt_regressions"].query("paper_table == '4'")["paper_column"])
-    order = [r for r in REGION_ORDER if r in present]
+    order = [r for r in declared().regions if r in present]
     return Table(
         "table_4",
         "4",
@@ -674,7 +674,7 @@ def table_a2(marts: Frames, o: Options) -> Table:
     """Inference on the policy's coefficient in each published column, side by side."""
     frame = marts["rpt_inference"].copy()
     frame["order"] = frame["paper_column"].map(
-        {r: i for i, r in enumerate(REGION_ORDER)}
+        {r: i for i, r in enumerate(declared().regions)}
     )
     frame = frame.sort_values(["paper_table", "order", "paper_column"])
     short = {
@@ -857,7 +857,7 @@ def table_a3(marts: Frames, o: Options) -> Table:
     """Every printed number beside ours, with the reason for the difference."""
     frame = marts["rpt_published_comparison"].copy()
     frame["region"] = frame["paper_column"].map(
-        {r: i for i, r in enumerate(REGION_ORDER)}
+        {r: i for i, r in enumerate(declared().regions)}
     )
     frame["term_order"] = frame["term"].map(
         {t: i for i, t in enumerate(("tfpch", *TERMS))}
