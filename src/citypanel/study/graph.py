@@ -124,6 +124,21 @@ class Graph:
             found |= dict.fromkeys(self._known(need)) | {need: None}
         return tuple(found)
 
+    def run(self, name: str, options: Any, given: Mapping[str, Any]) -> Any:
+        """A step's result from results that are given, by way of the steps between.
+
+        Parameters
+        ----------
+        name : str
+        options : Options
+        given : mapping of step or source to result
+        """
+        if name in given:
+            return given[name]
+        here = self.steps[name]
+        needs = [self.run(need, options, given) for need in here.needs]
+        return here.function(*needs, **{o: getattr(options, o) for o in here.takes})
+
     def takers(self, option: str) -> tuple[str, ...]:
         """The steps that take an option."""
         return tuple(s.name for s in self.steps.values() if option in s.takes)

@@ -11,7 +11,6 @@ from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
 from citypanel.study.options import wrong_option
-from citypanel.study.steps.sample import Sample
 
 INDICES = ("tfpch", "effch", "techch", "cumulative_log_tfp")
 
@@ -51,7 +50,7 @@ def exposure(
 @step(large=True)
 def panel(
     index: pd.DataFrame,
-    sample: Sample,
+    is_capital_assumed: np.ndarray,
     exposure: Mapping[str, np.ndarray],
     controls: Mapping[str, np.ndarray],
     cities: pd.DataFrame,
@@ -98,6 +97,6 @@ def panel(
         "is_provincial_capital": cities["is_provincial_capital"].to_numpy(dtype=bool)[
             city
         ],
-        "is_capital_assumed": sample.is_capital_assumed[city, at],
+        "is_capital_assumed": is_capital_assumed[city, at],
     }
     return pd.DataFrame(frame)

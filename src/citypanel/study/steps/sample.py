@@ -112,6 +112,12 @@ def sample(
     )
 
 
+@step
+def is_capital_assumed(sample: Sample) -> np.ndarray:
+    """Whether a city-year's capital rests on assumed investment."""
+    return sample.is_capital_assumed
+
+
 @step(large=True)
 def technology(sample: Sample, cities: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """The city-years that draw the frontier, as the index functions take them."""
