@@ -85,7 +85,9 @@ class Formula:
         log_base : {"10", "e"}
             Of `log`; `ln` and `log10` say theirs.
         """
-        return _value(_tree(self.text), series, log_base)
+        # A ratio to nothing is infinite or none, as DuckDB has it.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return _value(_tree(self.text), series, log_base)
 
 
 @cache
