@@ -3,10 +3,11 @@
     or value stops the run before anything is built. -#}
 
 {#- What the run is built with: options, variants (the headline and those beside it, by
-    name), permitted (values by option) and listed (options that are one of a list). -#}
+    name), listed (options that are one of a list) and labour_series (the series that
+    labour is made of). -#}
 {% macro resolved_study() -%}
     {%- if not execute -%}
-        {{ return({"options": {}, "variants": {}, "permitted": {}, "listed": []}) }}
+        {{ return({"options": {}, "variants": {}, "listed": [], "labour_series": []}) }}
     {%- endif -%}
     {%- set given = {} -%}
     {%- for name in option_names() -%}
@@ -29,11 +30,6 @@
 {#- Every option with its checked value. -#}
 {% macro study_options() -%}
     {{ return(resolved_study().options) }}
-{%- endmacro %}
-
-
-{% macro permitted_options() -%}
-    {{ return(resolved_study().permitted) }}
 {%- endmacro %}
 
 

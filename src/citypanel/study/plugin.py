@@ -34,8 +34,8 @@ def study_options(given: str) -> str:
     -------
     str
         JSON of problem (why the values cannot be used, or null), options, variants (the
-        headline and those beside it, by name), permitted (values by option, where they
-        are a list) and listed (options with one column of text each).
+        headline and those beside it, by name), listed (options with one column of text
+        each) and labour_series (the series of the labour measure's formula).
     """
     try:
         return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
@@ -47,6 +47,7 @@ def study_options(given: str) -> str:
 def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     headline = study.resolve(given)
     choices = [o for o in study.options.values() if o.name in study.build_options]
+    measure = study.options["labour_measure"].value(headline["labour_measure"])
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
     return {
         "options": headline,
@@ -54,12 +55,8 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
             name: values | _years(values)
             for name, values in study.variants(headline).items()
         },
-        "permitted": {
-            o.name: [str(value) for value in o.permitted]
-            for o in choices
-            if o.kind == "choice" and o.values
-        },
         "listed": listed,
+        "labour_series": list(measure.formula.names),
     }
 
 

@@ -357,17 +357,16 @@ def study_inputs(
 def _of_inputs(inputs: pd.DataFrame, variant: str, grid: Grid) -> dict[str, Any]:
     """The steps that a variant's rows of `study_inputs` are results of."""
     rows = inputs.loc[inputs["variant"] == variant]
+    names = {"real_output": "gdp_real_cny_10k", "labour": "labour"}
+    known = [name for name in declared().controls if name in rows]
     return {
-        "real_output": grid.wide(rows, "gdp_real_cny_10k"),
-        "labour": grid.wide(rows, "labour"),
+        **{step: grid.wide(rows, c) for step, c in names.items() if c in rows},
         "investment": Investment(
             grid.wide(rows, "investment_real_cny_10k"),
             grid.wide(rows, "is_investment_assumed") > 0,
             grid.wide(rows, "investment_deflator_idx"),
         ),
-        "controls": {
-            name: grid.wide(rows, name) for name in declared().controls if name in rows
-        },
+        "controls": {name: grid.wide(rows, name) for name in known},
     }
 
 
