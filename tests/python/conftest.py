@@ -14,19 +14,18 @@ PROJECT = Path(__file__).parents[2]
 SHARED = PROJECT.parent / "shared"
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--write-validation",
+        action="store_true",
+        help="write docs/validation.md from the figures compared in this run",
+    )
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of this checkout."""
     return PROJECT
-
-
-@pytest.fixture(scope="session")
-def references() -> Path:
-    """Results of other people's software, read in place; absent for most users."""
-    folder = SHARED / "references"
-    if not folder.is_dir():
-        pytest.skip("reference results (../shared/references) are not on this machine")
-    return folder
 
 
 @pytest.fixture
@@ -48,8 +47,11 @@ def raw_files() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_sources():
-    """Sources of an invented study: 10 cities of 2 provinces, 5 of them treated."""
+def small_parts():
+    """An invented study: 10 cities of 2 provinces, 5 of them treated.
+
+    Its sources, the readings behind them and the order in which those are read.
+    """
     import numpy as np
     import pandas as pd
     from tests.support.study_sources import dated, reconciled
@@ -154,13 +156,20 @@ def small_sources():
         ],
         columns=["variable", "gdp_vintage", "source", "precedence"],
     )
-    return Sources(
+    sources = Sources(
         reconciled(cells, precedence),
         province_series,
         cities,
         dated(zones, cities["city_id"], years),
         variables,
     )
+    return sources, cells, precedence
+
+
+@pytest.fixture(scope="session")
+def small_sources(small_parts):
+    """Sources of the invented study."""
+    return small_parts[0]
 
 
 @pytest.fixture

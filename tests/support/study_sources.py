@@ -16,13 +16,14 @@ def reconciled(readings: pd.DataFrame, precedence: pd.DataFrame) -> pd.DataFrame
     readings : DataFrame
         city_id, year, variable, source, value.
     precedence : DataFrame
-        variable, gdp_vintage, source, precedence; without one a source is read first.
+        variable, gdp_vintage, source, precedence; without one a source is read first,
+        and a vintage of which nothing is said has the order of the first.
     """
     keys = ["city_id", "year", "variable"]
     wide = readings[keys].drop_duplicates().set_index(keys).sort_index()
     known = readings.dropna(subset="value")
     for vintage in VINTAGES:
-        order = precedence.loc[precedence["gdp_vintage"] == vintage]
+        order = _order(precedence, vintage)
         ranked = known.merge(order, on=["variable", "source"], how="left")
         ranked["precedence"] = ranked["precedence"].fillna(1)
         ranked = ranked.sort_values(["precedence", "source"], kind="stable")
@@ -33,6 +34,15 @@ def reconciled(readings: pd.DataFrame, precedence: pd.DataFrame) -> pd.DataFrame
                 wide[f"{prefix}{column}__{vintage}"] = mine[column]
     yearbook = readings.loc[readings["source"] == "yearbook"].set_index(keys)["value"]
     return wide.assign(yearbook_value=yearbook).reset_index()
+
+
+def _order(precedence: pd.DataFrame, vintage: str) -> pd.DataFrame:
+    said = precedence["gdp_vintage"] == vintage
+    known = set(precedence.loc[said, "variable"])
+    rest = (precedence["gdp_vintage"] == VINTAGES[0]) & ~precedence["variable"].isin(
+        known
+    )
+    return precedence.loc[said | rest]
 
 
 def dated(

@@ -10,6 +10,4 @@ def model(dbt, session):
         "variables": dbt.ref("ref_variables").df(),
     }
     variants = dbt.ref("int_study_variants").df()
-    return in_worker(
-        "citypanel.influence.tables.yardsticks_table", tables, variants
-    )
+    return in_worker("citypanel.influence.tables.yardsticks_table", tables, variants)

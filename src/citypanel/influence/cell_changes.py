@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.capital import initial_growth
+from citypanel.capital import VANISHING, initial_growth
 from citypanel.errors import CapitalError
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, plans_in_window
@@ -145,8 +145,40 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
     return frame.sort_values(keys, ignore_index=True, ascending=[False, *[True] * 3])
 
 
+def other_vintage(study: Study, options: Options) -> set[tuple[str, int, str]]:
+    """Cells whose next reading is a level of the other vintage of output.
+
+    Of a level a source that comes first under another gdp_vintage only fills a hole
+    with a figure of another level: it joins two vintages in one series.
+
+    Parameters
+    ----------
+    study : Study
+    options : Options
+        Those of the headline.
+
+    Returns
+    -------
+    set of (city_id, year, variable)
+    """
+    cells = study.sources.cells
+    own = f"source__{options.gdp_vintage}"
+    then = cells[f"next_{own}"]
+    others = [c for c in cells if c.startswith("source__") and c != own]
+    theirs = [((then == cells[c]) & (cells[c] != cells[own])) for c in others]
+    found = cells.loc[
+        np.logical_or.reduce([mask.to_numpy(bool) for mask in theirs])
+        & then.notna()
+        & ~cells["variable"].str.endswith("_pct")
+    ]
+    return set(zip(found["city_id"], found["year"], found["variable"], strict=True))
+
+
 def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
     """The plans under every changed figure.
+
+    A deleted figure is not replaced by a level of the other vintage
+    (`other_vintage`): the gap rule fills it.
 
     Parameters
     ----------
@@ -183,13 +215,21 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
 
 def _alone(headline: Headline, row) -> Experiment:
     """One changed figure by a study of its own."""
-    study = headline.study
+    study, options = headline.study, headline.options
     new = None if np.isnan(row.new_value) else row.new_value
     if row.scope == "yearbook":
         key = (row.unit, row.year, row.variable, "yearbook")
         changed = study.with_cell(*key, new)
     else:
         changed = study.with_province_value(row.unit, row.year, row.variable, new)
+    if new is None:
+        readings = {k: v.copy() for k, v in changed.readings(options).items()}
+        for city, year, name in other_vintage(study, options):
+            at = study.grid.city_at[city], int(np.searchsorted(study.years, year))
+            now = study.readings(options)[name][at]
+            if year == row.year and readings[name][at] != now:
+                readings[name][at] = np.nan
+        changed = changed.instead(readings=readings)
     try:
         plans = plans_in_window(headline, changed)
     except CapitalError:
@@ -244,16 +284,20 @@ class _Clones:
         for place, row in enumerate(headline.at):
             self._of_province.setdefault(province_of[row], []).append(place)
         self._place = {code: i for i, code in enumerate(headline.plans.cities)}
+        self._other = other_vintage(study, headline.options)
         wanted = list(range(len(self.cells)))
-        self.sample, placed = None, {}
+        self.sample: pd.DataFrame | None = None
+        placed: dict[int, tuple] = {}
         if wanted:
             study, placed = self._study(wanted)
             stuck = self._stuck(study)
             stopped = {k for k, rows in placed.items() if stuck[rows[0]].any()}
             if stopped:
                 wanted = [k for k in wanted if k not in stopped]
-                study, placed = self._study(wanted) if wanted else (None, {})
-            if study is not None:
+                placed = {}
+                if wanted:
+                    study, placed = self._study(wanted)
+            if wanted:
                 self.sample = study.sample(headline.options)
         self.members = [placed.get(k) for k in range(len(self.cells))]
 
@@ -302,8 +346,13 @@ class _Clones:
                 ]
             for name, place, source, value in moved:
                 city = study.city_ids[rows[place]]
+                cell = (city, change.year, name)
                 readings[name][place, at] = study.reading_with(
-                    city, change.year, name, source, value, headline.options
+                    *cell,
+                    source,
+                    value,
+                    headline.options,
+                    replaced=cell not in self._other,
                 )
         self._move_provinces(changes, rows, provinces)
         copies = study.side_by_side(rows, names, readings=readings, provinces=provinces)
@@ -360,5 +409,5 @@ class _Clones:
             last=last,
         ).reindex(study.city_ids)
         start = np.searchsorted(study.years, options.capital_first_year)
-        shrinks = growth.to_numpy(float) + options.depreciation <= 0
+        shrinks = growth.to_numpy(float) + options.depreciation <= VANISHING
         return shrinks & np.isfinite(real[:, start])

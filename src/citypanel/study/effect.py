@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from citypanel.did.covariances import Fit, count_parameters, small_sample_factor
@@ -171,11 +170,3 @@ def outcome_of(
             level[there, first[there]] = 0.0
         tables["cumulative_log_tfp"] = level
     return declared().options["outcome"].by_value[outcome].formula(tables)
-
-
-def table_of(
-    panel: pd.DataFrame, column: str, cities: np.ndarray, years: np.ndarray
-) -> np.ndarray:
-    """A column of a city-year frame as an array (n, T), empty where there is no row."""
-    wide = panel.pivot(index="city_id", columns="year", values=column)
-    return wide.reindex(index=cities, columns=years).to_numpy(float, na_value=np.nan)

@@ -221,14 +221,21 @@ class Study:
         source: str,
         value: float | None,
         options: Options,
+        *,
+        replaced: bool = True,
     ) -> float:
-        """The reading of a cell with one source's figure changed (None: deleted)."""
+        """The reading of a cell with one source's figure changed (None: deleted).
+
+        A deleted figure is replaced by the next source's, where `replaced`.
+        """
         now, read, spare = self._sources_of(options.gdp_vintage).get(
             (city_id, year, variable), (np.nan, None, np.nan)
         )
         if read != source:
             return now
-        return spare if value is None else value
+        if value is None:
+            return spare if replaced else float("nan")
+        return value
 
     def _sources_of(self, vintage: str) -> dict[tuple, tuple[float, str, float]]:
         """The reading of every cell, its source, and the next source's reading."""

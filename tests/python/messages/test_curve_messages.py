@@ -145,7 +145,7 @@ def test_an_unknown_value_of_a_step(name):
         index = ["tfpch", "effch", "techch", "cumulative_log_tfp"]
         changes = pd.DataFrame({"city_id": ["110000"], "year": [2011]})
         study.given["index"] = changes.assign(**dict.fromkeys(index, 1.0))
-        study.given |= {"sample": None, "controls": {}}
+        study.given |= {"is_capital_assumed": None, "controls": {}}
     with pytest.raises(OptionError) as raised:
         step(options)
     says(raised, f"Option {name} is 'nonsense'")

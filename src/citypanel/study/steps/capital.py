@@ -40,21 +40,36 @@ def stocks(
     Raises
     ------
     CapitalError
-        As `perpetual_inventory`.
+        As `citypanel.capital.initial_growth` and `perpetual_inventory`.
     """
     if initial_growth not in FLOWS:
         raise wrong_option("initial_growth", initial_growth)
     rows = grid.long(
-        {"nominal": investment.nominal, "investment_real_cny_10k": investment.real}
+        {
+            "investment_cny_10k": investment.nominal,
+            "investment_real_cny_10k": investment.real,
+        }
     )
+    named = zip(
+        cities["city_id"].to_numpy(dtype=object),
+        cities["city_en"].to_numpy(dtype=object),
+        strict=True,
+    )
+    labels = dict(named)
+    column = f"investment_{'real_' * (initial_growth == 'real')}cny_10k"
+    spanned = rows
+    if initial_capital == "ten_percent":
+        # The stock does not need the growth, so a figure without one stops nothing.
+        spanned = rows.assign(**{column: rows[column].where(rows[column] > 0)})
     first, last = study.growth_years
     growth = mean_growth(
-        rows.rename(columns={"investment_real_cny_10k": "real"}),
+        spanned,
         unit="city_id",
         period="year",
-        investment=initial_growth,
+        investment=column,
         first=first,
         last=last,
+        labels=labels,
     )
     frame = perpetual_inventory(
         rows.loc[rows["year"] <= last_year],
@@ -65,13 +80,7 @@ def stocks(
         depreciation=depreciation,
         initial_capital=initial_capital,
         first_period=capital_first_year,
-        labels=dict(
-            zip(
-                cities["city_id"].to_numpy(dtype=object),
-                cities["city_en"].to_numpy(dtype=object),
-                strict=True,
-            )
-        ),
+        labels=labels,
     )
     return frame.rename(columns={"capital_real": "capital_real_cny_10k"})
 
