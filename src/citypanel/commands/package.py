@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from citypanel.commands import say_unless_quiet
+from citypanel.study.declaration import declared
 
 FOLDER = "citypanel-replication"
 
@@ -23,7 +24,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _package(root: Path, options: argparse.Namespace) -> None:
-    import yaml
 
     from citypanel import replication
     from citypanel.codebook import project_tables
@@ -41,8 +41,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
             members += replication.output_members(
                 root, Path("outputs"), options.database
             )
-        vars_ = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))
-        built, changed = replication.options_of(connection, vars_["vars"])
+        built, changed = replication.options_of(connection, declared().defaults)
         tables = replication.fingerprints(connection)
         described = project_tables(root)
         members += _data_members(connection, described, say)

@@ -22,7 +22,8 @@ from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
 from citypanel.errors import OptionError, PublicationError
 from citypanel.progress import Pace
-from citypanel.study.pipeline import SOURCE_TABLES, Options, Sources, Study
+from citypanel.study.options import Options
+from citypanel.study.run import SOURCE_TABLES, Sources, Study
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",

@@ -29,7 +29,8 @@ from citypanel.curve.specifications import (
     shared_order,
 )
 from citypanel.errors import ClusterError
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 from citypanel.workers import ENVIRONMENT, end_with_parent
 
 BATCH = 25

@@ -36,7 +36,8 @@ from citypanel.study.estimation import (
     fit,
     regression_panel,
 )
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 HEADLINE = "headline"
 # Choices that leave the index as it is.
@@ -373,7 +374,7 @@ def specifications(
     *,
     base: Options,
     n: int | None = 0,
-    seed: int = 20240705,
+    seed: int = 0,
     permutations: int = 0,
     asked: Sequence[Specification] | None = None,
     progress: Callable[[int, int], None] | None = None,

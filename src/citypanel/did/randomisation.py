@@ -34,7 +34,7 @@ def randomisation_inference(
     period_effects_by: str | None = None,
     within: str | None = None,
     draws: int = 999,
-    seed: int = 20240705,
+    seed: int = 0,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Permutation test of no effect for any city, on the t statistic.
@@ -129,7 +129,7 @@ def randomisation_draws(
     period: str,
     controls: Sequence[str] = (),
     draws: int = 999,
-    seed: int = 20240705,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """The t statistics behind `randomisation_inference`, draw by draw.
 
@@ -235,7 +235,7 @@ def permutation_test(
     term: str = OVERALL,
     within: str | None = None,
     draws: int = 199,
-    seed: int = 20240705,
+    seed: int = 0,
     **options: object,
 ) -> pd.DataFrame:
     """Permutation test of any estimator's t (or of its test of the leads).

@@ -59,7 +59,7 @@ def synthetic_did(
     controls: Sequence[str] = (),
     variance: str = "jackknife",
     draws: int = 100,
-    seed: int = 20240705,
+    seed: int = 0,
     single_unit_std_error: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from citypanel.errors import OutputError
 from citypanel.exports.labels import label_with_unit, shortened, stata_names
 from citypanel.exports.tables import Export
+from citypanel.study.declaration import declared
 
 # Format of Stata 14 and later: text is Unicode.
 VERSION = 118
@@ -22,16 +23,8 @@ LARGEST = 2.0**1023 * (1 - 2.0**-53)
 LONGEST_TEXT = 2045
 
 YES_NO = {"en": {0: "no", 1: "yes"}, "zh": {0: "否", 1: "是"}}
-# Text with few values becomes numbers with value labels, in this order.
-CODED = {
-    "region": {
-        "eastern": "东部",
-        "central": "中部",
-        "western": "西部",
-        "northeastern": "东北",
-    },
-    "role": {"treated": "处理组", "control": "对照组"},
-}
+# Of a city, in Chinese.
+ROLES = {"treated": "处理组", "control": "对照组"}
 LABELLED = {"cohort": {"en": {0: "never"}, "zh": {0: "从未"}}}
 CITY_CODE = {"en": "City (numeric, for xtset)", "zh": "城市（数值代码，供 xtset 使用）"}
 
@@ -76,10 +69,11 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
             frame[name] = values
             dates[name] = "td"
         elif _is_coded(column.name, values):
-            codes = {text: code for code, text in enumerate(CODED[column.name], 1)}
+            words = _coded()[column.name]
+            codes = {text: code for code, text in enumerate(words, 1)}
             frame[name] = _numbers(values.map(codes))
             value_labels[name] = {
-                code: text if language == "en" else CODED[column.name][text]
+                code: text if language == "en" else words[text]
                 for text, code in codes.items()
             }
         else:
@@ -106,6 +100,12 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
         convert_strl=long_texts,
     )
     return content.getvalue()
+
+
+def _coded() -> dict[str, dict[str, str]]:
+    """Text with few values, which becomes numbers with value labels, in this order."""
+    regions = {name: said["zh"] for name, said in declared().regions.items()}
+    return {"region": regions, "role": ROLES}
 
 
 def _numbers(values: pd.Series) -> pd.Series:
@@ -145,7 +145,8 @@ def _check(export: Export, name: str) -> None:
 
 
 def _is_coded(name: str, values: pd.Series) -> bool:
-    return name in CODED and set(values.dropna()) <= set(CODED[name])
+    coded = _coded()
+    return name in coded and set(values.dropna()) <= set(coded[name])
 
 
 def _cities(frame: pd.DataFrame, language: str) -> tuple[pd.Series, dict[int, str]]:

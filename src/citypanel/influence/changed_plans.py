@@ -31,8 +31,9 @@ from citypanel.frontier.technology import (
     build_technology,
     power_of_two_scales,
 )
+from citypanel.study.options import Options
 from citypanel.study.plans import Plans
-from citypanel.study.productivity import tfp_changes
+from citypanel.study.productivity import changes
 
 INDICES = ("tfpch", "effch", "techch")
 
@@ -73,7 +74,7 @@ class Change:
         return replace(plans, outputs=outputs, inputs=inputs)
 
 
-def is_local(options: pd.Series) -> bool:
+def is_local(options: Options) -> bool:
     """Whether each year has a technology of its own plans."""
     return (
         options["frontier"] == "dea"
@@ -89,7 +90,7 @@ class Indices:
     ----------
     plans : Plans
         What the headline rests on.
-    options : Series
+    options : Options
         orientation, returns_to_scale, frontier, frontier_reference, decomposition.
     groups : ndarray (n,), optional
         Region of each city, for frontier_reference = metafrontier.
@@ -102,7 +103,7 @@ class Indices:
     """
 
     def __init__(
-        self, plans: Plans, options: pd.Series, groups: np.ndarray | None = None
+        self, plans: Plans, options: Options, groups: np.ndarray | None = None
     ):
         self.plans, self.options, self.groups = plans, options, groups
         self.local = is_local(options)
@@ -233,15 +234,12 @@ class Indices:
 
     def _plainly(self, plans: Plans) -> dict[str, np.ndarray]:
         """The indices by the function that the warehouse calls."""
-        sample = plans.frame().assign(variant="changed")
+        sample = plans.frame()
         if self.groups is not None:
             sample["region"] = sample["city_id"].map(
                 dict(zip(plans.cities, self.groups, strict=True))
             )
-        options = self.options.copy()
-        options["variant"], options["variant_order"] = "changed", 1
-        options["first_index_year"] = "drop"
-        frame = tfp_changes(sample, options.to_frame().T)
+        frame = changes(sample, self.options.replace(first_index_year="drop"))
         city = pd.Index(plans.cities).get_indexer(frame["city_id"])
         column = frame["year"].to_numpy(int) - plans.years[0] - 1
         found = {}

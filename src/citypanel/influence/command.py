@@ -14,7 +14,7 @@ from citypanel.files import write_text
 from citypanel.influence.page import influence_page
 from citypanel.influence.tables import every_table
 from citypanel.progress import Pace
-from citypanel.study.pipeline import SOURCE_TABLES
+from citypanel.study.run import SOURCE_TABLES
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",

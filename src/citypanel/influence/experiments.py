@@ -28,7 +28,8 @@ from citypanel.errors import OptionError
 from citypanel.influence.cell_changes import experiments, seed_cells, series_used
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, Result
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 KINDS = ("city", "city_year", "seed_cell", "slip")
 SLIPS = (10.0, 0.1)
@@ -253,7 +254,7 @@ def _origins(
 ) -> list[str | None]:
     """Origin of each figure; of a city-year all that is not as reported."""
     study, options = headline.study, headline.options
-    used = series_used(options)
+    used = series_used(study, options)
     known: dict[tuple, str] = {}
     if origins is not None:
         kept = origins.loc[origins["variable"].isin(used)]
@@ -267,7 +268,7 @@ def _origins(
                 strict=True,
             )
         }
-    assumed = study.long({"assumed": study.investment(options)[1]})
+    assumed = study.long({"assumed": study.investment(options).is_assumed})
     assumed = {
         (city, year)
         for city, year in assumed.loc[

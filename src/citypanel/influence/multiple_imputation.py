@@ -43,14 +43,10 @@ from citypanel.errors import (
     OptionError,
 )
 from citypanel.influence.cell_changes import series_used
-from citypanel.influence.drawn import DrawnStudy, result_of
-from citypanel.influence.headline import Headline
-from citypanel.study.pipeline import (
-    Options,
-    Study,
-    common_path,
-    last_known,
-)
+from citypanel.influence.headline import Headline, result_of
+from citypanel.study.options import Options
+from citypanel.study.run import Study
+from citypanel.study.steps.series import common_path, last_known
 
 MODELS = ("regression", "proportional")
 #: Reported investment before this year belongs to other statistical rules: from 2011 on
@@ -290,11 +286,11 @@ class _Gap:
 def _gaps(headline: Headline) -> list[_Gap]:
     """The filled cells behind the headline and the errors of the rule that filled."""
     study, options = headline.study, headline.options
-    raw, filled = study.readings(options.gdp_vintage), study.series(options)
+    raw, filled = study.readings(options), study.series(options)
     mine = np.zeros((len(study.city_ids), len(study.years)), dtype=bool)
     mine[headline.at] = True
     found = []
-    for variable in series_used(options):
+    for variable in series_used(study, options):
         gap = np.isnan(raw[variable]) & np.isfinite(filled[variable]) & mine
         if not gap.any():
             continue
@@ -362,26 +358,24 @@ def multiple_imputation(
         As `growth_model` and `pool`.
     """
     headline = Headline(study, options)
-    real, assumed = study.investment(options)
-    raw = study.readings(options.gdp_vintage)
+    base = study.investment(options)
+    raw = study.readings(options)
     fitted = (
         growth_model(
             raw["fai_cny_10k"], raw["real_estate_cny_10k"], study.years, model=model
         )
-        if assumed.any()
+        if base.is_assumed.any()
         else None
     )
     cells = _gaps(headline) if gaps else []
-    deflator = study.provinces()[options.investment_deflator]
     rows = []
     for k, stream in enumerate(np.random.SeedSequence(seed).spawn(draws)):
         generator = np.random.default_rng(stream)
         series = _drawn_series(study.series(options), cells, generator)
-        investment = real
-        drawn = DrawnStudy(study, series=series)
+        drawn = study.instead(series=series)
         if fitted is not None:
-            investment = _drawn_investment(series, deflator, fitted, generator)
-            drawn = DrawnStudy(study, series=series, investment=investment)
+            real = _drawn_investment(series, base.deflator, fitted, generator)
+            drawn.given["investment"] = replace(base, real=real)
         rows.append({"draw": k + 1, **_row(headline, drawn)})
         if progress is not None:
             progress(k + 1, draws)
@@ -395,7 +389,7 @@ def multiple_imputation(
     return replace(pooled, dropped=int((~there).sum())), frame
 
 
-def _row(headline: Headline, drawn: DrawnStudy) -> dict:
+def _row(headline: Headline, drawn: Study) -> dict:
     names = ("estimate", "std_error", "mean", "std_dev")
     try:
         result = result_of(headline, drawn)

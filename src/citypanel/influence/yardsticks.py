@@ -14,14 +14,14 @@ figures enter another city's outcome.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from citypanel.did.study import ESTIMATORS, att_table
 from citypanel.errors import OptionError, PanelError
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 LABOUR_SHARES = (0.4, 0.5, 0.6)
 OUTCOMES = ("tfpch", "log_tfpch", "cumulative_log_tfp")
@@ -124,7 +124,7 @@ def yardsticks(
         its reason.
     """
     panel = study.panel(options)
-    persons = replace(options, labour_measure="employed")
+    persons = options.replace(labour_measure="employed")
     frames: dict[tuple[str, float], pd.DataFrame] = {
         ("malmquist", np.nan): panel,
         ("malmquist, persons employed", np.nan): study.panel(persons),
@@ -183,6 +183,7 @@ def _estimates(
     """The overall effect by every estimator and outcome."""
     table = att_table(
         frame.loc[frame["tfpch"].notna()],
+        outcomes=OUTCOMES,
         estimators=estimators,
         draws=draws,
         seed=seed,

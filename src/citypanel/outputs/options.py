@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.words import LABELS, Words, same
+from citypanel.study.declaration import declared
+from citypanel.words import LABELS, LANGUAGES, Words, same
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -76,7 +77,8 @@ def variants(marts: Frames) -> pd.DataFrame:
 
 def region_names() -> dict[str, Words]:
     """The study's regions, in the order in which tables and figures list them."""
-    return LABELS.of("regions")
+    regions = declared().regions
+    return {key: Words(*(said[o] for o in LANGUAGES)) for key, said in regions.items()}
 
 
 def region_name(key: str) -> Words:
@@ -86,4 +88,9 @@ def region_name(key: str) -> Words:
 
 def exclusion_name(key: str) -> Words:
     """A sample without a group of cities, or of one region, in words."""
-    return LABELS.label("exclusions", key)
+    group = declared().exclusions.get(key.removeprefix("without_"))
+    if key.startswith("without_") and group:
+        return Words(*(group.label[language] for language in LANGUAGES))
+    if key in region_names():
+        return LABELS("region_only", region=region_name(key))
+    return same(key)

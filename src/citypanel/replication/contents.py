@@ -12,7 +12,7 @@ from citypanel.replication.archive import Member
 # What a build and its tests read, and what a reader needs beside it.
 PARTS = (
     ".ci", "analyses", "benchmarks", "docs", "expectations", "macros", "models",
-    "notebooks", "python_models", "seeds", "src", "tests",
+    "notebooks", "python_models", "seeds", "src", "studies", "tests",
     ".gitignore", "CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-DATA.md",
     "Makefile", "dbt_project.yml", "profiles.yml", "pyproject.toml",
     "requirements.lock",
@@ -20,7 +20,7 @@ PARTS = (
 # What decides the numbers: the published file must not be older than these.
 BUILD_PARTS = (
     "expectations", "macros", "models", "python_models", "seeds", "src/citypanel",
-    "dbt_project.yml",
+    "studies", "dbt_project.yml",
 )  # fmt: skip
 NEEDED = ("dbt_project.yml", "requirements.lock", "seeds", "src", "models")
 OUTPUTS = ("tables", "figures", "report")

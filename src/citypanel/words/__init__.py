@@ -173,7 +173,7 @@ def load(path: Path) -> dict[str, Any]:
     return yaml.load(path.read_text("utf-8"), loader)
 
 
-#: Labels of outcomes, estimators, checks, regions and the like.
+#: Labels of outcomes, estimators, checks and the like.
 LABELS = Catalogue("labels")
 
 
