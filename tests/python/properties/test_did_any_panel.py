@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from random_panels import (
+from tests.support.random_panels import (
     ESTIMATORS,
     KEYS,
     STAGGERED,

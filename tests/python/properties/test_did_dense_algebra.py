@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from random_panels import KEYS, NEVER, STAGGERED, random_panel
+from tests.support.random_panels import KEYS, NEVER, STAGGERED, random_panel
 
 from citypanel import did
 from citypanel.errors import CityPanelError
