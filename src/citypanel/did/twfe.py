@@ -172,7 +172,7 @@ def twfe(
     )
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
-        require_absorbing(data.frame, treatment, unit, period)
+        require_absorbing(data)
     d, names = _treatment_columns(data, treatment, by)
     x = np.column_stack([d, data.controls])
     estimate = _estimate(
