@@ -66,9 +66,9 @@ class TwoWay:
 
     Notes
     -----
-    With C the table of counts (sums of weights), n1 and n2 its margins and S = diag(n2) - C' diag(1/n1)
-    C, the coefficients of the second factor on a vector y, net of the first, are
-    S^+ (sums of y by second - C' (means of y by first)).
+    With C the table of counts (sums of weights), n1 and n2 its margins and
+    S = diag(n2) - C' diag(1/n1) C, the coefficients of the second factor on a vector
+    y, net of the first, are S^+ (sums of y by second - C' (means of y by first)).
     """
 
     def __init__(
@@ -177,7 +177,8 @@ class NormalEquations:
         self.by_unit = indicator(unit, size, weights)
         self.count = np.asarray(self.by_unit.sum(axis=1)).ravel()
         self.cross = self.by_unit @ other
-        inner = self.weighted.T @ other - self.cross.T @ (self.cross / self.count[:, None])
+        means = self.cross / self.count[:, None]
+        inner = self.weighted.T @ other - self.cross.T @ means
         self.inverse = symmetric_inverse(inner)
 
     def solve(
