@@ -111,9 +111,7 @@ def random_panel(
     if start == 2000.0:
         never_label = [0.0, np.nan, np.inf][int(rng.integers(3))]
     frame["t"] = start + step * frame["p"]
-    frame["g"] = np.where(
-        frame["gp"] == NEVER, never_label, start + step * frame["gp"]
-    )
+    frame["g"] = np.where(frame["gp"] == NEVER, never_label, start + step * frame["gp"])
     if step >= 1.0:
         frame["t"] = frame["t"].astype(int)
     names = rng.permutation(n)
@@ -156,9 +154,7 @@ def group_time(frame, **options):
         try:
             out.append(did.aggregate_att(cells, kind))
         except CityPanelError:
-            assert not (
-                (cells["event_time"] >= 0) & cells["estimate"].notna()
-            ).any()
+            assert not ((cells["event_time"] >= 0) & cells["estimate"].notna()).any()
     return pd.concat([f.assign(of=f["estimator"]) for f in out], ignore_index=True)
 
 
@@ -171,9 +167,7 @@ ESTIMATORS = {
     ),
     "sun_abraham": lambda f, **o: did.sun_abraham(f, **STAGGERED, **o),
     "etwfe": lambda f, **o: did.etwfe(f, **STAGGERED, **o),
-    "etwfe never": lambda f, **o: did.etwfe(
-        f, control_group="never", **STAGGERED, **o
-    ),
+    "etwfe never": lambda f, **o: did.etwfe(f, control_group="never", **STAGGERED, **o),
     "imputation": lambda f, **o: did.imputation(f, **STAGGERED, **o),
     "two_stage": lambda f, **o: did.two_stage(f, **STAGGERED, **o),
     "stacked": lambda f, **o: did.stacked(f, before=2, after=1, **STAGGERED, **o),

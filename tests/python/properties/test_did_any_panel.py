@@ -164,9 +164,7 @@ def test_a_missing_period_keeps_its_place():
         rows = rows[rows["event_time"].astype(float) >= 0]
         known = rows["estimate"].notna()
         want = rows["event_time"].astype(float) + 1.0
-        np.testing.assert_allclose(
-            rows.loc[known, "estimate"], want[known], atol=1e-6
-        )
+        np.testing.assert_allclose(rows.loc[known, "estimate"], want[known], atol=1e-6)
         assert not (fit["term"] == "period_5").any()
         assert 2 in set(rows.loc[known, "event_time"]) or name == "stacked"
 
@@ -262,9 +260,7 @@ def test_the_joint_test_leaves_out_the_declared_window():
         rng = np.random.default_rng(seed)
         wide["y"] += 0.3 * rng.normal(size=len(wide))
         for base in ("varying", "universal"):
-            fit = did.group_time_att(
-                wide, anticipation=1, base_period=base, **COHORTS
-            )
+            fit = did.group_time_att(wide, anticipation=1, base_period=base, **COHORTS)
             test = fit[fit["aggregation"] == "test"].iloc[0]
             leads = fit[
                 (fit["aggregation"] == "group_time")
@@ -362,9 +358,7 @@ def test_weights_stand_in_the_hat_matrix_of_cr2_and_cr3(weights, cluster):
     p = np.array(influence) @ np.array(influence).T
     n = len(groups)
     assert fit["CR2"]["std_error"] == pytest.approx(np.sqrt(variance), rel=1e-8)
-    assert fit["CR2"]["df"] == pytest.approx(
-        np.trace(p) ** 2 / (p**2).sum(), rel=1e-6
-    )
+    assert fit["CR2"]["df"] == pytest.approx(np.trace(p) ** 2 / (p**2).sum(), rel=1e-6)
     assert fit["CR3"]["std_error"] == pytest.approx(
         np.sqrt((n - 1) / n * squares), rel=1e-8
     )
@@ -466,7 +460,8 @@ def test_weights_that_are_none_at_all_are_named(name):
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(ESTIMATORS) - {"stacked", "synthetic_did", "bacon_decomposition"})
+    "name",
+    sorted(set(ESTIMATORS) - {"stacked", "synthetic_did", "bacon_decomposition"}),
 )
 def test_rows_without_a_cluster_are_left_out(name):
     frame = with_exposure(noisy())
@@ -536,7 +531,8 @@ def event_path(scale=1.0, effect=1.0, noise=1.0):
     frame = noisy(40, seed=4)
     base = mk(range(8), [0, 3, 5, 0], n=40)
     frame["y"] = scale * (
-        base["y"] + (effect - 1.0) * (base["t"] >= base["g"]) * (base["g"] > 0)
+        base["y"]
+        + (effect - 1.0) * (base["t"] >= base["g"]) * (base["g"] > 0)
         + noise * (frame["y"] - base["y"])
     )
     return did.sun_abraham(frame, **COHORTS)
