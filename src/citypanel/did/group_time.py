@@ -42,10 +42,10 @@ NOTE_NO_CONTROL = "not identified: no untreated unit to compare with"
 
 
 def group_time_att(
-    frame: pd.DataFrame | Panel,
+    frame: pd.DataFrame | Panel | None = None,
     /,
     *,
-    panel: str = "balanced",
+    panel: str | pd.DataFrame = "balanced",
     control_group: str = "never",
     method: str = "dr",
     base_period: str = "varying",
@@ -72,6 +72,8 @@ def group_time_att(
           unit. Units that come and go must not differ in level from their cohort;
         - repeated: repeated cross-sections, every row a unit of its own (``unit``
           need not be given, and serves only where ``cluster`` names it).
+
+        The data may be given by this name too, and are then taken as balanced.
     control_group : {"never", "not_yet"}
         Units never treated, or also those treated only after both periods (and after
         the anticipation). Units that are treated after the panel, but anticipate
@@ -122,6 +124,8 @@ def group_time_att(
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Sant'Anna and Zhao
     (2020), Journal of Econometrics 219.
     """
+    if frame is None:
+        frame, panel = panel, "balanced"
     choose("panel", panel, PANELS)
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("method", method, METHODS)

@@ -589,7 +589,7 @@ def test_matching_inputs(frame):
     raises(
         EstimationError,
         did.propensity_score_did,
-        "No treated city has a match",
+        "No treated unit has a match",
         panel=many,
         covariates=["x"],
         caliper=1e-12,
