@@ -327,7 +327,7 @@ def test_cluster_that_changes_within_a_city(frame):
         raises(
             PanelError,
             function,
-            "Cluster province changes within a city",
+            "Column province changes within a unit",
             "- 330100",
             panel=moving,
             cluster="province",
