@@ -177,9 +177,8 @@ class NormalEquations:
         self.by_unit = indicator(unit, size, weights)
         self.count = np.asarray(self.by_unit.sum(axis=1)).ravel()
         self.cross = self.by_unit @ other
-        inner = self.weighted.T @ other - self.cross.T @ (
-            self.cross / self.count[:, None]
-        )
+        means = self.cross / self.count[:, None]
+        inner = self.weighted.T @ other - self.cross.T @ means
         self.inverse = symmetric_inverse(inner)
         self.inner = inner
 

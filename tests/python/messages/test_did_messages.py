@@ -342,7 +342,7 @@ def test_cluster_that_changes_within_a_city(frame):
         raises(
             PanelError,
             function,
-            "Cluster province changes within a city",
+            "Column province changes within a unit",
             "- 330100",
             panel=moving,
             cluster="province",
@@ -604,7 +604,7 @@ def test_matching_inputs(frame):
     raises(
         EstimationError,
         did.propensity_score_did,
-        "No treated city has a match",
+        "No treated unit has a match",
         panel=many,
         covariates=["x"],
         caliper=1e-12,
