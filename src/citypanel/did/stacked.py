@@ -52,7 +52,9 @@ def stacked(
     outcome, cohort, unit, period, controls, weights, cluster, frequency
         Names of columns (see `panels.Design`). Weights multiply those below, and an
         experiment's share is that of its treated units' weights: the effect is the
-        mean over the population the treated units stand for.
+        mean over the population the treated units stand for. With weights that change
+        over time every experiment has unit and period effects, as means over changing
+        weights would not cancel the units' levels.
     before, after : number
         The window, in the periods' own units. Cohorts whose window leaves the panel
         are left out (note).
@@ -118,13 +120,14 @@ def stacked(
         own, at = part["treated"].to_numpy(), part["event"].to_numpy()
         base = part["at_base"].to_numpy()
         d = (own == 1)[:, None] & (at[:, None] == kept) & ~base[:, None]
-        x = np.column_stack([d, part[names]]).astype(float)
+        controls, nuisance = part[names].to_numpy(), []
         w = part["weight"].to_numpy()
-        if weighting == "none":
+        if weighting == "none" or not data.has_even_weights:
             unit = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "unit"]]))[0]
             when = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "event"]]))[0]
-            given = None if data.weights is None else w
-            fit = regress(part["y"].to_numpy(), x, unit, when, given)
+            effects, given = (unit, when), None if data.weights is None else w
+            if weighting == "aggregate":
+                given = _shares(part)
         else:
             base = [np.ones(len(part)), own, *((at == e) for e in kept)]
             groups = [np.ones(len(part), bool)]
@@ -132,8 +135,9 @@ def stacked(
                 groups = [part["cohort"].to_numpy() == g for g in used]
                 groups = [g for g in groups if g.any()]
             nuisance = [g * column for g in groups for column in base]
-            x = np.column_stack([x, *nuisance]).astype(float)
-            fit = regress(part["y"].to_numpy(), x, None, None, _shares(part))
+            effects, given = (None, None), _shares(part)
+        x = np.column_stack([d, *nuisance, controls]).astype(float)
+        fit = regress(part["y"].to_numpy(), x, *effects, given)
         cluster = np.unique(part["cluster"], return_inverse=True)[1]
         errors = fit_covariance(fit.fit, cluster, standard_errors, None)
         known = fit.first_known(m)
@@ -161,7 +165,7 @@ def stacked(
     if lost:
         gone = ", ".join(str(data.label(g)) for g in lost)
         note = f"window leaves the panel for cohort {gone}"
-    data = data.remarking(lost_controls(fit, names, m))
+    data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
     count = stack.loc[treated].groupby("cohort")["unit"].nunique()
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
     single = [g for g in used if count[g] == 1]

@@ -107,7 +107,8 @@ def test_unit_effects_are_taken_where_cohorts_change_their_members():
 @pytest.mark.parametrize("start", [2012.5, 2013.0])
 @pytest.mark.parametrize("name", BY_COHORT)
 def test_half_years_keep_their_labels(name, start):
-    halves = np.arange(2011.0, 2015.0, 0.5)
+    # The window of the stacked estimator is two years, four half-years, before.
+    halves = np.arange(2010.0, 2015.0, 0.5)
     fit = ESTIMATORS[name](mk(halves, [0, start]))
     all_one(fit, 1e-6)
     events = fit["event_time"].dropna().astype(float)
