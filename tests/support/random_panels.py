@@ -47,7 +47,7 @@ class Case:
     story: dict = field(default_factory=dict)
 
     def position(self, label) -> int:
-        return int(round((float(label) - self.start) / self.step))
+        return round((float(label) - self.start) / self.step)
 
     def truth(self, cohort: int, period: int) -> float:
         return effect_of(self.effect, cohort, period)
@@ -91,8 +91,8 @@ def random_panel(
     frame = frame[_seen(frame, missing, cohort, positions, rng)].reset_index(drop=True)
     effect = EFFECTS[int(rng.integers(3))]
     level = rng.integers(-20, 21, n).astype(float)
-    if levels == "cohort":
-        level = np.array([float((31 * g) % 17) for g in cohort])
+    if levels == "common":
+        level[:] = 7.0
     shock = rng.integers(-5, 6, n_periods).astype(float)
     frame["d"] = (frame["p"] >= frame["gp"]).astype(float)
     frame["y"] = (
@@ -165,6 +165,12 @@ ESTIMATORS = {
     "group_time_att not yet": lambda f, **o: group_time(
         f, control_group="not_yet", base_period="universal", **STAGGERED, **o
     ),
+    "group_time_att unbalanced": lambda f, **o: group_time(
+        f, panel="unbalanced", control_group="not_yet", **STAGGERED, **o
+    ),
+    "group_time_att repeated": lambda f, **o: group_time(
+        f, panel="repeated", base_period="universal", **STAGGERED, **o
+    ),
     "sun_abraham": lambda f, **o: did.sun_abraham(f, **STAGGERED, **o),
     "etwfe": lambda f, **o: did.etwfe(f, **STAGGERED, **o),
     "etwfe never": lambda f, **o: did.etwfe(f, control_group="never", **STAGGERED, **o),
@@ -178,6 +184,10 @@ ESTIMATORS = {
     ),
 }
 ROBUST = sorted(set(ESTIMATORS) - {"twfe", "bacon_decomposition"})
+
+
+# Means of whoever is seen: right where those who come and go do not differ in level.
+OF_LEVELS = ("group_time_att unbalanced", "group_time_att repeated")
 
 
 def wrong_rows(fit: pd.DataFrame, case: Case, tolerance: float = 1e-6) -> list[str]:

@@ -8,6 +8,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,8 @@ def group_time_att(
         - balanced: units seen in every period, each compared with itself;
         - unbalanced: all rows; each comparison takes the means of whoever is seen in
           its two periods, as in repeated cross-sections, and errors are summed by
-          unit. Units that come and go must not differ in level from their cohort;
+          unit. Those who come and go must not differ in level from those they are
+          averaged with, the cohort's other units or the other controls;
         - repeated: repeated cross-sections, every row a unit of its own (``unit``
           need not be given, and serves only where ``cluster`` names it).
 
@@ -300,13 +302,29 @@ class _Problem:
     varying: bool
     anticipation: int
 
-    @property
+    @cached_property
     def sizes(self) -> dict[int, int]:
         """Units of each cohort that reacts within the panel, by its position."""
         values, counts = np.unique(self.data.start[~self.never], return_counts=True)
         return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
 
-    @property
+    @cached_property
+    def seen(self) -> dict[int, np.ndarray]:
+        """Positions each cohort is seen at."""
+        data = self.data
+        return {g: np.unique(data.when[data.row_start == g]) for g in self.sizes}
+
+    @cached_property
+    def by_period(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Outcomes and weights (n_units, T) and controls (n_units, T, k), balanced."""
+        data, shape = self.data, (self.data.n_units, len(self.data.positions))
+        return (
+            data.y.reshape(shape),
+            data.row_weights.reshape(shape),
+            self.controls.reshape(*shape, -1),
+        )
+
+    @cached_property
     def unit_weights(self) -> np.ndarray:
         """Weight of each unit (n_units,): of its first row, or the mean of its rows."""
         weights = self.data.row_weights
@@ -315,7 +333,7 @@ class _Problem:
         counts = np.bincount(self.data.unit)
         return np.bincount(self.data.unit, weights) / counts
 
-    @property
+    @cached_property
     def resolution(self) -> float:
         """Standard errors below this are rounding of the outcome."""
         return 1e-14 * float(np.abs(self.data.y).max(initial=0.0))
@@ -325,8 +343,8 @@ class _Problem:
         before = g - self.anticipation
         if self.varying and t < before:
             before = t
-        seen = self.data.when[(self.data.row_start == g) & (self.data.when < before)]
-        return int(seen.max()) if len(seen) else None
+        early = self.seen[g][self.seen[g] < before]
+        return int(early[-1]) if len(early) else None
 
     def cells(self):
         """One row and one influence column per cohort and period.
@@ -378,35 +396,48 @@ class _Problem:
         control = self.never
         if self.control_group == "not_yet":
             control = (data.start > max(t, base) + self.anticipation) & ~treated
-        used = (treated | control)[data.unit]
-        now, then = used & (data.when == t), used & (data.when == base)
         if self.by_unit:
-            first = then if base < t else now
-            d, w = treated[data.unit[first]], data.row_weights[then]
-            x, units = self.controls[first], data.unit[first]
-            arrays = (data.y[now] - data.y[then], d.astype(float), x, w / w.mean())
+            units = np.flatnonzero(treated | control)
+            d = treated[units]
             counts = [d.sum(), (~d).sum()]
-            estimate = _difference
-            n_obs = 2 * len(d)
+            row = {"n_units": len(units), "n_obs": 2 * len(units)}
         else:
-            both = now | then
-            d, w = treated[data.unit[both]], data.row_weights[both]
-            post = now[both]
-            x, units = self.controls[both], data.unit[both]
-            arrays = (data.y[both], d.astype(float), x, w / w.mean(), post)
+            chosen = (treated | control)[data.unit]
+            rows = np.flatnonzero(chosen & ((data.when == t) | (data.when == base)))
+            units, post = data.unit[rows], data.when[rows] == t
+            d = treated[units]
             counts = [(a & b).sum() for a in (d, ~d) for b in (post, ~post)]
-            estimate = _cross_sections
-            n_obs = len(d)
-        row = {"n_units": len(np.unique(units)), "n_obs": n_obs}
+            present = np.bincount(units, minlength=data.n_units) > 0
+            row = {"n_units": int(present.sum()), "n_obs": len(rows)}
         if not min(counts):
-            seen = counts[: len(counts) // 2]
-            note = NOTE_NO_CONTROL if min(seen) else NOTE_NOT_SEEN
+            own = min(counts[: len(counts) // 2])
+            note = NOTE_NO_CONTROL if own else NOTE_NOT_SEEN
             return {**row, "estimate": None, "note": note}, None
-        effect, part, note = estimate(*arrays, self.method)
+        d = d.astype(float)
+        if self.by_unit:
+            now, then = np.searchsorted(data.positions, (t, base))
+            y, w, x = self.by_period
+            w = w[units, then]
+            effect, part, note = _difference(
+                y[units, now] - y[units, then],
+                d,
+                x[units, min(now, then)],
+                w / w.mean(),
+                self.method,
+            )
+        else:
+            w = data.row_weights[rows]
+            effect, part, note = _cross_sections(
+                data.y[rows], d, self.controls[rows], w / w.mean(), post, self.method
+            )
         row |= {"estimate": effect, "note": note}
         if part is None:
             return row, None
         scale = data.n_units / len(part)
+        if self.by_unit:
+            influence = np.zeros(data.n_units)
+            influence[units] = part * scale
+            return row, influence
         return row, np.bincount(units, part * scale, data.n_units)
 
 
