@@ -214,7 +214,7 @@ def cells_of(data: Panel, rows: np.ndarray) -> tuple[Cells, np.ndarray]:
     weight = np.bincount(codes[at], data.row_weights[at], len(found))
     order = np.argsort(codes[at], kind="stable")
     counts = np.bincount(codes[at], minlength=len(found))
-    units = np.split(data.unit[at][order], np.cumsum(counts)[:-1])
+    units = np.split(data.unit[at][order], np.cumsum(counts))[: len(found)]
     return Cells(found[:, 0], found[:, 1], weight, units), codes
 
 
