@@ -14,7 +14,6 @@ from citypanel.did.frames import (
     Extras,
     critical_value,
     join_notes,
-    rests_on_single_units,
     tidy,
 )
 from citypanel.did.group_time import influence_std_errors
@@ -109,7 +108,7 @@ def aggregate_att(
     lost = not cells.known.all()
     for row, error, certain in zip(rows, errors, sure, strict=True):
         row["std_error"] = error if certain else None
-        row["single_unit"] = rests_on_single_units(row.pop("cohorts"), sizes)
+        row["single_unit"] = row["n_treated_units"] == 1
         if row["term"] == OVERALL:
             row["note"] = join_notes(
                 row.get("note"),
@@ -276,7 +275,6 @@ class _Cells:
         return {
             "term": term,
             "estimate": value,
-            "cohorts": cohorts,
             "n_treated_units": sum(self.sizes[g] for g in cohorts),
             **more,
         }

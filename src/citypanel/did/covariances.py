@@ -146,7 +146,9 @@ def count_parameters(fit: Fit, clusters: list[np.ndarray], which: str) -> int:
 
 
 def small_sample_factor(n: int, k: int, g: int, *, k_adj=True, g_adj=True) -> float:
-    """G/(G-1) (N-1)/(N-K), each part by option."""
+    """G/(G-1) (N-1)/(N-K), each part by option; nan where nothing is left over."""
+    if k_adj and n <= k:
+        return float("nan")
     factor = (n - 1.0) / (n - k) if k_adj else 1.0
     return factor * (g / (g - 1.0) if g_adj else 1.0)
 

@@ -81,6 +81,15 @@ def first_stage(data: Panel) -> FirstStage:
     # A unit whose untreated rows are all missing shows no level of its own.
     data = data.keep_units(untreated, "unit without an untreated row")
     require_treated_and_control(data)
+    if not data.treated.any():
+        raise EstimationError(
+            describe(
+                "No treated unit is seen after its treatment",
+                [data.note] if data.note else [],
+                consequence="there is no effect to estimate",
+                remedy="check the cohorts and the rows left out",
+            )
+        )
     data = data.remarking(_lost_controls(data))
     first = FirstStage(data)
     if first.known.all():

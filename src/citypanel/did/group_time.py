@@ -20,7 +20,6 @@ from citypanel.did.frames import (
     NOTE_SINGLE,
     Extras,
     join_notes,
-    rests_on_single_units,
     tidy,
 )
 from citypanel.did.linear import cluster_sums, independent_columns
@@ -50,7 +49,7 @@ def group_time_att(
     control_group: str = "never",
     method: str = "dr",
     base_period: str = "varying",
-    anticipation: int = 0,
+    anticipation: float = 0,
     single_unit_std_error: bool = False,
     level: float = 0.95,
     **columns: Any,
@@ -87,9 +86,10 @@ def group_time_att(
         Before treatment (and its anticipation), compare with the period before
         (pseudo effects of entering next period) or with the last period before it
         throughout. From then on the base is always the last period seen before.
-    anticipation : int
-        Periods before treatment in which units may already react. The joint test of
-        the leads leaves them out.
+    anticipation : float
+        How long before treatment units may already react, in the periods' own units
+        (0.5 is one half-year; whole periods where they are dates or pandas Periods).
+        The joint test of the leads leaves that window out.
     single_unit_std_error : bool
         Report standard errors for cohorts of one unit, which have no sampling
         distribution.
@@ -132,24 +132,25 @@ def group_time_att(
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("method", method, METHODS)
     choose("base_period", base_period, BASE_PERIODS)
-    if not (isinstance(anticipation, int | np.integer) and anticipation >= 0):
+    if not 0 <= anticipation < np.inf:
         raise OptionError(
             describe(
                 f"Option anticipation has the value {anticipation!r}",
                 consequence="the period before units react would be undefined",
-                remedy="give a whole number of periods, 0 for none",
+                remedy="give a number in the periods' own units, 0 for none",
             )
         )
     if panel == "repeated" and isinstance(frame, pd.DataFrame):
         frame = frame.assign(**{ROW: np.arange(len(frame))})
         columns["unit"] = ROW
     data = prepare(frame, first_period_treated="drop", **columns)
-    if anticipation:
-        reason = f"no period before treatment and {anticipation} of anticipation"
-        data = data.keep_units(data.start > anticipation, reason)
+    ahead = data.grid.steps(anticipation)
+    if ahead:
+        reason = f"no period before treatment and {anticipation:g} of anticipation"
+        data = data.keep_units(data.start > ahead, reason)
     if panel == "balanced":
         data = data.balanced()
-    never = data.start > data.last + anticipation
+    never = data.start > data.last + ahead
     require_treated_and_control(data)
     if control_group == "never":
         _require_never(data, never, anticipation)
@@ -165,11 +166,12 @@ def group_time_att(
         control_group=control_group,
         method=method,
         varying=base_period == "varying",
-        anticipation=anticipation,
+        ahead=ahead,
     )
     rows, influence, cells = problem.cells()
     note = join_notes(data.note, lost)
-    test = _pretest_row(rows, influence, problem)
+    early = (cells["period"] - cells["cohort"] < -ahead).to_numpy()
+    test = _pretest_row(rows, influence, problem.clusters, early)
     test["note"] = join_notes(test["note"], note)
     rows.append(test)
     outcome = data.design.outcome
@@ -218,7 +220,7 @@ def unit_clusters(data: Panel, *_: Any) -> np.ndarray:
     return data.of_units(data.cluster, names[0])
 
 
-def _require_never(data: Panel, never: np.ndarray, anticipation: int) -> None:
+def _require_never(data: Panel, never: np.ndarray, anticipation: float) -> None:
     """Someone is never treated, and does not anticipate within the panel either."""
     require_treated_and_control(data, needs="never")
     if not never.any():
@@ -230,8 +232,8 @@ def _require_never(data: Panel, never: np.ndarray, anticipation: int) -> None:
                     for g in np.unique(data.start[data.start > data.last])
                 ],
                 consequence='control_group="never" has nobody to compare with',
-                remedy=f'use control_group="not_yet" or fewer than {anticipation} '
-                "periods of anticipation",
+                remedy='use control_group="not_yet", or an anticipation shorter than '
+                f"{anticipation:g}",
             )
         )
 
@@ -289,7 +291,8 @@ class _Problem:
     """Everything that the cells of one panel share.
 
     ``controls`` (n, k) by row; ``never`` and ``clusters`` (n_units,); ``by_unit``
-    says whether units are compared with themselves, which takes a balanced panel.
+    says whether units are compared with themselves, which takes a balanced panel;
+    ``ahead`` is the anticipation in positions.
     """
 
     data: Panel
@@ -300,7 +303,7 @@ class _Problem:
     control_group: str
     method: str
     varying: bool
-    anticipation: int
+    ahead: float
 
     @cached_property
     def sizes(self) -> dict[int, int]:
@@ -340,7 +343,7 @@ class _Problem:
 
     def base(self, g: int, t: int) -> int | None:
         """Position of the base period of cohort g in t, as the cohort is seen."""
-        before = g - self.anticipation
+        before = g - self.ahead
         if self.varying and t < before:
             before = t
         early = self.seen[g][self.seen[g] < before]
@@ -359,7 +362,7 @@ class _Problem:
         for g, size in self.sizes.items():
             for t in data.positions.tolist():
                 base = self.base(g, t)
-                early = t < g - self.anticipation
+                early = t < g - self.ahead
                 if self.varying and early and base is None:
                     continue
                 row = {
@@ -376,7 +379,7 @@ class _Problem:
                 elif base is None:
                     row |= {"estimate": None, "note": NOTE_NO_BASE}
                 else:
-                    row["single_unit"] = rests_on_single_units([g], self.sizes)
+                    row["single_unit"] = size == 1
                     more, part = self.compare(g, t, base)
                     row |= more
                     if part is not None:
@@ -395,7 +398,7 @@ class _Problem:
         treated = data.start == g
         control = self.never
         if self.control_group == "not_yet":
-            control = (data.start > max(t, base) + self.anticipation) & ~treated
+            control = (data.start > max(t, base) + self.ahead) & ~treated
         if self.by_unit:
             units = np.flatnonzero(treated | control)
             d = treated[units]
@@ -565,21 +568,16 @@ def _cross_sections(y, d, controls, w, post, method):
     return float(effect), influence, None
 
 
-def _pretest_row(rows, influence, problem) -> dict:
+def _pretest_row(rows, influence, clusters, early) -> dict:
     """Wald test that the effects before treatment (and anticipation) are zero."""
-    data = problem.data
-    window = data.grid.span(-problem.anticipation)
-    leads = [r["event_time"] < window for r in rows]
     cells = [
         j
         for j, row in enumerate(rows)
-        if leads[j] and (row.get("std_error") or 0) > 0 and not row["single_unit"]
+        if early[j] and (row.get("std_error") or 0) > 0 and not row["single_unit"]
     ]
-    sums = cluster_sums(influence[:, cells], problem.clusters)
+    sums = cluster_sums(influence[:, cells], clusters)
     estimates = np.array([rows[j]["estimate"] for j in cells], float)
-    skipped = any(
-        lead and row.get("single_unit") for lead, row in zip(leads, rows, strict=True)
-    )
+    skipped = any(e and r.get("single_unit") for e, r in zip(early, rows, strict=True))
     return wald_row(
         estimates,
         sums.T @ sums / len(influence) ** 2,

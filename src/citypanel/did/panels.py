@@ -163,12 +163,12 @@ class Panel:
     def unit_clusters(self) -> np.ndarray:
         """Code of the cluster of each unit (n_units,); clusters hold whole units."""
         name = self.design.cluster[0] if self.design.cluster else self.design.unit
-        return self.of_units(self.cluster, f"Cluster {name}")
+        return self.of_units(self.cluster, name)
 
     @cached_property
     def unit_weights(self) -> np.ndarray:
         """Weight of each unit (n_units,), which must be the same in all its rows."""
-        return self.of_units(self.row_weights, f"Weight {self.design.weights}")
+        return self.of_units(self.row_weights, self.design.weights)
 
     @cached_property
     def clusters(self) -> tuple[np.ndarray, ...]:
@@ -287,7 +287,7 @@ class Panel:
         if len(changed):
             raise PanelError(
                 describe(
-                    f"{column} changes within a unit",
+                    f"Column {column} changes within a unit",
                     [str(self.units[u]) for u in changed],
                     consequence="the rows of a unit would be torn apart",
                     remedy="give each unit one value in every row",

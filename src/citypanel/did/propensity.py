@@ -13,7 +13,6 @@ from citypanel.did.frames import (
     OVERALL,
     Extras,
     join_notes,
-    rests_on_single_units,
     tidy,
 )
 from citypanel.did.linear import require_full_rank
@@ -228,7 +227,7 @@ def propensity_score_did(
             f"{int((weight[~treated] > 0).sum())} control units",
             f"{off} treated units without a match" if off else None,
         ),
-        "single_unit": rests_on_single_units(data.sizes, data.sizes),
+        "single_unit": sum(data.sizes.values()) == 1,
     }
     pseudo = _pseudo_r2(score, treated)
     return tidy(

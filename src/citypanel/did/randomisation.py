@@ -190,7 +190,7 @@ def permuted_statistics(
     paths = treatment_paths(data)
     strata = None
     if within is not None:
-        strata = data.of_units(data.codes(within), f"Column {within}")
+        strata = data.of_units(data.codes(within), within)
     order = permutations(data.n_units, draws, seed, strata)
     batch = max(1, CHUNK // data.n_obs)
     by_cluster = indicator(parts.cluster)

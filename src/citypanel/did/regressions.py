@@ -214,7 +214,7 @@ def cells_of(data: Panel, rows: np.ndarray) -> tuple[Cells, np.ndarray]:
     weight = np.bincount(codes[at], data.row_weights[at], len(found))
     order = np.argsort(codes[at], kind="stable")
     counts = np.bincount(codes[at], minlength=len(found))
-    units = np.split(data.unit[at][order], np.cumsum(counts)[:-1])
+    units = np.split(data.unit[at][order], np.cumsum(counts))[: len(found)]
     return Cells(found[:, 0], found[:, 1], weight, units), codes
 
 
@@ -368,18 +368,20 @@ def dynamic_covariance(
 def coefficient_rows(
     names: Iterable[str], start: int, regression: Regression, errors: Covariance
 ) -> list[dict]:
-    """Tidy rows of the controls, whose coefficients begin at ``start``."""
-    names = list(names)
+    """Tidy rows of the controls, whose coefficients begin at ``start``.
+
+    A control that repeats others is left out and null; the coefficients of those are
+    what they are without it.
+    """
     columns = (regression.fit.coefficients, errors.std_errors, errors.df)
     values, spread, df = (regression.spread(column) for column in columns)
-    known = regression.known(np.eye(len(regression.keep)))
     rows = []
     for j, name in enumerate(names, start=start):
         row = {"aggregation": "coefficient", "term": name}
-        if known[j]:
+        if regression.keep[j]:
             row |= {"estimate": values[j], "std_error": spread[j], "df": df[j]}
         else:
-            row["note"] = f"{name} is {_why(regression, j)}: not identified"
+            row["note"] = f"left out: {_why(regression, j)}"
         rows.append(row)
     return rows
 

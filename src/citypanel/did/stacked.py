@@ -52,7 +52,10 @@ def stacked(
     outcome, cohort, unit, period, controls, weights, cluster, frequency
         Names of columns (see `panels.Design`). Weights multiply those below, and an
         experiment's share is that of its treated units' weights: the effect is the
-        mean over the population the treated units stand for.
+        mean over the population the treated units stand for. With weights that change
+        over time every experiment has unit and period effects, as means over changing
+        weights would not cancel the units' levels; there, and where experiments differ
+        in their event times, each has coefficients of its own, which are averaged.
     before, after : number
         The window, in the periods' own units. Cohorts whose window leaves the panel
         are left out (note).
@@ -113,31 +116,49 @@ def stacked(
     kept = np.unique(event[~stack["at_base"].to_numpy()])
     m = len(kept)
 
+    even = data.has_even_weights
+    # Means of experiments with other event times or changing weights are not the
+    # pooled coefficients: each experiment then has its own, averaged afterwards.
+    pooled = weighting == "none" or (
+        even and stack.groupby("event")["cohort"].nunique().nunique() == 1
+    )
+
     def estimate(rows: np.ndarray):
         part = stack[rows]
-        own, at = part["treated"].to_numpy(), part["event"].to_numpy()
-        base = part["at_base"].to_numpy()
-        d = (own == 1)[:, None] & (at[:, None] == kept) & ~base[:, None]
-        x = np.column_stack([d, part[names]]).astype(float)
-        w = part["weight"].to_numpy()
-        if weighting == "none":
+        own, at = part["treated"].to_numpy() == 1, part["event"].to_numpy()
+        free, cohort = own & ~part["at_base"].to_numpy(), part["cohort"].to_numpy()
+        experiments = [g for g in used if (cohort == g).any()]
+        w, masks = part["weight"].to_numpy(), [np.ones(len(part), bool)]
+        if not pooled:
+            masks = [cohort == g for g in experiments]
+        cells = [(free & mask & (at == e), e) for mask in masks for e in kept]
+        cells = [(cell, e) for cell, e in cells if cell.any()]
+        d = [cell for cell, _ in cells]
+        controls, nuisance = part[names].to_numpy(), []
+        if weighting == "none" or not even:
             unit = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "unit"]]))[0]
             when = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "event"]]))[0]
-            given = None if data.weights is None else w
-            fit = regress(part["y"].to_numpy(), x, unit, when, given)
+            effects, given = (unit, when), None if data.weights is None else w
+            if weighting == "aggregate":
+                given = _shares(part)
         else:
             base = [np.ones(len(part)), own, *((at == e) for e in kept)]
             groups = [np.ones(len(part), bool)]
-            if experiment_effects:
-                groups = [part["cohort"].to_numpy() == g for g in used]
-                groups = [g for g in groups if g.any()]
+            if experiment_effects or not pooled:
+                groups = [cohort == g for g in experiments]
             nuisance = [g * column for g in groups for column in base]
-            x = np.column_stack([x, *nuisance]).astype(float)
-            fit = regress(part["y"].to_numpy(), x, None, None, _shares(part))
+            effects, given = (None, None), _shares(part)
+        x = np.column_stack([*d, *nuisance, controls]).astype(float)
+        fit = regress(part["y"].to_numpy(), x, *effects, given)
         cluster = np.unique(part["cluster"], return_inverse=True)[1]
         errors = fit_covariance(fit.fit, cluster, standard_errors, None)
-        known = fit.first_known(m)
-        b, v = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)
+        sure = fit.first_known(len(d))
+        mean = np.zeros((m, len(fit.keep)))
+        for j, (cell, e) in enumerate(cells):
+            mean[np.flatnonzero(kept == e)[0], j] = w[cell].sum() * sure[j]
+        known = mean.any(axis=1)
+        mean[known] /= mean[known].sum(axis=1, keepdims=True)
+        b, v = fit.combine(mean, errors.matrix)
         return fit, errors, known, np.where(known, b, 0.0), v
 
     def overall(known, b, v, df, units, **labels):
@@ -161,7 +182,7 @@ def stacked(
     if lost:
         gone = ", ".join(str(data.label(g)) for g in lost)
         note = f"window leaves the panel for cohort {gone}"
-    data = data.remarking(lost_controls(fit, names, m))
+    data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
     count = stack.loc[treated].groupby("cohort")["unit"].nunique()
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
     single = [g for g in used if count[g] == 1]

@@ -105,7 +105,8 @@ def switchers(
                 [
                     f"cohort {data.label(g)}: {n} unit{'s' if n > 1 else ''}"
                     for g, n in data.sizes.items()
-                ],
+                ]
+                + ([data.note] if data.note else []),
                 consequence="there is no comparison",
                 remedy="add never-treated units or later cohorts",
             )

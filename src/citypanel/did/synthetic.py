@@ -147,7 +147,10 @@ def synthetic_did(
         [k[3] for k in keys],
     )
     note = None
-    if variance == "jackknife":
+    if variance == "jackknife" and len(control) == 1:
+        matrix = np.full((len(cells),) * 2, np.nan)
+        note = "one control unit, which the jackknife cannot leave out"
+    elif variance == "jackknife":
         matrix = _jackknife(fits, treated, control, weights)
         if any(len(m) == 1 for m in members):
             note = "jackknife with cohorts of one unit held fixed"

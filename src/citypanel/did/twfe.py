@@ -41,6 +41,7 @@ from citypanel.did.panels import (
 from citypanel.did.periods import read_periods
 from citypanel.did.regressions import (
     Regression,
+    coefficient_rows,
     lost_controls,
     not_identified,
     regress_net,
@@ -477,20 +478,21 @@ def _coefficient_rows(data, estimate, names, d, start) -> list[dict]:
     """One row per coefficient, the constant last."""
     columns = [estimate.column(c) for c in ("coefficients", "std_errors", "df")]
     values, errors, df = columns
-    regression = estimate.regression
-    known = regression.known(np.eye(len(regression.keep)))
-    lost = regression.lost([*names, *data.control_names])
+    known = estimate.regression.first_known(len(names))
     rows = []
-    for j, term in enumerate([*names, *data.control_names]):
+    for j, term in enumerate(names):
         row = {"aggregation": "coefficient", "term": term}
         if known[j]:
             row |= {"estimate": values[j], "std_error": errors[j], "df": df[j]}
         else:
-            row["note"] = join_notes(NOTE_UNKNOWN, lost.get(term))
-        if j < len(names) and start is not None:
+            row["note"] = NOTE_UNKNOWN
+        if start is not None:
             count = len(np.unique(data.unit[d[:, j] > 0]))
             row["n_treated_units"], row["single_unit"] = count, count == 1
         rows.append(row)
+    rows += coefficient_rows(
+        data.control_names, len(names), estimate.regression, estimate.covariance
+    )
     rows.append(
         {
             "aggregation": "coefficient",
@@ -695,14 +697,9 @@ def _event_rows(data, estimate, times, kept, binned, base, bins, known) -> list[
             if e in bins:
                 row["note"] = f"binned: {label} and {'before' if e < 0 else 'after'}"
         rows.append(row)
-    all_known = estimate.regression.known(np.eye(len(estimate.regression.keep)))
-    for j, term in enumerate(data.control_names, start=len(kept)):
-        row = {"aggregation": "coefficient", "term": term}
-        if all_known[j]:
-            row |= {"estimate": values[j], "std_error": errors[j], "df": df[j]}
-        else:
-            row["note"] = NOTE_UNKNOWN
-        rows.append(row)
+    rows += coefficient_rows(
+        data.control_names, len(kept), estimate.regression, estimate.covariance
+    )
     return rows
 
 

@@ -107,6 +107,8 @@ def _second_stage(
     if key is None:
         key = np.zeros(data.n_obs, np.int64)
     values = np.unique(key[shown])
+    if not len(values):
+        return [], np.zeros((data.n_clusters, 0))
     codes = np.where(shown, np.searchsorted(values, key), -1)
     weights = mean_weights(codes, len(values), data.row_weights)
     estimates = weights.T @ first.gap
