@@ -159,8 +159,12 @@ def group_time(frame, **options):
 
 
 ESTIMATORS = {
-    "twfe": lambda f, **o: did.twfe(f, treatment="d", **KEYS, **o),
-    "event_study": lambda f, **o: did.event_study(f, **STAGGERED, **o),
+    "twfe": lambda f, **o: did.twfe(
+        f, treatment="d", engine="closed_form", **KEYS, **o
+    ),
+    "event_study": lambda f, **o: did.event_study(
+        f, engine="closed_form", **STAGGERED, **o
+    ),
     "group_time_att": lambda f, **o: group_time(f, **STAGGERED, **o),
     "group_time_att not yet": lambda f, **o: group_time(
         f, control_group="not_yet", base_period="universal", **STAGGERED, **o

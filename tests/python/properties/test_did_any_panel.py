@@ -6,6 +6,7 @@ estimator gives is right to rounding or wrong.
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from tests.support.random_panels import (
     ESTIMATORS,
     KEYS,
+    OF_LEVELS,
     STAGGERED,
     Case,
     group_time,
@@ -27,6 +29,8 @@ from citypanel.errors import CityPanelError, EstimationError, PanelError
 
 COHORTS = dict(outcome="y", cohort="g", unit="id", period="t")
 BY_COHORT = sorted(set(ESTIMATORS) - {"twfe", "bacon_decomposition"})
+NAMES = sorted(ESTIMATORS)
+EVEN_WEIGHTS = ("bacon_decomposition", "synthetic_did")
 FUZZ_QUICK, FUZZ_FULL = 300, 10_000
 
 
@@ -103,12 +107,10 @@ def test_unit_effects_are_taken_where_cohorts_change_their_members():
         all_one(ESTIMATORS[name](frame))
 
 
-@pytest.mark.parametrize("start", [2012.5, 2013.0])
 @pytest.mark.parametrize("name", BY_COHORT)
-def test_half_years_keep_their_labels(name, start):
-    # The window of the stacked estimator is two years, four half-years, before.
-    halves = np.arange(2010.0, 2015.0, 0.5)
-    fit = ESTIMATORS[name](mk(halves, [0, start]))
+def test_half_years_keep_their_labels(name):
+    halves = np.arange(2011.0, 2015.0, 0.5)
+    fit = ESTIMATORS[name](mk(halves, [0, 2012.5, 2013.0]))
     all_one(fit, 1e-6)
     events = fit["event_time"].dropna().astype(float)
     assert {0.0, 0.5} <= set(events) or name == "stacked"
@@ -130,8 +132,16 @@ CALENDARS = {
 }
 
 
-@pytest.mark.parametrize("calendar", CALENDARS)
-@pytest.mark.parametrize("name", BY_COHORT)
+# The reading of periods is one for all estimators: the rest take two calendars each.
+CALENDAR_OF = [
+    (name, calendar)
+    for name in BY_COHORT
+    for k, calendar in enumerate(CALENDARS)
+    if name == "sun_abraham" or k in (0, 1 + BY_COHORT.index(name) % 6)
+]
+
+
+@pytest.mark.parametrize(("name", "calendar"), CALENDAR_OF)
 def test_months_quarters_and_dates_are_the_integers_they_stand_for(name, calendar):
     label = CALENDARS[calendar]
     frame = noisy()
@@ -416,7 +426,7 @@ def test_a_gap_before_treatment_moves_the_base_to_the_last_period_seen(name):
 @pytest.mark.parametrize("name", [*BY_COHORT, "twfe", "bacon_decomposition"])
 def test_every_row_is_used_or_listed(name):
     """Rows used and rows listed as left out add up to the panel."""
-    for seed in range(25):
+    for seed in range(6):
         case = random_panel(900 + seed)
         try:
             fit = ESTIMATORS[name](case.frame)
@@ -651,15 +661,20 @@ def plain(seed):
     return frame.assign(t=frame["p"] + 100, g=cohort + 100)
 
 
-SEEDS = range(40, 46)
+SEEDS = [range(40, 42), pytest.param(range(50, 90), marks=pytest.mark.slow)]
 
 
+@functools.cache
+def wanted(name, seed):
+    return result(name, plain(seed))
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("name", INVARIANT)
-def test_time_may_be_shifted_and_stretched(name):
-    for seed in SEEDS:
-        frame = plain(seed)
-        want = result(name, frame)
-        for shift, stretch in ((1900, 1), (0, 5), (2000, 0.5), (-1000, 1)):
+def test_time_may_be_shifted_and_stretched(name, seeds):
+    for seed in seeds:
+        frame, want = plain(seed), wanted(name, seed)
+        for shift, stretch in ((-1000, 1), (1995, 0.5), (0, 5)):
             moved = frame.assign(
                 t=shift + stretch * frame["t"], g=shift + stretch * frame["g"]
             )
@@ -683,22 +698,22 @@ def result_stacked(frame, **options):
         return type(error)
 
 
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("name", INVARIANT)
-def test_units_may_be_renamed_and_rows_reordered(name):
-    for seed in SEEDS:
-        frame = plain(seed)
-        want = result(name, frame)
+def test_units_may_be_renamed_and_rows_reordered(name, seeds):
+    for seed in seeds:
+        frame, want = plain(seed), wanted(name, seed)
         other = frame.sample(frac=1.0, random_state=seed)
         other["id"] = "u" + (500 - other["unit_number"]).astype(str)
         agree(result(name, other), want, rtol=1e-6)
 
 
+@pytest.mark.parametrize("seeds", SEEDS)
 @pytest.mark.parametrize("name", INVARIANT)
-@pytest.mark.parametrize("scale", [1e-6, 1e6, 1e12])
-def test_the_scale_of_the_outcome_scales_the_result(name, scale):
-    for seed in SEEDS:
-        frame = plain(seed)
-        want = result(name, frame)
+@pytest.mark.parametrize("scale", [1e-6, 1e12])
+def test_the_scale_of_the_outcome_scales_the_result(name, scale, seeds):
+    for seed in seeds:
+        frame, want = plain(seed), wanted(name, seed)
         got = result(name, frame.assign(y=scale * frame["y"]))
         if isinstance(want, type):
             assert got is want
@@ -711,52 +726,42 @@ def test_the_scale_of_the_outcome_scales_the_result(name, scale):
 # The fuzz.
 
 
-def fuzz(names, seeds, tolerance=1e-6, weighted=False):
-    """How often each estimator gave numbers; it must never have given a wrong one."""
-    right = dict.fromkeys(names, 0)
-    wrong = []
+def fuzz(seeds, every):
+    """How often each estimator gave numbers; it must never have given a wrong one.
+
+    Each panel goes to one of ``every`` estimators and its next but ``every``.
+    """
+    right, wrong = dict.fromkeys(NAMES, 0), []
     for k, seed in enumerate(seeds):
-        # A few estimators a panel when there are few panels.
-        case = random_panel(seed)
-        some = names if len(seeds) > 1_000 else names[k % 4 :: 4]
-        for name in some:
+        for name in NAMES[k % every :: every]:
+            case = random_panel(seed, levels="common" if name in OF_LEVELS else "unit")
             if name in ("twfe", "event_study") and case.effect != "constant":
                 continue
-            options = {}
-            if (seed // 7) % 3:
-                options["weights"] = ["w", "v"][(seed // 7) % 3 - 1]
-                constant = name.startswith("group") or name in (
-                    "switchers",
-                    "synthetic_did",
-                    "bacon_decomposition",
-                )
-                if constant:
-                    options["weights"] = "w"
+            weights = [None, "w", "w" if name in EVEN_WEIGHTS else "v"][seed // 7 % 3]
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    fit = ESTIMATORS[name](case.frame, **options)
+                    fit = ESTIMATORS[name](case.frame, weights=weights)
             except CityPanelError:
                 continue
             except Exception as error:
-                wrong.append((name, case.story, options, repr(error)))
+                wrong.append((name, case.story, weights, repr(error)))
                 continue
-            bad = wrong_rows(fit, case, tolerance)
+            bad = wrong_rows(fit, case)
             if bad:
-                wrong.append((name, case.story, options, bad[:3]))
+                wrong.append((name, case.story, weights, bad[:3]))
             right[name] += not bad
     assert not wrong, "\n".join(map(str, wrong[:10])) + f"\n{len(wrong)} in all"
     return right
 
 
 def test_estimators_return_the_truth_or_say_why_not():
-    right = fuzz(sorted(ESTIMATORS), range(FUZZ_QUICK))
-    share = {name: count / (FUZZ_QUICK / 4) for name, count in right.items()}
+    right = fuzz(range(FUZZ_QUICK), every=12)
     # Refusing everything is no answer.
-    assert min(share.values()) > 0.1, share
+    assert min(right.values()) > 0, right
 
 
 @pytest.mark.slow
 def test_estimators_return_the_truth_or_say_why_not_in_ten_thousand_panels():
-    right = fuzz(sorted(ESTIMATORS), range(10_000, 10_000 + FUZZ_FULL))
+    right = fuzz(range(10_000, 10_000 + FUZZ_FULL), every=1)
     assert min(right.values()) > 0.1 * FUZZ_FULL, right
