@@ -15,11 +15,13 @@ from citypanel.errors import EstimationError, describe
 class EventPath:
     """Event times around a reference, in order, without the reference itself.
 
-    ``times`` (m,), ``estimates`` (m,), ``matrix`` (m, m); contiguous with
-    ``reference``.
+    ``times`` (m,) and ``reference`` are positions on the panel's grid, ``labels`` (m,)
+    the same in the periods' own units; ``estimates`` (m,), ``matrix`` (m, m). The times
+    are contiguous with the reference.
     """
 
     times: np.ndarray
+    labels: np.ndarray
     estimates: np.ndarray
     matrix: np.ndarray
     reference: int
@@ -42,7 +44,7 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
         From `event_study`, `sun_abraham`, `two_stage`, `etwfe`, `stacked`, or
         `aggregate_att` (dynamic, universal base period).
     single_units : bool
-        Keep event times that rest on cohorts of one unit; by default the path ends
+        Keep event times that rest on one treated unit; by default the path ends
         before them.
 
     Raises
@@ -61,7 +63,10 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
                 "or aggregate_att (dynamic, universal base) returned, not a copy",
             )
         )
-    times = np.asarray(extra["event_times"])
+    labels = np.asarray(extra["event_times"])
+    times = np.asarray(extra["positions"]) if "positions" in extra else labels
+    if extra["reference"] is None:
+        raise _no_side("none", times)
     reference = int(extra["reference"])
     usable = ~np.asarray(extra["single"]) | single_units
     kept = []
@@ -73,17 +78,26 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     order = [int(np.flatnonzero(times == e)[0]) for e in sorted(kept)]
     path = EventPath(
         times[order],
+        labels[order],
         np.asarray(extra["estimates"])[order],
         np.asarray(extra["matrix"])[np.ix_(order, order)],
         reference,
     )
     if path.n_before == 0 or path.n_after == 0:
-        raise EstimationError(
-            describe(
-                f"No event time on each side of the reference {reference}",
-                [f"event times usable: {sorted(kept)}"],
-                consequence="there is no pre-trend to extrapolate from",
-                remedy="use a longer panel, or single_units=True",
-            )
-        )
+        raise _no_side(_label(extra, reference), path.labels)
     return path
+
+
+def _label(extra: Extras, position: int) -> object:
+    return extra["span"](position) if "span" in extra else position
+
+
+def _no_side(reference: object, usable: np.ndarray) -> EstimationError:
+    return EstimationError(
+        describe(
+            f"No event time on each side of the reference {reference}",
+            [f"event times usable: {', '.join(map(str, usable)) or 'none'}"],
+            consequence="there is no pre-trend to extrapolate from",
+            remedy="use a longer panel without gaps, or single_units=True",
+        )
+    )

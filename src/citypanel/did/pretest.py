@@ -96,7 +96,7 @@ def pretrend_power(
             rows.append(
                 {
                     "aggregation": "pretrend",
-                    "event_time": path.times[j],
+                    "event_time": path.labels[j],
                     "term": f"slope_at_power_{wanted}" if wanted else "slope_given",
                     "estimate": path.estimates[j],
                     "std_error": error[j],
