@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from citypanel.curve.choices import Choices, load_choices
-from citypanel.curve.running import Clock, Run, execute
+from citypanel.curve.running import Run, execute
 from citypanel.curve.specifications import (
     HEADLINE,
     Specification,
@@ -21,6 +21,7 @@ from citypanel.curve.specifications import (
 from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
 from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.progress import Pace
 from citypanel.study.pipeline import SOURCE_TABLES, Options, Sources, Study
 
 OTHER_TABLES = {
@@ -182,7 +183,7 @@ def curve(
         workers=workers,
         dask=dask,
         resume=resume,
-        progress=Clock(say),
+        progress=Pace(say, "specifications", resumed=True),
     )
     summary = summarise(
         table,
@@ -205,9 +206,10 @@ def write_results(
 
     from citypanel.curve.figure import write_figures
     from citypanel.curve.interactive import curve_page
-    from citypanel.curve.page import answer, as_html, as_markdown
+    from citypanel.curve.page import answer
     from citypanel.curve.results import write_tables
     from citypanel.files import write_text
+    from citypanel.pages.blocks import as_html, as_markdown
 
     choices = load_choices()
     write_tables({"specifications": table, "summary": summary}, output)
