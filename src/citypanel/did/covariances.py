@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -90,9 +91,11 @@ class Covariance:
         return np.sqrt(np.clip(np.diag(self.matrix), 0.0, None))
 
 
-def fixest_options(given: Mapping[str, object] | None) -> dict[str, object]:
+def fixest_options(given: Mapping[str, object] | None) -> dict[str, Any]:
     """Small-sample options with their defaults (the first of each list)."""
-    options = {name: allowed[0] for name, allowed in FIXEST_OPTIONS.items()}
+    options: dict[str, Any] = {
+        name: allowed[0] for name, allowed in FIXEST_OPTIONS.items()
+    }
     for name, value in dict(given or {}).items():
         if name not in FIXEST_OPTIONS or value not in FIXEST_OPTIONS[name]:
             raise OptionError(
@@ -208,8 +211,10 @@ def covariance(
             meat = fit.scores.T @ fit.scores
             matrix = n / (n - used) * fit.bread @ meat @ fit.bread
         return Covariance(matrix, np.full(k, float(n - used)), None, convention)
+    assert cluster is not None
     groups = int(cluster.max()) + 1
     _require_clusters(groups)
+    options: dict[str, Any]
     if convention in ("CR2", "CR3"):
         if second_cluster is not None:
             raise OptionError(
@@ -290,7 +295,8 @@ class _Hat:
     """
 
     def __init__(self, fit: Fit, cluster: np.ndarray):
-        self.cluster, self.unit = cluster, fit.unit
+        self.cluster = cluster
+        self.unit: Any = fit.unit
         if fit.unit is not None and not is_nested(fit.unit, cluster):
             raise EstimationError(
                 describe(
@@ -301,7 +307,7 @@ class _Hat:
                 )
             )
         weighted = fit.weights is not None
-        self.weights = fit.weights if weighted else np.ones(fit.n_obs)
+        self.weights: Any = fit.weights if weighted else np.ones(fit.n_obs)
         self.root = np.sqrt(self.weights)
         columns = [fit.x / self.root[:, None] if weighted else fit.x]
         if fit.period is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +119,7 @@ def honest_did(
             )
         )
     label = target if isinstance(target, str) else "weights"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "aggregation": "original",
             "term": label,

@@ -83,6 +83,7 @@ def pretrend_power(
         )
     path = event_path(frame, single_units=single_units)
     law = _PreTest(path, test, level, draws, seed)
+    found: list[tuple[float, float | None]]
     found = [(law.slope_with_power(p), p) for p in powers]
     found += [(float(s), None) for s in slopes]
     error = np.sqrt(np.diag(path.matrix))

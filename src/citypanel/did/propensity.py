@@ -73,7 +73,9 @@ def balance_table(
     ----------
     Rosenbaum and Rubin (1985), American Statistician 39.
     """
-    keys = dict(cohort=cohort, unit=unit, period=period, frequency=frequency)
+    keys: dict[str, Any] = dict(
+        cohort=cohort, unit=unit, period=period, frequency=frequency
+    )
     units, x = _before(panel, keys, covariates, before)
     return _balance(
         units["treated"].to_numpy(),
@@ -166,7 +168,9 @@ def propensity_score_did(
                 remedy="neighbours >= 1, caliper and bandwidth positive",
             )
         )
-    keys = dict(cohort=cohort, unit=unit, period=period, frequency=frequency)
+    keys: dict[str, Any] = dict(
+        cohort=cohort, unit=unit, period=period, frequency=frequency
+    )
     units, x = _before(panel, keys, covariates, before)
     treated = units["treated"].to_numpy()
     spread = x.std(axis=0)
@@ -199,7 +203,7 @@ def propensity_score_did(
             )
         )
     kept = pd.Series(weight, index=units.index)
-    data = build(panel, Design(outcome=outcome, controls=controls, **keys))
+    data = build(panel, Design(**keys | {"outcome": outcome, "controls": controls}))
     matched = data.frame[unit].map(kept).fillna(0.0).to_numpy()
     data = data.keep(matched > 0, "no match or no score")
     frame = data.frame.assign(
@@ -268,7 +272,7 @@ def _before(panel, keys, covariates, before):
                 remedy="name at least one covariate",
             )
         )
-    data = build(panel, Design(covariates[0], controls=covariates[1:], **keys))
+    data = build(panel, Design(covariates[0], controls=tuple(covariates[1:]), **keys))
     require_treated_and_control(data, needs="never")
     first = min(data.sizes)
     if before is not None:
