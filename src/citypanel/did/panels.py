@@ -423,15 +423,16 @@ class Panel:
         return self.keep_units(counts == t, f"not seen in all {t} periods")
 
     def without_always_treated(self) -> Panel:
-        """Only units with a period before their treatment on the panel's grid."""
-        label = self.grid.labels[0]
-        reason = f"treated from the first period ({label}) on"
-        return self.keep_units(self.start > 0, reason)
+        """Only units with a period before their treatment on the panel's grid.
 
-    def without_unmatched(self) -> Panel:
-        """Only units not treated in the first period they are seen in."""
-        first = self.when[self.first_rows]
-        return self.keep_units(self.start > first, "never seen before its treatment")
+        Without them another period may come first, and other units go too.
+        """
+        data = self
+        while (data.start <= 0).any():
+            label = data.grid.labels[0]
+            reason = f"treated from the first period ({label}) on"
+            data = data.keep_units(data.start > 0, reason)
+        return data
 
     # --- labels ---
 
@@ -727,7 +728,7 @@ def _starts(
                         remedy="write never as a null or as infinity",
                     )
                 )
-            zero[:] = False
+            zero = np.zeros(len(frame), bool)
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
