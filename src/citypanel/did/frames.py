@@ -1,9 +1,9 @@
-"""The tidy frame that every estimator returns, and the rule for single cities.
+"""The tidy frame that every estimator returns, and the rule for single units.
 
 One place decides the columns, the intervals and what happens to a row that rests on
-cohorts of one city only: with one treated unit the sampling variation of the effect
-cannot be told from the unit's own shock (Conley and Taber 2011; Ferman and Pinto
-2019), so such a row carries an estimate, a note and no standard error.
+one treated unit: the sampling variation of its effect cannot be told from the unit's
+own shock (Conley and Taber 2011; Ferman and Pinto 2019), so such a row carries an
+estimate, a note and no standard error.
 """
 
 from __future__ import annotations
@@ -253,9 +253,3 @@ def _complete(columns: dict[str, Any], level: float) -> None:
     fill("conf_low", estimate - critical * error)
     fill("conf_high", estimate + critical * error)
     columns["df"] = np.where(has & np.isnan(columns["df"]), np.inf, columns["df"])
-
-
-def rests_on_single_units(cohorts: Iterable[int], sizes: Mapping[int, int]) -> bool:
-    """Whether every cohort behind a row has one unit (false for no cohort)."""
-    behind = {int(cohort) for cohort in cohorts}
-    return bool(behind) and all(sizes[cohort] == 1 for cohort in behind)

@@ -25,7 +25,7 @@ from citypanel.did.frames import (
 from citypanel.did.linear import cluster_sums, independent_columns
 from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
 from citypanel.did.propensity_scores import logit
-from citypanel.did.twfe import wald_row
+from citypanel.did.regressions import wald_row
 from citypanel.errors import EstimationError, OptionError, describe
 
 PANELS = ("balanced", "unbalanced", "repeated")

@@ -278,31 +278,6 @@ def require_full_rank(
     )
 
 
-def within(
-    y: np.ndarray,
-    x: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray | None,
-    names: Sequence[str],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Outcome and regressors net of the effects, with the rank checked.
-
-    Parameters
-    ----------
-    y : ndarray (n,)
-    x : ndarray (n, k)
-    first, second : ndarray of int (n,)
-    names : sequence of str, length k
-
-    Returns
-    -------
-    ndarray (n,), ndarray (n, k)
-    """
-    both = TwoWay(first, second).demean(np.column_stack([y, x]))
-    require_full_rank(both[:, 1:], x, names)
-    return both[:, 0], both[:, 1:]
-
-
 def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Residuals of ``values`` on the columns of ``x`` (itself when x is empty)."""
     if x.shape[1] == 0:

@@ -439,29 +439,6 @@ class Panel:
         """The label of a period or cohort."""
         return self.grid.label(position)
 
-    # --- names of the earlier panel, for integer periods ---
-
-    @property
-    def periods(self) -> np.ndarray:
-        return np.asarray(self.grid.labels)
-
-    @cached_property
-    def cohort(self) -> np.ndarray | None:
-        if self.start is None:
-            return None
-        known = np.where(self.never, 0, self.start)
-        labels = self.grid.origin + self.grid.step * known
-        return np.where(self.never, 0, labels).astype(np.int64)
-
-    @property
-    def cohort_sizes(self) -> dict[int, int]:
-        return {self.label(g): n for g, n in self.sizes.items()}
-
-    @property
-    def event_time(self) -> np.ndarray:
-        step = int(self.grid.step)
-        return np.where(self.ever, self.event * step, np.iinfo(np.int64).min)
-
 
 def choose(option: str, value: object, allowed: Sequence[object]) -> None:
     """Raise when an option has a value that is not on its list."""
@@ -849,7 +826,7 @@ def starts_from_treatment(data: Panel) -> np.ndarray:
     return start
 
 
-def require_treated_and_control(data: Panel, *, needs: str = "any", **_: Any) -> None:
+def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
     """Raise when no unit is treated or none is left to compare with."""
     cohort, left = data.design.cohort, data.dropped
     lost = [f"left out before: {data.note}"] if len(left) else []
@@ -882,7 +859,7 @@ def require_treated_and_control(data: Panel, *, needs: str = "any", **_: Any) ->
         )
 
 
-def require_untreated_each_period(data: Panel, **_: Any) -> None:
+def require_untreated_each_period(data: Panel) -> None:
     """Raise for periods in which every unit is treated."""
     untreated = np.bincount(data.period, ~data.treated, len(data.positions))
     full = [data.grid.labels[j] for j in np.flatnonzero(untreated == 0)]
@@ -897,16 +874,3 @@ def require_untreated_each_period(data: Panel, **_: Any) -> None:
                 remedy=f"end the panel before {full[0]}, or add never-treated units",
             )
         )
-
-
-def cohorts_from_treatment(panel: Panel) -> np.ndarray:
-    """First period with a positive treatment for each unit, 0 = never."""
-    start = starts_from_treatment(panel)
-    labels = panel.grid.origin + panel.grid.step * np.where(start == FAR, 0, start)
-    return np.where(start == FAR, 0, labels).astype(np.int64)
-
-
-def cohort_sizes(cohort: np.ndarray) -> dict[int, int]:
-    """Units per treated cohort, from one cohort a unit."""
-    values, counts = np.unique(cohort[cohort > 0], return_counts=True)
-    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}

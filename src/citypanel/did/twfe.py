@@ -3,7 +3,7 @@
 y_it = alpha_i + lambda_t + beta D_it + x_it' gamma + e_it, estimated by linearmodels'
 PanelOLS; covariances.py adds the conventions the package does not offer. With
 staggered adoption and effects that differ between cohorts beta is a weighted mean of
-comparisons of which some use treated cities as controls (Goodman-Bacon 2021):
+comparisons of which some use treated units as controls (Goodman-Bacon 2021):
 `bacon_decomposition` shows them.
 """
 
