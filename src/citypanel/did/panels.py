@@ -105,8 +105,9 @@ class Panel:
         Codes of each row's unit and period: 0, 1, ... without holes.
     units : ndarray (n_units,)
         Labels of the units.
-    start : ndarray of int (n_units,) or None
-        Position of the first treated period, ``FAR`` where it never comes. It can lie
+    start : ndarray of int (n_units,)
+        Position of the first treated period, ``FAR`` where it never comes; None where
+        the design names no cohort. It can lie
         before the first period (negative) or after the last.
     total : int
         Rows of the panel as it was given.
@@ -121,7 +122,7 @@ class Panel:
     unit: np.ndarray
     period: np.ndarray
     units: np.ndarray
-    start: np.ndarray | None
+    start: np.ndarray
     total: int
     remarks: tuple[str, ...] = ()
 
@@ -143,8 +144,8 @@ class Panel:
         return self.design.controls
 
     @cached_property
-    def treatment(self) -> np.ndarray | None:
-        """Treatment (n,), as given."""
+    def treatment(self) -> np.ndarray:
+        """Treatment (n,), as given; None where the design names none."""
         name = self.design.treatment
         return None if name is None else self.frame[name].to_numpy(float)
 
@@ -256,8 +257,8 @@ class Panel:
         return early & (self.when == last[codes])
 
     @cached_property
-    def reference(self) -> int | None:
-        """Last event position before treatment that anyone is seen at."""
+    def reference(self) -> Any:
+        """Last event position before treatment that anyone is seen at, or None."""
         early = self.event[self.ever & (self.event < 0)]
         return int(early.max()) if len(early) else None
 
