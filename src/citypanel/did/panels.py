@@ -169,7 +169,7 @@ class Panel:
     @cached_property
     def unit_weights(self) -> np.ndarray:
         """Weight of each unit (n_units,), which must be the same in all its rows."""
-        return self.of_units(self.row_weights, self.design.weights)
+        return self.of_units(self.row_weights, str(self.design.weights))
 
     @cached_property
     def clusters(self) -> tuple[np.ndarray, ...]:
@@ -493,12 +493,13 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 raise TypeError(
                     f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
                 )
-            more = tuple(options.get(name) for name in groups)
-            return estimator(build(panel, Design(groups=more, **given)), **options)
+            more = [options.get(name) for name in groups]
+            given["groups"] = tuple(name for name in more if name is not None)
+            return estimator(build(panel, Design(**given)), **options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
         default = {field.name: field.default for field in fields(Design)}
-        call.__signature__ = inspect.Signature(
+        signature = inspect.Signature(
             [
                 inspect.Parameter("panel", inspect.Parameter.POSITIONAL_OR_KEYWORD),
                 *(
@@ -512,6 +513,7 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 *own,
             ]
         )
+        setattr(call, "__signature__", signature)  # noqa: B010
         return call
 
     return face
@@ -675,7 +677,7 @@ def _nothing_left(design: Design, log: pd.DataFrame) -> PanelError:
     )
 
 
-def _places(rows: pd.DataFrame, design: Design, *columns: str) -> list[str]:
+def _places(rows: pd.DataFrame, design: Design, *columns: str | None) -> list[str]:
     """Name the unit, the period and the values of some rows."""
     return [
         f"{design.unit} {row[design.unit]}, {design.period} {row[design.period]}"

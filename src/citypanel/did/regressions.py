@@ -191,7 +191,8 @@ class Cells:
         and one after.
         """
         lonely, event = self.lonely, self.event
-        groups, rest = [], []
+        groups: list[np.ndarray] = []
+        rest: list[np.ndarray] = []
         for e in np.unique(event[lonely]):
             here = np.flatnonzero(lonely & (event == e))
             (groups if len(here) > 1 else rest).append(here)
