@@ -198,8 +198,8 @@ def staggered_frame(
     Parameters
     ----------
     data : Panel
-        What was estimated from; gives n_obs, n_units, the outcome, the log of rows left
-        out and the note that stands on the overall rows.
+        What was estimated from; gives n_obs, n_units, the outcome, how the periods were
+        read, the log of rows left out and the note that stands on the overall rows.
     rows : iterable of mapping
         As for `tidy`.
     dynamic : mapping
@@ -223,6 +223,7 @@ def staggered_frame(
             **(attrs or {}),
             "covariance": Extras(path),
             "dropped": Extras({"rows": data.dropped}),
+            "periods": data.grid.description,
         },
         **{
             "outcome": data.design.outcome,

@@ -160,7 +160,8 @@ def twfe(
         term ``overall``, the treatment's coefficient as a one-number summary. Extra
         columns: outcome, r2_within (as ``xtreg y x i.year, fe`` prints it: residual
         over unit-demeaned sum of squares), r2_partial (of the regressors after both
-        effects). ``attrs``: covariance (an `Extras` with terms, matrix), dropped.
+        effects). ``attrs``: covariance (an `Extras` with terms, matrix), dropped, and
+        periods, how they were read.
 
     Raises
     ------
@@ -249,6 +250,7 @@ def twfe(
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
             "dropped": Extras({"rows": data.dropped}),
+            "periods": data.grid.description,
         },
         **_common(data, estimate, shown),
     )
@@ -560,7 +562,8 @@ def event_study(
     ----------
     panel : DataFrame or Panel
     outcome, cohort, unit, period, controls, weights, cluster, frequency
-        Names of columns (see `panels.Design`).
+        Names of columns (see `panels.Design`). With weights an event time's effect is
+        that of the population the weights stand for.
     standard_errors, small_sample, period_effects_by, single_unit_std_error, level,
     engine
         As for `twfe`.
@@ -666,6 +669,7 @@ def event_study(
                 }
             ),
             "dropped": Extras({"rows": data.dropped}),
+            "periods": data.grid.description,
         },
         **_common(data, estimate, data.design.outcome),
     )

@@ -190,6 +190,7 @@ def test_estimators_take_a_panel_that_is_built_already():
         pd.testing.assert_frame_equal(
             estimator(data), estimator(frame, cohort="g", **KEYS)
         )
+    assert did.imputation(data).attrs["periods"] == "numbers, one every 1, 1 to 6"
     with pytest.raises(TypeError, match="lacks cohort"):
         did.etwfe(frame, **KEYS)
     names = inspect.signature(did.etwfe).parameters
