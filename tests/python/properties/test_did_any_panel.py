@@ -644,6 +644,22 @@ def test_cells_that_are_not_those_estimated_are_refused():
         did.aggregate_att(twice)
 
 
+@pytest.mark.parametrize("name", ["event_study", "sun_abraham", "two_stage"])
+def test_sensitivity_uses_the_event_times_that_are_there(name):
+    fit = ESTIMATORS[name](noisy(40))
+    bounds = dict(bounds=[0.5], kind="smoothness")
+    want = did.honest_did(fit, **bounds)
+    same_numbers(did.honest_did(fit.sort_values("p_value"), **bounds), want)
+    near = fit[fit["event_time"].fillna(0).astype(float).between(-3, 1)]
+    part = did.honest_did(near, target="average", **bounds)
+    shown = near[near["event_time"].isin([0, 1])]["estimate"]
+    assert part.loc[0, "estimate"] == pytest.approx(shown.mean(), rel=1e-9)
+    with pytest.raises(EstimationError, match="estimate"):
+        did.honest_did(fit.assign(estimate=fit["estimate"] + 1.0), **bounds)
+    with pytest.raises(EstimationError, match="side"):
+        did.honest_did(fit[fit["event_time"] >= 0], **bounds)
+
+
 # Invariances.
 
 INVARIANT = sorted(set(ESTIMATORS) - {"bacon_decomposition"})
