@@ -109,10 +109,10 @@ def etwfe(
     effects = np.hstack([d] + [d * centred[:, [j]] for j in range(k)])
     design = np.hstack([*nuisance, effects])
     first = design.shape[1] - effects.shape[1]
-    absorbed = (data.unit, data.period) if by_unit else (None, None)
+    unit, period = (data.unit, data.period) if by_unit else (None, None)
     # A cell of one unit leaves no slope of its own on the controls: such columns are
     # left out like other combinations of the columns before them.
-    fit = regress(data.y, design, *absorbed, data.weights)
+    fit = regress(data.y, design, unit, period, data.weights)
     linear = np.zeros((m, design.shape[1]))
     linear[:, first : first + m] = np.eye(m)
     for j in range(k):

@@ -163,14 +163,18 @@ def tidy(
             columns[column] = label_array(values)
         elif column in INTEGER_COLUMNS:
             gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
-            whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
+            whole = [
+                0 if v is None or g else int(v)
+                for v, g in zip(values, gap, strict=True)
+            ]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif column in TEXT_COLUMNS:
             text = [None if pd.isna(v) else v for v in values]
             columns[column] = pd.Series(text, index=index, dtype=object)
         elif column in NUMBER_COLUMNS:
             columns[column] = np.array(
-                [np.nan if pd.isna(v) else float(v) for v in values], dtype=float
+                [np.nan if v is None or pd.isna(v) else float(v) for v in values],
+                dtype=float,
             )
         else:
             columns[column] = values
@@ -208,12 +212,12 @@ def staggered_frame(
     **common
         As for `tidy`.
     """
-    rows = [dict(row) for row in rows]
-    noted = [row for row in rows if row.get("aggregation") == "simple"]
-    add_note(noted or rows[:1], data.note)
+    made = [dict(row) for row in rows]
+    noted = [row for row in made if row.get("aggregation") == "simple"]
+    add_note(noted or made[:1], data.note)
     path = {**dynamic, "reference": reference, "span": data.grid.span}
     return tidy(
-        rows,
+        made,
         extra_columns=("outcome",),
         attrs={
             **(attrs or {}),

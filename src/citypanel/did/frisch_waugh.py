@@ -143,7 +143,7 @@ def partial(
     net = transform.demean(np.column_stack([data.y, x]))
     if data.weights is not None:
         net = root[:, None] * net
-    names = [data.design.treatment, *data.control_names]
+    names = [str(data.design.treatment), *data.control_names]
     fit = regress_net(
         net[:, 0], net[:, 1:], root[:, None] * x, data.unit, second, weights
     )

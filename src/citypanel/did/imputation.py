@@ -128,6 +128,7 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
     )
     cluster = np.unique(data.cluster[rows], return_inverse=True)[1]
     errors = fit_covariance(fit.fit, cluster, "xtreg", None)
+    df = float(cluster.max())
     m = len(kept)
     known = fit.first_known(m)
     estimates, matrix = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)
@@ -145,14 +146,11 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
             row |= {
                 "estimate": estimates[j],
                 "std_error": np.sqrt(max(matrix[j, j], 0.0)),
-                "df": errors.n_clusters - 1.0,
+                "df": df,
                 "single_unit": len(units) == 1,
             }
         else:
             row["note"] = NOTE_UNKNOWN
         out.append(row)
     sure = [j for j in range(m) if known[j] and not out[j]["single_unit"]]
-    test = wald_row(
-        estimates[sure], matrix[np.ix_(sure, sure)], df=errors.n_clusters - 1.0
-    )
-    return out, test
+    return out, wald_row(estimates[sure], matrix[np.ix_(sure, sure)], df=df)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def romano_wolf(
-    specifications: Mapping[str, Mapping[str, object]],
+    specifications: Mapping[str, Mapping[str, Any]],
     *,
     draws: int = 9999,
     seed: int = 20240705,

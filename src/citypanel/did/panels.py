@@ -105,8 +105,9 @@ class Panel:
         Codes of each row's unit and period: 0, 1, ... without holes.
     units : ndarray (n_units,)
         Labels of the units.
-    start : ndarray of int (n_units,) or None
-        Position of the first treated period, ``FAR`` where it never comes. It can lie
+    start : ndarray of int (n_units,)
+        Position of the first treated period, ``FAR`` where it never comes; None where
+        the design names no cohort. It can lie
         before the first period (negative) or after the last.
     total : int
         Rows of the panel as it was given.
@@ -121,7 +122,7 @@ class Panel:
     unit: np.ndarray
     period: np.ndarray
     units: np.ndarray
-    start: np.ndarray | None
+    start: np.ndarray
     total: int
     remarks: tuple[str, ...] = ()
 
@@ -143,8 +144,8 @@ class Panel:
         return self.design.controls
 
     @cached_property
-    def treatment(self) -> np.ndarray | None:
-        """Treatment (n,), as given."""
+    def treatment(self) -> np.ndarray:
+        """Treatment (n,), as given; None where the design names none."""
         name = self.design.treatment
         return None if name is None else self.frame[name].to_numpy(float)
 
@@ -168,7 +169,7 @@ class Panel:
     @cached_property
     def unit_weights(self) -> np.ndarray:
         """Weight of each unit (n_units,), which must be the same in all its rows."""
-        return self.of_units(self.row_weights, self.design.weights)
+        return self.of_units(self.row_weights, str(self.design.weights))
 
     @cached_property
     def clusters(self) -> tuple[np.ndarray, ...]:
@@ -256,8 +257,8 @@ class Panel:
         return early & (self.when == last[codes])
 
     @cached_property
-    def reference(self) -> int | None:
-        """Last event position before treatment that anyone is seen at."""
+    def reference(self) -> Any:
+        """Last event position before treatment that anyone is seen at, or None."""
         early = self.event[self.ever & (self.event < 0)]
         return int(early.max()) if len(early) else None
 
@@ -423,15 +424,16 @@ class Panel:
         return self.keep_units(counts == t, f"not seen in all {t} periods")
 
     def without_always_treated(self) -> Panel:
-        """Only units with a period before their treatment on the panel's grid."""
-        label = self.grid.labels[0]
-        reason = f"treated from the first period ({label}) on"
-        return self.keep_units(self.start > 0, reason)
+        """Only units with a period before their treatment on the panel's grid.
 
-    def without_unmatched(self) -> Panel:
-        """Only units not treated in the first period they are seen in."""
-        first = self.when[self.first_rows]
-        return self.keep_units(self.start > first, "never seen before its treatment")
+        Without them another period may come first, and other units go too.
+        """
+        data = self
+        while (data.start <= 0).any():
+            label = data.grid.labels[0]
+            reason = f"treated from the first period ({label}) on"
+            data = data.keep_units(data.start > 0, reason)
+        return data
 
     # --- labels ---
 
@@ -491,12 +493,13 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 raise TypeError(
                     f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
                 )
-            more = tuple(options.get(name) for name in groups)
-            return estimator(build(panel, Design(groups=more, **given)), **options)
+            more = [options.get(name) for name in groups]
+            given["groups"] = tuple(name for name in more if name is not None)
+            return estimator(build(panel, Design(**given)), **options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
         default = {field.name: field.default for field in fields(Design)}
-        call.__signature__ = inspect.Signature(
+        signature = inspect.Signature(
             [
                 inspect.Parameter("panel", inspect.Parameter.POSITIONAL_OR_KEYWORD),
                 *(
@@ -510,6 +513,7 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 *own,
             ]
         )
+        setattr(call, "__signature__", signature)  # noqa: B010
         return call
 
     return face
@@ -673,7 +677,7 @@ def _nothing_left(design: Design, log: pd.DataFrame) -> PanelError:
     )
 
 
-def _places(rows: pd.DataFrame, design: Design, *columns: str) -> list[str]:
+def _places(rows: pd.DataFrame, design: Design, *columns: str | None) -> list[str]:
     """Name the unit, the period and the values of some rows."""
     return [
         f"{design.unit} {row[design.unit]}, {design.period} {row[design.period]}"
@@ -727,7 +731,7 @@ def _starts(
                         remedy="write never as a null or as infinity",
                     )
                 )
-            zero[:] = False
+            zero = np.zeros(len(frame), bool)
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():

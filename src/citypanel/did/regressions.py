@@ -191,7 +191,8 @@ class Cells:
         and one after.
         """
         lonely, event = self.lonely, self.event
-        groups, rest = [], []
+        groups: list[np.ndarray] = []
+        rest: list[np.ndarray] = []
         for e in np.unique(event[lonely]):
             here = np.flatnonzero(lonely & (event == e))
             (groups if len(here) > 1 else rest).append(here)
@@ -207,10 +208,12 @@ class Cells:
 def cells_of(data: Panel, rows: np.ndarray) -> tuple[Cells, np.ndarray]:
     """Cells of some rows (n,), by cohort and period; each row's cell, -1 for none."""
     at = np.flatnonzero(rows)
-    key = np.column_stack([data.row_start[at], data.when[at]])
-    found, inverse = np.unique(key, axis=0, return_inverse=True)
+    cohorts, own = np.unique(data.row_start[at], return_inverse=True)
+    width = len(data.positions)
+    key, inverse = np.unique(own * width + data.period[at], return_inverse=True)
+    found = np.column_stack([cohorts[key // width], data.positions[key % width]])
     codes = np.full(data.n_obs, -1)
-    codes[at] = inverse.ravel()
+    codes[at] = inverse
     weight = np.bincount(codes[at], data.row_weights[at], len(found))
     order = np.argsort(codes[at], kind="stable")
     counts = np.bincount(codes[at], minlength=len(found))

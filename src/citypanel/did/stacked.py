@@ -107,7 +107,7 @@ def stacked(
         )
     data = data.without_always_treated()
     require_treated_and_control(data)
-    stack, lost = _stack(data, *width, control_group)
+    stack, lost = _stack(data, width[0], width[1], control_group)
     data = _log_incomplete(data, stack, width, control_group)
     names, event = list(data.control_names), stack["event"].to_numpy()
     treated = (stack["treated"] == 1).to_numpy()
@@ -149,7 +149,7 @@ def stacked(
             nuisance = [g * column for g in groups for column in base]
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
-        fit = regress(part["y"].to_numpy(), x, *effects, given)
+        fit = regress(part["y"].to_numpy(), x, effects[0], effects[1], given)
         cluster = np.unique(part["cluster"], return_inverse=True)[1]
         errors = fit_covariance(fit.fit, cluster, standard_errors, None)
         sure = fit.first_known(len(d))
@@ -187,11 +187,13 @@ def stacked(
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
     single = [g for g in used if count[g] == 1]
     if single and len(single) < len(used):
-        _, spread, *rest = estimate(~stack["cohort"].isin(single).to_numpy())
+        _, spread, *other = estimate(~stack["cohort"].isin(single).to_numpy())
         gone = ", ".join(str(data.label(g)) for g in single)
         rows.append(
             overall(
-                *rest,
+                other[0],
+                other[1],
+                other[2],
                 spread.n_clusters - 1.0,
                 int(count.sum()) - len(single),
                 term=WITHOUT_SINGLE,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -187,7 +188,7 @@ def twfe(
         panel = shift_outcome(
             panel, outcome, unit, period, outcome_shift, frequency=frequency
         )
-    columns = dict(
+    columns: dict[str, Any] = dict(
         outcome=outcome,
         treatment=treatment,
         unit=unit,
@@ -225,7 +226,7 @@ def twfe(
         rows.append({**rows[0], "aggregation": OVERALL, "term": OVERALL})
     add_note([*rows[: len(names)], *rows[-1:]] if by is None else rows, data.note)
     if without_single_units and by is None and start is not None:
-        options = dict(
+        options: dict[str, Any] = dict(
             standard_errors=standard_errors,
             small_sample=small_sample,
             effects=effects,
