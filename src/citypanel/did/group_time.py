@@ -7,7 +7,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -128,6 +128,8 @@ def group_time_att(
     """
     if frame is None:
         frame, panel = panel, "balanced"
+    if isinstance(frame, str):
+        raise TypeError("group_time_att() needs a DataFrame or a Panel")
     choose("panel", panel, PANELS)
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("method", method, METHODS)
@@ -140,7 +142,10 @@ def group_time_att(
                 remedy="give a number in the periods' own units, 0 for none",
             )
         )
-    if panel == "repeated" and isinstance(frame, pd.DataFrame):
+    if panel == "repeated":
+        if isinstance(frame, Panel):
+            columns = asdict(frame.design)
+            frame = frame.frame
         frame = frame.assign(**{ROW: np.arange(len(frame))})
         columns["unit"] = ROW
     data = prepare(frame, first_period_treated="drop", **columns)

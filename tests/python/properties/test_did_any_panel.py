@@ -21,6 +21,7 @@ from tests.support.random_panels import (
     group_time,
     mk,
     random_panel,
+    with_control,
     wrong_rows,
 )
 
@@ -769,18 +770,22 @@ def fuzz(seeds, every):
             if name in ("twfe", "event_study") and case.effect != "constant":
                 continue
             weights = [None, "w", "w" if name in EVEN_WEIGHTS else "v"][seed // 7 % 3]
+            frame, options = case.frame, dict(weights=weights)
+            if seed // 21 % 2 and name != "bacon_decomposition":
+                frame = with_control(case, name)
+                options["controls"] = ["x"]
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    fit = ESTIMATORS[name](case.frame, weights=weights)
+                    fit = ESTIMATORS[name](frame, **options)
             except CityPanelError:
                 continue
             except Exception as error:
-                wrong.append((name, case.story, weights, repr(error)))
+                wrong.append((name, case.story, options, repr(error)))
                 continue
             bad = wrong_rows(fit, case)
             if bad:
-                wrong.append((name, case.story, weights, bad[:3]))
+                wrong.append((name, case.story, options, bad[:3]))
             right[name] += not bad
     assert not wrong, "\n".join(map(str, wrong[:10])) + f"\n{len(wrong)} in all"
     return right
