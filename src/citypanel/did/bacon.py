@@ -89,7 +89,8 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
                 row |= {
                     "cohort": sides[0],
                     "control_cohort": _never_label(data) if never else sides[1],
-                    "term": f"{sides[0]} vs {sides[1]}",
+                    "term": f"{data.name(g)} vs "
+                    + ("never" if never else data.name(other)),
                     "n_treated_units": count[g],
                     "n_units": count[g] + count[other],
                 }

@@ -195,7 +195,7 @@ def leave_one_batch_out(
                 **{k: v for k, v in row.items() if k not in ("estimator", "note")},
                 "aggregation": "leave_one_batch_out",
                 "cohort": label,
-                "term": f"without cohort {label}",
+                "term": f"without cohort {data.name(g)}",
                 "change": row["estimate"] - whole,
                 "single_unit": len(rest) == 1,
                 "note": data.note,

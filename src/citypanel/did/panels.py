@@ -430,8 +430,8 @@ class Panel:
         """
         data = self
         while (data.start <= 0).any():
-            label = data.grid.labels[0]
-            reason = f"treated from the first period ({label}) on"
+            first = data.name(0)
+            reason = f"treated from the first period ({first}) on"
             data = data.keep_units(data.start > 0, reason)
         return data
 
@@ -440,6 +440,10 @@ class Panel:
     def label(self, position: int) -> Any:
         """The label of a period or cohort."""
         return self.grid.label(position)
+
+    def name(self, position: int) -> str:
+        """The label in words."""
+        return self.grid.name(position)
 
 
 def choose(option: str, value: object, allowed: Sequence[object]) -> None:
@@ -846,7 +850,7 @@ def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
         )
     if needs == "never" and not data.never.any():
         cohorts = [
-            f"cohort {data.label(g)}: {n} unit{'s' if n > 1 else ''}"
+            f"cohort {data.name(g)}: {n} unit{'s' if n > 1 else ''}"
             for g, n in data.sizes.items()
         ]
         raise EstimationError(
@@ -866,7 +870,7 @@ def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
 def require_untreated_each_period(data: Panel) -> None:
     """Raise for periods in which every unit is treated."""
     untreated = np.bincount(data.period, ~data.treated, len(data.positions))
-    full = [data.grid.labels[j] for j in np.flatnonzero(untreated == 0)]
+    full = [data.name(p) for p in data.positions[untreated == 0]]
     if full:
         period = data.design.period
         raise EstimationError(

@@ -72,8 +72,9 @@ class Grid:
         named = {"number": "numbers", "date": "dates", "period": "pandas Periods"}
         kind = named.get(self.kind, f"years and {self.kind}s")
         unit = f"{self.step:g}" + (f" {self.base}s" if self.base else "")
-        text = f"{kind}, one every {unit}, {self.labels[0]} to {self.labels[-1]}"
-        gaps = [str(gap) for gap in self.gaps]
+        ends = f"{_name(self.labels[0])} to {_name(self.labels[-1])}"
+        text = f"{kind}, one every {unit}, {ends}"
+        gaps = [_name(gap) for gap in self.gaps]
         more = f" and {len(gaps) - 10} more" if len(gaps) > 10 else ""
         return text + (f", without {', '.join(gaps[:10])}{more}" if gaps else "")
 
@@ -114,8 +115,9 @@ class Grid:
             return {"quarter": quarter, "month": month}.get(self.template, day)
         return start
 
-    def labels_of(self, positions: Iterable[int]) -> list:
-        return [self.label(p) for p in positions]
+    def name(self, position: int) -> str:
+        """The label of a position in words, a date without its time of day."""
+        return _name(self.label(position))
 
     def span(self, k: int | float) -> int | float:
         """A distance of k positions in the periods' own units.
@@ -217,6 +219,12 @@ def read_periods(
     return Grid(
         kind, base, float(ordinal[0]), float(step), whole.astype(int), labels, template
     )
+
+
+def _name(label: Any) -> str:
+    if isinstance(label, pd.Timestamp) and label == label.normalize():
+        return f"{label:%Y-%m-%d}"
+    return str(label)
 
 
 def is_missing(values: Any) -> np.ndarray:

@@ -285,7 +285,7 @@ def mean_rows(
     post = event >= 0
 
     def name(j: int) -> str:
-        return f"cohort {data.label(cohort[j])} in {data.label(period[j])}"
+        return f"cohort {data.name(cohort[j])} in {data.name(period[j])}"
 
     def row(mask, **labels):
         used = mask & known
@@ -316,7 +316,7 @@ def mean_rows(
     single = [g for g, n in data.sizes.items() if n == 1]
     rest = post & ~np.isin(cohort, single)
     if single and rest.any():
-        gone = ", ".join(str(data.label(g)) for g in single)
+        gone = ", ".join(data.name(g) for g in single)
         note = f"without cohort {gone}"
         rows.append(row(rest, aggregation="simple", term=WITHOUT_SINGLE, note=note))
     for e in np.unique(event):
@@ -324,18 +324,16 @@ def mean_rows(
         labels = dict(event_time=shown, term=f"event_time_{shown}")
         rows.append(row(event == e, aggregation="dynamic", **labels))
     for g in np.unique(cohort[post]):
-        shown = data.label(g)
-        labels = dict(cohort=shown, term=f"cohort_{shown}")
+        labels = dict(cohort=data.label(g), term=f"cohort_{data.name(g)}")
         rows.append(row(post & (cohort == g), aggregation="group", **labels))
     for t in np.unique(period[post]):
-        shown = data.label(t)
-        labels = dict(period=shown, term=f"period_{shown}")
+        labels = dict(period=data.label(t), term=f"period_{data.name(t)}")
         rows.append(row(post & (period == t), aggregation="calendar", **labels))
     for j in range(len(cells)):
         mask = np.arange(len(cells)) == j
         g, t = data.label(cohort[j]), data.label(period[j])
         labels = dict(cohort=g, period=t, event_time=data.grid.span(event[j]))
-        labels["term"] = f"cohort_{g}_period_{t}"
+        labels["term"] = f"cohort_{data.name(cohort[j])}_period_{data.name(period[j])}"
         rows.append(row(mask, aggregation="group_time", **labels))
     return rows
 
@@ -430,8 +428,8 @@ def require_some_cell(data: Panel, cells: Cells, known: np.ndarray) -> None:
         describe(
             "No effect is identified by the rows used",
             [
-                f"cohort {data.label(g)}: seen in "
-                + ", ".join(map(str, data.grid.labels_of(_seen(data, g))))
+                f"cohort {data.name(g)}: seen in "
+                + ", ".join(map(data.name, _seen(data, g)))
                 for g in data.sizes
             ]
             + ([data.note] if data.note else []),

@@ -180,7 +180,7 @@ def stacked(
     df = errors.n_clusters - 1.0
     note = None
     if lost:
-        gone = ", ".join(str(data.label(g)) for g in lost)
+        gone = ", ".join(data.name(g) for g in lost)
         note = f"window leaves the panel for cohort {gone}"
     data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
     count = stack.loc[treated].groupby("cohort")["unit"].nunique()
@@ -188,7 +188,7 @@ def stacked(
     single = [g for g in used if count[g] == 1]
     if single and len(single) < len(used):
         _, spread, *other = estimate(~stack["cohort"].isin(single).to_numpy())
-        gone = ", ".join(str(data.label(g)) for g in single)
+        gone = ", ".join(data.name(g) for g in single)
         rows.append(
             overall(
                 other[0],
@@ -282,24 +282,24 @@ def _stack(data, before, after, control_group):
         part["treated"] = (part["start"] == g).astype(int)
         part["at_base"] = part["period"] == early[-1]
         if part["treated"].min() == 1 or part.empty or part["treated"].max() == 0:
-            start, end = data.label(g - before), data.label(g + after)
+            start, end = data.name(g - before), data.name(g + after)
             raise EstimationError(
                 describe(
                     "An experiment has nobody on one side",
-                    [f"cohort {data.label(g)}, periods {start} to {end}"],
+                    [f"cohort {data.name(g)}, periods {start} to {end}"],
                     consequence="its effect is not identified",
                     remedy="shorten the window, or add controls",
                 )
             )
         parts.append(part)
     if not parts:
-        first, last = data.grid.labels[0], data.grid.labels[-1]
-        windows = [(g, data.label(g - before), data.label(g + after)) for g in lost]
+        first, last = data.name(0), data.name(data.last)
+        windows = [(g, data.name(g - before), data.name(g + after)) for g in lost]
         raise EstimationError(
             describe(
                 "No cohort has its whole window in the panel",
                 [
-                    f"cohort {data.label(g)}: {start} to {end}, panel {first} to {last}"
+                    f"cohort {data.name(g)}: {start} to {end}, panel {first} to {last}"
                     for g, start, end in windows
                 ],
                 consequence="there is no experiment to stack",

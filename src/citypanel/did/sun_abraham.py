@@ -121,7 +121,7 @@ def sun_abraham(
 def _last_as_control(data: Panel) -> Panel:
     """Without never-treated units: the last cohort, before its treatment."""
     last = max(data.sizes)
-    label = data.label(last)
+    label = data.name(last)
     if len(data.sizes) == 1:
         count = data.sizes[last]
         raise EstimationError(

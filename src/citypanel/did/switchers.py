@@ -103,7 +103,7 @@ def switchers(
             describe(
                 "No switcher has a unit that has not switched yet beside it",
                 [
-                    f"cohort {data.label(g)}: {n} unit{'s' if n > 1 else ''}"
+                    f"cohort {data.name(g)}: {n} unit{'s' if n > 1 else ''}"
                     for g, n in data.sizes.items()
                 ]
                 + ([data.note] if data.note else []),

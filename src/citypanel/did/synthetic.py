@@ -118,7 +118,7 @@ def synthetic_did(
         raise EstimationError(
             describe(
                 "No cohort has two periods before treatment",
-                [f"cohort {data.label(g)}" for g in data.sizes],
+                [f"cohort {data.name(g)}" for g in data.sizes],
                 consequence="there is no path to match",
                 remedy="start the panel earlier",
             )

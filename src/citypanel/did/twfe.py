@@ -531,7 +531,7 @@ def _without_single_rows(data, start, panel, options) -> list[dict]:
     smaller = panel[~panel[options["unit"]].isin(data.units[left])]
     other = twfe(smaller, **options)
     row = other[other["aggregation"] == OVERALL].iloc[0].to_dict()
-    gone = ", ".join(str(data.label(g)) for g in single)
+    gone = ", ".join(data.name(g) for g in single)
     row["term"] = WITHOUT_SINGLE
     row["note"] = join_notes(row["note"], f"without cohort {gone}")
     return [row]

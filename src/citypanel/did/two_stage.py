@@ -63,7 +63,7 @@ def two_stage(
     rest = first.treated & ~np.isin(data.row_start, single)
     if single and rest.any():
         more, _ = _second_stage(first, rest, None, "simple", df)
-        gone = ", ".join(str(data.label(g)) for g in single)
+        gone = ", ".join(data.name(g) for g in single)
         more[0] |= {"term": WITHOUT_SINGLE, "note": f"without cohort {gone}"}
         rows += more
     shown = data.ever & (data.event != base)
@@ -133,7 +133,8 @@ def _second_stage(
             "single_unit": len(units) == 1,
         }
         if kind != "simple":
-            name, labelled = LABELS[kind], label(value)
-            row |= {name: labelled, "term": f"{name}_{labelled}"}
+            name, shown = LABELS[kind], label(value)
+            text = str(shown) if kind == "dynamic" else data.name(value)
+            row |= {name: shown, "term": f"{name}_{text}"}
         rows.append(row)
     return rows, influence
