@@ -143,10 +143,10 @@ def group_time_att(
             )
         )
     if panel == "repeated":
+        rows: Any = frame
         if isinstance(frame, Panel):
-            columns = asdict(frame.design)
-            frame = frame.frame
-        frame = frame.assign(**{ROW: np.arange(len(frame))})
+            rows, columns = frame.frame, asdict(frame.design)
+        frame = rows.assign(**{ROW: np.arange(len(rows))})
         columns["unit"] = ROW
     data = prepare(frame, first_period_treated="drop", **columns)
     ahead = data.grid.steps(anticipation)
@@ -173,15 +173,15 @@ def group_time_att(
         varying=base_period == "varying",
         ahead=ahead,
     )
-    rows, influence, cells = problem.cells()
+    found, influence, cells = problem.cells()
     note = join_notes(data.note, lost)
     early = (cells["period"] - cells["cohort"] < -ahead).to_numpy()
-    test = _pretest_row(rows, influence, problem.clusters, early)
+    test = _pretest_row(found, influence, problem.clusters, early)
     test["note"] = join_notes(test["note"], note)
-    rows.append(test)
+    found.append(test)
     outcome = data.design.outcome
     return tidy(
-        rows,
+        found,
         estimator="group_time_att",
         level=level,
         single_unit_std_error=single_unit_std_error,
