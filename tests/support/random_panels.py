@@ -124,6 +124,23 @@ def random_panel(
     return Case(frame, step, start, effect, story)
 
 
+def with_control(case: Case, name: str) -> pd.DataFrame:
+    """The panel with a control x that the outcome depends on as the estimator has it.
+
+    For group-time effects a unit's own trend goes with it, elsewhere the outcome of
+    each row.
+    """
+    frame = case.frame.copy()
+    rng = np.random.default_rng(case.story["seed"])
+    if name.startswith("group_time"):
+        frame["x"] = rng.normal(size=100)[frame["unit_number"]]
+        frame["y"] += 1.5 * frame["x"] * frame["p"]
+    else:
+        frame["x"] = rng.normal(size=len(frame))
+        frame["y"] += 3.0 * frame["x"]
+    return frame
+
+
 def _seen(frame, missing, cohort, positions, rng) -> np.ndarray:
     """Rows that the panel has."""
     n, (i, p) = len(cohort), (frame["id"].to_numpy(), frame["p"].to_numpy())

@@ -307,7 +307,9 @@ class _Hat:
                 )
             )
         weighted = fit.weights is not None
-        self.weights: Any = fit.weights if weighted else np.ones(fit.n_obs)
+        self.weights = np.ones(fit.n_obs)
+        if fit.weights is not None:
+            self.weights = fit.weights
         self.root = np.sqrt(self.weights)
         columns = [fit.x / self.root[:, None] if weighted else fit.x]
         if fit.period is not None:
@@ -330,7 +332,7 @@ class _Hat:
         if fit.unit is not None and weighted:
             total = cluster_sums(self.weights, fit.unit)
             sums = cluster_sums(self.weights[:, None] * self.wz, fit.unit)
-            self.means = (sums / total[:, None])[fit.unit]
+            self.means = (sums / total[:, None])[self.unit]
         self.rows = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
 
     def _own(self, rows: np.ndarray) -> np.ndarray:

@@ -42,7 +42,8 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     ----------
     frame : DataFrame
         From `event_study`, `sun_abraham`, `two_stage`, `etwfe`, `stacked`, or
-        `aggregate_att` (dynamic, universal base period).
+        `aggregate_att` (dynamic, universal base period), or some of its rows in any
+        order: event times whose row is not there are not used.
     single_units : bool
         Keep event times that rest on one treated unit; by default the path ends
         before them.
@@ -50,8 +51,9 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     Raises
     ------
     EstimationError
-        A frame without a covariance of event times, or a path without one event time
-        on each side of the reference.
+        A frame without a covariance of event times, or with estimates that are not
+        those it belongs to; a path without one event time on each side of the
+        reference.
     """
     extra = frame.attrs.get("covariance")
     if not isinstance(extra, Extras) or "event_times" not in extra:
@@ -68,7 +70,9 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     if extra["reference"] is None:
         raise _no_side("none", times)
     reference = int(extra["reference"])
+    estimates = np.asarray(extra["estimates"], float)
     usable = ~np.asarray(extra["single"]) | single_units
+    usable &= np.isfinite(estimates) & _shown(frame, labels, estimates)
     kept = []
     for side in (-1, 1):
         e = reference + side
@@ -79,13 +83,33 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     path = EventPath(
         times[order],
         labels[order],
-        np.asarray(extra["estimates"])[order],
+        estimates[order],
         np.asarray(extra["matrix"])[np.ix_(order, order)],
         reference,
     )
     if path.n_before == 0 or path.n_after == 0:
         raise _no_side(_label(extra, reference), path.labels)
     return path
+
+
+def _shown(frame: pd.DataFrame, labels, estimates) -> np.ndarray:
+    """Event times (m,) that have a row in the frame, with the estimate they had."""
+    rows = frame[frame["aggregation"].isin(["dynamic", "event"])]
+    values = dict(zip(rows["event_time"], rows["estimate"], strict=True))
+    shown = np.array([label in values for label in labels], bool)
+    rounding = 1e-9 * np.abs(estimates[np.isfinite(estimates)]).max(initial=0.0)
+    for label, own in zip(labels[shown], estimates[shown], strict=True):
+        if abs(values[label] - own) > rounding:
+            raise EstimationError(
+                describe(
+                    "Rows of the frame hold an estimate that is not the one its "
+                    "covariance belongs to",
+                    [f"event time {label}: {values[label]:.6g} for {own:.6g}"],
+                    consequence="intervals would belong to other numbers",
+                    remedy="choose among the rows of the event study, and change none",
+                )
+            )
+    return shown
 
 
 def _label(extra: Extras, position: int) -> object:

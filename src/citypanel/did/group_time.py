@@ -7,7 +7,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -128,6 +128,8 @@ def group_time_att(
     """
     if frame is None:
         frame, panel = panel, "balanced"
+    if isinstance(frame, str):
+        raise TypeError("group_time_att() needs a DataFrame or a Panel")
     choose("panel", panel, PANELS)
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("method", method, METHODS)
@@ -140,8 +142,11 @@ def group_time_att(
                 remedy="give a number in the periods' own units, 0 for none",
             )
         )
-    if panel == "repeated" and isinstance(frame, pd.DataFrame):
-        frame = frame.assign(**{ROW: np.arange(len(frame))})
+    if panel == "repeated":
+        rows: Any = frame
+        if isinstance(frame, Panel):
+            rows, columns = frame.frame, asdict(frame.design)
+        frame = rows.assign(**{ROW: np.arange(len(rows))})
         columns["unit"] = ROW
     data = prepare(frame, first_period_treated="drop", **columns)
     ahead = data.grid.steps(anticipation)
@@ -168,15 +173,15 @@ def group_time_att(
         varying=base_period == "varying",
         ahead=ahead,
     )
-    rows, influence, cells = problem.cells()
+    found, influence, cells = problem.cells()
     note = join_notes(data.note, lost)
     early = (cells["period"] - cells["cohort"] < -ahead).to_numpy()
-    test = _pretest_row(rows, influence, problem.clusters, early)
+    test = _pretest_row(found, influence, problem.clusters, early)
     test["note"] = join_notes(test["note"], note)
-    rows.append(test)
+    found.append(test)
     outcome = data.design.outcome
     return tidy(
-        rows,
+        found,
         estimator="group_time_att",
         level=level,
         single_unit_std_error=single_unit_std_error,

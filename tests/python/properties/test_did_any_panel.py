@@ -21,6 +21,7 @@ from tests.support.random_panels import (
     group_time,
     mk,
     random_panel,
+    with_control,
     wrong_rows,
 )
 
@@ -644,6 +645,22 @@ def test_cells_that_are_not_those_estimated_are_refused():
         did.aggregate_att(twice)
 
 
+@pytest.mark.parametrize("name", ["event_study", "sun_abraham", "two_stage"])
+def test_sensitivity_uses_the_event_times_that_are_there(name):
+    fit = ESTIMATORS[name](noisy(40))
+    bounds = dict(bounds=[0.5], kind="smoothness")
+    want = did.honest_did(fit, **bounds)
+    same_numbers(did.honest_did(fit.sort_values("p_value"), **bounds), want)
+    near = fit[fit["event_time"].fillna(0).astype(float).between(-3, 1)]
+    part = did.honest_did(near, target="average", **bounds)
+    shown = near[near["event_time"].isin([0, 1])]["estimate"]
+    assert part.loc[0, "estimate"] == pytest.approx(shown.mean(), rel=1e-9)
+    with pytest.raises(EstimationError, match="estimate"):
+        did.honest_did(fit.assign(estimate=fit["estimate"] + 1.0), **bounds)
+    with pytest.raises(EstimationError, match="side"):
+        did.honest_did(fit[fit["event_time"] >= 0], **bounds)
+
+
 # Invariances.
 
 INVARIANT = sorted(set(ESTIMATORS) - {"bacon_decomposition"})
@@ -753,18 +770,22 @@ def fuzz(seeds, every):
             if name in ("twfe", "event_study") and case.effect != "constant":
                 continue
             weights = [None, "w", "w" if name in EVEN_WEIGHTS else "v"][seed // 7 % 3]
+            frame, options = case.frame, dict(weights=weights)
+            if seed // 21 % 2 and name != "bacon_decomposition":
+                frame = with_control(case, name)
+                options["controls"] = ["x"]
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    fit = ESTIMATORS[name](case.frame, weights=weights)
+                    fit = ESTIMATORS[name](frame, **options)
             except CityPanelError:
                 continue
             except Exception as error:
-                wrong.append((name, case.story, weights, repr(error)))
+                wrong.append((name, case.story, options, repr(error)))
                 continue
             bad = wrong_rows(fit, case)
             if bad:
-                wrong.append((name, case.story, weights, bad[:3]))
+                wrong.append((name, case.story, options, bad[:3]))
             right[name] += not bad
     assert not wrong, "\n".join(map(str, wrong[:10])) + f"\n{len(wrong)} in all"
     return right

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from citypanel import did
+from citypanel.did.panels import Design, build
 
 KEYS = dict(outcome="y", cohort="g", unit="id", period="t", weights="w")
 STEP = 1e-5
@@ -92,6 +93,8 @@ def test_repeated_cross_sections_need_no_unit():
     one = did.group_time_att(frame.drop(columns="id"), panel="repeated", **options)
     two = did.group_time_att(frame, panel="repeated", **KEYS)
     pd.testing.assert_frame_equal(one, two)
+    built = did.group_time_att(build(frame, Design(**KEYS)), panel="repeated")
+    pd.testing.assert_frame_equal(built, two)
     assert one["n_units"].iloc[0] == one["n_obs"].iloc[0]
     rows = frame.groupby(["g", "t"]).apply(
         lambda f: np.average(f["y"], weights=f["w"]), include_groups=False

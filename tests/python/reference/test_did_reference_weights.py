@@ -64,6 +64,20 @@ def test_two_by_two(medicaid, weights, regression):
     np.testing.assert_allclose(pair(own["xtreg"]), regression, atol=5e-4)
 
 
+def first_five_years(frame, cohorts, **options):
+    """Mean of event times 0 to 5, weighted by population."""
+    part = frame if cohorts is None else frame[frame["g"].isin(cohorts)]
+    cells = did.group_time_att(
+        part,
+        weights="weight",
+        control_group="not_yet",
+        base_period="universal",
+        **options,
+        **KEYS,
+    )
+    return did.aggregate_att(cells, "dynamic", max_event_time=5).iloc[0]
+
+
 @pytest.mark.parametrize(
     ("figure", "cohorts", "analytic"),
     [
@@ -73,15 +87,7 @@ def test_two_by_two(medicaid, weights, regression):
 )
 def test_mean_of_event_times_zero_to_five(medicaid, figure, cohorts, analytic):
     frame, printed = medicaid
-    part = frame if cohorts is None else frame[frame["g"].isin(cohorts)]
-    cells = did.group_time_att(
-        part,
-        weights="weight",
-        control_group="not_yet",
-        base_period="universal",
-        **KEYS,
-    )
-    fit = did.aggregate_att(cells, "dynamic", max_event_time=5).iloc[0]
+    fit = first_five_years(frame, cohorts)
     assert fit["term"] == "overall"
     assert round(fit["estimate"], 2) == pytest.approx(
         printed[figure]["estimate"], abs=0.006
@@ -93,16 +99,7 @@ def test_mean_of_event_times_zero_to_five(medicaid, figure, cohorts, analytic):
 @pytest.mark.parametrize(("cohorts", "printed"), [(None, 5.12), ([0, 2014], 5.36)])
 def test_errors_by_state_where_the_policy_is_made(medicaid, cohorts, printed):
     frame, _ = medicaid
-    part = frame if cohorts is None else frame[frame["g"].isin(cohorts)]
-    cells = did.group_time_att(
-        part,
-        weights="weight",
-        control_group="not_yet",
-        base_period="universal",
-        cluster="st",
-        **KEYS,
-    )
-    fit = did.aggregate_att(cells, "dynamic", max_event_time=5).iloc[0]
+    fit = first_five_years(frame, cohorts, cluster="st")
     assert round(fit["std_error"], 2) == pytest.approx(printed, abs=0.006)
 
 
