@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.frames import Extras, join_notes, tidy
-from citypanel.did.linear import TwoWay
+from citypanel.did.linear import TwoWay, weighted_mean
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -71,7 +71,7 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
     cohorts = np.unique(start).tolist()
     members = {g: start == g for g in cohorts}
     count = {g: int(m.sum()) for g, m in members.items()}
-    means = {g: _mean(y[m], weight[m]) for g, m in members.items()}
+    means = {g: weighted_mean(y[m], weight[m]) for g, m in members.items()}
     even = data.weights is None
     size = {g: count[g] if even else weight[m].sum() for g, m in members.items()}
     treated = {g: positions >= g for g in cohorts}
@@ -130,12 +130,6 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
 def _never_label(data: Panel) -> int | None:
     """Never, beside the labels of cohorts: 0 among years, null elsewhere."""
     return 0 if data.grid.zero_means_never else None
-
-
-def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    if (weight == weight[0]).all():
-        return values.mean(axis=0)
-    return weight / weight.sum() @ values
 
 
 def _two_by_two(g, other, size, means, treated) -> dict:

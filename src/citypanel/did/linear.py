@@ -283,3 +283,10 @@ def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     if x.shape[1] == 0:
         return values
     return values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over rows (n, T) with weights (n,); the plain one where they are equal."""
+    if (weights == weights[0]).all():
+        return values.mean(axis=0)
+    return weights / weights.sum() @ values

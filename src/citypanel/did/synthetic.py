@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.frames import Extras, add_note, staggered_frame
+from citypanel.did.linear import weighted_mean
 from citypanel.did.panels import (
     Panel,
     choose,
@@ -46,7 +47,7 @@ class CohortFit:
     def gaps(self, treated, control, weight, omega=None) -> np.ndarray:
         """Gaps after, for treated (n1, T) and control (n0, T) outcomes."""
         omega = self.omega if omega is None else omega
-        line = _mean(treated, weight) - omega @ control
+        line = weighted_mean(treated, weight) - omega @ control
         return line[self.after] - self.lam @ line[self.before]
 
 
@@ -203,16 +204,9 @@ def _without_controls(data: Panel) -> tuple[np.ndarray, Panel]:
     return data.y - data.controls @ fit.slopes, data.remarking(said)
 
 
-def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weighted mean over units (T,)."""
-    if (weight == weight[0]).all():
-        return values.mean(axis=0)
-    return weight / weight.sum() @ values
-
-
 def fit_cohorts(treated, control, groups, periods, weights) -> list[CohortFit]:
     """Weights of every cohort for one sample; cohorts and periods are positions."""
-    stacked = [_mean(t, w)[None] for t, w in zip(treated, weights, strict=True)]
+    stacked = [weighted_mean(t, w)[None] for t, w in zip(treated, weights, strict=True)]
     counts = [len(t) for t in treated]
     batched = _fit_batch(stacked, counts, control[None], groups, periods)
     return [
