@@ -10,16 +10,14 @@ import pandas as pd
 from scipy.optimize import linprog
 
 from citypanel.errors import FrontierError, OptionError, describe
-from citypanel.frontier.engine import FINE, SOLVERS
-from citypanel.frontier.evaluation import Evaluator, reason_texts
+from citypanel.frontier.engine import FINE
+from citypanel.frontier.evaluation import reason_texts
 from citypanel.frontier.hull import find_facets
 from citypanel.frontier.linear import solve_linear
-from citypanel.frontier.panel import Panel, prepare
-from citypanel.frontier.references import make_reference
-from citypanel.frontier.simplex import OPTIMAL, can_start, solve_bases
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.simplex import OPTIMAL, solve_bases
+from citypanel.frontier.start import start
 from citypanel.frontier.technology import (
-    ORIENTATIONS,
-    RETURNS_TO_SCALE,
     Technology,
     check_option,
     input_programmes,
@@ -111,14 +109,20 @@ def programmes(
     after the radial movement (of the technology's mean where a plan has none), which
     makes them independent of units of measurement.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("reference", reference, REFERENCES)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        reference=reference,
+        window=window,
+        reference_units=reference_units,
     )
-    evaluator = Evaluator(data, orientation)
+    data = evaluator.panel
     names = [*_listed(inputs), *_listed(outputs)]
     chosen = _chosen(data, of)
     found: dict[str, list] = {"distances": [], "peers": [], "prices": [], "slacks": []}
@@ -199,17 +203,11 @@ def _bases(
     technology: Technology, q: np.ndarray, r: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Columns, intensities and prices of every optimum."""
-    n, d = q.shape
-    if can_start(technology):
-        bases = solve_bases(technology, q, r)
-        members, intensities = bases.members, bases.intensities.copy()
-        prices, todo = bases.prices.copy(), np.flatnonzero(bases.status != OPTIMAL)
-    else:
-        members = np.zeros((n, d - 1), dtype=int)
-        intensities, prices = np.zeros((n, d - 1)), np.zeros((n, d))
-        todo = np.arange(n)
-    members = members.copy()
-    for row in todo:
+    d = technology.dimension
+    bases = solve_bases(technology, q, r)
+    members, intensities = bases.members.copy(), bases.intensities.copy()
+    prices = bases.prices.copy()
+    for row in np.flatnonzero(bases.status != OPTIMAL):
         answer = solve_linear(technology, q[row], r[row])
         heavy = np.argsort(-answer.intensities, kind="stable")[: d - 1]
         members[row], intensities[row] = heavy, answer.intensities[heavy]
@@ -368,11 +366,17 @@ def super_efficiency(
     ----------
     Andersen and Petersen (1993), Management Science 39.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
-    check_option("solver", solver, SOLVERS)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    evaluator = Evaluator(data, orientation, solver)
+    evaluator, _ = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        solver=solver,
+    )
+    data = evaluator.panel
     n = len(data.unit_of)
     own, without = np.full(n, np.nan), np.full(n, np.nan)
     status = np.zeros(n, dtype=int)
@@ -459,13 +463,20 @@ def frontier(
         No reference unit is observed by then, or the technology is flat, so that it has
         no facets (all units alike in a way that leaves a dimension out).
     """
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("reference", reference, REFERENCES)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    check_option("at", at, tuple(data.periods.tolist()))
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        returns_to_scale=returns_to_scale,
+        reference=reference,
+        window=window,
+        reference_units=reference_units,
     )
+    data = evaluator.panel
+    check_option("at", at, tuple(data.periods.tolist()))
     p = data.periods.tolist().index(at)
     span = scheme.pooled(p, p) or scheme.own(p)
     rows = scheme.rows(span)
@@ -477,7 +488,7 @@ def frontier(
                 remedy="name reference_units that are observed by then",
             )
         )
-    technology = Evaluator(data, "output").technology(span, rows, returns_to_scale)
+    technology = evaluator.technology(span, rows, returns_to_scale)
     facets = find_facets(technology)
     if facets is None:
         raise FrontierError(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import PanelError, describe
-from citypanel.frontier.decompositions import decompose
+from citypanel.frontier.decompositions import Changes, decompose
 from citypanel.frontier.evaluation import Evaluator
 from citypanel.frontier.panel import Panel
 from citypanel.frontier.references import Reference
@@ -69,10 +69,7 @@ def groups_of(panel: Panel, group: str) -> tuple[np.ndarray, np.ndarray]:
 def group_columns(
     evaluator: Evaluator,
     reference: Reference,
-    before: np.ndarray,
-    after: np.ndarray,
-    period_from: np.ndarray,
-    period_to: np.ndarray,
+    changes: Changes,
     *,
     group: str,
     returns_to_scale: str,
@@ -89,10 +86,8 @@ def group_columns(
 
     Parameters
     ----------
-    evaluator, reference
+    evaluator, reference, changes
         See `decompositions.decompose`.
-    before, after, period_from, period_to : ndarray (k,)
-        The changes.
     group : str
         Column of groups.
     returns_to_scale : str
@@ -111,10 +106,7 @@ def group_columns(
     columns, own, reason = decompose(
         evaluator,
         reference,
-        before,
-        after,
-        period_from,
-        period_to,
+        changes,
         decomposition="fgnz",
         returns_to_scale=returns_to_scale,
         form="geometric",
@@ -124,7 +116,7 @@ def group_columns(
     tgr_from = distances["e_from_from"] / own["e_from_from"]
     tgr = distances["e_to_to"] / own["e_to_to"]
     return {
-        group: names[codes[after]],
+        group: names[codes[changes.after]],
         **{f"{name}_group": values for name, values in columns.items()},
         "tgr_from": tgr_from,
         "tgr": tgr,
