@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linprog
 
 from citypanel.errors import FrontierError, OptionError, describe
 from citypanel.frontier.engine import FINE
@@ -268,23 +267,16 @@ def _slacks(
     sizes = _sizes(technology, points)
     slack = np.zeros((len(rows), m + s))
     for k, (point, scale) in enumerate(zip(points, sizes, strict=True)):
-        columns = technology.columns / scale
-        norms = np.abs(columns).max(axis=1)
         shares = prices[k] * scale
-        profit = columns @ shares
-        tied = profit <= TIED * norms * np.abs(shares).sum()
-        usable = np.union1d(np.flatnonzero(tied), members[k])
-        if len(usable) > members.shape[1]:
-            columns = columns[usable] / norms[usable, None]
-            weights = _largest_slacks(columns, point / scale, usable, n_gen, m + s)
-            if weights is None:
-                slack[k] = np.nan
-                continue
-            weights = weights / norms[usable]
-        else:
-            usable, weights = members[k], intensities[k]
-        is_slack = (usable >= n_gen) & (usable < n_gen + m + s)
-        slack[k, usable[is_slack] - n_gen] = weights[is_slack]
+        columns = technology.columns / scale
+        size = np.abs(columns).max(axis=1) * np.abs(shares).sum()
+        usable = columns @ shares <= TIED * size
+        usable[members[k]] = True
+        weights = np.zeros(len(columns))
+        weights[members[k]] = intensities[k]
+        if usable.sum() > members.shape[1]:
+            weights = _largest_slacks(technology, point, scale, usable)
+        slack[k] = weights[n_gen : n_gen + m + s]
         slack[k, slack[k] < TIED * scale[: m + s]] = 0.0
     targets = np.abs(points[:, : m + s]) + slack * np.where(np.arange(m + s) < m, -1, 1)
     values = np.hstack([data.inputs[rows], data.outputs[rows]])
@@ -305,30 +297,25 @@ def _sizes(technology: Technology, points: np.ndarray) -> np.ndarray:
 
 
 def _largest_slacks(
-    columns: np.ndarray, point: np.ndarray, usable: np.ndarray, n_gen: int, k: int
-) -> np.ndarray | None:
-    """Weights of columns with the largest sum of the first k coordinates' slacks.
+    technology: Technology, point: np.ndarray, scale: np.ndarray, usable: np.ndarray
+) -> np.ndarray:
+    """Weights of all columns with the largest sum of slacks in shares of the scale.
 
-    Columns and point are in shares of the point. Artificial columns take up what
-    rounding left between the point and its face; None where they took up more.
+    With that sum as one more coordinate, which nothing else has and the direction
+    takes away, it is a programme like any other; null where HiGHS has no answer.
     """
-    d = len(point)
-    is_slack = (usable >= n_gen) & (usable < n_gen + k)
-    # A ray divided by its norm has length 1 in the unit's own scale.
-    cost = np.concatenate([np.where(is_slack, -1.0, 0.0), np.full(2 * d, 1e4)])
-    answer = linprog(
-        cost,
-        A_eq=np.vstack([columns, np.eye(d), -np.eye(d)]).T,
-        b_eq=point,
-        method="highs",
-        options={
-            "primal_feasibility_tolerance": TIED,
-            "dual_feasibility_tolerance": TIED,
-        },
+    k, n_gen = technology.n_inputs + technology.n_outputs, len(technology.generators)
+    worth = np.zeros((len(technology.columns), 1))
+    worth[n_gen : n_gen + k, 0] = -1.0 / scale[:k]
+    stage = replace(
+        technology,
+        generators=np.hstack([technology.generators, worth[:n_gen]]),
+        rays=np.hstack([technology.rays, worth[n_gen:]]),
+        cache={},
     )
-    if answer.status != 0 or answer.x[len(usable) :].sum() > 1e-6:
-        return None
-    return answer.x[: len(usable)]
+    last = np.arange(len(point) + 1) == len(point)
+    answer = solve_linear(stage, np.append(point, 0.0), -1.0 * last, allowed=usable)
+    return answer.intensities
 
 
 def super_efficiency(
