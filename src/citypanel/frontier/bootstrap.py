@@ -269,23 +269,10 @@ def _batch(plans, size, streams, orientation, returns_to_scale, solver) -> np.nd
 def smoothed_pairs(
     pairs: np.ndarray, h: float, size: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Draw pairs of inverse efficiencies from their reflected kernel density.
+    """Draw pairs of inverse efficiencies, each at least 1, from their kernel density.
 
-    Parameters
-    ----------
-    pairs : ndarray (N, 2)
-        Inverse efficiencies, each at least 1.
-    h : float
-        Bandwidth, in standard deviations.
-    size : int
-        How many to draw.
-    generator : Generator
-        Source of random numbers.
-
-    Returns
-    -------
-    ndarray (size, 2)
-        Each at least 1.
+    The density of the pairs (N, 2) is reflected at 1 in each direction; h is in
+    standard deviations.
     """
     covariance = np.cov(pairs, rowvar=False)
     first = np.sqrt(covariance[0, 0])

@@ -113,21 +113,7 @@ def distance_frame(
 ) -> pd.DataFrame:
     """The frame that `distance` returns, from any evaluator of plans.
 
-    Parameters
-    ----------
-    evaluator : Evaluator
-        Efficiencies of plans.
-    scheme : Reference
-        The technologies.
-    lags, returns_to_scale, group
-        See `distance`.
-    measure : str
-        `shephard`, `farrell`, or anything else for what the evaluator returns.
-
-    Returns
-    -------
-    DataFrame
-        See `distance`.
+    `measure` is `shephard`, `farrell`, or anything else for what the evaluator returns.
     """
     data = evaluator.panel
     orientation = evaluator.orientation

@@ -270,17 +270,9 @@ def _closed_form(
 
 
 def reason_texts(statuses: dict[str, np.ndarray]) -> np.ndarray:
-    """What is wrong with several distances, one text a row.
+    """What is wrong with several distances, one text a row; None where all is fine.
 
-    Parameters
-    ----------
-    statuses : dict of ndarray (n,)
-        Statuses by the name of a distance; an empty name is left out of the text.
-
-    Returns
-    -------
-    ndarray (n,) of object
-        None where every status is fine.
+    Statuses are by the name of a distance; an empty name is left out of the text.
     """
     reason = np.full(len(next(iter(statuses.values()))), None, dtype=object)
     for name, status in statuses.items():
@@ -291,20 +283,7 @@ def reason_texts(statuses: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def join_texts(first: np.ndarray, second: np.ndarray, prefix: str) -> np.ndarray:
-    """Two reason columns as one.
-
-    Parameters
-    ----------
-    first, second : ndarray (n,) of object
-        Texts or None.
-    prefix : str
-        Put before the second.
-
-    Returns
-    -------
-    ndarray (n,) of object
-        None where both are None.
-    """
+    """Two reason columns as one, the second with a prefix; None where both are None."""
     joined = first.copy()
     for row in np.flatnonzero(second != None):  # noqa: E711
         text = prefix + second[row]

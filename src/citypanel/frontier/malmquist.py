@@ -184,21 +184,8 @@ def changes_frame(
 ) -> pd.DataFrame:
     """The frame that `malmquist` returns, from any evaluator of plans.
 
-    Parameters
-    ----------
-    evaluator : Evaluator
-        Efficiencies of plans, at most 1 for a plan of the technology itself.
-    scheme : Reference
-        The technologies.
-    decomposition, returns_to_scale, form, base, group, keep_distances
-        See `malmquist`.
-    pure : bool
-        Whether pech and sech exist.
-
-    Returns
-    -------
-    DataFrame
-        See `malmquist`.
+    An evaluator gives efficiencies, at most 1 for a plan of the technology itself; pech
+    and sech exist where `pure`. The other options are those of `malmquist`.
     """
     data = evaluator.panel
     changes, dropped = find_changes(data, base)
@@ -280,27 +267,12 @@ def _check_combination(
 
 
 def find_changes(data: Panel, base: str) -> tuple[Changes, tuple[dict, ...]]:
-    """The pairs of periods in which each unit is observed.
+    """The pairs of periods in which each unit is observed, sorted by unit and period.
 
-    Parameters
-    ----------
-    data : Panel
-        The panel.
-    base : {"adjacent", "first"}
-        Neighbouring periods of the panel, or each with the panel's first.
-
-    Returns
-    -------
-    changes : Changes
-        Sorted by unit and period.
-    dropped : tuple of dict
-        Unit, later period and reason of the changes that cannot be computed because
-        the unit is absent from one of the two periods.
-
-    Raises
-    ------
-    PanelError
-        When the panel has fewer than two periods, or no unit has two.
+    Neighbouring periods of the panel, or (base "first") each with the panel's first.
+    Also unit, later period and reason of the changes that cannot be computed because
+    the unit is absent from one of the two periods. PanelError when the panel has fewer
+    than two periods, or no unit has two.
     """
     table = data.row_of()
     n_periods = len(data.periods)

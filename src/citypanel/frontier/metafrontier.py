@@ -13,24 +13,9 @@ from citypanel.frontier.references import Reference
 
 
 def groups_of(panel: Panel, group: str) -> tuple[np.ndarray, np.ndarray]:
-    """The groups and each row's group.
+    """Distinct groups in order, and the position of each row's group in them.
 
-    Parameters
-    ----------
-    panel : Panel
-        The panel.
-    group : str
-        Column with one value a unit.
-
-    Returns
-    -------
-    names, codes : ndarray
-        Distinct groups in order, and the position of each row's group in them.
-
-    Raises
-    ------
-    PanelError
-        The column is absent or has gaps, or a unit changes its group.
+    PanelError when the column is absent or has gaps, or a unit changes its group.
     """
     if group not in panel.frame.columns:
         raise PanelError(
@@ -77,30 +62,14 @@ def group_columns(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The index against each unit's own group, and the technology gap ratio.
 
-    With m and k the efficiencies against the metafrontier and the group,
+    With m and k the efficiencies against the metafrontier (`distances`) and the group,
 
         tgr   = m^b(b) / k^b(b)      (at most 1: 1 on the metafrontier)
         tgrch = tgr / tgr of the earlier period,
 
-    so that effch = effch_group x tgrch (Battese, Rao and O'Donnell 2004).
-
-    Parameters
-    ----------
-    evaluator, reference, changes
-        See `decompositions.decompose`.
-    group : str
-        Column of groups.
-    returns_to_scale : str
-        Of both technologies.
-    distances : dict of ndarray
-        Efficiencies against the metafrontier.
-
-    Returns
-    -------
-    columns : dict of ndarray
-        The group, tfpch_group, effch_group, techch_group, tgr_from, tgr and tgrch.
-    reason : ndarray of object
-        What is infeasible against the group technologies, or None.
+    so that effch = effch_group x tgrch (Battese, Rao and O'Donnell 2004). Returns the
+    group, tfpch_group, effch_group, techch_group, tgr_from, tgr and tgrch, and what is
+    infeasible against the group technologies.
     """
     names, codes = groups_of(evaluator.panel, group)
     columns, own, reason = decompose(
