@@ -32,6 +32,9 @@ NEGLIGIBLE = 1e-12
 #: A price, a profit or a slack below this share of the point is none.
 TIED = 1e-9
 
+#: What the second stage pays for a share of the point that rounding left over.
+SPARE_PRICE = 1e4
+
 
 @dataclass(frozen=True)
 class Programmes:
@@ -265,12 +268,10 @@ def _slacks(
     n_gen = len(technology.generators)
     scales = np.concatenate([data.input_scales, data.output_scales])
     sizes = _sizes(technology, points)
+    columns, absolute = technology.columns, np.abs(technology.columns)
     slack = np.zeros((len(rows), m + s))
     for k, (point, scale) in enumerate(zip(points, sizes, strict=True)):
-        shares = prices[k] * scale
-        columns = technology.columns / scale
-        size = np.abs(columns).max(axis=1) * np.abs(shares).sum()
-        usable = columns @ shares <= TIED * size
+        usable = columns @ prices[k] <= TIED * (absolute @ np.abs(prices[k]))
         usable[members[k]] = True
         weights = np.zeros(len(columns))
         weights[members[k]] = intensities[k]
@@ -302,20 +303,31 @@ def _largest_slacks(
     """Weights of all columns with the largest sum of slacks in shares of the scale.
 
     With that sum as one more coordinate, which nothing else has and the direction
-    takes away, it is a programme like any other; null where HiGHS has no answer.
+    takes away, it is a programme like any other. Rays in every direction take up, at a
+    price, what rounding left between the point and its face; null where that is not
+    enough.
     """
     k, n_gen = technology.n_inputs + technology.n_outputs, len(technology.generators)
-    worth = np.zeros((len(technology.columns), 1))
+    n, d = len(technology.columns), len(point)
+    spare = np.vstack([np.diag(scale), -np.diag(scale)])
+    worth = np.zeros((n + 2 * d, 1))
     worth[n_gen : n_gen + k, 0] = -1.0 / scale[:k]
+    worth[n:] = SPARE_PRICE
     stage = replace(
         technology,
         generators=np.hstack([technology.generators, worth[:n_gen]]),
-        rays=np.hstack([technology.rays, worth[n_gen:]]),
+        rays=np.hstack([np.vstack([technology.rays, spare]), worth[n_gen:]]),
         cache={},
     )
-    last = np.arange(len(point) + 1) == len(point)
-    answer = solve_linear(stage, np.append(point, 0.0), -1.0 * last, allowed=usable)
-    return answer.intensities
+    # No column can use more of an input than the point has.
+    m = technology.n_inputs
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = point[:m] / technology.columns[:, :m]
+    most = np.where(technology.columns[:, :m] > 0, ratio, np.inf).min(axis=1)
+    most = np.append(np.where(usable, 1.01 * most, 0.0), np.full(2 * d, TIED))
+    q, r = np.append(point, 0.0), np.append(np.zeros(d), -1.0)
+    answer = solve_linear(stage, q, r, most=most)
+    return answer.intensities[:n]
 
 
 def super_efficiency(
