@@ -8,6 +8,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from citypanel.errors import WarehouseError, describe
+
 # The Python path's own name for compiled bytecode; it differs between machines.
 _COMPILED = "__pycache__"
 
@@ -35,6 +37,40 @@ def running_code() -> Code:
     """Return the identity of the library that this process runs."""
     folder = Path(__file__).resolve().parent
     return Code(digest=_running_digest(), folder=folder, version=version("citypanel"))
+
+
+def refuse_other_code(root: Path) -> None:
+    """Refuse to go on in a checkout whose library is not the one that runs.
+
+    A copied environment, another checkout's commands on the PATH or a PYTHONPATH run
+    the code of another folder. A folder without src/citypanel has none of its own, and
+    a copy that does not differ is none of another.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+
+    Raises
+    ------
+    WarehouseError
+        Names both folders.
+    """
+    own = (root / "src" / "citypanel").resolve()
+    code = running_code()
+    if not own.is_dir() or own == code.folder or digest_of(own) == code.digest:
+        return
+    raise WarehouseError(
+        describe(
+            f"The library that runs is {code.folder}, not this project's {own}, and "
+            "their code differs",
+            consequence="results would come from code that is not the one you see; "
+            "nothing was built or written.",
+            remedy="run make build here, which sets up an environment of its own, and "
+            "take the commands from its .venv (. .venv/bin/activate); unset PYTHONPATH "
+            "if it is set.",
+        )
+    )
 
 
 def digest_of(folder: Path) -> str:
