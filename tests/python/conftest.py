@@ -53,7 +53,7 @@ def small_sources():
     import numpy as np
     import pandas as pd
 
-    from citypanel.sensitivity.pipeline import Sources
+    from citypanel.study.pipeline import Sources
 
     rng = np.random.default_rng(7)
     years = range(2010, 2020)
@@ -161,7 +161,7 @@ def small_sources():
 @pytest.fixture
 def small_study(small_sources):
     """The invented study, with nothing computed yet."""
-    from citypanel.sensitivity.pipeline import Study
+    from citypanel.study.pipeline import Study
 
     return Study(small_sources)
 

@@ -12,5 +12,5 @@ def model(dbt, session):
     }
     variants = dbt.ref("int_study_variants").df()
     return in_worker(
-        "citypanel.sensitivity.influence_tables.uncertainty_table", tables, variants
+        "citypanel.influence.tables.uncertainty_table", tables, variants
     )

@@ -12,5 +12,5 @@ def model(dbt, session):
     }
     variants = dbt.ref("int_study_variants").df()
     return in_worker(
-        "citypanel.sensitivity.tables.specification_table", tables, variants
+        "citypanel.curve.tables.specification_table", tables, variants
     )

@@ -75,10 +75,10 @@ def test_the_page_quotes_a_wrong_name(page, tmp_path, monkeypatch, capsys, argum
 
 
 def test_the_page_quotes_a_wrong_choice(page):
+    from citypanel.curve.choices import load_choices
+    from citypanel.curve.command import parse_only
     from citypanel.errors import OptionError
-    from citypanel.sensitivity.choices import load_choices
-    from citypanel.sensitivity.command import parse_only
-    from citypanel.sensitivity.pipeline import Options
+    from citypanel.study.pipeline import Options
 
     with pytest.raises(OptionError) as raised:
         parse_only("labour=employed", load_choices(), Options())

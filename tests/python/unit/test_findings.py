@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.planted_defects import KINDS, WIDE_KINDS, plant, simulated
 
 from citypanel.quality.findings import (
     FINDING_COLUMNS,
@@ -15,7 +16,6 @@ from citypanel.quality.findings import (
     levels,
     rules,
 )
-from citypanel.quality.findings.simulated import KINDS, WIDE_KINDS, plant, simulated
 
 YEARS = list(range(2010, 2018))
 CITIES = [f"{11 + i // 4}{i:02d}00" for i in range(12)]

@@ -8,41 +8,41 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
+from tests.support.simulated_panel import simulate_panel
 
 from citypanel import did
 from citypanel.errors import EstimationError
 from citypanel.frontier import distance, malmquist
-from citypanel.sensitivity.assumed_bounds import assumed_bounds
-from citypanel.sensitivity.cell_changes import (
+from citypanel.frontier.isoquant import isoquant, second_price_is_zero
+from citypanel.influence.assumed_bounds import assumed_bounds
+from citypanel.influence.cell_changes import (
     experiments,
     indicators_used,
     seed_cells,
     series_used,
 )
-from citypanel.sensitivity.changed_plans import Change
-from citypanel.sensitivity.effect import EffectDesign, outcome_of
-from citypanel.sensitivity.estimated_index import estimated_index
-from citypanel.sensitivity.estimation import estimate
-from citypanel.sensitivity.frontier_carriers import (
+from citypanel.influence.changed_plans import Change
+from citypanel.influence.estimated_index import estimated_index
+from citypanel.influence.experiments import influence
+from citypanel.influence.frontier_carriers import (
     _row,
     carriers,
     frontier_alternatives,
 )
-from citypanel.sensitivity.headline import Headline
-from citypanel.sensitivity.index_uncertainty import index_uncertainty
-from citypanel.sensitivity.influence import influence
-from citypanel.sensitivity.influence_page import influence_page
-from citypanel.sensitivity.influence_tables import targets_of
-from citypanel.sensitivity.isoquant import isoquant, second_price_is_zero
-from citypanel.sensitivity.multiple_imputation import (
+from citypanel.influence.headline import Headline
+from citypanel.influence.index_uncertainty import index_uncertainty
+from citypanel.influence.multiple_imputation import (
     growth_model,
     multiple_imputation,
     pool,
     rule_errors,
 )
-from citypanel.sensitivity.pipeline import Options, Study
-from citypanel.sensitivity.simulated_panel import simulate_panel
-from citypanel.sensitivity.yardsticks import solow_residual, yardsticks
+from citypanel.influence.page import influence_page
+from citypanel.influence.tables import targets_of
+from citypanel.influence.yardsticks import solow_residual, yardsticks
+from citypanel.study.effect import EffectDesign, outcome_of
+from citypanel.study.estimation import estimate
+from citypanel.study.pipeline import Options, Study
 
 OPTIONS = Options()
 REGRESSION = dict(outcome="outcome", treatment="sydid", unit="city_id", period="year")
@@ -375,7 +375,7 @@ def test_origins_stand_beside_figures_and_city_years(study):
 
 
 def test_the_table_does_not_depend_on_workers_or_batches(study, table, monkeypatch):
-    monkeypatch.setattr("citypanel.sensitivity.influence.BATCH", 333)
+    monkeypatch.setattr("citypanel.influence.experiments.BATCH", 333)
     told = []
     again = influence(study, OPTIONS, slips=[10.0], progress=lambda *x: told.append(x))
     pd.testing.assert_frame_equal(table, again)
@@ -645,7 +645,7 @@ def test_the_bootstrap_is_the_studys_estimate_with_the_seeds_draws(headline):
 
 
 def test_the_plane_gives_the_engines_distances(monkeypatch):
-    from citypanel.sensitivity import estimated_index as module
+    from citypanel.influence import estimated_index as module
 
     panel = simulate_panel(np.random.default_rng(6), n=24, years=5)
     given = (panel.inputs, panel.outputs) * 2

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from citypanel.cli import main, parser
+from citypanel.influence import command as influence_command
 from citypanel.quality import data_docs
-from citypanel.sensitivity import influence_command
 
 LONG = (
     "import", "report", "study", "tables", "figures", "specifications", "influence",

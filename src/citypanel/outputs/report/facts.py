@@ -13,8 +13,8 @@ from statistics import NormalDist
 
 import pandas as pd
 
+from citypanel.curve.page import MAIN, WIDE, Reader
 from citypanel.quality.published import options_of
-from citypanel.sensitivity.page import MAIN, WIDE, Reader
 
 Frames = Mapping[str, pd.DataFrame]
 

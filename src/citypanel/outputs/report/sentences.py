@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from citypanel.curve.page import FEW, HARDLY, MOST
 from citypanel.outputs import words as w
 from citypanel.outputs.report.facts import (
     PUBLISHED,
@@ -20,7 +21,6 @@ from citypanel.outputs.report.facts import (
     Facts,
 )
 from citypanel.pages.formats import share as in_per_cent
-from citypanel.sensitivity.page import FEW, HARDLY, MOST
 
 # From this share of treated city-years on, assumed investment is said in the verdict.
 MUCH_ASSUMED = 0.5
