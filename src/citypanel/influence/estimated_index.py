@@ -57,6 +57,7 @@ from citypanel.frontier.evaluation import radial_efficiencies
 from citypanel.frontier.isoquant import isoquant
 from citypanel.frontier.technology import build_technology, power_of_two_scales
 from citypanel.study.effect import EffectDesign, outcome_of
+from citypanel.workers import same_code
 
 #: Replications handed to a worker at a time.
 BATCH = 50
@@ -374,7 +375,7 @@ class _Loop:
 def _loop(world: _World, streams, n_jobs, tell) -> _Loop:
     batches = [streams[i : i + BATCH] for i in range(0, len(streams), BATCH)]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_batch)(world, batch) for batch in batches
+        delayed(same_code(_batch))(world, batch) for batch in batches
     )
     truths, found, frontier, serial = [], [], [], []
     log_gap = np.zeros_like(world.log_delta)
