@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,6 +173,40 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+
+
+def alone_in(folder: Path, what: str) -> AbstractContextManager[None]:
+    """Hold the lock of a folder of results while they are computed and written.
+
+    Two runs would remove each other's files; and where nothing can be written, a long
+    computation need not begin.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where there is none.
+    what : str
+        What is computed, in the plural.
+
+    Raises
+    ------
+    OutputError
+        Another process holds the lock.
+    OSError
+        The folder cannot be written.
+    """
+    held = ExitStack()
+    try:
+        held.enter_context(one_at_a_time(folder / ".lock"))
+    except BlockingIOError as error:
+        raise OutputError(
+            describe(
+                f"Another run of the {what} is at work in {folder}",
+                consequence="this one did not begin; the other is not disturbed",
+                remedy="wait until it has ended, or stop it, and run the command again",
+            )
+        ) from error
+    return held
 
 
 def is_running(pid: int) -> bool:

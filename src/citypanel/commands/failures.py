@@ -40,7 +40,7 @@ def in_words(error: BaseException) -> str:
         or any(words in whole for words in _OUT_OF_MEMORY)
     ):
         return describe(
-            f"The memory ran out ({text or type(error).__name__})",
+            f"The memory ran out ({_first_line(error)})",
             consequence=_CONSEQUENCE,
             remedy="close other programs, raise the limit (ulimit -v says what it is), "
             "or compute in fewer processes where the command has --workers",
@@ -64,4 +64,11 @@ def in_words(error: BaseException) -> str:
             "run the command in the project's folder; citypanel doctor says what is "
             "amiss there"
         )
-    return describe(f"{what}: {text}", consequence=_CONSEQUENCE, remedy=remedy)
+    return describe(
+        f"{what}: {_first_line(error)}", consequence=_CONSEQUENCE, remedy=remedy
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

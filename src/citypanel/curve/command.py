@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from citypanel.curve.specifications import (
 )
 from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
-from citypanel.errors import OptionError, OutputError, PublicationError, describe
-from citypanel.files import one_at_a_time
+from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.files import alone_in
 from citypanel.study.pipeline import SOURCE_TABLES, Options, Sources, Study
 
 OTHER_TABLES = {
@@ -174,69 +173,30 @@ def curve(
             )
     if dask is not None:
         check_scheduler(dask)
-    with _lock(output):
-        return _curve(
-            warehouse,
-            output=output,
-            count=count,
-            permutations=permutations,
-            workers=workers,
-            dask=dask,
-            resume=resume,
-            say=say,
-        )
-
-
-def _lock(output: Path) -> AbstractContextManager[None]:
-    """Held by one run in a folder: two would remove each other's batches."""
-    held = ExitStack()
-    try:
-        held.enter_context(one_at_a_time(output / ".lock"))
-    except BlockingIOError as error:
-        raise OutputError(
-            describe(
-                f"Another run of the specifications is at work in {output}",
-                consequence="this one did not begin; the other is not disturbed",
-                remedy="wait until it has ended, or stop it, and run the command again",
-            )
-        ) from error
-    return held
-
-
-def _curve(
-    warehouse: Path,
-    *,
-    output: Path,
-    count: int,
-    permutations: int,
-    workers: int,
-    dask: str | None,
-    resume: bool,
-    say: Callable[[str], None],
-) -> list[str]:
     choices = load_choices()
     published = read_published(warehouse)
     rows = design(choices, published.base, n=count, seed=published.seed)
     run = Run(
         published.study, rows, choices, published.base, permutations, published.seed
     )
-    table, draws = execute(
-        run,
-        folder=output / "batches",
-        workers=workers,
-        dask=dask,
-        resume=resume,
-        progress=Clock(say),
-        say=say,
-    )
-    summary = summarise(
-        table,
-        draws,
-        choices=choices,
-        published=published.paper,
-        seed=published.seed,
-    )
-    return write_results(table, summary, published.paper, output)
+    with alone_in(output, "specifications"):
+        table, draws = execute(
+            run,
+            folder=output / "batches",
+            workers=workers,
+            dask=dask,
+            resume=resume,
+            progress=Clock(say),
+            say=say,
+        )
+        summary = summarise(
+            table,
+            draws,
+            choices=choices,
+            published=published.paper,
+            seed=published.seed,
+        )
+        return write_results(table, summary, published.paper, output)
 
 
 def write_results(

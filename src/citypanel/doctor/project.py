@@ -14,12 +14,14 @@ from citypanel.files import is_running
 from citypanel.warehouse.locks import holders
 from citypanel.warehouse.preflight import (
     BUILD_FILE,
+    MEMORY_BYTES,
     PUBLISHED_FILE,
     Trouble,
     bytes_cut,
     closed_folders,
     disks,
     file_trouble,
+    memory_limit,
     storage_version,
 )
 from citypanel.warehouse.publish import leftovers, write_ahead_log
@@ -43,6 +45,7 @@ def examine_project(root: Path) -> list[Finding]:
     return [
         _writing(root),
         _disk(root),
+        *_memory(),
         _build_file(root),
         _published_file(root),
         _rests(root),
@@ -67,7 +70,7 @@ def _writing(root: Path) -> Finding:
 
 
 def _disk(root: Path) -> Finding:
-    found = disks(root)
+    found = disks(root, root / "outputs")
     short = [disk for disk in found if disk.is_short]
     detail = "\n".join(
         (f"{disk.names}: " if len(found) > 1 else "")
@@ -82,6 +85,21 @@ def _disk(root: Path) -> Finding:
             "free some room; target/ and logs/ may be removed at any time.",
         )
     return Finding("disk", Status.OK, detail)
+
+
+def _memory() -> list[Finding]:
+    """A word on the memory where it is limited."""
+    limit = memory_limit()
+    if limit is None:
+        return []
+    detail = (
+        f"this process may use {limit / _MB:,.0f} MB of address space, a build needs "
+        f"{MEMORY_BYTES / _MB:,.0f} MB"
+    )
+    if limit < MEMORY_BYTES:
+        remedy = "raise the limit: ulimit -v unlimited"
+        return [Finding("memory", Status.PROBLEM, detail, remedy)]
+    return [Finding("memory", Status.OK, detail)]
 
 
 def _build_file(root: Path) -> Finding:

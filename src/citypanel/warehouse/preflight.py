@@ -29,12 +29,15 @@ from citypanel.warehouse.seed_files import check_seeds
 BUILD_FILE = Path("target/citypanel_build.duckdb")
 PUBLISHED_FILE = Path("citypanel.duckdb")
 
-# A first build takes up to 35 MB for its file and 5 MB for dbt's own beside it, and as
-# much for the copy to publish; a later one writes new blocks beside the old ones.
+# A first build takes 34 MB for its file, 15 for DuckDB's log of it, 6 for dbt's
+# own, and the copy to publish; a later one writes new blocks beside the old ones.
 _MB = 2**20
-_SPARE_OF_BUILD = 40 * _MB
-_SPARE_OF_PUBLISHED = 20 * _MB
+_SPARE_OF_BUILD = 60 * _MB
+_SPARE_OF_PUBLISHED = 16 * _MB
 _SPARE_OF_OTHERS = 2 * _MB
+
+# Of address space; with 1.5 GB threads cannot start and models fail one after another.
+MEMORY_BYTES = 2000 * _MB
 
 _MAGIC_OFFSET = 8
 _HEADER_BYTES = 3 * 4096
@@ -83,11 +86,18 @@ class Disk:
         return ", ".join(map(str, self.folders))
 
 
-def disks(root: Path) -> list[Disk]:
+def disks(root: Path, *others: Path) -> list[Disk]:
     """Return the file systems that a build writes to, each folder in one of them.
 
     The build file, the published file (where its link leads, if it is one), the log and
     temporary files may stand on a disk of their own each.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    *others : Path
+        Further folders in which a little is written.
     """
     build, published = (real_path(root / name) for name in (BUILD_FILE, PUBLISHED_FILE))
     wanted = [
@@ -95,6 +105,7 @@ def disks(root: Path) -> list[Disk]:
         (published.parent, _SPARE_OF_PUBLISHED + _size(published)),
         (real_path(root / "logs"), _SPARE_OF_OTHERS),
     ]
+    wanted += [(real_path(folder), _SPARE_OF_OTHERS) for folder in others]
     with suppress(FileNotFoundError):
         wanted.append((Path(tempfile.gettempdir()), _SPARE_OF_OTHERS))
     by_disk: dict[int, Disk] = {}
@@ -244,6 +255,36 @@ def check_place(root: Path) -> None:
     )
 
 
+def memory_limit() -> int | None:
+    """Return the bytes of address space this process may use; none for no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def check_memory() -> None:
+    """Refuse to begin a build that may not use the memory it needs.
+
+    Raises
+    ------
+    WarehouseError
+        Says what the limit is and what is needed.
+    """
+    limit = memory_limit()
+    if limit is not None and limit < MEMORY_BYTES:
+        raise WarehouseError(
+            describe(
+                f"This process may use {limit / _MB:,.0f} MB of address space and a "
+                f"build needs {MEMORY_BYTES / _MB:,.0f} MB",
+                consequence="nothing was built; the published file stands as it was.",
+                remedy="raise the limit (ulimit -v unlimited) and build again.",
+            )
+        )
+
+
 def check_folders(root: Path) -> None:
     """Refuse a project in which a build cannot write.
 
@@ -389,13 +430,14 @@ def check_before_build(
     Raises
     ------
     WarehouseError
-        When the place, the code that runs, folders, disk or the build file stand in the
-        way.
+        When the place, the code that runs, memory, folders, disk or the build file
+        stand in the way.
     SeedError
         When a seed's file is not what its declaration says.
     """
     check_place(root)
     refuse_other_code(root)
+    check_memory()
     check_folders(root)
     check_disk(root)
     check_build_file(build_file, config=config)

@@ -27,7 +27,7 @@ from citypanel.errors import (
     PanelError,
     PublicationError,
 )
-from citypanel.files import one_at_a_time
+from citypanel.files import alone_in
 from citypanel.study.estimation import control_names
 from citypanel.study.pipeline import SERIES, Options, Sources, Study
 from citypanel.workers import code_here
@@ -296,16 +296,13 @@ def die(*arguments):
     os._exit(1)
 
 
-def test_a_second_run_in_the_same_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "_curve", lambda *_, **__: ["done"])
-    numbers = {"count": 1, "permutations": 0, "workers": 1}
-    rest = {"dask": None, "resume": False, "say": print}
-    with one_at_a_time(tmp_path / "out" / ".lock"), pytest.raises(OutputError) as it:
-        command.curve(tmp_path, output=tmp_path / "out", **numbers, **rest)
-    says(it, "Another run of the specifications is at work", "is not disturbed")
-    assert command.curve(tmp_path, output=tmp_path / "out", **numbers, **rest) == [
-        "done"
-    ]
+def test_a_second_run_in_the_same_folder(tmp_path):
+    with alone_in(tmp_path / "out", "specifications"):
+        with pytest.raises(OutputError) as raised:
+            alone_in(tmp_path / "out", "specifications")
+        says(raised, "Another run of the specifications is at work", "not disturbed")
+    with alone_in(tmp_path / "out", "specifications"):
+        pass
 
 
 def test_a_batch_that_cannot_be_kept(tmp_path):
