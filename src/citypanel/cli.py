@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 from citypanel.commands.failures import in_words
@@ -22,6 +23,9 @@ COMMANDS = (
 def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     made = argparse.ArgumentParser(prog="citypanel", description=__doc__)
+    made.add_argument(
+        "--version", action="version", version=f"citypanel {version('citypanel')}"
+    )
     commands = made.add_subparsers(dest="command", required=True)
     for name in COMMANDS:
         import_module(f"citypanel.commands.{name}").register(commands)

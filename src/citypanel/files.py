@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,9 +162,7 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
-        try:
-            import fcntl
-        except ImportError:  # Windows
+        if sys.platform == "win32":
             import msvcrt
 
             try:
@@ -171,11 +170,13 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
             except OSError as error:
                 raise BlockingIOError(*error.args) from error
         else:
+            import fcntl
+
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 
-def alone_in(folder: Path, what: str) -> AbstractContextManager[None]:
+def alone_in(folder: Path, what: str) -> ExitStack:
     """Hold the lock of a folder of results while they are computed and written.
 
     Two runs would remove each other's files; and where nothing can be written, a long

@@ -24,19 +24,18 @@ def pytest_configure():
         raise pytest.UsageError(str(error)) from error
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--write-validation",
+        action="store_true",
+        help="write docs/validation.md from the figures compared in this run",
+    )
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of this checkout."""
     return PROJECT
-
-
-@pytest.fixture(scope="session")
-def references() -> Path:
-    """Results of other people's software, read in place; absent for most users."""
-    folder = SHARED / "references"
-    if not folder.is_dir():
-        pytest.skip("reference results (../shared/references) are not on this machine")
-    return folder
 
 
 @pytest.fixture

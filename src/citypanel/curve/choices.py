@@ -129,7 +129,7 @@ class Choices:
         if any(rule.meets(options) for rule in self.doubts):
             return "dubious"
         if all(
-            v.mark == "paper" or v.paper or not self[n].is_decided
+            (v and (v.mark == "paper" or v.paper)) or not self[n].is_decided
             for n, v in zip(self.names, values, strict=True)
         ):
             return "paper"
@@ -200,7 +200,7 @@ def parse_choices(declared: Mapping) -> Choices:
                 entry.get("settled_by") or "",
             )
         )
-    rules = {}
+    rules: dict[str, list[Rule]] = {}
     for kind in ("meaningless", "dubious"):
         rules[kind] = []
         for entry in declared.get(kind) or ():
@@ -228,39 +228,6 @@ def parse_choices(declared: Mapping) -> Choices:
         tuple(rules["dubious"]),
         declared.get("not_varied") or {},
         int(declared["limit"]),
-    )
-
-
-def choice_table(choices: Choices) -> str:
-    """The declaration as Markdown tables, for the documentation."""
-    lines = ["| choice | value | mark | reason |", "|---|---|---|---|"]
-    for choice in choices.choices:
-        for i, value in enumerate(choice.values):
-            head = f"{choice.label} (`{choice.name}`)" if i == 0 else ""
-            mark = value.mark + (", paper" if value.paper else "")
-            lines.append(f"| {head} | `{value.value}` | {mark} | {value.reason} |")
-    for head, rules in (
-        ("no specification", choices.rules),
-        ("dubious together", choices.doubts),
-    ):
-        lines += ["", f"| {head} | reason |", "|---|---|"]
-        for rule in rules:
-            when = "; ".join(
-                f"`{name}` {_either([str(v) for v in values])}"
-                for name, values in rule.when.items()
-            )
-            lines.append(f"| {when} | {rule.reason} |")
-    lines += ["", "| not varied | reason |", "|---|---|"]
-    for choice in choices.choices:
-        for value, reason in choice.left_out.items():
-            lines.append(f"| `{choice.name}` {value} | {reason} |")
-    lines += [f"| `{name}` | {why} |" for name, why in choices.not_varied.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _either(values: Sequence[str]) -> str:
-    return (
-        values[0] if len(values) == 1 else ", ".join(values[:-1]) + f" or {values[-1]}"
     )
 
 

@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from citypanel.curve.choices import Choices, load_choices
-from citypanel.curve.running import Clock, Run, check_scheduler, execute
+from citypanel.curve.running import Run, check_scheduler, execute
 from citypanel.curve.specifications import (
     HEADLINE,
     Specification,
@@ -22,6 +22,7 @@ from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
 from citypanel.errors import OptionError, PublicationError, describe
 from citypanel.files import alone_in
+from citypanel.progress import Pace
 from citypanel.study.pipeline import SOURCE_TABLES, Options, Sources, Study
 
 OTHER_TABLES = {
@@ -186,7 +187,7 @@ def curve(
             workers=workers,
             dask=dask,
             resume=resume,
-            progress=Clock(say),
+            progress=Pace(say, "specifications", resumed=True),
             say=say,
         )
         summary = summarise(
@@ -210,9 +211,10 @@ def write_results(
 
     from citypanel.curve.figure import write_figures
     from citypanel.curve.interactive import curve_page
-    from citypanel.curve.page import answer, as_html, as_markdown
+    from citypanel.curve.page import answer
     from citypanel.curve.results import write_tables
     from citypanel.files import write_text
+    from citypanel.pages.blocks import as_html, as_markdown
 
     choices = load_choices()
     write_tables({"specifications": table, "summary": summary}, output)

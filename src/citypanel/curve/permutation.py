@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import linalg
 
 from citypanel.did.linear import TwoWay, cluster_sums
 from citypanel.study.estimates import OUTCOME, TREATMENT
 from citypanel.study.pipeline import Options, Study
+
+#: A column that keeps less than this share of its length is explained by others.
+ABSORBED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +87,32 @@ def permuted_statistics(
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
     paths = exposure[shuffles.take[:, city], year].T
-    net = effects.demean(np.column_stack([y, own, paths, x]))
+    values = np.column_stack([y, own, paths, x])
+    length = np.linalg.norm(values, axis=0)
+    net = effects.demean(values)
     k = x.shape[1]
     if k:
-        basis = np.linalg.qr(net[:, -k:])[0]
+        basis = _span(net[:, -k:], length[-k:])
         net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
     y, d = net[:, 0], net[:, 1:]
     size = (d**2).sum(axis=0)
-    known = size > 1e-9
+    # A path that effects and controls absorb is zero up to rounding.
+    known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
     size = np.where(known, size, np.nan)
     slope = d.T @ y / size
     scores = cluster_sums(d * (y[:, None] - d * slope), first)
     error = np.sqrt((scores**2).sum(axis=0)) / size
     t = slope / (error * (std_error / error[0]))
     return np.stack([slope[1:], t[1:]])
+
+
+def _span(net: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Orthonormal directions of columns net of effects.
+
+    None for a column that effects or other columns explain; lengths are those before.
+    """
+    net = net[:, np.linalg.norm(net, axis=0) > ABSORBED * length]
+    unit = net / np.linalg.norm(net, axis=0)
+    triangle, order = linalg.qr(unit, mode="r", pivoting=True)
+    rank = int((np.abs(np.diag(triangle)) > ABSORBED).sum())
+    return np.linalg.qr(net[:, np.sort(order[:rank])])[0]

@@ -16,7 +16,6 @@ import os
 import pickle
 import shutil
 import socket
-import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -457,52 +456,3 @@ def _unwritable(path: Path, error: OSError) -> OutputError:
             "same command with --resume",
         )
     )
-
-
-class Clock:
-    """Progress in words, at most every few seconds.
-
-    Parameters
-    ----------
-    say : callable
-        Gets a line.
-    every : float
-        Seconds between two lines at least.
-    now : callable
-        The clock.
-    """
-
-    def __init__(
-        self,
-        say: Callable[[str], None],
-        *,
-        every: float = 5.0,
-        now: Callable[[], float] = time.monotonic,
-    ):
-        self.say, self.every, self.now = say, every, now
-        self.start = now()
-        self.last = self.start
-        self.found: int | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        """Note that `done` of `total` are done."""
-        moment = self.now()
-        if self.found is None:
-            self.found = done
-        if moment - self.last < self.every:
-            return
-        self.last = moment
-        elapsed = moment - self.start
-        line = f"{done:,} of {total:,} specifications, {in_words(elapsed)} elapsed"
-        if done < total:
-            computed = done - self.found
-            if computed:
-                left = elapsed / computed * (total - done)
-                line += f", about {in_words(left)} left"
-        self.say(line)
-
-
-def in_words(seconds: float) -> str:
-    """Seconds as minutes and seconds."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -169,8 +169,8 @@ def design(
                 add(values, "one_at_a_time", (choice.name, value.value))
     if n is None:
         for combination in product(*(c.values for c in choices.choices)):
-            values = [v.value for v in combination]
-            add(dict(zip(choices.names, values, strict=True)), "draw")
+            drawn = [v.value for v in combination]
+            add(dict(zip(choices.names, drawn, strict=True)), "draw")
         return rows
     rng = np.random.default_rng(seed)
     missing = n - len(rows)
@@ -354,7 +354,7 @@ def columns_of(choices: Choices) -> dict[str, str]:
     return TEXT | kinds | NUMBERS | TAIL
 
 
-def frame_of(rows: Sequence[Mapping], choices: Choices) -> pd.DataFrame:
+def frame_of(rows: Sequence[Mapping | None], choices: Choices) -> pd.DataFrame:
     """Rows of `evaluate` as a frame with fixed columns and types."""
     columns = columns_of(choices)
     frame = pd.DataFrame(list(rows)).reindex(columns=list(columns)).astype(object)

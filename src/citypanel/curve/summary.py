@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,10 @@ from citypanel.errors import PanelError, describe
 LEVEL = 0.05
 # Orderings of the choices, each with its reverse, over which Shapley shares are means.
 ORDERINGS = 200
+# Factors up to which every ordering is taken.
+ALL_ORDERINGS = 6
+# What is left of a column of length 1 after those before it, below which it is theirs.
+ALIASED = 1e-9
 # Specifications a parameter of the additive model must have behind it.
 PER_PARAMETER = 3
 
@@ -216,8 +221,12 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
     taken = draws[place] if len(place) else draws[:0]
     kept = ~np.isnan(taken).all(axis=(1, 2))
     two_way, taken = two_way.loc[kept], taken[kept]
+    # A draw is a curve only where every specification has its statistic.
+    whole = ~np.isnan(taken).any(axis=(0, 1))
+    lost = "" if whole.all() else f", {(~whole).sum()} without some statistic left out"
+    taken = np.ascontiguousarray(taken[:, :, whole])
     if not taken.size:
-        text = "no permutations were drawn"
+        text = f"no permutations were drawn{lost}"
         return [{"scope": scope, "section": "joint", "item": "none", "text": text}]
     estimates, t = taken[:, 0], taken[:, 1]
     critical = stats.t.ppf(1 - LEVEL / 2, two_way["n_cities"].to_numpy(float) - 1)
@@ -228,17 +237,16 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
         up = (values > critical[:, None]).sum(axis=0)
         return np.maximum(up, (values < -critical[:, None]).sum(axis=0))
 
-    with np.errstate(invalid="ignore"):
-        pairs = {
-            "median": (np.median(observed), np.abs(np.nanmedian(estimates, axis=0))),
-            "significant in the dominant direction": (
-                dominant(observed_t[:, None])[0],
-                dominant(t),
-            ),
-            "mean |t|": (np.abs(observed_t).mean(), np.nanmean(np.abs(t), axis=0)),
-        }
+    pairs = {
+        "median": (np.median(observed), np.abs(np.median(estimates, axis=0))),
+        "significant in the dominant direction": (
+            dominant(observed_t[:, None])[0],
+            dominant(t),
+        ),
+        "mean |t|": (np.abs(observed_t).mean(), np.abs(t).mean(axis=0)),
+    }
     n_draws = estimates.shape[1]
-    text = f"{len(two_way)} two-way specifications, {n_draws} permutations"
+    text = f"{len(two_way)} two-way specifications, {n_draws} permutations{lost}"
     return [
         {
             "scope": scope,
@@ -261,14 +269,15 @@ def shapley_shares(
     """Share of an outcome's variance that each factor explains.
 
     The R2 of least squares on the dummies of all factors, shared out by the mean over
-    orderings of what a factor adds to those before it (Shapley 1953); 200 random
-    orderings and their reverses stand for all.
+    orderings of what a factor adds to those before it (Shapley 1953): all orderings of
+    up to six factors, of more 200 random ones and their reverses.
 
     Parameters
     ----------
     outcome : ndarray (n,)
     factors : mapping of name to sequence (n,)
-        Values are categories.
+        Values are categories, a missing one too. Factors may be constant, the same, or
+        nested in each other.
     seed : int
 
     Returns
@@ -279,32 +288,46 @@ def shapley_shares(
         R2, without interactions.
     """
     names = list(factors)
+    outcome = np.asarray(outcome, dtype=float)
     y = outcome - outcome.mean()
+    y[np.abs(y) <= ALIASED * np.abs(outcome).max(initial=0.0)] = 0.0
+    total = y @ y
     blocks = []
     for name in names:
-        codes, levels = pd.factorize(np.asarray(factors[name], dtype=object))
+        values = np.asarray(factors[name], dtype=object)
+        codes, levels = pd.factorize(values, use_na_sentinel=False)
         dummies = np.eye(len(levels))[codes][:, 1:]
-        blocks.append(dummies - dummies.mean(axis=0))
+        dummies = dummies - dummies.mean(axis=0)
+        blocks.append(dummies / np.linalg.norm(dummies, axis=0))
     x = np.hstack(blocks)
-    total = y @ y
     if not x.shape[1] or total == 0:
         return dict.fromkeys(names, 0.0), 0.0
-    owner = np.repeat(np.arange(len(names)), [b.shape[1] for b in blocks])
     q, r = np.linalg.qr(x)
     target = q.T @ y
-    size = np.sqrt((r**2).sum(axis=0))
-    rng = np.random.default_rng(seed)
+    ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    blocks = np.split(r, ends, axis=1)
     gain = np.zeros(len(names))
-    for _ in range(ORDERINGS):
-        order = rng.permutation(len(names))
-        for chosen in (order, order[::-1]):
-            columns = np.concatenate([np.flatnonzero(owner == k) for k in chosen])
-            basis, upper = np.linalg.qr(r[:, columns])
-            known = np.abs(np.diag(upper)) > 1e-9 * size[columns]
-            parts = np.where(known, basis.T @ target, 0.0) ** 2
-            gain += np.bincount(owner[columns], parts, minlength=len(names))
-    shares = gain / (2 * ORDERINGS) / total
+    orderings = _orderings(len(names), seed)
+    for order in orderings:
+        basis = np.empty((len(r), 0))
+        for k in order:
+            # Twice, because rounding leaves a little of the basis in the rest.
+            rest = blocks[k] - basis @ (basis.T @ blocks[k])
+            rest -= basis @ (basis.T @ rest)
+            left, size, _ = np.linalg.svd(rest, full_matrices=False)
+            new = left[:, size > ALIASED]
+            gain[k] += ((new.T @ target) ** 2).sum()
+            basis = np.hstack([basis, new])
+    shares = gain / len(orderings) / total
     return dict(zip(names, shares.tolist(), strict=True)), float(shares.sum())
+
+
+def _orderings(n: int, seed: int) -> list[Sequence[int]]:
+    if n <= ALL_ORDERINGS:
+        return list(permutations(range(n)))
+    rng = np.random.default_rng(seed)
+    drawn = (rng.permutation(n) for _ in range(ORDERINGS))
+    return [order for chosen in drawn for order in (chosen, chosen[::-1])]
 
 
 def _variance(scope, part: pd.DataFrame, choices: Choices, seed: int) -> list[dict]:
@@ -382,7 +405,8 @@ def _paper(scope, part: pd.DataFrame, published: Mapping[str, float]) -> list[di
             }
         )
     spread = cloud.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
+    constant = spread <= ALIASED * np.abs(cloud).max(axis=0)
+    spread = np.where(constant, 1.0, spread)
     distance = np.sqrt((((cloud - target) / spread) ** 2).sum(axis=1))
     best = int(distance.argmin())
     near = part.iloc[best]

@@ -38,7 +38,8 @@ class BrokenError(SetupError):
 def requires_python(root: Path) -> str:
     """Return what pyproject.toml says of the Pythons that do, such as >=3.11,<3.14."""
     text = (root / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'^requires-python\s*=\s*"([^"]*)"', text, re.M).group(1)
+    found = re.search(r'^requires-python\s*=\s*"([^"]*)"', text, re.M)
+    return found.group(1) if found else ""
 
 
 def python_bounds(requires: str) -> tuple:
@@ -46,6 +47,12 @@ def python_bounds(requires: str) -> tuple:
     bounds = []
     for sign in (">=", "<"):
         found = re.search(sign + r"\s*(\d+)\.(\d+)", requires)
+        if not found:
+            raise SetupError(
+                f"pyproject.toml does not say which Python it needs: {requires!r}.\n"
+                "Consequence: nothing was set up.\n"
+                "Remedy: restore it: git checkout -- pyproject.toml"
+            )
         bounds.append(tuple(int(part) for part in found.groups()))
     return tuple(bounds)
 

@@ -57,9 +57,10 @@ def examine_installation(root: Path) -> list[Finding]:
 
 
 def _requires_python(root: Path) -> str:
+    stated = ""
     if (root / "pyproject.toml").is_file():
-        return environment.requires_python(root)
-    return metadata.metadata("citypanel")["Requires-Python"]
+        stated = environment.requires_python(root)
+    return stated or metadata.metadata("citypanel")["Requires-Python"]
 
 
 def prove() -> None:
@@ -198,7 +199,7 @@ def _direct() -> list[str]:
     """Packages that the library itself asks for, without its extras."""
     lines = metadata.requires("citypanel") or []
     plain = [line for line in lines if not re.search(r"\bextra\s*==", line)]
-    return [re.match(r"[A-Za-z0-9._-]+", line)[0] for line in plain]
+    return [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in plain]
 
 
 def damaged_packages(names: list[str]) -> dict[str, str]:
@@ -234,9 +235,9 @@ def damaged_packages(names: list[str]) -> dict[str, str]:
                 continue
             what = "changed"
         wrong[names_of_path[-1]].append(f"{path.name} {what}")
-    for name, files in wrong.items():
-        rest = f" and {len(files) - 1} more files" if len(files) > 1 else ""
-        damaged[name] = f"{files[0]}{rest}"
+    for name, places in wrong.items():
+        rest = f" and {len(places) - 1} more files" if len(places) > 1 else ""
+        damaged[name] = f"{places[0]}{rest}"
     return damaged
 
 

@@ -199,7 +199,7 @@ def _rests(root: Path) -> Finding:
 def _alive(path: Path) -> bool:
     """Whether the process whose number the temporary file carries still runs."""
     found = re.search(r"[.](\d+)([.]wal)?$", path.name)
-    return bool(found) and is_running(int(found[1]))
+    return found is not None and is_running(int(found[1]))
 
 
 def _seeds(root: Path) -> list[Finding]:

@@ -66,7 +66,8 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
     prices = [(1.0 / least_first, 0.0)] if least_first else []
     prices += [(0.0, 1.0 / least_second)] if least_second else []
     for (a0, b0), (a1, b1) in pairwise(chain):
-        size = a1 * b0 - a0 * b1
+        # a1 b0 - a0 b1 without cancellation where two plans differ by rounding.
+        size = (a1 - a0) * b0 + a0 * (b0 - b1)
         prices.append(((b0 - b1) / size, (a1 - a0) / size))
     return Isoquant(np.array(prices), np.array(corners))
 

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import CapitalError, OptionError, describe
 from citypanel.influence.drawn import DrawnStudy, result_of
-from citypanel.influence.headline import Headline
+from citypanel.influence.headline import Headline, Result
 from citypanel.study.pipeline import Options, Study, last_known
 
 GROUPS = ("all", "treated", "control")
@@ -30,6 +30,9 @@ SHAPES = ("level", "drift")
 #: The factors tried, from 1 / LARGEST to LARGEST.
 LARGEST = {"level": 10.0, "drift": 3.0}
 STEPS = 20
+#: What a factor gives under which some initial stock cannot be formed.
+NO_STOCK = Result(*[np.nan] * 7, n_obs=0, n_cities=0)
+NO_STOCK_NOTE = "growth of investment plus depreciation is not positive"
 
 COLUMNS = {
     "kind": "string",
@@ -80,8 +83,10 @@ def assumed_bounds(
         further off, estimate what the headline is there (the target, to rounding);
         without one the factor is empty and lowest_estimate and highest_estimate say
         how far the factors tried move it. kind `curve`: one row per shape, group and
-        factor tried, with the estimate. One row per kind, shape, group, target and
-        factor. Without assumed investment there is one row that says so.
+        factor tried, with the estimate; empty where some initial stock cannot be
+        formed, which the note says and the bounds count. One row per kind, shape,
+        group, target and factor. Without assumed investment there is one row that says
+        so.
 
     Raises
     ------
@@ -102,7 +107,12 @@ def assumed_bounds(
     inside[np.ix_(headline.at, headline.window)] = True
     assumed = assumed & inside
     if not assumed.any():
-        row = {"kind": "bound", "shape": "", "cities": "all", "target": ""}
+        row: dict[str, object] = {
+            "kind": "bound",
+            "shape": "",
+            "cities": "all",
+            "target": "",
+        }
         row |= {"n_assumed_city_years": 0, "estimate": headline.result.estimate}
         row["note"] = "no investment is assumed under these options"
         return pd.DataFrame([row]).reindex(columns=list(COLUMNS)).astype(COLUMNS)
@@ -126,7 +136,10 @@ def assumed_bounds(
             def result(log_factor, where=where, power=power):
                 factor = np.where(where, np.exp(log_factor * power), 1.0)
                 drawn = DrawnStudy(study, investment=real * factor)
-                return result_of(headline, drawn)
+                try:
+                    return result_of(headline, drawn)
+                except CapitalError:
+                    return NO_STOCK
 
             common = {
                 "shape": shape,
@@ -141,16 +154,24 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
     grid = np.linspace(-widest, widest, 2 * steps + 1)
     found = [result(x) for x in grid]
     estimates = np.array([r.estimate for r in found])
+    stocks = np.array([r is not NO_STOCK for r in found])
+    lost = "" if stocks.all() else f"{(~stocks).sum()} factors leave no capital stock"
     span = {
-        "lowest_estimate": float(np.nanmin(estimates)),
-        "highest_estimate": float(np.nanmax(estimates)),
+        "lowest_estimate": estimates[stocks].min() if stocks.any() else np.nan,
+        "highest_estimate": estimates[stocks].max() if stocks.any() else np.nan,
         "smallest_factor_tried": float(np.exp(-widest)),
         "largest_factor_tried": float(np.exp(widest)),
     }
     rows = []
     for name, value in targets.items():
         roots = _roots(lambda x: result(x).estimate, grid, estimates, value)
-        row = {"kind": "bound", "target": name, "target_value": value, **common, **span}
+        row: dict[str, object] = {
+            "kind": "bound",
+            "target": name,
+            "target_value": value,
+            **common,
+            **span,
+        }
         if roots:
             at = result(roots[0])
             row |= {
@@ -164,6 +185,8 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
             }
         else:
             row["note"] = "no factor tried moves the estimate there"
+        if lost:
+            row["note"] = "; ".join(filter(None, [row.get("note"), lost]))
         rows.append(row)
     for x, r in zip(grid, found, strict=True):
         rows.append(
@@ -176,6 +199,7 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
                 "mean": r.mean,
                 "std_dev": r.std_dev,
                 **common,
+                "note": None if r is not NO_STOCK else NO_STOCK_NOTE,
             }
         )
     return rows

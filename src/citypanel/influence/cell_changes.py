@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from citypanel.capital import initial_growth
+from citypanel.capital import VANISHING, initial_growth
 from citypanel.errors import CapitalError
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, plans_in_window
@@ -136,8 +136,41 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
     return frame.sort_values(keys, ignore_index=True, ascending=[False, *[True] * 3])
 
 
+def other_vintage(study: Study, options: Options) -> np.ndarray:
+    """Readings of the sources that are levels of the other vintage of output.
+
+    Of a level a source that comes first under another gdp_vintage only fills a hole
+    with a figure of another level: it joins two vintages in one series.
+
+    Parameters
+    ----------
+    study : Study
+    options : Options
+        Those of the headline.
+
+    Returns
+    -------
+    ndarray of bool
+        One per row of `Sources.cells`.
+    """
+    order = study.sources.precedence
+    first = order.loc[order["precedence"].astype(int) == 1]
+    first = first.loc[~first["variable"].str.endswith("_pct")]
+    mine = first["gdp_vintage"] == options.gdp_vintage
+    pairs = [
+        set(zip(part["variable"], part["source"], strict=True))
+        for part in (first[~mine], first[mine])
+    ]
+    cells = study.sources.cells
+    keys = zip(cells["variable"], cells["source"], strict=True)
+    return np.array([key in pairs[0] - pairs[1] for key in keys], dtype=bool)
+
+
 def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
     """The plans under every changed figure.
+
+    A deleted figure is not replaced by a level of the other vintage
+    (`other_vintage`): the gap rule fills it.
 
     Parameters
     ----------
@@ -174,8 +207,9 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
 
 def _alone(headline: Headline, row) -> Experiment:
     """One changed figure by a study of its own."""
-    study = headline.study
-    new = None if np.isnan(row.new_value) else row.new_value
+    study, new = headline.study, row.new_value
+    if np.isnan(new):
+        study, new = _without_other_vintage(headline, row), None
     if row.scope == "yearbook":
         key = (row.unit, row.year, row.variable, "yearbook")
         changed = study.with_cell(*key, new)
@@ -187,6 +221,28 @@ def _alone(headline: Headline, row) -> Experiment:
         return _stopped()
     everyone = np.arange(len(plans.cities))
     return _moved(headline, Change(everyone, plans.outputs, plans.inputs))
+
+
+def _without_other_vintage(headline: Headline, row) -> Study:
+    """The study without the other vintage's readings of a figure."""
+    study = headline.study
+    cells, cities = study.sources.cells, study.cities
+    variable, unit = "variable", [row.unit]
+    if row.scope == "province":
+        variable = "province_indicator"
+        unit = cities.loc[
+            (cities["province_id"] == row.unit)
+            & cities["is_municipality"].astype(bool),
+            "city_id",
+        ]
+    named = cells[["variable"]].merge(study.sources.variables, how="left")[variable]
+    gone = other_vintage(study, headline.options) & (
+        (named.to_numpy(object) == row.variable)
+        & cells["city_id"].isin(unit)
+        & (cells["year"] == row.year)
+    )
+    kept = cells["value"].where(~gone)
+    return Study(replace(study.sources, cells=cells.assign(value=kept)))
 
 
 def _stopped() -> Experiment:
@@ -231,9 +287,9 @@ class _Clones:
         sources = headline.study.sources
         used = {*series_used(headline.options)}
         kept = sources.cells["variable"].isin(used)
-        self._base = sources.cells.loc[
-            kept & sources.cells["city_id"].isin(headline.plans.cities)
-        ].reset_index(drop=True)
+        kept &= sources.cells["city_id"].isin(headline.plans.cities)
+        self._base = sources.cells.loc[kept].reset_index(drop=True)
+        self._other = other_vintage(headline.study, headline.options)[kept]
         self._rows_of = self._base.groupby("city_id").indices
         self._year = self._base["year"].to_numpy(int)
         self._source = self._base["source"].to_numpy(object)
@@ -241,15 +297,18 @@ class _Clones:
         indicator = sources.variables.set_index("variable")["province_indicator"]
         self._indicator = self._base["variable"].map(indicator).to_numpy(object)
         wanted = list(range(len(self.cells)))
-        self.sample, placed = None, {}
+        self.sample: pd.DataFrame | None = None
+        placed: dict[int, tuple] = {}
         if wanted:
             study, placed = self._study(wanted)
             stuck = self._stuck(study)
             stopped = {k for k, rows in placed.items() if stuck[rows[0]].any()}
             if stopped:
                 wanted = [k for k in wanted if k not in stopped]
-                study, placed = self._study(wanted) if wanted else (None, {})
-            if study is not None:
+                placed = {}
+                if wanted:
+                    study, placed = self._study(wanted)
+            if wanted:
                 self.sample = study.sample(headline.options)
         self.members = [placed.get(k) for k in range(len(self.cells))]
 
@@ -265,10 +324,12 @@ class _Clones:
         series = sources.province_series
         series_rows = series.groupby("province_id").indices
 
-        names, base, provinces = [], [], []
+        names: list[str] = []
+        base, provinces = [], []
         pieces, owners, changed = [], [], []
         series_pieces, series_owners, series_changed = [], [], []
-        placed, offset, series_offset = {}, 0, 0
+        placed: dict[int, tuple] = {}
+        offset = series_offset = 0
         rows = self.cells.loc[list(wanted)]
         for k, scope, unit, year, variable, new in zip(
             rows.index,
@@ -304,13 +365,15 @@ class _Clones:
                 pieces.append(mine)
                 owners += [clone] * len(mine)
                 hit, figure = self._year[mine] == year, new
+                source = "yearbook" if is_city else "province"
+                hit &= (self._source[mine] == source) | (
+                    self._other[mine] & np.isnan(new)
+                )
                 if is_city:
-                    hit &= self._source[mine] == "yearbook"
                     hit &= self._variable[mine] == variable
                 else:
                     # A municipality is its province: the figure is a cell of it too.
-                    hit &= municipal[code] & (self._source[mine] == "province")
-                    hit &= self._indicator[mine] == variable
+                    hit &= municipal[code] & (self._indicator[mine] == variable)
                     figure = new - 100 if variable == "GDPIDX" else 10000 * new
                 changed += [(offset + j, figure) for j in np.flatnonzero(hit)]
                 offset += len(mine)
@@ -361,7 +424,7 @@ class _Clones:
             last=GROWTH_LAST,
         ).reindex(study.city_ids)
         start = np.searchsorted(study.years, options.capital_first_year)
-        shrinks = growth.to_numpy(float) + options.depreciation <= 0
+        shrinks = growth.to_numpy(float) + options.depreciation <= VANISHING
         return shrinks & np.isfinite(real[:, start])
 
 

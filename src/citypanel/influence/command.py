@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from citypanel.errors import OptionError, PublicationError, describe
 from citypanel.files import alone_in, write_text
 from citypanel.influence.page import influence_page
 from citypanel.influence.tables import every_table
-from citypanel.progress import SECONDS_BETWEEN, progress_line
+from citypanel.progress import Pace
 from citypanel.study.pipeline import SOURCE_TABLES
 
 OTHER_TABLES = {
@@ -107,7 +106,7 @@ def compute(
             frames["origins"][["city_id", "year", "variable", "origin"]],
             frames["published"],
             n_jobs=workers,
-            say=_progress(say),
+            say=Pace(say, "tables").begin,
         )
         cities = frames["names"]
         names = dict(zip(cities["city_id"], cities["city_en"], strict=True))
@@ -119,29 +118,3 @@ def compute(
         text = influence_page(tables, names)
         write_text(output / "index.md", text)
     return [*text.splitlines()[:12], f"Read {output / 'index.md'}."]
-
-
-def _progress(
-    say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
-) -> Callable[[str], Callable[[int, int], None]]:
-    """Count, elapsed and remaining of table after table, a line every 5 s at most."""
-    last = clock()
-
-    def tell(line: str, now: float) -> None:
-        nonlocal last
-        if now - last >= SECONDS_BETWEEN:
-            say(line)
-            last = now
-
-    def begin(name: str) -> Callable[[int, int], None]:
-        start = clock()
-        tell(f"{name} ...", start)
-
-        def note(done: int, total: int) -> None:
-            now = clock()
-            if 0 < done < total:
-                tell(progress_line(name, done, total, now - start), now)
-
-        return note
-
-    return begin

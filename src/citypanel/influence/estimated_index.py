@@ -62,6 +62,9 @@ from citypanel.workers import same_code
 #: Replications handed to a worker at a time.
 BATCH = 50
 
+#: Replications below which there is no standard error.
+FEWEST = 20
+
 
 @dataclass(frozen=True, eq=False)
 class EstimatedIndex:
@@ -89,7 +92,10 @@ class EstimatedIndex:
     serial_error : float
         Correlation of a city's consecutive errors ln A - ln M, net of year means.
     draws : int
-        Replications of each loop.
+        Replications of the second loop that have an estimate.
+    dropped : int
+        Replications of both loops without one: a plan that no drawn frontier reaches,
+        or nothing left to compare.
     truths, draws_of_b : ndarray (draws,)
         b0 and b* of the second loop.
     """
@@ -105,6 +111,7 @@ class EstimatedIndex:
     serial_residual: float
     serial_error: float
     draws: int
+    dropped: int
     truths: np.ndarray
     draws_of_b: np.ndarray
 
@@ -171,7 +178,8 @@ def estimated_index(
     OptionError
         Fewer than 20 draws, or an outcome of which the truth is not known.
     FrontierError
-        A city without a plan in some year, or an index without a value.
+        A city without a plan in some year, an index without a value, or fewer than 20
+        replications with an estimate.
 
     References
     ----------
@@ -221,20 +229,21 @@ def estimated_index(
         frontier_only=float(second.frontier.std(ddof=1)),
         bias=bias,
         serial_residual=_serial(world.design.residuals(outcome_now)[:, 1:]),
-        serial_error=float(np.nanmean(second.serial)),
-        draws=draws,
+        serial_error=_mean(second.serial),
+        draws=len(second.found),
+        dropped=2 * draws - len(first.found) - len(second.found),
         truths=second.truths,
         draws_of_b=second.found,
     )
 
 
 def _check(outputs: np.ndarray, draws: int, outcome: str) -> None:
-    if draws < 20:
+    if draws < FEWEST:
         raise OptionError(
             describe(
                 f"draws={draws!r} replications of the frontier",
                 consequence="a standard error from so few says nothing",
-                remedy="give 20 at least, 1000 for print",
+                remedy=f"give {FEWEST} at least, 1000 for print",
             )
         )
     if outcome not in ("tfpch", "log_tfpch", "cumulative_log_tfp"):
@@ -387,7 +396,16 @@ def _loop(world: _World, streams, n_jobs, tell) -> _Loop:
         serial.append(piece[3])
         log_gap += piece[4]
         index_gap += piece[5]
-        tell(len(piece[0]))
+        tell(piece[6])
+    kept = sum(map(len, found))
+    if kept < FEWEST:
+        raise FrontierError(
+            describe(
+                f"{kept} of {len(streams)} replications have an estimate",
+                consequence="a standard error from so few says nothing",
+                remedy="use constant returns to scale, or more draws",
+            )
+        )
     return _Loop(
         np.concatenate(truths),
         np.concatenate(found),
@@ -437,12 +455,16 @@ def _batch(world: _World, streams) -> tuple:
         pair = design.fit(
             np.stack([world.outcome(v[drawn]) for v in (world.index, against)])
         ).estimate
+        alone = world.design.fit(world.outcome(against)).estimate
+        own_gap = -np.log(distances[np.arange(T), 1].T) - world.measured
+        if not all(np.isfinite(v).all() for v in (pair, alone, own_gap, against)):
+            continue
         truths.append(pair[0])
         found.append(pair[1])
-        frontier.append(world.design.fit(world.outcome(against)).estimate)
+        frontier.append(alone)
         error = np.log(against) - np.log(world.index)
         serial.append(_serial(error - error.mean(axis=0)))
-        log_gap += -np.log(distances[np.arange(T), 1].T) - world.measured
+        log_gap += own_gap
         index_gap += np.log(against) - np.log(world.measured_index)
     return (
         np.array(truths),
@@ -451,13 +473,21 @@ def _batch(world: _World, streams) -> tuple:
         np.array(serial),
         log_gap,
         index_gap,
+        len(streams),
     )
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of the numbers among the values."""
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else np.nan
 
 
 def _serial(values: np.ndarray) -> float:
     """Correlation of consecutive columns of all rows."""
     before, after = values[:, :-1].ravel(), values[:, 1:].ravel()
-    if before.std() == 0 or after.std() == 0:
+    # Logarithms that differ by rounding alone have no correlation.
+    if min(before.std(), after.std()) < 1e-12:
         return np.nan
     return float(np.corrcoef(before, after)[0, 1])
 

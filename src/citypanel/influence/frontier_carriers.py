@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,12 @@ from citypanel.influence.headline import Headline
 from citypanel.study.pipeline import Options, Study, vars_of
 from citypanel.study.plans import INPUTS, OUTPUT
 
-KEYS = {"unit": "city_id", "period": "year", "outputs": [OUTPUT], "inputs": [*INPUTS]}
+KEYS: dict[str, Any] = {
+    "unit": "city_id",
+    "period": "year",
+    "outputs": [OUTPUT],
+    "inputs": [*INPUTS],
+}
 
 CARRIER_COLUMNS = {
     "year": "Int64",
@@ -44,6 +50,7 @@ ALTERNATIVE_COLUMNS = {
     "estimate": "float64",
     "std_error": "float64",
     "p_value": "float64",
+    "headline_same_rows": "float64",
     "change": "float64",
     "change_in_std_errors": "float64",
     "mean": "float64",
@@ -79,7 +86,8 @@ def carriers(study: Study, options: Options) -> pd.DataFrame:
         1), weight_treated (the mean over treated cities), super_distance (Shephard's
         output or input distance to the frontier of the others: how far it stands out),
         estimate_without and change_without (the headline when the city never draws the
-        frontier but is measured against it; empty where no other city is left).
+        frontier but is measured against it, and what that changes on the city-years in
+        which both have an index; empty where no other city is left).
     """
     headline = Headline(study, options)
     rows = headline.plans.frame()
@@ -141,10 +149,10 @@ def carriers(study: Study, options: Options) -> pd.DataFrame:
         city: _out_of_frontier(headline, [city])
         for city in sorted(frame["city_id"].unique())
     }
-    frame["estimate_without"] = frame["city_id"].map(
-        {city: row["estimate"] for city, row in without.items()}
-    )
-    frame["change_without"] = frame["estimate_without"] - headline.result.estimate
+    for column, of in (("estimate_without", "estimate"), ("change_without", "change")):
+        frame[column] = frame["city_id"].map(
+            {city: row.get(of) for city, row in without.items()}
+        )
     frame = frame.sort_values(
         ["year", "weight", "city_id"],
         ascending=[True, False, True],
@@ -170,7 +178,11 @@ def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
         input distance below 1: super-efficient); their index is as well defined as any
         other. n_infeasible counts indices without a value, which leave the regression;
         it is 0 under constant returns, where every plan can be scaled to the frontier.
-        A frontier that cannot be drawn has a row with the reason in `note`.
+        headline_same_rows is the headline's index on the city-years in which both have
+        one, and change what the other frontier's estimate differs from it on those,
+        in the headline's standard errors there: a difference of samples is not taken
+        for one of frontiers. A frontier that cannot be drawn has a row with the reason
+        in `note`.
     """
     headline = Headline(study, options)
     cities = headline.plans.cities
@@ -205,13 +217,10 @@ def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
             {"alternative_order": number, "alternative": name, **_row(headline, how)}
         )
     frame = pd.DataFrame(rows)
-    base = headline.result
-    frame["change"] = frame["estimate"] - base.estimate
-    frame["change_in_std_errors"] = frame["change"] / base.std_error
     return frame.reindex(columns=list(ALTERNATIVE_COLUMNS)).astype(ALTERNATIVE_COLUMNS)
 
 
-def _row(headline: Headline, how: Mapping[str, object]) -> dict:
+def _row(headline: Headline, how: Mapping[str, Any]) -> dict:
     cities = headline.plans.cities
     try:
         if "out" in how:
@@ -226,7 +235,11 @@ def _row(headline: Headline, how: Mapping[str, object]) -> dict:
             present = headline.plans.present
             both = present[:, 1:] & present[:, :-1]
             missing = int((both & np.isnan(headline.indices.base["tfpch"])).sum())
-            return {**asdict(headline.result), **counts, "n_infeasible": missing}
+            return {
+                **_compared(headline, headline.base_outcome, headline.base_tfpch),
+                **counts,
+                "n_infeasible": missing,
+            }
         return _measured(headline, **how)
     except CityPanelError as error:
         return {"note": f"not computed: {str(error).splitlines()[0]}"}
@@ -247,9 +260,28 @@ def _dropped(headline: Headline, drop: Iterable[object]) -> dict:
     rows = np.flatnonzero(np.isin(plans.cities.astype(str), [str(c) for c in drop]))
     outputs = np.full((len(rows), len(plans.years)), np.nan)
     inputs = np.full((len(rows), *plans.inputs.shape[1:]), np.nan)
-    result = headline.changed(Change(rows, outputs, inputs))
+    change = Change(rows, outputs, inputs)
+    found = headline.outcomes(
+        headline.indices.changed(change), headline.present_after(change)
+    )
     counts = {"n_reference_cities": len(plans.cities) - len(rows)}
-    return {**asdict(result), **counts, "n_beyond_frontier": 0, "n_infeasible": 0}
+    counts |= {"n_beyond_frontier": 0, "n_infeasible": 0}
+    return {**_compared(headline, *found), **counts}
+
+
+def _compared(headline: Headline, outcome: np.ndarray, tfpch: np.ndarray) -> dict:
+    """The estimate of an outcome, and the headline's on the city-years they share."""
+    result = headline.of_outcome(outcome, tfpch)
+    same = np.isfinite(outcome) & headline.rows
+    base = headline.without_rows(~same)
+    there = headline.of_outcome(np.where(same, outcome, np.nan), tfpch).estimate
+    change = there - base.estimate
+    return {
+        **asdict(result),
+        "headline_same_rows": base.estimate,
+        "change": change,
+        "change_in_std_errors": change / base.std_error,
+    }
 
 
 def _measured(
@@ -269,7 +301,7 @@ def _measured(
     if reference == "metafrontier":
         # Its tfpch is that of the year's own plans of all regions.
         reference = "contemporaneous"
-    common = dict(
+    common: dict[str, Any] = dict(
         orientation=options["orientation"],
         returns_to_scale="crs" if partial else options["returns_to_scale"],
         reference=reference,
@@ -291,7 +323,7 @@ def _measured(
         found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
         found[name][city, column] = frame[name].to_numpy(float)
     infeasible = int(frame["tfpch"].isna().sum())
-    result = headline.of_indices(found, plans.present)
+    compared = _compared(headline, *headline.outcomes(found, plans.present))
     drawn = len(plans.cities) if reference_units is None else len(reference_units)
     notes = []
     if beyond.any():
@@ -301,7 +333,7 @@ def _measured(
     if infeasible:
         notes.append(f"{infeasible} indices have no solution and leave the regression")
     return {
-        **asdict(result),
+        **compared,
         "n_reference_cities": drawn,
         "n_beyond_frontier": int(beyond.sum()),
         "n_infeasible": infeasible,

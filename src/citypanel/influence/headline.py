@@ -117,9 +117,13 @@ class Headline:
 
     def changed(self, change: Change) -> Result:
         """The headline with some plans changed, everything else recomputed."""
+        return self.of_indices(self.indices.changed(change), self.present_after(change))
+
+    def present_after(self, change: Change) -> np.ndarray:
+        """Which plans there are after a change, (n, T) of bool."""
         present = self.plans.present.copy()
         present[change.rows] = np.isfinite(change.outputs)
-        return self.of_indices(self.indices.changed(change), present)
+        return present
 
     def of_indices(self, indices: dict[str, np.ndarray], present: np.ndarray) -> Result:
         """The headline of given indices."""

@@ -40,7 +40,7 @@ COLUMNS = {
     "note": "string",
 }
 #: Conventions of standard errors beside the clustered one.
-BESIDE = {
+BESIDE: dict[str, dict] = {
     "not clustered": {"standard_errors": "HC1"},
     "clustered by city and year": {"cluster": ["city_id", "year"]},
 }
@@ -92,7 +92,7 @@ def index_uncertainty(
     df = base.n_cities - 1.0
     panel = study.panel(options)
     panel = panel.loc[panel["outcome"].notna()]
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "method": "clustered by city",
             "estimate": base.estimate,
@@ -103,7 +103,7 @@ def index_uncertainty(
     for name, choice in BESIDE.items():
         rows.append({"method": name, **_beside(panel, choice)})
     frontier, reason = _frontier(headline, draws, seed, n_jobs, progress)
-    rows += _frontier_rows(frontier, reason, df, draws)
+    rows += _frontier_rows(frontier, reason, df)
     pooled = {}
     for model in MODELS:
         method = f"multiple imputation, {model}"
@@ -115,7 +115,7 @@ def index_uncertainty(
             rows.append({"method": method, "note": _short(error)})
         else:
             rows.append({"method": method, **_pooled(pooled[model])})
-    both = {"method": "imputation and the frontier's error"}
+    both: dict[str, object] = {"method": "imputation and the frontier's error"}
     if frontier is not None and MODELS[0] in pooled:
         found = pooled[MODELS[0]]
         both |= _pooled(found)
@@ -183,12 +183,13 @@ def _frontier(
 
 
 def _frontier_rows(
-    frontier: EstimatedIndex | None, reason: str | None, df: float, draws: int
+    frontier: EstimatedIndex | None, reason: str | None, df: float
 ) -> list[dict]:
     names = ("clustered, and the frontier's error", "double bootstrap")
     if frontier is None:
         return [{"method": name, "note": reason} for name in names]
-    common = {"draws": draws, "frontier_std_error": frontier.frontier_only}
+    common = {"draws": frontier.draws, "frontier_std_error": frontier.frontier_only}
+    common |= _left_out(frontier.dropped)
     return [
         {
             "method": names[0],
@@ -220,7 +221,14 @@ def _pooled(found: Pooled) -> dict:
         "between_variance": found.between,
         "missing_share": found.missing_share,
         "draws": found.draws,
+        **_left_out(found.dropped),
     }
+
+
+def _left_out(dropped: int) -> dict:
+    if not dropped:
+        return {}
+    return {"note": f"{dropped} draws without an estimate left out"}
 
 
 def _with_intervals(frame: pd.DataFrame) -> pd.DataFrame:

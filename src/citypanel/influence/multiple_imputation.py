@@ -14,10 +14,10 @@ real-estate investment are both reported,
     ln(I_it / I_i,t-1) = a + b ln(R_it / R_i,t-1) + u_it,  u ~ N(0, s^2),
 
 with (a, b, s) drawn from their posterior under a flat prior, and I_it of later years
-drawn year by year from there. `regression` estimates b, `proportional` holds it at 1:
-the rule of the option fai_extension = real_estate, with its error. Errors are
-independent between cities and years; a shock common to all cities of a year is left to
-the year effects.
+drawn year by year from there. `regression` estimates a and b, `proportional` holds them
+at 0 and 1: the rule of the option fai_extension = real_estate, with its error. Errors
+are independent between cities and years; a shock common to all cities of a year is left
+to the year effects.
 
 The m estimates are combined by Rubin's (1987) rules: with U the mean of the squared
 standard errors and B the variance of the estimates,
@@ -31,13 +31,18 @@ cities less one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import (
+    CityPanelError,
+    EstimationError,
+    OptionError,
+    describe,
+)
 from citypanel.influence.cell_changes import series_used
 from citypanel.influence.drawn import DrawnStudy, result_of
 from citypanel.influence.headline import Headline
@@ -52,6 +57,8 @@ MODELS = ("regression", "proportional")
 #: Reported investment before this year belongs to other statistical rules: from 2011 on
 #: projects below 5 million yuan are left out.
 FIRST_GROWTH = 2012
+#: Growth rates that differ by less are the same with rounding.
+ALIKE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Pooled:
         r = (1 + 1/m) B / U.
     draws : int
         m.
+    dropped : int
+        Draws without an estimate, which are not among them.
     """
 
     estimate: float
@@ -77,6 +86,7 @@ class Pooled:
     between: float
     missing_share: float
     draws: int
+    dropped: int = 0
 
     @property
     def p_value(self) -> float:
@@ -160,8 +170,8 @@ class GrowthModel:
     ----------
     coefficients : ndarray (2,)
         a, b.
-    factor : ndarray
-        Cholesky factor of (X'X)^-1 of the coefficients that are estimated.
+    factor : ndarray (2, 2)
+        Cholesky factor of (X'X)^-1; zero where the coefficients are not estimated.
     sum_of_squares : float
         Of the residuals.
     df : int
@@ -182,10 +192,9 @@ class GrowthModel:
     def draw(self, generator: np.random.Generator) -> tuple[float, float, float]:
         """a, b and s from their posterior under p(a, b, s) ~ 1/s."""
         sigma = np.sqrt(self.sum_of_squares / generator.chisquare(self.df))
-        k = len(self.factor)
-        shift = sigma * (self.factor @ generator.standard_normal(k))
-        a, b = self.coefficients
-        return a + shift[0], b + (shift[1] if k > 1 else 0.0), float(sigma)
+        shift = sigma * (self.factor @ generator.standard_normal(2))
+        a, b = self.coefficients + shift
+        return float(a), float(b), float(sigma)
 
 
 def growth_model(
@@ -205,7 +214,8 @@ def growth_model(
     OptionError
         An unknown model.
     EstimationError
-        Fewer than ten changes with both figures.
+        Fewer than ten changes with both figures, or real-estate investment that grows
+        alike in all of them.
     """
     if model not in MODELS:
         raise OptionError(
@@ -228,14 +238,21 @@ def growth_model(
             )
         )
     if model == "proportional":
-        gap = y - x
-        residuals = gap - gap.mean()
+        residuals = y - x
         return GrowthModel(
-            np.array([gap.mean(), 1.0]),
-            np.array([[1 / np.sqrt(len(y))]]),
+            np.array([0.0, 1.0]),
+            np.zeros((2, 2)),
             float(residuals @ residuals),
-            len(y) - 1,
             len(y),
+            len(y),
+        )
+    if np.ptp(x) <= ALIKE * max(np.abs(x).max(), 1.0):
+        raise EstimationError(
+            describe(
+                f"Real-estate investment grows alike in all {len(y)} city-years",
+                consequence="its relation to total investment cannot be estimated",
+                remedy="use model='proportional' or start the panel earlier",
+            )
         )
     design = np.column_stack([np.ones_like(x), x])
     inverse = np.linalg.inv(design.T @ design)
@@ -356,7 +373,9 @@ def multiple_imputation(
     -------
     Pooled
     DataFrame
-        One row per draw: estimate, std_error, mean, std_dev of tfpch.
+        One row per draw: estimate, std_error, mean, std_dev of tfpch, note. Where a
+        drawn figure leaves no capital stock or no comparison the note says so; such a
+        draw is left out of the pooled estimate and counted there.
 
     Raises
     ------
@@ -384,25 +403,27 @@ def multiple_imputation(
         if fitted is not None:
             investment = _drawn_investment(series, deflator, fitted, generator)
             drawn = DrawnStudy(study, series=series, investment=investment)
-        result = result_of(headline, drawn)
-        rows.append(
-            {
-                "draw": k + 1,
-                "estimate": result.estimate,
-                "std_error": result.std_error,
-                "mean": result.mean,
-                "std_dev": result.std_dev,
-            }
-        )
+        rows.append({"draw": k + 1, **_row(headline, drawn)})
         if progress is not None:
             progress(k + 1, draws)
     frame = pd.DataFrame(rows)
+    there = np.isfinite(frame[["estimate", "std_error"]]).all(axis=1)
     pooled = pool(
-        frame["estimate"],
-        frame["std_error"],
+        frame.loc[there, "estimate"],
+        frame.loc[there, "std_error"],
         df_complete=headline.result.n_cities - 1.0,
     )
-    return pooled, frame
+    return replace(pooled, dropped=int((~there).sum())), frame
+
+
+def _row(headline: Headline, drawn: DrawnStudy) -> dict:
+    names = ("estimate", "std_error", "mean", "std_dev")
+    try:
+        result = result_of(headline, drawn)
+    except CityPanelError as error:
+        return {**dict.fromkeys(names, np.nan), "note": str(error).splitlines()[0]}
+    note = None if np.isfinite(result.std_error) else "no comparison left"
+    return {**{name: getattr(result, name) for name in names}, "note": note}
 
 
 def _drawn_series(series, gaps: Sequence[_Gap], generator) -> dict[str, np.ndarray]:

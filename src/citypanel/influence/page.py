@@ -1,16 +1,31 @@
 """A page of sentences and tables about what carries the headline.
 
-Its sentences are chosen by rules over the tables, so that other data give others.
+Its sentences are chosen by rules over the tables, so that other data give others. The
+words, and the columns of the tables, are in `words/en/influence.yml`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
+from citypanel.pages.blocks import Block, as_markdown
+from citypanel.words import Catalogue
+
 #: Cells in the table of the strongest.
 STRONGEST = 10
+SAID = Catalogue("influence")
+# Kind and scope of the experiments that have a table, in its order.
+TABLES = (
+    ("city", "sample"),
+    ("city_year", "sample"),
+    ("seed_cell", "yearbook"),
+    ("seed_cell", "province"),
+    ("slip", "yearbook"),
+    ("slip", "province"),
+)
 
 
 def influence_page(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> str:
@@ -27,254 +42,131 @@ def influence_page(tables: Mapping[str, pd.DataFrame], names: Mapping[str, str])
     -------
     str
     """
-    parts = [
-        "# What carries the headline\n",
-        *_influence(tables["influence"], names),
-        *_carriers(tables["frontier_carriers"], names),
-        *_alternatives(tables["frontier_alternatives"], names),
-        *_bounds(tables["assumed_bounds"]),
-        *_uncertainty(tables["index_uncertainty"]),
-        *_yardsticks(tables["yardsticks"]),
+    yardsticks = tables["yardsticks"]
+    yardsticks = yardsticks.loc[
+        (yardsticks["estimator"] == "twfe")
+        & yardsticks["outcome"].isin(["growth", "level"])
     ]
-    return "\n".join(parts) + "\n"
+    return as_markdown(
+        [
+            _said("title", "title"),
+            *_influence(tables["influence"], names),
+            *_carriers(tables["frontier_carriers"], names),
+            *_alternatives(tables["frontier_alternatives"], names),
+            *_bounds(tables["assumed_bounds"]),
+            _said("heading", "uncertainty"),
+            _table("uncertainty", tables["index_uncertainty"]),
+            _said("heading", "yardsticks"),
+            _table("yardsticks", yardsticks),
+        ]
+    )
 
 
-def _influence(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+def _said(kind: str, rule: str, **facts: object) -> Block:
+    return Block(kind, SAID(rule, **facts).en)
+
+
+def _influence(frame: pd.DataFrame, names: Mapping[str, str]) -> list[Block]:
     base = frame.loc[frame["kind"] == "headline"].iloc[0]
-    lines = [
-        f"The headline is {base['estimate']:.4f} ({base['std_error']:.4f}); the index "
-        f"has mean {base['mean']:.3f}, standard deviation {base['std_dev']:.3f} and "
-        f"maximum {base['maximum']:.3f}.\n"
-    ]
+    blocks = [_said("text", "headline", base=base)]
     deleted = frame.loc[frame["kind"].isin(["city", "city_year", "seed_cell"])]
     sign = deleted.loc[deleted["estimate"] * base["estimate"] < 0]
-    if sign.empty:
-        said = "No deletion of one city, city-year or figure changes the sign."
-    elif len(sign) == 1:
+    which = ""
+    if len(sign) == 1:
         row = sign.iloc[0]
-        which = [_name(row, names), _plain(row["year"]), _plain(row["variable"])]
-        said = "One deletion changes the sign: " + " ".join(filter(None, which)) + "."
-    else:
-        said = f"{len(sign)} deletions of a city, city-year or figure change the sign."
-    lines.append(said)
+        year, variable = _shown(row["year"]), _shown(row["variable"])
+        which = " ".join(filter(None, (_name(row, names), year, variable)))
+    rule = "no_sign" if sign.empty else "one_sign" if which else "signs"
+    said = [SAID(rule, n=len(sign), which=which).en]
     slips = frame.loc[(frame["kind"] == "slip") & frame["estimate"].notna()]
     if len(slips):
         far = (slips["change_in_std_errors"].abs() > 1.96).mean()
-        lines.append(
-            f"One figure ten times too large or too small moves the estimate by more "
-            f"than 1.96 standard errors in {100 * far:.0f} per cent of "
-            f"{len(slips):,} slips.\n"
-        )
-    for kind, scope, title in (
-        ("city", "sample", "Cities, out of the sample and so out of the frontier"),
-        ("city_year", "sample", "City-years, out of the sample"),
-        ("seed_cell", "yearbook", "Figures of the yearbook, deleted"),
-        ("seed_cell", "province", "Figures of the province series, deleted"),
-        ("slip", "yearbook", "Slips in the yearbook, times ten or a tenth"),
-        ("slip", "province", "Slips in the province series"),
-    ):
+        said.append(SAID("slips", far=100 * far, n=len(slips)).en)
+    blocks.append(Block("text", "\n".join(said)))
+    for kind, scope in TABLES:
         part = frame.loc[(frame["kind"] == kind) & (frame["rank"] <= STRONGEST)]
-        part = part.loc[part["scope"] == scope]
-        if part.empty:
-            continue
-        part = part.sort_values("rank")
-        lines += [
-            f"\n## {title}\n",
-            *_table(
-                [
-                    "unit",
-                    "year",
-                    "figure",
-                    "x",
-                    "origin",
-                    "estimate",
-                    "change / s.e.",
-                    "mean",
-                    "s.d.",
-                    "maximum",
-                    "note",
-                ],
-                (
-                    [
-                        _name(row, names),
-                        _plain(row.year),
-                        _plain(row.variable),
-                        _number(row.factor, "g"),
-                        _plain(row.origin),
-                        _number(row.estimate, ".4f"),
-                        _number(row.change_in_std_errors, "+.2f"),
-                        _number(row.mean, ".3f"),
-                        _number(row.std_dev, ".3f"),
-                        _number(row.maximum, ".3f"),
-                        _plain(row.note)[:60],
-                    ]
-                    for row in part.itertuples()
-                ),
-            ),
-        ]
-    return lines
+        part = part.loc[part["scope"] == scope].sort_values("rank")
+        if len(part):
+            unit = [_name(row, names) for _, row in part.iterrows()]
+            note = part["note"].map(_shown).str[:60]
+            blocks.append(_said("heading", f"{kind}_{scope}"))
+            blocks.append(_table("influence", part.assign(unit=unit, note=note)))
+    return blocks
 
 
-def _name(row, names: Mapping[str, str]) -> str:
-    given = getattr(row, "unit_name", None)
-    if given is not None and pd.notna(given):
-        return str(given)
-    return names.get(row.unit, str(row.unit))
+def _name(row: pd.Series, names: Mapping[str, str]) -> str:
+    given = row.get("unit_name")
+    return str(given) if pd.notna(given) else names.get(row["unit"], str(row["unit"]))
 
 
-def _carriers(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
-    lines = ["\n## Who carries the frontier\n"]
-    for year, part in frame.groupby("year"):
-        shown = ", ".join(
-            f"{names.get(row.city_id, row.city_id)} {100 * row.weight:.0f}"
-            for row in part.itertuples()
-        )
-        lines.append(f"- {year}: {shown} per cent of the cities' targets")
+def _carriers(frame: pd.DataFrame, names: Mapping[str, str]) -> list[Block]:
+    items = [
+        SAID(
+            "carriers_of",
+            year=year,
+            shown=[
+                f"{names.get(row.city_id, row.city_id)} {100 * row.weight:.0f}"
+                for row in part.itertuples()
+            ],
+        ).en
+        for year, part in frame.groupby("year")
+    ]
     alone = frame.groupby("year").size()
     alone = [str(year) for year in alone.index[alone == 1]]
-    if alone:
-        lines.append(f"\nOne city is the whole frontier in {', '.join(alone)}.")
-    return lines
+    blocks = [_said("heading", "carriers"), Block("items", items)]
+    return [*blocks, _said("text", "alone", years=alone)] if alone else blocks
 
 
-def _alternatives(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+def _alternatives(frame: pd.DataFrame, names: Mapping[str, str]) -> list[Block]:
     found = frame.loc[frame["estimate"].notna()]
-    base = found.iloc[0]
-    other = found.loc[found["estimate"] * base["estimate"] < 0, "alternative"]
-    sentence = (
-        "Every other frontier gives the same sign."
-        if other.empty
-        else f"The sign is another one under: {', '.join(other)}."
-    )
+    differs = found["estimate"] * found["headline_same_rows"] < 0
+    other = found.loc[differs, "alternative"]
+
+    def named(text: str) -> str:
+        code = text.removeprefix("without ")
+        return f"without {names[code]}" if code in names else text
+
+    rule = "same_sign" if other.empty else "another_sign"
     return [
-        "\n## Other frontiers\n",
-        sentence + "\n",
-        *_table(
-            [
-                "frontier",
-                "estimate",
-                "s.e.",
-                "mean",
-                "s.d.",
-                "maximum",
-                "cities",
-                "beyond",
-                "no index",
-            ],
-            (
-                [
-                    _alternative(row.alternative, names),
-                    _number(row.estimate, ".4f"),
-                    _number(row.std_error, ".4f"),
-                    _number(row.mean, ".3f"),
-                    _number(row.std_dev, ".3f"),
-                    _number(row.maximum, ".3f"),
-                    _plain(row.n_cities),
-                    _plain(row.n_beyond_frontier),
-                    _plain(row.n_infeasible),
-                ]
-                for row in frame.itertuples()
-            ),
+        _said("heading", "alternatives"),
+        _said("text", rule, names=list(other)),
+        _table(
+            "alternatives", frame.assign(alternative=frame["alternative"].map(named))
         ),
     ]
 
 
-def _alternative(text: str, names: Mapping[str, str]) -> str:
-    code = text.removeprefix("without ")
-    return f"without {names[code]}" if code in names else text
-
-
-def _bounds(frame: pd.DataFrame) -> list[str]:
+def _bounds(frame: pd.DataFrame) -> list[Block]:
     bounds = frame.loc[frame["kind"] == "bound"]
-    lines = ["\n## Assumed investment\n"]
+    heading = _said("heading", "bounds")
     if bounds["target_value"].isna().all():
-        return [*lines, "No investment is assumed under these options."]
+        return [heading, _said("text", "nothing_assumed")]
+    items = []
     for row in bounds.itertuples():
-        what = "times" if row.shape == "level" else "growing each year by the factor"
-        whose = "all cities" if row.cities == "all" else f"{row.cities} cities"
-        start = f"- Assumed investment of {whose}, {what} "
-        if pd.isna(row.factor):
-            lines.append(
-                f"{start}{row.smallest_factor_tried:.2g} to "
-                f"{row.largest_factor_tried:.2g}: the estimate stays between "
-                f"{row.lowest_estimate:.4f} and {row.highest_estimate:.4f} and never "
-                f"reaches {row.target_value:g}."
-            )
-        else:
-            lines.append(
-                f"{start}{row.factor:.3f}: the estimate is {row.target_value:g}."
-            )
-    return lines
+        start = SAID("assumed", row=row, level=row.shape == "level")
+        rule = "never_reached" if pd.isna(row.factor) else "reached"
+        items.append(SAID(rule, start=start, row=row).en)
+    return [heading, Block("items", items)]
 
 
-def _uncertainty(frame: pd.DataFrame) -> list[str]:
-    return [
-        "\n## What the standard error leaves out\n",
-        *_table(
-            ["method", "estimate", "s.e.", "interval", "p", "over clustered", "note"],
-            (
-                [
-                    row.method,
-                    _number(row.estimate, ".4f"),
-                    _number(row.std_error, ".4f"),
-                    ""
-                    if pd.isna(row.conf_low)
-                    else f"{row.conf_low:.3f} to {row.conf_high:.3f}",
-                    _number(row.p_value, ".2f"),
-                    _number(row.ratio_to_clustered, ".2f"),
-                    _plain(row.note),
-                ]
-                for row in frame.itertuples()
-            ),
-        ),
+def _table(name: str, frame: pd.DataFrame) -> Block:
+    """The columns that the catalogue lists, each by its attribute and its format."""
+    columns = SAID.data("tables")["en"][name]
+    if {"conf_low", "conf_high"} <= set(frame):
+        frame = frame.assign(
+            interval=[
+                "" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
+                for low, high in zip(frame["conf_low"], frame["conf_high"], strict=True)
+            ]
+        )
+    rows = [
+        [_shown(row[column], form) for column, (_, form) in columns.items()]
+        for row in frame.to_dict("records")
     ]
+    return Block("table", [[heading for heading, _ in columns.values()], *rows])
 
 
-def _yardsticks(frame: pd.DataFrame) -> list[str]:
-    part = frame.loc[
-        (frame["estimator"] == "twfe") & frame["outcome"].isin(["growth", "level"])
-    ]
-    return [
-        "\n## Other yardsticks, two-way fixed effects\n",
-        *_table(
-            [
-                "yardstick",
-                "labour share",
-                "outcome",
-                "estimate",
-                "s.e.",
-                "p",
-                "cities",
-                "mean growth factor",
-                "correlation with tfpch",
-            ],
-            (
-                [
-                    row.yardstick,
-                    _number(row.labour_share, ".1f"),
-                    row.outcome,
-                    _number(row.estimate, ".4f"),
-                    _number(row.std_error, ".4f"),
-                    _number(row.p_value, ".3f"),
-                    _plain(row.n_cities),
-                    _number(row.mean, ".3f"),
-                    _number(row.correlation_with_index, ".2f"),
-                ]
-                for row in part.itertuples()
-            ),
-        ),
-    ]
-
-
-def _table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return lines
-
-
-def _plain(value: object) -> str:
-    return "" if pd.isna(value) else str(value)
-
-
-def _number(value: float, form: str) -> str:
-    return "" if pd.isna(value) else format(float(value), form)
+def _shown(value: Any, form: str = "") -> str:
+    if pd.isna(value):
+        return ""
+    return format(float(value), form) if form else str(value)

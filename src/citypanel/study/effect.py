@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from citypanel.did.covariances import Fit, count_parameters, small_sample_factor
@@ -169,11 +168,3 @@ def outcome_of(
         one = 0.0 if outcome in ("log_tfpch", "cumulative_log_tfp") else 1.0
         values[np.flatnonzero(there), first[there]] = one
     return values
-
-
-def table_of(
-    panel: pd.DataFrame, column: str, cities: np.ndarray, years: np.ndarray
-) -> np.ndarray:
-    """A column of a city-year frame as an array (n, T), empty where there is no row."""
-    wide = panel.pivot(index="city_id", columns="year", values=column)
-    return wide.reindex(index=cities, columns=years).to_numpy(float, na_value=np.nan)

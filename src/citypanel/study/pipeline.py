@@ -26,6 +26,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -837,7 +838,7 @@ class Study:
         return table
 
 
-def vars_of(options: Options) -> dict[str, object]:
+def vars_of(options: Options) -> dict[str, Any]:
     """The options as the study's steps take them, by name."""
     out = {f.name: getattr(options, f.name) for f in fields(options)}
     out["panel_first_year"] = options.panel_first_year

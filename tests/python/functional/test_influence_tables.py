@@ -191,7 +191,8 @@ def rows_on_the_page(tables: dict[str, pd.DataFrame], names: dict) -> list[str]:
     found.append(f"({', '.join([shares[0] + ' per cent', *shares[1:]])})")
     for row in tables["rpt_frontier_alternatives"].itertuples():
         cells = (
-            f"{row.estimate:.4f} | {row.std_error:.4f} | {row.mean:.3f} | "
+            f"{row.estimate:.4f} | {row.std_error:.4f} | "
+            f"{row.headline_same_rows:.4f} | {row.mean:.3f} | {row.n_obs} | "
             f"{row.n_cities} | {row.n_beyond_frontier} | {row.n_infeasible} |"
         )
         if not row.alternative.startswith("without "):

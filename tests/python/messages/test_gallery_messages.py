@@ -6,10 +6,10 @@ import re
 
 import pandas as pd
 import pytest
+from tests.support.reference_pages import option_groups, permitted_values
 
 from citypanel.capital import perpetual_inventory
 from citypanel.cli import main
-from citypanel.codebook.reference import option_groups, permitted_values
 from citypanel.errors import CapitalError
 
 

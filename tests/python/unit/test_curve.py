@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.support.reference_pages import choice_table
 
 from citypanel import did, workers
 from citypanel.curve import running
-from citypanel.curve.choices import choice_table, load_choices, options_of
+from citypanel.curve.choices import load_choices, options_of
 from citypanel.curve.figure import write_figures
 from citypanel.curve.interactive import curve_page
-from citypanel.curve.page import answer, as_html, as_markdown
+from citypanel.curve.page import answer
 from citypanel.curve.permutation import Shuffles, permuted_statistics
 from citypanel.curve.specifications import (
     Specification,
@@ -27,7 +29,8 @@ from citypanel.curve.specifications import (
     specifications,
 )
 from citypanel.curve.summary import shapley_shares, summarise
-from citypanel.errors import OptionError
+from citypanel.errors import FrontierError, OptionError
+from citypanel.pages.blocks import as_html, as_markdown
 from citypanel.study.estimation import estimate
 from citypanel.study.pipeline import (
     Options,
@@ -445,6 +448,110 @@ def test_shapley_shares_of_a_sum_of_two_factors():
     assert shares == pytest.approx({"a": 0.5, "again": 0.5}, abs=1e-12)
 
 
+def _explained(outcome, factors):
+    """R2 of least squares on the dummies of some factors."""
+    dummies = [np.equal.outer(f, np.unique(f)) for f in factors]
+    x = np.column_stack([np.ones(len(outcome)), *dummies]).astype(float)
+    fitted = x @ np.linalg.lstsq(x, outcome, rcond=None)[0]
+    return 1 - ((outcome - fitted) ** 2).sum() / ((outcome - outcome.mean()) ** 2).sum()
+
+
+def test_shapley_shares_of_aliased_factors_by_hand():
+    y = np.array([1, 2, 3, 5, 4, 2, 1, 6.0])
+    a = np.array([0, 0, 0, 1, 1, 1, 0, 1])
+    c = np.array([0, 0, 1, 1, 1, 0, 0, 1])
+    shares, together = shapley_shares(y, {"a": a, "again": a, "c": c}, seed=SEED)
+    both, alone_a, alone_c = (_explained(y, f) for f in ([a, c], [a], [c]))
+    # C comes first in a third of the orderings, a copy of A before it in the rest.
+    share_c = alone_c / 3 + 2 / 3 * (both - alone_a)
+    assert shares["c"] == pytest.approx(share_c, abs=1e-12) == pytest.approx(0.476852)
+    assert shares["a"] == pytest.approx((both - share_c) / 2, abs=1e-12)
+    assert shares["again"] == pytest.approx(shares["a"], abs=1e-12)
+    assert together == pytest.approx(both, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e12])
+def test_shapley_shares_of_nested_factors_against_all_subsets(scale):
+    rng = np.random.default_rng(SEED)
+    for _ in range(20):
+        n = rng.integers(6, 25)
+        fine, other = rng.integers(0, 4, n), rng.integers(0, 2, n)
+        factors = {
+            "fine": fine,
+            "coarse": fine // 2,
+            "other": other,
+            "both": 2 * fine + other,
+        }
+        y = rng.normal(size=n) * scale
+        names = list(factors)
+        expected = dict.fromkeys(names, 0.0)
+        orders = list(permutations(names))
+        for order in orders:
+            before = 0.0
+            for k, name in enumerate(order):
+                after = _explained(y, [factors[f] for f in order[: k + 1]])
+                expected[name] += (after - before) / len(orders)
+                before = after
+        shares, _ = shapley_shares(y, factors, seed=SEED)
+        assert shares == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_constant_outcome_has_nothing_to_share():
+    outcome = np.full(10, 0.1) + 1e-17
+    shares = shapley_shares(outcome, {"a": np.arange(10) % 2}, seed=SEED)
+    assert shares == ({"a": 0.0}, 0.0)
+    # A missing value is a category of its own.
+    a = [None, "x", "y"] * 4
+    y = np.array([1.0, 0.0, 0.0] * 4)
+    assert shapley_shares(y, {"a": a}, seed=SEED)[1] == pytest.approx(1.0)
+
+
+def test_an_index_that_varies_by_rounding_alone_is_degenerate(study, monkeypatch):
+    panel = study.panel(Options())
+    noise = 1e-16 * np.arange(len(panel)) / len(panel)
+    monkeypatch.setattr(
+        Study, "panel", lambda self, options: panel.assign(outcome=1.0 + 1e3 * noise)
+    )
+    with pytest.raises(FrontierError, match="with 1 different values"):
+        estimate(study, Options())
+
+
+def test_a_column_that_varies_by_rounding_alone_is_no_yardstick(curve):
+    table, draws = curve
+    flat = table.assign(maximum=1.1 + 1e-16 * np.arange(len(table)))
+    rows = summarise(flat, draws, choices=load_choices(), published=PAPER, seed=SEED)
+    assert rows.loc[rows["section"] == "nearest", "value"].max() < 1e3
+
+
+def test_permuted_statistics_net_of_collinear_controls(study):
+    """A control that effects or others explain takes no direction of its own."""
+    options = Options(controls="ind+con")
+    shuffles = Shuffles.of(study, Options(), draws=5, seed=SEED)
+    rows = study.panel(options)
+    plain = permuted_statistics(study, rows, ["ind", "con"], options, shuffles, 1.0)
+    more = rows.assign(
+        double=2 * rows["ind"] + 3 * rows["con"],
+        of_city=rows.groupby("city_id")["ind"].transform("mean") * 1e6,
+    )
+    names = ["double", "of_city", "ind", "con"]
+    again = permuted_statistics(study, more, names, options, shuffles, 1.0)
+    np.testing.assert_allclose(again, plain, rtol=1e-9)
+
+
+def test_permutations_without_a_statistic_are_left_out_and_counted(curve):
+    table, draws = curve
+    holed = draws.copy()
+    holed[:, :, 3] = np.where(np.arange(80)[:, None] % 7 == 0, np.nan, holed[:, :, 3])
+    found = {}
+    for name, of in (("holed", holed), ("without", np.delete(draws, 3, axis=2))):
+        rows = summarise(table, of, choices=load_choices(), published=PAPER, seed=SEED)
+        found[name] = rows[rows["section"] == "joint"].set_index(["scope", "item"])
+    columns = ["value", "low", "high", "p_value", "n"]
+    pd.testing.assert_frame_equal(found["holed"][columns], found["without"][columns])
+    text = found["holed"]["text"].loc["growth", "median"]
+    assert text.endswith("18 permutations, 1 without some statistic left out")
+
+
 def test_the_summary_counts_what_the_table_holds(curve, summary):
     table, draws = curve
     growth = table[(table["estimand"] == "growth") & table["estimate"].notna()]
@@ -638,19 +745,6 @@ def test_a_run_goes_on_from_its_batches(study, tmp_path, monkeypatch):
         study.city_ids[0], 2013, "gdp_cny_10k", "yearbook", 1e7
     ))  # fmt: skip
     assert other.name != run.name
-
-
-def test_progress_is_said_at_most_every_five_seconds():
-    moments = iter([0.0, 0.0, 2.0, 6.0, 7.0, 12.0, 60.0])
-    lines = []
-    clock = running.Clock(lines.append, now=lambda: next(moments))
-    for done in (0, 10, 20, 30, 40, 200):
-        clock(done, 200)
-    assert lines == [
-        "20 of 200 specifications, 6 s elapsed, about 54 s left",
-        "40 of 200 specifications, 12 s elapsed, about 48 s left",
-        "200 of 200 specifications, 1 min 00 s elapsed",
-    ]
 
 
 def test_a_checked_value_of_the_build_is_permitted_though_not_declared():

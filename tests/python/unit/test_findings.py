@@ -394,6 +394,16 @@ def test_a_ratio_unlike_any_other_city():
     assert rows["unit_id"].tolist() == [FIRST]
 
 
+def test_a_ratio_that_all_cities_but_one_have_in_common():
+    gdp = {city: [v * 1.1 for v in path(city, 2)] for city in CITIES}
+    retail = {city: [v / 3 for v in values] for city, values in gdp.items()}
+    series = {"gdp_cny_10k": gdp, "retail_sales_cny_10k": retail}
+    # The ratios differ in their last digit alone.
+    assert found("ratio_out_of_range", series).empty
+    retail[FIRST] = [v / 8 for v in retail[FIRST]]
+    assert found("ratio_out_of_range", series)["unit_id"].tolist() == [FIRST]
+
+
 def test_investment_that_output_cannot_explain():
     gdp = {city: path(city, 2) for city in CITIES}
     investment = {city: path(city, 1.2) for city in CITIES}
