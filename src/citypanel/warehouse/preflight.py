@@ -21,11 +21,11 @@ import duckdb
 
 from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.warehouse.locks import holders
+from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 from citypanel.warehouse.seed_files import check_seeds
 
-# As in profiles.yml and python_models/runs, from the project's root.
+# As in profiles.yml, from the project's root.
 BUILD_FILE = Path("target/citypanel_build.duckdb")
-PUBLISHED_FILE = Path("citypanel.duckdb")
 
 # A first build takes 30 MB for its two files and 5 MB for dbt's own; a later one writes
 # new blocks beside the old ones, and the copy to publish beside the published file.
@@ -202,7 +202,7 @@ def write_problem(folder: Path) -> str:
         return error.strerror or str(error)
 
 
-def check_disk(root: Path) -> None:
+def check_disk(root: Path, build_file: Path = BUILD_FILE) -> None:
     """Refuse to begin a build that the disk has no room for.
 
     Raises
@@ -210,7 +210,7 @@ def check_disk(root: Path) -> None:
     WarehouseError
         Says what is free and what is needed.
     """
-    needed = bytes_needed(root / BUILD_FILE, root / PUBLISHED_FILE)
+    needed = bytes_needed(root / build_file, root / PUBLISHED_FILE)
     free = shutil.disk_usage(root).free
     if free < needed:
         raise WarehouseError(
@@ -278,26 +278,37 @@ def check_before_build(
         When a seed's file is not what its declaration says.
     """
     check_folders(root)
-    check_disk(root)
+    check_disk(root, build_file)
     check_build_file(build_file, config=config)
     check_seeds(root / "seeds")
 
 
 class Plugin:
-    """What dbt-duckdb calls around opening its file; it only looks, and only before.
+    """What dbt-duckdb calls around opening its file: looks before, publishes after.
 
     RuntimeError is what dbt-duckdb shows as an error of the run and not as a crash.
+
+    Parameters
+    ----------
+    name : str
+    plugin_config : mapping
+        `config` of the plug-in in profiles.yml: publish_to, the file to publish, and
+        keep, the number of earlier files that are kept.
+    credentials : dbt.adapters.duckdb.credentials.DuckDBCredentials
     """
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: Any):
         self.name = name
-        # A connection only for another file, such as :memory:, is none of its business.
-        if Path(credentials.path) != BUILD_FILE:
+        self.build_file = credentials.path
+        self.configured = str(plugin_config.get(PUBLISH_TO) or "")
+        self.keep = int(plugin_config.get("keep") or 0)
+        # A database that is no file here has nothing to look at.
+        if credentials.path == ":memory:" or "://" in credentials.path:
             return
         try:
             check_before_build(
                 Path(os.curdir),
-                build_file=BUILD_FILE,
+                build_file=Path(credentials.path),
                 config=credentials.config_options,
             )
         except CityPanelError as error:
@@ -307,7 +318,15 @@ class Plugin:
         """Leave the configuration as it is."""
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Leave the connection as it is."""
+        """Register what the project's hooks call."""
+        from citypanel.warehouse.run import register
+
+        register(
+            conn,
+            build_file=self.build_file,
+            configured=self.configured,
+            keep=self.keep,
+        )
 
     def configure_cursor(self, cursor: Any) -> None:
         """Leave the cursor as it is."""
