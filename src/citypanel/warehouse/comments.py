@@ -29,7 +29,8 @@ class Comments:
     """Comments of the columns of a manifest's tables.
 
     A column is described once: where a table does not describe it, the description is
-    that of the same name in the nearest table down the line, or else up the line.
+    that of the same name in the nearest table down the line or up the line, or the one
+    that all tables with such a column share.
 
     Parameters
     ----------
@@ -47,11 +48,18 @@ class Comments:
         for id_, parents in self._up.items():
             for parent in parents:
                 self._down[parent].append(id_)
+        self._said: dict[str, set[str]] = {}
+        for node in nodes.values():
+            for name, column in node.columns.items():
+                if comment := column_comment(column):
+                    self._said.setdefault(name, set()).add(comment)
 
     def of_column(self, id_: str, name: str) -> str:
         """Return the comment of a column, empty where nobody describes it."""
         found = [self._nearest(id_, name, line) for line in (self._down, self._up)]
-        return min(found, key=lambda each: each[0])[1]
+        nearest = min(found, key=lambda each: each[0])[1]
+        said = self._said.get(name, set())
+        return nearest or (next(iter(said)) if len(said) == 1 else "")
 
     def _nearest(
         self, id_: str, name: str, line: Mapping[str, list[str]]
