@@ -10,8 +10,9 @@ from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
 COMMANDS = (
-    "import_", "report", "study", "accept", "tables", "figures", "specifications",
-    "influence", "codebook", "export", "package", "metrics", "doctor",
+    "build", "ask", "runs", "import_", "report", "study", "accept", "tables",
+    "figures", "specifications", "influence", "codebook", "export", "package",
+    "metrics", "doctor",
 )  # fmt: skip
 
 

@@ -465,16 +465,13 @@ class Run:
         return str(node.config.materialized)
 
     def remedy(self, verdict: Any) -> str:
-        if verdict.failed:
-            return (
-                "mend the first of the errors and run dbt build; dbt retry takes the "
-                "seeds as they were loaded."
-            )
         if any(node.kind == "seed" for node in verdict.changed):
             return (
-                "run dbt build, which loads the seeds again; dbt retry and a selection "
-                "without them do not."
+                "run dbt build, which loads the seeds again; dbt retry does not, nor "
+                "does a selection without them."
             )
+        if verdict.failed:
+            return "mend the first of the errors, then run dbt build."
         return "run dbt build, or select those and what reads from them (NAME+)."
 
 
