@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
-	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
+	$(BIN)/citypanel build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: $(STAMP)
 	$(BIN)/ruff check .
@@ -59,4 +59,4 @@ lock:
 	    --output-file requirements.lock pyproject.toml
 
 clean:
-	rm -rf target logs outputs citypanel.duckdb citypanel.duckdb.wal .citypanel.duckdb.*
+	rm -rf target logs outputs citypanel*.duckdb citypanel*.duckdb.wal .citypanel*.duckdb.*

@@ -58,12 +58,15 @@ def _shown(found: duckdb.DuckDBPyRelation, rows: int) -> str:
     import pandas as pd
 
     frame = found.limit(max(1, rows)).df().convert_dtypes()
+    if frame.empty:
+        return f"no rows: {', '.join(frame.columns)}"
+    shown = frame.astype(object).where(frame.notna(), "")
     n_rows = found.count("*").fetchall()[0][0]
     width = max(_LEAST_WIDTH, shutil.get_terminal_size((100, 24)).columns)
     with pd.option_context(
         "display.unicode.east_asian_width", True, "display.max_colwidth", width // 2
     ):
-        text = frame.to_string(index=False, na_rep="", line_width=width)
+        text = shown.to_string(index=False, line_width=width)
     if n_rows > len(frame):
         text += f"\n... and {n_rows - len(frame):,} more rows (--rows, --csv)"
     return text

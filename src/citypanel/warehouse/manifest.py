@@ -79,6 +79,20 @@ def input_files(manifest: Any, surroundings: Surroundings) -> dict[str, str]:
     return _Reader(manifest, surroundings).files()
 
 
+def package_folder() -> Path:
+    """Return the folder of this dbt project, also where it is another's package.
+
+    Outside dbt it is the current folder.
+    """
+    try:
+        from dbt.adapters.factory import FACTORY
+
+        projects = FACTORY.adapters["duckdb"].config.load_dependencies()
+        return Path(projects[PACKAGE].project_root)
+    except (ImportError, KeyError):
+        return Path()
+
+
 @dataclass
 class _Reader:
     manifest: Any

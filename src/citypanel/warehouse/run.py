@@ -517,20 +517,6 @@ def register(connection: duckdb.DuckDBPyConnection, **options: Any) -> None:
         )  # fmt: skip
 
 
-def package_folder() -> Path:
-    """Return the folder of this dbt project, also where it is another's package.
-
-    Outside dbt it is the current folder.
-    """
-    try:
-        from dbt.adapters.factory import FACTORY
-
-        projects = FACTORY.adapters["duckdb"].config.load_dependencies()
-        return Path(projects[PACKAGE].project_root)
-    except (ImportError, KeyError):
-        return Path()
-
-
 def _adapter() -> Any:
     from dbt.adapters.factory import FACTORY
 
