@@ -14,16 +14,16 @@
     {%- set text = messages | join("\n") | lower -%}
     {%- if "no space left" in text or "disk quota" in text or "out of disk" in text -%}
         {%- do not_published(
-            "the disk is full",
-            "free some room (target/ and logs/ may be removed at any time) and run dbt "
-            ~ "build again"
+            "tables could not be written",
+            "the disk is full. Free some room (target/ and logs/ may be removed at any "
+            ~ "time) and run dbt build again"
         ) -%}
     {%- elif "checksum" in text or "could not read enough bytes" in text
         or "failure while replaying wal" in text or "database has been invalidated" in text -%}
         {%- do not_published(
-            "the build file is damaged",
-            "Remove target/citypanel_build.duckdb and target/citypanel_build.duckdb.wal "
-            ~ "and run dbt build again"
+            "tables could not be read",
+            "the build file is damaged. Remove target/citypanel_build.duckdb and "
+            ~ "target/citypanel_build.duckdb.wal and run dbt build again"
         ) -%}
     {%- elif library_is_there() %}
     select publish_if_sound('{{ tojson(statuses) | replace("'", "''") }}')

@@ -134,10 +134,10 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRe
     Raises
     ------
     OutputError
-        DuckDB refuses it, or it gives no table.
+        DuckDB refuses it.
     """
     try:
-        found = connection.sql(sql)
+        return connection.sql(sql)
     except duckdb.Error as error:
         raise OutputError(
             describe(
@@ -146,15 +146,6 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRe
                 remedy='see the tables with: citypanel ask "show all tables"',
             )
         ) from error
-    if found is None:
-        raise OutputError(
-            describe(
-                "The text is a command and not a query",
-                consequence="nothing was changed: the file is open to read only",
-                remedy="ask with select, from, describe or show",
-            )
-        )
-    return found
 
 
 def record_of(connection: duckdb.DuckDBPyConnection) -> Publication | None:

@@ -471,7 +471,10 @@ class Run:
                 "does a selection without them."
             )
         if verdict.failed:
-            return "mend the first of the errors, then run dbt build."
+            return (
+                "mend the first of the errors below and run dbt build again; citypanel "
+                "doctor checks versions, locks, disk and seeds."
+            )
         return "run dbt build, or select those and what reads from them (NAME+)."
 
 
