@@ -13,8 +13,11 @@ def register(commands: argparse._SubParsersAction) -> None:
         help="run dbt build and say last what was published",
         description="Run dbt build with the arguments given, which are dbt's own, and "
         "say as the last line whether a file was published, and if not, why.",
+        # Every argument is dbt's, and so is each that begins with a dash.
+        prefix_chars="+",
+        add_help=False,
     )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENTS")
     parser.set_defaults(run=run)
 
 

@@ -229,18 +229,15 @@ class Run:
                 run_id=request.run_id,
             )
         ledger.forget(set(statuses) - passed)
+        why = [] if verdict.is_sound else [verdict.reason()]
         if changed:
-            raise PublicationError(
-                f"{', '.join(changed)} changed while the run went on\n"
-                f"Consequence: {stands}; nobody can tell which content was read.\n"
-                "Remedy: run dbt build again."
-            )
-        if not verdict.is_sound:
+            why.append(f"{', '.join(changed)} changed while the run went on")
+        if why:
             text = _not_published(
-                verdict.reason(),
+                "; ".join(why),
                 f"Consequence: {stands}.\nRemedy: {self.remedy(verdict)}",
             )
-            return Outcome(False, text), request.means_to_publish
+            return Outcome(False, text), bool(changed) or request.means_to_publish
         refusal = self.foreign_database(cursor)
         if refusal:
             text = _not_published(
@@ -475,6 +472,8 @@ class Run:
                 "mend the first of the errors below and run dbt build again; citypanel "
                 "doctor checks versions, locks, disk and seeds."
             )
+        if verdict.is_sound:
+            return "run dbt build again."
         return "run dbt build, or select those and what reads from them (NAME+)."
 
 

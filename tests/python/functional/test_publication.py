@@ -35,8 +35,12 @@ class Said:
 
 def in_process(project, *arguments) -> Said:
     """Run dbt in this process, which spares its start."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
+    from dbt.selected_resources import set_selected_resources
 
+    # As in a process of its own: dbt's retry selects nothing anew.
+    set_selected_resources(set())
     this_run.last_outcome = None
     before = os.getcwd()
     os.chdir(project.root)
@@ -45,6 +49,8 @@ def in_process(project, *arguments) -> Said:
             result = dbtRunner().invoke(["--no-use-colors", *arguments])
     finally:
         os.chdir(before)
+        # dbt would go on with this connection, to this project's file, in another.
+        DuckDBConnectionManager.close_all_connections()
     return Said(bool(result.success), output.getvalue(), this_run.last_outcome)
 
 
@@ -218,7 +224,7 @@ def test_another_target_is_refused_the_defaults_file(workshop):
 def test_a_target_without_the_plug_in_publishes_nothing_and_says_so(workshop):
     before = workshop.published.read_bytes()
     _targets(workshop, bare={"path": "target/bare.duckdb", "plugins": []})
-    said = in_process(workshop, "build", "--target", "bare", "-s", "ref_provinces")
+    said = in_process(workshop, "seed", "--target", "bare", "-s", "ref_provinces")
     assert said.success, said.output
     assert "not published, because target bare has no plug-in" in said.output
     assert workshop.published.read_bytes() == before
@@ -357,6 +363,93 @@ def test_the_last_word_of_citypanel_build_is_what_became_of_the_file(workshop):
     words = "not published, because dbt stopped before its end"
     assert words in said.stdout.split("\n\n")[-1] or words in said.stdout
     assert said.stdout.rstrip().splitlines()[-3].startswith("not published, because")
+
+
+PARENT = {
+    "dbt_project.yml": """
+name: parent
+version: "1.0"
+profile: parent
+# A variable that is no option here, and an option for the package alone.
+vars: {threshold: 3, citypanel: {treated_batches: [1, 2]}}
+on-run-start: "create table if not exists main.started as select 1 as x"
+on-run-end: "create table if not exists main.ended as select 1 as x"
+""",
+    "profiles.yml": """
+parent:
+  target: dev
+  outputs: {dev: {type: duckdb, path: parent.duckdb, threads: 4}}
+""",
+    "models/own.yml": "sources: [{name: own, schema: main, tables: [{name: kept}]}]",
+    "models/mine.sql": """
+select count(*) as n, {{ var("threshold") }} as threshold
+from {{ ref("citypanel", "dim_cities") }}
+cross join {{ source("own", "kept") }}
+""",
+}
+
+
+@pytest.fixture
+def parent(fresh, tmp_path):
+    """A small project that has this one as a package."""
+    for name, text in PARENT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "dbt_packages").mkdir()
+    (tmp_path / "dbt_packages" / "citypanel").symlink_to(fresh.root)
+    with duckdb.connect(str(tmp_path / "parent.duckdb")) as connection:
+        connection.execute("create table kept as select 1 as x")
+    return type(fresh)(tmp_path)
+
+
+def _check_parent(parent):
+    with duckdb.connect(str(parent.root / "parent.duckdb")) as connection:
+        assert connection.execute("from mine").fetchall() == [(74, 5)]
+        for table in ("kept", "started", "ended"):
+            assert connection.execute(f"from {table}").fetchall() == [(1,)]
+        schemas = connection.execute(
+            "select distinct schema_name from duckdb_tables()"
+        ).fetchall()
+    assert {schema for (schema,) in schemas} & {"runs", "citypanel_runs"} == set()
+    names = {path.name for path in parent.root.iterdir()} - {".user.yml"}
+    assert names == {
+        "dbt_packages", "dbt_project.yml", "logs", "models", "parent.duckdb",
+        "profiles.yml", "target",
+    }  # fmt: skip
+
+
+def test_as_a_package_it_leaves_the_parent_in_peace(parent):
+    for _ in range(2):
+        said = in_process(parent, "build", "-s", "+mine", "--vars", "{threshold: 5}")
+        assert said.success, said.output
+        assert said.outcome is None
+    _check_parent(parent)
+
+
+@pytest.mark.slow
+def test_as_a_package_all_of_it_builds(parent):
+    result = parent.dbt("build", "--vars", "{threshold: 5}")
+    assert result.returncode == 0, result.stdout
+    _check_parent(parent)
+    with duckdb.connect(str(parent.root / "parent.duckdb")) as connection:
+        rows = connection.execute(
+            "select distinct treated_batches from main_marts.dim_study_variants"
+        ).fetchall()
+    assert rows == [("1, 2",)]
+
+
+@pytest.mark.slow
+def test_a_sample_of_years_builds_and_is_not_published(workshop):
+    before = workshop.published.read_bytes()
+    years = json.dumps({"start": "2015-01-01", "end": "2020-01-01"})
+    result = workshop.dbt("build", "--sample", years)
+    assert result.returncode == 0, result.stdout
+    assert "not published, because --sample builds tables with a part" in result.stdout
+    assert workshop.published.read_bytes() == before
+    build_file = workshop.root / "target" / "citypanel_build.duckdb"
+    sql = "select min(year) from marts.rpt_tfp_trajectories"
+    with duckdb.connect(str(build_file), read_only=True) as connection:
+        assert connection.execute(sql).fetchall() == [(2014,)]  # the base of 2015
 
 
 def test_the_file_is_small(built):
