@@ -86,17 +86,11 @@ class Ledger:
         for id_, materialized in ran.items():
             relation = nodes[id_].relation
             # A relation in another database is not in this file to be dropped.
-            is_here = relation is not None and relation.database == self.database
-            rows.append(
-                (
-                    id_,
-                    standing.get(id_),
-                    relation.schema if is_here else None,
-                    relation.name if is_here else None,
-                    materialized,
-                    run_id,
-                )
-            )
+            if relation is not None and relation.database == self.database:
+                place: tuple[str | None, str | None] = (relation.schema, relation.name)
+            else:
+                place = (None, None)
+            rows.append((id_, standing.get(id_), *place, materialized, run_id))
         if not rows:
             return
         self.cursor.execute("begin")

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,9 @@ class Request:
         return ""
 
 
+_NO_REQUEST = Request(run_id="", command="", arguments={}, selected=frozenset())
+
+
 @dataclass
 class Run:
     """One run, between the two hooks.
@@ -127,7 +131,7 @@ class Run:
     build_file: str
     configured: str = ""
     keep: int = 0
-    request: Request | None = None
+    request: Request = field(default_factory=lambda: _NO_REQUEST)
     nodes: dict[str, Node] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
 
@@ -203,7 +207,7 @@ class Run:
     ) -> tuple[Outcome, bool]:
         """Say what becomes of the file, and whether this run was to publish it."""
         request = self.request
-        if request is None:
+        if request is _NO_REQUEST:
             raise PublicationError("the run did not begin with its hook")
         stands = self.what_stands()
         if request.unreal:
@@ -317,9 +321,7 @@ class Run:
                         schema=relation.schema,
                         name=relation.name,
                         comment=relation_comment(node),
-                        column_comment=lambda name, id_=id_: comments.of_column(
-                            id_, name
-                        ),
+                        column_comment=partial(comments.of_column, id_),
                         may_be_empty=str(getattr(node, "access", "")) != "public"
                         or bool(meta.get("may_be_empty")),
                     )
