@@ -12,8 +12,11 @@
         "command": invocation_args_dict.get("which"),
         "arguments": run_arguments(),
         "selected": selected_resources,
-    } %}
-    select citypanel_begin_run('{{ tojson(run) | replace("'", "''") }}')
+    } -%}
+    {#- Run here and not returned: dbt goes on after a hook that fails. -#}
+    {%- do run_query(
+        "select citypanel_begin_run('" ~ tojson(run) | replace("'", "''") ~ "')"
+    ) -%}
     {%- endif -%}
     {% endif %}
 {%- endmacro %}
