@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
-	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
+	$(BIN)/citypanel build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: lint
 	$(BIN)/python -m pytest -m "not slow"
@@ -64,5 +64,5 @@ lock:
 
 # What was built, and an environment that is not whole: the next build sets it up.
 clean:
-	rm -rf target logs outputs citypanel.duckdb citypanel.duckdb.wal .citypanel.duckdb.*
+	rm -rf target logs outputs citypanel*.duckdb citypanel*.duckdb.wal .citypanel*.duckdb.*
 	-@$(PYTHON) src/citypanel/doctor/environment.py discard

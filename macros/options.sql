@@ -175,6 +175,7 @@
         "first_year", "last_year", "carry_years", "depreciation", "treated_batches",
         "excluded_cities", "policy",
         "bootstrap_replications", "inference_draws", "seed", "specifications",
+        "publish_to",
     ] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(

@@ -15,8 +15,9 @@ from citypanel.identity import refuse_other_code
 
 # One module a command, in the order of --help; each has `register(commands)`.
 COMMANDS = (
-    "import_", "report", "study", "accept", "tables", "figures", "specifications",
-    "influence", "codebook", "export", "package", "metrics", "doctor",
+    "build", "ask", "runs", "import_", "report", "study", "accept", "tables",
+    "figures", "specifications", "influence", "codebook", "export", "package",
+    "metrics", "doctor",
 )  # fmt: skip
 
 

@@ -216,10 +216,10 @@ def is_running(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
     except PermissionError:
-        pass
+        return True
+    except (OSError, OverflowError):
+        return False
     return True
 
 

@@ -23,11 +23,11 @@ from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.files import real_path
 from citypanel.identity import refuse_other_code
 from citypanel.warehouse.locks import holders
+from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 from citypanel.warehouse.seed_files import check_seeds
 
-# As in profiles.yml and python_models/runs, from the project's root.
+# As in profiles.yml, from the project's root.
 BUILD_FILE = Path("target/citypanel_build.duckdb")
-PUBLISHED_FILE = Path("citypanel.duckdb")
 
 # A first build takes 34 MB for its file, 15 for DuckDB's log of it, 6 for dbt's
 # own, and the copy to publish; a later one writes new blocks beside the old ones.
@@ -86,7 +86,7 @@ class Disk:
         return ", ".join(map(str, self.folders))
 
 
-def disks(root: Path, *others: Path) -> list[Disk]:
+def disks(root: Path, *others: Path, build_file: Path = BUILD_FILE) -> list[Disk]:
     """Return the file systems that a build writes to, each folder in one of them.
 
     The build file, the published file (where its link leads, if it is one), the log and
@@ -98,8 +98,10 @@ def disks(root: Path, *others: Path) -> list[Disk]:
         The project's folder.
     *others : Path
         Further folders in which a little is written.
+    build_file : Path
+        The file the build writes.
     """
-    build, published = (real_path(root / name) for name in (BUILD_FILE, PUBLISHED_FILE))
+    build, published = (real_path(root / name) for name in (build_file, PUBLISHED_FILE))
     wanted = [
         (build.parent, _SPARE_OF_BUILD + _size(build)),
         (published.parent, _SPARE_OF_PUBLISHED + _size(published)),
@@ -344,7 +346,7 @@ def write_problem(folder: Path) -> str:
         return error.strerror or str(error)
 
 
-def check_disk(root: Path) -> None:
+def check_disk(root: Path, build_file: Path = BUILD_FILE) -> None:
     """Refuse to begin a build that a disk has no room for.
 
     Raises
@@ -352,7 +354,7 @@ def check_disk(root: Path) -> None:
     WarehouseError
         Says which folders are on it, what is free and what is needed.
     """
-    found = disks(root)
+    found = disks(root, build_file=build_file)
     short = [disk for disk in found if disk.is_short]
     if not short:
         return
@@ -439,26 +441,37 @@ def check_before_build(
     refuse_other_code(root)
     check_memory()
     check_folders(root)
-    check_disk(root)
+    check_disk(root, build_file)
     check_build_file(build_file, config=config)
     check_seeds(root / "seeds")
 
 
 class Plugin:
-    """What dbt-duckdb calls around opening its file; it only looks, and only before.
+    """What dbt-duckdb calls around opening its file: looks before, publishes after.
 
     RuntimeError is what dbt-duckdb shows as an error of the run and not as a crash.
+
+    Parameters
+    ----------
+    name : str
+    plugin_config : mapping
+        `config` of the plug-in in profiles.yml: publish_to, the file to publish, and
+        keep, the number of earlier files that are kept.
+    credentials : dbt.adapters.duckdb.credentials.DuckDBCredentials
     """
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: Any):
         self.name = name
-        # A connection only for another file, such as :memory:, is none of its business.
-        if Path(credentials.path) != BUILD_FILE:
+        self.build_file = credentials.path
+        self.configured = str(plugin_config.get(PUBLISH_TO) or "")
+        self.keep = int(plugin_config.get("keep") or 0)
+        # A database that is no file here has nothing to look at.
+        if credentials.path == ":memory:" or "://" in credentials.path:
             return
         try:
             check_before_build(
                 Path(os.curdir),
-                build_file=BUILD_FILE,
+                build_file=Path(credentials.path),
                 config=credentials.config_options,
             )
         except CityPanelError as error:
@@ -468,7 +481,15 @@ class Plugin:
         """Leave the configuration as it is."""
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Leave the connection as it is."""
+        """Register what the project's hooks call."""
+        from citypanel.warehouse.run import register
+
+        register(
+            conn,
+            build_file=self.build_file,
+            configured=self.configured,
+            keep=self.keep,
+        )
 
     def configure_cursor(self, cursor: Any) -> None:
         """Leave the cursor as it is."""

@@ -139,9 +139,10 @@ OTHER_OPTIONS = (
 def test_other_options_equal_a_build_with_them(workshop, choice):
     result = workshop.dbt("build", "--vars", json.dumps(choice))
     assert result.returncode == 0, result.stdout
-    study = study_of(workshop)
-    check_tables(workshop, study)
-    check_estimates(workshop, study)
+    other = workshop.published_by(result)
+    study = study_of(other)
+    check_tables(other, study)
+    check_estimates(other, study)
 
 
 @pytest.mark.slow
