@@ -352,13 +352,20 @@ class Run:
         )
 
     def source_digests(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, str]:
-        """Digests of what sources hold; nobody else says when they change."""
+        """Digests of what the sources hold that models read."""
         found = {}
+        read = {
+            id_
+            for node in self.manifest.nodes.values()
+            for id_ in getattr(node.depends_on, "nodes", ())
+        }
         for id_, source in self.manifest.sources.items():
+            if id_ not in read:
+                continue
             relation = self.adapter.Relation.create_from(self.config, source)
             try:
                 rows = cursor.execute(
-                    f"select count(*), sum(hash(source)) from {relation} as source"
+                    f'select count(*), sum(hash("a row")) from {relation} as "a row"'
                 ).fetchall()
                 found[id_] = f"{rows[0][0]} rows, {rows[0][1]}"
             except duckdb.Error:
