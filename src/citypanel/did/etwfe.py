@@ -121,7 +121,7 @@ def etwfe(
         linear[:, at : at + m] = np.diag(means)
     known = fit.known(linear)
     require_some_cell(data, cells, known)
-    data = data.remarking(lost)
+    data = data.remarking(lost, data.base_note if never else None)
     values = np.where(known, linear[:, fit.keep] @ fit.fit.coefficients, np.nan)
     errors = fit_covariance(
         with_peers(fit.fit, cells, codes, values),
