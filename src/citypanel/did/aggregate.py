@@ -32,7 +32,7 @@ def aggregate_att(
     max_event_time: float | None = None,
     uniform_band: bool = False,
     draws: int = 999,
-    seed: int = 20240705,
+    seed: int = 0,
     single_unit_std_error: bool | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -353,7 +353,7 @@ def uniform_critical_value(
     clusters: np.ndarray,
     *,
     draws: int = 999,
-    seed: int = 20240705,
+    seed: int = 0,
     level: float = 0.95,
 ) -> float:
     """Critical value of a band that covers several effects at once.
@@ -399,7 +399,7 @@ def gaussian_critical_value(
     matrix: np.ndarray,
     *,
     draws: int = 20_000,
-    seed: int = 20240705,
+    seed: int = 0,
     level: float = 0.95,
 ) -> float:
     """Critical value of a joint band from a covariance: the quantile of max |t|.

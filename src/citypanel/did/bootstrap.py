@@ -32,7 +32,7 @@ def wild_cluster_bootstrap(
     null: float = 0.0,
     weights: str = "auto",
     draws: int = 9999,
-    seed: int = 20240705,
+    seed: int = 0,
     level: float = 0.95,
     confidence_interval: bool = True,
     single_unit_std_error: bool = False,

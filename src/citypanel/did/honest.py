@@ -37,7 +37,7 @@ def honest_did(
     level: float = 0.95,
     grid_points: int = 1000,
     draws: int = 2000,
-    seed: int = 20240705,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Confidence intervals that allow for bounded violations of parallel trends.
 

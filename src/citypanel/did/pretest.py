@@ -26,7 +26,7 @@ def pretrend_power(
     single_units: bool = False,
     level: float = 0.95,
     draws: int = 100_000,
-    seed: int = 20240705,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Linear violations of parallel trends that the pre-test would miss.
 

@@ -29,7 +29,7 @@ def randomisation_inference(
     period_effects_by: str | None = None,
     within: str | None = None,
     draws: int = 999,
-    seed: int = 20240705,
+    seed: int = 0,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Permutation test of no effect for any unit, on the t statistic.
@@ -120,7 +120,7 @@ def randomisation_inference(
 
 @on_panel("treatment", "controls", "weights", "cluster")
 def randomisation_draws(
-    data: Panel, *, draws: int = 999, seed: int = 20240705
+    data: Panel, *, draws: int = 999, seed: int = 0
 ) -> pd.DataFrame:
     """The t statistics behind `randomisation_inference`, draw by draw.
 
@@ -220,7 +220,7 @@ def permutation_test(
     term: str = OVERALL,
     within: str | None = None,
     draws: int = 199,
-    seed: int = 20240705,
+    seed: int = 0,
     **options: object,
 ) -> pd.DataFrame:
     """Permutation test of any estimator's t (or of its test of the leads).

@@ -57,7 +57,7 @@ def synthetic_did(
     *,
     variance: str = "jackknife",
     draws: int = 100,
-    seed: int = 20240705,
+    seed: int = 0,
     single_unit_std_error: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:

@@ -453,7 +453,7 @@ def test_fake_date_in_the_policy(frame):
 def test_multiple_testing_inputs():
     raises(OptionError, did.holm, "- 1.5", p_values=[0.1, 1.5])
     raises(OptionError, did.romano_wolf, "No specification", specifications={})
-    raises(OptionError, did.study.inference_table, "No column", columns={})
+    raises(OptionError, did.study.inference_table, "No column", columns={}, bound=1)
 
 
 def test_stacking_windows(frame):
@@ -619,6 +619,7 @@ def test_study_names_its_estimators(frame):
         "'ols'",
         "'imputation'",
         panel=frame,
+        outcomes=["y"],
         estimators=["ols"],
     )
 
