@@ -47,7 +47,7 @@ def etwfe(
     cohort and each period, the cells d_gt, and the cells times the controls less
     their cohort mean. In a balanced panel the cohort dummies give the coefficients
     that unit effects would (Wooldridge 2021, section 5); where units come and go, or
-    their weights change, unit effects are taken in their place.
+    their weights or controls change, unit effects are taken in their place.
 
     Parameters
     ----------
@@ -102,7 +102,8 @@ def etwfe(
     weighted = groups * w[:, None]
     centred = x - groups @ ((weighted.T @ x) / weighted.sum(axis=0)[:, None])
     d = cell_dummies(codes, m)
-    by_unit = not (data.is_balanced and data.has_even_weights)
+    fixed = bool((x == x[data.first_rows][data.unit]).all())
+    by_unit = not (data.is_balanced and data.has_even_weights and fixed)
     nuisance = [] if by_unit else [groups, times]
     for j in range(k):
         nuisance += [groups * x[:, [j]], times * x[:, [j]]]
@@ -121,7 +122,7 @@ def etwfe(
         linear[:, at : at + m] = np.diag(means)
     known = fit.known(linear)
     require_some_cell(data, cells, known)
-    data = data.remarking(lost)
+    data = data.remarking(lost, data.base_note if never else None)
     values = np.where(known, linear[:, fit.keep] @ fit.fit.coefficients, np.nan)
     errors = fit_covariance(
         with_peers(fit.fit, cells, codes, values),

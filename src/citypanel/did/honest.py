@@ -286,14 +286,21 @@ class Moments:
     """Moment inequalities of one maximal change before, ready for any null.
 
     Under theta: y(theta) = y0 - theta * slope, and some nuisance t has
-    E y(theta) - X t <= 0. ``vertices`` (k, m) are those of {g >= 0, g'X = 0,
-    g's = 1} with s the standard deviations.
+    E y(theta) - X t <= 0. ``root`` (m, e) times its transpose is the covariance of y,
+    from the event times' Cholesky factor: unlike eigenvectors, whose signs are
+    arbitrary, it does not turn with rounding, and neither do the draws. ``vertices``
+    (k, m) are those of {g >= 0, g'X = 0, g's = 1} with s the standard deviations.
     """
 
     y0: np.ndarray
     slope: np.ndarray
-    sigma: np.ndarray
+    root: np.ndarray
     vertices: np.ndarray
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """Covariance of the moments."""
+        return self.root @ self.root.T
 
 
 def relative_magnitude_interval(
@@ -385,13 +392,13 @@ def _moments(path, weights, bound, place, sign) -> Moments:
     first = weights / (weights @ weights)
     rest = linalg.null_space(weights[None, :])
     post = a[:, after]
-    sigma = a @ path.matrix @ a.T
+    root = a @ covariance_root(path.matrix)
     nuisance = post @ rest
     return Moments(
         a @ path.estimates,
         post @ first,
-        sigma,
-        _vertices(nuisance, np.sqrt(np.diag(sigma))),
+        root,
+        _vertices(nuisance, np.sqrt((root**2).sum(axis=1))),
     )
 
 
@@ -421,10 +428,8 @@ def _vertices(x: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 def _least_favourable(moments: Moments, kappa: float, draws: int, seed: int) -> float:
     """1 - kappa quantile of the largest vertex value when every moment binds."""
-    values, vectors = linalg.eigh(moments.sigma)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((draws, len(values))) @ root.T
+    noise = rng.standard_normal((draws, moments.root.shape[1])) @ moments.root.T
     return float(np.quantile((noise @ moments.vertices.T).max(axis=1), 1 - kappa))
 
 
@@ -435,6 +440,7 @@ def _rejects(moments, nulls, critical, alpha, kappa) -> np.ndarray:
     truncated to where g stays optimal, [low, high]; the first stage adds
     high <= critical.
     """
+    sigma = moments.sigma
     y = moments.y0[:, None] - moments.slope[:, None] * nulls[None, :]
     values = moments.vertices @ y
     best = values.argmax(axis=0)
@@ -443,12 +449,12 @@ def _rejects(moments, nulls, critical, alpha, kappa) -> np.ndarray:
     for vertex in np.unique(best):
         at = np.flatnonzero(best == vertex)
         g = moments.vertices[vertex]
-        variance = g @ moments.sigma @ g
+        variance = g @ sigma @ g
         eta = values[vertex, at]
         if variance <= 1e-14:
             out[at] = eta > 1e-12
             continue
-        b = moments.sigma @ g / variance
+        b = sigma @ g / variance
         along = moments.vertices @ b
         apart = values[:, at] - along[:, None] * eta
         gap = 1.0 - along

@@ -256,6 +256,16 @@ class Panel:
         np.maximum.at(last, codes[early], self.when[early])
         return early & (self.when == last[codes])
 
+    @property
+    def base_note(self) -> str | None:
+        """Which cohorts are measured from a period earlier than the one before."""
+        early = self.at_base & (self.event < -1)
+        pairs = sorted({*zip(self.row_start[early], self.when[early], strict=True)})
+        said = [f"cohort {self.name(g)} from {self.name(b)}" for g, b in pairs]
+        return (
+            "measured from the last period seen: " + ", ".join(said) if said else None
+        )
+
     @cached_property
     def reference(self) -> Any:
         """Last event position before treatment that anyone is seen at, or None."""

@@ -91,7 +91,10 @@ def sun_abraham(
     fit = regress(data.y, x, data.unit, data.period, data.weights)
     known = fit.first_known(m)
     require_some_cell(data, cells, known)
-    data = data.remarking(lost_controls(fit, data.control_names, m))
+    data = data.remarking(
+        lost_controls(fit, data.control_names, m),
+        data.base_note if reference is None else None,
+    )
     effects = fit.spread(fit.fit.coefficients)[:m]
     errors = fit_covariance(
         with_peers(fit.fit, cells, codes, np.where(known, effects, np.nan)),

@@ -74,6 +74,7 @@ def switchers(
     require_treated_and_control(data)
     clusters = data.unit_clusters
     outcome, data = _without_controls(data)
+    data = data.remarking(data.base_note)
     y, w = data.matrix(outcome), data.matrix(data.row_weights)
     column = {int(p): j for j, p in enumerate(data.positions)}
     cells, estimates, influence = [], [], []

@@ -20,7 +20,7 @@ class Effect:
     ----------
     estimate, std_error : ndarray (...)
         One value per outcome; not a number where b is not identified. Standard errors
-        are clustered by city; there is none where every cohort has one city.
+        are clustered by city; there is none where one city is treated.
     df : float
         Cities less one.
     n_obs, n_cities : int
@@ -81,8 +81,7 @@ class EffectDesign:
         self._d, self._size = net, size
         self.weights[rows] = net / size
         treated = np.where(rows, treatment, 0) > 0
-        cohorts = treated.argmax(axis=1)[treated.any(axis=1)]
-        self._single = bool((np.unique(cohorts, return_counts=True)[1] == 1).all())
+        self._single = int(treated.any(axis=1).sum()) == 1
         counted = "full" if convention == "full" else "nonnested"
         empty = Fit(net[:, None], np.zeros(1), net, np.eye(1), self._unit, self._period)
         k = count_parameters(empty, [self._unit], counted)

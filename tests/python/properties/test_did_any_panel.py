@@ -578,10 +578,8 @@ def event_path(scale=1.0, effect=1.0, noise=1.0):
 
 
 @pytest.mark.parametrize("kind", ["relative_magnitude", "smoothness"])
-@pytest.mark.parametrize("scale", [2.0**-20, 2.0**20, 2.0**40, 1e-6, 1e12])
+@pytest.mark.parametrize("scale", [1e-6, 1e12])
 def test_sensitivity_scales_with_the_outcome(kind, scale):
-    """Exactly, up to the draws of the critical value where rounding differs."""
-    exact = np.log2(scale).is_integer()
     bounds = [0.0, 0.5, 1.0]
     factor = 1.0 if kind == "relative_magnitude" else scale
     want = did.honest_did(event_path(), kind=kind, bounds=bounds)
@@ -589,9 +587,7 @@ def test_sensitivity_scales_with_the_outcome(kind, scale):
         event_path(scale), kind=kind, bounds=[b * factor for b in bounds]
     )
     for column in ("conf_low", "conf_high"):
-        np.testing.assert_allclose(
-            got[column] / scale, want[column], rtol=1e-9 if exact else 2e-2
-        )
+        np.testing.assert_allclose(got[column] / scale, want[column], rtol=1e-4)
 
 
 def test_a_large_effect_is_robust_and_its_interval_is_not_empty():

@@ -197,6 +197,16 @@ def test_estimators_take_a_panel_that_is_built_already():
     assert {"outcome", "cohort", "weights", "frequency", "control_group"} <= set(names)
 
 
+def test_a_base_before_a_gap_is_named():
+    frame = panel([1, 2, 3, 5, 6], [0, 0, 5, 5, 3])
+    frame["y"] += np.random.default_rng(2).normal(size=len(frame))
+    for estimator in (did.sun_abraham, did.switchers):
+        note = estimator(frame, cohort="g", **KEYS).loc[0, "note"]
+        assert note == "measured from the last period seen: cohort 5 from 3"
+    whole = did.sun_abraham(panel([1, 2, 3, 5, 6], [0, 0, 3, 3]), cohort="g", **KEYS)
+    assert whole.loc[0, "note"] is None
+
+
 def test_labels_keep_their_kind():
     assert label_array([1, None, 3]).dtype == "Int64"
     assert label_array([0.5, None]).dtype == float
