@@ -72,7 +72,9 @@ def stacked(
         Without controls the estimate is the same without them, but then what the
         experiments' calendar years have in common stands in the residuals, and the
         standard error is too large where years differ. With controls the estimate
-        changes too, as their slopes are then fitted between experiments as well.
+        changes too, as their slopes are then fitted between experiments as well. Where
+        controls or weights change within a unit, unit-by-experiment effects are taken
+        and this does not matter.
     standard_errors : str
         A convention of `twfe`, by unit: a unit that serves in several experiments is
         one cluster.
@@ -116,9 +118,11 @@ def stacked(
     kept = np.unique(event[~stack["at_base"].to_numpy()])
     m = len(kept)
 
-    even = data.has_even_weights
-    # Means of experiments with other event times or changing weights are not the
-    # pooled coefficients: each experiment then has its own, averaged afterwards.
+    x = data.controls
+    fixed = bool((x == x[data.first_rows][data.unit]).all())
+    even = data.has_even_weights and fixed
+    # With other event times, or weights or controls that change, means of experiments
+    # are not the pooled coefficients: each then has its own, averaged afterwards.
     pooled = weighting == "none" or (
         even and stack.groupby("event")["cohort"].nunique().nunique() == 1
     )
