@@ -7,8 +7,14 @@ import re
 from collections.abc import Sequence
 
 from citypanel.codebook.entries import GRAIN, Table
-from citypanel.curve.choices import Choices
+from citypanel.curve.choices import Choices, load_choices
 from citypanel.study.declaration import Declaration
+
+MARKS = (
+    "A mark is that of the worst of a specification's values and combinations: "
+    "`headline` (the\nbuild's own options), `paper` (every value is what the paper's "
+    "text says), `defensible`, or\n`dubious` (a known defect)."
+)
 
 
 def options_page(study: Declaration) -> str:
@@ -31,13 +37,16 @@ def options_page(study: Declaration) -> str:
     options = [study.options[name] for name in study.build_options]
     for option in options:
         default, values = option.default, study.words_for(option)
+        if option.kind == "groups":
+            values = "a list of groups under `exclusions` of study.yml; [] for none"
         if option.kind == "switch":
             default, values = str(default).lower(), values.lower()
         lines.append(f"| `{option.name}` | `{default}` | {values} | {option.step} |")
     lines += ["", "## What they mean"]
     for option in options:
         lines += ["", f"**`{option.name}`**: {_pipe_free(option.meaning)}"]
-    return "\n".join(lines) + "\n"
+    lines += ["", "## What the specification curve varies", "", MARKS, ""]
+    return "\n".join(lines) + "\n" + choice_table(load_choices(study))
 
 
 def commands_page(parser: argparse.ArgumentParser) -> str:
@@ -152,8 +161,12 @@ def choice_table(choices: Choices) -> str:
     """The declaration as Markdown tables, for the documentation."""
     lines = ["| choice | value | mark | reason |", "|---|---|---|---|"]
     for choice in choices.choices:
+        head = f"{choice.label} (`{choice.name}`)"
+        if choice.kind == "group":
+            lines.append(f"| {head} | none, or a group of `exclusions` |  |  |")
+            continue
         for i, value in enumerate(choice.values):
-            head = f"{choice.label} (`{choice.name}`)" if i == 0 else ""
+            head = head if i == 0 else ""
             mark = value.mark + (", paper" if value.paper else "")
             lines.append(f"| {head} | `{value.value}` | {mark} | {value.reason} |")
     for head, rules in (

@@ -9,43 +9,10 @@ import platform
 import sys
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
+from citypanel.commands import say_unless_quiet
 from citypanel.study.declaration import declared
 
 FOLDER = "citypanel-replication"
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "package",
-        help="write a replication package: code, data, README, digests",
-        description="Write a zip with all that another person needs to build the same "
-        "tables: code, raw tables, lock file, README, manifest, tables as Parquet.",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path(f"outputs/{FOLDER}.zip"), metavar="FILE.zip"
-    )
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    parser.add_argument(
-        "--without-outputs",
-        action="store_true",
-        help="leave out tables, figures and report under outputs/",
-    )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="unpack it in an empty folder, build it, and write it only if every table "
-        "comes out the same; measures time and memory",
-    )
-    parser.add_argument(
-        "--check",
-        type=Path,
-        metavar="MANIFEST.json",
-        help="write nothing; compare the published file with a package's manifest",
-    )
-    add_quiet(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from citypanel import did
 from citypanel.did.aggregate import KINDS, aggregate_att, gaussian_critical_value
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
-from citypanel.did.etwfe import etwfe
 from citypanel.did.frames import COLUMNS, OVERALL, TEXT_COLUMNS, WITHOUT_SINGLE, tidy
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
-from citypanel.did.imputation import imputation
 from citypanel.did.jackknife import (
     fake_date_placebo,
     jackknife,
@@ -32,26 +31,13 @@ from citypanel.did.power import power_table
 from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
-from citypanel.did.stacked import stacked
-from citypanel.did.sun_abraham import sun_abraham
-from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
 from citypanel.did.twfe import event_study, shift_outcome, twfe
-from citypanel.did.two_stage import two_stage
 from citypanel.errors import CityPanelError, OptionError, describe
+from citypanel.words import LABELS
 
-ESTIMATORS = (
-    "twfe",
-    "group_time_att",
-    "sun_abraham",
-    "imputation",
-    "two_stage",
-    "etwfe",
-    "stacked",
-    "switchers",
-    "synthetic_did",
-)
-REGRESSION_BASED = (sun_abraham, imputation, two_stage, etwfe, stacked, switchers)
+# In the order of the tables; an estimator is a function of `citypanel.did`.
+ESTIMATORS = tuple(LABELS.of("estimators"))
 BANDS = ("band_low", "band_high")
 # linearmodels estimates the published columns; what is fitted over and over here takes
 # the closed form, which agrees with it to rounding.
@@ -210,8 +196,7 @@ def _estimate(
         elif name == "synthetic_did":
             frames = [synthetic_did(frame, seed=seed, **staggered)]
         else:
-            function = next(f for f in REGRESSION_BASED if f.__name__ == name)
-            frames = [function(frame, **staggered)]
+            frames = [getattr(did, name)(frame, **staggered)]
     except CityPanelError as error:
         frames = [_reason(name, OVERALL, outcome, error, "not estimated")]
     return [_with_band(f, seed).assign(sample=label) for f in frames]

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 from citypanel.exports.labels import label_with_unit, shortened, stata_names
 from citypanel.exports.tables import Export
 from citypanel.study.declaration import declared
@@ -129,20 +129,18 @@ def _check(export: Export, name: str) -> None:
     wrong = np.flatnonzero(np.abs(numbers) > LARGEST)
     if len(wrong):
         keys = [each for each in ("city_id", "year") if each in export.frame]
-        raise OutputError(
-            describe(
-                f"{export.name}.{name} has numbers that Stata cannot hold",
-                [
-                    ", ".join(
-                        [f"row {row + 1}"]
-                        + [f"{key} {export.frame[key].iloc[row]}" for key in keys]
-                        + [f"value {numbers[row]}"]
-                    )
-                    for row in wrong
-                ],
-                consequence="the file was not written: it would show them as missing",
-                remedy="export it as parquet or csv, and see where it comes from",
-            )
+        raise OutputError.of(
+            "exports.too_large_for_stata",
+            [
+                ", ".join(
+                    [f"row {row + 1}"]
+                    + [f"{key} {export.frame[key].iloc[row]}" for key in keys]
+                    + [f"value {numbers[row]}"]
+                )
+                for row in wrong
+            ],
+            name=export.name,
+            name_2=name,
         )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from citypanel.errors import CapitalError, OptionError, describe
+from citypanel.errors import CapitalError, OptionError
 from citypanel.influence.headline import Headline, Result, result_of
 from citypanel.study.options import Options
 from citypanel.study.run import Study
@@ -96,12 +96,8 @@ def assumed_bounds(
         No target, or fewer than one step.
     """
     if not targets or steps < 1:
-        raise OptionError(
-            describe(
-                f"targets={dict(targets)!r}, steps={steps!r}",
-                consequence="there is nothing to bound",
-                remedy="name at least one target and one step",
-            )
+        raise OptionError.of(
+            "influence.targets_steps", targets=dict(targets), steps=steps
         )
     headline = Headline(study, options)
     base = study.investment(options)

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.influence.cell_changes import experiments, seed_cells, series_used
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, Result
@@ -140,24 +140,10 @@ def influence(
 def _check(kinds: Sequence[str], slips: Sequence[float]) -> None:
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise OptionError(
-            describe(
-                "Kinds of influence that do not exist",
-                unknown,
-                consequence="nothing was computed",
-                remedy=f"choose among {', '.join(KINDS)}",
-            )
-        )
+        raise OptionError.of("influence.no_such_kind", unknown, kinds=list(KINDS))
     wrong = [factor for factor in slips if not factor > 0]
     if wrong:
-        raise OptionError(
-            describe(
-                "Factors of a slip that are not positive",
-                wrong,
-                consequence="a figure times such a factor is none a yearbook prints",
-                remedy="give factors such as 10 and 0.1",
-            )
-        )
+        raise OptionError.of("influence.factors_not_positive", wrong)
 
 
 def _planned(

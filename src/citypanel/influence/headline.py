@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 from citypanel.influence.changed_plans import Change, Indices
 from citypanel.study.effect import EffectDesign, outcome_of
 from citypanel.study.options import Options
@@ -86,15 +86,7 @@ class Headline:
         self.rows = np.isfinite(outcome)
         self.design = EffectDesign(self.treatment, self.rows, options.standard_errors)
         if not self.design.identified:
-            raise EstimationError(
-                describe(
-                    "The headline is not identified: no city changes its exposure "
-                    "inside the sample",
-                    consequence="there is nothing whose influence could be told",
-                    remedy="choose options under which treated cities are in the "
-                    "sample before and after their batch",
-                )
-            )
+            raise EstimationError.of("influence.not_identified")
         self.result = self._summary(self.design, outcome, tfpch, self.rows)
 
     @property

@@ -41,7 +41,6 @@ from citypanel.errors import (
     CityPanelError,
     EstimationError,
     OptionError,
-    describe,
 )
 from citypanel.influence.cell_changes import series_used
 from citypanel.influence.headline import Headline, result_of
@@ -131,14 +130,10 @@ def pool(
     m = len(q)
     bad = np.flatnonzero(~(np.isfinite(q) & np.isfinite(u)))
     if m < 2 or len(bad):
-        raise EstimationError(
-            describe(
-                "Imputations cannot be combined"
-                + ("" if len(bad) else f": {m} of them"),
-                [f"draw {k + 1}" for k in bad],
-                consequence="the variance between imputations is not known",
-                remedy="use at least two draws, each with an estimate",
-            )
+        raise EstimationError.of(
+            "influence.imputations_not_combined",
+            [f"draw {k + 1}" for k in bad],
+            what="" if len(bad) else f": {m} of them",
         )
     within, between = float(u.mean()), float(q.var(ddof=1))
     extra = (1 + 1 / m) * between
@@ -214,25 +209,15 @@ def growth_model(
         alike in all of them.
     """
     if model not in MODELS:
-        raise OptionError(
-            describe(
-                f"model={model!r} is no model of investment",
-                consequence="nothing was drawn",
-                remedy=f"use one of {', '.join(MODELS)}",
-            )
+        raise OptionError.of(
+            "influence.model_no_model_investment", model=model, models=list(MODELS)
         )
     growth = np.diff(np.log(investment), axis=1)[:, years[1:] >= FIRST_GROWTH]
     of_estate = np.diff(np.log(estate), axis=1)[:, years[1:] >= FIRST_GROWTH]
     kept = np.isfinite(growth) & np.isfinite(of_estate)
     y, x = growth[kept], of_estate[kept]
     if len(y) < 10:
-        raise EstimationError(
-            describe(
-                f"{len(y)} city-years have growth of total and real-estate investment",
-                consequence="their relation cannot be estimated",
-                remedy="start the panel earlier or choose fai_extension = none",
-            )
-        )
+        raise EstimationError.of("influence.city_years_growth_total", n_y=len(y))
     if model == "proportional":
         residuals = y - x
         return GrowthModel(
@@ -243,13 +228,7 @@ def growth_model(
             len(y),
         )
     if np.ptp(x) <= ALIKE * max(np.abs(x).max(), 1.0):
-        raise EstimationError(
-            describe(
-                f"Real-estate investment grows alike in all {len(y)} city-years",
-                consequence="its relation to total investment cannot be estimated",
-                remedy="use model='proportional' or start the panel earlier",
-            )
-        )
+        raise EstimationError.of("influence.real_estate_investment_grows", n_y=len(y))
     design = np.column_stack([np.ones_like(x), x])
     inverse = np.linalg.inv(design.T @ design)
     coefficients = inverse @ (design.T @ y)

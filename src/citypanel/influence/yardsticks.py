@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.study import ESTIMATORS, att_table
-from citypanel.errors import OptionError, PanelError, describe
+from citypanel.errors import OptionError, PanelError
 from citypanel.study.options import Options
 from citypanel.study.run import Study
 
@@ -78,13 +78,7 @@ def solow_residual(
     Solow (1957), Review of Economics and Statistics 39(3), 312-320.
     """
     if not 0 <= labour_share <= 1:
-        raise OptionError(
-            describe(
-                f"labour_share={labour_share!r}",
-                consequence="capital's share would lie outside 0 to 1 as well",
-                remedy="give a share from 0 to 1, such as 0.5",
-            )
-        )
+        raise OptionError.of("influence.labour_share", labour_share=labour_share)
     logs = [
         np.log(np.where(table > 0, table, np.nan))
         for table in (output, labour, capital)
@@ -171,13 +165,7 @@ def _panel(study: Study, options: Options, share: float) -> pd.DataFrame:
     )
     kept = sample.is_in_sample
     if not kept.any():
-        raise PanelError(
-            describe(
-                "No city has output, capital and persons employed in every year",
-                consequence="there is no Solow residual to estimate an effect on",
-                remedy="choose study_sample = all_available or other years",
-            )
-        )
+        raise PanelError.of("influence.no_solow_residual")
     logs = np.full_like(level, np.nan)
     logs[:, 1:] = np.diff(np.where(kept, level, np.nan), axis=1)
     frame = study.panel(options).drop(columns=list(OUTCOMES))

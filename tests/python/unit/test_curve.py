@@ -10,7 +10,6 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from tests.support.reference_pages import choice_table
 from tests.support.study_sources import dated, reconciled
 
 from citypanel import did
@@ -148,11 +147,6 @@ def summary(curve):
 
 
 # ---------------------------------------------------------------- declared choices
-
-
-def test_the_documented_table_is_the_declaration(project):
-    page = (project / "docs" / "method" / "specifications.md").read_text("utf-8")
-    assert choice_table(load_choices()) in page
 
 
 def test_marks_follow_from_values_and_combinations():

@@ -155,8 +155,8 @@ def test_an_estimator_that_fails_leaves_a_row_that_says_why(panel):
         treated, outcomes=["tfpch"], estimators=["synthetic_did", "imputation"]
     )
     assert table["aggregation"].tolist() == ["none", "none"]
-    assert "No city is never treated" in table.loc[0, "note"]
-    assert "Every city is treated in some year" in table.loc[1, "note"]
+    assert "No unit is never treated" in table.loc[0, "note"]
+    assert "Every unit is treated in some year" in table.loc[1, "note"]
     assert table["estimate"].isna().all()
 
 
@@ -182,9 +182,7 @@ def test_inference_for_each_published_column(panel):
         ("5", "(2)"),
         ("5", "(3)"),
     ]
-    table = study.inference_table(
-        columns, draws=499, permutations=199, bound=0.024
-    )
+    table = study.inference_table(columns, draws=499, permutations=199, bound=0.024)
     assert table["n_obs"].tolist() == [584, 584, 256, 128, 136, 64, 511, 438, 568]
     first = table.iloc[0]
     fit = did.twfe(

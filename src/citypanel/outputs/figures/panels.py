@@ -9,7 +9,13 @@ import pandas as pd
 
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing
-from citypanel.outputs.options import Frames, Options, headline
+from citypanel.outputs.options import (
+    Frames,
+    Options,
+    headline,
+    region_name,
+    region_names,
+)
 from citypanel.study.declaration import declared
 from citypanel.words import LABELS, Catalogue
 from citypanel.words.numbers import fixed
@@ -36,7 +42,7 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
     data = data.sort_values(["city_id", "year"]).reset_index(drop=True)
     cities = data.drop_duplicates("city_id").copy()
     cities["sort"] = cities["cohort"].where(cities["cohort"] > 0, 9999)
-    places = {region: i for i, region in enumerate(LABELS.of("regions"))}
+    places = {region: i for i, region in enumerate(region_names())}
     cities["region_order"] = cities["region"].map(places)
     cities = cities.sort_values(["sort", "region_order", "city_id"], kind="stable")
     treated = cities[cities["cohort"] > 0]
@@ -134,7 +140,7 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
     data = data.reset_index(drop=True)
     figure = s.new_figure(height=4.8)
     panels = figure.subplots(2, 3, sharex=True, sharey=True)
-    regions = LABELS.of("regions")
+    regions = region_names()
     rows = (
         ("region", [r for r in regions if r in set(data["member"])], "regions"),
         ("role", ["treated", "control"], "roles"),
@@ -356,7 +362,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
 
     frame = marts["fct_cell_origins"]
     cities = marts["dim_cities"].copy()
-    order = {region: i for i, region in enumerate(LABELS.of("regions"))}
+    order = {region: i for i, region in enumerate(region_names())}
     cities["order"] = cities["region"].map(order)
     cities = cities.sort_values(["order", "city_id"], kind="stable")
     labels = marts["dim_variables"].set_index("variable")[
@@ -433,7 +439,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
         if bound < len(cities):
             axes.axhline(bound, color="black", linewidth=0.5)
         axes.annotate(
-            o.label("regions", list(LABELS.of("regions"))[int(place)]),
+            o(list(region_names().values())[int(place)]),
             (width + 1, (previous + bound) / 2),
             rotation=270,
             va="center",
@@ -534,7 +540,7 @@ def tiles(marts: Frames, o: Options) -> Drawing:
         axes.text(
             x0,
             y + 0.45,
-            f"{o.label('regions', region)} ({len(part)})",
+            f"{o(region_name(region))} ({len(part)})",
             fontweight="normal",
             fontsize=9.5,
             va="center",

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 from markupsafe import Markup
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.outputs.report import charts, sentences
 from citypanel.outputs.report.facts import (
     LEVEL,
@@ -29,6 +29,7 @@ from citypanel.words import LABELS, Words, in_chinese, typeset
 from citypanel.words.numbers import fixed, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
+
 
 def study_report(warehouse: Path, *, folder: Path) -> Path:
     """Write index.html of the published file to `folder`; return its path.
@@ -55,14 +56,8 @@ def read_frames(warehouse: Path) -> dict[str, pd.DataFrame]:
         }
         missing = [name for name in NEEDED.values() if name not in there]
         if missing:
-            raise PublicationError(
-                describe(
-                    f"The published warehouse {warehouse.name} lacks tables",
-                    missing,
-                    consequence="the study report was not written; an earlier one "
-                    "stands as it was",
-                    remedy="run make build, which publishes them",
-                )
+            raise PublicationError.of(
+                "outputs.lacks_tables", missing, name=warehouse.name
             )
         return {
             name: _read(connection, table)

@@ -84,7 +84,7 @@ def detect(panel: Cells) -> pd.DataFrame:
         about a row); one row per rule, unit, year and variable.
     """
     known = {rule.name for rule in RULES}
-    found = []
+    found: list[dict[str, Any]] = []
     for run in dict.fromkeys(rule.run for rule in RULES):
         found += run(panel)
     for row in found:
