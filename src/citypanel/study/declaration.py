@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,6 +86,19 @@ class Option:
     def value(self, value: object) -> Value | None:
         """The declared value, if it is one."""
         return self.by_value.get(value)
+
+    def formula_of(self, value: object) -> Formula:
+        """The formula of a value.
+
+        Raises
+        ------
+        OptionError
+            For a value without one.
+        """
+        found = self.value(value)
+        if found is None or found.formula is None:
+            raise not_known(self.name, value)
+        return found.formula
 
     @cached_property
     def is_decided(self) -> bool:
@@ -172,7 +184,7 @@ class Limit:
     exactly: bool
     because: str = ""
 
-    def broken_by(self, values: Mapping[str, object]) -> bool:
+    def broken_by(self, values: Mapping[str, Any]) -> bool:
         """Whether a set of options has the value and not what it asks."""
         name, value = self.when
         if values[name] != value:
@@ -237,7 +249,7 @@ class Declaration:
         }
         self.regions = dict(declared.get("regions") or {})
         self.columns = tuple(_column(entry) for entry in declared["columns"])
-        self.effect = (declared.get("published") or {}).get("effect")
+        self.effect: Any = (declared.get("published") or {}).get("effect")
         self._variants = tuple(declared.get("variants") or ())
         self.options = {
             name: self._option(name, entry, groups)
@@ -260,7 +272,7 @@ class Declaration:
             listed = {value: {} for value in listed}
         if kind == "group":
             keys = ("mark", "reason", "paper")
-            listed = listed | {
+            listed = dict(listed) | {
                 group: {k: v for k, v in g.items() if k in keys}
                 for group, g in groups.items()
             }
@@ -410,7 +422,7 @@ class Declaration:
                         return permitted
         raise wrong_option(name, value, self.words_for(option))
 
-    def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Every option of a build: what was given, else the default.
 
         Parameters
@@ -426,7 +438,7 @@ class Declaration:
         unknown = [name for name in given if name not in self.build_options]
         if unknown:
             raise no_such_option(unknown[0], self.build_options)
-        values = {
+        values: dict[str, Any] = {
             name: self.defaults[name]
             if given.get(name) is None
             else self.checked(name, given[name])
@@ -444,7 +456,7 @@ class Declaration:
                 raise self._beyond(limit, values)
         return values
 
-    def _beyond(self, limit: Limit, values: Mapping[str, object]) -> OptionError:
+    def _beyond(self, limit: Limit, values: Mapping[str, Any]) -> OptionError:
         name, value = limit.when
         others = ", ".join(str(v) for v in self.options[name].permitted if v != value)
         needed = f"{limit.number}" if limit.exactly else f"{limit.number} or earlier"
@@ -461,7 +473,7 @@ class Declaration:
             f"dbt build --vars '{{{name}: {value}, {limit.option}: {limit.number}}}'",
         )
 
-    def bounded(self, values: Mapping[str, object]) -> dict[str, object]:
+    def bounded(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Options with those lowered that the values of others bound."""
         values = dict(values)
         for limit in self.limits:
@@ -469,7 +481,7 @@ class Declaration:
                 values[limit.option] = limit.number
         return values
 
-    def variants(self, headline: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    def variants(self, headline: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The headline and the variants shown beside it, by name.
 
         Parameters
@@ -527,6 +539,17 @@ def wrong_option(
     )
 
 
+def not_known(name: str, value: object) -> OptionError:
+    """The error of an option with a value that no step knows."""
+    return OptionError(
+        describe(
+            f"Option {name} is '{value}', which the study does not know",
+            consequence="nothing was computed with it",
+            remedy=f"choose a value that studies/{SHIPPED}/{FILE} declares",
+        )
+    )
+
+
 def no_such_option(name: str, known: Iterable[str]) -> OptionError:
     """The error of a name that is no option."""
     return OptionError(
@@ -562,9 +585,9 @@ def folder_of(name: str = SHIPPED) -> Path:
 def module_of(module: str, name: str = SHIPPED) -> ModuleType:
     """A module that stands beside a study's declaration, such as its audit."""
     path = folder_of(name) / f"{module}.py"
-    spec = spec_from_file_location(f"studies.{name}.{module}", path)
-    loaded = module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    loaded = ModuleType(f"studies.{name}.{module}")
+    loaded.__file__ = str(path)
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), loaded.__dict__)
     return loaded
 
 

@@ -168,4 +168,4 @@ def outcome_of(
         if from_one:
             level[there, first[there]] = 0.0
         tables["cumulative_log_tfp"] = level
-    return declared().options["outcome"].by_value[outcome].formula(tables)
+    return declared().options["outcome"].formula_of(outcome)(tables)

@@ -9,9 +9,9 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.errors import EstimationError, FrontierError, OptionError, describe
-from citypanel.study.declaration import declared
+from citypanel.study.declaration import declared, not_known
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
-from citypanel.study.options import Options, wrong_option
+from citypanel.study.options import Options
 from citypanel.study.run import Study
 
 ESTIMATORS = ("twfe", "imputation", "group_time", "sun_abraham")
@@ -117,7 +117,7 @@ def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
     group = declared().exclusions.get(exclusion)
     if group is not None:
         return np.asarray(group.where(panel), dtype=bool)
-    raise wrong_option("exclusion", exclusion)
+    raise not_known("exclusion", exclusion)
 
 
 def control_names(choice: str) -> tuple[str, ...]:
@@ -243,7 +243,7 @@ def fit(
         frame = function(rows, **KEYS, cohort="cohort", controls=controls)
         chosen = (frame["aggregation"] == "simple") & (frame["term"] == "overall")
     else:
-        raise wrong_option("estimator", name)
+        raise not_known("estimator", name)
     return frame.loc[chosen].iloc[0]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from types import ModuleType
 from typing import Any
 
 
@@ -70,7 +70,7 @@ class Graph:
         Their functions marked with `step`.
     """
 
-    def __init__(self, modules: Iterable[object]):
+    def __init__(self, modules: Iterable[ModuleType]):
         self.steps: Mapping[str, Step] = {
             name: as_step(function)
             for module in modules
@@ -78,8 +78,7 @@ class Graph:
             if getattr(function, "is_step", False)
             and function.__module__ == module.__name__
         }
-        self._known = cache(self._known)
-        self._options = cache(self._options)
+        self._found: dict[tuple[str, frozenset[str]], tuple[str, ...]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self.steps
@@ -103,25 +102,22 @@ class Graph:
         given : iterable of str
             Steps whose result is given, and depends on nothing.
         """
-        return self._options(name, frozenset(given))
-
-    def _options(self, name: str, given: frozenset[str]) -> tuple[str, ...]:
-        if name in given or name not in self.steps:
+        key = (name, frozenset(given))
+        if name in key[1] or name not in self.steps:
             return ()
-        here = self.steps[name]
-        found = dict.fromkeys(here.takes)
-        for need in here.needs:
-            found |= dict.fromkeys(self._options(need, given))
-        return tuple(found)
+        if key not in self._found:
+            here = self.steps[name]
+            found = dict.fromkeys(here.takes)
+            for need in here.needs:
+                found |= dict.fromkeys(self.options_of(need, key[1]))
+            self._found[key] = tuple(found)
+        return self._found[key]
 
     def needed_by(self, name: str) -> tuple[str, ...]:
         """Every step and source that a step rests on."""
-        return self._known(name)
-
-    def _known(self, name: str) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for need in self.steps[name].needs if name in self.steps else ():
-            found |= dict.fromkeys(self._known(need)) | {need: None}
+            found |= dict.fromkeys(self.needed_by(need)) | {need: None}
         return tuple(found)
 
     def run(self, name: str, options: Any, given: Mapping[str, Any]) -> Any:

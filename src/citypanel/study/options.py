@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from citypanel.errors import OptionError, describe
-from citypanel.study.declaration import FILE, SHIPPED, declared
+from citypanel.study.declaration import declared
 
 
 class Options:
@@ -119,14 +118,3 @@ def _restored(values: dict[str, Any]) -> Options:
     options = object.__new__(Options)
     object.__setattr__(options, "_values", values)
     return options
-
-
-def wrong_option(name: str, value: object) -> OptionError:
-    """The error of an option with a value that no step knows."""
-    return OptionError(
-        describe(
-            f"Option {name} is '{value}', which the study does not know",
-            consequence="nothing was computed with it",
-            remedy=f"choose a value that studies/{SHIPPED}/{FILE} declares",
-        )
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +54,7 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     return by_variant(sample, variants, changes)
 
 
-def changes(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
+def changes(rows: pd.DataFrame, options: Any) -> pd.DataFrame:
     """Indices of one set of options; see `tfp_changes`."""
     reference = options["frontier_reference"]
     found = malmquist(

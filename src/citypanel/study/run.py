@@ -148,9 +148,9 @@ class Study:
                 self._large.popitem(last=False)
         elif step.is_large:
             self._large.move_to_end(key)
-        value, error = store[key]
-        if error is not None:
-            raise error
+        value, failure = store[key]
+        if failure is not None:
+            raise failure
         return value
 
     def _source(self, name: str) -> Any:

@@ -22,7 +22,6 @@ from citypanel.study.steps.series import (
     GDP_DEFLATOR,
     IMPUTATIONS,
     INVESTMENT_PRICE,
-    common_path,
     filled,
     last_known,
     neighbours,
@@ -182,7 +181,6 @@ def imputation_errors(
     for name, table in _series(cells, grid, "value").items():
         if rules[name] not in ("mean", "mean_carry"):
             continue
-        path = common_path(table)
         before, after = neighbours(~np.isnan(table))
         for gap in GAPS:
             asked = table > 0
@@ -198,9 +196,7 @@ def imputation_errors(
             for rule in IMPUTATIONS:
                 if rule == "none":
                     continue
-                value = filled(
-                    table, before, after, grid.years, imputation=rule, path=path
-                )
+                value = filled(table, before, after, grid.years, imputation=rule)
                 pieces.append(
                     pd.DataFrame(
                         {

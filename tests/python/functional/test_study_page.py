@@ -15,6 +15,7 @@ from citypanel.cli import main
 from citypanel.outputs.report import gather, sentences, study_page
 from citypanel.outputs.report.page import command_of, read_frames
 from citypanel.study.declaration import declared
+from citypanel.words.numbers import fixed
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -34,7 +35,7 @@ def test_the_headline_of_the_page_is_that_of_the_warehouse(built, frames):
         "and variant = 'headline'"
     ).iloc[0]
     page = study_page(frames)
-    said = [sentences.fixed(row[c]) for c in ("estimate", "conf_low", "conf_high")]
+    said = [fixed(row[c]) for c in ("estimate", "conf_low", "conf_high")]
     assert "The estimate is {} with a 95% interval from {} to {}".format(*said) in page
     assert f"The sample has {row['n_cities']:.0f} cities" in page
     n_cities = built.query("select count(*) as n from marts.dim_cities")["n"].item()

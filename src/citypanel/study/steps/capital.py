@@ -7,10 +7,9 @@ import pandas as pd
 
 from citypanel.capital import initial_growth as mean_growth
 from citypanel.capital import perpetual_inventory
-from citypanel.study.declaration import Declaration
+from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
-from citypanel.study.options import wrong_option
 from citypanel.study.steps.inputs import Investment
 
 FLOWS = ("nominal", "real")
@@ -43,7 +42,7 @@ def stocks(
         As `citypanel.capital.initial_growth` and `perpetual_inventory`.
     """
     if initial_growth not in FLOWS:
-        raise wrong_option("initial_growth", initial_growth)
+        raise not_known("initial_growth", initial_growth)
     rows = grid.long(
         {
             "investment_cny_10k": investment.nominal,

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.study.declaration import Declaration
+from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
-from citypanel.study.options import wrong_option
 from citypanel.study.steps.series import (
     GDP_DEFLATOR,
     PROVINCE_INVESTMENT,
@@ -81,7 +80,7 @@ def real_output(
     if real_gdp == "province_deflator":
         return deflated
     if real_gdp != "city_growth":
-        raise wrong_option("real_gdp", real_gdp)
+        raise not_known("real_gdp", real_gdp)
     base = np.flatnonzero(grid.years == base_year)
     if not len(base):
         return np.full_like(deflated, np.nan)
@@ -115,7 +114,7 @@ def investment(
                                   there on with real-estate investment
     """
     if investment_deflator not in provinces:
-        raise wrong_option("investment_deflator", investment_deflator)
+        raise not_known("investment_deflator", investment_deflator)
     fai = series[INVESTMENT]
     deflator = provinces[investment_deflator]
     years = np.arange(fai.shape[1])
@@ -143,7 +142,7 @@ def investment(
             estate / estate[row, turning]
         )
     else:
-        raise wrong_option("fai_extension", fai_extension)
+        raise not_known("fai_extension", fai_extension)
     nominal = np.where(assumed, fai_last * ratio, fai)
     return Investment(nominal / deflator, assumed, deflator)
 
@@ -151,10 +150,7 @@ def investment(
 @step
 def labour(series: dict, study: Declaration, *, labour_measure: str) -> np.ndarray:
     """The labour input, by the formula of its measure."""
-    measure = study.options["labour_measure"].value(labour_measure)
-    if measure is None or measure.formula is None:
-        raise wrong_option("labour_measure", labour_measure)
-    return measure.formula(series)
+    return study.options["labour_measure"].formula_of(labour_measure)(series)
 
 
 @step

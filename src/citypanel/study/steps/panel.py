@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from citypanel.study.declaration import Declaration
+from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
-from citypanel.study.options import wrong_option
 
 INDICES = ("tfpch", "effch", "techch", "cumulative_log_tfp")
 
@@ -35,7 +34,7 @@ def exposure(
         there is none.
     """
     if f"exposure__{exposure_from}" not in policy:
-        raise wrong_option("exposure_from", exposure_from)
+        raise not_known("exposure_from", exposure_from)
     of_city = {}
     for name, column in (
         ("cohort", f"cohort__{exposure_from}"),
@@ -76,17 +75,16 @@ def panel(
     of_row = np.where(cohort <= last_year, cohort, 0)[city]
     batch = exposure["batch"][city]
     indices = {name: index[name].to_numpy(dtype=float) for name in INDICES}
-    declared = study.options["outcome"].by_value
-    if outcome not in declared:
-        raise wrong_option("outcome", outcome)
-    outcomes = {name: value.formula(indices) for name, value in declared.items()}
+    declared = study.options["outcome"]
+    left_hand = declared.formula_of(outcome)(indices)
+    outcomes = {str(n): declared.formula_of(n)(indices) for n in declared.by_value}
     frame = {
         "city_id": index["city_id"].to_numpy(dtype=object),
         "year": year,
         "region": cities["region"].to_numpy(dtype=object)[city],
         "outcome_name": outcome,
         **outcomes,
-        "outcome": outcomes[outcome],
+        "outcome": left_hand,
         "sydid": exposure["exposure"][city, at],
         "cohort": of_row,
         "event_time": np.where(of_row > 0, year - of_row, np.nan),

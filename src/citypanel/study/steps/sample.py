@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.study.declaration import Declaration
+from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
-from citypanel.study.options import wrong_option
 from citypanel.study.steps.inputs import Investment
 
 OUTPUT, CAPITAL, LABOUR = "gdp_real_cny_10k", "capital_real_cny_10k", "labour"
@@ -92,10 +91,10 @@ def sample(
             always = always & cities["is_in_nbs_70"].to_numpy(dtype=bool)
         drawn = always[:, None] & window
     else:
-        raise wrong_option("study_sample", study_sample)
+        raise not_known("study_sample", study_sample)
     for group in excluded_cities:
         if group not in groups:
-            raise wrong_option("excluded_cities", group)
+            raise not_known("excluded_cities", group)
         drawn = drawn & ~groups[group][:, None]
     # Capital rests on assumed investment from the first assumed year on.
     assumed = investment.is_assumed & window

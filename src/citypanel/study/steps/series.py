@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
+from citypanel.study.declaration import not_known
 from citypanel.study.formulas import exponential, logarithm
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
-from citypanel.study.options import wrong_option
 
 GDP_DEFLATOR, INVESTMENT_PRICE = "province_gdp_deflator", "province_investment_price"
 PROVINCE_INVESTMENT = "fai_cny_100m"
@@ -33,7 +33,7 @@ def readings(
     """
     column = f"value__{gdp_vintage}"
     if column not in cells:
-        raise wrong_option("gdp_vintage", gdp_vintage)
+        raise not_known("gdp_vintage", gdp_vintage)
     city, year = grid.places(cells)
     values = cells[column].to_numpy(float, na_value=np.nan)
     names = cells["variable"].to_numpy(dtype=object)
@@ -168,14 +168,13 @@ def fill_gaps(
         For an unknown `imputation`.
     """
     if imputation not in IMPUTATIONS:
-        raise wrong_option("imputation", imputation)
+        raise not_known("imputation", imputation)
     if rule not in ("mean", "mean_carry") or imputation == "none":
         return table
     known = ~np.isnan(table)
     before, after = neighbours(known)
     between, ends = settings(before, after, years, rule, carry_years)
-    path = common_path(table) if imputation == "growth_chaining" else None
-    new = filled(table, before, after, years, imputation=imputation, path=path)
+    new = filled(table, before, after, years, imputation=imputation)
     return np.where(~known & (between | ends), new, table)
 
 
@@ -221,7 +220,6 @@ def filled(
     years: np.ndarray,
     *,
     imputation: str,
-    path: np.ndarray | None = None,
 ) -> np.ndarray:
     """What a rule puts into each cell, from its neighbours.
 
@@ -236,8 +234,6 @@ def filled(
     table : ndarray (cities, years)
     before, after : ndarray (cities, years)
         Places of the neighbours, as `neighbours`.
-    path : ndarray (years,)
-        Under growth_chaining.
     """
     T = len(years)
     each = np.arange(len(table))[:, None]
@@ -254,7 +250,8 @@ def filled(
     elif imputation == "linear":
         inside = first + (last - first) * since / span
     else:
-        here, start, stop = path, path[before], path[after]
+        here = common_path(table)
+        start, stop = here[before], here[after]
         ratio = np.where(between & (first > 0) & (last > 0), last / first, np.nan)
         rest = logarithm(ratio, "e") - (stop - start)
         inside = first * exponential(here - start + rest * since / span)
