@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.study.formulas import Formula, formula
 
 SHIPPED = "pilot_zones"
@@ -106,7 +106,7 @@ class Rule:
     when: Mapping[str, tuple]
     reason: str
 
-    def meets(self, options: Mapping[str, object]) -> bool:
+    def meets(self, options: Mapping[str, Any]) -> bool:
         """Whether every option of the rule has one of its values."""
         return all(options[name] in values for name, values in self.when.items())
 
@@ -172,7 +172,7 @@ class Limit:
     exactly: bool
     because: str = ""
 
-    def broken_by(self, values: Mapping[str, object]) -> bool:
+    def broken_by(self, values: Mapping[str, Any]) -> bool:
         """Whether a set of options has the value and not what it asks."""
         name, value = self.when
         if values[name] != value:
@@ -237,7 +237,7 @@ class Declaration:
         }
         self.regions = dict(declared.get("regions") or {})
         self.columns = tuple(_column(entry) for entry in declared["columns"])
-        self.effect = (declared.get("published") or {}).get("effect")
+        self.effect: Any = (declared.get("published") or {}).get("effect")
         self._variants = tuple(declared.get("variants") or ())
         self.options = {
             name: self._option(name, entry, groups)
@@ -260,7 +260,7 @@ class Declaration:
             listed = {value: {} for value in listed}
         if kind == "group":
             keys = ("mark", "reason", "paper")
-            listed = listed | {
+            listed = dict(listed) | {
                 group: {k: v for k, v in g.items() if k in keys}
                 for group, g in groups.items()
             }
@@ -331,19 +331,12 @@ class Declaration:
             if (name in self.varies) == bool(option.not_varied)
         ]
         if problems:
-            raise OptionError(
-                describe(
-                    f"The declaration of {self.name} cannot be used",
-                    problems,
-                    consequence="nothing was computed",
-                    remedy=f"correct the entries of {FILE}; its head explains them",
-                )
-            )
+            raise OptionError.of("study.declaration_unusable", problems, name=self.name)
 
     # -------------------------------------------------------------------- options
 
     @cached_property
-    def defaults(self) -> dict[str, object]:
+    def defaults(self) -> dict[str, Any]:
         """Every option's default."""
         return {
             name: tuple(o.default) if isinstance(o.default, list) else o.default
@@ -410,7 +403,7 @@ class Declaration:
                         return permitted
         raise wrong_option(name, value, self.words_for(option))
 
-    def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
+    def resolve(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Every option of a build: what was given, else the default.
 
         Parameters
@@ -426,7 +419,7 @@ class Declaration:
         unknown = [name for name in given if name not in self.build_options]
         if unknown:
             raise no_such_option(unknown[0], self.build_options)
-        values = {
+        values: dict[str, Any] = {
             name: self.defaults[name]
             if given.get(name) is None
             else self.checked(name, given[name])
@@ -444,7 +437,7 @@ class Declaration:
                 raise self._beyond(limit, values)
         return values
 
-    def _beyond(self, limit: Limit, values: Mapping[str, object]) -> OptionError:
+    def _beyond(self, limit: Limit, values: Mapping[str, Any]) -> OptionError:
         name, value = limit.when
         others = ", ".join(str(v) for v in self.options[name].permitted if v != value)
         needed = f"{limit.number}" if limit.exactly else f"{limit.number} or earlier"
@@ -461,7 +454,7 @@ class Declaration:
             f"dbt build --vars '{{{name}: {value}, {limit.option}: {limit.number}}}'",
         )
 
-    def bounded(self, values: Mapping[str, object]) -> dict[str, object]:
+    def bounded(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Options with those lowered that the values of others bound."""
         values = dict(values)
         for limit in self.limits:
@@ -469,7 +462,7 @@ class Declaration:
                 values[limit.option] = limit.number
         return values
 
-    def variants(self, headline: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    def variants(self, headline: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The headline and the variants shown beside it, by name.
 
         Parameters
@@ -550,19 +543,14 @@ def folder_of(name: str = SHIPPED) -> Path:
         folder = root / "studies" / name
         if (folder / FILE).is_file():
             return folder
-    raise OptionError(
-        describe(
-            f"There is no study {name} here: studies/{name}/{FILE} is missing",
-            consequence="nothing was computed",
-            remedy="run the command in the project's root",
-        )
-    )
+    raise OptionError.of("study.no_such_study", name=name)
 
 
 def module_of(module: str, name: str = SHIPPED) -> ModuleType:
     """A module that stands beside a study's declaration, such as its audit."""
     path = folder_of(name) / f"{module}.py"
     spec = spec_from_file_location(f"studies.{name}.{module}", path)
+    assert spec is not None and spec.loader is not None
     loaded = module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
@@ -579,13 +567,8 @@ def _read(path: Path, changed: int) -> Declaration:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
-        raise OptionError(
-            describe(
-                f"{path} is no YAML",
-                [" ".join(str(error).split())],
-                consequence="nothing was computed",
-                remedy="correct the line",
-            )
+        raise OptionError.of(
+            "study.no_yaml", [" ".join(str(error).split())], path=path
         ) from error
     return Declaration(content)
 

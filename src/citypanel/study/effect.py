@@ -169,4 +169,6 @@ def outcome_of(
         if from_one:
             level[there, first[there]] = 0.0
         tables["cumulative_log_tfp"] = level
-    return declared().options["outcome"].by_value[outcome].formula(tables)
+    formula = declared().options["outcome"].by_value[outcome].formula
+    assert formula is not None
+    return formula(tables)

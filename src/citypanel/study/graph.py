@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 
@@ -70,7 +71,7 @@ class Graph:
         Their functions marked with `step`.
     """
 
-    def __init__(self, modules: Iterable[object]):
+    def __init__(self, modules: Iterable[ModuleType]):
         self.steps: Mapping[str, Step] = {
             name: as_step(function)
             for module in modules
@@ -78,8 +79,8 @@ class Graph:
             if getattr(function, "is_step", False)
             and function.__module__ == module.__name__
         }
-        self._known = cache(self._known)
-        self._options = cache(self._options)
+        self._known = cache(self._needs)
+        self._options = cache(self._taken)
 
     def __contains__(self, name: str) -> bool:
         return name in self.steps
@@ -105,7 +106,7 @@ class Graph:
         """
         return self._options(name, frozenset(given))
 
-    def _options(self, name: str, given: frozenset[str]) -> tuple[str, ...]:
+    def _taken(self, name: str, given: frozenset[str]) -> tuple[str, ...]:
         if name in given or name not in self.steps:
             return ()
         here = self.steps[name]
@@ -118,7 +119,7 @@ class Graph:
         """Every step and source that a step rests on."""
         return self._known(name)
 
-    def _known(self, name: str) -> tuple[str, ...]:
+    def _needs(self, name: str) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for need in self.steps[name].needs if name in self.steps else ():
             found |= dict.fromkeys(self._known(need)) | {need: None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.study.declaration import FILE, SHIPPED, declared
 
 
@@ -123,10 +123,10 @@ def _restored(values: dict[str, Any]) -> Options:
 
 def wrong_option(name: str, value: object) -> OptionError:
     """The error of an option with a value that no step knows."""
-    return OptionError(
-        describe(
-            f"Option {name} is '{value}', which the study does not know",
-            consequence="nothing was computed with it",
-            remedy=f"choose a value that studies/{SHIPPED}/{FILE} declares",
-        )
+    return OptionError.of(
+        "study.wrong_option",
+        name=name,
+        value=value,
+        shipped=SHIPPED,
+        file=FILE,
     )

@@ -47,7 +47,7 @@ def study_options(given: str) -> str:
 def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     headline = study.resolve(given)
     choices = [o for o in study.options.values() if o.name in study.build_options]
-    measure = study.options["labour_measure"].value(headline["labour_measure"])
+    measure = study.options["labour_measure"].by_value[headline["labour_measure"]]
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
     return {
         "options": headline,
@@ -56,7 +56,7 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
             for name, values in study.variants(headline).items()
         },
         "listed": listed,
-        "labour_series": list(measure.formula.names),
+        "labour_series": list(measure.formula.names) if measure.formula else [],
     }
 
 

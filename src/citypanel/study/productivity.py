@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from citypanel.frontier import bootstrap_malmquist, distance, malmquist
+from citypanel.study.options import Options
 from citypanel.study.variants import by_variant
 
 OUTPUT = "gdp_real_cny_10k"
 CAPITAL = "capital_real_cny_10k"
 LABOUR = "labour"
-KEYS = {"unit": "city_id", "period": "year"}
+KEYS: dict[str, Any] = {"unit": "city_id", "period": "year"}
 INDICES = ["tfpch", "effch", "techch", "pech", "sech"]
 # Of decomposition = bias, and of frontier_reference = metafrontier.
 MORE_INDICES = ["obtech", "ibtech", "matech", "tgr"]
@@ -54,7 +56,7 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     return by_variant(sample, variants, changes)
 
 
-def changes(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
+def changes(rows: pd.DataFrame, options: Mapping[str, Any] | Options) -> pd.DataFrame:
     """Indices of one set of options; see `tfp_changes`."""
     reference = options["frontier_reference"]
     found = malmquist(

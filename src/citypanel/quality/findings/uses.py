@@ -188,7 +188,7 @@ class Uses:
         readings = self.study.readings(self.headline)
         figure = _figures(self.study.series(self.headline)[name], at)[self._at[city]]
         path = common_path(readings[name])
-        uses = []
+        uses: list[Use] = []
         for factor in FACTORS_OF_A_MEDIAN:
             table = readings[name].copy()
             table[self._at[city], at] = factor * figure

@@ -79,7 +79,11 @@ def panel(
     declared = study.options["outcome"].by_value
     if outcome not in declared:
         raise wrong_option("outcome", outcome)
-    outcomes = {name: value.formula(indices) for name, value in declared.items()}
+    outcomes = {
+        str(name): value.formula(indices)
+        for name, value in declared.items()
+        if value.formula is not None
+    }
     frame = {
         "city_id": index["city_id"].to_numpy(dtype=object),
         "year": year,

@@ -254,6 +254,7 @@ def filled(
     elif imputation == "linear":
         inside = first + (last - first) * since / span
     else:
+        assert path is not None
         here, start, stop = path, path[before], path[after]
         ratio = np.where(between & (first > 0) & (last > 0), last / first, np.nan)
         rest = logarithm(ratio, "e") - (stop - start)
