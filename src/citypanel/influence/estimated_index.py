@@ -53,9 +53,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from citypanel.errors import FrontierError, OptionError
-from citypanel.frontier.evaluation import radial_efficiencies
-from citypanel.frontier.isoquant import isoquant
-from citypanel.frontier.technology import build_technology, power_of_two_scales
+from citypanel.frontier.isoquant import technology_of
+from citypanel.frontier.technology import power_of_two_scales
 from citypanel.study.effect import EffectDesign, outcome_of
 
 #: Replications handed to a worker at a time.
@@ -475,32 +474,17 @@ def _distances(
     """Efficiencies of plans of year t against year s, at [s, 1 + t - s, city]."""
     n, T = outputs.shape
     found = np.full((T, 3, n), np.nan)
-    plane = returns_to_scale == "crs" and inputs.shape[2] == 2
     for s in range(T):
-        if plane:
-            first, last = max(s - 1, 0), min(s + 1, T - 1)
-            prices = isoquant(reference_inputs[:, s], reference_outputs[:, s]).prices
-            most = (inputs[:, first : last + 1] @ prices.T).min(axis=2)
-            found[s, 1 + first - s : 2 + last - s] = (
-                outputs[:, first : last + 1] / most
-            ).T
-            continue
-        technology = build_technology(
+        technology = technology_of(
             reference_inputs[:, s],
-            reference_outputs[:, s, None],
-            returns_to_scale=returns_to_scale,
+            reference_outputs[:, s],
+            returns_to_scale,
+            orientation,
         )
         first, last = max(s - 1, 0), min(s + 1, T - 1)
-        span = slice(first, last + 1)
-        years = last - first + 1
-        values, status = radial_efficiencies(
-            technology,
-            inputs[:, span].transpose(1, 0, 2).reshape(years * n, -1),
-            outputs[:, span].T.reshape(years * n, 1),
-            orientation=orientation,
-        )
-        values = np.where(status == 0, values, np.nan).reshape(years, n)
-        found[s, 1 + first - s : 1 + last - s + 1] = values
+        years = slice(first, last + 1)
+        values = technology.efficiencies(inputs[:, years], outputs[:, years])
+        found[s, 1 + first - s : 2 + last - s] = values.T
     return found
 
 
