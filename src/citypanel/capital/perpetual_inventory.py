@@ -62,7 +62,7 @@ def initial_growth(
     absent = [p for p in (first, last) if not (panel[period] == p).any()]
     if absent or not first < last:
         raise OptionError.of(
-            "capital.growth_investment_from_no",
+            "capital.growth_from_nothing",
             [f"no row of {period} {p}" for p in absent],
             first=first,
             last=last,
@@ -168,7 +168,7 @@ def perpetual_inventory(
     periods = range(first_period, first_period + len(wide.columns))
     if list(wide.columns) != list(periods) or not len(periods):
         raise CapitalError.of(
-            "capital.panel_periods_from_on", wide.columns, first_period=first_period
+            "capital.periods_not_consecutive", wide.columns, first_period=first_period
         )
     names = [_named(unit, code, labels) for code in wide.index]
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
@@ -185,9 +185,7 @@ def perpetual_inventory(
 
     unlisted = np.flatnonzero(~wide.index.isin(growth.index))
     if len(unlisted) and initial_capital != "ten_percent":
-        raise CapitalError.of(
-            "capital.units_no_growth_rate", (names[i] for i in unlisted)
-        )
+        raise CapitalError.of("capital.no_growth", (names[i] for i in unlisted))
     g = growth.reindex(wide.index).to_numpy(dtype=float)
     stocks = np.empty_like(flows)
     stocks[:, 0] = _initial_stock(flows[:, 0], g, depreciation, initial_capital, names)
@@ -214,9 +212,7 @@ def _named(unit, code, labels):
 def _initial_stock(flow, g, depreciation, initial_capital, names):
     idle = np.flatnonzero(flow == 0)
     if len(idle):
-        raise CapitalError.of(
-            "capital.investment_first_period_zero", (names[i] for i in idle)
-        )
+        raise CapitalError.of("capital.no_first_investment", (names[i] for i in idle))
     if initial_capital == "ten_percent":
         return flow / 0.1
     shrinking = np.flatnonzero(
@@ -224,7 +220,7 @@ def _initial_stock(flow, g, depreciation, initial_capital, names):
     )
     if len(shrinking):
         raise CapitalError.of(
-            "capital.growth_investment_plus_depreciation",
+            "capital.growth_too_low",
             (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
             depreciation=f"{depreciation:g}",
         )

@@ -114,35 +114,28 @@ def _package(root: Path, options: argparse.Namespace) -> None:
 
 
 def _check(manifest: Path, database: Path) -> None:
-    from citypanel.errors import OutputError, describe
+    from citypanel.errors import OutputError
     from citypanel.exports import open_published
     from citypanel.replication import compare, fingerprints
 
     try:
         expected = json.loads(manifest.read_text(encoding="utf-8"))["tables"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(
-            describe(
-                f"{manifest} is not the manifest of a package: {error!r}",
-                consequence="nothing was compared",
-                remedy="name run/manifest.json of an unpacked package",
-            )
+        raise OutputError.of(
+            "commands.not_a_manifest", manifest=manifest, error=error
         ) from error
     with open_published(database) as connection:
         result = compare(expected, fingerprints(connection))
     different = result[result["verdict"] != "same"]
     if len(different):
-        raise OutputError(
-            describe(
-                f"{database.name} is not what the package was made from",
-                [
-                    f"{row.table}: {row.verdict} (rows: {row.rows_expected} there, "
-                    f"{row.rows_found} here)"
-                    for row in different.itertuples()
-                ],
-                consequence="its numbers are not the package's",
-                remedy="build with the options and versions that manifest.json states",
-            )
+        raise OutputError.of(
+            "commands.differs_from_package",
+            [
+                f"{row.table}: {row.verdict} (rows: {row.rows_expected} there, "
+                f"{row.rows_found} here)"
+                for row in different.itertuples()
+            ],
+            name=database.name,
         )
     print(f"{len(result)} tables, every one the same")
 

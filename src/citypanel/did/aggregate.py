@@ -87,13 +87,7 @@ def aggregate_att(
     usable = cells.known & inside
     rows, columns = cells.aggregate(kind, usable)
     if not rows:
-        raise EstimationError(
-            describe(
-                f"No effect after treatment to aggregate ({kind})",
-                consequence="the summary would be empty",
-                remedy="widen the event times, or look at the notes of the cells",
-            )
-        )
+        raise EstimationError.of("did.no_effect_after_treatment", kind=kind)
     sizes = cells.sizes
     single = [g for g, size in sizes.items() if size == 1]
     if single and len(single) < len(sizes):
@@ -175,15 +169,7 @@ class _Cells:
         """Match the rows of a frame by cohort and period to what was estimated."""
         extra = frame.attrs.get("influence")
         if not isinstance(extra, Extras) or "cells" not in extra:
-            raise EstimationError(
-                describe(
-                    "The frame carries no influence functions",
-                    consequence="the standard errors of an aggregate cannot be "
-                    "computed",
-                    remedy="pass what group_time_att returned, not a copy read from a "
-                    "file",
-                )
-            )
+            raise EstimationError.of("did.frame_carries_no_influence")
         grid, stored = extra["grid"], extra["cells"]
         rows = frame[frame["aggregation"] == "group_time"]
         place = {
@@ -373,13 +359,7 @@ def uniform_critical_value(
         Never below the pointwise value.
     """
     if draws < 100:
-        raise OptionError(
-            describe(
-                f"{draws} bootstrap draws are too few",
-                consequence="the quantile of the largest t would be noise",
-                remedy="use 999 draws or more",
-            )
-        )
+        raise OptionError.of("did.bootstrap_draws_too_few_2", draws=draws)
     pointwise = critical_value(np.inf, level)
     if influence.shape[1] == 0:
         return pointwise

@@ -16,7 +16,7 @@ from citypanel.did.panels import (
     starts_from_treatment,
 )
 from citypanel.did.periods import label_array
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 NOTE_SINGLE_SIDE = "one side is a cohort of one unit"
 
@@ -99,13 +99,10 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
                 row["note"] = join_notes(alone, data.note)
                 rows.append(row)
     if not rows:
-        raise EstimationError(
-            describe(
-                f"Treatment {data.design.treatment} never changes within a unit",
-                [data.note] if data.note else [],
-                consequence="there is no 2x2 comparison",
-                remedy="check the exposure and the years of the panel",
-            )
+        raise EstimationError.of(
+            "did.treatment_never_changes_within",
+            [data.note] if data.note else [],
+            treatment=data.design.treatment,
         )
     total = sum(row["weight"] for row in rows)
     for row in rows:

@@ -11,7 +11,7 @@ from citypanel.did.frames import OVERALL, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import Panel, choose, on_panel
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 
 WEIGHTS = ("auto", "rademacher", "webb", "mammen")
 FEW_CLUSTERS = 12
@@ -87,13 +87,7 @@ def wild_cluster_bootstrap(
     """
     choose("weights", weights, WEIGHTS)
     if draws < 99:
-        raise OptionError(
-            describe(
-                f"{draws} bootstrap draws are too few",
-                consequence="a p-value of 0.05 could not be told from 0.04",
-                remedy="use 999 draws or more",
-            )
-        )
+        raise OptionError.of("did.bootstrap_draws_too_few", draws=draws)
     parts = partial(data, period_effects_by=period_effects_by)
     multipliers, kind = draw_weights(parts.data.n_clusters, weights, draws, seed)
     law = WildLaw(parts, multipliers)

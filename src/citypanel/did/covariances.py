@@ -28,7 +28,7 @@ import numpy as np
 from scipy import linalg
 
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 CONVENTIONS = (
     "xtreg",
@@ -98,16 +98,11 @@ def fixest_options(given: Mapping[str, object] | None) -> dict[str, Any]:
     }
     for name, value in dict(given or {}).items():
         if name not in FIXEST_OPTIONS or value not in FIXEST_OPTIONS[name]:
-            raise OptionError(
-                describe(
-                    f"Small-sample option {name} = {value!r} is not known",
-                    [
-                        f"{n}: {', '.join(map(str, a))}"
-                        for n, a in FIXEST_OPTIONS.items()
-                    ],
-                    consequence="the standard errors would follow no convention",
-                    remedy="use the names and values listed",
-                )
+            raise OptionError.of(
+                "did.small_sample_option_not",
+                [f"{n}: {', '.join(map(str, a))}" for n, a in FIXEST_OPTIONS.items()],
+                name=name,
+                value=value,
             )
         options[name] = value
     return options
@@ -217,12 +212,8 @@ def covariance(
     options: dict[str, Any]
     if convention in ("CR2", "CR3"):
         if second_cluster is not None:
-            raise OptionError(
-                describe(
-                    f"{convention} with two clusterings is not defined",
-                    consequence="the standard error would follow no published rule",
-                    remedy='use standard_errors="xtreg" with two clusterings',
-                )
+            raise OptionError.of(
+                "did.two_clusterings_not_defined", convention=convention
             )
         build = cr2 if convention == "CR2" else cr3
         matrix, df = build(fit, cluster)
@@ -277,13 +268,7 @@ def _two_way(fit, ways, used, options, name) -> Covariance:
 
 def _require_clusters(groups: int) -> None:
     if groups < 2:
-        raise EstimationError(
-            describe(
-                f"Standard errors by cluster need two clusters, there is {groups}",
-                consequence="the variance of a sum over one cluster is zero",
-                remedy="cluster on a finer column",
-            )
-        )
+        raise EstimationError.of("did.standard_errors_cluster_need", groups=groups)
 
 
 class _Hat:
@@ -298,14 +283,7 @@ class _Hat:
         self.cluster = cluster
         self.unit: Any = fit.unit
         if fit.unit is not None and not is_nested(fit.unit, cluster):
-            raise EstimationError(
-                describe(
-                    "A unit lies in more than one cluster",
-                    consequence="leverage by cluster (CR2, CR3) is not defined with "
-                    "unit effects that cross clusters",
-                    remedy="cluster on units or on groups of whole units",
-                )
-            )
+            raise EstimationError.of("did.unit_lies_more_than")
         weighted = fit.weights is not None
         self.weights = np.ones(fit.n_obs)
         if fit.weights is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.frames import Extras
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +57,7 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     """
     extra = frame.attrs.get("covariance")
     if not isinstance(extra, Extras) or "event_times" not in extra:
-        raise EstimationError(
-            describe(
-                "The frame carries no covariance of event times",
-                consequence="violations of parallel trends cannot be set against it",
-                remedy="pass what event_study, sun_abraham, two_stage, etwfe, stacked "
-                "or aggregate_att (dynamic, universal base) returned, not a copy",
-            )
-        )
+        raise EstimationError.of("did.frame_carries_no_covariance")
     labels = np.asarray(extra["event_times"])
     times = np.asarray(extra["positions"]) if "positions" in extra else labels
     if extra["reference"] is None:
@@ -100,14 +93,9 @@ def _shown(frame: pd.DataFrame, labels, estimates) -> np.ndarray:
     rounding = 1e-9 * np.abs(estimates[np.isfinite(estimates)]).max(initial=0.0)
     for label, own in zip(labels[shown], estimates[shown], strict=True):
         if abs(values[label] - own) > rounding:
-            raise EstimationError(
-                describe(
-                    "Rows of the frame hold an estimate that is not the one its "
-                    "covariance belongs to",
-                    [f"event time {label}: {values[label]:.6g} for {own:.6g}"],
-                    consequence="intervals would belong to other numbers",
-                    remedy="choose among the rows of the event study, and change none",
-                )
+            raise EstimationError.of(
+                "did.rows_frame_hold_estimate",
+                [f"event time {label}: {values[label]:.6g} for {own:.6g}"],
             )
     return shown
 
@@ -117,11 +105,8 @@ def _label(extra: Extras, position: int) -> object:
 
 
 def _no_side(reference: object, usable: np.ndarray) -> EstimationError:
-    return EstimationError(
-        describe(
-            f"No event time on each side of the reference {reference}",
-            [f"event times usable: {', '.join(map(str, usable)) or 'none'}"],
-            consequence="there is no pre-trend to extrapolate from",
-            remedy="use a longer panel without gaps, or single_units=True",
-        )
+    return EstimationError.of(
+        "did.no_event_time_on",
+        [f"event times usable: {', '.join(map(str, usable)) or 'none'}"],
+        reference=reference,
     )

@@ -20,7 +20,7 @@ from citypanel.did.panels import (
     require_treated_and_control,
     require_untreated_each_period,
 )
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 
 class FirstStage:
@@ -82,13 +82,8 @@ def first_stage(data: Panel) -> FirstStage:
     data = data.keep_units(untreated, "unit without an untreated row")
     require_treated_and_control(data)
     if not data.treated.any():
-        raise EstimationError(
-            describe(
-                "No treated unit is seen after its treatment",
-                [data.note] if data.note else [],
-                consequence="there is no effect to estimate",
-                remedy="check the cohorts and the rows left out",
-            )
+        raise EstimationError.of(
+            "did.no_treated_unit_seen", [data.note] if data.note else []
         )
     data = data.remarking(_lost_controls(data))
     first = FirstStage(data)
@@ -96,14 +91,9 @@ def first_stage(data: Panel) -> FirstStage:
         return first
     reason = "effect not identified: the untreated rows do not connect"
     if not (first.known & first.treated).any():
-        raise EstimationError(
-            describe(
-                "No effect is identified by the rows used",
-                [f"{reason} ({int((~first.known).sum())} rows)"],
-                consequence="no chain of untreated rows links a treated unit's own "
-                "periods with those in which it is treated",
-                remedy="add rows before treatment and untreated rows after it",
-            )
+        raise EstimationError.of(
+            "did.no_effect_identified_rows_2",
+            [f"{reason} ({int((~first.known).sum())} rows)"],
         )
     return FirstStage(data.keep(first.known, reason))
 

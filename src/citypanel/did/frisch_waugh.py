@@ -22,7 +22,7 @@ from citypanel.did.covariances import (
 from citypanel.did.linear import TwoWay, cluster_sums, partial_out
 from citypanel.did.panels import FAR, Panel, prepare, starts_from_treatment
 from citypanel.did.regressions import lost_controls, not_identified, regress_net
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +126,8 @@ def partial(
     groups = (*keep, period_effects_by)
     data = prepare(panel, groups=groups, absorbing=True, **columns)
     if not is_nested(data.unit, data.cluster):
-        raise EstimationError(
-            describe(
-                f"A unit lies in more than one cluster of {data.design.cluster[0]}",
-                consequence="resampling whole clusters would tear units apart",
-                remedy="cluster on the unit or on groups of whole units",
-            )
+        raise EstimationError.of(
+            "did.unit_lies_more_than_2", what=data.design.cluster[0]
         )
     second = data.period_effects(period_effects_by)
     weights, root = data.weights, np.ones(data.n_obs)

@@ -26,7 +26,7 @@ from citypanel.did.linear import cluster_sums, independent_columns
 from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
 from citypanel.did.propensity_scores import logit
 from citypanel.did.regressions import wald_row
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 PANELS = ("balanced", "unbalanced", "repeated")
 CONTROL_GROUPS = ("never", "not_yet")
@@ -135,13 +135,7 @@ def group_time_att(
     choose("method", method, METHODS)
     choose("base_period", base_period, BASE_PERIODS)
     if not 0 <= anticipation < np.inf:
-        raise OptionError(
-            describe(
-                f"Option anticipation has the value {anticipation!r}",
-                consequence="the period before units react would be undefined",
-                remedy="give a number in the periods' own units, 0 for none",
-            )
-        )
+        raise OptionError.of("did.option_anticipation_value", anticipation=anticipation)
     if panel == "repeated":
         rows: Any = frame
         if isinstance(frame, Panel):
@@ -214,14 +208,7 @@ def unit_clusters(data: Panel, *_: Any) -> np.ndarray:
     """Cluster code of each unit; clusters must hold whole units."""
     names = data.design.cluster or (data.design.unit,)
     if len(names) > 1:
-        raise OptionError(
-            describe(
-                "More than one column to cluster on",
-                names,
-                consequence="influence functions are summed by one clustering",
-                remedy="name one column",
-            )
-        )
+        raise OptionError.of("did.more_than_one_column", names)
     return data.of_units(data.cluster, names[0])
 
 
@@ -229,17 +216,13 @@ def _require_never(data: Panel, never: np.ndarray, anticipation: float) -> None:
     """Someone is never treated, and does not anticipate within the panel either."""
     require_treated_and_control(data, needs="never")
     if not never.any():
-        raise EstimationError(
-            describe(
-                "Every unit anticipates a treatment within the panel",
-                [
-                    f"cohort {data.label(g)}"
-                    for g in np.unique(data.start[data.start > data.last])
-                ],
-                consequence='control_group="never" has nobody to compare with',
-                remedy='use control_group="not_yet", or an anticipation shorter than '
-                f"{anticipation:g}",
-            )
+        raise EstimationError.of(
+            "did.every_unit_anticipates_treatment",
+            [
+                f"cohort {data.label(g)}"
+                for g in np.unique(data.start[data.start > data.last])
+            ],
+            anticipation=f"{anticipation:g}",
         )
 
 
@@ -250,14 +233,11 @@ def _require_not_yet(data: Panel) -> None:
     period = data.design.period
     last = data.start.max()
     full = [data.label(p) for p in data.positions if p >= last]
-    raise EstimationError(
-        describe(
-            f"Every unit is treated in some {period}",
-            [f"{period} {p}" for p in full],
-            consequence='control_group="not_yet" has nobody left to compare with',
-            remedy=f"end the panel before {full[0]}: the last cohort then serves as "
-            "the control group",
-        )
+    raise EstimationError.of(
+        "did.every_unit_treated_some_2",
+        [f"{period} {p}" for p in full],
+        period=period,
+        what=full[0],
     )
 
 

@@ -19,7 +19,7 @@ from scipy import linalg, optimize, special
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
 from citypanel.did.panels import choose
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 KINDS = ("relative_magnitude", "smoothness")
 TARGETS = ("first", "average")
@@ -96,13 +96,9 @@ def honest_did(
     plain = float(weights @ path.estimates[after])
     error = float(np.sqrt(weights @ path.matrix[np.ix_(after, after)] @ weights))
     if not (np.isfinite(path.matrix).all() and error > 1e-12 * abs(plain)):
-        raise EstimationError(
-            describe(
-                "The event study has no sampling variation",
-                [f"estimate {plain:.4g}, standard error {error:.4g}"],
-                consequence="every violation would be ruled out",
-                remedy="check the outcome: without noise there is nothing to test",
-            )
+        raise EstimationError.of(
+            "did.event_study_no_sampling",
+            [f"estimate {plain:.4g}, standard error {error:.4g}"],
         )
     if bounds is None:
         bounds = (0.5, 1.0, 1.5, 2.0)
@@ -110,14 +106,7 @@ def honest_did(
             bounds = tuple(0.5 * error * k for k in range(5))
     bad = [b for b in bounds if not b >= 0]
     if bad:
-        raise OptionError(
-            describe(
-                "Bounds on the violation must not be negative",
-                [f"{b}" for b in bad],
-                consequence="no violation satisfies them",
-                remedy="use 0 for no violation",
-            )
-        )
+        raise OptionError.of("did.bounds_on_violation_must", [f"{b}" for b in bad])
     label = target if isinstance(target, str) else "weights"
     rows: list[dict[str, Any]] = [
         {
@@ -166,12 +155,8 @@ def _target(target: str | Sequence[float], n_after: int) -> np.ndarray:
         return np.eye(n_after)[0]
     weights = np.asarray(target, float)
     if weights.shape != (n_after,):
-        raise OptionError(
-            describe(
-                f"{weights.size} target weights for {n_after} event times after",
-                consequence="the target is not a combination of the effects",
-                remedy="give one weight per event time after the reference",
-            )
+        raise OptionError.of(
+            "did.target_weights_event_times", size=weights.size, n_after=n_after
         )
     return weights
 

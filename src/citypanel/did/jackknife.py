@@ -18,7 +18,7 @@ from citypanel.did.panels import (
     starts_from_treatment,
 )
 from citypanel.did.twfe import twfe
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 
 @on_panel("treatment", "controls", "weights", "cluster", groups=("period_effects_by",))
@@ -62,13 +62,9 @@ def jackknife(
             np.flatnonzero(parts.cluster == g)[0]
             for g in np.flatnonzero(np.isnan(left))
         ]
-        raise EstimationError(
-            describe(
-                "The effect is not identified without some clusters",
-                [f"{data.design.unit} {data.units[data.unit[i]]}" for i in first],
-                consequence="the jackknife has no value for them",
-                remedy="use a sample in which more than one cluster is treated",
-            )
+        raise EstimationError.of(
+            "did.effect_not_identified_without",
+            [f"{data.design.unit} {data.units[data.unit[i]]}" for i in first],
         )
     groups = len(left)
     variance = (groups - 1.0) / groups * ((left - parts.estimate) ** 2).sum()
@@ -246,13 +242,8 @@ def fake_date_placebo(
     """
     late = [k for k in years_before if k < 1]
     if late:
-        raise OptionError(
-            describe(
-                "A fake date is not before the policy",
-                [f"years_before = {k}" for k in late],
-                consequence="the placebo would contain the policy's own effect",
-                remedy="use 1, 2, ... periods before",
-            )
+        raise OptionError.of(
+            "did.fake_date_not_before", [f"years_before = {k}" for k in late]
         )
     data = data.without_always_treated()
     before = ~data.treated

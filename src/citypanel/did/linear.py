@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import linalg, sparse
 
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 
 def indicator(
@@ -267,15 +267,7 @@ def require_full_rank(
         for name, ok, gone in zip(names, keep, absorbed, strict=True)
         if not ok
     ]
-    raise EstimationError(
-        describe(
-            "Regressors are combinations of the others or of the fixed effects",
-            lost,
-            consequence="their coefficients are not identified",
-            remedy="leave them out of controls, or use a treatment that varies "
-            "within units and between the units of a period",
-        )
-    )
+    raise EstimationError.of("did.regressors_combinations_others_or_2", lost)
 
 
 def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from citypanel.did.bootstrap import WildLaw, draw_weights
 from citypanel.did.frisch_waugh import partial
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -21,14 +21,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     p = np.asarray(p_values, float)
     bad = (p < 0) | (p > 1)
     if bad.any():
-        raise OptionError(
-            describe(
-                "p-values outside [0, 1]",
-                [f"{value}" for value in p[bad]],
-                consequence="they cannot be adjusted",
-                remedy="pass p-values, not statistics",
-            )
-        )
+        raise OptionError.of("did.values_outside", [f"{value}" for value in p[bad]])
     out = np.full(p.shape, np.nan)
     known = np.flatnonzero(np.isfinite(p))
     order = known[np.argsort(p[known], kind="stable")]
@@ -68,13 +61,7 @@ def romano_wolf(
     Romano and Wolf (2016), Statistics and Probability Letters 113.
     """
     if not specifications:
-        raise OptionError(
-            describe(
-                "No specification to adjust over",
-                consequence="there is no table",
-                remedy="give at least one mapping of options",
-            )
-        )
+        raise OptionError.of("did.no_specification_adjust_over")
     parts = {name: partial(**options) for name, options in specifications.items()}
     units = sorted({u for p in parts.values() for u in p.data.units.tolist()})
     place = {u: j for j, u in enumerate(units)}

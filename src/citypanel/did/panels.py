@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.periods import Grid, is_missing, read_periods
-from citypanel.errors import EstimationError, OptionError, PanelError, describe
+from citypanel.errors import EstimationError, OptionError, PanelError
 from citypanel.panel import require_columns, require_unique_key
 
 # Position of a treatment that never comes: after every period.
@@ -296,13 +296,10 @@ class Panel:
         first = codes[self.first_rows]
         changed = np.unique(self.unit[first[self.unit] != codes])
         if len(changed):
-            raise PanelError(
-                describe(
-                    f"Column {column} changes within a unit",
-                    [str(self.units[u]) for u in changed],
-                    consequence="the rows of a unit would be torn apart",
-                    remedy="give each unit one value in every row",
-                )
+            raise PanelError.of(
+                "did.column_changes_within_unit",
+                [str(self.units[u]) for u in changed],
+                column=column,
             )
         return first
 
@@ -459,12 +456,11 @@ class Panel:
 def choose(option: str, value: object, allowed: Sequence[object]) -> None:
     """Raise when an option has a value that is not on its list."""
     if value not in allowed:
-        raise OptionError(
-            describe(
-                f"Option {option} has the value {value!r}",
-                consequence="the estimator would not be the one asked for",
-                remedy="use one of " + ", ".join(repr(a) for a in allowed),
-            )
+        raise OptionError.of(
+            "did.option_value",
+            option=option,
+            value=value,
+            what=", ".join(repr(a) for a in allowed),
         )
 
 
@@ -598,13 +594,11 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
             frame[column] = values.to_numpy(float, na_value=np.nan)
     lost = frame[unit].isna().to_numpy() | is_missing(frame[period])
     if lost.any():
-        raise PanelError(
-            describe(
-                f"Rows without a {unit} or a {period}",
-                [f"row {row}" for row in np.flatnonzero(lost)],
-                consequence="they belong to no unit or no period",
-                remedy=f"fill {unit} and {period} or remove the rows",
-            )
+        raise PanelError.of(
+            "did.rows_without_or",
+            [f"row {row}" for row in np.flatnonzero(lost)],
+            unit=unit,
+            period=period,
         )
     if frame.empty:
         raise _nothing_left(design, pd.DataFrame(columns=[unit, period, "reason"]))
@@ -654,13 +648,10 @@ def _without_unknown(data: Panel) -> Panel:
     if data.weights is not None:
         broken = (data.weights < 0) | np.isinf(data.weights)
         if broken.any():
-            raise PanelError(
-                describe(
-                    f"Weights {design.weights} are negative or infinite",
-                    _places(frame[broken], design, design.weights),
-                    consequence="a row stands for some number of observations",
-                    remedy="correct the weights, or leave the rows out",
-                )
+            raise PanelError.of(
+                "did.weights_negative_or_infinite",
+                _places(frame[broken], design, design.weights),
+                weights=design.weights,
             )
     values = frame[design.numeric].to_numpy(float)
     if not np.isfinite(values).all():
@@ -679,15 +670,11 @@ def _nothing_left(design: Design, log: pd.DataFrame) -> PanelError:
     reasons = log["reason"].value_counts(sort=False)
     balancing = any(reason.startswith("not seen in all") for reason in reasons.index)
     named = ", ".join(design.numeric)
-    return PanelError(
-        describe(
-            "No unit is left after dropping missing values"
-            + (" and balancing the panel" if balancing else ""),
-            [f"{reason}: {count} rows" for reason, count in reasons.items()],
-            consequence="there is nothing to estimate from",
-            remedy=f"look at the missing values of {named}, or restrict the periods "
-            "to those seen for every unit",
-        )
+    return PanelError.of(
+        "did.no_unit_left_after",
+        [f"{reason}: {count} rows" for reason, count in reasons.items()],
+        balancing=balancing,
+        named=named,
     )
 
 
@@ -710,13 +697,10 @@ def _require_numbers(
         bad = panel[numbers.isna() & panel[column].notna()]
         if bad.empty:  # objects that are numbers or nothing
             continue
-        raise PanelError(
-            describe(
-                f"Column {column} holds text",
-                _places(bad, Design(column, unit, period), column),
-                consequence=f"{column} cannot enter a regression",
-                remedy=f"convert {column} to numbers first",
-            )
+        raise PanelError.of(
+            "did.column_holds_text",
+            _places(bad, Design(column, unit, period), column),
+            column=column,
         )
 
 
@@ -737,13 +721,10 @@ def _starts(
             remark = "cohort 0 is read as never treated, though 0 is the first period"
         elif 0 <= at <= last and at == np.floor(at):
             if not never.any():
-                raise PanelError(
-                    describe(
-                        f"Cohort {design.cohort} is 0, which is a period of this panel",
-                        _places(frame[zero], design),
-                        consequence="0 could mean treated in period 0 or never treated",
-                        remedy="write never as a null or as infinity",
-                    )
+                raise PanelError.of(
+                    "did.cohort_period_panel",
+                    _places(frame[zero], design),
+                    cohort=design.cohort,
                 )
             zero = np.zeros(len(frame), bool)
     never |= zero
@@ -757,14 +738,11 @@ def _starts(
         off = unread | (place != np.floor(place))
         if off.any():
             rows = frame[~never][off]
-            raise PanelError(
-                describe(
-                    f"Cohort {design.cohort} is not a whole period of the panel",
-                    _places(rows, design, design.cohort),
-                    consequence="event time would be undefined",
-                    remedy="give the first treated period, null for never; the grid "
-                    f"is {grid.description}: declare a frequency where that is wrong",
-                )
+            raise PanelError.of(
+                "did.cohort_not_whole_period",
+                _places(rows, design, design.cohort),
+                cohort=design.cohort,
+                description=grid.description,
             )
         start[~never] = place.astype(np.int64)
     changed = (unit[1:] == unit[:-1]) & (start[1:] != start[:-1])
@@ -776,13 +754,10 @@ def _starts(
         ):
             shown = "never" if lost else _written(value)
             seen.setdefault(name, set()).add(shown)
-        raise PanelError(
-            describe(
-                f"Cohort {design.cohort} varies within a unit",
-                [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
-                consequence="the unit would belong to two cohorts at once",
-                remedy="give each unit its first treated period in every row",
-            )
+        raise PanelError.of(
+            "did.cohort_varies_within_unit",
+            [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
+            cohort=design.cohort,
         )
     return start[np.searchsorted(unit, np.arange(unit.max() + 1))], remark
 
@@ -798,26 +773,18 @@ def require_absorbing(data: Panel) -> None:
     name, values = data.design.treatment, data.treatment
     outside = (values < 0) | (values > 1)
     if outside.any():
-        raise PanelError(
-            describe(
-                f"Treatment {name} is outside [0, 1]",
-                _places(data.frame[outside], data.design, name),
-                consequence="it is not an exposure to the policy",
-                remedy="code the treatment 0 before and 1 from the first treated "
-                "period on",
-            )
+        raise PanelError.of(
+            "did.treatment_outside",
+            _places(data.frame[outside], data.design, name),
+            name=name,
         )
     falls = np.zeros(data.n_obs, bool)
     falls[1:] = (data.unit[1:] == data.unit[:-1]) & (values[1:] < values[:-1])
     if falls.any():
-        raise PanelError(
-            describe(
-                f"Treatment {name} switches off",
-                _places(data.frame[falls], data.design, name),
-                consequence="cohorts and event times assume that a treated unit "
-                "stays treated",
-                remedy="correct the exposure, or drop the units that leave the policy",
-            )
+        raise PanelError.of(
+            "did.treatment_switches_off",
+            _places(data.frame[falls], data.design, name),
+            name=name,
         )
 
 
@@ -826,13 +793,11 @@ def require_binary(data: Panel, why: str) -> None:
     name = data.design.treatment
     between = ~np.isin(data.treatment, (0.0, 1.0))
     if between.any():
-        raise EstimationError(
-            describe(
-                f"Treatment {name} is a fraction",
-                _places(data.frame[between], data.design, name),
-                consequence=why,
-                remedy="date the exposure from one period",
-            )
+        raise EstimationError.of(
+            "did.treatment_fraction",
+            _places(data.frame[between], data.design, name),
+            name=name,
+            why=why,
         )
 
 
@@ -849,31 +814,14 @@ def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
     cohort, left = data.design.cohort, data.dropped
     lost = [f"left out before: {data.note}"] if len(left) else []
     if data.never.all():
-        raise EstimationError(
-            describe(
-                f"No unit is treated in column {cohort}",
-                lost,
-                consequence="there is no effect to estimate",
-                remedy="check the cohorts and the rows left out; 0 and null mean never "
-                "treated",
-            )
-        )
+        raise EstimationError.of("did.no_unit_treated_column", lost, cohort=cohort)
     if needs == "never" and not data.never.any():
         cohorts = [
             f"cohort {data.name(g)}: {n} unit{'s' if n > 1 else ''}"
             for g, n in data.sizes.items()
         ]
-        raise EstimationError(
-            describe(
-                f"No unit is never treated in column {cohort}",
-                [*cohorts, *lost],
-                consequence='control_group="never" has nobody to compare with',
-                remedy=(
-                    "look at the rows left out, among which never-treated units may be"
-                    if lost
-                    else 'use control_group="not_yet", or add never-treated units'
-                ),
-            )
+        raise EstimationError.of(
+            "did.no_unit_never_treated", [*cohorts, *lost], cohort=cohort, lost=lost
         )
 
 
@@ -883,12 +831,9 @@ def require_untreated_each_period(data: Panel) -> None:
     full = [data.name(p) for p in data.positions[untreated == 0]]
     if full:
         period = data.design.period
-        raise EstimationError(
-            describe(
-                f"Every unit is treated in some {period}",
-                [f"{period} {p}" for p in full],
-                consequence="no untreated unit shows what that period would have "
-                "been like, so its effects are not identified",
-                remedy=f"end the panel before {full[0]}, or add never-treated units",
-            )
+        raise EstimationError.of(
+            "did.every_unit_treated_some",
+            [f"{period} {p}" for p in full],
+            period=period,
+            what=full[0],
         )

@@ -142,13 +142,11 @@ class Grid:
         """`steps` where they must be a whole number."""
         steps = self.steps(distance)
         if not float(steps).is_integer():
-            raise OptionError(
-                describe(
-                    f"Option {option} is {distance:g}, which is no distance between "
-                    "periods",
-                    consequence="no event time would be meant",
-                    remedy=f"use multiples of {self.span(1)}",
-                )
+            raise OptionError.of(
+                "did.option_no_distance_between",
+                option=option,
+                distance=f"{distance:g}",
+                what=self.span(1),
             )
         return int(steps)
 
@@ -244,14 +242,10 @@ def is_missing(values: Any) -> np.ndarray:
 def _kind(seen, name, frequency, others) -> tuple[str, str, Any]:
     """How the periods are written: kind, what ordinals count, and a template."""
     if isinstance(frequency, str) and frequency not in FREQUENCIES:
-        raise OptionError(
-            describe(
-                f"Option frequency has the value {frequency!r}",
-                consequence="the distance between two periods would be unknown",
-                remedy="use one of "
-                + ", ".join(map(repr, FREQUENCIES))
-                + ", or a number in the periods' own units",
-            )
+        raise OptionError.of(
+            "did.option_frequency_value",
+            frequency=frequency,
+            what=", ".join(map(repr, FREQUENCIES)),
         )
     series = pd.Series(seen)
     if isinstance(series.dtype, pd.PeriodDtype) or isinstance(seen[0], pd.Period):
@@ -270,27 +264,21 @@ def _kind(seen, name, frequency, others) -> tuple[str, str, Any]:
         return _text_kind(series, name, frequency)
     numbers = pd.to_numeric(series, errors="coerce")
     if numbers.isna().any():
-        raise PanelError(
-            describe(
-                f"Column {name} holds text",
-                [f"{name} = {v!r}" for v in series[numbers.isna()]],
-                consequence="its periods have no order and no distance",
-                remedy=f"give {name} as numbers, dates, pandas Periods, or text such "
-                "as 2015Q4 and 2015-12",
-            )
+        raise PanelError.of(
+            "did.column_holds_text_2",
+            [f"{name} = {v!r}" for v in series[numbers.isna()]],
+            name=name,
         )
     return _number_kind(numbers.to_numpy(float), name, frequency, others), "", None
 
 
 def _only_named(frequency, name) -> None:
     if frequency is not None and not isinstance(frequency, str):
-        raise OptionError(
-            describe(
-                f"Option frequency has the value {frequency!r}",
-                [f"{name} holds dates"],
-                consequence="a number does not say whether it counts days or months",
-                remedy="use one of " + ", ".join(map(repr, FREQUENCIES)),
-            )
+        raise OptionError.of(
+            "did.option_frequency_value_2",
+            [f"{name} holds dates"],
+            frequency=frequency,
+            what=", ".join(map(repr, FREQUENCIES)),
         )
 
 
@@ -310,14 +298,8 @@ def _text_kind(series, name, frequency):
     numbers = pd.to_numeric(text, errors="coerce")
     if numbers.notna().all() and frequency is None:
         return "number", "", None
-    raise PanelError(
-        describe(
-            f"Column {name} holds text that is no period",
-            [f"{name} = {v!r}" for v in text],
-            consequence="its periods have no order and no distance",
-            remedy=f"give {name} as numbers, dates, pandas Periods, or text such as "
-            "2015Q4 and 2015-12",
-        )
+    raise PanelError.of(
+        "did.column_holds_text_no", [f"{name} = {v!r}" for v in text], name=name
     )
 
 
@@ -325,13 +307,7 @@ def _number_kind(numbers, name, frequency, others) -> str:
     """Whether whole numbers are years and parts written as one number."""
     if isinstance(frequency, int | float) and not isinstance(frequency, bool):
         if not (math.isfinite(frequency) and frequency > 0):
-            raise OptionError(
-                describe(
-                    f"Option frequency has the value {frequency!r}",
-                    consequence="periods would not advance",
-                    remedy="give a positive number in the periods' own units",
-                )
-            )
+            raise OptionError.of("did.option_frequency_value_3", frequency=frequency)
         return "number"
     low, year = numbers.min(), np.floor(numbers)
     if (numbers != year).any() and frequency is None:
@@ -381,16 +357,10 @@ def _number_kind(numbers, name, frequency, others) -> str:
 
 
 def _ambiguous(name: str, numbers: np.ndarray) -> PanelError:
-    return PanelError(
-        describe(
-            f"Periods {name} can be read in more than one way",
-            [f"{name} {value:.10g}" for value in np.unique(numbers)],
-            consequence="the distance from one year's last period to the next year's "
-            "first would be a guess",
-            remedy="give dates or pandas Periods; or declare a frequency of "
-            '"half-year", "quarter", "month" or "week" for whole numbers such as '
-            "20151, and frequency=1 for plain numbers",
-        )
+    return PanelError.of(
+        "did.periods_can_read_more",
+        [f"{name} {value:.10g}" for value in np.unique(numbers)],
+        name=name,
     )
 
 

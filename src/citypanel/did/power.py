@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 
 
 def _quantile(probability, df: float):
@@ -54,13 +54,7 @@ def minimum_detectable_effect(
     """
     _positive(std_error)
     if not 1 - level < power < 1:
-        raise OptionError(
-            describe(
-                f"Power {power} is not between {1 - level:.2g} and 1",
-                consequence="no effect, or any effect, has it",
-                remedy="0.8 is usual",
-            )
-        )
+        raise OptionError.of("did.power_not_between", power=power, what=1 - level)
     high = 1.0
     while _noncentral_power(high, df, level) < power:
         high *= 2.0
@@ -92,13 +86,7 @@ def equivalence_test(
     """
     _positive(std_error)
     if not bound > 0:
-        raise OptionError(
-            describe(
-                f"Equivalence bound {bound} is not positive",
-                consequence="no effect lies within it",
-                remedy="give the smallest effect that would matter",
-            )
-        )
+        raise OptionError.of("did.equivalence_bound_not_positive", bound=bound)
     p = max(
         float(_upper((estimate + bound) / std_error, df)),
         float(_upper((bound - estimate) / std_error, df)),
@@ -115,13 +103,7 @@ def equivalence_test(
 
 def _positive(std_error: float) -> None:
     if not std_error > 0:
-        raise OptionError(
-            describe(
-                f"Standard error {std_error} is not positive",
-                consequence="power and equivalence are undefined",
-                remedy="leave out rows on cohorts of one unit, which have none",
-            )
-        )
+        raise OptionError.of("did.standard_error_not_positive", std_error=std_error)
 
 
 def power_table(

@@ -12,7 +12,7 @@ from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
 from citypanel.did.honest import covariance_root
 from citypanel.did.panels import choose
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 TESTS = ("individual", "joint")
 
@@ -73,13 +73,8 @@ def pretrend_power(
     choose("test", test, TESTS)
     bad = [p for p in powers if not (1 - level) < p < 1]
     if bad:
-        raise OptionError(
-            describe(
-                "The pre-test cannot have such a power",
-                [f"{p}" for p in bad],
-                consequence="no slope, or every slope, has it",
-                remedy=f"use powers between {1 - level:.2g} and 1",
-            )
+        raise OptionError.of(
+            "did.pre_test_not_such", [f"{p}" for p in bad], what=1 - level
         )
     path = event_path(frame, single_units=single_units)
     law = _PreTest(path, test, level, draws, seed)
@@ -130,16 +125,12 @@ class _PreTest:
         error = np.sqrt(np.diag(pre))
         correlation = pre / np.outer(error, error)
         if not (error > 0).all() or np.linalg.cond(correlation) > 1e12:
-            raise EstimationError(
-                describe(
-                    "The leads have no covariance of full rank",
-                    [
-                        f"event time {e}: standard error {s:.4g}"
-                        for e, s in zip(path.times[self.before], error, strict=True)
-                    ],
-                    consequence="the pre-test has no distribution",
-                    remedy="use fewer leads or more clusters",
-                )
+            raise EstimationError.of(
+                "did.leads_no_covariance_full",
+                [
+                    f"event time {e}: standard error {s:.4g}"
+                    for e, s in zip(path.times[self.before], error, strict=True)
+                ],
             )
         rng = np.random.default_rng(seed)
         root = covariance_root(path.matrix)

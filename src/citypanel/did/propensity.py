@@ -25,7 +25,7 @@ from citypanel.did.panels import (
 )
 from citypanel.did.propensity_scores import Logit, logit
 from citypanel.did.twfe import twfe
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 METHODS = ("nearest", "kernel", "weighting")
 WARNING = (
@@ -160,13 +160,9 @@ def propensity_score_did(
     """
     choose("method", method, METHODS)
     if neighbours < 1 or bandwidth <= 0 or (caliper is not None and caliper <= 0):
-        raise OptionError(
-            describe(
-                "Matching options are out of range",
-                [f"neighbours {neighbours}, caliper {caliper}, bandwidth {bandwidth}"],
-                consequence="nobody could be matched",
-                remedy="neighbours >= 1, caliper and bandwidth positive",
-            )
+        raise OptionError.of(
+            "did.matching_options_out_range",
+            [f"neighbours {neighbours}, caliper {caliper}, bandwidth {bandwidth}"],
         )
     keys: dict[str, Any] = dict(
         cohort=cohort, unit=unit, period=period, frequency=frequency
@@ -179,28 +175,20 @@ def propensity_score_did(
     # Single units may be certain to be treated: the common support leaves them out.
     score = logit(treated.astype(float), design, overlap=1.0)
     if score is None:
-        raise EstimationError(
-            describe(
-                "The covariates separate treated from control units",
-                [
-                    f"{c}: treated {x[treated, j].mean():.4g}, "
-                    f"control {x[~treated, j].mean():.4g}"
-                    for j, c in enumerate(covariates)
-                ],
-                consequence="propensity scores are 0 or 1 and no unit has a match",
-                remedy="use fewer covariates",
-            )
+        raise EstimationError.of(
+            "did.covariates_separate_treated_from",
+            [
+                f"{c}: treated {x[treated, j].mean():.4g}, "
+                f"control {x[~treated, j].mean():.4g}"
+                for j, c in enumerate(covariates)
+            ],
         )
     p = score.probability
     weight = _match(p, treated, method, neighbours, caliper, bandwidth, common_support)
     if not (weight[treated] > 0).any():
-        raise EstimationError(
-            describe(
-                "No treated unit has a match",
-                [f"caliper {caliper}, common support {common_support}"],
-                consequence="there is nothing to compare",
-                remedy="widen the caliper",
-            )
+        raise EstimationError.of(
+            "did.no_treated_unit_match",
+            [f"caliper {caliper}, common support {common_support}"],
         )
     kept = pd.Series(weight, index=units.index)
     data = build(panel, Design(**keys | {"outcome": outcome, "controls": controls}))
@@ -265,13 +253,7 @@ def _before(panel, keys, covariates, before):
     """Units with their covariates' means before treatment."""
     covariates = list(covariates)
     if not covariates:
-        raise OptionError(
-            describe(
-                "No covariate for the balance or the score",
-                consequence="units could not be told apart",
-                remedy="name at least one covariate",
-            )
-        )
+        raise OptionError.of("did.no_covariate_balance_or")
     data = build(panel, Design(covariates[0], controls=tuple(covariates[1:]), **keys))
     require_treated_and_control(data, needs="never")
     first = min(data.sizes)
@@ -279,12 +261,8 @@ def _before(panel, keys, covariates, before):
         first = _place(data, before)
     early = data.when < first
     if not early.any():
-        raise EstimationError(
-            describe(
-                f"No period before {data.label(first) if before is None else before}",
-                consequence="covariates after treatment would be matched on",
-                remedy="start the panel earlier",
-            )
+        raise EstimationError.of(
+            "did.no_period_before", what=data.label(first) if before is None else before
         )
     means = data.frame[early].groupby(keys["unit"])[covariates].mean()
     treated = pd.Series(~data.never, index=data.units).reindex(means.index)
@@ -294,13 +272,10 @@ def _before(panel, keys, covariates, before):
 def _place(data: Panel, before: Any) -> float:
     place = float(data.grid.place([before])[0])
     if not np.isfinite(place):
-        raise OptionError(
-            describe(
-                f"Option before has the value {before!r}",
-                [f"the periods are {data.grid.description}"],
-                consequence="the periods before treatment would be unknown",
-                remedy="give a period written as those of the panel",
-            )
+        raise OptionError.of(
+            "did.option_before_value",
+            [f"the periods are {data.grid.description}"],
+            before=before,
         )
     return place
 

@@ -11,7 +11,7 @@ from citypanel.did.frames import NOTE_SINGLE, OVERALL, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import indicator, partial_out
 from citypanel.did.panels import Panel, on_panel
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 CHUNK = 20_000_000
 
@@ -77,13 +77,9 @@ def randomisation_inference(
     known = statistics[np.isfinite(statistics)]
     lost = draws - len(known)
     if not len(known):
-        raise EstimationError(
-            describe(
-                "No permutation has a statistic",
-                [f"{draws} permutations" + (f" within {within}" if within else "")],
-                consequence="the effects absorb every treatment that is dealt",
-                remedy="permute within larger groups, or leave period_effects_by out",
-            )
+        raise EstimationError.of(
+            "did.no_permutation_statistic",
+            [f"{draws} permutations" + (f" within {within}" if within else "")],
         )
     statistic = parts.estimate / parts.std_error()
     as_large = np.sum(np.abs(known) >= abs(statistic) * (1 - 1e-10))
@@ -270,14 +266,7 @@ def permutation_test(
 
     sample = statistic(panel)
     if sample is None:
-        raise OptionError(
-            describe(
-                f"The estimator has no statistic under the term {term!r}",
-                consequence="there is nothing to permute",
-                remedy='use "overall" or "leads_jointly_zero", and a sample that '
-                "has more than one treated unit",
-            )
-        )
+        raise OptionError.of("did.estimator_no_statistic_under", term=term)
     first = panel.drop_duplicates(unit).sort_values(unit, kind="stable")
     units, starts = first[unit].to_numpy(), first[cohort].to_numpy()
     strata = None if within is None else pd.factorize(first[within], sort=True)[0]
@@ -311,10 +300,4 @@ def permutation_test(
 
 def _require_draws(draws: int) -> None:
     if draws < 99:
-        raise OptionError(
-            describe(
-                f"{draws} permutations are too few",
-                consequence="a p-value of 0.05 could not be reached or told apart",
-                remedy="use 999 or more",
-            )
-        )
+        raise OptionError.of("did.permutations_too_few", draws=draws)

@@ -22,7 +22,7 @@ from citypanel.did.covariances import Covariance, Fit, covariance
 from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, WITHOUT_SINGLE, join_notes
 from citypanel.did.linear import TwoWay, rank_of_columns
 from citypanel.did.panels import Panel
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 ESTIMABLE = 1e-6
 
@@ -407,15 +407,10 @@ def not_identified(
 ) -> EstimationError:
     """The error of a regression whose first coefficients are not identified."""
     lost = regression.lost(names)
-    return EstimationError(
-        describe(
-            "Regressors are combinations of the others or of the fixed effects",
-            [f"{name}: {why}" for name, why in lost.items()],
-            consequence=f"the coefficient of {', '.join(names[:treatments])} is not "
-            "identified",
-            remedy="leave out controls that repeat the treatment, or use a treatment "
-            "that varies within units and between the units of a period",
-        )
+    return EstimationError.of(
+        "did.regressors_combinations_others_or",
+        [f"{name}: {why}" for name, why in lost.items()],
+        what=", ".join(names[:treatments]),
     )
 
 
@@ -424,19 +419,14 @@ def require_some_cell(data: Panel, cells: Cells, known: np.ndarray) -> None:
     post = cells.event >= 0
     if (post & known).any():
         return
-    raise EstimationError(
-        describe(
-            "No effect is identified by the rows used",
-            [
-                f"cohort {data.name(g)}: seen in "
-                + ", ".join(map(data.name, _seen(data, g)))
-                for g in data.sizes
-            ]
-            + ([data.note] if data.note else []),
-            consequence="no chain of untreated rows links treated units to a control "
-            "group before and after treatment",
-            remedy="add rows before treatment and untreated rows after it",
-        )
+    raise EstimationError.of(
+        "did.no_effect_identified_rows",
+        [
+            f"cohort {data.name(g)}: seen in "
+            + ", ".join(map(data.name, _seen(data, g)))
+            for g in data.sizes
+        ]
+        + ([data.note] if data.note else []),
     )
 
 

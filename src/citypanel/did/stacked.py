@@ -20,7 +20,7 @@ from citypanel.did.regressions import (
     lost_controls,
     regress,
 )
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 CONTROL_GROUPS = ("not_yet", "never")
 WEIGHTINGS = ("aggregate", "none")
@@ -100,12 +100,8 @@ def stacked(
     grid = data.grid
     width = tuple(int(np.floor(grid.steps(k) + 1e-9)) for k in (before, after))
     if width[0] < 1 or width[1] < 0:
-        raise OptionError(
-            describe(
-                f"Window -{before} to {after} is not possible",
-                consequence="an experiment needs a period before and the first treated",
-                remedy=f"take before >= {grid.span(1)} and after >= 0",
-            )
+        raise OptionError.of(
+            "did.window_not_possible", before=before, after=after, what=grid.span(1)
         )
     data = data.without_always_treated()
     require_treated_and_control(data)
@@ -287,28 +283,20 @@ def _stack(data, before, after, control_group):
         part["at_base"] = part["period"] == early[-1]
         if part["treated"].min() == 1 or part.empty or part["treated"].max() == 0:
             start, end = data.name(g - before), data.name(g + after)
-            raise EstimationError(
-                describe(
-                    "An experiment has nobody on one side",
-                    [f"cohort {data.name(g)}, periods {start} to {end}"],
-                    consequence="its effect is not identified",
-                    remedy="shorten the window, or add controls",
-                )
+            raise EstimationError.of(
+                "did.experiment_nobody_on_one",
+                [f"cohort {data.name(g)}, periods {start} to {end}"],
             )
         parts.append(part)
     if not parts:
         first, last = data.name(0), data.name(data.last)
         windows = [(g, data.name(g - before), data.name(g + after)) for g in lost]
-        raise EstimationError(
-            describe(
-                "No cohort has its whole window in the panel",
-                [
-                    f"cohort {data.name(g)}: {start} to {end}, panel {first} to {last}"
-                    for g, start, end in windows
-                ],
-                consequence="there is no experiment to stack",
-                remedy="shorten before or after",
-            )
+        raise EstimationError.of(
+            "did.no_cohort_whole_window",
+            [
+                f"cohort {data.name(g)}: {start} to {end}, panel {first} to {last}"
+                for g, start, end in windows
+            ],
         )
     return pd.concat(parts, ignore_index=True), lost
 

@@ -33,7 +33,7 @@ from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
 from citypanel.did.synthetic import synthetic_did
 from citypanel.did.twfe import event_study, shift_outcome, twfe
-from citypanel.errors import CityPanelError, OptionError, describe
+from citypanel.errors import CityPanelError, OptionError
 from citypanel.words import LABELS
 
 # In the order of the tables; an estimator is a function of `citypanel.did`.
@@ -123,7 +123,7 @@ def att_table(
     for name in estimators:
         choose("estimators", name, ESTIMATORS)
     chosen = {"all": panel} if sample is None else dict(sample)
-    keys = dict(unit=unit, period=period, controls=list(controls))
+    keys: dict[str, Any] = dict(unit=unit, period=period, controls=list(controls))
     parts = []
     for label, frame in chosen.items():
         for outcome in outcomes:
@@ -162,8 +162,10 @@ def _estimate(
     single,
 ) -> list[pd.DataFrame]:
     """Frames of one estimator, or one row that says why there is none."""
-    options = dict(outcome=outcome, single_unit_std_error=single, **keys)
-    staggered = dict(cohort=cohort, **options)
+    options: dict[str, Any] = dict(
+        outcome=outcome, single_unit_std_error=single, **keys
+    )
+    staggered: dict[str, Any] = dict(cohort=cohort, **options)
     try:
         if name == "twfe":
             fit = twfe(
@@ -398,16 +400,10 @@ def inference_table(
         why; a column whose cohorts have one city each has no standard error.
     """
     if not columns:
-        raise OptionError(
-            describe(
-                "No column to infer about",
-                consequence="the table would be empty",
-                remedy="pass table_columns(panel, columns)",
-            )
-        )
+        raise OptionError.of("did.no_column_infer_about")
     rows = []
     for (table, column), given in columns.items():
-        options = dict(given)
+        options: dict[str, Any] = dict(given)
         rows.append(
             {
                 "paper_table": table,
@@ -523,7 +519,7 @@ def regional_table(
     DataFrame
         Rows with aggregation ``interacted`` and ``subsample``, sample the region.
     """
-    options = dict(
+    options: dict[str, Any] = dict(
         treatment=treatment,
         unit=unit,
         period=period,
@@ -619,8 +615,8 @@ def sensitivity_table(
         its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
-    base = dict(treatment=treatment, unit=unit, period=period)
-    staggered = dict(cohort=cohort, unit=unit, period=period)
+    base: dict[str, Any] = dict(treatment=treatment, unit=unit, period=period)
+    staggered: dict[str, Any] = dict(cohort=cohort, unit=unit, period=period)
 
     def add(check: str, label: str, outcome: str, function: Callable) -> None:
         try:
@@ -636,8 +632,8 @@ def sensitivity_table(
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
     for outcome in outcomes:
-        options = dict(outcome=outcome, **base)
-        cohorts = dict(outcome=outcome, **staggered)
+        options: dict[str, Any] = dict(outcome=outcome, **base)
+        cohorts: dict[str, Any] = dict(outcome=outcome, **staggered)
         add("headline", "all", outcome, lambda o=options: overall(panel, **o))
         if controls:
             add(
@@ -743,7 +739,9 @@ def balance(
     DataFrame
         `balance_table` unmatched; where the score can be estimated, matched too.
     """
-    options = dict(cohort=cohort, unit=unit, period=period, covariates=list(covariates))
+    options: dict[str, Any] = dict(
+        cohort=cohort, unit=unit, period=period, covariates=list(covariates)
+    )
     try:
         fit = propensity_score_did(panel, outcome=outcome, **options)
     except CityPanelError:

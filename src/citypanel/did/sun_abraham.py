@@ -22,7 +22,7 @@ from citypanel.did.regressions import (
     require_some_cell,
     with_peers,
 )
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 
 @on_panel("cohort", "controls", "weights", "cluster")
@@ -127,12 +127,8 @@ def _last_as_control(data: Panel) -> Panel:
     label = data.name(last)
     if len(data.sizes) == 1:
         count = data.sizes[last]
-        raise EstimationError(
-            describe(
-                "All units are treated at the same time",
-                [f"cohort {label}: {count} unit{'s' if count > 1 else ''}"],
-                consequence="nobody shows what would have happened",
-                remedy="add never-treated units or later cohorts",
-            )
+        raise EstimationError.of(
+            "did.all_units_treated_same",
+            [f"cohort {label}: {count} unit{'s' if count > 1 else ''}"],
         )
     return data.keep(data.when < last, f"every unit is treated from {label} on")

@@ -16,7 +16,7 @@ from citypanel.did.regressions import (
     mean_rows,
     regress,
 )
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 
 
 @on_panel("cohort", "controls", "weights", "cluster")
@@ -100,17 +100,13 @@ def switchers(
                 estimates.append(means[0] - means[1])
                 influence.append(part)
     if not cells:
-        raise EstimationError(
-            describe(
-                "No switcher has a unit that has not switched yet beside it",
-                [
-                    f"cohort {data.name(g)}: {n} unit{'s' if n > 1 else ''}"
-                    for g, n in data.sizes.items()
-                ]
-                + ([data.note] if data.note else []),
-                consequence="there is no comparison",
-                remedy="add never-treated units or later cohorts",
-            )
+        raise EstimationError.of(
+            "did.no_switcher_unit_not",
+            [
+                f"cohort {data.name(g)}: {n} unit{'s' if n > 1 else ''}"
+                for g, n in data.sizes.items()
+            ]
+            + ([data.note] if data.note else []),
         )
     found = Cells(
         np.array([c[0] for c in cells]),

@@ -22,7 +22,7 @@ from citypanel.did.regressions import (
     mean_rows,
     regress,
 )
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 VARIANCES = ("jackknife", "placebo", "none")
 FIRST_PASS = 100
@@ -116,13 +116,8 @@ def synthetic_did(
     outcome, data = _without_controls(data)
     late = [g for g in data.sizes if (data.positions < g).sum() >= 2]
     if not late:
-        raise EstimationError(
-            describe(
-                "No cohort has two periods before treatment",
-                [f"cohort {data.name(g)}" for g in data.sizes],
-                consequence="there is no path to match",
-                remedy="start the panel earlier",
-            )
+        raise EstimationError.of(
+            "did.no_cohort_two_periods", [f"cohort {data.name(g)}" for g in data.sizes]
         )
     y = data.matrix(outcome)
     keep = data.never | np.isin(data.start, late)
@@ -341,21 +336,11 @@ def _placebo(treated, control, groups, periods, weights, draws, seed) -> np.ndar
     """Covariance of the cells with cohorts given to controls."""
     needed = sum(len(t) for t in treated)
     if needed >= len(control):
-        raise EstimationError(
-            describe(
-                f"{len(control)} never-treated units cannot stand in for {needed}",
-                consequence="no control would be left in a placebo",
-                remedy='use variance="jackknife"',
-            )
+        raise EstimationError.of(
+            "did.never_treated_units_not", n_control=len(control), needed=needed
         )
     if draws < 20:
-        raise OptionError(
-            describe(
-                f"{draws} placebo draws are too few",
-                consequence="the standard error would be noise",
-                remedy="use 100 or more",
-            )
-        )
+        raise OptionError.of("did.placebo_draws_too_few", draws=draws)
     rng = np.random.default_rng(seed)
     order = np.argsort(rng.random((draws, len(control))), axis=1)
     if needed == 1:

@@ -48,7 +48,7 @@ from citypanel.did.regressions import (
     regress_net,
     wald_row,
 )
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 EFFECTS = ("two_way", "unit", "none")
 ENGINES = ("linearmodels", "closed_form")
@@ -177,14 +177,7 @@ def twfe(
     choose("engine", engine, ENGINES)
     clusters = [cluster] if isinstance(cluster, str) else list(cluster or ())
     if len(clusters) > 2:
-        raise OptionError(
-            describe(
-                "More than two columns to cluster on",
-                clusters,
-                consequence="only one-way and two-way clustering is offered",
-                remedy="name one or two columns",
-            )
-        )
+        raise OptionError.of("did.more_than_two_columns", clusters)
     if outcome_shift:
         panel = shift_outcome(
             panel, outcome, unit, period, outcome_shift, frequency=frequency
@@ -371,13 +364,7 @@ def _estimate(
         if convention == "linearmodels":
             reported = _reported(model, labels, data)
     elif convention == "linearmodels":
-        raise OptionError(
-            describe(
-                'standard_errors="linearmodels" needs engine="linearmodels"',
-                consequence="the convention is that package's own",
-                remedy='leave engine at its default, or choose "xtreg"',
-            )
-        )
+        raise OptionError.of("did.standard_errors_linearmodels_needs")
     one = data.clusters[0]
     two = data.clusters[1] if len(data.clusters) > 1 else None
     if reported is not None:
@@ -602,26 +589,19 @@ def event_study(
     low = -FAR if bin_before is None else grid.whole_steps(bin_before, "bin_before")
     high = FAR if bin_after is None else grid.whole_steps(bin_after, "bin_after")
     if base is not None and not low < base < high:
-        raise OptionError(
-            describe(
-                f"Reference {grid.span(base)} lies in a bin ({bin_before}, "
-                f"{bin_after})",
-                consequence="the reference would be a mean of several event times",
-                remedy="take bin_before < reference < bin_after",
-            )
+        raise OptionError.of(
+            "did.reference_lies_bin",
+            what=grid.span(base),
+            bin_before=bin_before,
+            bin_after=bin_after,
         )
     binned = np.where(ever, np.clip(data.event, low, high), FAR)
     times = np.unique(binned[ever])
     if base not in times or len(times) == 1:
         seen = ", ".join(str(grid.span(e)) for e in times)
         at = "before treatment" if base is None else f"{grid.span(base)}"
-        raise EstimationError(
-            describe(
-                f"No treated unit is seen at the reference event time {at}",
-                [f"event times seen: {seen}"],
-                consequence="the other event times have nothing to be measured from",
-                remedy="choose a reference among the event times seen",
-            )
+        raise EstimationError.of(
+            "did.no_treated_unit_seen_2", [f"event times seen: {seen}"], at=at
         )
     kept = times[times != base]
     m = len(kept)

@@ -24,11 +24,11 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from citypanel.errors import FrontierError, OptionError, describe
+from citypanel.errors import FrontierError, OptionError
 from citypanel.frontier.decompositions import Changes
 from citypanel.frontier.evaluation import Evaluator, radial_efficiencies
 from citypanel.frontier.malmquist import changes_frame, find_changes
-from citypanel.frontier.panel import Panel
+from citypanel.frontier.panel import Observations
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import build_technology
 from citypanel.workers import same_code
@@ -169,17 +169,13 @@ def _check_numbers(replications: int, level: float, bandwidth: float | None) -> 
     }
     for problem, (fine, remedy) in problems.items():
         if not fine:
-            raise OptionError(
-                describe(
-                    f"{problem} is not an option of the bootstrap",
-                    consequence="nothing was drawn",
-                    remedy=f"give {remedy}",
-                )
+            raise OptionError.of(
+                "frontier.not_option_bootstrap", problem=problem, remedy=remedy
             )
 
 
 def _plans(
-    data: Panel,
+    data: Observations,
     changes: Changes,
     evaluator: Evaluator,
     returns_to_scale: str,
@@ -201,13 +197,10 @@ def _plans(
         where = np.flatnonzero(changes.period_to == p)
         before, after = changes.before[where], changes.after[where]
         if len(where) < 2:
-            raise FrontierError(
-                describe(
-                    f"fewer than two {data.unit} are observed in both periods",
-                    [f"{data.period} {data.periods[p - 1]} to {data.periods[p]}"],
-                    consequence="their efficiencies have no density to draw from",
-                    remedy="leave the period out or add units",
-                )
+            raise FrontierError.of(
+                "frontier.fewer_than_two_observed",
+                [f"{data.period} {data.periods[p - 1]} to {data.periods[p]}"],
+                unit=data.unit,
             )
         alone = [
             np.setdiff1d(rows_of[p - 1], before),

@@ -9,6 +9,7 @@ of the later period and the outputs of the earlier one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,7 +233,7 @@ def _scaled(tfpch, techch, pech, sech) -> dict[str, np.ndarray]:
     return {**columns, "pech": pech, "sech": sech}
 
 
-FORMULAS = {
+FORMULAS: dict[str, Callable[..., dict[str, np.ndarray]]] = {
     "fgnz": fgnz,
     "bias": bias,
     "ray-desli": ray_desli,

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import FrontierError, OptionError, describe
+from citypanel.errors import FrontierError, OptionError
 from citypanel.frontier.engine import FINE
 from citypanel.frontier.evaluation import reason_texts
 from citypanel.frontier.hull import find_facets
 from citypanel.frontier.linear import solve_linear
-from citypanel.frontier.panel import Panel
+from citypanel.frontier.panel import Observations
 from citypanel.frontier.simplex import OPTIMAL, solve_bases
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import (
@@ -167,7 +167,9 @@ def _listed(names: str | Sequence[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _chosen(data: Panel, of: Iterable[tuple[object, object]] | None) -> np.ndarray:
+def _chosen(
+    data: Observations, of: Iterable[tuple[object, object]] | None
+) -> np.ndarray:
     """Rows of the units and periods asked for."""
     if of is None:
         return np.arange(len(data.unit_of))
@@ -181,18 +183,17 @@ def _chosen(data: Panel, of: Iterable[tuple[object, object]] | None) -> np.ndarr
     ]
     absent = [pair for pair, row in zip(wanted, rows, strict=True) if row < 0]
     if absent or not wanted:
-        raise OptionError(
-            describe(
-                "of= names what the panel does not have" if absent else "of= is empty",
-                [f"{data.unit} {u}, {data.period} {p}" for u, p in absent],
-                consequence="there is no programme to show",
-                remedy=f"give pairs ({data.unit}, {data.period}) of the panel",
-            )
+        raise OptionError.of(
+            "frontier.absent",
+            [f"{data.unit} {u}, {data.period} {p}" for u, p in absent],
+            absent=absent,
+            unit=data.unit,
+            period=data.period,
         )
     return np.unique(rows)
 
 
-def _keys(data: Panel, rows: np.ndarray) -> pd.DataFrame:
+def _keys(data: Observations, rows: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(
         {
             data.unit: data.units[data.unit_of[rows]],
@@ -480,23 +481,13 @@ def frontier(
     span = scheme.pooled(p, p) or scheme.own(p)
     rows = scheme.rows(span)
     if not len(rows):
-        raise FrontierError(
-            describe(
-                f"the technology of {period} {at} has no reference unit",
-                consequence="there is no frontier to show",
-                remedy="name reference_units that are observed by then",
-            )
+        raise FrontierError.of(
+            "frontier.technology_no_reference_unit", period=period, at=at
         )
     technology = evaluator.technology(span, rows, returns_to_scale)
     facets = find_facets(technology)
     if facets is None:
-        raise FrontierError(
-            describe(
-                f"the technology of {period} {at} is flat",
-                consequence="its frontier has no facets",
-                remedy="use fewer variables or more units",
-            )
-        )
+        raise FrontierError.of("frontier.technology_flat", period=period, at=at)
     names = [*_listed(inputs), *_listed(outputs)]
     scales = np.concatenate([data.input_scales, data.output_scales])
     k = len(names)

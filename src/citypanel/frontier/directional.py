@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.frontier.distances import distance_frame
 from citypanel.frontier.engine import FINE, OUTSIDE, solve
 from citypanel.frontier.evaluation import Evaluator
 from citypanel.frontier.malmquist import BASES, changes_frame
-from citypanel.frontier.panel import Panel
+from citypanel.frontier.panel import Observations
 from citypanel.frontier.references import Reference
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import Technology, check_option
@@ -78,7 +78,7 @@ class DirectionalEvaluator(Evaluator):
 
 
 def _directions(
-    panel: Panel,
+    panel: Observations,
     input_direction: str | Sequence[float],
     output_direction: str | Sequence[float],
     bad_direction: str | Sequence[float],
@@ -101,27 +101,20 @@ def _directions(
         else:
             numbers = np.asarray(given, dtype=float)
             if numbers.shape != scales.shape or not (numbers >= 0).all():
-                raise OptionError(
-                    describe(
-                        f"{name}={given!r} does not give one non-negative number for "
-                        f"each of {len(scales)} columns",
-                        consequence="the direction would be undefined",
-                        remedy=f"use one of {', '.join(map(repr, DIRECTIONS))}, or as "
-                        "many numbers as columns, in their units",
-                    )
+                raise OptionError.of(
+                    "frontier.not_give_one_non",
+                    name=name,
+                    given=given,
+                    n_scales=len(scales),
+                    what=", ".join(map(repr, DIRECTIONS)),
                 )
             part = np.broadcast_to(numbers / scales, values.shape)
         parts.append(part)
     direction = np.hstack(parts)
     if not direction.any(axis=1).all():
         still = np.flatnonzero(~direction.any(axis=1))
-        raise OptionError(
-            describe(
-                "the direction is zero",
-                [panel.label(row) for row in still],
-                consequence="the distance would be infinite",
-                remedy="choose a direction that moves at least one column",
-            )
+        raise OptionError.of(
+            "frontier.direction_zero", [panel.label(row) for row in still]
         )
     return direction
 

@@ -106,8 +106,9 @@ def solve(
     hints: dict[int, list[np.ndarray]] = {}
     if solver == "hull" or (solver == "auto" and _hull_pays(technology)):
         facets = find_facets(technology)
-        found = facets is not None and len(facets.prices) > 0
-        if found and (len(facets.prices) <= MANY_FACETS or not can_start(technology)):
+        n_facets = 0 if facets is None else len(facets.prices)
+        pays = n_facets <= MANY_FACETS or not can_start(technology)
+        if facets is not None and n_facets and pays:
             t, status = _by_facets(facets, q, r, radial, t, status)
             counts["by_hull"] = int((status != UNPROVED).sum())
     open_rows = np.flatnonzero(status == UNPROVED)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from citypanel.frontier.engine import FINE, OUTSIDE, UNBOUNDED, Solution, solve
-from citypanel.frontier.panel import Panel
+from citypanel.frontier.panel import Observations
 from citypanel.frontier.references import Reference
 from citypanel.frontier.technology import (
     Technology,
@@ -73,7 +73,7 @@ class Evaluator:
 
     Attributes
     ----------
-    panel : Panel
+    panel : Observations
         The data.
     orientation : str
         `output` or `input`.
@@ -85,7 +85,7 @@ class Evaluator:
         Counts so far.
     """
 
-    panel: Panel
+    panel: Observations
     orientation: str
     solver: str = "auto"
     bads_disposal: str = "weak"

@@ -29,7 +29,7 @@ from citypanel.frontier.decompositions import (
 )
 from citypanel.frontier.evaluation import Evaluator, join_texts
 from citypanel.frontier.metafrontier import group_columns
-from citypanel.frontier.panel import Panel, plain
+from citypanel.frontier.panel import Observations, plain
 from citypanel.frontier.references import Reference
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import check_option
@@ -266,7 +266,7 @@ def _check_combination(
         )
 
 
-def find_changes(data: Panel, base: str) -> tuple[Changes, tuple[dict, ...]]:
+def find_changes(data: Observations, base: str) -> tuple[Changes, tuple[dict, ...]]:
     """The pairs of periods in which each unit is observed, sorted by unit and period.
 
     Neighbouring periods of the panel, or (base "first") each with the panel's first.
@@ -277,25 +277,20 @@ def find_changes(data: Panel, base: str) -> tuple[Changes, tuple[dict, ...]]:
     table = data.row_of()
     n_periods = len(data.periods)
     if n_periods < 2:
-        raise PanelError(
-            describe(
-                f"the panel has a single {data.period}",
-                [f"{data.period} {data.periods[0]}"],
-                consequence="a productivity change needs two",
-                remedy="add a period, or use `distance` for levels",
-            )
+        raise PanelError.of(
+            "frontier.panel_single",
+            [f"{data.period} {data.periods[0]}"],
+            period=data.period,
         )
     later = np.arange(1, n_periods)
     earlier = later - 1 if base == "adjacent" else np.zeros_like(later)
     before, after = table[:, earlier], table[:, later]
     both = (before >= 0) & (after >= 0)
     if not both.any():
-        raise PanelError(
-            describe(
-                f"no {data.unit} is observed in both periods of any change",
-                [f"{data.unit} {u}" for u in data.units],
-                remedy="check the key columns",
-            )
+        raise PanelError.of(
+            "frontier.no_observed_both_periods",
+            [f"{data.unit} {u}" for u in data.units],
+            unit=data.unit,
         )
     u, k = np.nonzero((after >= 0) != (before >= 0))
     dropped = tuple(

@@ -5,48 +5,36 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 from citypanel.frontier.decompositions import Changes, decompose
 from citypanel.frontier.evaluation import Evaluator
-from citypanel.frontier.panel import Panel
+from citypanel.frontier.panel import Observations
 from citypanel.frontier.references import Reference
 
 
-def groups_of(panel: Panel, group: str) -> tuple[np.ndarray, np.ndarray]:
+def groups_of(panel: Observations, group: str) -> tuple[np.ndarray, np.ndarray]:
     """Distinct groups in order, and the position of each row's group in them.
 
     PanelError when the column is absent or has gaps, or a unit changes its group.
     """
     if group not in panel.frame.columns:
-        raise PanelError(
-            describe(
-                f"group column {group!r} is not in the panel",
-                consequence="there are no groups under the metafrontier",
-                remedy="name a column with one value for each unit",
-            )
-        )
+        raise PanelError.of("frontier.group_column_not_panel", group=group)
     values = panel.frame[group]
     if values.isna().any():
-        raise PanelError(
-            describe(
-                f"group column {group} has gaps",
-                [panel.label(row) for row in np.flatnonzero(values.isna().to_numpy())],
-                consequence="the unit belongs to no group technology",
-                remedy="give every unit a group",
-            )
+        raise PanelError.of(
+            "frontier.group_column_gaps",
+            [panel.label(row) for row in np.flatnonzero(values.isna().to_numpy())],
+            group=group,
         )
     codes, names = pd.factorize(values, sort=True)
     first = np.full(len(panel.units), -1)
     first[panel.unit_of[::-1]] = codes[::-1]
     moved = np.unique(panel.unit_of[codes != first[panel.unit_of]])
     if len(moved):
-        raise PanelError(
-            describe(
-                f"a unit changes its group ({group})",
-                [f"{panel.unit} {panel.units[k]}" for k in moved],
-                consequence="its change would mix two group technologies",
-                remedy="give each unit one group for all periods",
-            )
+        raise PanelError.of(
+            "frontier.unit_changes_group",
+            [f"{panel.unit} {panel.units[k]}" for k in moved],
+            group=group,
         )
     return np.asarray(names), codes
 

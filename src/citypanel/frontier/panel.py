@@ -15,7 +15,7 @@ from citypanel.panel import require_columns, require_unique_key
 
 
 @dataclass(frozen=True)
-class Panel:
+class Observations:
     """A panel ready for distance functions, sorted by unit and period.
 
     Attributes
@@ -78,7 +78,7 @@ def prepare(
     outputs: Sequence[str],
     inputs: Sequence[str],
     bads: Sequence[str] = (),
-) -> Panel:
+) -> Observations:
     """Check a panel and turn it into arrays.
 
     Parameters
@@ -95,7 +95,7 @@ def prepare(
 
     Returns
     -------
-    Panel
+    Observations
         Sorted by unit and period; independent of the order of rows.
 
     Raises
@@ -117,7 +117,7 @@ def prepare(
     _check_names(inputs, outputs, [unit, period, *measures])
     require_columns(panel, [unit, period, *measures])
     if not len(panel):
-        raise PanelError(describe("the panel has no rows", remedy="pass some"))
+        raise PanelError.of("frontier.panel_no_rows")
     order, unit_of, units, period_of, periods = _sorted_keys(panel, unit, period)
     frame = panel.take(order).reset_index(drop=True)
     values = np.column_stack([_numbers(frame, name, unit, period) for name in measures])
@@ -128,7 +128,7 @@ def prepare(
     values = values / scales
     if dropped:
         _, unit_of, units, period_of, periods = _sorted_keys(frame, unit, period)
-    prepared = Panel(
+    prepared = Observations(
         unit,
         period,
         units,
@@ -155,19 +155,10 @@ def _names(value: str | Sequence[str]) -> list[str]:
 def _check_names(inputs: list[str], outputs: list[str], names: list[str]) -> None:
     for what, given in (("inputs", inputs), ("outputs", outputs)):
         if not given:
-            raise OptionError(
-                describe(f"{what} names no column", remedy="name at least one column")
-            )
+            raise OptionError.of("frontier.names_no_column", what=what)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise OptionError(
-            describe(
-                "a column is named more than once",
-                twice,
-                consequence="a technology with one variable twice has no facets",
-                remedy="name each key, input and output once",
-            )
-        )
+        raise OptionError.of("frontier.column_named_more_than", twice)
 
 
 def _sorted_keys(panel: pd.DataFrame, unit: str, period: str):
@@ -176,13 +167,11 @@ def _sorted_keys(panel: pd.DataFrame, unit: str, period: str):
     period_of, periods = pd.factorize(panel[period], sort=True)
     missing = (unit_of < 0) | (period_of < 0)
     if missing.any():
-        raise PanelError(
-            describe(
-                f"a key ({unit}, {period}) is missing",
-                [f"row {label}" for label in panel.index[missing]],
-                consequence="the row belongs to no unit or no period",
-                remedy="fill the key or leave the row out",
-            )
+        raise PanelError.of(
+            "frontier.key_missing",
+            [f"row {label}" for label in panel.index[missing]],
+            unit=unit,
+            period=period,
         )
     units, periods = np.asarray(units), np.asarray(periods)
     code = unit_of * len(periods) + period_of
@@ -207,18 +196,15 @@ def _numbers(frame: pd.DataFrame, name: str, unit: str, period: str) -> np.ndarr
         values = numbers.to_numpy(dtype=float, na_value=np.nan)
         bad = np.isinf(values) | (np.isnan(values) & column.notna().to_numpy())
     if bad.any():
-        raise PanelError(
-            describe(
-                f"column {name} holds something that is not a finite number",
-                [
-                    f"{_place(unit, a, period, b)}: {value!r}"
-                    for a, b, value in frame.loc[bad, [unit, period, name]].to_numpy(
-                        dtype=object
-                    )
-                ],
-                consequence="every distance to a frontier with this unit on it",
-                remedy="mend the cell, or leave it empty to have the row left out",
-            )
+        raise PanelError.of(
+            "frontier.column_holds_something_not",
+            [
+                f"{_place(unit, a, period, b)}: {value!r}"
+                for a, b, value in frame.loc[bad, [unit, period, name]].to_numpy(
+                    dtype=object
+                )
+            ],
+            name=name,
         )
     return values
 
@@ -240,15 +226,12 @@ def _without_missing(frame, values, measures, unit, period):
         for (a, b), gaps in zip(keys, missing[rows], strict=True)
     )
     if rows.all():
-        raise PanelError(
-            describe(
-                "every row has a missing value",
-                [
-                    f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-                    for d in dropped
-                ],
-                remedy="fill the cells or name other columns",
-            )
+        raise PanelError.of(
+            "frontier.every_row_missing_value",
+            [
+                f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
+                for d in dropped
+            ],
         )
     warnings.warn(
         describe(
@@ -284,24 +267,20 @@ def _check_signs(frame, values, measures, m, unit, period) -> None:
 
     negative = values < 0
     if negative.any():
-        raise PanelError(
-            describe(
-                "an input or output is negative",
-                [p for k in range(len(measures)) for p in places(negative[:, k], k)],
-                consequence=consequence,
-                remedy=remedy,
-            )
+        raise PanelError.of(
+            "frontier.input_or_output_negative",
+            [p for k in range(len(measures)) for p in places(negative[:, k], k)],
+            consequence=consequence,
+            remedy=remedy,
         )
     zero = values[:, :m] == 0
     nothing = zero.all(axis=1)
     if nothing.any():
-        raise PanelError(
-            describe(
-                "every input of a unit is zero",
-                places(nothing, 0),
-                consequence=consequence,
-                remedy=remedy,
-            )
+        raise PanelError.of(
+            "frontier.every_input_unit_zero",
+            places(nothing, 0),
+            consequence=consequence,
+            remedy=remedy,
         )
     if zero.any():
         warnings.warn(
@@ -317,7 +296,7 @@ def _check_signs(frame, values, measures, m, unit, period) -> None:
         )
 
 
-def _warn_of_thin_periods(panel: Panel, variables: int) -> None:
+def _warn_of_thin_periods(panel: Observations, variables: int) -> None:
     counts = np.bincount(panel.period_of, minlength=len(panel.periods))
     thin = np.flatnonzero(counts < variables)
     if len(thin):

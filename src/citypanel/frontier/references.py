@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.errors import OptionError, describe
-from citypanel.frontier.panel import Panel
+from citypanel.errors import OptionError
+from citypanel.frontier.panel import Observations
 from citypanel.frontier.technology import check_option
 
 REFERENCES = (
@@ -79,7 +79,7 @@ class Reference:
 
 
 def make_reference(
-    panel: Panel,
+    panel: Observations,
     *,
     reference: str,
     window: int | None = None,
@@ -92,13 +92,8 @@ def make_reference(
     """
     check_option("reference", reference, REFERENCES)
     if window is not None and (reference != "window" or int(window) < 1):
-        raise OptionError(
-            describe(
-                f"window={window!r} with reference={reference!r}",
-                consequence="no technology was built",
-                remedy="give window= as a whole number from 1 on, and only with "
-                "reference='window'",
-            )
+        raise OptionError.of(
+            "frontier.window_reference", window=window, reference=reference
         )
     allowed = np.ones(len(panel.unit_of), dtype=bool)
     if reference_units is not None:
@@ -106,31 +101,23 @@ def make_reference(
         counts = np.bincount(panel.period_of[allowed], minlength=len(panel.periods))
         bare = panel.periods[counts == 0]
         if len(bare) and reference in ("contemporaneous", "biennial", "metafrontier"):
-            raise OptionError(
-                describe(
-                    "a period has none of the reference units",
-                    [f"{panel.period} {p}" for p in bare],
-                    consequence="there is no technology to measure that period against",
-                    remedy="name units that are observed in every period",
-                )
+            raise OptionError.of(
+                "frontier.period_none_reference_units",
+                [f"{panel.period} {p}" for p in bare],
             )
     return Reference(reference, int(window or 3), panel.period_of, allowed)
 
 
-def _units(panel: Panel, reference_units: Iterable[object]) -> np.ndarray:
+def _units(panel: Observations, reference_units: Iterable[object]) -> np.ndarray:
     wanted = list(reference_units)
     known = {value: k for k, value in enumerate(panel.units.tolist())}
     unknown = [u for u in wanted if u not in known]
     if unknown or not wanted:
-        raise OptionError(
-            describe(
-                "reference_units names units that the panel does not have"
-                if unknown
-                else "reference_units is empty",
-                [f"{panel.unit} {u}" for u in unknown],
-                consequence="the frontier would rest on other units than asked for",
-                remedy=f"use values of column {panel.unit}",
-            )
+        raise OptionError.of(
+            "frontier.unknown",
+            [f"{panel.unit} {u}" for u in unknown],
+            unknown=unknown,
+            unit=panel.unit,
         )
     chosen = np.zeros(len(panel.units), dtype=bool)
     chosen[[known[u] for u in wanted]] = True

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.frontier.engine import FINE, OUTSIDE
 from citypanel.frontier.evaluation import NO_OUTPUT, Evaluator
 
@@ -51,14 +51,7 @@ def check_order(frontier: str, order: float | None) -> float | None:
     else:
         fits = 0 < order <= 1
     if not fits:
-        raise OptionError(
-            describe(
-                f"order={order!r} with frontier={frontier!r}",
-                consequence="no distance was computed",
-                remedy="give a whole number from 1 on for order-m, a share above 0 and "
-                "up to 1 for order-alpha, and nothing for dea",
-            )
-        )
+        raise OptionError.of("frontier.order_frontier", order=order, frontier=frontier)
     return order
 
 

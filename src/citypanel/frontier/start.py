@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.frontier.engine import SOLVERS
 from citypanel.frontier.evaluation import Evaluator
 from citypanel.frontier.panel import prepare
@@ -48,13 +48,10 @@ def start(
     check_option("frontier", frontier, FRONTIERS)
     order = check_order(frontier, order)
     if (reference == "metafrontier") != (group is not None):
-        raise OptionError(
-            describe(
-                "reference='metafrontier' and group=<column> belong together; "
-                f"got reference={reference!r}, group={group!r}",
-                consequence="nothing was computed",
-                remedy="give both or neither",
-            )
+        raise OptionError.of(
+            "frontier.reference_metafrontier_group_column",
+            reference=reference,
+            group=group,
         )
     data = prepare(
         panel, unit=unit, period=period, outputs=outputs, inputs=inputs, bads=bads
@@ -62,7 +59,7 @@ def start(
     scheme = make_reference(
         data, reference=reference, window=window, reference_units=reference_units
     )
-    if frontier == "dea":
+    if order is None:
         return Evaluator(data, orientation, solver), scheme
     return (
         PartialEvaluator(data, orientation, frontier=frontier, order=order),

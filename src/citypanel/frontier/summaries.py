@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OptionError, PanelError, describe
+from citypanel.errors import OptionError, PanelError
 
 #: Columns whose mean is geometric when nothing else is said.
 INDICES = (
@@ -81,30 +81,14 @@ def summarise(
     names = [*geometric, *arithmetic]
     absent = [name for name in [by, *names] if name not in result.columns]
     if absent:
-        raise PanelError(
-            describe(
-                "columns are not in the result",
-                absent,
-                remedy=f"it has {', '.join(map(str, result.columns))}",
-            )
+        raise PanelError.of(
+            "frontier.columns_not_result", absent, columns=list(result.columns)
         )
     if not names:
-        raise OptionError(
-            describe(
-                "there is no index and no distance to average",
-                remedy="name columns in geometric= or arithmetic=",
-            )
-        )
+        raise OptionError.of("frontier.there_no_index_no")
     wrong = [name for name in geometric if (result[name] <= 0).any()]
     if wrong:
-        raise PanelError(
-            describe(
-                "an index is zero or negative",
-                wrong,
-                consequence="it has no geometric mean",
-                remedy="average such a column arithmetically",
-            )
-        )
+        raise PanelError.of("frontier.index_zero_or_negative", wrong)
     values = pd.DataFrame({by: result[by].to_numpy()})
     for name in geometric:
         values[name] = np.log(result[name].to_numpy(dtype=float))

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 
 RETURNS_TO_SCALE = ("crs", "vrs", "nirs", "ndrs")
 ORIENTATIONS = ("output", "input")
@@ -34,12 +34,11 @@ ORIENTATIONS = ("output", "input")
 def check_option(name: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raise `OptionError` when an option has a value that is not in its list."""
     if value not in allowed:
-        raise OptionError(
-            describe(
-                f"{name}={value!r} is not an option of the frontier",
-                consequence="no distance function was computed",
-                remedy=f"use one of {', '.join(map(repr, allowed))}",
-            )
+        raise OptionError.of(
+            "frontier.not_option_frontier",
+            name=name,
+            value=value,
+            what=", ".join(map(repr, allowed)),
         )
 
 

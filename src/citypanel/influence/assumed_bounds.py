@@ -32,8 +32,9 @@ SHAPES = ("level", "drift")
 #: The factors tried, from 1 / LARGEST to LARGEST.
 LARGEST = {"level": 10.0, "drift": 3.0}
 STEPS = 20
+NAN = float("nan")
 #: What a factor gives under which some initial stock cannot be formed.
-NO_STOCK = Result(*[np.nan] * 7, n_obs=0, n_cities=0)
+NO_STOCK = Result(NAN, NAN, NAN, NAN, NAN, NAN, NAN, 0, 0)
 NO_STOCK_NOTE = "growth of investment plus depreciation is not positive"
 
 COLUMNS = {
@@ -185,7 +186,8 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
         else:
             row["note"] = "no factor tried moves the estimate there"
         if lost:
-            row["note"] = "; ".join(filter(None, [row.get("note"), lost]))
+            notes = [str(row["note"])] if row.get("note") else []
+            row["note"] = "; ".join([*notes, lost])
         rows.append(row)
     for x, r in zip(grid, found, strict=True):
         rows.append(

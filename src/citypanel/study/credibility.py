@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -130,7 +132,8 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     whole = [c for c in declared().columns if c.where is None and not c.years_ahead]
     columns = tables.table_columns(rows, whole, outcome=OUTCOME, controls=controls)
     parts = []
-    for (table, column), given in columns.items():
+    for (table, column), named in columns.items():
+        given: dict[str, Any] = dict(named)
         try:
             draws = did.randomisation_draws(
                 **given,

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.study.formulas import Formula, formula
 
 SHIPPED = "pilot_zones"
@@ -118,7 +118,7 @@ class Rule:
     when: Mapping[str, tuple]
     reason: str
 
-    def meets(self, options: Mapping[str, object]) -> bool:
+    def meets(self, options: Mapping[str, Any]) -> bool:
         """Whether every option of the rule has one of its values."""
         return all(options[name] in values for name, values in self.when.items())
 
@@ -343,19 +343,12 @@ class Declaration:
             if (name in self.varies) == bool(option.not_varied)
         ]
         if problems:
-            raise OptionError(
-                describe(
-                    f"The declaration of {self.name} cannot be used",
-                    problems,
-                    consequence="nothing was computed",
-                    remedy=f"correct the entries of {FILE}; its head explains them",
-                )
-            )
+            raise OptionError.of("study.declaration_unusable", problems, name=self.name)
 
     # -------------------------------------------------------------------- options
 
     @cached_property
-    def defaults(self) -> dict[str, object]:
+    def defaults(self) -> dict[str, Any]:
         """Every option's default."""
         return {
             name: tuple(o.default) if isinstance(o.default, list) else o.default
@@ -573,13 +566,7 @@ def folder_of(name: str = SHIPPED) -> Path:
         folder = root / "studies" / name
         if (folder / FILE).is_file():
             return folder
-    raise OptionError(
-        describe(
-            f"There is no study {name} here: studies/{name}/{FILE} is missing",
-            consequence="nothing was computed",
-            remedy="run the command in the project's root",
-        )
-    )
+    raise OptionError.of("study.no_such_study", name=name)
 
 
 def module_of(module: str, name: str = SHIPPED) -> ModuleType:
@@ -602,13 +589,8 @@ def _read(path: Path, changed: int) -> Declaration:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
-        raise OptionError(
-            describe(
-                f"{path} is no YAML",
-                [" ".join(str(error).split())],
-                consequence="nothing was computed",
-                remedy="correct the line",
-            )
+        raise OptionError.of(
+            "study.no_yaml", [" ".join(str(error).split())], path=path
         ) from error
     return Declaration(content)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ ESTIMATORS = ("twfe", "imputation", "group_time", "sun_abraham")
 MOST = 0.5
 # Relative difference up to which two indices are the same.
 SAME = 1e-9
-KEYS = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
+KEYS: dict[str, Any] = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
 
 
 class DegenerateFrontier(FrontierError):
@@ -132,15 +133,7 @@ def control_names(choice: str) -> tuple[str, ...]:
     names = tuple(choice.split("+"))
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise OptionError(
-            describe(
-                "Option controls names what the panel does not have",
-                unknown,
-                consequence="nothing was computed with it",
-                remedy="none, paper, without_after_treatment, or names joined by +: "
-                + ", ".join(known),
-            )
-        )
+        raise OptionError.of("study.unknown_controls", unknown, known=list(known))
     return names
 
 
@@ -280,5 +273,5 @@ def describe_estimate(
     )
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     return float("nan") if pd.isna(value) else float(value)

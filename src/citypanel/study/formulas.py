@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 
 OPERATORS = {
     ast.Add: operator.add,
@@ -112,14 +112,8 @@ def _tree(text: str) -> ast.expr:
         tree = ast.parse(" ".join(str(text).split()), mode="eval").body
         _check(tree)
     except (SyntaxError, TypeError) as error:
-        raise OptionError(
-            describe(
-                f"'{text}' is no formula",
-                [getattr(error, "msg", str(error))],
-                consequence="nothing was computed with it",
-                remedy="write arithmetic over names of series, such as "
-                "exports / (10000 * population), with log, ln or log10",
-            )
+        raise OptionError.of(
+            "study.no_formula", [getattr(error, "msg", str(error))], text=text
         ) from error
     return tree
 

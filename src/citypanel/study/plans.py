@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 from citypanel.panel import require_columns, require_unique_key
 
 OUTPUT = "gdp_real_cny_10k"
@@ -87,17 +87,13 @@ def plans_of(
     values = sample[columns].to_numpy(float)
     wrong = ~(np.isfinite(values) & (values > 0))
     if wrong.any():
-        raise PanelError(
-            describe(
-                "An output or input of the sample is not a positive number",
-                (
-                    f"city_id {sample['city_id'].iloc[i]}, "
-                    f"year {sample['year'].iloc[i]}, {columns[k]}: {values[i, k]:g}"
-                    for i, k in np.argwhere(wrong)
-                ),
-                consequence="the influence of a plan that is none cannot be told",
-                remedy="pass the city-years that draw the frontier only",
-            )
+        raise PanelError.of(
+            "study.not_positive",
+            (
+                f"city_id {sample['city_id'].iloc[i]}, "
+                f"year {sample['year'].iloc[i]}, {columns[k]}: {values[i, k]:g}"
+                for i, k in np.argwhere(wrong)
+            ),
         )
     city, cities = pd.factorize(sample["city_id"], sort=True)
     year = sample["year"].to_numpy(int)

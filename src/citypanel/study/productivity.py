@@ -13,7 +13,7 @@ from citypanel.study.variants import by_variant
 OUTPUT = "gdp_real_cny_10k"
 CAPITAL = "capital_real_cny_10k"
 LABOUR = "labour"
-KEYS = {"unit": "city_id", "period": "year"}
+KEYS: dict[str, Any] = {"unit": "city_id", "period": "year"}
 INDICES = ["tfpch", "effch", "techch", "pech", "sech"]
 # Of decomposition = bias, and of frontier_reference = metafrontier.
 MORE_INDICES = ["obtech", "ibtech", "matech", "tgr"]

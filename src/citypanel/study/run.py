@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 from citypanel.study.declaration import declared
 from citypanel.study.graph import Graph
 from citypanel.study.grid import Grid
@@ -142,8 +142,8 @@ class Study:
                 needs = [self.get(need, options) for need in step.needs]
                 taken = {option: getattr(options, option) for option in step.takes}
                 store[key] = (step.function(*needs, **taken), None)
-            except Exception as error:
-                store[key] = (None, error)
+            except Exception as failure:
+                store[key] = (None, failure)
             if len(self._large) > KEPT * len(_LARGE):
                 self._large.popitem(last=False)
         elif step.is_large:
@@ -298,13 +298,9 @@ class Study:
         ).to_numpy()
         changed = _replaced(cells, here, source, value)
         if changed is None:
-            raise PanelError(
-                describe(
-                    "The sources have no such cell",
-                    [f"city {city_id}, {year}, {variable}, {source}"],
-                    consequence="nothing was changed",
-                    remedy="name a reading of int_cells__reconciled",
-                )
+            raise PanelError.of(
+                "study.no_such_cell",
+                [f"city {city_id}, {year}, {variable}, {source}"],
             )
         sources = replace(self.sources, cells=changed)
         if source == "province":
@@ -329,13 +325,9 @@ class Study:
         series = self.sources.province_series
         there = _figure_at(series, province_id, year, indicator)
         if not there.any():
-            raise PanelError(
-                describe(
-                    "The sources have no such figure",
-                    [f"province {province_id}, {year}, {indicator}"],
-                    consequence="nothing was changed",
-                    remedy="name a key of int_province_series",
-                )
+            raise PanelError.of(
+                "study.no_such_figure",
+                [f"province {province_id}, {year}, {indicator}"],
             )
         new = float("nan") if value is None else float(value)
         values = np.where(there, new, series["value"].to_numpy())
