@@ -12,18 +12,10 @@ from citypanel.errors import ImporterError, describe
 from citypanel.importers.cells import address, clean_text, read_number
 from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile, read_file
 from citypanel.importers.headers import WHOLE, Header, normalise, read_headers
+from citypanel.importers.layouts import KEY_HEADERS
 from citypanel.importers.project import Reference, load_reference
 from citypanel.importers.specs import TO_CORRECT, USERS_FOLDER, load_specs
 
-KEY_HEADERS = {
-    "city": ("城市", "城市名称", "地区", "地级市", "市", "城市名", "city", "地市"),
-    "code": (
-        "城市代码", "行政区划代码", "地区代码", "代码", "cityid", "city_id", "code",
-        "citycode", "区划代码",
-    ),
-    "province": ("省份", "省", "省份名称", "所属省份", "province", "所在省份"),
-    "year": ("年份", "年度", "年", "year", "年度标识", "统计年度"),
-}  # fmt: skip
 
 
 def suggest(path: Path, *, project: Path) -> tuple[Path, str]:
