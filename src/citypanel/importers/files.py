@@ -283,14 +283,15 @@ def _fits_lines(lines: Sequence[str], separator: str) -> int:
     return max((width - 1) * count for width, count in widths.items())
 
 
-def _check_archive(path: Path, content: bytes) -> bool:
+def _check_archive(path: Path, content: bytes) -> str:
     """Refuse a workbook that would unpack to more than it should (a zip bomb).
 
     Returns
     -------
-    bool
-        Whether cells may show something else than calamine's values say: errors,
-        formulas without a value, percentages, raised footnote marks.
+    str
+        Whether cells may show something else than calamine's values say (errors,
+        formulas without a value, percentages, raised footnote marks): empty, "cells",
+        or "letters" where raised ones stand in the cells themselves.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
@@ -311,7 +312,7 @@ def _check_archive(path: Path, content: bytes) -> bool:
         raise _bomb(
             path, f"{declared:,} bytes unpacked, more than {LARGEST_UNPACKED:,}"
         )
-    unpacked, closer = 0, "content.xml" in names
+    unpacked, closer = 0, "cells" if "content.xml" in names else ""
     for entry in entries:
         _check_ratio(path, entry, entry.file_size)
         is_sheet = entry.filename.startswith("xl/worksheets/")
@@ -331,17 +332,18 @@ def _check_archive(path: Path, content: bytes) -> bool:
                     chunk = rest + chunk
                     if is_sheet:
                         furthest = _furthest(chunk, furthest, columns)
-                        closer = closer or bool(
-                            (b"f" in chunk and UNCOMPUTED.search(chunk))
-                            or ERROR.search(chunk)
-                            or b"vertAlign" in chunk
-                        )
+                        if b"vertAlign" in chunk:
+                            closer = "letters"
+                        elif UNCOMPUTED.search(chunk) or ERROR.search(chunk):
+                            closer = closer or "cells"
                     elif entry.filename == "xl/sharedStrings.xml":
-                        closer = closer or b"vertAlign" in chunk
-                    elif entry.filename == "xl/styles.xml":
-                        closer = closer or bool(
-                            TELLING_FORMAT.search(chunk.decode("utf-8", "replace"))
-                        )
+                        if b"vertAlign" in chunk:
+                            closer = closer or "cells"
+                    elif (
+                        entry.filename == "xl/styles.xml"
+                        and TELLING_FORMAT.search(chunk.decode("utf-8", "replace"))
+                    ):
+                        closer = closer or "cells"
                     rest = chunk[-2**13 :]
         except DAMAGED as error:
             raise _unreadable(
@@ -382,7 +384,7 @@ def _check_ratio(path: Path, entry: zipfile.ZipInfo, size: int) -> None:
         )
 
 
-def _workbook(path: Path, content: bytes, closer: bool) -> list[Sheet]:
+def _workbook(path: Path, content: bytes, closer: str) -> list[Sheet]:
     from python_calamine import CalamineWorkbook
 
     is_open_document = b"mimetypeapplication/vnd.oasis" in content[:200]
@@ -407,11 +409,11 @@ def _workbook(path: Path, content: bytes, closer: bool) -> list[Sheet]:
                         name=meta.name,
                         rows=sheet.to_python(skip_empty_area=False),
                         merged=list(sheet.merged_cell_ranges or []),
-                        is_hidden="Visible" not in str(meta.visible),
+                        is_hidden=not str(meta.visible).endswith(".Visible"),
                     )
                 )
         if closer and not is_open_document:
-            _as_shown(content, sheets)
+            _as_shown(content, sheets, in_cells=closer == "letters")
         elif closer:
             _as_shown_in_open_document(content, sheets)
     except ImporterError:
@@ -438,13 +440,14 @@ def _not_empty(path: Path, sheets: list[Sheet]) -> list[Sheet]:
     return sheets
 
 
-def _as_shown(content: bytes, sheets: list[Sheet]) -> None:
+def _as_shown(content: bytes, sheets: list[Sheet], *, in_cells: bool) -> None:
     """Put into .xlsx sheets what their formats, errors and raised letters show."""
     import openpyxl
     from openpyxl.cell.rich_text import CellRichText
 
     book = openpyxl.load_workbook(
-        io.BytesIO(content), read_only=True, rich_text=True, data_only=False
+        # The reader that goes row by row keeps the letters of shared texts alone.
+        io.BytesIO(content), read_only=not in_cells, rich_text=True, data_only=False
     )
     for sheet in sheets:
         for cells in book[sheet.name].iter_rows():
@@ -466,8 +469,7 @@ def _as_shown(content: bytes, sheets: list[Sheet]) -> None:
                         for part in cell.value
                     )
                 elif cell.data_type == "e":
-                    line[column] = Unread(cell.value, "is an error value of a "
-                                          "spreadsheet")  # fmt: skip
+                    line[column] = _error(cell.value)
                 elif cell.data_type == "f" and value == "":
                     line[column] = _formula(str(cell.value))
                 elif isinstance(value, float | int):
@@ -482,6 +484,13 @@ def _joined(parts) -> str:
             raised(part, after=text) if place in ("superscript", "subscript") else part
         )
     return text
+
+
+def _error(text: str) -> str:
+    """An error of a spreadsheet; #N/A says itself that nothing is available."""
+    return text if text == "#N/A" else Unread(
+        text, "is an error value of a spreadsheet"
+    )  # fmt: skip
 
 
 def _formula(text: str) -> Unread:
@@ -530,7 +539,7 @@ def _as_shown_in_open_document(content: bytes, sheets: list[Sheet]) -> None:
                 )
                 value = None
                 if cell.get(f"{table}formula") and words.startswith(("#", "Err:")):
-                    value = Unread(words, "is an error value of a spreadsheet")
+                    value = _error(words)
                 elif cell.get(f"{table}formula") and kind is None:
                     value = _formula(cell.get(f"{table}formula"))
                 elif kind == "percentage":
@@ -600,8 +609,7 @@ def _old_cell(book, sheet, row: int, column: int) -> object:
 
     cell = sheet.cell(row, column)
     if cell.ctype == xlrd.XL_CELL_ERROR:
-        name = xlrd.error_text_from_code.get(cell.value, "#?")
-        return Unread(name, "is an error value of a spreadsheet")
+        return _error(xlrd.error_text_from_code.get(cell.value, "#?"))
     if cell.ctype == xlrd.XL_CELL_BOOLEAN:
         return bool(cell.value)
     if cell.ctype == xlrd.XL_CELL_DATE:

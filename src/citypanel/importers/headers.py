@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -202,18 +202,11 @@ def read_headers(
     return headers
 
 
-def stated_unit(sheet: Sheet, *, first: int, units: Collection[str]) -> str:
+def stated_unit(above: Iterable[object], *, units: Collection[str]) -> str:
     """A unit for the whole table in a cell above its header (单位:万元), or empty."""
-    for row in sheet.rows[:first]:
-        for cell in row:
-            matched = re.search(
-                r"(?:单位|[Uu]nit)[::]\s*([^))]+)", clean_text(cell)
-            )
-            if matched:
-                unit = spelled(matched[1])
-                known = {spelled(name): name for name in units} | {
-                    spelled(name): name for name in SPELLINGS
-                }
-                if unit in known:
-                    return known[unit]
+    known = {spelled(name): name for name in (*SPELLINGS, *units)}
+    for cell in above:
+        matched = re.search(r"(?:单位|[Uu]nit)[::]\s*([^))]+)", clean_text(cell))
+        if matched and spelled(matched[1]) in known:
+            return known[spelled(matched[1])]
     return ""

@@ -243,6 +243,8 @@ def _recognise(sheet: Sheet, words: Words) -> Layout | None:
             continue
         for count in (1, 2, 3):
             rows = sheet.rows[first : first + count]
+            if count > 1 and not any(clean_text(cell) for cell in rows[0][1:]):
+                break  # a title
             if len(rows) < count or any(map(_has_figures, rows)):
                 break
             layout = _layout(sheet, first, count, words)
@@ -299,11 +301,21 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     if not headers:
         return None
     data = sheet.rows[first + count :]
+    titles = _titles(sheet, first)
+    if sheet.is_turned:
+        # Lines above the table stand before its first column now.
+        while len(headers) > 1 and not _some(data, headers[0].column, 1):
+            titles.append(headers[0].text)
+            headers = headers[1:]
     keys = _keys(headers)
     known = {h.column: words.variable(h) for h in headers}
     _keys_by_content(sheet, data, headers, keys, known, words)
-    titles = _titles(sheet, first)
     problems: list[str] = []
+    if any(map(is_of_districts, titles)):
+        problems.append(
+            f"{_where(sheet)}: a line above the table says {DISTRICTS}, and the study "
+            f"is of {WHOLE}"
+        )
     city = "" if sheet.is_turned else _city_of(sheet.name, words)
     if not {"city", "code"} & set(keys) and not city:
         return None
@@ -311,9 +323,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     if "year" not in keys:
         year, year_from = _year_of(titles, problems, sheet)
     variable = _variable_of(titles, words)
-    unit = stated_unit(sheet, first=first, units=words.units.names) or _unit_of(
-        titles, words
-    )
+    unit = stated_unit(titles, units=words.units.names) or _unit_of(titles, words)
     taken = set(keys.values())
     columns = []
     for header in headers:
@@ -404,6 +414,11 @@ def _keys(headers: Iterable[Header]) -> dict[str, int]:
 def _keys_by_content(sheet, data, headers, keys, known, words) -> None:
     """Find key columns whose header does not say so by what stands in them."""
     by_column = {header.column: header for header in headers}
+    for key in ("variable", "unit", "value", "year"):
+        # A corner says what stands beside it (指标 above cities).
+        if key in keys and _is_places(_some(data, keys[key]), words):
+            keys.setdefault("city", keys[key])
+            del keys[key]
     if "city" in keys and "code" not in keys and not _is_places(
         _some(data, keys["city"]), words
     ):  # fmt: skip

@@ -14,7 +14,13 @@ from citypanel.errors import ImporterError, describe
 from citypanel.importers import ceic, imported, policy, yearbook
 from citypanel.importers.cells import harmless, read_date
 from citypanel.importers.files import NOTHING_WRITTEN, SourceFile, read_file
-from citypanel.importers.layouts import Words, names_of_variables, recognise
+from citypanel.importers.headers import DISTRICTS, WHOLE
+from citypanel.importers.layouts import (
+    Words,
+    is_of_districts,
+    names_of_variables,
+    recognise,
+)
 from citypanel.importers.places import Gazetteer
 from citypanel.importers.specs import (
     ORIGIN,
@@ -196,6 +202,7 @@ def find_spec(
             f"{'Several specs fit' if fitting else 'No spec fits'} "
             f"{', '.join(file.path.name for file in files)}; "
             f"{'they are' if fitting else 'there are'}: {names}",
+            [] if fitting else _left(files),
             consequence=NOTHING_WRITTEN,
             remedy="name one with --spec"
             if fitting
@@ -204,6 +211,19 @@ def find_spec(
             "--dry-run says where a spec does not fit",
         )
     )
+
+
+def _left(files: Sequence[SourceFile]) -> list[str]:
+    """Sheets that were not asked, and why."""
+    return [
+        f"{file.path.name}, sheet {sheet.name}: it is hidden"
+        if sheet.is_hidden
+        else f"{file.path.name}, sheet {sheet.name}: its name says {DISTRICTS}, and the "
+        f"study is of {WHOLE}"
+        for file in files
+        for sheet in file.sheets
+        if sheet.is_hidden or is_of_districts(sheet.name)
+    ]
 
 
 def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:

@@ -481,7 +481,13 @@ def _by_spec(
                 f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
                 + _near(names, headers)
             )
-    table_unit = stated_unit(sheet, first=first, units=words.units.names)
+    above = [cell for row in sheet.rows[:first] for cell in row]
+    if any(is_of_districts(str(cell)) for cell in above):
+        problems.append(
+            f"{where}: a line above the table says {DISTRICTS}, and the study is of "
+            f"{WHOLE}"
+        )
+    table_unit = stated_unit(above, units=words.units.names)
     mapped = _map_columns(
         spec, headers, problems, where, first, table_unit, words.units, words.variables
     )
