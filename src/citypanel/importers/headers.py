@@ -133,7 +133,9 @@ def take_apart(column: int, parts: list[str], units: Collection[str]) -> Header:
             if inner.lower() in known:
                 unit, name = known[inner.lower()], name.replace(whole[0], "")
         pieces = []
-        for piece in name.split("_"):
+        # A name of a program's variable (gdp_cny_10k) is one word.
+        is_name = re.fullmatch("[a-z][a-z0-9_]*", name) is not None
+        for piece in [name] if is_name else name.split("_"):
             plain = piece.strip()
             if plain.lower() in SCOPES and (plain != "地区" or column):
                 scope = SCOPES[plain.lower()]

@@ -490,3 +490,255 @@ def test_names_in_letters_that_two_cities_have(seeded):
 )  # fmt: skip
 def test_what_a_layout_leaves_open_is_asked(seeded, rows, words):
     refused([words], seeded, text(seeded, rows))
+
+
+# --- Kinds of files --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "head"),
+    [
+        ("utf-16-le", ",", ""), ("utf-16-be", "\t", ""), ("utf-16", ",", ""),
+        ("utf-8-sig", ";", "sep=;\r\n"), ("gb18030", ";", '"sep=;"\n'),
+        ("utf-8", "|", ""), ("gb18030", "\t", "2015年，各市，指标\n"),
+    ],
+)  # fmt: skip
+def test_texts_of_every_kind(seeded, encoding, separator, head):
+    path = text(seeded, PANEL, encoding=encoding, separator=separator, head=head)
+    cells, plan = imported(seeded, path)
+    same(cells, TRUTH)
+    cell = plan.files["seeds/imported/raw_imported_cells.csv"].splitlines()[1]
+    assert cell.rsplit(",", 1)[1] == ("C3" if head else "C2")
+
+
+def test_statas_spsss_and_parquets_files(seeded):
+    import duckdb
+    import numpy as np
+    import pandas as pd
+    import pyreadstat
+
+    frame = pd.DataFrame(PANEL[1:], columns=["city", "nian", "gdp", "people"])
+    frame = frame.astype({"nian": "int32", "people": "float32"})
+    assert float(frame["people"].iloc[0]) != people("石家庄市", 2015)
+    labels = ["城市", "年份", GDP, PEOPLE]
+    frame.to_stata(
+        seeded / "t.dta", version=118, write_index=False,
+        variable_labels=dict(zip(frame.columns, labels, strict=True)),
+    )  # fmt: skip
+    pyreadstat.write_sav(frame, str(seeded / "t.sav"), column_labels=labels)
+    frame.columns = labels
+    frame.loc[0, GDP] = np.nan
+    duckdb.sql("select * from frame").write_parquet(str(seeded / "t.parquet"))
+    same(imported(seeded, seeded / "t.dta")[0], TRUTH)
+    cells, _ = imported(seeded, seeded / "t.sav")
+    assert cells.keys() == TRUTH.keys()
+    cells, _ = imported(seeded, seeded / "t.parquet")
+    same(cells, {key: value for key, value in TRUTH.items()
+                 if key != ("gdp_cny_10k", "130100", "2015")})  # fmt: skip
+
+
+def test_labels_of_values_name_cities(seeded):
+    import pandas as pd
+    import pyreadstat
+
+    frame = pd.DataFrame({"city": [1.0, 2.0], "year": [2015.0, 2015.0],
+                          "gdp_cny_10k": [1.0, 2.0]})  # fmt: skip
+    pyreadstat.write_dta(
+        frame, str(seeded / "t.dta"),
+        variable_value_labels={"city": {1: "杭州市", 2: "太原市"}},
+    )  # fmt: skip
+    cells, _ = imported(seeded, seeded / "t.dta")
+    assert {key[1]: value for key, value in cells.items()} == {
+        "330100": 1.0, "140100": 2.0}  # fmt: skip
+
+
+def _ods(root, cells, *, styles="", hidden=False):
+    """An .ods workbook of one sheet from the XML of its cells."""
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text", "style")
+    )
+    rows = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in cells)
+    content = (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document-content {spaces} '
+        f'office:version="1.2"><office:automatic-styles>{styles}'
+        "</office:automatic-styles><office:body><office:spreadsheet>"
+        f'<table:table table:name="表"{" table:style-name=%sta1%s" % (chr(34), chr(34)) if hidden else ""}>'
+        f"{rows}</table:table></office:spreadsheet></office:body>"
+        "</office:document-content>"
+    )
+    path = root / "t.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("content.xml", content)
+        archive.writestr(
+            "META-INF/manifest.xml",
+            '<?xml version="1.0"?><manifest:manifest xmlns:manifest='
+            '"urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>',
+        )
+    return path
+
+
+def _ods_cell(value, kind=None, more="", shown=None):
+    kind = kind or ("string" if isinstance(value, str) else "float")
+    number = "" if kind == "string" else f' office:value="{value}"'
+    words = f"<text:p>{value if shown is None else shown}</text:p>"
+    return (f'<table:table-cell office:value-type="{kind}"{number}{more}>{words}'
+            "</table:table-cell>")  # fmt: skip
+
+
+def test_open_documents(seeded):
+    rows = [[_ods_cell(cell) for cell in row] for row in PANEL]
+    same(imported(seeded, _ods(seeded, rows))[0], TRUTH)
+    broken = [[*row] for row in rows]
+    formula = ' table:formula="of:=1/0" calcext:value-type="error"'.replace(
+        ' calcext:value-type="error"', "")  # fmt: skip
+    broken[1][2] = _ods_cell("", "string", formula, "#DIV/0!")
+    refused(["cell C2", "is an error value"], seeded, _ods(seeded, broken))
+    broken[1][2] = '<table:table-cell table:formula="of:=D2*2"/>'
+    refused(["cell C2", "is a formula without"], seeded, _ods(seeded, broken))
+    marked = [[*row] for row in rows]
+    marked[1][2] = _ods_cell("", "string", "",
+                             '50002015<text:span text:style-name="T1">1</text:span>')  # fmt: skip
+    raise_ = ('<style:style style:name="T1" style:family="text"><style:text-properties '
+              'style:text-position="super 58%"/></style:style>')  # fmt: skip
+    same(imported(seeded, _ods(seeded, marked, styles=raise_))[0], TRUTH)
+    growth = [[_ods_cell(cell) for cell in row] for row in GROWTH]
+    growth[2][3] = _ods_cell(0.074, "percentage", "", "7.40%")
+    cells, _ = imported(seeded, _ods(seeded, growth))
+    assert cells["gdp_growth_pct", "130100", "2016"] == 7.4
+    hide = ('<style:style style:name="ta1" style:family="table">'
+            '<style:table-properties table:display="false"/></style:style>')  # fmt: skip
+    refused(["it is hidden"], seeded, _ods(seeded, rows, styles=hide, hidden=True))
+
+
+# --- Sources by file ---------------------------------------------------------------
+
+
+def _of(year):
+    return [PANEL[0], *(row for row in PANEL[1:] if row[1] == year)]
+
+
+def test_a_second_years_file_stands_beside_the_first(seeded):
+    for year in YEARS:
+        path = text(seeded, _of(year), name=f"y{year}.csv")
+        cells, plan = imported(seeded, path)
+        plan.write(seeded)
+    same(cells, TRUTH)
+    assert "keeps what it holds from: y2015.csv" in plan.told
+    # Another figure of the same cell is asked about.
+    changed = [PANEL[0], [*PANEL[1][:2], 1, 1]]
+    path = text(seeded, changed, name="z.csv")
+    refused(["other figures of these cells", "y2015.csv, cell C2", "--replace"],
+            seeded, path)  # fmt: skip
+    cells, plan = imported(seeded, path, replace=True)
+    assert len(cells) == 2
+
+
+def test_another_file_of_the_same_name_loses_nothing(seeded):
+    imported(seeded, text(seeded, _of(2015), name="t.csv"))[1].write(seeded)
+    path = text(seeded, _of(2016), name="t.csv")
+    refused(["had cells that this one has not", "would be lost"], seeded, path)
+    whole = text(seeded, PANEL, name="t.csv")
+    same(imported(seeded, whole)[0], TRUTH)
+
+
+def test_a_large_source_stands_as_parquet(seeded, monkeypatch):
+    import duckdb
+
+    from citypanel.importers import imported as store
+
+    monkeypatch.setattr(store, "MOST_IN_SEED", 10)
+    _, plan = imported(seeded, text(seeded, PANEL))
+    plan.write(seeded)
+    path = seeded / "seeds/imported/cells/mine.parquet"
+    rows = duckdb.sql(f"select * from read_parquet('{path}')")
+    assert rows.columns == [
+        "source", "variable", "city_id", "year", "value", "unit", "header", "file",
+        "cell",
+    ]  # fmt: skip
+    assert rows.fetchall()[0] == (
+        "mine", "gdp_cny_10k", "130100", "2015", "50002015.0", "万元", f"{GDP} [万元]",
+        "t.csv", "C2",
+    )  # fmt: skip
+    seed = seeded / "seeds/imported/raw_imported_cells.csv"
+    assert seed.read_text().count("\n") == 1
+    # A second file joins it; a small import that replaces it goes back to the seed.
+    more = [PANEL[0], ["北京市", 2015, 1, 1]]
+    imported(seeded, text(seeded, more, name="u.csv"))[1].write(seeded)
+    assert len(duckdb.sql(f"select * from read_parquet('{path}')").fetchall()) == 18
+    imported(seeded, text(seeded, more, name="u.csv"), replace=True)[1].write(seeded)
+    assert not path.exists() and seed.read_text().count("\n") == 3
+
+
+# --- Specs ---------------------------------------------------------------------------
+
+
+def test_a_spec_that_waits_does_not_block_other_files(seeded):
+    odd = text(seeded, [["城市", "年份", "地区生产总值"], ["杭州市", 2015, 1]], name="o.csv")
+    spec, told = suggest(odd, project=seeded)
+    assert '"?"' in spec.read_text(encoding="utf-8")
+    same(imported(seeded, text(seeded, PANEL))[0], TRUTH)
+    refused(["waits for you"], seeded, odd, spec=spec.stem)
+
+
+def test_suggest_knows_the_projects_own_exports(seeded):
+    rows = [["city_id", "city_en", "year", "gdp_cny_10k", "log_gdp"],
+            ["330100", "Hangzhou", 2015, 5, 1]]  # fmt: skip
+    path = text(seeded, rows)
+    spec, told = suggest(path, project=seeded)
+    cells, _ = imported(seeded, path, spec=spec.stem)
+    assert cells == {("gdp_cny_10k", "330100", "2015"): 5}
+
+
+def test_suggest_writes_the_spec_of_a_roster(seeded):
+    rows = [["名单", "", "", ""], ["试点所在地", "设立日", "第几批", "备注"],
+            ["石家庄市", "2013-05-01", 1, ""], ["杭州市", "2015-03-07", 2, ""]]  # fmt: skip
+    path = text(seeded, rows, name="pilots.csv")
+    with pytest.raises(ImporterError, match="import policy --suggest pilots.csv"):
+        plan_policy([path], project=seeded)
+    spec, told = suggest(path, project=seeded)
+    assert "kind: policy" in spec.read_text(encoding="utf-8")
+    assert "policy" in told
+    plan = plan_policy([path], project=seeded, spec=spec.stem)
+    assert "2 units in 2 batches" in plan.told
+
+
+def test_suggest_writes_the_spec_of_a_recognised_layout(seeded):
+    rows = [["地区生产总值"], ["城市", *YEARS], ["杭州市", 1, 2]]
+    path = text(seeded, [[*row, *[""] * (3 - len(row))] for row in rows])
+    refused(["nothing says the unit of gdp_cny_10k"], seeded, path)
+    spec, told = suggest(path, project=seeded)
+    document = spec.read_text(encoding="utf-8")
+    assert "layout: recognised" in document
+    spec.write_text(document.replace('"?"', '"亿元"'), encoding="utf-8")
+    cells, _ = imported(seeded, path, spec=spec.stem)
+    assert cells == {
+        ("gdp_cny_10k", "330100", "2015"): 10_000,
+        ("gdp_cny_10k", "330100", "2016"): 20_000,
+    }
+
+
+def test_the_year_of_a_files_name_is_said_by_a_spec(seeded):
+    rows = [["城市", "地区生产总值(万元)"], ["杭州市", 1]]
+    path = text(seeded, rows, name="yearbook2016.csv")
+    folder = seeded / "importers" / "specs"
+    folder.mkdir(parents=True)
+    (folder / "own.yml").write_text(
+        'kind: yearbook\nlayout: recognised\nyear: {file_name: "(20..)", minus: 1}\n',
+        encoding="utf-8",
+    )
+    assert list(imported(seeded, path, spec="own")[0]) == [
+        ("gdp_cny_10k", "330100", "2015")
+    ]
+
+
+def test_read_file_tells_what_a_damaged_data_set_is(seeded):
+    for name, content in (
+        ("t.dta", b"<stata_dta><header><release>118</release>"),
+        ("t.sav", b"$FL2@(#) SPSS DATA FILE"),
+        ("t.parquet", b"PAR1 and no more"),
+    ):
+        (seeded / name).write_bytes(content)
+        with pytest.raises(ImporterError, match="that can be read"):
+            read_file(seeded / name)
