@@ -673,12 +673,15 @@ def _parquet(path: Path) -> Sheet:
 
     try:
         with duckdb.connect() as connection:
-            table = connection.read_parquet(str(path))
-            n_rows = table.count("*").fetchone()[0]
-            if n_rows * len(table.columns) > MOST_CELLS:
+            query = "from read_parquet(?)"
+            n_rows = connection.execute(f"select count(*) {query}", [str(path)])
+            n_rows = n_rows.fetchall()[0][0]
+            result = connection.execute(f"select * {query}", [str(path)])
+            names = [column[0] for column in result.description]
+            if n_rows * len(names) > MOST_CELLS:
                 raise _unreadable(path, f"it has more than {MOST_CELLS:,} cells")
-            types = [str(kind) for kind in table.types]
-            columns = list(zip(*table.fetchall(), strict=True))
+            types = [str(column[1]) for column in result.description]
+            columns = list(zip(*result.fetchall(), strict=True))
     except duckdb.Error as error:
         raise _unreadable(
             path,
@@ -692,7 +695,7 @@ def _parquet(path: Path) -> Sheet:
     return Sheet(
         file=path.name,
         name="",
-        rows=[list(table.columns), *map(list, zip(*cells, strict=True))],
+        rows=[names, *map(list, zip(*cells, strict=True))],
     )
 
 
