@@ -43,14 +43,15 @@ PARQUET, SPSS = b"PAR1", (b"$FL2", b"$FL3")
 # Chinese names are GB18030.
 STATA = (b"<stata_dta>", b"\x71", b"\x72", b"\x73")
 STATA_UNICODE = re.compile(rb"<stata_dta><header><release>1(?:18|19)")
-COLUMN_OF_CELL = re.compile(rb"""\br=["']([A-Z]{1,3})[0-9]""")
+COLUMN_OF_CELL = re.compile(rb"""r=["']([A-Z]{1,3})[0-9]""")
 ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*?\br=["']([0-9]{1,9})["']""")
-ROW_OF_CELL = re.compile(rb"""\br=["'][A-Z]{1,3}([0-9]{1,9})["']""")
+ROW_OF_CELL = re.compile(rb"""r=["'][A-Z]{1,3}([0-9]{1,9})["']""")
 # A formula whose cell ends without a value; an empty text is a value.
 UNCOMPUTED = re.compile(
     rb"<(?:\w+:)?c\s(?![^>]*t=.str)[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^<]*</(?:\w+:)?f>)"
     rb"\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+FORMULA = re.compile(rb"[<:]f[ />]")
 ERROR = re.compile(rb"""<(?:\w+:)?c\s[^>]*\bt=["']e["']""")
 # Formats that show another figure than the cell holds: percentages, thousands left out,
 # Chinese units; and those that show nothing.
@@ -334,8 +335,12 @@ def _check_archive(path: Path, content: bytes) -> str:
                         furthest = _furthest(chunk, furthest, columns)
                         if b"vertAlign" in chunk:
                             closer = "letters"
-                        elif UNCOMPUTED.search(chunk) or ERROR.search(chunk):
-                            closer = closer or "cells"
+                        elif not closer and (
+                            (FORMULA.search(chunk) and UNCOMPUTED.search(chunk))
+                            or ((b't="e' in chunk or b"t='e" in chunk)
+                                and ERROR.search(chunk))
+                        ):  # fmt: skip
+                            closer = "cells"
                     elif entry.filename == "xl/sharedStrings.xml":
                         if b"vertAlign" in chunk:
                             closer = closer or "cells"

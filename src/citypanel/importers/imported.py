@@ -72,6 +72,8 @@ def merge(
 
     large = project / FOLDER / f"{source}.parquet"
     with duckdb.connect() as connection:
+        # A second thread takes more memory than it saves time.
+        connection.execute("set threads = 1")
         frame = _frame(reading)
         connection.register("blocks", frame)
         new = (
@@ -81,6 +83,7 @@ def merge(
             "prefix::varchar || letters::varchar || number::varchar as cell from blocks"
         )
         kept: list[str] = []
+        counted = dict(reading.rows_by_file)
         if (held or large.is_file()) and not replace:
             _earlier(connection, held, large)
             connection.execute(f"create table new as {new}")
@@ -97,10 +100,12 @@ def merge(
                 "where file not in (select file from new) "
                 f"and ({KEY}) not in (select ({KEY}) from new)) order by {KEY}"
             )
-        counted = connection.execute(
-            f"select file, count(*) from ({new}) group by file"
-        ).fetchall()
-        n_cells = sum(count for _, count in counted)
+            counted = dict(
+                connection.execute(
+                    f"select file, count(*) from ({new}) group by file"
+                ).fetchall()
+            )
+        n_cells = sum(counted.values())
         contents: dict[str, bytes | None] = {}
         own: list[tuple] = []
         name = f"{FOLDER}/{source}.parquet"
@@ -118,7 +123,7 @@ def merge(
     before = [row for row in others if row[0] < source]
     after = [row for row in others if row[0] > source]
     contents[SEED] = seed_bytes(CELL_COLUMNS, [*before, *own, *after])
-    return Merged(contents, dict(counted), kept)
+    return Merged(contents, counted, kept)
 
 
 def _frame(reading: YearbookReading):
@@ -142,7 +147,9 @@ def _frame(reading: YearbookReading):
     variable = np.repeat(
         np.array([order_of[b.variable] for b in blocks], dtype=np.int16), lengths
     )
-    order = np.lexsort((years, ranks[cities], variable))
+    # One key, which is nearly in order already.
+    key = (variable.astype(np.int64) << 32) + (ranks[cities].astype(np.int64) << 16)
+    order = np.argsort(key + years, kind="stable")
     values = np.empty(len(order), dtype=object)
     start = 0
     for block in blocks:

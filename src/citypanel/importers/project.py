@@ -318,9 +318,10 @@ def plan_yearbook(
         zeros_are_gaps=zeros_are_gaps,
         say=say,
     )
+    known = known_figures(reference)
     agreements = yearbook.compare(
-        reading,
-        known=known_figures(reference),
+        reading.figures({variable for variable, _, _ in known}),
+        known=known,
         units=reference.units,
         variables=reference.variables,
     )
@@ -647,7 +648,10 @@ def _sources(
             "date": date,
             "file": harmless(file.path.name),
             "sha256": file.sha256,
-            "n_rows": str(rows_by_file.get(harmless(file.path.name), 0)),
+            "n_rows": str(
+                rows_by_file.get(harmless(file.path.name))
+                or rows_by_file.get(file.path.name, 0)
+            ),
             "spec": spec.name,
             "spec_sha256": digest,
         }

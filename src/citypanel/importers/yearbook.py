@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,6 +179,16 @@ class YearbookReading:
                     int(block.years[i]), value, block.unit, block.header, file,
                     block.cell(i),
                 )  # fmt: skip
+
+    def figures(self, variables: Collection[str]) -> Iterator[tuple]:
+        """(variable, city_id, year, value, unit) of some variables, in no order."""
+        for block in self.blocks:
+            if block.variable in variables:
+                cities = [self.city_ids[place] for place in block.cities.tolist()]
+                for city_id, year, value in zip(
+                    cities, block.years.tolist(), block.values, strict=True
+                ):
+                    yield block.variable, city_id, year, value, block.unit
 
     @property
     def cells(self) -> list[tuple]:
@@ -546,18 +556,20 @@ def _read_layout(
     by_row: dict[tuple[int, int], KnownCell] = {}
     for address_of_cell, cell in known.items():
         by_row[_position(sheet, address_of_cell)] = cell
-    lines = sheet.rows
-    columns = tracked(layout.columns, what=f"columns of {where}", say=say)
-    for column in columns:
+    n_columns = max((c.header.column for c in layout.columns), default=0) + 1
+    picked = {
+        group: _columns_of(sheet, numbers[members].tolist(), n_columns)
+        for group, members in groups.items()
+    }
+    for column in tracked(layout.columns, what=f"columns of {where}", say=say):
         at = column.header.column
         for (row_variable, row_unit), members in groups.items():
             variable = column.variable or row_variable
             unit = column.unit or row_unit
             chosen = numbers[members].tolist()
-            values = [
-                lines[number][at] if at < len(lines[number]) else ""
-                for number in chosen
-            ]
+            if not chosen:
+                continue
+            values = list(picked[row_variable, row_unit][at])
             for i, number in enumerate(chosen) if by_row else ():
                 if (number, at) in by_row:
                     values[i] = _mend(
@@ -602,6 +614,17 @@ def _read_layout(
     )  # fmt: skip
 
 
+def _columns_of(sheet: Sheet, rows: list[int], n_columns: int) -> list[tuple]:
+    """Cells of some rows, column by column."""
+    lines = [sheet.rows[number] for number in rows]
+    if any(len(line) < n_columns for line in lines):
+        lines = [
+            line if len(line) >= n_columns else [*line, *[""] * (n_columns - len(line))]
+            for line in lines
+        ]
+    return list(zip(*lines, strict=False))
+
+
 def _heading(column: MappedColumn, variable: str, unit: str) -> str:
     name = column.header.text if column.variable else f"{column.header.text}: {variable}"
     return harmless(f"{name} [{unit}]")
@@ -611,10 +634,11 @@ def _figures(
     values: list[object], unit: str
 ) -> tuple[list[int], list[str], list[tuple[int, str]]]:
     """Figures of a column: where they stand, their texts, and what is none."""
-    if values and all(type(value) is str for value in values):
+    kinds = set(map(type, values))
+    if kinds == {str}:
         if _PLAIN.fullmatch("\n".join(values)):
             return list(range(len(values))), values, []
-    elif values and all(type(value) is float for value in values):
+    elif kinds == {float}:
         if np.isfinite(np.array(values)).all():
             return list(range(len(values))), [plain(value) for value in values], []
     kept, texts, bad = [], [], []
