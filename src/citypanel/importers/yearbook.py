@@ -251,7 +251,7 @@ def read_yearbook(
     zeros_are_gaps : bool
         Take zeros for gaps in columns that cannot be zero, rather than refuse.
     say : callable or None
-        Gets progress by columns, a line at a time.
+        Gets progress by rows, a line at a time.
 
     Returns
     -------
@@ -561,7 +561,7 @@ def _read_layout(
         group: _columns_of(sheet, numbers[members].tolist(), n_columns)
         for group, members in groups.items()
     }
-    for column in tracked(layout.columns, what=f"columns of {where}", say=say):
+    for column in layout.columns:
         at = column.header.column
         for (row_variable, row_unit), members in groups.items():
             variable = column.variable or row_variable
