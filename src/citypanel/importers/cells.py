@@ -227,16 +227,21 @@ def read_number(value: object) -> tuple[str | None, str | None]:
 
 
 def read_year(value: object) -> int | None:
-    """A year from 1900 to 2100, or None; 2001.5 is no year."""
+    """A year from 1900 to 2100, or None; 2001.5 is no year.
+
+    The first and the last day of a year stand for it.
+    """
     if isinstance(value, bool):
-        return None
-    if isinstance(value, dt.datetime | dt.date):
         return None
     text = clean_text(value)
     matched = YEAR.fullmatch(text)
-    if not matched:
-        return None
-    year = int(matched["year"])
+    if matched:
+        year = int(matched["year"])
+    else:
+        day = read_date(value)
+        if day is None or day[4:] not in ("-01-01", "-12-31"):
+            return None
+        year = int(day[:4])
     return year if 1900 <= year <= 2100 else None
 
 

@@ -631,7 +631,7 @@ def _old_cell(book, sheet, row: int, column: int) -> object:
                 cell.value[start:end],
                 "superscript" if font and book.font_list[font].escapement else "",
             )
-            for start, end, font in zip(starts, starts[1:], fonts, strict=True)
+            for start, end, font in zip(starts[:-1], starts[1:], fonts, strict=True)
         )
     return cell.value
 

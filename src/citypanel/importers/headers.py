@@ -142,6 +142,10 @@ def take_apart(column: int, parts: list[str], units: Collection[str]) -> Header:
             elif plain.lower() in known:
                 unit = known[plain.lower()]
             elif plain:
+                for word in (WHOLE, DISTRICTS, "市区"):
+                    rest = plain.removeprefix(word).removesuffix(word)
+                    if rest and rest != plain:
+                        scope, plain = SCOPES[word], rest
                 pieces.append(plain)
         name = "_".join(pieces)
         if matched := re.fullmatch(r"(.+?)[,/::;\-—](?:单位[::])?([^,/::;]+)", name):

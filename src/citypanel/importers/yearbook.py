@@ -27,6 +27,7 @@ from citypanel.importers.cells import (
 from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
 from citypanel.importers.headers import (
     DISTRICTS,
+    SCOPES,
     WHOLE,
     Header,
     normalise,
@@ -723,6 +724,7 @@ def _rows(
     cells = _filled_down(layout, first)
     places = [layout_column.header.column for layout_column in layout.columns]
     names_above = _names_of_rows(layout, first, cells)
+    scope_column = _scope_column(layout, first)
     stopped_at, found, notes = "", [], []
     left: Counter[str] = Counter()
     n_filled = 0
@@ -758,6 +760,12 @@ def _rows(
         code = clean_text(cell_of(number, row, "code"))
         printed_year = cell_of(number, row, "year")
         at = keys.get("city" if name else "code", 0)
+        if scope_column is not None and scope_column < len(row):
+            scope = SCOPES.get(normalise(row[scope_column]).lower(), "")
+            if scope == DISTRICTS:
+                left[DISTRICTS] += 1
+                reading.n_skipped += 1
+                continue
         misprint = known.get(place(sheet, number, at))
         if misprint and name == misprint.printed:
             name = _mended(misprint, reading)
@@ -899,6 +907,22 @@ def _rows(
         told = [f"{name} ({count})" for name, count in left.most_common()]
         notes.append(f"Rows left out ({sum(left.values())}): {_few(told)}")
     return found, notes
+
+
+def _scope_column(layout: Layout, first: int) -> int | None:
+    """A column that says of each row whether it is of 全市 or 市辖区."""
+    taken = {c.header.column for c in layout.columns} | set(layout.keys.values())
+    for column in range(min(12, max(h.column for h in layout.headers) + 1)):
+        if column in taken:
+            continue
+        found = {
+            normalise(row[column]).lower()
+            for row in layout.sheet.rows[first:]
+            if column < len(row)
+        } - {""}
+        if found and found <= set(SCOPES):
+            return column
+    return None
 
 
 def _filled_down(layout: Layout, first: int) -> dict[tuple[int, int], object]:

@@ -239,6 +239,20 @@ TABLES = {
                      for row in PANEL[1:])],
         TRUTH,
     ),
+    "scopes before the name": (
+        [["城市", "年份", "全市" + GDP, "市辖区" + GDP, PEOPLE + "_全市", "市区户籍人口(万人)"],
+         *([row[0], row[1], row[2], 1, row[3], 2] for row in PANEL[1:])],
+        TRUTH,
+    ),
+    "scopes in rows": (
+        [["城市", "年份", "范围", GDP, PEOPLE],
+         *([row[0], row[1], scope, *(row[2:] if scope == "全市" else (1, 2))]
+           for row in PANEL[1:] for scope in ("全市", "市辖区"))],
+        TRUTH,
+    ),
+    "years as their last day": (
+        [PANEL[0], *([row[0], f"{row[1]}-12-31", *row[2:]] for row in PANEL[1:])], TRUTH,
+    ),
     "every sign of a gap": (
         [*PANEL, *(["北京市", 2000 + n, sign, "-"] for n, sign in enumerate(
             ["NULL", "nan", ".", "NaN", "null", "None", "n/a", "#N/A", ""]))],
@@ -461,6 +475,12 @@ def test_the_province_of_a_citys_name(seeded):
                  *([row[0], CITIES[c[0]], *row[1:]]
                    for row, c in zip(sound[1:], PANEL[1:], strict=True))]  # fmt: skip
     same(imported(seeded, text(seeded, with_code))[0], TRUTH)
+
+
+def test_a_table_of_districts_alone_gives_nothing(seeded):
+    rows = [["城市", "年份", "范围", GDP],
+            *([row[0], row[1], "市辖区", row[2]] for row in PANEL[1:])]  # fmt: skip
+    refused(["No figure of a city of the study"], seeded, text(seeded, rows))
 
 
 def test_names_in_letters_that_two_cities_have(seeded):
