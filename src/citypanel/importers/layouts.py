@@ -319,6 +319,12 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     city = "" if sheet.is_turned else _city_of(sheet.name, words)
     if not {"city", "code"} & set(keys) and not city:
         return None
+    for header in headers:
+        # A row that names a city where the cities stand is no header.
+        if header.column == keys.get("city") and any(
+            words.gazetteer.find(name=name).how != "unknown" for name in header.names
+        ):
+            return None
     year, year_from = (None, "")
     if "year" not in keys:
         year, year_from = _year_of(titles, problems, sheet)

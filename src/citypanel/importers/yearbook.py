@@ -746,6 +746,16 @@ def _rows(
             if at < len(row) and not _is_blank(row[at])
         ]
 
+    above_rows = [
+        [normalise(cell) for cell in row if clean_text(cell)]
+        for row in sheet.rows[layout.header_row : first]
+    ]
+    leads = {row[0] for row in above_rows if row}
+
+    def repeats_header(row: Sequence[object]) -> bool:
+        """Whether a row is the header again, at the top of another page."""
+        return [normalise(cell) for cell in row if clean_text(cell)] in above_rows
+
     if spec.is_recognised and not spec.stop_at:
         stop_at: tuple[str, ...] = ("注:", "注：", "注释", "资料来源", "数据来源", "说明:")
     else:
@@ -755,6 +765,16 @@ def _rows(
     ):
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
+            continue
+        broken = next(
+            (key for key in keys if isinstance(cell_of(number, row, key), Unread)), None
+        )
+        if broken:
+            cell = cell_of(number, row, broken)
+            report(number, keys[broken], cell, cell.why, broken)
+            continue
+        if normalise(lead) in leads and repeats_header(row):
+            reading.n_skipped += 1
             continue
         name = clean_text(cell_of(number, row, "city"))
         code = clean_text(cell_of(number, row, "code"))

@@ -250,6 +250,9 @@ TABLES = {
            for row in PANEL[1:] for scope in ("全市", "市辖区"))],
         TRUTH,
     ),
+    "the header again on every page": (
+        [*PANEL[:4], PANEL[0], *PANEL[4:6], PANEL[0], *PANEL[6:]], TRUTH,
+    ),
     "years as their last day": (
         [PANEL[0], *([row[0], f"{row[1]}-12-31", *row[2:]] for row in PANEL[1:])], TRUTH,
     ),
@@ -390,6 +393,15 @@ def test_a_column_of_uncomputed_formulas_is_refused_cell_by_cell(seeded):
             sheet[f"C{row}"] = f"=D{row}*2"
 
     refused(["(8):", "cell C9"], seeded, _changed(seeded, change))
+
+
+@pytest.mark.parametrize("cell", ["A2", "B2"])
+def test_errors_in_keys_lose_no_row(seeded, cell):
+    def change(sheet):
+        sheet[cell] = "#REF!"
+
+    refused([f"cell {cell}", "is an error value"], seeded, _changed(seeded, change),
+            allow_unmatched=True)  # fmt: skip
 
 
 GROWTH = [
