@@ -21,8 +21,8 @@ DOI = re.compile(r"(?:doi:)?(10\.[0-9]{4,9}/[A-Za-z0-9._;()/:-]{1,200})")
 SERVER = "https://dataverse.harvard.edu"
 SAFE_NAME = re.compile(r"[\w .()-]{1,120}")
 CHECKSUMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
-# What a server may take: for an answer to begin, for the metadata, and on top of that for
-# a file at this pace at least (2026-11-28).
+# What a server may take: for an answer to begin, for the metadata, and on top of that
+# for a file at this pace at least (2026-11-28).
 SECONDS = 60
 BYTES_PER_SECOND = 50_000
 LARGEST_METADATA = 50 * 2**20

@@ -2,8 +2,8 @@
 
 calamine reads .xlsx and .ods, xlrd .xls, pyreadstat .dta and .sav, DuckDB .parquet. A
 cell comes as a person sees it: a percentage with its sign, an error and a formula that
-was never computed as such and not as a gap, a raised footnote mark apart from the figure
-before it.
+was never computed as such and not as a gap, a raised footnote mark apart from the
+figure before it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ LONGEST_CELL = 32_767
 ZIP, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 NOTHING_WRITTEN = "nothing was imported; the seeds stand as they were"
 PARQUET, SPSS = b"PAR1", (b"$FL2", b"$FL3")
-# Stata's files begin with their version; up to 117 they name no encoding, and those with
-# Chinese names are GB18030.
+# Stata's files begin with their version; up to 117 they name no encoding, and those
+# with Chinese names are GB18030.
 STATA = (b"<stata_dta>", b"\x71", b"\x72", b"\x73")
 STATA_UNICODE = re.compile(rb"<stata_dta><header><release>1(?:18|19)")
 COLUMN_OF_CELL = re.compile(rb"""r=["']([A-Z]{1,3})[0-9]""")
@@ -469,9 +469,10 @@ def _as_shown(content: bytes, sheets: list[Sheet], *, in_cells: bool) -> None:
                     line.extend([""] * (column + 1 - len(line)))
                 line, value = sheet.rows[row], sheet.rows[row][column]
                 if isinstance(cell.value, CellRichText):
+                    fonts = [getattr(part, "font", None) for part in cell.value]
                     line[column] = _joined(
-                        (str(part), getattr(getattr(part, "font", None), "vertAlign", ""))
-                        for part in cell.value
+                        (str(part), getattr(font, "vertAlign", ""))
+                        for part, font in zip(cell.value, fonts, strict=True)
                     )
                 elif cell.data_type == "e":
                     line[column] = _error(cell.value)
@@ -584,7 +585,8 @@ def _old_workbook(path: Path, content: bytes) -> list[Sheet]:
         for sheet in book.sheets():
             if sheet.nrows * sheet.ncols > MOST_CELLS:
                 raise _bomb(
-                    path, f"sheet {sheet.name}: {sheet.nrows:,} by {sheet.ncols:,} cells"
+                    path,
+                    f"sheet {sheet.name}: {sheet.nrows:,} by {sheet.ncols:,} cells",
                 )
             sheets.append(
                 Sheet(
@@ -744,8 +746,9 @@ def _unreadable(path: Path, why: str, *, remedy: str = "") -> ImporterError:
             "A file cannot be read",
             [f"{Path(path).name}: {why}"],
             consequence=NOTHING_WRITTEN,
-            remedy=remedy or "give the path of a .csv, .xlsx, .xls, .ods, .dta, .sav or "
-            ".parquet file that opens",
+            remedy=remedy
+            or "give the path of a .csv, .xlsx, .xls, .ods, .dta, .sav or .parquet "
+            "file that opens",
         )
     )
 

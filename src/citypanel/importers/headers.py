@@ -15,7 +15,8 @@ WHOLE, DISTRICTS = "全市", "市辖区"
 SCOPES = {
     WHOLE: WHOLE, "地区": WHOLE, "totalcity": WHOLE, "wholecity": WHOLE,
     DISTRICTS: DISTRICTS, "市区": DISTRICTS, "辖区": DISTRICTS,
-    "districtsundercity": DISTRICTS, "districts": DISTRICTS, "urbandistricts": DISTRICTS,
+    "districtsundercity": DISTRICTS, "districts": DISTRICTS,
+    "urbandistricts": DISTRICTS,
 }  # fmt: skip
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 BRACKETED = re.compile(r"[(\[【]([^()\[\]【】]*)[)\]】]")
@@ -105,9 +106,9 @@ def header_rows(sheet: Sheet, *, first: int, count: int) -> list[list[str]]:
 def take_apart(column: int, parts: list[str], units: Collection[str]) -> Header:
     """Split a column's header into name, unit, scope and year.
 
-    A unit stands in brackets, behind an underscore, a comma or a stroke, or glued to the
-    end (地区生产总值万元); only units that the reference table knows, in any of their
-    spellings, are taken off.
+    A unit stands in brackets, behind an underscore, a comma or a stroke, or glued to
+    the end (地区生产总值万元); only units that the reference table knows, in any of
+    their spellings, are taken off.
     """
     known, glued = _spellings(tuple(units))
     unit = scope = ""
@@ -173,7 +174,7 @@ def take_apart(column: int, parts: list[str], units: Collection[str]) -> Header:
 
 @lru_cache
 def _spellings(units: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
-    """Units by their spellings, and those that may be glued to a name, longest first."""
+    """Units by their spellings, and those that may be glued to a name."""
     known = {normalise(unit).lower(): unit for unit in units}
     glued = sorted(
         (name for name in known if CHINESE.search(name)), key=len, reverse=True

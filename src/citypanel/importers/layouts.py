@@ -50,8 +50,8 @@ KEY_HEADERS = {
         "year", "years", "time",
     ),
     "variable": (
-        "指标", "指标名称", "变量", "变量名", "变量名称", "项目", "indicator", "variable",
-        "item", "series", "indicatorname",
+        "指标", "指标名称", "变量", "变量名", "变量名称", "项目", "indicator",
+        "variable", "item", "series", "indicatorname",
     ),
     "unit": ("单位", "计量单位", "指标单位", "unit", "units"),
     "value": (
@@ -589,5 +589,5 @@ def _column(
         unit_from=unit_from if unit else "the row",
         zero_is_missing=bool(declared and declared.zero_is_missing),
         may_be_negative=words.units.quantity(unit) == "percent",
-        year=header.year if not ("year" in keys) else None,
+        year=header.year if "year" not in keys else None,
     )

@@ -23,8 +23,9 @@ FOREIGN_SUFFIXES = (
 # Names in letters of places that are called otherwise today.
 OLD_FOREIGN = {
     "xiangfan": "襄樊市", "simao": "思茅市", "chaohu": "巢湖市", "laiwu": "莱芜市",
-    "luan": "六安市", "huhhot": "呼和浩特市", "haerbin": "哈尔滨市", "lvliang": "吕梁市",
-    "luliang": "吕梁市", "erdos": "鄂尔多斯市", "chongqin": "重庆市",
+    "luan": "六安市", "huhhot": "呼和浩特市", "haerbin": "哈尔滨市",
+    "lvliang": "吕梁市", "luliang": "吕梁市", "erdos": "鄂尔多斯市",
+    "chongqin": "重庆市",
 }  # fmt: skip
 
 

@@ -207,8 +207,8 @@ def find_spec(
             remedy="name one with --spec"
             if fitting
             else f"write one from the file's headers with citypanel import {asked}"
-            f"--suggest {files[0].path.name}, correct it, and name it with --spec; --spec with "
-            "--dry-run says where a spec does not fit",
+            f"--suggest {files[0].path.name}, correct it, and name it with --spec; "
+            "--spec with --dry-run says where a spec does not fit",
         )
     )
 
@@ -218,8 +218,8 @@ def _left(files: Sequence[SourceFile]) -> list[str]:
     return [
         f"{file.path.name}, sheet {sheet.name}: it is hidden"
         if sheet.is_hidden
-        else f"{file.path.name}, sheet {sheet.name}: its name says {DISTRICTS}, and the "
-        f"study is of {WHOLE}"
+        else f"{file.path.name}, sheet {sheet.name}: its name says {DISTRICTS}, and "
+        f"the study is of {WHOLE}"
         for file in files
         for sheet in file.sheets
         if sheet.is_hidden or is_of_districts(sheet.name)

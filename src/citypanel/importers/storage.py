@@ -190,9 +190,10 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
 
 def _moves_a_seed(move: Mapping[str, str]) -> bool:
     """Whether an entry of the journal stays within the folder of the seeds."""
+    seed = r"seeds(/[A-Za-z0-9_]+)+\.(csv|parquet)"
     return (
         re.fullmatch("part[0-9]+", move["part"]) is not None
-        and re.fullmatch(r"seeds(/[A-Za-z0-9_]+)+\.(csv|parquet)", move["target"]) is not None
+        and re.fullmatch(seed, move["target"]) is not None
     )
 
 

@@ -15,6 +15,7 @@ from citypanel.importers.layouts import KEY_HEADERS, Layout, recognise
 from citypanel.importers.project import Reference, load_reference
 from citypanel.importers.specs import TO_CORRECT, USERS_FOLDER, shipped_specs
 
+
 def suggest(path: Path, *, project: Path) -> tuple[Path, str]:
     """Write a spec for a file to the project's folder of specs.
 
@@ -96,8 +97,8 @@ def suggested_spec(file: SourceFile, reference: Reference) -> tuple[str, str]:
             ],
             consequence=NOTHING_WRITTEN,
             remedy="write a spec by hand after docs/how-to/import.md; it needs a "
-            "column of cities (such as 城市 or 城市代码) and one of figures, or of dates "
-            "for the roster of a policy",
+            "column of cities (such as 城市 or 城市代码) and one of figures, or of "
+            "dates for the roster of a policy",
         )
     )
 
@@ -211,9 +212,9 @@ def _roster(sheet: Sheet, reference: Reference) -> tuple[str, str] | None:
     lines += ["stop_at: [注, 资料来源]", ""]
     rest = [header for header in headers if header not in keys.values()]
     lines += [f"# Not used ({len(rest)}): {', '.join(_shown(h.text) for h in rest)}"]
+    found = ", ".join(f"{key} in {header.text}" for key, header in keys.items())
     told = (
-        f"The roster of a policy: {', '.join(f'{k} in {h.text}' for k, h in keys.items())}"
-        f"; {len(rest)} columns not used."
+        f"The roster of a policy: {found}; {len(rest)} columns not used."
     )
     return "\n".join(lines) + "\n", told
 

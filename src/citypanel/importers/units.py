@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-
 # Other spellings of units of the table, in small letters and without white space. Where
 # the quantity decides (亿 is 亿元 of output), a spelling stands once a quantity.
 SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -23,17 +22,19 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "usd100million": ("亿美元",), "millionusd": ("USD mn",),
     "person": ("人",), "people": ("人",), "1000persons": ("千人",),
     "thousandpersons": ("千人",), "10000person": ("万人",), "10000persons": ("万人",),
-    "10,000people": ("万人",), "10000people": ("万人",), "tenthousandpersons": ("万人",),
+    "10,000people": ("万人",), "10000people": ("万人",),
+    "tenthousandpersons": ("万人",),
     "km²": ("平方公里",), "sq.km": ("平方公里",), "sqkm": ("平方公里",),
     "sq.km.": ("平方公里",), "squarekilometers": ("平方公里",),
     "squarekilometres": ("平方公里",), "squarekm": ("平方公里",), "hectares": ("公顷",),
-    "人/km2": ("人/平方公里",), "人/km²": ("人/平方公里",), "人/平方千米": ("人/平方公里",),
+    "人/km2": ("人/平方公里",), "人/km²": ("人/平方公里",),
     "人每平方公里": ("人/平方公里",), "persons/sq.km": ("人/平方公里",),
     "person/sq.km": ("人/平方公里",), "persons/km2": ("人/平方公里",),
     "persons/km²": ("人/平方公里",), "personspersq.km": ("人/平方公里",),
     "percent": ("%",), "pct": ("%",), "per cent": ("%",),
     "precedingyear=100": ("上年=100",), "previousyear=100": ("上年=100",),
-    "lastyear=100": ("上年=100",), "以上年为100": ("上年=100",), "上年为100": ("上年=100",),
+    "lastyear=100": ("上年=100",), "以上年为100": ("上年=100",),
+    "上年为100": ("上年=100",),
 }  # fmt: skip
 
 

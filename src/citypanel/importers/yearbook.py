@@ -60,12 +60,14 @@ NEVER_ZERO = {
 # Rows that are sums over cities wherever they stand.
 TOTALS = {
     "合计", "总计", "小计", "城市合计", "全国", "全国合计", "全省", "全省合计", "平均",
-    "平均值", "均值", "地级市合计", "地级及以上城市合计", "东部", "中部", "西部", "东北",
-    "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal", "national",
-    "china", "average", "mean", "sum",
+    "平均值", "均值", "地级市合计", "地级及以上城市合计", "东部", "中部", "西部",
+    "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
+    "national", "china", "average", "mean", "sum",
 }  # fmt: skip
 # A column of figures that need no second look.
-_PLAIN = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:\n(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)*")
+_PLAIN = re.compile(
+    r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:\n(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)*"
+)
 _ZERO = re.compile(r"^0(?:\.0+)?$", re.MULTILINE)
 
 
@@ -520,7 +522,7 @@ def _read_layout(
     allow_unmatched: bool, zeros_are_gaps: bool,
     say: Callable[[str], None] | None,
 ) -> None:  # fmt: skip
-    sheet, gazetteer = layout.sheet, words.gazetteer
+    sheet = layout.sheet
     where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
     known = {
         known.cell: known
@@ -627,7 +629,7 @@ def _columns_of(sheet: Sheet, rows: list[int], n_columns: int) -> list[tuple]:
 
 
 def _heading(column: MappedColumn, variable: str, unit: str) -> str:
-    name = column.header.text if column.variable else f"{column.header.text}: {variable}"
+    name = column.header.text + ("" if column.variable else f": {variable}")
     return harmless(f"{name} [{unit}]")
 
 
@@ -639,9 +641,8 @@ def _figures(
     if kinds == {str}:
         if _PLAIN.fullmatch("\n".join(values)):
             return list(range(len(values))), values, []
-    elif kinds == {float}:
-        if np.isfinite(np.array(values)).all():
-            return list(range(len(values))), [plain(value) for value in values], []
+    elif kinds == {float} and np.isfinite(np.array(values)).all():
+        return list(range(len(values))), [plain(value) for value in values], []
     kept, texts, bad = [], [], []
     for i, value in enumerate(values):
         if value == "" and not isinstance(value, Unread):
@@ -728,7 +729,7 @@ def _rows(
     stopped_at, found, notes = "", [], []
     left: Counter[str] = Counter()
     n_filled = 0
-    above = {"city": "", "code": "", "year": ""}
+    above = {"city": "", "code": ""}
     seen: set = set()
 
     def cell_of(number: int, row: Sequence[object], key: str) -> object:
@@ -757,7 +758,7 @@ def _rows(
         return [normalise(cell) for cell in row if clean_text(cell)] in above_rows
 
     if spec.is_recognised and not spec.stop_at:
-        stop_at: tuple[str, ...] = ("注:", "注：", "注释", "资料来源", "数据来源", "说明:")
+        stop_at: tuple[str, ...] = ("注:", "注释", "资料来源", "数据来源", "说明:")
     else:
         stop_at = spec.stop_at
     for number, row in enumerate(
@@ -800,10 +801,10 @@ def _rows(
         if not name and not code and "year" in keys and not stopped_at:
             # Under a city whose cell reaches down, each year stands once.
             year = read_year(printed_year)
-            if year is not None and (above["city"] or above["code"]) and year not in seen:
-                if figures(row):
-                    name, code = above["city"], above["code"]
-                    n_filled += 1
+            is_next = year is not None and year not in seen
+            if is_next and (above["city"] or above["code"]) and figures(row):
+                name, code = above["city"], above["code"]
+                n_filled += 1
         if name or code:
             if (name, code) != (above["city"], above["code"]):
                 seen = set()
@@ -948,7 +949,7 @@ def _scope_column(layout: Layout, first: int) -> int | None:
 def _filled_down(layout: Layout, first: int) -> dict[tuple[int, int], object]:
     """Key cells inside merged ranges, with what the range says."""
     cells = {}
-    for (top, left), (bottom, right) in layout.sheet.merged:
+    for (top, left), (bottom, _) in layout.sheet.merged:
         if top < first or left not in layout.keys.values():
             continue
         row = layout.sheet.rows[top] if top < len(layout.sheet.rows) else []
@@ -960,7 +961,7 @@ def _filled_down(layout: Layout, first: int) -> dict[tuple[int, int], object]:
 
 
 def _merged_figures(layout: Layout, report) -> None:
-    """Refuse figures whose cell is merged with others: which of them it is of is unsaid."""
+    """Refuse figures whose cell is merged with others: of which one is not said."""
     first = layout.header_row + layout.header_rows
     columns = {column.header.column: column.header for column in layout.columns}
     for (top, left), (bottom, right) in layout.sheet.merged:

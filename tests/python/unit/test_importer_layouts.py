@@ -18,7 +18,9 @@ from citypanel.importers.files import read_file
 from citypanel.importers.project import load_reference
 from citypanel.importers.suggestions import suggest
 
-CITIES = {"石家庄市": "130100", "太原市": "140100", "杭州市": "330100", "吉林市": "220200"}
+CITIES = {
+    "石家庄市": "130100", "太原市": "140100", "杭州市": "330100", "吉林市": "220200",
+}  # fmt: skip
 PROVINCES = {
     "石家庄市": "河北省", "太原市": "山西省", "杭州市": "浙江省", "吉林市": "吉林省",
 }  # fmt: skip
@@ -85,7 +87,8 @@ def imported(root, *paths, **options):
         list(paths), project=root, source="mine", accept_difference=True, **options
     )
     reference = load_reference(root)
-    rows = csv.DictReader(plan.files["seeds/imported/raw_imported_cells.csv"].splitlines())
+    seed = plan.files["seeds/imported/raw_imported_cells.csv"]
+    rows = csv.DictReader(seed.splitlines())
     cells = {}
     for row in rows:
         unit = reference.variables[row["variable"]]
@@ -211,7 +214,8 @@ TABLES = {
     "province and city in one": (
         _renamed({city: PROVINCES[city] + city for city in CITIES}), TRUTH),
     "English names": (
-        [["City", "Year", "GDP (10,000 yuan)", "Registered population (10 000 persons)"],
+        [["City", "Year", "GDP (10,000 yuan)",
+          "Registered population (10 000 persons)"],
          *_renamed(LETTERS)[1:]],
         TRUTH,
     ),
@@ -240,7 +244,8 @@ TABLES = {
         TRUTH,
     ),
     "scopes before the name": (
-        [["城市", "年份", "全市" + GDP, "市辖区" + GDP, PEOPLE + "_全市", "市区户籍人口(万人)"],
+        [["城市", "年份", "全市" + GDP, "市辖区" + GDP, PEOPLE + "_全市",
+          "市区" + PEOPLE],
          *([row[0], row[1], row[2], 1, row[3], 2] for row in PANEL[1:])],
         TRUTH,
     ),
@@ -254,7 +259,8 @@ TABLES = {
         [*PANEL[:4], PANEL[0], *PANEL[4:6], PANEL[0], *PANEL[6:]], TRUTH,
     ),
     "years as their last day": (
-        [PANEL[0], *([row[0], f"{row[1]}-12-31", *row[2:]] for row in PANEL[1:])], TRUTH,
+        [PANEL[0], *([row[0], f"{row[1]}-12-31", *row[2:]] for row in PANEL[1:])],
+        TRUTH,
     ),
     "every sign of a gap": (
         [*PANEL, *(["北京市", 2000 + n, sign, "-"] for n, sign in enumerate(
@@ -439,7 +445,7 @@ def test_formats_that_show_another_figure_are_refused(seeded, form, words):
 
 def test_formats_that_change_no_figure():
     for form in ("General", "0.00", "#,##0", "#,##0.00_);[Red](#,##0.00)", "0_ ",
-                 '0.0"%"', "_ * #,##0.00_ ;_ * \\-#,##0.00_ ;_ * \"-\"??_ ;_ @_ "):  # fmt: skip
+                 '0.0"%"', '_ * #,##0.00_ ;_ * \\-#,##0.00_ ;_ * "-"??_ ;_ @_ '):
         assert shown(7.25, form) == 7.25, form
     assert shown(0.07, "0%") == "7%"
     assert shown(0.0741, "0%") == "7.41%"
@@ -590,12 +596,14 @@ def _ods(root, cells, *, styles="", hidden=False):
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for name in ("office", "table", "text", "style")
     )
-    rows = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in cells)
+    lines = ["".join(row) for row in cells]
+    rows = "".join(f"<table:table-row>{line}</table:table-row>" for line in lines)
+    style = ' table:style-name="ta1"' if hidden else ""
     content = (
         f'<?xml version="1.0" encoding="UTF-8"?><office:document-content {spaces} '
         f'office:version="1.2"><office:automatic-styles>{styles}'
         "</office:automatic-styles><office:body><office:spreadsheet>"
-        f'<table:table table:name="表"{" table:style-name=%sta1%s" % (chr(34), chr(34)) if hidden else ""}>'
+        f'<table:table table:name="表"{style}>'
         f"{rows}</table:table></office:spreadsheet></office:body>"
         "</office:document-content>"
     )
@@ -630,8 +638,8 @@ def test_open_documents(seeded):
     broken[1][2] = '<table:table-cell table:formula="of:=D2*2"/>'
     refused(["cell C2", "is a formula without"], seeded, _ods(seeded, broken))
     marked = [[*row] for row in rows]
-    marked[1][2] = _ods_cell("", "string", "",
-                             '50002015<text:span text:style-name="T1">1</text:span>')  # fmt: skip
+    mark = '<text:span text:style-name="T1">1</text:span>'
+    marked[1][2] = _ods_cell("", "string", "", f"50002015{mark}")
     raise_ = ('<style:style style:name="T1" style:family="text"><style:text-properties '
               'style:text-position="super 58%"/></style:style>')  # fmt: skip
     same(imported(seeded, _ods(seeded, marked, styles=raise_))[0], TRUTH)
@@ -639,8 +647,10 @@ def test_open_documents(seeded):
     growth[2][3] = _ods_cell(0.074, "percentage", "", "7.40%")
     cells, _ = imported(seeded, _ods(seeded, growth))
     assert cells["gdp_growth_pct", "130100", "2016"] == 7.4
-    hide = ('<style:style style:name="ta1" style:family="table">'
-            '<style:table-properties table:display="false"/></style:style>')  # fmt: skip
+    hide = (
+        '<style:style style:name="ta1" style:family="table">'
+        '<style:table-properties table:display="false"/></style:style>'
+    )
     refused(["it is hidden"], seeded, _ods(seeded, rows, styles=hide, hidden=True))
 
 
@@ -707,8 +717,9 @@ def test_a_large_source_stands_as_parquet(seeded, monkeypatch):
 
 
 def test_a_spec_that_waits_does_not_block_other_files(seeded):
-    odd = text(seeded, [["城市", "年份", "地区生产总值"], ["杭州市", 2015, 1]], name="o.csv")
-    spec, told = suggest(odd, project=seeded)
+    rows = [["城市", "年份", "地区生产总值"], ["杭州市", 2015, 1]]
+    odd = text(seeded, rows, name="o.csv")
+    spec, _ = suggest(odd, project=seeded)
     assert '"?"' in spec.read_text(encoding="utf-8")
     same(imported(seeded, text(seeded, PANEL))[0], TRUTH)
     refused(["waits for you"], seeded, odd, spec=spec.stem)
@@ -718,16 +729,18 @@ def test_suggest_knows_the_projects_own_exports(seeded):
     rows = [["city_id", "city_en", "year", "gdp_cny_10k", "log_gdp"],
             ["330100", "Hangzhou", 2015, 5, 1]]  # fmt: skip
     path = text(seeded, rows)
-    spec, told = suggest(path, project=seeded)
+    spec, _ = suggest(path, project=seeded)
     cells, _ = imported(seeded, path, spec=spec.stem)
     assert cells == {("gdp_cny_10k", "330100", "2015"): 5}
 
 
 def test_suggest_writes_the_spec_of_a_roster(seeded):
-    rows = [["名单", "", "", ""], ["试点所在地", "设立日", "第几批", "备注"],
-            ["石家庄市", "2013-05-01", 1, ""], ["杭州市", "2015-03-07", 2, ""]]  # fmt: skip
+    rows = [
+        ["名单", "", "", ""], ["试点所在地", "设立日", "第几批", "备注"],
+        ["石家庄市", "2013-05-01", 1, ""], ["杭州市", "2015-03-07", 2, ""],
+    ]  # fmt: skip
     path = text(seeded, rows, name="pilots.csv")
-    with pytest.raises(ImporterError, match="import policy --suggest pilots.csv"):
+    with pytest.raises(ImporterError, match=r"policy --suggest pilots\.csv"):
         plan_policy([path], project=seeded)
     spec, told = suggest(path, project=seeded)
     assert "kind: policy" in spec.read_text(encoding="utf-8")
@@ -740,7 +753,7 @@ def test_suggest_writes_the_spec_of_a_recognised_layout(seeded):
     rows = [["地区生产总值"], ["城市", *YEARS], ["杭州市", 1, 2]]
     path = text(seeded, [[*row, *[""] * (3 - len(row))] for row in rows])
     refused(["nothing says the unit of gdp_cny_10k"], seeded, path)
-    spec, told = suggest(path, project=seeded)
+    spec, _ = suggest(path, project=seeded)
     document = spec.read_text(encoding="utf-8")
     assert "layout: recognised" in document
     spec.write_text(document.replace('"?"', '"亿元"'), encoding="utf-8")

@@ -914,7 +914,7 @@ def test_endless_metadata_are_given_up(tmp_path, liar, monkeypatch, kind):
 
     monkeypatch.setattr(dataverse, "SECONDS", 0.4)
     monkeypatch.setattr(dataverse, "LARGEST_METADATA", 2**20)
-    with pytest.raises(ImporterError, match="was not found at|not understood"):
+    with pytest.raises(ImporterError, match=r"was not found at|not understood"):
         find_dataset("10.7910/DVN/NUYREO", server=f"{liar}/{kind}", cache=tmp_path)
 
 
