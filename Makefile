@@ -8,22 +8,25 @@ STAMP  := $(VENV)/.installed
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all lint report docs lock clean
+.PHONY: build test test-all validation lint report docs lock clean
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
 	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
 
-test: $(STAMP)
-	$(BIN)/ruff check .
+test: lint
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(STAMP)
-	$(BIN)/ruff check .
+test-all: lint
 	$(BIN)/python -m pytest
+
+# docs/validation.md: what the tests compare with other people's software.
+validation: $(STAMP)
+	$(BIN)/python -m pytest tests/python/reference -m "not slow" --write-validation
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Quality report, Data Docs, study report, dbt's documentation and the specification curve
 # of the published file, under outputs/, so that every link between them leads somewhere;

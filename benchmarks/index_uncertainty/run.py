@@ -1,6 +1,6 @@
 """Coverage of intervals for an effect on an estimated index, in simulated panels.
 
-    OMP_NUM_THREADS=1 python benchmarks/index_uncertainty/run.py
+    OMP_NUM_THREADS=1 python -m benchmarks.index_uncertainty.run
 
 writes docs/method/influence_coverage.md. --level and --effect compute some rows only;
 the page's other rows stay as they are, and it says which were never run. The truth is
@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 from scipy import special
+from tests.support.simulated_panel import LEVELS, simulate_panel
 
-from citypanel.sensitivity.effect import EffectDesign
-from citypanel.sensitivity.estimated_index import estimated_index
-from citypanel.sensitivity.simulated_panel import LEVELS, simulate_panel
+from citypanel.influence.estimated_index import estimated_index
+from citypanel.study.effect import EffectDesign
 
 SEED = 20240705
 TRUTH_PANELS = 4000

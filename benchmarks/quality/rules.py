@@ -6,7 +6,7 @@ its own. A defect is found when one of the rules that may name it has a row for 
 its cells; a row is right when its city and year are those of a defect (a wrong output
 is a wrong share too).
 
-    python benchmarks/quality/rules.py --panels 200 --jobs 2
+    python -m benchmarks.quality.rules --panels 200 --jobs 2
 
 writes docs/benchmarks/quality.md.
 """
@@ -20,9 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-
-from citypanel.quality.findings import RULES, as_panel, detect
-from citypanel.quality.findings.simulated import (
+from tests.support.planted_defects import (
     KINDS,
     WIDE_KINDS,
     Defect,
@@ -30,6 +28,8 @@ from citypanel.quality.findings.simulated import (
     plant,
     simulated,
 )
+
+from citypanel.quality.findings import RULES, as_panel, detect
 
 SEED = 20240705
 N_CITIES, N_YEARS = 60, 10
@@ -128,7 +128,7 @@ def report(results: list[dict[str, object]]) -> str:
     lines = [
         "# How well the rules find errors",
         "",
-        f"Written by `python benchmarks/quality/rules.py --panels {n}`. Simulated "
+        f"Written by `python -m benchmarks.quality.rules --panels {n}`. Simulated "
         f"panels "
         f"of {N_CITIES} cities and",
         f"{N_YEARS} years, {n_cells:,} cells: every identity holds, and yearly changes "

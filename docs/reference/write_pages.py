@@ -1,10 +1,11 @@
-"""Write the pages beside this file anew: python docs/reference/write_pages.py."""
+"""Write the pages beside this file anew: python -m docs.reference.write_pages."""
 
 from pathlib import Path
 
+from tests.support.reference_pages import commands_page, marts_page, options_page
+
 from citypanel.cli import parser
 from citypanel.codebook import project_tables
-from citypanel.codebook.reference import commands_page, marts_page, options_page
 from citypanel.files import write_text
 
 FOLDER = Path(__file__).parent

@@ -1,5 +1,6 @@
--- The roster with the cohorts of the paper's text, whatever the options: batches 1 to 3
--- from the year of approval on.
+-- The 70 cities of the paper's 630 rows, those of the National Bureau of Statistics, with
+-- the cohorts of its text, whatever the options: batches 1 to 3 from the year of approval
+-- on.
 with cities as (
 
     select
@@ -7,6 +8,7 @@ with cities as (
         region,
         is_municipality,
     from {{ ref("stg_reference__cities") }}
+    where is_in_nbs_70
 
 ),
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from importlib.metadata import version
 
 from citypanel.errors import CityPanelError
 
@@ -18,6 +19,9 @@ COMMANDS = (
 def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     made = argparse.ArgumentParser(prog="citypanel", description=__doc__)
+    made.add_argument(
+        "--version", action="version", version=f"citypanel {version('citypanel')}"
+    )
     commands = made.add_subparsers(dest="command", required=True)
     for name in COMMANDS:
         import_module(f"citypanel.commands.{name}").register(commands)

@@ -14,19 +14,18 @@ PROJECT = Path(__file__).parents[2]
 SHARED = PROJECT.parent / "shared"
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--write-validation",
+        action="store_true",
+        help="write docs/validation.md from the figures compared in this run",
+    )
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of this checkout."""
     return PROJECT
-
-
-@pytest.fixture(scope="session")
-def references() -> Path:
-    """Results of other people's software, read in place; absent for most users."""
-    folder = SHARED / "references"
-    if not folder.is_dir():
-        pytest.skip("reference results (../shared/references) are not on this machine")
-    return folder
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def small_sources():
     import numpy as np
     import pandas as pd
 
-    from citypanel.sensitivity.pipeline import Sources
+    from citypanel.study.pipeline import Sources
 
     rng = np.random.default_rng(7)
     years = range(2010, 2020)
@@ -161,7 +160,7 @@ def small_sources():
 @pytest.fixture
 def small_study(small_sources):
     """The invented study, with nothing computed yet."""
-    from citypanel.sensitivity.pipeline import Study
+    from citypanel.study.pipeline import Study
 
     return Study(small_sources)
 

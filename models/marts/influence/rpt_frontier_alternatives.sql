@@ -19,6 +19,7 @@ final as (
         est.estimate,
         est.std_error,
         est.p_value,
+        est.headline_same_rows,
         est.change,
         est.change_in_std_errors,
         est.mean,

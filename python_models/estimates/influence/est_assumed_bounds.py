@@ -13,7 +13,7 @@ def model(dbt, session):
     variants = dbt.ref("int_study_variants").df()
     published = dbt.ref("stg_published__regressions").df()
     return in_worker(
-        "citypanel.sensitivity.influence_tables.bounds_table",
+        "citypanel.influence.tables.bounds_table",
         tables,
         variants,
         published,

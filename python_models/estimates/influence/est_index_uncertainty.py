@@ -11,6 +11,4 @@ def model(dbt, session):
         "precedence": dbt.ref("ref_source_precedence").df(),
     }
     variants = dbt.ref("int_study_variants").df()
-    return in_worker(
-        "citypanel.sensitivity.influence_tables.uncertainty_table", tables, variants
-    )
+    return in_worker("citypanel.influence.tables.uncertainty_table", tables, variants)

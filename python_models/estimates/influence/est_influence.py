@@ -14,7 +14,7 @@ def model(dbt, session):
     cells = dbt.ref("fct_cell_origins").df()
     origins = cells[["city_id", "year", "variable", "origin"]]
     return in_worker(
-        "citypanel.sensitivity.influence_tables.influence_table",
+        "citypanel.influence.tables.influence_table",
         tables,
         variants,
         origins,

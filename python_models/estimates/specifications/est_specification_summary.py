@@ -7,7 +7,7 @@ def model(dbt, session):
     descriptives = dbt.ref("stg_published__descriptives").df()
     regressions = dbt.ref("stg_published__regressions").df()
     return in_worker(
-        "citypanel.sensitivity.tables.specification_summary",
+        "citypanel.curve.tables.specification_summary",
         table,
         variants,
         descriptives,

@@ -2,8 +2,14 @@
 
 from citypanel.capital.perpetual_inventory import (
     INITIAL_CAPITAL,
+    VANISHING,
     initial_growth,
     perpetual_inventory,
 )
 
-__all__ = ["INITIAL_CAPITAL", "initial_growth", "perpetual_inventory"]
+__all__ = [
+    "INITIAL_CAPITAL",
+    "VANISHING",
+    "initial_growth",
+    "perpetual_inventory",
+]

@@ -12,6 +12,9 @@ from citypanel.panel import require_columns, require_unique_key
 
 INITIAL_CAPITAL = ("growth_plus_depreciation", "end_of_year", "ten_percent")
 
+#: Growth plus depreciation up to this is zero with rounding.
+VANISHING = 1e-9
+
 
 def initial_growth(
     panel: pd.DataFrame,
@@ -21,6 +24,7 @@ def initial_growth(
     investment: str,
     first: int,
     last: int,
+    labels: Mapping[object, str] | None = None,
 ) -> pd.Series:
     """Mean annual growth of investment between two periods.
 
@@ -33,17 +37,61 @@ def initial_growth(
     unit, period, investment : str
         Columns: identifier, year, investment (any unit; prices as the reader chooses).
     first, last : int
-        Periods the growth rate spans.
+        Periods the growth rate spans, in the panel.
+    labels : mapping, optional
+        Names of the units, for messages.
 
     Returns
     -------
     Series
         Indexed by unit, a year's share (0.1 is 10 per cent); missing where either
         period has no investment.
+
+    Raises
+    ------
+    OptionError
+        `first` is not before `last`, or the panel has no row of one of them.
+    PanelError
+        For a missing column or a repeated key.
+    CapitalError
+        For investment that is zero, negative or infinite in either period; it names the
+        units.
     """
-    wide = panel.pivot(index=unit, columns=period, values=investment)
-    wide = wide.reindex(columns=[first, last])
-    return (wide[last] / wide[first]) ** (1 / (last - first)) - 1
+    require_columns(panel, [unit, period, investment])
+    require_unique_key(panel, [unit, period])
+    absent = [p for p in (first, last) if not (panel[period] == p).any()]
+    if absent or not first < last:
+        raise OptionError(
+            describe(
+                f"Growth of investment from {first} to {last} has no meaning here",
+                [f"no row of {period} {p}" for p in absent],
+                consequence="no initial stock can be computed",
+                remedy="give two periods of the panel, the earlier one first",
+            )
+        )
+    ends = panel.loc[panel[period].isin([first, last])]
+    wide = ends.pivot(index=unit, columns=period, values=investment)
+    wide = wide.reindex(panel[unit].drop_duplicates().sort_values())
+    flows = wide[[first, last]].to_numpy(dtype=float, na_value=np.nan)
+    known = ~np.isnan(flows)
+    useless = np.argwhere(known & ~((flows > 0) & np.isfinite(flows)))
+    if len(useless):
+        raise CapitalError(
+            describe(
+                f"Investment of {first} and {last} gives no growth rate",
+                (
+                    f"{_named(unit, wide.index[i], labels)}, {period} "
+                    f"{(first, last)[t]}, {investment} {flows[i, t]:.6g}"
+                    for i, t in useless
+                ),
+                consequence="growth would be infinite or minus 100 per cent and the "
+                "initial stock zero",
+                remedy="correct the figure, leave the cell empty, or leave the unit "
+                "out",
+            )
+        )
+    growth = (flows[:, 1] / flows[:, 0]) ** (1 / (last - first)) - 1
+    return pd.Series(growth, index=wide.index)
 
 
 def perpetual_inventory(
@@ -75,7 +123,8 @@ def perpetual_inventory(
     unit, period, investment : str
         Columns: identifier, year, investment at constant prices.
     growth : Series
-        g_i indexed by unit, from `initial_growth`; not used by `ten_percent`.
+        g_i indexed by unit, from `initial_growth`; not used by `ten_percent`. A unit
+        whose growth is missing has no stock.
     depreciation : float
         A year's share, from 0 up to, not including, 1.
     initial_capital : str
@@ -99,7 +148,8 @@ def perpetual_inventory(
     PanelError
         For a missing column or a repeated key.
     CapitalError
-        For negative investment, a missing period between two others, or a growth plus
+        For negative or infinite investment, none in the first period, a missing period
+        between two others, a unit that `growth` does not list, or growth plus
         depreciation that is not positive; it names the units.
 
     References
@@ -122,7 +172,7 @@ def perpetual_inventory(
     kept = panel.loc[panel[period] >= first_period, [unit, period, investment]]
     wide = kept.pivot(index=unit, columns=period, values=investment).sort_index()
     periods = range(first_period, first_period + len(wide.columns))
-    if list(wide.columns) != list(periods):
+    if list(wide.columns) != list(periods) or not len(periods):
         raise CapitalError(
             describe(
                 f"The panel's periods from {first_period} on are not consecutive",
@@ -133,21 +183,31 @@ def perpetual_inventory(
         )
     names = [_named(unit, code, labels) for code in wide.index]
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
-    negative = np.argwhere(flows < 0)
-    if len(negative):
+    impossible = np.argwhere((flows < 0) | np.isinf(flows))
+    if len(impossible):
         raise CapitalError(
             describe(
-                "Investment is negative",
+                "Investment is negative or infinite",
                 (
                     f"{names[i]}, {period} {wide.columns[t]}, "
                     f"{investment} {flows[i, t]:.6g}"
-                    for i, t in negative
+                    for i, t in impossible
                 ),
                 consequence="the stock of this and every later period would be wrong",
                 remedy="correct the figure or leave the cell empty",
             )
         )
 
+    unlisted = np.flatnonzero(~wide.index.isin(growth.index))
+    if len(unlisted) and initial_capital != "ten_percent":
+        raise CapitalError(
+            describe(
+                "Units have no growth rate",
+                (names[i] for i in unlisted),
+                consequence="they would have no stock",
+                remedy="compute growth with initial_growth from the same panel",
+            )
+        )
     g = growth.reindex(wide.index).to_numpy(dtype=float)
     stocks = np.empty_like(flows)
     stocks[:, 0] = _initial_stock(flows[:, 0], g, depreciation, initial_capital, names)
@@ -172,16 +232,28 @@ def _named(unit, code, labels):
 
 
 def _initial_stock(flow, g, depreciation, initial_capital, names):
+    idle = np.flatnonzero(flow == 0)
+    if len(idle):
+        raise CapitalError(
+            describe(
+                "Investment of the first period is zero",
+                (names[i] for i in idle),
+                consequence="the initial stock would be zero",
+                remedy="correct the figure, leave the cell empty, or start later",
+            )
+        )
     if initial_capital == "ten_percent":
         return flow / 0.1
-    shrinking = np.flatnonzero((g + depreciation <= 0) & ~np.isnan(flow))
+    shrinking = np.flatnonzero(
+        ~(np.isfinite(g) & (g + depreciation > VANISHING)) & ~np.isnan(g + flow)
+    )
     if len(shrinking):
         raise CapitalError(
             describe(
                 f"Growth of investment plus depreciation ({depreciation:g}) is not "
-                "positive",
+                "positive and finite",
                 (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
-                consequence="the initial stock would be infinite or negative",
+                consequence="the initial stock would be infinite, zero or negative",
                 remedy="set initial_capital to ten_percent, raise depreciation, or "
                 "leave the unit out",
             )

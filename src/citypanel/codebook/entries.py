@@ -111,7 +111,7 @@ def gaps(tables: Iterable[Table]) -> pd.DataFrame:
         if not table.grain.endswith("."):
             rows.append((table.name, "", "grain"))
         for column in table.columns:
-            needed = ("description", *LABELS)
+            needed: tuple[str, ...] = ("description", *LABELS)
             if column.is_numeric:
                 needed += MEASURES
             if column.source == "computed":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -108,7 +109,7 @@ def _share(share: float) -> str:
     return f"{share:.1%}"
 
 
-def _span(first: object, last: object) -> str:
+def _span(first: Any, last: Any) -> str:
     if pd.isna(first) or pd.isna(last):
         return ""
     return f"{int(first)}" if first == last else f"{int(first)}-{int(last)}"

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
         language = "en"
-    chosen = Options(language, options.overlay)
+    chosen = Options(language, overlay=options.overlay)
     request = Request(
         what="figures",
         only=options.only,

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
 
     # Before numpy is there to read it: the sums of the marts come from one thread.
     os.environ.update(ENVIRONMENT)
-    from citypanel.sensitivity.influence_command import compute
+    from citypanel.influence.command import compute
 
     say = say_unless_quiet(options) or (lambda line: None)
     lines = compute(WAREHOUSE, output=OUTPUT, workers=options.workers, say=say)

@@ -67,5 +67,5 @@ def _without_update_check() -> None:
             return None
 
     module = types.ModuleType("update_checker")
-    module.UpdateChecker = UpdateChecker
+    vars(module)["UpdateChecker"] = UpdateChecker
     sys.modules["update_checker"] = module

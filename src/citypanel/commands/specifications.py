@@ -62,13 +62,13 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Compute, write and report."""
-    from citypanel.sensitivity import command
+    from citypanel.curve import command
     from citypanel.workers import in_worker
 
     say = say_unless_quiet(options) or (lambda line: None)
     if options.only:
         # One thread a linear algebra call, as the curve's processes: the same digits.
-        one = "citypanel.sensitivity.command.one"
+        one = "citypanel.curve.command.one"
         for line in in_worker(one, WAREHOUSE.resolve(), options.only):
             print(line)
         return

@@ -56,7 +56,6 @@ def sample_facts(
     cities: pd.DataFrame,
     cohorts: pd.Series | Iterable[int],
     *,
-    n_cities: int = 70,
     first_year: int = 2011,
     last_year: int = 2019,
     region: str = "region",
@@ -68,10 +67,10 @@ def sample_facts(
     Parameters
     ----------
     cities : DataFrame
-        The roster the study draws from, with its region and municipality columns.
+        The cities of the sample, one row each, with region and municipality columns.
     cohorts : iterable of int
-        First treated year of each city, 0 = never within the study.
-    n_cities, first_year, last_year : int
+        First treated year of each of them, 0 = never within the study.
+    first_year, last_year : int
         As the paper states them.
     controls : sequence of str
         The controls its text defines.
@@ -80,12 +79,27 @@ def sample_facts(
     -------
     dict
         n_cities, first_year, last_year, batches (year: cities), regions (name:
-        cities), municipalities, controls.
+        cities), municipalities, controls. The regions and the treated and untreated
+        cities each add up to n_cities.
+
+    Raises
+    ------
+    PanelError
+        When cities and cohorts are not as many, or a city has no region.
     """
     starts = pd.Series(list(cohorts)).astype(float).fillna(0)
+    if len(starts) != len(cities) or cities[region].isna().any():
+        raise PanelError(
+            describe(
+                f"{len(cities)} cities, {cities[region].count()} with a region, and "
+                f"{len(starts)} cohorts do not belong together",
+                consequence="regions and treated cities would not add up to the sample",
+                remedy="give each city of the sample one region and one cohort",
+            )
+        )
     starts = starts[(starts > 0) & (starts <= last_year)].astype(int)
     return {
-        "n_cities": n_cities,
+        "n_cities": len(cities),
         "first_year": first_year,
         "last_year": last_year,
         "batches": {
@@ -231,27 +245,46 @@ def _marks(value) -> str:
     return "" if pd.isna(value) else str(value).strip()
 
 
-def _degrees(r: pd.DataFrame, facts: Mapping) -> pd.Series:
-    """Residual degrees of freedom of each column: N less every coefficient."""
+def _sample(table, column, facts: Mapping) -> tuple[int, int, str]:
+    """Cities and years lost of a column's sample, and what it is."""
+    cities = int(facts["n_cities"])
+    regions = {k.casefold(): v for k, v in dict(facts["regions"]).items()}
+    name = str(column).strip().casefold()
+    if str(table) == "4" and name in regions:
+        return regions[name], 0, "cities of the region"
+    if str(table) == "5" and name in ("(1)", "(2)"):
+        lead = int(name.strip("()"))
+        return cities, lead, f"outcome {lead} ahead"
+    if str(table) == "5":
+        return cities - int(facts["municipalities"]), 0, "without municipalities"
+    return cities, 0, "whole sample"
+
+
+def _degrees(r: pd.DataFrame, facts: Mapping) -> list[tuple[int, int]]:
+    """Clusters less one, and rows less every coefficient, of each line's sample."""
     years = int(facts["last_year"]) - int(facts["first_year"]) + 1
-    effects = int(facts["n_cities"]) + years - 1
     slopes = r[r["term"] != "const"].groupby(["paper_table", "column"])["term"].size()
-    keys = pd.MultiIndex.from_frame(r[["paper_table", "column"]])
-    # Columns that list the policy alone still hold the controls of the text.
-    return pd.Series(r["n"].to_numpy() - effects - slopes[keys].to_numpy(), r.index)
+    found = []
+    for key in zip(r["paper_table"], r["column"], strict=True):
+        units, lead, _ = _sample(*key, facts)
+        span = years - lead
+        found.append(
+            (units - 1, units * span - (units + span - 1) - int(slopes.get(key, 0)))
+        )
+    return found
 
 
 def _stars(r: pd.DataFrame, facts: Mapping) -> list[dict]:
     """Stars against the t statistic that coefficient and parentheses imply."""
-    clusters = int(facts["n_cities"]) - 1
-    degrees = _degrees(r, facts)
     rows = []
-    for i, line in r.dropna(subset=["estimate", "parenthesised"]).iterrows():
+    r = r.dropna(subset=["estimate", "parenthesised"])
+    degrees = _degrees(r, facts)
+    for (_, line), (clusters, residual) in zip(r.iterrows(), degrees, strict=True):
         t = abs(line["estimate"]) / line["parenthesised"]
         laws = {
             "N(0,1)": np.inf,
             f"t({clusters})": clusters,
-            f"t({degrees[i]:.0f})": degrees[i],
+            f"t({residual})": residual,
         }
         printed = _marks(line["stars"])
         for law, df in laws.items():
@@ -311,29 +344,16 @@ def _readings(r: pd.DataFrame) -> list[dict]:
 def _observations(r: pd.DataFrame, facts: Mapping) -> list[dict]:
     """N of each column against what its sample implies."""
     years = int(facts["last_year"]) - int(facts["first_year"]) + 1
-    cities = int(facts["n_cities"])
-    regions = {k.casefold(): v for k, v in dict(facts["regions"]).items()}
-    rest = cities - int(facts["municipalities"])
-    wanted: list[tuple[str, str, int, str, int]] = []
     columns = r.groupby(["paper_table", "column"], sort=False)["n"].first()
-    for table, column in columns.index:
-        name = str(column).strip().casefold()
-        if str(table) == "4" and name in regions:
-            wanted.append((table, column, regions[name], "cities of the region", 0))
-        elif str(table) == "5" and name in ("(1)", "(2)"):
-            lead = int(name.strip("()"))
-            wanted.append((table, column, cities, f"outcome {lead} ahead", lead))
-        elif str(table) == "5":
-            wanted.append((table, column, rest, "without municipalities", 0))
-        else:
-            wanted.append((table, column, cities, "whole sample", 0))
+    wanted = list(columns.index)
     # Columns the source does not show legibly still have an N to be expected.
-    seen = {(str(t), str(c)) for t, c, *_ in wanted}
+    seen = {(str(t), str(c)) for t, c in wanted}
     for lead in (1, 2):
         if ("5", f"({lead})") not in seen and any(t == "5" for t, _ in seen):
-            wanted.append(("5", f"({lead})", cities, f"outcome {lead} ahead", lead))
+            wanted.append(("5", f"({lead})"))
     rows = []
-    for table, column, units, sample, lead in wanted:
+    for table, column in wanted:
+        units, lead, sample = _sample(table, column, facts)
         n = columns.get((table, column), columns.iloc[0])
         legible = bool(np.isfinite(n))
         for span in (years, years - 1):

@@ -245,15 +245,6 @@ def within(
     return both[:, 0], both[:, 1:]
 
 
-def least_squares(
-    y: np.ndarray, x: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Coefficients, residuals and (x'x)^-1 of an ordinary regression."""
-    bread = linalg.inv(x.T @ x)
-    coefficients = bread @ (x.T @ y)
-    return coefficients, y - x @ coefficients, bread
-
-
 def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Residuals of ``values`` on the columns of ``x`` (itself when x is empty)."""
     if x.shape[1] == 0:

@@ -66,9 +66,10 @@ def stacked(
           effects (Cengiz, Dube, Lindner and Zipperer 2019).
     experiment_effects : bool
         With aggregate weights: treatment and event-time effects for each experiment.
-        The estimate is the same without them, but then what the experiments' calendar
-        years have in common stands in the residuals, and the standard error is too
-        large where years differ.
+        Without controls the estimate is the same without them, but then what the
+        experiments' calendar years have in common stands in the residuals, and the
+        standard error is too large where years differ. With controls the estimate
+        changes too: their slopes are taken within experiments or across them.
     standard_errors : str
         A convention of `twfe`, by unit: a unit that serves in several experiments is
         one cluster.

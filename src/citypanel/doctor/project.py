@@ -182,7 +182,7 @@ def _rests(root: Path) -> Finding:
 def _alive(path: Path) -> bool:
     """Whether the process whose number the temporary file carries still runs."""
     found = re.search(r"[.](\d+)([.]wal)?$", path.name)
-    return bool(found) and Path(f"/proc/{found[1]}").exists()
+    return found is not None and Path(f"/proc/{found[1]}").exists()
 
 
 def _seeds(root: Path) -> list[Finding]:

@@ -136,7 +136,7 @@ def exported(
 
 def _panel(tables: dict[str, Table]) -> tuple[str, dict[str, Column]]:
     names = list(_PANEL_ORDER)
-    columns = {}
+    columns: dict[str, Column] = {}
     for table, members in _PANEL_TABLES.items():
         for member in members:
             full = f"{table}.{member}"

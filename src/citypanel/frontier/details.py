@@ -29,8 +29,11 @@ from citypanel.frontier.technology import (
 #: References with one technology a period; the others pool periods.
 REFERENCES = ("contemporaneous", "sequential", "window", "global")
 
-#: An intensity below this share of the largest is rounding.
+#: What a peer gives to the point, as a share of it, below which it is rounding.
 NEGLIGIBLE = 1e-12
+
+#: A price, a profit or a slack below this share of the point is none.
+TIED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Programmes:
         times quantity. `role` is `input`, `output` or `scale`; the latter is w.
     slacks : DataFrame
         One row a unit, period and variable: `value`, `slack` (what is left after the
-        radial movement, in the variable's unit), `target` (the efficient quantity).
+        radial movement, in the variable's unit), `target` (the efficient quantity);
+        both null where rounding leaves the second stage without a solution.
     """
 
     distances: pd.DataFrame
@@ -103,8 +107,9 @@ def programmes(
     -----
     A unit on the frontier lies on several facets, and its prices are those of one of
     them; a price of zero means that the unit has too much of that input for its price
-    to matter. Slacks maximise the sum of slacks in shares of the unit's own
-    quantities, which makes them independent of units of measurement.
+    to matter. Slacks maximise the sum of slacks in shares of the plan's quantities
+    after the radial movement (of the technology's mean where a plan has none), which
+    makes them independent of units of measurement.
     """
     check_option("orientation", orientation, ORIENTATIONS)
     check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
@@ -133,24 +138,13 @@ def programmes(
             continue
         moves = output_programmes if orientation == "output" else input_programmes
         q, r = moves(technology, data.inputs[fine], data.outputs[fine])
-        members, intensities, prices = _bases(technology, q, r)
-        found["peers"].append(_peers(data, technology, fine, members, intensities))
-        found["prices"].append(_prices(data, technology, fine, prices, names))
+        t = values[status == FINE]
+        points = q + (1.0 / t if orientation == "output" else -t)[:, None] * r
+        solved = (points, *_bases(technology, q, r, points))
+        found["peers"].append(_peers(data, technology, fine, *solved[:3]))
+        found["prices"].append(_prices(data, technology, fine, solved[3], names))
         if slacks:
-            t = values[status == FINE]
-            t = 1.0 / t if orientation == "output" else -t
-            found["slacks"].append(
-                _slacks(
-                    data,
-                    technology,
-                    fine,
-                    q + t[:, None] * r,
-                    members,
-                    intensities,
-                    prices,
-                    names,
-                )
-            )
+            found["slacks"].append(_slacks(data, technology, fine, *solved, names))
     order = [unit, period]
     frames = {
         name: pd.concat(parts, ignore_index=True).sort_values(
@@ -202,7 +196,7 @@ def _keys(data: Panel, rows: np.ndarray) -> pd.DataFrame:
 
 
 def _bases(
-    technology: Technology, q: np.ndarray, r: np.ndarray
+    technology: Technology, q: np.ndarray, r: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Columns, intensities and prices of every optimum."""
     n, d = q.shape
@@ -220,12 +214,15 @@ def _bases(
         heavy = np.argsort(-answer.intensities, kind="stable")[: d - 1]
         members[row], intensities[row] = heavy, answer.intensities[heavy]
         prices[row] = answer.prices
+    shares = np.abs(prices) * _sizes(technology, points)
+    prices[shares <= TIED * shares.max(axis=1, keepdims=True)] = 0.0
     return members, np.maximum(intensities, 0.0), prices
 
 
-def _peers(data, technology, rows, members, intensities) -> pd.DataFrame:
+def _peers(data, technology, rows, points, members, intensities) -> pd.DataFrame:
+    columns = np.abs(technology.columns[members]) / _sizes(technology, points)[:, None]
     used = (members < len(technology.generators)) & (
-        intensities > NEGLIGIBLE * intensities.max(axis=1, keepdims=True)
+        intensities * columns.max(axis=2) > NEGLIGIBLE
     )
     which, position = np.nonzero(used)
     peer = technology.members[members[which, position]]
@@ -264,23 +261,33 @@ def _slacks(
     """Second stage: the largest sum of relative slacks at the radial projection.
 
     Only columns without profit at the optimal prices can carry weight; where they are
-    the basis itself the intensities are unique and no programme is needed.
+    the basis itself the intensities are unique and no programme is needed. Prices,
+    profits and slacks are judged in shares of the point, where rounding has one size.
     """
     m, s = technology.n_inputs, technology.n_outputs
     n_gen = len(technology.generators)
     scales = np.concatenate([data.input_scales, data.output_scales])
+    sizes = _sizes(technology, points)
     slack = np.zeros((len(rows), m + s))
-    for k, point in enumerate(points):
-        is_slack = (members[k] >= n_gen) & (members[k] < n_gen + m + s)
-        slack[k, members[k][is_slack] - n_gen] = intensities[k][is_slack]
-        profit = technology.columns @ prices[k]
-        size = np.abs(technology.columns) @ np.abs(prices[k])
-        usable = np.union1d(np.flatnonzero(profit <= 1e-9 * size), members[k])
+    for k, (point, scale) in enumerate(zip(points, sizes, strict=True)):
+        columns = technology.columns / scale
+        norms = np.abs(columns).max(axis=1)
+        shares = prices[k] * scale
+        profit = columns @ shares
+        tied = profit <= TIED * norms * np.abs(shares).sum()
+        usable = np.union1d(np.flatnonzero(tied), members[k])
         if len(usable) > members.shape[1]:
-            best = _largest_slacks(technology, point, usable, m + s)
-            if best is not None:
-                slack[k] = best
-    slack[slack < 1e-9 * np.abs(points[:, : m + s])] = 0.0
+            columns = columns[usable] / norms[usable, None]
+            weights = _largest_slacks(columns, point / scale, usable, n_gen, m + s)
+            if weights is None:
+                slack[k] = np.nan
+                continue
+            weights = weights / norms[usable]
+        else:
+            usable, weights = members[k], intensities[k]
+        is_slack = (usable >= n_gen) & (usable < n_gen + m + s)
+        slack[k, usable[is_slack] - n_gen] = weights[is_slack]
+        slack[k, slack[k] < TIED * scale[: m + s]] = 0.0
     targets = np.abs(points[:, : m + s]) + slack * np.where(np.arange(m + s) < m, -1, 1)
     values = np.hstack([data.inputs[rows], data.outputs[rows]])
     return _keys(data, np.repeat(rows, m + s)).assign(
@@ -292,33 +299,38 @@ def _slacks(
     )
 
 
-def _largest_slacks(
-    technology: Technology, point: np.ndarray, usable: np.ndarray, k: int
-) -> np.ndarray | None:
-    """Slacks of the first k coordinates with the largest sum of shares of the point.
+def _sizes(technology: Technology, points: np.ndarray) -> np.ndarray:
+    """Each point's own quantities; the technology's mean where a point has none."""
+    typical = np.abs(technology.generators).mean(axis=0)
+    typical[typical == 0] = 1.0
+    return np.where(points == 0, typical, np.abs(points))
 
-    Artificial columns take up what rounding left between the point and its face; None
-    where they had to take up more than that.
+
+def _largest_slacks(
+    columns: np.ndarray, point: np.ndarray, usable: np.ndarray, n_gen: int, k: int
+) -> np.ndarray | None:
+    """Weights of columns with the largest sum of the first k coordinates' slacks.
+
+    Columns and point are in shares of the point. Artificial columns take up what
+    rounding left between the point and its face; None where they took up more.
     """
-    n_gen, d = len(technology.generators), technology.dimension
-    scale = np.abs(point)
-    scale[scale == 0] = 1.0
-    columns = technology.columns[usable] / scale
-    norms = np.abs(columns).max(axis=1)
-    slacks = (usable >= n_gen) & (usable < n_gen + k)
+    d = len(point)
+    is_slack = (usable >= n_gen) & (usable < n_gen + k)
     # A ray divided by its norm has length 1 in the unit's own scale.
-    cost = np.concatenate([np.where(slacks, -1.0, 0.0), np.full(2 * d, 1e4)])
+    cost = np.concatenate([np.where(is_slack, -1.0, 0.0), np.full(2 * d, 1e4)])
     answer = linprog(
         cost,
-        A_eq=np.vstack([columns / norms[:, None], np.eye(d), -np.eye(d)]).T,
-        b_eq=point / scale,
+        A_eq=np.vstack([columns, np.eye(d), -np.eye(d)]).T,
+        b_eq=point,
         method="highs",
+        options={
+            "primal_feasibility_tolerance": TIED,
+            "dual_feasibility_tolerance": TIED,
+        },
     )
     if answer.status != 0 or answer.x[len(usable) :].sum() > 1e-6:
         return None
-    slack = np.zeros(k)
-    slack[usable[slacks] - n_gen] = (answer.x[: len(usable)] / norms)[slacks]
-    return slack
+    return answer.x[: len(usable)]
 
 
 def super_efficiency(
@@ -371,9 +383,6 @@ def super_efficiency(
         without[rows] = own[rows]
         for row in rows[own[rows] > 1.0 - 1e-9]:
             others = rows[rows != row]
-            if not len(others):
-                without[row], status[row] = np.nan, 1
-                continue
             technology = evaluator.technology((p, row), others, returns_to_scale)
             just = np.array([row])
             value, state = evaluator.efficiencies(technology, just, just)
@@ -403,8 +412,8 @@ class Frontier:
         (w; 0 under constant returns). On the facet, inputs at these prices minus
         outputs at these prices plus the constant are 0; they are >= 0 for every unit.
     corners : DataFrame
-        One row a facet and unit on it: `facet`, unit, period. A facet with fewer units
-        than variables extends by free disposal.
+        One row a facet and unit that spans it: `facet`, unit, period. A facet with
+        fewer units than variables extends by free disposal.
     """
 
     vertices: pd.DataFrame
@@ -447,8 +456,8 @@ def frontier(
     OptionError
         The panel has no such period.
     FrontierError
-        The technology is flat, so that it has no facets (all units alike in a way that
-        leaves a dimension out).
+        No reference unit is observed by then, or the technology is flat, so that it has
+        no facets (all units alike in a way that leaves a dimension out).
     """
     check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("reference", reference, REFERENCES)
@@ -460,6 +469,14 @@ def frontier(
     p = data.periods.tolist().index(at)
     span = scheme.pooled(p, p) or scheme.own(p)
     rows = scheme.rows(span)
+    if not len(rows):
+        raise FrontierError(
+            describe(
+                f"the technology of {period} {at} has no reference unit",
+                consequence="there is no frontier to show",
+                remedy="name reference_units that are observed by then",
+            )
+        )
     technology = Evaluator(data, "output").technology(span, rows, returns_to_scale)
     facets = find_facets(technology)
     if facets is None:
@@ -473,20 +490,17 @@ def frontier(
     names = [*_listed(inputs), *_listed(outputs)]
     scales = np.concatenate([data.input_scales, data.output_scales])
     k = len(names)
-    order = np.lexsort(facets.prices.T[::-1])
-    prices = facets.prices[order]
-    size = np.abs(prices[:, :k]).sum(axis=1, keepdims=True)
-    prices = prices / np.where(size > 0, size, 1.0)
+    prices, facet_of = _distinct(technology, facets.prices, k)
     table = pd.DataFrame({"facet": np.arange(len(prices))})
     for j, name in enumerate(names):
         table[f"price_{name}"] = prices[:, j] / scales[j]
     table["constant"] = prices[:, -1] if returns_to_scale != "crs" else 0.0
-    members = facets.members[order]
-    which, position = np.nonzero(members < len(rows))
-    corner = rows[members[which, position]]
-    sort = np.lexsort((corner, which))
+    which, position = np.nonzero(facets.members < len(rows))
+    corner = rows[facets.members[which, position]]
+    pairs = np.unique(np.column_stack([facet_of[which], corner]), axis=0)
+    corner = pairs[:, 1]
     corners = pd.concat(
-        [pd.DataFrame({"facet": which[sort]}), _keys(data, corner[sort])], axis=1
+        [pd.DataFrame({"facet": pairs[:, 0]}), _keys(data, corner)], axis=1
     )
     vertex = np.unique(corner)
     return Frontier(
@@ -494,3 +508,26 @@ def frontier(
         table,
         corners,
     )
+
+
+def _distinct(
+    technology: Technology, prices: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Prices of each facet once, sorted, and the place of every simplex among them.
+
+    A facet with more units on it than it needs comes in several simplices. Prices of
+    the k variables add up to 1 in scaled units; they are compared in shares of the mean
+    quantities.
+    """
+    typical = _sizes(technology, np.zeros((1, technology.dimension)))[0]
+    shares = prices * typical
+    shares = shares / np.abs(shares).max(axis=1, keepdims=True)
+    shares[np.abs(shares) <= TIED] = 0.0
+    _, first, facet_of = np.unique(
+        np.round(shares, 9) + 0.0, axis=0, return_index=True, return_inverse=True
+    )
+    distinct = np.where(shares[first] == 0, 0.0, prices[first])
+    size = np.abs(distinct[:, :k]).sum(axis=1, keepdims=True)
+    distinct = distinct / np.where(size > 0, size, 1.0)
+    order = np.lexsort(distinct.T[::-1])
+    return distinct[order], np.argsort(order)[facet_of.ravel()]

@@ -95,10 +95,12 @@ def solve(
     Returns
     -------
     Solution
-        Certified optima.
+        Certified optima. Without a reference unit no plan is feasible.
     """
     n = len(q)
     t = np.full(n, np.nan)
+    if not len(technology.generators):
+        return Solution(t, np.full(n, OUTSIDE))
     status = np.full(n, UNPROVED)
     counts = {"by_hull": 0, "by_simplex": 0, "by_lp": 0, "by_rational": 0}
     hints: dict[int, list[np.ndarray]] = {}

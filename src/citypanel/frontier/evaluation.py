@@ -161,7 +161,8 @@ def radial_efficiencies(
     values, status : ndarray (n,)
         See `Evaluator.efficiencies`.
     """
-    if technology.dimension == 2 and solver in ("auto", "hull"):
+    closed = technology.dimension == 2 and len(technology.generators)
+    if closed and solver in ("auto", "hull"):
         values, status = _closed_form(technology, inputs, outputs)
         if tally is not None:
             tally.programmes += len(values)

@@ -115,7 +115,8 @@ def malmquist(
         Column of groups, needed by `reference="metafrontier"`.
     reference_units : iterable, optional
         Units that may carry the frontier; the others are evaluated only. All by
-        default.
+        default. Where none of them is observed yet (`sequential`, `window`), a plan has
+        no distance: `infeasible`.
     frontier : {"dea", "order-m", "order-alpha"}
         Full or partial frontier (see `robust`). A partial one has no returns to scale:
         `returns_to_scale` does not apply and there are no pech and sech.

@@ -158,7 +158,7 @@ def partial_efficiencies(
     values = np.full(n, np.nan)
     status = np.full(n, FINE)
     output = orientation == "output"
-    step = max(1, BLOCK // (r * max(inputs.shape[1], outputs.shape[1])))
+    step = max(1, BLOCK // (max(r, 1) * max(inputs.shape[1], outputs.shape[1])))
     for start in range(0, n, step):
         part = slice(start, start + step)
         if output:

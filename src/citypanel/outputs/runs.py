@@ -6,19 +6,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from citypanel.errors import OptionError, OutputError, describe
 from citypanel.files import write_output
 from citypanel.outputs.marts import Marts, absent, message_of_absent
+from citypanel.outputs.options import Maker
 from citypanel.progress import to_stderr, tracked
-
-
-class Output(Protocol):
-    """A table or a figure: its name and the marts it needs."""
-
-    name: str
-    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,8 +42,8 @@ class Request:
 
 def write_all(
     request: Request,
-    outputs: Sequence[Output],
-    make: Callable[[Output, Mapping, tuple[str, ...]], dict[str, bytes]],
+    outputs: Sequence[Maker],
+    make: Callable[[Maker, Mapping, tuple[str, ...]], dict[str, bytes]],
 ) -> list[Path]:
     """Make the outputs asked for and write them; what lacks its marts is named.
 
@@ -74,7 +67,7 @@ def write_all(
         if messages and not possible:
             raise OutputError("\n".join(messages))
         for output in possible:
-            lesser = absent(getattr(output, "wants", ()), marts)
+            lesser = absent(output.wants, marts)
             if lesser:
                 messages.append(message_of_absent(output.name, lesser, partly=True))
         for message in messages:
@@ -119,8 +112,8 @@ def chosen_formats(text: str, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def chosen_outputs(
-    text: str | None, outputs: Sequence[Output], what: str
-) -> list[Output]:
+    text: str | None, outputs: Sequence[Maker], what: str
+) -> list[Maker]:
     """The outputs named in the text; all where there is none."""
     if text is None:
         return list(outputs)

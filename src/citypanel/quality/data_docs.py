@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from citypanel.pages import render, write_page
 from citypanel.progress import tracked
 from citypanel.quality.accepted import read_accepted
 from citypanel.quality.expectations import (
@@ -21,8 +23,14 @@ from citypanel.quality.expectations import (
     named_parameters,
     suite_parameters,
 )
-from citypanel.quality.offline import make_offline
 from citypanel.quality.published import read_options, reading
+
+TEMPLATES = Path(__file__).with_name("templates")
+# What Great Expectations' pages load or run. Our own style and script take its place,
+# so that a page needs no network.
+FOREIGN = re.compile(
+    r"<(script|style|footer)\b.*?</\1>|<link\b[^>]*>|<img\b[^>]*>", re.DOTALL
+)
 
 
 def read_panels(
@@ -89,15 +97,30 @@ def build_data_docs(
     """
     draft = site.with_name(f".{site.name}.{os.getpid()}")
     try:
-        _write_site(
+        results = _write_site(
             panels, suites=suites, site=draft, parameters=parameters or {}, say=say
         )
         make_offline(draft)
+        index = render("data_docs.html.j2", folder=TEMPLATES, suites=results)
+        write_page(draft / "index.html", index)
         shutil.rmtree(site, ignore_errors=True)
         os.replace(draft, site)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return site / "index.html"
+
+
+def make_offline(site: Path) -> None:
+    """Give every page our style and script in place of what it loads from elsewhere."""
+    style, script = (
+        (TEMPLATES / f"data_docs.{kind}").read_text(encoding="utf-8")
+        for kind in ("css", "js")
+    )
+    own = f"<style>\n{style}</style>\n<script>\n{script}</script>\n</head>"
+    for page in sorted(site.rglob("*.html")):
+        text = FOREIGN.sub("", page.read_text(encoding="utf-8"))
+        page.write_text(text.replace("</head>", own, 1), encoding="utf-8")
+    shutil.rmtree(site / "static", ignore_errors=True)
 
 
 def report(
@@ -136,7 +159,8 @@ def _write_site(
     site: Path,
     parameters: Mapping[str, Mapping[str, Any]],
     say: Callable[[str], None] | None,
-) -> None:
+) -> list[dict[str, Any]]:
+    """Write Great Expectations' pages; what each suite found, for the first page."""
     from great_expectations import Checkpoint, ValidationDefinition
 
     site.mkdir(parents=True)
@@ -153,6 +177,7 @@ def _write_site(
             }
         }
     )
+    results: list[dict[str, Any]] = []
     for name, panel in tracked(panels.items(), what="tables of Data Docs", say=say):
         suite = context.suites.add(expectation_suite(suites[name]))
         definition = context.validation_definitions.add(
@@ -170,11 +195,24 @@ def _write_site(
                 },
             )
         )
-        checkpoint.run(
+        result = checkpoint.run(
             batch_parameters={"dataframe": _escaped(panel)},
             expectation_parameters=dict(parameters.get(name, {})),
         )
+        (validated,) = result.run_results.values()
+        results.append(
+            {
+                "name": name,
+                "success": validated.success,
+                "n": validated.statistics["evaluated_expectations"],
+                "held": validated.statistics["successful_expectations"],
+            }
+        )
     context.build_data_docs()
+    for row in results:
+        (page,) = (site / "validations" / row["name"]).rglob("*.html")
+        row["page"] = page.relative_to(site).as_posix()
+    return results
 
 
 def _with_numbers(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -154,7 +154,7 @@ def suite_parameters(
     PanelError
         When a reference table that the suite names was not given.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name in sorted(named_parameters(suite)):
         if name == "accepted":
             values[name] = profile_to_match(

@@ -96,11 +96,14 @@ def sum_excesses(
     part_columns: Sequence[str],
     tolerance: float = 0.0,
 ) -> pd.DataFrame:
-    """Rows whose parts sum to over 1 + tolerance of the total; empty cells aside."""
+    """Rows whose parts sum to over 1 + tolerance of the total; empty cells aside.
+
+    A sum beyond it by the rounding of its terms is not.
+    """
     total = pd.to_numeric(frame[total_column], errors="coerce")
     parts = frame[list(part_columns)].apply(pd.to_numeric, errors="coerce")
     summed = parts.sum(axis=1, skipna=False)
-    broken = summed > (1 + tolerance) * total
+    broken = summed - (1 + tolerance) * total > 1e-12 * parts.abs().sum(axis=1)
     return frame.loc[broken, [*keys, total_column]].assign(sum_of_parts=summed[broken])
 
 

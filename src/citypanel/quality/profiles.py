@@ -37,7 +37,7 @@ def profile(frame: pd.DataFrame, *, keys: Iterable[str] = ()) -> dict[str, Any]:
         the nine deciles q. Numbers are rounded to ten digits.
     """
     keys = set(keys)
-    columns = {}
+    columns: dict[str, dict[str, Any]] = {}
     for name in frame.columns:
         if name in keys:
             continue

@@ -347,7 +347,7 @@ def _agreement(
     agreement: pd.DataFrame,
     labels: Mapping[str, tuple[str, str]],
     names: Mapping[str, tuple[str, str]],
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, Any]:
     """By variable, and the largest differences."""
     usable = agreement[~agreement["is_defective"].astype(bool)]
     size = usable["difference"].abs()

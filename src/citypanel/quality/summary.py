@@ -19,10 +19,12 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.pages.formats import number, share
 from citypanel.quality.accepted import differing_options, read_accepted
 from citypanel.quality.profiles import profile
+from citypanel.words import Catalogue, Words, same
+from citypanel.words.numbers import number
 
+SAID = Catalogue("quality")
 IMPUTED = ("interpolated", "carried", "chained", "assumed")
 FINDING_KEYS = (
     "rule", "scope", "city_id", "province_id", "year", "variable", "source",
@@ -201,7 +203,7 @@ def changes_since(
         before, after = then.get(key), now.get(key)
         if before == after:
             continue
-        entry = after or before
+        entry = after or before or {}
         place = entry["city_id"] or entry["province_id"] or ""
         place_en, place_zh = names.get(place, (place, place))
         rows.append(
@@ -334,216 +336,137 @@ def _verdict(
     options: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     opened = findings[findings["status"] == "open"]
-    of = Counter(opened["severity"])
     failing = expectations[~expectations["success"].astype(bool)]
-    fails = Counter(failing["severity"])
-    n_critical, n_warning = of["critical"], of["warning"]
-    labels = variables.set_index("variable")[["label_en", "label_zh"]]
-    titles = rules.set_index("rule")[["title_en", "title_zh"]]
+    labels = _by_name(variables, "variable", "label")
+    titles = _by_name(rules, "rule", "title")
     rows = []
 
-    def say(topic: str, level: str, english: str, chinese: str) -> None:
+    def say(topic: str, words: Words, level: str = "note") -> None:
         rows.append(
-            {"topic": topic, "level": level, "text_en": english, "text_zh": chinese}
+            {"topic": topic, "level": level, "text_en": words.en, "text_zh": words.zh}
         )
 
-    if n_critical or fails["critical"]:
-        what_en = _and(
-            _count(n_critical, "critical finding") if n_critical else "",
-            _count(fails["critical"], "failed critical expectation")
-            if fails["critical"]
-            else "",
-        )
-        what_zh = "、".join(
-            text
-            for n, text in (
-                (n_critical, f"{n_critical} 项严重问题"),
-                (fails["critical"], f"{fails['critical']} 项关键检验未通过"),
-            )
-            if n
-        )
-        which = [
-            (*_label(titles, rule), n)
-            for rule, n in sorted(
-                Counter(opened.loc[opened["severity"] == "critical", "rule"]).items(),
-                key=lambda entry: (-entry[1], entry[0]),
-            )
-        ][:NAMED_RULES]
-        which_en = ", ".join(f"{english.lower()}: {n}" for english, _, n in which)
-        which_zh = "，".join(f"{chinese}：{n}" for _, chinese, n in which)
-        which_en = f" ({which_en})" if which_en else ""
-        which_zh = f"（{which_zh}）" if which_zh else ""
-        say(
-            "verdict", "stop",
-            f"Do not rest results on these figures yet: {what_en} "
-            f"{'is' if n_critical + fails['critical'] == 1 else 'are'} open{which_en}.",
-            f"暂不可据此得出结论：尚有 {what_zh}{which_zh}。",
-        )  # fmt: skip
-    elif n_warning or fails["warning"]:
-        what_en = _and(
-            _count(n_warning, "warning") if n_warning else "",
-            _count(fails["warning"], "expectation") + " that does not hold"
-            if fails["warning"] == 1
-            else f"{fails['warning']} expectations that do not hold"
-            if fails["warning"]
-            else "",
-        )
-        what_zh = "、".join(
-            text
-            for n, text in (
-                (n_warning, f"{n_warning} 项警告"),
-                (fails["warning"], f"{fails['warning']} 项检验未通过"),
-            )
-            if n
-        )
-        say(
-            "verdict", "care",
-            f"Usable with care: nothing critical is open; there are {what_en}."
-            if n_warning + fails["warning"] != 1
-            else f"Usable with care: nothing critical is open; there is {what_en}.",
-            f"可用，但须留意：无严重问题；尚有 {what_zh}。",
-        )  # fmt: skip
-    else:
-        say(
-            "verdict", "good",
-            f"Nothing is open: {_count(len(rules), 'rule')} and "
-            f"{_count(len(expectations), 'expectation')} looked at every cell.",
-            f"未发现待处理的问题：已用 {len(rules)} 条规则和 {len(expectations)} 项检验"
-            "逐格核查。",
-        )  # fmt: skip
-
-    n_open = len(opened)
-    if n_open:
-        reached = [places_touched(text) for text in opened["touches"]]
-        in_regressions = sum(
-            any(table == "rpt_regressions" for table, _ in places) for places in reached
-        )
-        in_headline = sum(
-            any(
-                table == "rpt_regressions" and place.startswith(HEADLINE_TABLE)
-                for table, place in places
-            )
-            for places in reached
-        )
-        if in_regressions:
-            say(
-                "reach", "note",
-                f"{in_regressions} of {_count(n_open, 'open finding')} "
-                f"{'lies' if in_regressions == 1 else 'lie'} in cells behind a "
-                f"regression, {in_headline} of them behind the headline "
-                f"({HEADLINE_TABLE}).",
-                f"{n_open} 项待处理问题中，{in_regressions} 项位于回归所用数据，"
-                f"其中 {in_headline} 项影响主要结果（表3）。",
-            )  # fmt: skip
-        else:
-            say(
-                "reach", "note",
-                f"None of {_count(n_open, 'open finding')} lies in a cell behind a "
-                "regression.",
-                f"{n_open} 项待处理问题均不涉及回归所用数据。",
-            )  # fmt: skip
-        rule, n_rule = _most(opened["rule"])
-        title_en, title_zh = _label(titles, rule)
-        english = f"Most come from one rule: {title_en} ({n_rule})."
-        chinese = f"最多的一类：{title_zh}（{n_rule}）。"
-        cities = opened.dropna(subset=["city_id"])
-        if len(cities):
-            city, n_city = _most(cities["city_id"])
-            first = cities[cities["city_id"] == city].iloc[0]
-            english += f" Most in one city: {first['city_en']} ({n_city})."
-            chinese += f"最多的城市：{first['city_zh']}（{n_city}）。"
-        if opened["variable"].notna().any():
-            variable, n_variable = _most(opened["variable"].dropna())
-            label_en, label_zh = _label(labels, variable)
-            english += f" Most in one variable: {label_en.lower()} ({n_variable})."
-            chinese += f"最多的变量：{label_zh}（{n_variable}）。"
-        say("where", "note", english, chinese)
-
+    say("verdict", *_judgement(opened, failing, titles, len(rules), len(expectations)))
+    if len(opened):
+        say("reach", _reach(opened))
+        say("where", _where(opened, titles, labels))
     by_variable = coverage[coverage["grouping"] == "variable"]
     if len(by_variable):
-        n_cells = int(by_variable["n_cells"].sum())
-        n_imputed = int(by_variable["n_imputed"].sum())
-        n_missing = int(by_variable["n_missing"].sum())
-        most = (
-            by_variable.assign(share=by_variable["n_imputed"] / by_variable["n_cells"])
-            .sort_values(["share", "variable"], ascending=[False, True])
-            .iloc[0]
-        )
-        label_en, label_zh = _label(labels, most["variable"])
-        published = share(1 - (n_imputed + n_missing) / n_cells)
-        filled_in, missing = share(n_imputed / n_cells), share(n_missing / n_cells)
-        english = (
-            f"Of {number(n_cells)} cells, {published} are published figures, "
-            f"{filled_in} were filled in by rule and {missing} are missing."
-        )
-        chinese = (
-            f"{number(n_cells)} 个单元格中，{published} 为公布数据，"
-            f"{filled_in} 按规则填补，{missing} 缺失。"
-        )
-        if most["n_imputed"]:
-            english += f" Filled in most: {label_en.lower()} ({share(most['share'])})."
-            chinese += f"填补比例最高：{label_zh}（{share(most['share'])}）。"
-        say("coverage", "note", english, chinese)
-
+        say("coverage", _coverage(by_variable, labels))
     usable = agreement[~agreement["is_defective"].astype(bool)]
     if len(usable):
-        apart = usable[~usable["agrees"].astype(bool)]
-        say(
-            "agreement", "note",
-            f"{_count(len(usable), 'cell')} can be compared between two sources; "
-            f"{len(apart)} differ beyond tolerance.",
-            f"有 {len(usable)} 个单元格可在两个来源间比较，其中 {len(apart)} 个差异超出"
-            "容许范围。",
-        )  # fmt: skip
-
-    say("expectations", "note", *_expectation_sentence(expectations, failing))
-    say("changes", "note", *_change_sentence(changes, accepted, options))
+        apart = int((~usable["agrees"].astype(bool)).sum())
+        say("agreement", SAID("agreement", n=len(usable), apart=apart))
+    hold = len(expectations) - len(failing)
+    rule = "some_hold" if len(failing) else "all_hold"
+    say("expectations", SAID(rule, n=len(expectations), hold=hold))
+    say("changes", _change_sentence(changes, accepted, options))
     return rows
 
 
-def _expectation_sentence(
-    expectations: pd.DataFrame, failing: pd.DataFrame
-) -> tuple[str, str]:
-    n, n_failing = len(expectations), len(failing)
-    if not n_failing:
-        return (
-            f"All {n} expectations of the build hold.",
-            f"构建中的 {n} 项检验全部通过。",
-        )
-    return (
-        f"{n - n_failing} of {n} expectations of the build hold.",
-        f"构建中的 {n} 项检验有 {n - n_failing} 项通过。",
+def _judgement(
+    opened: pd.DataFrame,
+    failing: pd.DataFrame,
+    titles: Mapping[str, Words],
+    n_rules: int,
+    n_expectations: int,
+) -> tuple[Words, str]:
+    """The first sentence and its level."""
+    found, fails = Counter(opened["severity"]), Counter(failing["severity"])
+    for severity, level in (("critical", "stop"), ("warning", "care")):
+        n = found[severity] + fails[severity]
+        if not n:
+            continue
+        parts = [
+            SAID(f"{severity}_{kind}", n=count)
+            for kind, count in (
+                ("findings", found[severity]), ("expectations", fails[severity])
+            )
+            if count
+        ]  # fmt: skip
+        what = parts[0] if len(parts) == 1 else SAID("both", a=parts[0], b=parts[1])
+        counts = Counter(opened.loc[opened["severity"] == severity, "rule"])
+        most = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+        named = [
+            SAID("rule_count", rule=_lower(titles.get(rule, same(rule))), n=count)
+            for rule, count in most[:NAMED_RULES]
+        ]
+        which = SAID("which", rules=named) if named else ""
+        return SAID(level, what=what, n=n, which=which), level
+    return SAID("good", rules=n_rules, expectations=n_expectations), "good"
+
+
+def _reach(opened: pd.DataFrame) -> Words:
+    """How many open findings lie behind a regression, and behind the headline."""
+    reached = [
+        [place for table, place in places_touched(text) if table == "rpt_regressions"]
+        for text in opened["touches"]
+    ]
+    n = sum(bool(places) for places in reached)
+    in_headline = sum(
+        any(place.startswith(HEADLINE_TABLE) for place in places) for places in reached
     )
+    rule = "reach" if n else "reach_none"
+    return SAID(rule, n=n, of=len(opened), in_headline=in_headline)
+
+
+def _where(
+    opened: pd.DataFrame, titles: Mapping[str, Words], labels: Mapping[str, Words]
+) -> Words:
+    """The rule, the city and the variable with the most open findings."""
+    rule, n = _most(opened["rule"])
+    parts = [SAID("most_rule", what=titles.get(rule, same(rule)), n=n)]
+    cities = opened.dropna(subset=["city_id"])
+    if len(cities):
+        city, n = _most(cities["city_id"])
+        first = cities[cities["city_id"] == city].iloc[0]
+        name = Words(first["city_en"], first["city_zh"])
+        parts.append(SAID("most_city", what=name, n=n))
+    if opened["variable"].notna().any():
+        variable, n = _most(opened["variable"].dropna())
+        label = _lower(labels.get(variable, same(variable)))
+        parts.append(SAID("most_variable", what=label, n=n))
+    return _joined(parts)
+
+
+def _coverage(by_variable: pd.DataFrame, labels: Mapping[str, Words]) -> Words:
+    n, imputed, missing = (
+        int(by_variable[c].sum()) for c in ("n_cells", "n_imputed", "n_missing")
+    )
+    shares = by_variable.assign(share=by_variable["n_imputed"] / by_variable["n_cells"])
+    shares = shares.sort_values(["share", "variable"], ascending=[False, True])
+    most = shares.iloc[0]
+    told = {"imputed": imputed / n, "missing": missing / n}
+    parts = [SAID("coverage", n=n, published=1 - (imputed + missing) / n, **told)]
+    if most["n_imputed"]:
+        label = _lower(labels.get(most["variable"], same(most["variable"])))
+        parts.append(SAID("most_filled", what=label, share=most["share"]))
+    return _joined(parts)
 
 
 def _change_sentence(
     changes: Iterable[Mapping[str, Any]],
     accepted: Mapping[str, Any] | None,
     options: Mapping[str, str],
-) -> tuple[str, str]:
+) -> Words:
     if accepted is None:
-        return (
-            "Nothing was accepted yet, so there is nothing to compare with.",
-            "尚无已认可的运行结果，无从比较。",
-        )
+        return SAID("nothing_accepted")
     kinds = Counter(change["level"] for change in changes)
-    if kinds:
-        english = (
-            f"Since the accepted run: {kinds['new']} new, {kinds['gone']} gone, "
-            f"{kinds['changed']} changed."
-        )
-        chinese = (
-            f"与已认可的结果相比：新增 {kinds['new']} 项，消失 {kinds['gone']} 项，"
-            f"变动 {kinds['changed']} 项。"
-        )
-    else:
-        english = "Nothing changed since the accepted run."
-        chinese = "与已认可的结果相比没有变化。"
+    numbers = {kind: kinds[kind] for kind in ("new", "gone", "changed")}
+    parts = [SAID("changes" if kinds else "no_changes", **numbers)]
     differing = differing_options(accepted, options)
     if differing:
-        english += f" It was built with other options ({', '.join(differing)})."
-        chinese += f"两者的选项不同（{'、'.join(differing)}）。"
-    return english, chinese
+        parts.append(SAID("other_options", names=list(differing)))
+    return _joined(parts)
+
+
+def _joined(parts: list[Words]) -> Words:
+    """Sentences after one another."""
+    return Words(" ".join(p.en for p in parts), "".join(p.zh for p in parts))
+
+
+def _lower(words: Words) -> Words:
+    return Words(words.en.lower(), words.zh)
 
 
 def _most(values: pd.Series) -> tuple[str, int]:
@@ -552,12 +475,12 @@ def _most(values: pd.Series) -> tuple[str, int]:
     return min(value for value, n in counts.items() if n == top), top
 
 
-def _label(labels: pd.DataFrame, name: str) -> tuple[str, str]:
-    """Labels in both languages; the name itself where it has none."""
-    if name in labels.index:
-        english, chinese = labels.loc[name]
-        return str(english), str(chinese)
-    return name, name
+def _by_name(frame: pd.DataFrame, key: str, what: str) -> dict[str, Words]:
+    """Names or titles in both languages, by the key."""
+    return {
+        row[key]: Words(str(row[f"{what}_en"]), str(row[f"{what}_zh"]))
+        for row in frame.to_dict("records")
+    }
 
 
 def _place_names(findings: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -609,11 +532,3 @@ def _plain(value: Any) -> Any:
         return value
     value = float(value)
     return int(value) if value == round(value) else float(f"{value:.10g}")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _and(*texts: str) -> str:
-    return " and ".join(text for text in texts if text)

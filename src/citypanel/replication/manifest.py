@@ -101,7 +101,7 @@ def commit_of(root: Path) -> dict[str, object]:
         git_commit, has_uncommitted_changes, and changed_inputs: raw tables that are
         new or not those of the commit.
     """
-    nothing = {
+    nothing: dict[str, object] = {
         "git_commit": None,
         "has_uncommitted_changes": None,
         "changed_inputs": None,

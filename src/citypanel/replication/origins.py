@@ -67,7 +67,6 @@ def _fields(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in text.splitlines():
         row = _ROW.match(line)
-        name = _FIELDS.get(row[1].lower()) if row else None
-        if name:
-            found.setdefault(name, row[2])
+        if row and row[1].lower() in _FIELDS:
+            found.setdefault(_FIELDS[row[1].lower()], row[2])
     return found

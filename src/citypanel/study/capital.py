@@ -35,7 +35,7 @@ def capital_stocks(inputs: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame
     Raises
     ------
     CapitalError
-        As `citypanel.capital.perpetual_inventory`.
+        As `citypanel.capital.initial_growth` and `perpetual_inventory`.
     """
     return by_variant(inputs, variants, stocks)
 
@@ -46,13 +46,24 @@ def stocks(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
         "nominal": "investment_cny_10k",
         "real": "investment_real_cny_10k",
     }[options["initial_growth"]]
+    named = zip(
+        rows["city_id"].to_numpy(dtype=object),
+        rows["city_en"].to_numpy(dtype=object),
+        strict=True,
+    )
+    labels = dict(named)
+    spanned = rows
+    if options["initial_capital"] == "ten_percent":
+        # The stock does not need the growth, so a figure without one stops nothing.
+        spanned = rows.assign(**{column: rows[column].where(rows[column] > 0)})
     growth = initial_growth(
-        rows,
+        spanned,
         unit="city_id",
         period="year",
         investment=column,
         first=GROWTH_FIRST,
         last=GROWTH_LAST,
+        labels=labels,
     )
     stocks = perpetual_inventory(
         rows.loc[rows["year"] <= options["last_year"]],
@@ -63,12 +74,6 @@ def stocks(rows: pd.DataFrame, options: Mapping[str, object]) -> pd.DataFrame:
         depreciation=options["depreciation"],
         initial_capital=options["initial_capital"],
         first_period=options["capital_first_year"],
-        labels=dict(
-            zip(
-                rows["city_id"].to_numpy(dtype=object),
-                rows["city_en"].to_numpy(dtype=object),
-                strict=True,
-            )
-        ),
+        labels=labels,
     )
     return stocks.rename(columns={"capital_real": "capital_real_cny_10k"})

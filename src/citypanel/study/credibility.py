@@ -178,8 +178,8 @@ def published_audit(
     descriptives, regressions, trade : DataFrame
         Tables 2, 3 to 5 and 1 as printed.
     cities : DataFrame
-        The roster: region, is_municipality, and cohort, the first treated year of each
-        city by the paper's batches, 0 for none.
+        The paper's sample: region, is_municipality, and cohort, the first treated year
+        of each city by the paper's batches, 0 for none.
     """
     facts = did.audit.sample_facts(cities, cities["cohort"])
     return audit.published_audit(descriptives, regressions, trade, facts)

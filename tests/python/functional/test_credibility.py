@@ -97,7 +97,17 @@ def test_the_audit_finds_what_the_printed_tables_contradict(built):
 
     assert len(found("stars", term="sydid")) >= 7
     assert len(found("observations", paper_table="4")) == 8
-    assert found("treated share")["recomputed"].item() == pytest.approx(95 / 630)
+    # The 70 cities of the paper: 30 treated, by batch 1, 11 and 18.
+    share = found("treated share")["recomputed"].item()
+    assert share == pytest.approx((1 * 5 + 11 * 4 + 18 * 2) / 630)
+    regions = rows[
+        (rows["check_name"] == "observations") & (rows["paper_table"] == "4")
+    ]
+    nine = regions[regions["quantity"] == "N at 9 rows a city"]
+    assert nine["recomputed"].sum() == 630
+    laws = rows[(rows["check_name"] == "stars") & (rows["paper_table"] == "4")]
+    assert {"stars under t(27)", "stars under t(7)"} <= set(laws["quantity"])
+    assert "stars under t(69)" not in set(laws["quantity"])
     assert len(found("variance of a 0/1 variable", term="sydid")) == 1
     assert len(found("largest possible spread", term="con")) == 2
     assert set(found("controls defined in the text")["term"]) == {"edu"}

@@ -111,9 +111,9 @@ ROW = re.compile(
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "n_rows"), [("period", 6), ("deflator", 4)])
 def test_the_tables_of_the_how_tos_are_the_studys(built, project, name, n_rows):
-    from citypanel.sensitivity.choices import load_choices
-    from citypanel.sensitivity.command import read_published
-    from citypanel.sensitivity.specifications import (
+    from citypanel.curve.choices import load_choices
+    from citypanel.curve.command import read_published
+    from citypanel.curve.specifications import (
         Specification,
         evaluate,
         headline_values,

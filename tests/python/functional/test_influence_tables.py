@@ -9,13 +9,13 @@ import pytest
 
 from citypanel import did
 from citypanel.frontier import malmquist
-from citypanel.sensitivity.cell_changes import seed_cells
-from citypanel.sensitivity.changed_plans import Change
-from citypanel.sensitivity.estimation import estimate
-from citypanel.sensitivity.headline import Headline
-from citypanel.sensitivity.influence import _cells, _planned
-from citypanel.sensitivity.influence_tables import headline_of
-from citypanel.sensitivity.pipeline import SOURCE_TABLES
+from citypanel.influence.cell_changes import seed_cells
+from citypanel.influence.changed_plans import Change
+from citypanel.influence.experiments import _cells, _planned
+from citypanel.influence.headline import Headline
+from citypanel.influence.tables import headline_of
+from citypanel.study.estimation import estimate
+from citypanel.study.pipeline import SOURCE_TABLES
 
 MARTS = [
     "rpt_influence",
@@ -191,7 +191,8 @@ def rows_on_the_page(tables: dict[str, pd.DataFrame], names: dict) -> list[str]:
     found.append(f"({', '.join([shares[0] + ' per cent', *shares[1:]])})")
     for row in tables["rpt_frontier_alternatives"].itertuples():
         cells = (
-            f"{row.estimate:.4f} | {row.std_error:.4f} | {row.mean:.3f} | "
+            f"{row.estimate:.4f} | {row.std_error:.4f} | "
+            f"{row.headline_same_rows:.4f} | {row.mean:.3f} | {row.n_obs} | "
             f"{row.n_cities} | {row.n_beyond_frontier} | {row.n_infeasible} |"
         )
         if not row.alternative.startswith("without "):

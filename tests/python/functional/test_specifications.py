@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 
 from citypanel import cli
-from citypanel.sensitivity import command, running
-from citypanel.sensitivity.choices import load_choices
-from citypanel.sensitivity.results import write_tables
-from citypanel.sensitivity.specifications import (
+from citypanel.curve import command, running
+from citypanel.curve.choices import load_choices
+from citypanel.curve.results import write_tables
+from citypanel.curve.specifications import (
     columns_of,
     design,
 )
-from citypanel.sensitivity.tables import PERMUTATIONS
+from citypanel.curve.tables import PERMUTATIONS
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results" / "specifications.md"
 CLI = (sys.executable, "-m", "citypanel.cli", "specifications")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from tests.support.planted_defects import simulated
 
 from citypanel.errors import PanelError
 from citypanel.quality.findings import as_panel
-from citypanel.quality.findings.simulated import simulated
 
 
 @pytest.fixture(scope="module")

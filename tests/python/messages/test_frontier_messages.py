@@ -105,6 +105,19 @@ def test_reference_units_unknown_empty_or_absent():
     assert "year 2012" in raised(OptionError, gone, reference_units=["a"])
 
 
+def test_a_frontier_without_a_reference_unit():
+    gone = panel().query("not (city == 'a' and year == 2011)")
+    message = raised(
+        FrontierError,
+        gone,
+        frontier.frontier,
+        reference="sequential",
+        reference_units=["a"],
+        at=2011,
+    )
+    assert "year 2011 has no reference unit" in message
+
+
 def test_columns():
     assert "capital" in raised(PanelError, panel(), inputs=["capital", "l"])
     assert "  - l" in raised(OptionError, panel(), inputs=["l", "l"])

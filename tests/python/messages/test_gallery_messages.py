@@ -6,10 +6,10 @@ import re
 
 import pandas as pd
 import pytest
+from tests.support.reference_pages import option_groups, permitted_values
 
 from citypanel.capital import perpetual_inventory
 from citypanel.cli import main
-from citypanel.codebook.reference import option_groups, permitted_values
 from citypanel.errors import CapitalError
 
 
@@ -75,10 +75,10 @@ def test_the_page_quotes_a_wrong_name(page, tmp_path, monkeypatch, capsys, argum
 
 
 def test_the_page_quotes_a_wrong_choice(page):
+    from citypanel.curve.choices import load_choices
+    from citypanel.curve.command import parse_only
     from citypanel.errors import OptionError
-    from citypanel.sensitivity.choices import load_choices
-    from citypanel.sensitivity.command import parse_only
-    from citypanel.sensitivity.pipeline import Options
+    from citypanel.study.pipeline import Options
 
     with pytest.raises(OptionError) as raised:
         parse_only("labour=employed", load_choices(), Options())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.simulated_panel import simulate_panel
 
 from citypanel.cli import main
 from citypanel.errors import (
@@ -17,16 +18,15 @@ from citypanel.errors import (
     PanelError,
     PublicationError,
 )
-from citypanel.sensitivity.assumed_bounds import assumed_bounds
-from citypanel.sensitivity.estimated_index import estimated_index
-from citypanel.sensitivity.headline import Headline
-from citypanel.sensitivity.influence import influence
-from citypanel.sensitivity.influence_command import compute
-from citypanel.sensitivity.multiple_imputation import growth_model, pool
-from citypanel.sensitivity.pipeline import Options, Study
-from citypanel.sensitivity.plans import plans_of
-from citypanel.sensitivity.simulated_panel import simulate_panel
-from citypanel.sensitivity.yardsticks import solow_residual, yardsticks
+from citypanel.influence.assumed_bounds import assumed_bounds
+from citypanel.influence.command import compute
+from citypanel.influence.estimated_index import estimated_index
+from citypanel.influence.experiments import influence
+from citypanel.influence.headline import Headline
+from citypanel.influence.multiple_imputation import growth_model, pool
+from citypanel.influence.yardsticks import solow_residual, yardsticks
+from citypanel.study.pipeline import Options, Study
+from citypanel.study.plans import plans_of
 
 OPTIONS = Options()
 

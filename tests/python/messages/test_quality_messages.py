@@ -14,7 +14,6 @@ from citypanel.errors import PanelError, PublicationError, WarehouseError
 from citypanel.pages import write_page
 from citypanel.quality.accepted import FILE, read_accepted, write_accepted
 from citypanel.quality.expectations import suite_parameters
-from citypanel.quality.offline import make_offline
 from citypanel.quality.published import reading
 from citypanel.quality.report import quality_report
 
@@ -99,12 +98,3 @@ def test_a_suite_that_refers_to_an_absent_table_names_it():
     given = {"ref_cities": pd.DataFrame({"city_id": ["2", "1", None, "1"]})}
     found = suite_parameters(suite, references=given, accepted=None, options=None)
     assert found == {"ref_cities__city_id": ["1", "2"]}
-
-
-def test_data_docs_that_load_something_unknown_are_refused(tmp_path):
-    (tmp_path / "index.html").write_text(
-        '<script src="https://cdn.example.org/new-library.js"></script>'
-    )
-    with pytest.raises(PublicationError, match="new-library") as caught:
-        make_offline(tmp_path)
-    assert "REPLACEMENTS" in str(caught.value)

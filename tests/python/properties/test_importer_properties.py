@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from old_workbook import old_workbook
+from tests.support.old_workbook import old_workbook
 
 from citypanel.errors import ImporterError
 from citypanel.importers.ceic import read_series

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.validation import approx, assert_allclose
 
 from citypanel import did
 
@@ -26,9 +27,10 @@ def load(folder, name, file="expected_R.json"):
     return json.loads((folder / name / file).read_text())
 
 
+@pytest.mark.compares("did.twfe", "R fixest 0.14.2")
 def test_twelve_small_sample_corrections_of_fixest(folder):
     # fixest 0.14.2, fixest_ssc_castle; tolerance of its README 1e-8.
-    castle = read(folder, "fixest_ssc_castle")
+    castle = read(folder, "bacon_castle")
     variants = load(folder, "fixest_ssc_castle")["variants"]
     assert len(variants) == 12
     for v in variants:
@@ -40,29 +42,27 @@ def test_twelve_small_sample_corrections_of_fixest(folder):
             small_sample=options,
             **CASTLE,
         ).iloc[0]
-        assert fit["estimate"] == pytest.approx(v["b"], abs=1e-8)
-        assert fit["std_error"] == pytest.approx(v["se"], abs=1e-8)
-        assert fit["statistic"] == pytest.approx(v["t"], rel=1e-8)
-        assert fit["p_value"] == pytest.approx(v["p"], abs=1e-8)
+        assert fit["estimate"] == approx(v["b"], abs=1e-8)
+        assert fit["std_error"] == approx(v["se"], abs=1e-8)
+        assert fit["statistic"] == approx(v["t"], rel=1e-8)
+        assert fit["p_value"] == approx(v["p"], abs=1e-8)
 
 
+@pytest.mark.compares("did.twfe", "R fixest 0.14.2")
 def test_xtreg_is_fixest_nested_default(folder):
     castle = read(folder, "bacon_castle")
     expected = load(folder, "bacon_castle")
     plain = did.twfe(castle, **CASTLE).iloc[0]
     assert plain["standard_errors"] == "xtreg"
-    assert plain["estimate"] == pytest.approx(expected["twfe"], abs=1e-8)
+    assert plain["estimate"] == approx(expected["twfe"], abs=1e-8)
     error = expected["twfe_se_cluster_state_fixest_default"]
-    assert plain["std_error"] == pytest.approx(error, abs=1e-8)
+    assert plain["std_error"] == approx(error, abs=1e-8)
     controlled = did.twfe(castle, controls=["l_pop", "l_income"], **CASTLE).iloc[0]
-    assert controlled["estimate"] == pytest.approx(
-        expected["controlled"]["twfe"], abs=1e-8
-    )
-    assert controlled["std_error"] == pytest.approx(
-        expected["controlled"]["se"], abs=1e-8
-    )
+    assert controlled["estimate"] == approx(expected["controlled"]["twfe"], abs=1e-8)
+    assert controlled["std_error"] == approx(expected["controlled"]["se"], abs=1e-8)
 
 
+@pytest.mark.compares("did.twfe", "R clubSandwich 0.5.8")
 def test_bias_reduced_errors_of_clubsandwich(folder):
     # clubSandwich 0.5.8. Its CR1 is G/(G-1), CR1S counts every dummy in K.
     castle = read(folder, "bacon_castle")
@@ -79,13 +79,13 @@ def test_bias_reduced_errors_of_clubsandwich(folder):
     assert {r["type"] for r in rows} == set(ours)
     for row in rows:
         fit = did.twfe(castle, **CASTLE, **ours[row["type"]]).iloc[0]
-        assert fit["estimate"] == pytest.approx(row["b"], abs=1e-8)
-        assert fit["std_error"] == pytest.approx(row["se"], abs=1e-8)
+        assert fit["estimate"] == approx(row["b"], abs=1e-8)
+        assert fit["std_error"] == approx(row["se"], abs=1e-8)
         if row["type"] == "CR2":
             # Satterthwaite p-values for the others are not offered: their
             # convention here is t(G-1).
-            assert fit["df"] == pytest.approx(row["df"], abs=1e-6)
-            assert fit["p_value"] == pytest.approx(row["p"], abs=1e-8)
+            assert fit["df"] == approx(row["df"], abs=1e-6)
+            assert fit["p_value"] == approx(row["p"], abs=1e-8)
 
 
 def grunfeld(folder, **options):
@@ -102,6 +102,7 @@ def grunfeld(folder, **options):
     )
 
 
+@pytest.mark.compares("did.twfe", "R fixest 0.14.2, plm, clubSandwich 0.5.8")
 def test_grunfeld_two_way_effects(folder):
     expected = load(folder, "stata_grunfeld_cluster", "expected_R_twfe.json")
     for key, cluster in (("feols", "firm"), ("feols_year_twoway", ["firm", "year"])):
@@ -109,27 +110,25 @@ def test_grunfeld_two_way_effects(folder):
         for row, want in zip(
             fit.iloc[:2].to_dict("records"), expected[key], strict=True
         ):
-            assert row["estimate"] == pytest.approx(want["Estimate"], abs=1e-8)
-            assert row["std_error"] == pytest.approx(want["Std. Error"], abs=1e-8)
-            assert row["p_value"] == pytest.approx(want["Pr(>|t|)"], abs=1e-8)
+            assert row["estimate"] == approx(want["Estimate"], abs=1e-8)
+            assert row["std_error"] == approx(want["Std. Error"], abs=1e-8)
+            assert row["p_value"] == approx(want["Pr(>|t|)"], abs=1e-8)
     plm = expected["plm_twoways"]
     conventional = grunfeld(folder, standard_errors="conventional")
-    np.testing.assert_allclose(conventional["estimate"][:2], plm["b"], atol=1e-8)
-    np.testing.assert_allclose(conventional["std_error"][:2], plm["se_iid"], atol=1e-8)
+    assert_allclose(conventional["estimate"][:2], plm["b"], atol=1e-8)
+    assert_allclose(conventional["std_error"][:2], plm["se_iid"], atol=1e-8)
     arellano = grunfeld(folder, standard_errors="CR0")
-    np.testing.assert_allclose(
-        arellano["std_error"][:2], plm["se_arellano_HC0"], atol=1e-8
-    )
+    assert_allclose(arellano["std_error"][:2], plm["se_arellano_HC0"], atol=1e-8)
     # plm's "sss" counts the two regressors only.
     sss = grunfeld(folder, standard_errors="fixest", small_sample={"K.fixef": "none"})
-    np.testing.assert_allclose(sss["std_error"][:2], plm["se_arellano_sss"], atol=1e-8)
+    assert_allclose(sss["std_error"][:2], plm["se_arellano_sss"], atol=1e-8)
     for row in expected["clubSandwich"]:
         if row["type"] != "CR2":
             continue
         cr2 = grunfeld(folder, standard_errors="CR2")
-        np.testing.assert_allclose(cr2["std_error"][:2], row["se"], atol=1e-8)
-        np.testing.assert_allclose(cr2["df"][:2], row["df"], atol=1e-6)
-        np.testing.assert_allclose(cr2["p_value"][:2], row["p"], atol=1e-8)
+        assert_allclose(cr2["std_error"][:2], row["se"], atol=1e-8)
+        assert_allclose(cr2["df"][:2], row["df"], atol=1e-6)
+        assert_allclose(cr2["p_value"][:2], row["p"], atol=1e-8)
 
 
 # Driscoll and Kraay's errors need a long panel; the study has nine years.
@@ -142,20 +141,20 @@ def test_grunfeld_figures_left_out_are_listed(folder):
     assert set(expected["plm_twoways"]) == tested | set(NOT_OFFERED_GRUNFELD)
 
 
+@pytest.mark.compares("did.twfe", "Stata 13 regress, xtreg")
 def test_grunfeld_pooled_stata_cluster(folder):
     expected = load(folder, "stata_grunfeld_cluster", "expected.json")
     fit = grunfeld(folder, effects="none").set_index("term")
     for name, term in (("value", "value"), ("capital", "capital"), ("_cons", "const")):
         # Stata read the data in single precision: relative, not absolute.
-        assert fit.loc[term, "estimate"] == pytest.approx(expected["b"][name], rel=1e-8)
-        assert fit.loc[term, "std_error"] == pytest.approx(
-            expected["se"][name], abs=1e-6
-        )
+        assert fit.loc[term, "estimate"] == approx(expected["b"][name], rel=1e-8)
+        assert fit.loc[term, "std_error"] == approx(expected["se"][name], abs=1e-6)
     assert fit.loc["value", "df"] == expected["df_r"]
     assert fit.loc["value", "n_obs"] == expected["N"]
     assert fit.loc["value", "n_clusters"] == expected["N_clust"]
 
 
+@pytest.mark.compares("did.twfe", "Stata xtreg (printed log), R fixest 0.14.2")
 def test_stata_xtreg_of_the_wage_panel(folder):
     expected = load(folder, "stata_xtreg_nlswork100", "expected.json")
     wages = read(folder, "stata_xtreg_nlswork100")
@@ -170,14 +169,14 @@ def test_stata_xtreg_of_the_wage_panel(folder):
     fit = did.twfe(wages, **options).set_index("term")
     full = did.twfe(wages, standard_errors="full", **options).set_index("term")
     for x in ("age", "tenure"):
-        assert fit.loc[x, "estimate"] == pytest.approx(expected["b"][x], abs=5e-7)
+        assert fit.loc[x, "estimate"] == approx(expected["b"][x], abs=5e-7)
         want = expected["xtreg_fe_cluster_se"][x]
-        assert fit.loc[x, "std_error"] == pytest.approx(want, abs=5e-7)
+        assert fit.loc[x, "std_error"] == approx(want, abs=5e-7)
         want = expected["regress_dummies_or_dfadj_se"][x]
-        assert full.loc[x, "std_error"] == pytest.approx(want, abs=5e-7)
+        assert full.loc[x, "std_error"] == approx(want, abs=5e-7)
     constant = fit.loc["const", ["estimate", "std_error"]].astype(float)
-    np.testing.assert_allclose(constant, expected["xtreg_cons"], atol=5e-7)
-    assert fit["r2_within"].iloc[0] == pytest.approx(expected["within_r2"], abs=5e-5)
+    assert_allclose(constant, expected["xtreg_cons"], atol=5e-7)
+    assert fit["r2_within"].iloc[0] == approx(expected["within_r2"], abs=5e-5)
     assert fit.loc["age", ["n_obs", "n_clusters"]].tolist() == [
         expected["N"],
         expected["G"],
@@ -186,8 +185,8 @@ def test_stata_xtreg_of_the_wage_panel(folder):
     for key, ours in (("default", fit), ("Kfull", full)):
         for want in extra[key]:
             row = ours.loc[want["_row"]]
-            assert row["std_error"] == pytest.approx(want["Std. Error"], abs=1e-8)
-            assert row["p_value"] == pytest.approx(want["Pr(>|t|)"], abs=1e-8)
+            assert row["std_error"] == approx(want["Std. Error"], abs=1e-8)
+            assert row["p_value"] == approx(want["Pr(>|t|)"], abs=1e-8)
 
 
 STATA = {
@@ -206,6 +205,7 @@ NOT_OFFERED_STATA = {
 }
 
 
+@pytest.mark.compares("did.twfe", "Stata 13 regress, xtreg")
 def test_stata_blocks(folder):
     # 51 blocks of Stata 13; b 1e-8 relative, t 1e-3 (README).
     models = load(folder, "stata_xtreg_simulated", "expected.json")["models"]
@@ -234,13 +234,14 @@ def test_stata_blocks(folder):
         assert fit["n_obs"].iloc[0] == model["N"], key
         for x, want in model["params"].items():
             row = fit.loc["const" if x == "_cons" else x]
-            assert row["estimate"] == pytest.approx(want["b"], rel=1e-7, abs=1e-8), key
-            assert row["statistic"] == pytest.approx(want["t"], rel=1e-3), (key, x)
+            assert row["estimate"] == approx(want["b"], rel=1e-7, abs=1e-8), key
+            assert row["statistic"] == approx(want["t"], rel=1e-3), (key, x)
         if "r2_w" in model:
-            assert fit["r2_within"].iloc[0] == pytest.approx(model["r2_w"], abs=1e-6)
+            assert fit["r2_within"].iloc[0] == approx(model["r2_w"], abs=1e-6)
     assert tested == 36 and tested + skipped == 51
 
 
+@pytest.mark.compares("did.twfe", "Petersen's page (4 decimals)")
 def test_petersen(folder):
     # Petersen's page prints four decimals; tolerance of the README 6e-5.
     data = read(folder, "petersen_cluster")
@@ -262,20 +263,17 @@ def test_petersen(folder):
     assert set(cases) == set(expected["se"])
     for key, case in cases.items():
         fit = did.twfe(data, **options, **case).set_index("term")
-        assert fit.loc["x", "estimate"] == pytest.approx(expected["b"]["x"], abs=6e-5)
-        assert fit.loc["const", "estimate"] == pytest.approx(
-            expected["b"]["const"], abs=6e-5
-        )
-        assert fit.loc["x", "std_error"] == pytest.approx(
-            expected["se"][key][1], abs=6e-5
-        )
+        assert fit.loc["x", "estimate"] == approx(expected["b"]["x"], abs=6e-5)
+        assert fit.loc["const", "estimate"] == approx(expected["b"]["const"], abs=6e-5)
+        assert fit.loc["x", "std_error"] == approx(expected["se"][key][1], abs=6e-5)
         if key != "firm_year":  # no two-way error for the constant is offered
-            assert fit.loc["const", "std_error"] == pytest.approx(
+            assert fit.loc["const", "std_error"] == approx(
                 expected["se"][key][0], abs=6e-5
             )
-    assert fit["r2_within"].iloc[0] == pytest.approx(expected["r2"], abs=6e-5)
+    assert fit["r2_within"].iloc[0] == approx(expected["r2"], abs=6e-5)
 
 
+@pytest.mark.compares("did.event_study", "R fixest 0.14.2")
 def test_event_study_coefficients_behind_the_sensitivity_reference(folder):
     # betahat and sigma computed with fixest 0.14.2 (honestdid_ehec).
     data = read(folder, "honestdid_ehec")
@@ -286,5 +284,5 @@ def test_event_study_coefficients_behind_the_sensitivity_reference(folder):
         data, outcome="dins", cohort="cohort", unit="stfips", period="year"
     )
     extra = fit.attrs["covariance"]
-    np.testing.assert_allclose(extra["estimates"], expected["beta"], atol=1e-8)
-    np.testing.assert_allclose(extra["matrix"], expected["sigma"], atol=1e-10)
+    assert_allclose(extra["estimates"], expected["beta"], atol=1e-8)
+    assert_allclose(extra["matrix"], expected["sigma"], atol=1e-10)

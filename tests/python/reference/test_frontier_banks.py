@@ -12,6 +12,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.validation import assert_allclose
 
 from citypanel.frontier import malmquist
 from citypanel.frontier.exact import solve_exactly
@@ -58,6 +59,7 @@ def cross_section(folder, number: int, period: int) -> pd.DataFrame:
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 @pytest.mark.parametrize("orientation", ["input", "output"])
 @pytest.mark.parametrize("returns", list(RETURNS))
+@pytest.mark.compares("frontier.malmquist", "R Benchmarking (banks of dealib)")
 def test_distances_and_indices(references, pair, orientation, returns):
     folder = references / "malmquist" / "dealib_malmq_banks"
     first, second = pair
@@ -90,15 +92,13 @@ def test_distances_and_indices(references, pair, orientation, returns):
         broken = known_solver_failures(pair, orientation, returns, theirs, wanted)
         check = ~infeasible & ~broken
         assert (np.isnan(values)[~broken] == infeasible[~broken]).all(), theirs
-        np.testing.assert_allclose(values[check], wanted[check], rtol=TOLERANCE)
+        assert_allclose(values[check], wanted[check], rtol=TOLERANCE)
         undefined |= infeasible | broken
     for theirs, mine in {"m": "tfpch", "tc": "techch", "ec": "effch"}.items():
         wanted = np.array(expected[theirs], dtype=float)
         values = ours[mine].to_numpy() ** power
         assert np.isfinite(wanted[~undefined]).all()
-        np.testing.assert_allclose(
-            values[~undefined], wanted[~undefined], rtol=TOLERANCE
-        )
+        assert_allclose(values[~undefined], wanted[~undefined], rtol=TOLERANCE)
 
 
 def known_solver_failures(pair, orientation, returns, name, wanted) -> np.ndarray:

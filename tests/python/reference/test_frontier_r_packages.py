@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.validation import assert_allclose
 
 from citypanel.frontier import distance, malmquist
 
@@ -18,6 +19,7 @@ TOLERANCE = 1e-8
 
 @pytest.mark.parametrize("returns", ["crs", "vrs"])
 @pytest.mark.parametrize("orientation", ["in", "out"])
+@pytest.mark.compares("frontier.malmquist, distance", "R Benchmarking 0.33")
 def test_benchmarking_manual_example(references, orientation, returns):
     folder = references / "malmquist" / "Benchmarking_malmquist_example"
     expected = pd.read_csv(folder / f"expected_{orientation}_{returns}.csv")
@@ -34,7 +36,7 @@ def test_benchmarking_manual_example(references, orientation, returns):
     ours = expected[["id", "time"]].merge(ours, how="left")
     levels = distance(panel, **options, measure="farrell")
     levels = expected[["id", "time"]].merge(levels, how="left")
-    np.testing.assert_allclose(levels.distance, expected.e11, rtol=TOLERANCE)
+    assert_allclose(levels.distance, expected.e11, rtol=TOLERANCE)
     changed = expected.time > 0
     expected, ours = expected[changed], ours[changed]
     power = 1 if orientation == "in" else -1
@@ -55,9 +57,7 @@ def test_benchmarking_manual_example(references, orientation, returns):
         # An infeasible programme is -Inf there, and 0 in what is made of it.
         infeasible = np.isinf(wanted) | (wanted == 0)
         assert np.isnan(values[infeasible]).all()
-        np.testing.assert_allclose(
-            values[~infeasible], wanted[~infeasible], rtol=TOLERANCE
-        )
+        assert_allclose(values[~infeasible], wanted[~infeasible], rtol=TOLERANCE)
     assert (ours.reason.notna() == (expected.m.to_numpy() == 0)).all()
 
 
@@ -91,6 +91,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("folder", "columns", "orientation", "returns"), CASES)
+@pytest.mark.compares("frontier.malmquist, distance", "R productivity 1.1.0")
 def test_productivity_levels_and_changes(
     references, folder, columns, orientation, returns
 ):
@@ -123,9 +124,7 @@ def test_productivity_levels_and_changes(
         "c010": "e_from_mixed",
     }
     for theirs, mine in names.items():
-        np.testing.assert_allclose(
-            ours[mine] ** power, levels[theirs + letter], rtol=TOLERANCE
-        )
+        assert_allclose(ours[mine] ** power, levels[theirs + letter], rtol=TOLERANCE)
     for theirs, mine in {
         "malmquist": "tfpch",
         "effch": "effch",
@@ -134,7 +133,7 @@ def test_productivity_levels_and_changes(
         "ibtech": "ibtech",
         "matech": "matech",
     }.items():
-        np.testing.assert_allclose(ours[mine], changes[theirs], rtol=TOLERANCE)
+        assert_allclose(ours[mine], changes[theirs], rtol=TOLERANCE)
     if returns == "crs":
         return
     if returns == "vrs":
@@ -160,12 +159,8 @@ def test_productivity_levels_and_changes(
         )
         pech = own.v_to_to / own.v_from_from
         sech = ours.effch / pech
-    np.testing.assert_allclose(
-        own.v_to_to**power, levels["v111" + letter], rtol=TOLERANCE
-    )
-    np.testing.assert_allclose(
-        own.v_from_from**power, levels["v000" + letter], rtol=TOLERANCE
-    )
+    assert_allclose(own.v_to_to**power, levels["v111" + letter], rtol=TOLERANCE)
+    assert_allclose(own.v_from_from**power, levels["v000" + letter], rtol=TOLERANCE)
     scale = {"in": "inp", "out": "out"}[orientation]
-    np.testing.assert_allclose(pech, changes[f"pure.{scale}.effch"], rtol=TOLERANCE)
-    np.testing.assert_allclose(sech, changes[f"{scale}.scalech"], rtol=TOLERANCE)
+    assert_allclose(pech, changes[f"pure.{scale}.effch"], rtol=TOLERANCE)
+    assert_allclose(sech, changes[f"{scale}.scalech"], rtol=TOLERANCE)

@@ -83,3 +83,14 @@ def test_a_hole_in_investment_ends_the_stock_of_that_unit_only(panel):
 def test_order_of_rows_does_not_matter(panel):
     shuffled = panel.sample(frac=1, random_state=7)
     pd.testing.assert_frame_equal(_stocks(panel), _stocks(shuffled))
+
+
+def test_a_unit_without_one_end_has_no_growth_and_no_stock(panel):
+    panel.loc[(panel["city"] == "a") & (panel["year"] == 2014), "investment"] = np.nan
+    growth = _growth(panel)
+    assert growth.index.tolist() == ["a", "b"] and growth.isna().tolist() == [
+        True,
+        False,
+    ]
+    stocks = _stocks(panel).set_index(["city", "year"])["capital_real"]
+    assert stocks["a"].isna().all() and stocks["b"].notna().all()

@@ -92,6 +92,21 @@ def test_stars_follow_from_neither_law(result):
     assert not fine["disagrees"].any()
 
 
+def test_stars_of_a_part_of_the_sample_have_its_degrees_of_freedom(tables):
+    descriptives, regressions, trade = tables
+    regressions.loc[4, "parenthesised"] = 0.048
+    result = audit.published_audit(descriptives, regressions, trade, FACTS)
+    # 30 cities of 9 years: 270 rows less 30 + 8 effects and a slope.
+    eastern = only(result, check="stars", paper_column="eastern")
+    assert eastern["quantity"].tolist()[1:] == [
+        "stars under t(29)",
+        "stars under t(231)",
+    ]
+    # 66 cities without the municipalities.
+    rest = only(result, check="stars", paper_column="(3)")
+    assert rest["quantity"].tolist()[1:] == ["stars under t(65)", "stars under t(519)"]
+
+
 def test_a_cell_that_is_not_legible_is_not_checked(result):
     rows = only(result, check="stars", paper_column="(3)")
     assert rows.empty
@@ -200,9 +215,19 @@ def test_facts_are_counted_from_the_roster():
         {"region": ["east", "east", "west"], "is_municipality": [1, 0, 0]}
     )
     facts = audit.sample_facts(cities, [2016, 2018, 2020])
+    assert facts["n_cities"] == sum(facts["regions"].values()) == 3
     assert facts["batches"] == {2016: 1, 2018: 1}
     assert facts["regions"] == {"east": 2, "west": 1}
     assert facts["municipalities"] == 1
+
+
+@pytest.mark.parametrize(
+    ("regions", "cohorts"), [(["east", "west"], [2016]), (["east", None], [2016, 0])]
+)
+def test_facts_of_different_samples(regions, cohorts):
+    cities = pd.DataFrame({"region": regions, "is_municipality": 0})
+    with pytest.raises(PanelError, match="do not belong together"):
+        audit.sample_facts(cities, cohorts)
 
 
 def test_column_missing(tables):

@@ -7,13 +7,14 @@ import re
 import runpy
 from urllib.parse import unquote
 
-from citypanel.cli import COMMANDS, parser
-from citypanel.codebook.reference import (
+from tests.support.reference_pages import (
     commands_page,
     marts_page,
     option_groups,
     options_page,
 )
+
+from citypanel.cli import COMMANDS, parser
 
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
@@ -81,7 +82,7 @@ def test_the_reference_is_up_to_date(project):
     assert set(pages) == {page.name for page in folder.glob("*.md")}
     for name, text in pages.items():
         assert _text(folder / name) == text, (
-            "write it anew: python docs/reference/write_pages.py"
+            "write it anew: python -m docs.reference.write_pages"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.planted_defects import KINDS, WIDE_KINDS, plant, simulated
 
 from citypanel.quality.findings import (
     FINDING_COLUMNS,
@@ -15,7 +16,6 @@ from citypanel.quality.findings import (
     levels,
     rules,
 )
-from citypanel.quality.findings.simulated import KINDS, WIDE_KINDS, plant, simulated
 
 YEARS = list(range(2010, 2018))
 CITIES = [f"{11 + i // 4}{i:02d}00" for i in range(12)]
@@ -392,6 +392,16 @@ def test_a_ratio_unlike_any_other_city():
     series = {"gdp_cny_10k": gdp, "retail_sales_cny_10k": retail}
     rows = found("ratio_out_of_range", series)
     assert rows["unit_id"].tolist() == [FIRST]
+
+
+def test_a_ratio_that_all_cities_but_one_have_in_common():
+    gdp = {city: [v * 1.1 for v in path(city, 2)] for city in CITIES}
+    retail = {city: [v / 3 for v in values] for city, values in gdp.items()}
+    series = {"gdp_cny_10k": gdp, "retail_sales_cny_10k": retail}
+    # The ratios differ in their last digit alone.
+    assert found("ratio_out_of_range", series).empty
+    retail[FIRST] = [v / 8 for v in retail[FIRST]]
+    assert found("ratio_out_of_range", series)["unit_id"].tolist() == [FIRST]
 
 
 def test_investment_that_output_cannot_explain():

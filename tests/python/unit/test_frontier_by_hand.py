@@ -310,3 +310,79 @@ def test_metafrontier_groups_have_technologies_of_their_own():
         levels.distance_group, [0.5, 1, 1, 1, 0.5, 0.4, 1, 1], rtol=1e-12
     )
     np.testing.assert_allclose(levels.tgr, [0.25, 0.2] * 2 + [1] * 4, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::citypanel.errors.FrontierWarning")
+@pytest.mark.parametrize("frontier_kind", ["dea", "order-m"])
+@pytest.mark.parametrize("reference", ["sequential", "window"])
+def test_reference_units_that_come_later(reference, frontier_kind):
+    """The change out of a period without any of them is infeasible, the rest stand."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (u, t, *rng.uniform(1, 3, 3)) for u in "abcde" for t in range(4) if u < "c" or t
+    ]
+    panel = pd.DataFrame(rows, columns=["unit", "period", "k", "l", "y"])
+    options = dict(
+        unit="unit",
+        period="period",
+        inputs=["k", "l"],
+        outputs=["y"],
+        reference=reference,
+        frontier=frontier_kind,
+    )
+    ours = frontier.malmquist(panel, **options, reference_units=["c", "d", "e"])
+    first = ours["period"] == 1
+    assert first.sum() == 2 and ours.loc[first, "tfpch"].isna().all()
+    assert ours.loc[first, "reason"].str.contains("e_from_from infeasible").all()
+    later = frontier.malmquist(
+        panel[panel["period"] > 0], **options, reference_units=["c", "d", "e"]
+    )
+    columns = ["unit", "period", "tfpch", "effch", "techch"]
+    pd.testing.assert_frame_equal(
+        ours.loc[~first, columns].reset_index(drop=True), later[columns]
+    )
+
+
+@pytest.mark.filterwarnings("ignore::citypanel.errors.FrontierWarning")
+def test_directional_distance_without_reference_units_yet():
+    panel = pd.DataFrame(
+        [("a", 1, 1.0, 1.0, 1.0), ("a", 2, 1.0, 2.0, 1.0), ("b", 2, 1.0, 3.0, 1.0)],
+        columns=["unit", "period", "x", "y", "b"],
+    )
+    ours = frontier.directional_distance(
+        panel,
+        unit="unit",
+        period="period",
+        inputs=["x"],
+        outputs=["y"],
+        bads=["b"],
+        reference="sequential",
+        reference_units=["b"],
+    )
+    assert ours["reason"].fillna("").tolist() == ["infeasible", "", ""]
+
+
+def test_a_facet_with_more_units_than_it_needs_is_one_facet():
+    columns = ["x1", "x2", "y1", "y2"]
+    # All four and the fifth lie on x1 + x2 = 4 (y1 + y2) / 3.
+    rows = [
+        ("A", 1, 3, 1, 2), ("B", 3, 1, 1, 2), ("C", 1, 3, 2, 1), ("D", 3, 1, 2, 1),
+        ("E", 2, 2, 1.5, 1.5),
+    ]  # fmt: skip
+    panel = pd.DataFrame(rows, columns=["firm", *columns]).assign(year=2000)
+    found = frontier.frontier(
+        panel,
+        unit="firm",
+        period="year",
+        inputs=["x1", "x2"],
+        outputs=["y1", "y2"],
+        at=2000,
+    )
+    prices = found.facets[[f"price_{c}" for c in columns]].to_numpy()
+    assert len(np.unique(prices.round(9), axis=0)) == len(prices)
+    whole = (prices > 0).all(axis=1) & np.isclose(prices[:, 0], prices[:, 1])
+    np.testing.assert_allclose(
+        prices[whole] / prices[whole][:, :1], [[1, 1, 4 / 3, 4 / 3]]
+    )
+    on_it = found.corners.loc[found.corners["facet"] == np.flatnonzero(whole)[0]]
+    assert set("ABCD") <= set(on_it["firm"]) and not on_it["firm"].duplicated().any()

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openpyxl
 import pytest
-from old_workbook import old_workbook
+from tests.support.old_workbook import old_workbook
 
 from citypanel.cli import main
 from citypanel.errors import ImporterError

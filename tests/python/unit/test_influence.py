@@ -8,43 +8,45 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
+from tests.support.simulated_panel import simulate_panel
 
 from citypanel import did
-from citypanel.errors import EstimationError
+from citypanel.errors import CapitalError, EstimationError, FrontierError
 from citypanel.frontier import distance, malmquist
-from citypanel.sensitivity.assumed_bounds import assumed_bounds
-from citypanel.sensitivity.cell_changes import (
+from citypanel.frontier.isoquant import isoquant, second_price_is_zero
+from citypanel.influence.assumed_bounds import assumed_bounds
+from citypanel.influence.cell_changes import (
     experiments,
     indicators_used,
     seed_cells,
     series_used,
 )
-from citypanel.sensitivity.changed_plans import Change
-from citypanel.sensitivity.effect import EffectDesign, outcome_of
-from citypanel.sensitivity.estimated_index import estimated_index
-from citypanel.sensitivity.estimation import estimate
-from citypanel.sensitivity.frontier_carriers import (
+from citypanel.influence.changed_plans import Change
+from citypanel.influence.estimated_index import estimated_index
+from citypanel.influence.experiments import influence
+from citypanel.influence.frontier_carriers import (
     _row,
     carriers,
     frontier_alternatives,
 )
-from citypanel.sensitivity.headline import Headline
-from citypanel.sensitivity.index_uncertainty import index_uncertainty
-from citypanel.sensitivity.influence import influence
-from citypanel.sensitivity.influence_page import influence_page
-from citypanel.sensitivity.influence_tables import targets_of
-from citypanel.sensitivity.isoquant import isoquant, second_price_is_zero
-from citypanel.sensitivity.multiple_imputation import (
+from citypanel.influence.headline import Headline, plans_in_window
+from citypanel.influence.index_uncertainty import index_uncertainty
+from citypanel.influence.multiple_imputation import (
     growth_model,
     multiple_imputation,
     pool,
     rule_errors,
 )
-from citypanel.sensitivity.pipeline import Options, Study
-from citypanel.sensitivity.simulated_panel import simulate_panel
-from citypanel.sensitivity.yardsticks import solow_residual, yardsticks
+from citypanel.influence.page import influence_page
+from citypanel.influence.tables import targets_of
+from citypanel.influence.yardsticks import solow_residual, yardsticks
+from citypanel.study.effect import EffectDesign, outcome_of
+from citypanel.study.estimation import estimate
+from citypanel.study.pipeline import Options, Study
 
 OPTIONS = Options()
+RANKS = (("province", 1), ("yearbook", 2))
+INVESTMENT = ("fai_cny_10k", "real_estate_cny_10k")
 REGRESSION = dict(outcome="outcome", treatment="sydid", unit="city_id", period="year")
 
 
@@ -276,6 +278,67 @@ def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
         )
 
 
+@pytest.mark.parametrize("imputation", ["paper", "growth_chaining"])
+@pytest.mark.parametrize("vintage", ["as_published", "revised"])
+def test_a_deleted_level_is_not_replaced_by_the_other_vintage(
+    small_sources, imputation, vintage
+):
+    """Two levels of output in one series would be taken for growth."""
+    levels = small_sources.cells["value"].where(
+        (small_sources.cells["source"] != "province")
+        | (small_sources.cells["variable"] != "gdp_cny_10k"),
+        0.6 * small_sources.cells["value"],
+    )
+    revised = [("gdp_cny_10k", "revised", s, k) for s, k in RANKS]
+    sources = replace(
+        small_sources,
+        cells=small_sources.cells.assign(value=levels),
+        precedence=pd.concat(
+            [
+                small_sources.precedence,
+                pd.DataFrame(revised, columns=small_sources.precedence.columns),
+            ]
+        ),
+    )
+    study = Study(sources)
+    options = replace(OPTIONS, imputation=imputation, gdp_vintage=vintage)
+    headline = Headline(study, options)
+    cells = seed_cells(headline)
+    city = vintage == "as_published"
+    one = cells.loc[
+        (cells["unit"] == ("110010" if city else "110000"))
+        & (cells["year"] == 2015)
+        & (cells["variable"] == ("gdp_cny_10k" if city else "GDP"))
+    ]
+    found = experiments(headline, one.assign(new_value=np.nan))[0]
+    other = "province" if city else "yearbook"
+    gone = (
+        (sources.cells["city_id"] == "110010")
+        & (sources.cells["year"] == 2015)
+        & (sources.cells["variable"] == "gdp_cny_10k")
+        & (sources.cells["source"] == other)
+    )
+    bare = Study(
+        replace(
+            sources,
+            cells=sources.cells.assign(value=sources.cells["value"].where(~gone)),
+        )
+    )
+
+    def without(of):
+        if city:
+            return of.with_cell("110010", 2015, "gdp_cny_10k", "yearbook", None)
+        return of.with_province_value("110000", 2015, "GDP", None)
+
+    plans = plans_in_window(headline, without(bare))
+    np.testing.assert_allclose(
+        found.change.outputs, plans.outputs[found.change.rows], rtol=1e-12
+    )
+    spliced = plans_in_window(headline, without(study)).outputs
+    if city:
+        assert not np.allclose(spliced, plans.outputs, equal_nan=True)
+
+
 def test_figures_without_influence_have_none(study, headline, table):
     cells = table.loc[table["kind"].isin(["seed_cell", "slip"])]
     unused = cells.loc[cells["note"] == "no plan depends on it"]
@@ -375,7 +438,7 @@ def test_origins_stand_beside_figures_and_city_years(study):
 
 
 def test_the_table_does_not_depend_on_workers_or_batches(study, table, monkeypatch):
-    monkeypatch.setattr("citypanel.sensitivity.influence.BATCH", 333)
+    monkeypatch.setattr("citypanel.influence.experiments.BATCH", 333)
     told = []
     again = influence(study, OPTIONS, slips=[10.0], progress=lambda *x: told.append(x))
     pd.testing.assert_frame_equal(table, again)
@@ -447,6 +510,36 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
     assert out["n_beyond_frontier"] > 0 and "keep their index" in out["note"]
 
 
+def test_alternatives_are_compared_on_the_city_years_they_share(study):
+    """Each with the headline's index on the rows that have both; plain regressions."""
+    options = replace(OPTIONS, returns_to_scale="vrs")
+    headline = Headline(study, options)
+    found = frontier_alternatives(study, options).set_index("alternative")
+    own = study.panel(options).set_index(["city_id", "year"])["outcome"].dropna()
+    fewer = 0
+    for name, moved in (
+        ("global", {"frontier_reference": "global"}),
+        ("sequential", {"frontier_reference": "sequential"}),
+    ):
+        panel = study.panel(replace(options, **moved)).set_index(["city_id", "year"])
+        panel = panel.loc[panel["outcome"].notna()]
+        shared = panel.loc[panel.index.isin(own.index)].reset_index()
+        there = did.twfe(shared, **REGRESSION, engine="closed_form").iloc[0]
+        keys = pd.MultiIndex.from_frame(shared[["city_id", "year"]])
+        ours = shared.assign(outcome=own.loc[keys].to_numpy())
+        base = did.twfe(ours, **REGRESSION, engine="closed_form").iloc[0]
+        row = found.loc[name]
+        assert row["headline_same_rows"] == pytest.approx(base["estimate"], abs=1e-12)
+        change = there["estimate"] - base["estimate"]
+        assert row["change"] == pytest.approx(change, abs=1e-12)
+        assert row["change_in_std_errors"] == pytest.approx(
+            change / base["std_error"], rel=1e-9
+        )
+        fewer += len(shared) < len(panel)
+    # Global technologies leave no index out, so that they have rows of their own.
+    assert fewer and headline.result.n_obs < found.loc["global", "n_obs"]
+
+
 def test_infeasible_indices_are_counted_under_variable_returns(study):
     headline = Headline(study, replace(OPTIONS, returns_to_scale="vrs"))
     never = headline.plans.cities[~headline.treated]
@@ -469,11 +562,9 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     missed = bounds.loc[bounds["target"] == "far"]
     assert missed["factor"].isna().all()
     assert (missed["note"] == "no factor tried moves the estimate there").all()
-    # The same by hand: treated cities' investment after 2016 times the factor.
-    row = reached.loc[
-        (reached["cities"] == "treated") & (reached["shape"] == "level")
-    ].iloc[0]
-    assert row["n_assumed_city_years"] == 4 * 3 + 2
+    # The same by hand: treated cities' investment after 2016 times the factor, or its
+    # power, the years since the last figure: an assumed year takes over the growth of
+    # real-estate investment.
     sources = study.sources
     treated = headline.plans.cities[headline.treated]
     cells = sources.cells
@@ -481,14 +572,40 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     # The municipality's last figure is the province table's, of 2017.
     start = np.where(cells["city_id"] == "110010", 2017, 2016)
     late &= cells["year"] > start
-    changed = replace(
-        sources,
-        cells=cells.assign(value=np.where(late, row["factor"], 1.0) * cells["value"]),
-    )
-    by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
-    assert by_hand.estimate == pytest.approx(target, abs=1e-9)
+    of_treated = reached.loc[reached["cities"] == "treated"].set_index("shape")
+    for shape, row in of_treated.iterrows():
+        assert row["n_assumed_city_years"] == 4 * 3 + 2
+        power = np.where(late, cells["year"] - start if shape == "drift" else 1, 0)
+        value = row["factor"] ** power * cells["value"]
+        changed = replace(sources, cells=cells.assign(value=value))
+        by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
+        assert by_hand.estimate == pytest.approx(target, abs=1e-9), shape
+    assert {"level", "drift"} == set(of_treated.index)
+    assert of_treated.loc["drift", "factor"] != of_treated.loc["level", "factor"]
     curve = found.loc[(found["kind"] == "curve") & (found["factor"] == 1.0)]
     np.testing.assert_allclose(curve["estimate"], headline.result.estimate)
+
+
+def test_factors_without_a_capital_stock_are_left_out_and_counted(study, monkeypatch):
+    from citypanel.influence import assumed_bounds as module
+
+    whole = module.result_of
+
+    def some(headline, drawn):
+        if drawn._drawn_investment.sum() < 0.9 * study.investment(OPTIONS)[0].sum():
+            raise CapitalError("no stock")
+        return whole(headline, drawn)
+
+    monkeypatch.setattr(module, "result_of", some)
+    found = assumed_bounds(study, OPTIONS, targets={"far": 9.0}, steps=3)
+    curve = found.loc[found["kind"] == "curve"]
+    lost = curve["estimate"].isna()
+    assert lost.any() and (curve["note"].notna() == lost).all()
+    bounds = found.loc[found["kind"] == "bound"].set_index(["shape", "cities"])
+    for key, n in lost.groupby([curve["shape"], curve["cities"]]).sum().items():
+        said = f"{n} factors leave no capital stock"
+        assert (said in bounds.loc[key, "note"]) == bool(n)
+    assert np.isfinite(bounds[["lowest_estimate", "highest_estimate"]]).all(axis=None)
 
 
 def test_without_assumed_investment_there_is_nothing_to_bound(study):
@@ -557,7 +674,11 @@ def test_the_growth_model_is_least_squares():
     np.testing.assert_allclose(fitted.coefficients, [constant, slope])
     assert fitted.n_obs == 30 and fitted.df == 28
     held = growth_model(investment, estate, years, model="proportional")
-    np.testing.assert_allclose(held.coefficients, [(y - x).mean(), 1.0])
+    # The option's rule has no constant: whatever the two growths differ by is error.
+    assert held.coefficients.tolist() == [0.0, 1.0] and held.df == 30
+    assert held.sigma == pytest.approx(np.sqrt(((y - x) ** 2).mean()))
+    a, b, s = np.array([held.draw(rng) for _ in range(100)]).T
+    assert (a == 0).all() and (b == 1).all() and s.std() > 0
     # The posterior of the slope: mean b, variance s^2 / Sxx df / (df - 2).
     draws = np.array([fitted.draw(rng) for _ in range(20000)])
     s2 = fitted.sum_of_squares / fitted.df * fitted.df / (fitted.df - 2)
@@ -582,6 +703,43 @@ def test_imputations_repeat_with_the_seed_and_leave_published_figures(study, hea
     assert fixed.estimate == pytest.approx(Headline(study, none).result.estimate)
     some, _ = multiple_imputation(study, none, draws=3, seed=5)
     assert some.between > 0
+
+
+def test_the_proportional_model_without_error_is_the_option(study, monkeypatch):
+    exact = replace(
+        growth_model(
+            *(study.readings(OPTIONS.gdp_vintage)[name] for name in INVESTMENT),
+            study.years,
+            model="proportional",
+        ),
+        sum_of_squares=0.0,
+    )
+    monkeypatch.setattr(
+        "citypanel.influence.multiple_imputation.growth_model", lambda *a, **k: exact
+    )
+    options = replace(OPTIONS, fai_extension="real_estate")
+    pooled, _ = multiple_imputation(
+        study, options, model="proportional", draws=2, seed=5, gaps=False
+    )
+    assert pooled.between == pytest.approx(0, abs=1e-24)
+    assert pooled.estimate == pytest.approx(Headline(study, options).result.estimate)
+
+
+def test_draws_without_an_estimate_are_left_out_and_counted(study, monkeypatch):
+    number = iter(range(8))
+
+    def some(headline, drawn):
+        if next(number) % 4 == 0:
+            raise CapitalError("no stock")
+        return headline.result
+
+    monkeypatch.setattr("citypanel.influence.multiple_imputation.result_of", some)
+    pooled, draws = multiple_imputation(study, OPTIONS, draws=8, seed=5)
+    assert (pooled.draws, pooled.dropped) == (6, 2)
+    gone = draws["estimate"].isna()
+    assert np.flatnonzero(gone).tolist() == [0, 4]
+    assert (draws.loc[gone, "note"] == "no stock").all()
+    assert draws.loc[~gone, "note"].isna().all()
 
 
 # ---------------------------------------------------------------- index's own error
@@ -625,6 +783,20 @@ def distance_of(inputs, outputs):
     ).sort_values("unit")["distance"].to_numpy()  # fmt: skip
 
 
+@pytest.mark.parametrize("scale", [3.0, 0.1])
+def test_isoquant_of_plans_that_differ_by_rounding(scale):
+    """A plan and its multiple have one ratio up to the last digit."""
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        inputs = rng.uniform(0.5, 2, (8, 2))
+        outputs = rng.uniform(1, 2, 8)
+        twice = np.vstack([inputs, scale * inputs])
+        both = np.concatenate([outputs, scale * outputs])
+        one = isoquant(inputs, outputs).efficiencies(inputs, outputs)
+        two = isoquant(twice, both).efficiencies(inputs, outputs)
+        np.testing.assert_allclose(two, one, rtol=1e-13)
+
+
 def test_the_bootstrap_is_the_studys_estimate_with_the_seeds_draws(headline):
     plans = headline.plans
     common = dict(draws=30, seed=4)
@@ -644,8 +816,34 @@ def test_the_bootstrap_is_the_studys_estimate_with_the_seeds_draws(headline):
     )
 
 
+def test_replications_without_an_index_are_left_out_and_counted(monkeypatch):
+    from citypanel.influence import estimated_index as module
+
+    panel = simulate_panel(np.random.default_rng(6), n=24, years=4)
+    given = (panel.outputs, panel.inputs, panel.treatment, panel.cohort)
+    whole = module._distances
+    calls = []
+
+    def holed(*arguments):
+        found = whole(*arguments)
+        calls.append(found)
+        if len(calls) % 9 == 0:
+            found[1, 1, 3] = np.nan
+        return found
+
+    monkeypatch.setattr(module, "_distances", holed)
+    found = estimated_index(*given, draws=40, seed=4)
+    # 81 calls, the first for the indices themselves.
+    assert found.dropped == 9 and 35 <= found.draws < 40
+    assert len(found.draws_of_b) == found.draws
+    assert np.isfinite([found.corrected, found.corrected_std_error, found.bias]).all()
+    monkeypatch.setattr(module, "FEWEST", 38)
+    with pytest.raises(FrontierError, match="of 40 replications have an estimate"):
+        estimated_index(*given, draws=40, seed=4)
+
+
 def test_the_plane_gives_the_engines_distances(monkeypatch):
-    from citypanel.sensitivity import estimated_index as module
+    from citypanel.influence import estimated_index as module
 
     panel = simulate_panel(np.random.default_rng(6), n=24, years=5)
     given = (panel.inputs, panel.outputs) * 2

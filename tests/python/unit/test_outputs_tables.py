@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from citypanel.outputs.sentences import sentence
 from citypanel.outputs.tables import Options, render
 from citypanel.outputs.tables import contents as tables
 from citypanel.outputs.tables import model as m
 from citypanel.outputs.tables.latex import escape, fragment, standalone
 from citypanel.outputs.tables.text import delimited, markdown
+from citypanel.words import in_chinese, typeset
+from citypanel.words.numbers import fixed
 
 MINUS = "\u2212"
 
@@ -55,13 +56,13 @@ def table():
 
 
 def test_numbers_have_fixed_decimals_and_a_true_minus_sign():
-    assert m.fixed(-0.01066) == MINUS + "0.011"
-    assert m.fixed(1234.5, 1) == "1,234.5"
-    assert m.fixed(-np.inf) == MINUS + "\u221e"
-    assert m.fixed(np.nan) == m.NO_VALUE
+    assert fixed(-0.01066, sign="-") == MINUS + "0.011"
+    assert fixed(1234.5, 1, sign="-") == "1,234.5"
+    assert fixed(-np.inf, sign="-") == MINUS + "\u221e"
+    assert fixed(np.nan, sign="-") == m.NO_VALUE
     # The sign of an estimate that rounds to zero is a finding; zero itself has none.
-    assert m.fixed(-0.0002) == MINUS + "0.000"
-    assert m.fixed(0.0) == "0.000"
+    assert fixed(-0.0002, sign="-") == MINUS + "0.000"
+    assert fixed(0.0, sign="-") == "0.000"
 
 
 def test_p_values_never_print_as_zero():
@@ -221,9 +222,9 @@ def test_the_same_table_gives_the_same_bytes(table):
     ],
 )  # fmt: skip
 def test_sentences_of_the_marts_are_put_into_chinese(english, chinese):
-    assert sentence(english, "zh") == chinese
+    assert in_chinese(english) == chinese
     signed = english.replace("-0.48", MINUS + "0.48").replace(", -1", f", {MINUS}1")
-    assert sentence(english, "en") == signed
+    assert typeset(english) == signed
 
 
 def _marts():

@@ -104,6 +104,17 @@ def test_parts_beyond_their_total_are_found_in_text(panel):
     assert panel_rules.sum_excesses(text, **SUM, tolerance=0.01).empty
 
 
+def test_parts_that_make_up_their_total_are_not_beyond_it():
+    # 0.1 + 0.2 is more than 0.3 by rounding.
+    frame = pd.DataFrame({"k": [1, 2], "whole": 0.3, "a": 0.1, "b": [0.2, 0.2001]})
+    for scale in (1e-6, 1.0, 1e9):
+        scaled = frame.assign(**{c: frame[c] * scale for c in ("whole", "a", "b")})
+        found = panel_rules.sum_excesses(
+            scaled, keys=["k"], total_column="whole", part_columns=["a", "b"]
+        )
+        assert found["k"].tolist() == [2]
+
+
 def test_a_profile_of_the_same_table_does_not_drift(panel):
     described = profile(panel, keys=["city", "year"])
     assert set(described["columns"]) == set(panel.columns) - {"city", "year"}

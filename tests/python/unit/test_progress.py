@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from citypanel.cli import main, parser
+from citypanel.progress import Pace
 from citypanel.quality import data_docs
-from citypanel.sensitivity import influence_command
 
 LONG = (
     "import", "report", "study", "tables", "figures", "specifications", "influence",
@@ -23,7 +23,7 @@ def test_a_long_step_can_be_silent(command):
     assert not parser().parse_args([command, *more]).quiet
 
 
-def test_influence_says_where_it_is_every_five_seconds_at_most():
+def test_step_after_step_says_where_it_is_every_five_seconds_at_most():
     moments = itertools.count(0.0, 2.0)
     said = []
     now = 0.0
@@ -36,7 +36,7 @@ def test_influence_says_where_it_is_every_five_seconds_at_most():
     def say(line):
         said.append((now, line))
 
-    begin = influence_command._progress(say, clock=clock)
+    begin = Pace(say, "tables", clock=clock).begin
     for name in ("influence", "index_uncertainty"):
         note = begin(name)
         for done in range(1, 11):
@@ -46,6 +46,21 @@ def test_influence_says_where_it_is_every_five_seconds_at_most():
     assert len(said) > 3
     assert min(b - a for a, b in itertools.pairwise([0.0, *times])) >= 5
     assert said[0][1] == "influence: 2 of 10, 4 s elapsed, about 16 s remaining"
+
+
+def test_a_resumed_run_reckons_with_what_it_did_itself():
+    moments = iter([0.0, 0.0, 2.0, 6.0, 7.0, 12.0, 90.0])
+    lines = []
+    pace = Pace(
+        lines.append, "specifications", resumed=True, clock=lambda: next(moments)
+    )
+    for done in (50, 60, 70, 80, 90, 110):
+        pace(done, 200)
+    assert lines == [
+        "specifications: 70 of 200, 6 s elapsed, about 39 s remaining",
+        "specifications: 90 of 200, 12 s elapsed, about 33 s remaining",
+        "specifications: 110 of 200, 1 min 30 s elapsed, about 2 min 15 s remaining",
+    ]
 
 
 def _table(seeded):
@@ -67,7 +82,9 @@ def test_an_import_says_its_rows(seeded, monkeypatch, capsys, slow_clock, quiet)
         written = seeded / "seeds" / "imported" / "raw_imported_cells.csv"
         assert "mine.csv" in written.read_text(encoding="utf-8")
     else:
-        assert "rows of mine.csv: 1 of 39, 6 s elapsed, about 228 s remaining" in err
+        assert (
+            "rows of mine.csv: 1 of 39, 6 s elapsed, about 3 min 48 s remaining" in err
+        )
         assert "39" in err.splitlines()[-1]
 
 

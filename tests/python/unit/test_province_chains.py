@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from citypanel.sensitivity.pipeline import DEFLATORS, Study
+from citypanel.study.pipeline import DEFLATORS, Study
 
 
 @pytest.mark.parametrize(

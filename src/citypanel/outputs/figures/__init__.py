@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from citypanel.outputs.figures import estimates, panels
-from citypanel.outputs.figures.model import Drawing, Frames, Maker, Options
+from citypanel.outputs.figures.estimates import SAID
+from citypanel.outputs.figures.model import Drawing
+from citypanel.outputs.options import Frames, Maker, Options
 
 FORMATS = ("pdf", "svg", "png", "csv", "md")
 
@@ -11,49 +13,40 @@ _OPTIONS = "dim_study_variants"
 FIGURES = (
     Maker(
         "figure_1_event_study",
-        "1",
         ("rpt_event_study", _OPTIONS),
         estimates.event_study,
         wants=("rpt_att",),
     ),
     Maker(
         "figure_2_treatment_timing",
-        "2",
         ("fct_policy_exposures", "rpt_sample", "dim_cities", _OPTIONS),
         panels.treatment_timing,
     ),
     Maker(
         "figure_3_tfp_trajectories",
-        "3",
         ("rpt_tfp_trajectories", "fct_policy_exposures"),
         panels.trajectories,
     ),
     Maker(
         "figure_4_frontier",
-        "4",
         ("fct_city_years", "fct_tfp_changes", "dim_cities", _OPTIONS),
         panels.frontier,
     ),
-    Maker("figure_5_bacon", "5", ("rpt_bacon", _OPTIONS), estimates.bacon),
-    Maker(
-        "figure_6_randomisation", "6", ("rpt_randomisation",), estimates.randomisation
-    ),
-    Maker("figure_7_sensitivity", "7", ("rpt_sensitivity",), estimates.sensitivity),
+    Maker("figure_5_bacon", ("rpt_bacon", _OPTIONS), estimates.bacon),
+    Maker("figure_6_randomisation", ("rpt_randomisation",), estimates.randomisation),
+    Maker("figure_7_sensitivity", ("rpt_sensitivity",), estimates.sensitivity),
     Maker(
         "figure_8_leave_one_out",
-        "8",
         ("rpt_sensitivity", "rpt_sample", "dim_cities"),
         estimates.leave_one_out,
     ),
     Maker(
         "figure_9_coverage",
-        "9",
         ("fct_cell_origins", "dim_cities", "dim_variables"),
         panels.coverage,
     ),
     Maker(
         "figure_10_cities",
-        "10",
         ("dim_cities", "rpt_sample", "fct_tfp_changes"),
         panels.tiles,
     ),
@@ -93,11 +86,7 @@ def render(
             # Once for all formats: it takes as long as drawing.
             drawing.figure.get_layout_engine().execute(drawing.figure)
             drawing.figure.set_layout_engine("none")
-        heading = (
-            f"图 {maker.number}  {drawing.title}"
-            if zh
-            else f"Figure {maker.number}. {drawing.title}"
-        )
+        heading = options(SAID("figure", number=maker.number, title=drawing.title))
         for kind in formats:
             name = f"{stem}.{kind}"
             if kind == "csv":
@@ -105,8 +94,8 @@ def render(
                 out[name] = text.encode("utf-8-sig" if zh else "utf-8")
             elif kind == "md":
                 notes = ("" if zh else " ").join(drawing.notes)
-                lead = "注：" if zh else "*Notes:* "
-                out[name] = f"**{heading}**\n\n{lead}{notes}\n".encode()
+                text = f"**{heading}**\n\n{options(SAID('notes'))}{notes}\n"
+                out[name] = text.encode()
             else:
                 out[name] = save(drawing.figure, kind, heading)
     return out

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.outputs import words as w
 from citypanel.outputs.figures import style as s
-from citypanel.outputs.figures.model import Drawing, Frames, Options, headline, required
-from citypanel.outputs.tables.model import fixed, is_missing
+from citypanel.outputs.figures.model import Drawing, required
+from citypanel.outputs.options import Frames, Options, headline
+from citypanel.words import LABELS, Catalogue
+from citypanel.words.numbers import fixed
 
+SAID = Catalogue("figures")
+ESTIMATORS = tuple(LABELS.of("estimators"))
 EVENT_COLUMNS = [
     "estimator", "outcome", "event_time", "estimate", "std_error", "conf_low",
     "conf_high", "band_low", "band_high", "n_treated_cities", "n_obs", "n_cities",
@@ -46,11 +49,11 @@ def event_study_data(marts: Frames, *, overlay: bool) -> pd.DataFrame:
         others = frame[frame["estimator"] != "twfe"]
         parts += [
             others[others["estimator"] == name]
-            for name in w.ESTIMATORS
+            for name in ESTIMATORS
             if name in set(others["estimator"])
         ]
     data = pd.concat(parts)[EVENT_COLUMNS]
-    order = {name: place for place, name in enumerate(w.ESTIMATORS)}
+    order = {name: place for place, name in enumerate(ESTIMATORS)}
     return data.sort_values(
         ["estimator", "event_time"],
         key=lambda c: c.map(order) if c.name == "estimator" else c,
@@ -77,10 +80,10 @@ def event_study(marts: Frames, o: Options) -> Drawing:
             color=s.SKY,
             alpha=0.45,
             linewidth=9,
-            label=o("95% uniform band", "95% 同时置信带"),
+            label=o(SAID("uniform_band")),
             zorder=1,
         )
-    names = [n for n in w.ESTIMATORS if n in set(data["estimator"])]
+    names = [n for n in ESTIMATORS if n in set(data["estimator"])]
     spread = 0.08 if len(names) > 1 else 0.0
     for place, name in enumerate(names):
         colour, marker, _ = s.SERIES[place]
@@ -93,12 +96,10 @@ def event_study(marts: Frames, o: Options) -> Drawing:
             part["conf_high"][interval],
             color=colour,
             linewidth=0.9 if o.overlay else 1.4,
-            label=None
-            if o.overlay
-            else o("95% pointwise interval", "95% 逐点置信区间"),
+            label=None if o.overlay else o(SAID("pointwise_interval")),
             zorder=2,
         )
-        label = w.name_of(w.SHORT_ESTIMATORS, name, o.language)
+        label = o.label("short_estimators", name)
         axes.plot(
             x[interval],
             part["estimate"][interval],
@@ -126,20 +127,15 @@ def event_study(marts: Frames, o: Options) -> Drawing:
         for t in ticks
     ]
     axes.set_xticks(ticks, labels)
-    axes.set_xlabel(
-        o(
-            "Years since the first year of exposure (treated cities in parentheses)",
-            "相对政策年份（括号内为处理组城市数）",
-        )
-    )
-    label = w.name_of(w.OUTCOMES, headline(marts)["outcome"], o.language)
-    axes.set_ylabel(o(f"Effect on {label}", f"对{label}的效应"))
+    axes.set_xlabel(o(SAID("event_time")))
+    label = o.label("outcomes", headline(marts)["outcome"])
+    axes.set_ylabel(o(SAID("effect_on", label=label)))
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3
     )
     if len(reference):
         axes.annotate(
-            o("reference", "基期"),
+            o(SAID("reference")),
             (float(reference.iloc[0]), 0),
             xytext=(0, 7),
             textcoords="offset points",
@@ -148,79 +144,23 @@ def event_study(marts: Frames, o: Options) -> Drawing:
         )
     first = main.iloc[0]
     notes = [
-        o(
-            f"Reference period: event time {fixed(reference.iloc[0], 0)}."
-            if len(reference)
-            else "",
-            f"基期：相对年份 {fixed(reference.iloc[0], 0)}。" if len(reference) else "",
-        ),
-        o(
-            "Two-way fixed effects, standard errors clustered by city; "
-            f"{first['n_obs']:,} observations of {first['n_cities']} cities.",
-            f"双向固定效应，标准误按城市聚类；{first['n_cities']} 个城市的 "
-            f"{first['n_obs']:,} 个观测。",
-        ),
+        *(o(SAID("reference_period", time=time)) for time in reference[:1]),
+        o(SAID("two_way", n_obs=first["n_obs"], n_cities=first["n_cities"])),
     ]
-    if not is_missing(first["leads_p_value"]):
-        notes.append(
-            o(
-                f"Joint test of the leads: p = {fixed(first['leads_p_value'])}.",
-                f"政策前各期系数的联合检验：p = {fixed(first['leads_p_value'])}。",
-            )
-        )
+    if not pd.isna(first["leads_p_value"]):
+        notes.append(o(SAID("leads", leads_p_value=first["leads_p_value"])))
     if has_band:
-        notes.append(
-            o(
-                "The uniform band covers all coefficients at once with probability 0.95"
-                + (
-                    " (columns band_low and band_high of the data)."
-                    if o.overlay
-                    else "."
-                ),
-                "同时置信带以 0.95 的概率同时覆盖全部系数"
-                + ("（见数据的 band_low 与 band_high 列）。" if o.overlay else "。"),
-            )
-        )
+        notes.append(o(SAID("band", overlay=o.overlay)))
     else:
-        notes.append(
-            o(
-                "No uniform band: marts.rpt_att has none for this outcome, or is not "
-                "in the file.",
-                "无同时置信带：marts.rpt_att 无该变量的结果，或文件中没有该表。",
-            )
-        )
+        notes.append(o(SAID("no_band")))
     alone = main[main["std_error"].isna() & (main["note"] != REFERENCE)]
     if len(alone):
         times = ", ".join(fixed(t, 0) for t in alone["event_time"])
-        notes.append(
-            o(
-                f"Hollow: event time {times} rests on one city and has no interval.",
-                f"空心：相对年份 {times} 仅有一个城市，无置信区间。",
-            )
-        )
+        notes.append(o(SAID("hollow", times=times)))
     if o.overlay:
-        notes.append(
-            o(
-                "Estimators without leads start at 0; they do not share one reference "
-                "period.",
-                "无前期系数的估计量自 0 期起；各估计量基期不尽相同。",
-            )
-        )
-    title = o("Event study of the pilot zones", "综合试验区的事件研究")
-    return Drawing(figure, data, title, tuple(n for n in notes if n))
-
-
-TYPES = {
-    "Treated vs Untreated": ("Treated against never treated", "处理组对从未处理组"),
-    "Earlier vs Later Treated": (
-        "Earlier against later treated",
-        "较早处理组对较晚处理组",
-    ),
-    "Later vs Earlier Treated": (
-        "Later against earlier treated",
-        "较晚处理组对较早处理组",
-    ),
-}
+        notes.append(o(SAID("without_leads")))
+    title = o(SAID("title_event_study"))
+    return Drawing(figure, data, title, tuple(notes))
 
 
 def bacon(marts: Frames, o: Options) -> Drawing:
@@ -239,7 +179,7 @@ def bacon(marts: Frames, o: Options) -> Drawing:
     total = data["twfe_estimate"].iloc[0]
     axes.axhline(total, color=s.BLACK, linewidth=0.9, linestyle="--", zorder=1)
     axes.annotate(
-        o("two-way estimate ", "双向固定效应估计 ") + fixed(total),
+        o(SAID("two_way_line")) + fixed(total),
         (0.45, total),
         xycoords=("axes fraction", "data"),
         xytext=(0, 3),
@@ -251,7 +191,7 @@ def bacon(marts: Frames, o: Options) -> Drawing:
     colours = (s.BLUE, s.ORANGE, s.VERMILION)
     markers = ("o", "s", "^")
     for (kind, label), colour, marker in zip(
-        TYPES.items(), colours, markers, strict=True
+        SAID.of("types").items(), colours, markers, strict=True
     ):
         part = data[data["type"] == kind]
         if not len(part):
@@ -266,49 +206,35 @@ def bacon(marts: Frames, o: Options) -> Drawing:
             edgecolor="white",
             linewidth=0.5,
             zorder=3,
-            label=f"{w.pick(label, o.language)} ({weight:.2f})",
+            label=f"{o(label)} ({weight:.2f})",
         )
     for _, row in data[data["weight"] >= 0.02].iterrows():
         other = (
-            o("never", "从未")
+            o(SAID("never"))
             if row["control_cohort"] == 0
             else str(row["control_cohort"])
         )
         axes.annotate(
-            o(f"{row['cohort']} vs {other}", f"{row['cohort']} 对 {other}"),
+            o(SAID("vs", cohort=row["cohort"], other=other)),
             (row["weight"], row["estimate"]),
             xytext=(5, 4),
             textcoords="offset points",
             fontsize=7.5,
         )
-    axes.set_xlabel(o("Weight in the two-way estimate", "在双向固定效应估计中的权重"))
-    axes.set_ylabel(o("Estimate of the comparison", "该比较的估计值"))
+    axes.set_xlabel(o(SAID("weight_two_way")))
+    axes.set_ylabel(o(SAID("estimate_comparison")))
     axes.set_xlim(left=-0.01, right=data["weight"].max() * 1.18)
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3
     )
     backward = data.loc[data["type"] == "Later vs Earlier Treated", "weight"].sum()
     notes = (
-        o(
-            "Each point is one comparison of two cohorts (Goodman-Bacon 2021); the "
-            "weights, summed by kind in parentheses, add up to one and the weighted "
-            f"estimates to the two-way estimate, {fixed(total)}.",
-            "每点为两个批次间的一项比较（Goodman-Bacon 2021）；权重之和为 1（括号内为各"
-            "类"
-            f"合计），加权之和即双向固定效应估计 {fixed(total)}。",
-        ),
-        o(
-            "Cities already treated serve as controls with weight "
-            f"{fixed(backward, 2)}.",
-            f"以已处理城市为对照的权重为 {fixed(backward, 2)}。",
-        ),
-        o(
-            f"Outcome: {w.name_of(w.OUTCOMES, outcome, 'en')}.",
-            f"被解释变量：{w.name_of(w.OUTCOMES, outcome, 'zh')}。",
-        ),
-        o("Labelled: weights from 0.02.", "标注权重不低于 0.02 者。"),
+        o(SAID("comparisons", total=total)),
+        o(SAID("treated_as_controls", backward=backward)),
+        o(SAID("outcome", outcome=LABELS.label("outcomes", outcome))),
+        o(SAID("labelled_weights")),
     )
-    title = o("Comparisons behind the two-way estimate", "双向固定效应估计的分解")
+    title = o(SAID("title_bacon"))
     return Drawing(figure, data, title, notes)
 
 
@@ -333,34 +259,29 @@ def randomisation(marts: Frames, o: Options) -> Drawing:
         axes.axvline(own, color=s.BLACK, linewidth=1.4)
         axes.axvline(-own, color=s.BLACK, linewidth=0.9, linestyle="--")
         label = {
-            "(1)": o("(1) without controls", "(1) 无控制变量"),
-            "(2)": o("(2) with controls", "(2) 含控制变量"),
+            "(1)": o(SAID("without_controls")),
+            "(2)": o(SAID("with_controls")),
         }.get(column, column)
         axes.set_title(f"{label}: t = {fixed(own, 2)}, p = {fixed(p)}")
-        axes.set_xlabel(o("t statistic under permutation", "置换下的 t 统计量"))
+        axes.set_xlabel(o(SAID("t_statistic")))
         notes.append(
             o(
-                f"Column {column}: {int(as_large.sum()) - 1} of {len(draws):,} "
-                f"permutations are as extreme, p = {fixed(p)}.",
-                f"第 {column} 列：{len(draws):,} 次置换中有 {int(as_large.sum()) - 1} "
-                "次"
-                f"不小于样本值，p = {fixed(p)}。",
+                SAID(
+                    "as_extreme",
+                    column=column,
+                    n=int(as_large.sum()) - 1,
+                    n_draws=len(draws),
+                    p=p,
+                )
             )
         )
-    panels[0].set_ylabel(o("Permutations", "置换次数"))
+    panels[0].set_ylabel(o(SAID("permutations")))
     return Drawing(
         figure,
         data.reset_index(drop=True),
-        o("Randomisation distribution of the t statistic", "t 统计量的随机化分布"),
+        o(SAID("title_randomisation")),
         (
-            o(
-                "Treatment paths dealt anew among the cities, Table 3. Solid: the "
-                "sample; dashed: its mirror image; dark bars: draws at least as large "
-                "in absolute value.",
-                "在城市间重新分配处理路径，表 3。实线：样本；虚线：其镜像；深色：绝对值"
-                "不"
-                "小于样本的置换。",
-            ),
+            o(SAID("dealt_anew")),
             *notes,
         ),
     )
@@ -387,20 +308,17 @@ def sensitivity(marts: Frames, o: Options) -> Drawing:
     )
     kinds = {
         "relative_magnitude": (
-            o("Relative magnitudes", "相对幅度"),
-            o(
-                r"Largest violation, multiples of the largest before ($\bar{M}$)",
-                "最大违背（政策前最大违背的倍数）",
-            ),
+            o(SAID("relative_magnitudes")),
+            o(SAID("largest_violation")),
         ),
         "smoothness": (
-            o("Smoothness", "平滑性"),
-            o("Largest change of slope a year (M)", "每年斜率的最大变化（M）"),
+            o(SAID("smoothness")),
+            o(SAID("change_of_slope")),
         ),
     }
     figure = s.new_figure(height=3.2)
     panels = figure.subplots(1, 2, sharey=True)
-    estimators = [e for e in w.ESTIMATORS if e in set(data["estimator"])]
+    estimators = [e for e in ESTIMATORS if e in set(data["estimator"])]
     for axes, (kind, (name, label)) in zip(panels, kinds.items(), strict=True):
         s.zero_line(axes)
         part = data[data["aggregation"] == kind]
@@ -427,7 +345,7 @@ def sensitivity(marts: Frames, o: Options) -> Drawing:
                     linestyle="none",
                     marker=marker,
                     color=colour,
-                    label=w.name_of(w.SHORT_ESTIMATORS, estimator, o.language)
+                    label=o.label("short_estimators", estimator)
                     if rows is own
                     else None,
                 )
@@ -436,32 +354,29 @@ def sensitivity(marts: Frames, o: Options) -> Drawing:
         axes.set_xticks(
             [start, *exact],
             [
-                o("parallel\ntrends", "平行\n趋势"),
+                o(SAID("parallel_trends")),
                 *(fixed(v, decimals) for v in exact),
             ],
         )
         axes.set_title(name)
         axes.set_xlabel(label)
-    panels[0].set_ylabel(o("Effect in the first year", "首年效应"))
+    panels[0].set_ylabel(o(SAID("effect_first_year")))
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
     )
     every = data[data["aggregation"].isin(kinds)]
     without_zero = every[(every["conf_low"] > 0) | (every["conf_high"] < 0)]
     notes = (
+        o(SAID("honest_intervals")),
         o(
-            "95 per cent intervals of the effect in the first year of exposure when "
-            "trends may differ after the policy by as much as the bound (Rambachan and "
-            "Roth 2023).",
-            "政策后趋势差异不超过界限时，首年效应的 95% 置信区间（Rambachan 和 Roth "
-            "2023）。",
-        ),
-        o(
-            f"{len(without_zero)} of the {len(every)} intervals leave zero out.",
-            f"{len(every)} 个区间中有 {len(without_zero)} 个不含零。",
+            SAID(
+                "intervals_leave_zero",
+                n_without_zero=len(without_zero),
+                n_every=len(every),
+            )
         ),
     )
-    title = o("Sensitivity to violated trends", "对平行趋势违背的敏感性")
+    title = o(SAID("title_sensitivity"))
     return Drawing(figure, data, title, notes)
 
 
@@ -498,8 +413,7 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
     batches = pd.DataFrame(
         {
             "left_out": [
-                o(f"cohort {t.split()[-1]}", f"{t.split()[-1]} 年批次")
-                for t in cohorts["term"]
+                o(SAID("cohort", year=t.split()[-1])) for t in cohorts["term"]
             ],
             "city_id": None,
             "role": "cohort",
@@ -513,7 +427,7 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
     for axes in (left, right):
         s.zero_line(axes, vertical=True)
         axes.axvline(own["estimate"], color=s.BLACK, linewidth=0.9, linestyle="--")
-        axes.set_xlabel(o("Policy effect", "政策效应"))
+        axes.set_xlabel(o(SAID("policy_effect")))
     ranks = np.arange(len(data))
     for role, colour, marker, face in (
         ("treated", s.VERMILION, "o", s.VERMILION),
@@ -528,8 +442,7 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
             markersize=4,
             color=colour,
             markerfacecolor=face,
-            label=w.name_of(w.ROLES, role, o.language)
-            + o(" city left out", "城市被剔除"),
+            label=o.label("roles", role) + o(SAID("city_left_out")),
         )
     low, high = data["estimate"].min(), data["estimate"].max()
     room = 0.25 * (high - low)
@@ -558,7 +471,7 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
             )  # fmt: skip
     left.set_yticks([])
     left.spines["left"].set_visible(False)
-    left.set_title(o("One city left out", "剔除一个城市"))
+    left.set_title(o(SAID("one_city_left_out")))
     left.legend(loc="lower right")
     left.set_xlim(low - room, max(high + room, room / 2))
     all_rows = pd.concat(
@@ -566,7 +479,7 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
             batches,
             pd.DataFrame(
                 {
-                    "left_out": [o("none", "不剔除")],
+                    "left_out": [o(SAID("none"))],
                     "city_id": [None],
                     "role": ["headline"],
                     "estimate": [own["estimate"]],
@@ -590,30 +503,21 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
     )
     right.set_yticks(places, all_rows["left_out"])
     right.set_ylim(-0.6, len(all_rows) - 0.4)
-    right.set_title(o("One cohort left out", "剔除一个批次"))
-    ends_en = ends_zh = ""
-    if not is_missing(own["conf_low"]):
-        ends_en = ", with its 95 per cent interval on the right"
-        ends_zh = "，其 95% 置信区间见右图"
+    right.set_title(o(SAID("one_cohort_left_out")))
+    ends = SAID("with_interval") if pd.notna(own["conf_low"]) else ""
     changed = int((np.sign(data["estimate"]) != np.sign(own["estimate"])).sum())
     notes = (
+        o(SAID("headline_dashed", estimate=own["estimate"], ends=ends)),
         o(
-            f"Dashed: the headline, {fixed(own['estimate'])}{ends_en}. Cities in the "
-            "order of the estimate without them; the extremes are named.",
-            f"虚线：基准结果 {fixed(own['estimate'])}{ends_zh}。城市按剔除后的"
-            "估计值排序，标注两端。",
-        ),
-        o(
-            f"Without one city the estimate lies between {fixed(low)} and "
-            f"{fixed(high)}; "
-            f"it changes sign for {changed} of {len(data)} cities.",
-            f"剔除一个城市后估计值介于 {fixed(low)} 与 {fixed(high)} 之间；{len(data)} "
-            "个"
-            f"城市中有 {changed} 个使符号改变。",
+            SAID(
+                "without_one_city",
+                low=low,
+                high=high,
+                changed=changed,
+                n_data=len(data),
+            )
         ),
     )
     everything = pd.concat([data, all_rows], ignore_index=True)
-    title = o(
-        "The headline without one city or one cohort", "剔除单个城市或批次的基准结果"
-    )
+    title = o(SAID("title_leave_one_out"))
     return Drawing(figure, everything, title, notes)

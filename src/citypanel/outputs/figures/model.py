@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -12,27 +11,6 @@ from citypanel.errors import OutputError, describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Frames = Mapping[str, pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How figures are drawn.
-
-    Attributes
-    ----------
-    language : str
-        en or zh.
-    overlay : bool
-        Every estimator in the event study.
-    """
-
-    language: str = "en"
-    overlay: bool = False
-
-    def __call__(self, en: str, zh: str) -> str:
-        return zh if self.language == "zh" else en
 
 
 @dataclass(frozen=True)
@@ -52,23 +30,6 @@ class Drawing:
     data: pd.DataFrame
     title: str
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Maker:
-    """A figure: its name and number, the marts it needs and those it can do without."""
-
-    name: str
-    number: str
-    needs: tuple[str, ...]
-    make: Callable[[Frames, Options], Drawing]
-    wants: tuple[str, ...] = field(default=())
-
-
-def headline(marts: Frames) -> pd.Series:
-    """The options of the headline."""
-    options = marts["dim_study_variants"]
-    return options.set_index("variant", drop=False).loc["headline"]
 
 
 def required(rows: pd.DataFrame, mart: str, what: str) -> pd.DataFrame:

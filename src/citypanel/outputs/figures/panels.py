@@ -7,12 +7,14 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from citypanel.outputs import words as w
 from citypanel.outputs.figures import style as s
-from citypanel.outputs.figures.model import Drawing, Frames, Options, headline
-from citypanel.outputs.tables.model import fixed
+from citypanel.outputs.figures.model import Drawing
+from citypanel.outputs.options import Frames, Options, headline
+from citypanel.words import LABELS, Catalogue
+from citypanel.words.numbers import fixed
 
-REGIONS = ("eastern", "central", "western", "northeastern")
+SAID = Catalogue("figures")
+REGIONS = tuple(LABELS.of("regions"))
 
 
 def _city_names(marts: Frames, o: Options) -> pd.Series:
@@ -48,8 +50,8 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
     paths = data.set_index(["city_id", "year"])["sydid"]
     n_rows = max(len(treated), len(control))
     for axes, part, title in (
-        (panels[0], treated, o("Treated", "处理组")),
-        (panels[1], control, o("Control", "对照组")),
+        (panels[0], treated, o(SAID("treated"))),
+        (panels[1], control, o(SAID("control"))),
     ):
         for row, (_, city) in enumerate(part.iterrows()):
             for year in years:
@@ -68,10 +70,11 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
             if pd.notna(city["later_batch"]):
                 axes.annotate(
                     o(
-                        f"batch {int(city['later_batch'])}, "
-                        f"{int(city['later_approval_year'])}",
-                        f"第 {int(city['later_batch'])} 批，"
-                        f"{int(city['later_approval_year'])}",
+                        SAID(
+                            "batch",
+                            batch=int(city["later_batch"]),
+                            year=int(city["later_approval_year"]),
+                        )
                     ),
                     (years[-1] + 0.65, row),
                     va="center",
@@ -87,40 +90,30 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
             spine.set_visible(False)
         axes.set_title(f"{title} ({len(part)})")
     handles = [
-        _tile(0, 0, shades[c], label=o(f"exposed from {c}", f"{c} 年起受处理"))
-        for c in cohorts
-    ] + [_tile(0, 0, "#ececec", label=o("not exposed", "未受处理"))]
+        _tile(0, 0, shades[c], label=o(SAID("exposed_from", c=c))) for c in cohorts
+    ] + [_tile(0, 0, "#ececec", label=o(SAID("not_exposed")))]
     if not cities["is_in_sample"].all():
         handles.append(
-            _tile(
-                0, 0, "white", hatch="////", label=o("not in the sample", "不在样本中")
-            )
+            _tile(0, 0, "white", hatch="////", label=o(SAID("not_in_sample")))
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     options = headline(marts)
-    counts = o(", ", "、").join(
-        o(
-            f"{int((treated['cohort'] == c).sum())} from {c}",
-            f"{c} 年起 {int((treated['cohort'] == c).sum())} 个",
-        )
-        for c in cohorts
-    )
+    counts = [
+        SAID("from_year", n=int((treated["cohort"] == c).sum()), c=c) for c in cohorts
+    ]
     notes = (
         o(
-            f"{len(treated)} treated cities ({counts}); batches "
-            f"{options['treated_batches']} count as treated, exposure from "
-            f"{options['exposure_from']}.",
-            f"处理组 {len(treated)} 个城市（{counts}）；批次 "
-            f"{options['treated_batches']} "
-            f"计为处理，暴露起点 {options['exposure_from']}。",
+            SAID(
+                "treated_cities",
+                n_treated=len(treated),
+                counts=counts,
+                treated_batches=options["treated_batches"],
+                exposure_from=options["exposure_from"],
+            )
         ),
-        o(
-            "Beside a control city: its batch and year of approval, outside the "
-            "treated batches or the years of the study.",
-            "对照城市右侧：其后续批次与批复年份，不在处理批次或研究期内。",
-        ),
+        o(SAID("later_batches")),
     )
-    title = o("Treatment timing by city", "各城市受处理时间")
+    title = o(SAID("title_timing"))
     return Drawing(figure, data, title, notes)
 
 
@@ -132,13 +125,6 @@ def _tile(x: float, y: float, colour, **options):
     return Rectangle((x, y), 1, 1, facecolor=colour, **options)
 
 
-LEVELS = {
-    "tfp_level_idx": ("Total factor productivity", "全要素生产率"),
-    "effch_level_idx": ("Technical efficiency", "技术效率"),
-    "techch_level_idx": ("Technology", "技术水平"),
-}
-
-
 def trajectories(marts: Frames, o: Options) -> Drawing:
     """Levels of productivity and of its parts, by region and by role."""
     data = marts["rpt_tfp_trajectories"].sort_values(
@@ -148,13 +134,13 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
     figure = s.new_figure(height=4.8)
     panels = figure.subplots(2, 3, sharex=True, sharey=True)
     rows = (
-        ("region", [r for r in REGIONS if r in set(data["member"])], w.REGIONS),
-        ("role", ["treated", "control"], w.ROLES),
+        ("region", [r for r in REGIONS if r in set(data["member"])], "regions"),
+        ("role", ["treated", "control"], "roles"),
     )
     policy = marts["fct_policy_exposures"]
     cohorts = sorted(set(policy["cohort"]) - {0})
     for line, (dimension, members, names) in zip(panels, rows, strict=True):
-        for axes, (level, label) in zip(line, LEVELS.items(), strict=True):
+        for axes, (level, label) in zip(line, SAID.of("levels").items(), strict=True):
             s.zero_line(axes, 1.0)
             for cohort in cohorts:
                 axes.axvline(
@@ -178,36 +164,22 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
                     marker=marker,
                     linestyle=dashes,
                     markersize=3,
-                    label=w.name_of(names, member, o.language),
+                    label=o.label(names, member),
                 )
             if dimension == "region":
-                axes.set_title(w.pick(label, o.language))
-        line[0].set_ylabel(
-            o(f"{data['year'].min()} = 1", f"{data['year'].min()} 年 = 1")
-        )
+                axes.set_title(o(label))
+        line[0].set_ylabel(o(SAID("first_year", year=data["year"].min())))
         line[0].legend(loc="lower left", handlelength=3)
     first = data["year"].min()
     for axes in panels[-1]:
         axes.set_xticks(range(int(first), int(data["year"].max()) + 1, 2))
     cities = data[data["dimension"] == "role"].groupby("member")["n_cities"].max()
-    named = o(", ", "、").join(
-        f"{w.name_of(w.ROLES, m, o.language)} {int(n)}" for m, n in cities.items()
-    )
+    named = [f"{o.label('roles', m)} {int(n)}" for m, n in cities.items()]
     notes = (
-        o(
-            "Geometric means over cities, unweighted, chained from "
-            f"{first}; the first panel is the product of the other two.",
-            f"各城市几何平均（不加权），自 {first} 年起链接；第一列为后两列之积。",
-        ),
-        o(
-            f"Cities: {named}. Dashed: first years of exposure.",
-            f"城市数：{named}。虚线：各批次首个处理年份。",
-        ),
+        o(SAID("geometric_means", first=first)),
+        o(SAID("cities", named=named)),
     )
-    title = o(
-        "Productivity by region and by group, and its decomposition",
-        "分区域、分组的生产率及其分解",
-    )
+    title = o(SAID("title_trajectories"))
     return Drawing(figure, data, title, notes)
 
 
@@ -270,8 +242,8 @@ def frontier(marts: Frames, o: Options) -> Drawing:
     for axes, year in zip(panels, years, strict=True):
         part = data[data["year"] == year]
         for is_treated, marker, face, colour, label in (
-            (True, "o", s.BLUE, s.BLUE, w.ROLES["treated"]),
-            (False, "^", "white", s.GREY, w.ROLES["control"]),
+            (True, "o", s.BLUE, s.BLUE, LABELS.label("roles", "treated")),
+            (False, "^", "white", s.GREY, LABELS.label("roles", "control")),
         ):
             own = part[(part["cohort"] > 0) == is_treated]
             axes.plot(
@@ -281,7 +253,7 @@ def frontier(marts: Frames, o: Options) -> Drawing:
                 marker=marker,
                 color=colour,
                 markerfacecolor=face,
-                label=w.pick(label, o.language),
+                label=o(label),
             )
         on = part[part["is_on_frontier"].fillna(False).astype(bool)]
         counts.append((year, len(on)))
@@ -296,7 +268,7 @@ def frontier(marts: Frames, o: Options) -> Drawing:
                 line[:, 1],
                 color=s.VERMILION,
                 linewidth=1.3,
-                label=o("frontier", "前沿"),
+                label=o(SAID("frontier")),
             )
         for _, city in on.iterrows():
             axes.annotate(
@@ -313,52 +285,25 @@ def frontier(marts: Frames, o: Options) -> Drawing:
         axes.set_xlim(data["capital_output"].min() * 0.4, right)
         axes.set_ylim(data["labour_output"].min() * 0.6, top)
         axes.set_title(str(year))
-        axes.set_xlabel(o("Capital per output (log)", "资本—产出比（对数轴）"))
+        axes.set_xlabel(o(SAID("capital_output")))
         from matplotlib.ticker import FuncFormatter
 
         axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axes.set_xticks([t for t in (1, 2, 5, 10, 20) if t < right])
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axes.xaxis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
-    panels[0].set_ylabel(
-        o(
-            f"Labour per output (median of {years[0]} = 1, log)",
-            f"劳动—产出比（{years[0]} 年中位数 = 1，对数轴）",
-        )
-    )
+    panels[0].set_ylabel(o(SAID("labour_output", first=years[0])))
     figure.legend(
         *panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3
     )
-    on_text = o(", ", "、").join(
-        o(f"{n} in {year}", f"{year} 年 {n} 个") for year, n in counts
-    )
+    on_text = [SAID("in_year", n=n, year=year) for year, n in counts]
     measure = options["labour_measure"]
-    notes = [
-        o(
-            f"Labour input: labour_measure = {measure}. Cities on the frontier, named: "
-            f"{on_text}.",
-            f"劳动投入：labour_measure = {measure}。位于前沿并标注的城市：{on_text}。",
-        )
-    ]
+    notes = [o(SAID("labour_input", measure=measure, on_text=on_text))]
     if drawn:
-        notes.append(
-            o(
-                "Constant returns: nearer the origin is more productive; a city's "
-                "efficiency is the distance of the frontier from the origin over its "
-                "own, along its ray. Level parts of the frontier give labour no price.",
-                "规模报酬不变：越近原点生产率越高；城市的效率为沿其射线前沿到原点的距离与其"
-                "自身距离之比。前沿水平部分表示劳动没有价格。",
-            )
-        )
+        notes.append(o(SAID("constant_returns")))
     else:
-        notes.append(
-            o(
-                "No frontier is drawn: under these options it is not a line in this "
-                "plane.",
-                "未画前沿：在所选设定下它不是该平面上的一条线。",
-            )
-        )
-    title = o("Inputs per unit of output and the frontier", "单位产出的投入与前沿")
+        notes.append(o(SAID("no_frontier")))
+    title = o(SAID("title_frontier"))
     return Drawing(figure, data, title, tuple(notes))
 
 
@@ -485,7 +430,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
         if bound < len(cities):
             axes.axhline(bound, color="black", linewidth=0.5)
         axes.annotate(
-            w.name_of(w.REGIONS, REGIONS[int(place)], o.language),
+            o.label("regions", REGIONS[int(place)]),
             (width + 1, (previous + bound) / 2),
             rotation=270,
             va="center",
@@ -497,7 +442,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
     handles = [
         _tile(
             0, 0, colour, edgecolor=s.GREY, linewidth=0.3,
-            label=f"{w.name_of(w.ORIGINS, k, o.language)} ({counts[k]:,})",
+            label=f"{o.label('origins', k)} ({counts[k]:,})",
         )
         for k, colour in zip(origins, colours, strict=True)
     ]  # fmt: skip
@@ -505,29 +450,27 @@ def coverage(marts: Frames, o: Options) -> Drawing:
     share = counts.get("reported", 0) / len(frame)
     notes = (
         o(
-            f"{len(frame):,} cells: {len(cities)} cities, {len(variables)} variables, "
-            f"{years[0]} to {years[-1]} in each block; {100 * share:.0f} per cent as "
-            "the "
-            "yearbook reports them.",
-            f"共 {len(frame):,} 个单元：{len(cities)} 个城市、{len(variables)} 个变量，"
-            "每块"
-            f"为 {years[0]} 至 {years[-1]} 年；{100 * share:.0f}% 为年鉴公布值。",
+            SAID(
+                "cells",
+                n=len(frame),
+                n_cities=len(cities),
+                n_variables=len(variables),
+                first=years[0],
+                last=years[-1],
+                per_cent=100 * share,
+            )
         ),
-        o(
-            "Interpolated, carried, chained and assumed values are rules of this "
-            "warehouse, not published figures.",
-            "内插、沿用、链接与推算值出自本仓库的规则，并非公布数据。",
-        ),
+        o(SAID("rules")),
     )
     columns = ["city_id", "year", "variable", "origin", "rule", "source"]
     data = frame[columns].sort_values(["city_id", "year", "variable"])
-    title = o("Coverage of the data", "数据覆盖情况")
+    title = o(SAID("title_coverage"))
     return Drawing(figure, data.reset_index(drop=True), title, notes)
 
 
 def _runs(cells: np.ndarray) -> list[list[tuple[float, float]]]:
     """Corners of the rectangles that neighbouring true cells of a row make."""
-    out = []
+    out: list[list[tuple[float, float]]] = []
     for y, row in enumerate(cells):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(int), [0]])))
         for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
@@ -588,7 +531,7 @@ def tiles(marts: Frames, o: Options) -> Drawing:
         axes.text(
             x0,
             y + 0.45,
-            f"{w.name_of(w.REGIONS, region, o.language)} ({len(part)})",
+            f"{o.label('regions', region)} ({len(part)})",
             fontweight="normal",
             fontsize=9.5,
             va="center",
@@ -625,29 +568,15 @@ def tiles(marts: Frames, o: Options) -> Drawing:
     bar.ax.tick_params(labelsize=7)
     years = changes["year"]
     bar.set_label(
-        o(
-            f"Mean log growth of TFP a year, {years.min()}–{years.max()}",
-            f"全要素生产率年均对数增长，{years.min()}–{years.max()} 年",
-        ),
+        o(SAID("mean_growth", first=years.min(), last=years.max())),
         fontsize=8,
     )
     bar.ax.xaxis.set_major_formatter(lambda v, _: fixed(v, 2))
     outside = data.loc[data["mean_log_tfpch"].isna(), "city"].tolist()
-    notes = [
-        o(
-            "A line a province, its cities by code; where they stand says nothing of "
-            "distance. Digit: batch of the pilot zone. In a ring: treated.",
-            "每行一个省份，城市按代码排列，位置不代表距离。数字：综试区批次。带圈者为处理组。",
-        )
-    ]
+    notes = [o(SAID("a_line_a_province"))]
     if outside:
-        notes.append(
-            o(
-                f"Hatched: no index ({', '.join(outside)}).",
-                f"斜线：无指数（{'、'.join(outside)}）。",
-            )
-        )
-    title = o("Cities by region and province", "分区域、省份的城市")
+        notes.append(o(SAID("hatched", names=outside)))
+    title = o(SAID("title_cities"))
     return Drawing(figure, data, title, tuple(notes))
 
 

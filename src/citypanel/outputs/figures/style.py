@@ -123,8 +123,8 @@ def styled(language: str) -> Iterator[None]:
     from matplotlib import rc_context
 
     fonts = [LATIN_FONT]
-    if language == "zh" and chinese_font():
-        fonts.append(chinese_font())
+    if language == "zh" and (font := chinese_font()):
+        fonts.append(font)
     settings = {**matplotlib.rcParamsDefault, **RC, "font.family": fonts}
     settings.pop("backend", None)
     with rc_context(settings):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from citypanel.outputs import words as w
 from citypanel.outputs.report.facts import (
     HEADLINE,
     LEVEL,
@@ -21,14 +20,9 @@ from citypanel.outputs.report.facts import (
     Facts,
     effect_of,
 )
-from citypanel.outputs.report.sentences import (
-    all_checks,
-    change_of,
-    fixed,
-    label_of,
-    p_text,
-    shown,
-)
+from citypanel.outputs.report.sentences import SAID, all_checks, change_of, label_of
+from citypanel.words import LABELS, Words
+from citypanel.words.numbers import fixed, p_text
 
 STEPS = 5
 
@@ -76,7 +70,7 @@ class Tick:
 class Row:
     """A line of the interval chart; group rows have a label only."""
 
-    label: tuple[str, str]
+    label: Words
     effect: Effect | None = None
     mark: Mark | None = None
     change: str = ""
@@ -130,7 +124,7 @@ class Lines:
     years: tuple[Tick, ...]
     ticks: tuple[Tick, ...]
     scale: tuple[float, float, float, float]
-    series: tuple[tuple[str, tuple[str, str], tuple[tuple[float, float], ...]], ...]
+    series: tuple[tuple[str, Words, tuple[tuple[float, float], ...]], ...]
     one: float
 
 
@@ -148,7 +142,7 @@ class Tile:
 class TileMap:
     """Cities by region and the upper ends of the steps of growth."""
 
-    regions: tuple[tuple[tuple[str, str], tuple[Tile, ...]], ...]
+    regions: tuple[tuple[Words, tuple[Tile, ...]], ...]
     ends: tuple[float, ...] = field(default=())
 
 
@@ -218,9 +212,10 @@ def _mark(
         if interval
         else ""
     )
+    said = SAID("mark", label=label, effect=effect, tail=tail)
     return Mark(
         at, along, low, high, tone,
-        f"{label[0]}: {shown(effect)}{tail}", f"{label[1]}：{shown(effect)}{tail}",
+        said.en, said.zh,
         cut_low, cut_high,
     )  # fmt: skip
 
@@ -228,48 +223,36 @@ def _mark(
 def intervals(facts: Facts) -> Intervals:
     """The headline and everything set beside it, on one scale."""
     base = facts.headline.effect
-    groups: list[tuple[tuple[str, str], list]] = []
-    first = [(("Headline", "基准设定"), base, True)]
+    groups: dict[str, list[tuple[Words, Effect]]] = {}
+    groups["answer"] = [(LABELS.label("checks", "headline"), base)]
     if facts.paper is not None:
-        first.append((("Printed by the paper", "原文所印"), facts.paper.effect, False))
-    groups.append((("The answer", "结果"), first))
-    rest = {label: effect for label, effect in all_checks(facts)}
-    estimators = {
-        w.ESTIMATORS.get(row.name, (row.name,) * 2) for row in facts.estimators or ()
-    }
+        groups["answer"].append((SAID("printed"), facts.paper.effect))
+    estimators = {LABELS.label("estimators", r.name) for r in facts.estimators or ()}
     checks = {label_of(c) for c in facts.checks or () if c.kind != "by_region"}
-    controls = w.CHECKS["with_controls"]
-    named = {
-        ("Other inputs of the index", "指数的其他投入"): [
-            k for k in rest if k not in estimators and k not in checks and k != controls
-        ],
-        ("Another estimator", "其他估计量"): [k for k in rest if k in estimators],
-        ("Other cities, effects, controls", "样本、固定效应与控制变量"): [
-            k for k in rest if k in checks or k == controls
-        ],
-    }
-    for title, labels in named.items():
-        if labels:
-            groups.append((title, [(label, rest[label], False) for label in labels]))
-    regional = [c for c in facts.checks or () if c.kind == "by_region"]
-    if regional:
-        groups.append(
-            (
-                ("By region", "分地区"),
-                [
-                    (w.REGIONS.get(c.item, (c.item,) * 2), c.effect, False)
-                    for c in regional
-                ],
-            )
+    checks.add(LABELS.label("checks", "with_controls"))
+    rest = [
+        (
+            "checks" if k in checks else "estimators" if k in estimators else "inputs",
+            k,
+            e,
         )
-    shown_effects = [e for _, part in groups for _, e, _ in part]
-    place, ticks = _axis(*_range(shown_effects), about=5)
+        for k, e in all_checks(facts)
+    ]
+    for group in ("inputs", "estimators", "checks"):
+        groups[group] = [(label, effect) for of, label, effect in rest if of == group]
+    groups["regions"] = [
+        (LABELS.label("regions", c.item), c.effect)
+        for c in facts.checks or ()
+        if c.kind == "by_region"
+    ]
+    place, ticks = _axis(*_range([e for part in groups.values() for _, e in part]))
     rows = []
-    for title, part in groups:
-        rows.append(Row(title))
-        for label, effect, is_headline in part:
+    for group, part in groups.items():
+        rows += [Row(SAID.label("groups", group))] if part else []
+        for label, effect in part:
+            is_headline = effect is base
             change = ""
-            if effect.is_tested and title[0] not in ("By region", "The answer"):
+            if effect.is_tested and group not in ("regions", "answer"):
                 change = change_of(base, effect)
             tone = "headline" if is_headline else change or "plain"
             mark = _mark(effect, place, 50, tone, label) if effect.is_known else None
@@ -303,7 +286,9 @@ def event_studies(
         place, ticks = _axis(*_range(effects, reach=6), about=5)
         ticks = tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks)
         times = range(int(own["event_time"].min()), int(own["event_time"].max()) + 1)
-        for estimator in (e for e in w.ESTIMATORS if (own["estimator"] == e).any()):
+        for estimator in (
+            e for e in LABELS.of("estimators") if (own["estimator"] == e).any()
+        ):
             out.append(
                 _events(
                     own[own["estimator"] == estimator].sort_values("event_time"),
@@ -344,13 +329,12 @@ def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
             reference = time
         if not effect.is_known:
             continue
-        at = fixed(time, 0)
-        label = (f"Event time {at}", f"相对政策年份 {at}")
+        label = SAID("event_time", time=time)
         if str(row["note"]).startswith("rests on cohorts of one unit"):
-            label = (f"{label[0]}, one city", f"{label[1]}，仅一个城市")
+            label = SAID("one_city", label=label)
         if time == reference:
             at = round(100 - place(effect.estimate), 3)
-            told = (f"{label[0]}: reference", f"{label[1]}：参照期")
+            told = SAID("reference", label=label)
             mark = Mark(at, across(time), None, None, "reference", *told)
         else:
             tone = "before" if time < 0 else "after"
@@ -392,23 +376,9 @@ def curve(facts: Facts) -> Curve | None:
     marks = []
     for number, (name, plausibility, effect) in enumerate(s.rows):
         tone = plausibility if plausibility in ("headline", "dubious") else "plain"
-        extra = {
-            "dubious": (" (known defect)", "（有已知缺陷）"),
-            "paper": (" (the paper’s text)", "（原文做法）"),
-        }.get(plausibility, ("", ""))
-        label = tuple(f"{name}{text}" for text in extra)
-        if plausibility == "headline":
-            label = ("headline", "基准设定")
-        marks.append(
-            _mark(
-                effect,
-                place,
-                round((number + 0.5) * width, 3),
-                tone,
-                label,
-                upward=True,
-            )
-        )
+        label = SAID(f"mark_{plausibility}", name=name)
+        along = round((number + 0.5) * width, 3)
+        marks.append(_mark(effect, place, along, tone, label, upward=True))
     return Curve(
         tuple(marks),
         tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks),
@@ -459,7 +429,7 @@ def lines(frame: pd.DataFrame | None, cities: Sequence[City]) -> Lines | None:
         tuple(Tick(at(years[0], t)[1], f"{t:g}") for t in ticks),
         scale,
         tuple(
-            (role, w.ROLES.get(role, (role, role)), tuple(at(y, v) for y, v in path))
+            (role, LABELS.label("roles", role), tuple(at(y, v) for y, v in path))
             for role, path in paths.items()
         ),
         at(years[0], 1.0)[1],
@@ -474,7 +444,10 @@ def tile_map(facts: Facts) -> TileMap:
         for k in range(1, STEPS + 1)
     ] if known else []  # fmt: skip
     regions = []
-    order = list(w.REGIONS) + sorted({c.region for c in facts.cities} - set(w.REGIONS))
+    known_regions = list(LABELS.of("regions"))
+    order = known_regions + sorted(
+        {c.region for c in facts.cities} - set(known_regions)
+    )
     for region in order:
         tiles = [
             Tile(
@@ -488,5 +461,5 @@ def tile_map(facts: Facts) -> TileMap:
             if city.region == region
         ]
         if tiles:
-            regions.append((w.REGIONS.get(region, (region, region)), tuple(tiles)))
+            regions.append((LABELS.label("regions", region), tuple(tiles)))
     return TileMap(tuple(regions), tuple(ends))

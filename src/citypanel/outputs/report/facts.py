@@ -10,11 +10,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Any
 
 import pandas as pd
 
+from citypanel.curve.page import MAIN, WIDE, Reader
 from citypanel.quality.published import options_of
-from citypanel.sensitivity.page import MAIN, WIDE, Reader
+from citypanel.words import Words, same
+from citypanel.words.numbers import fixed
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -80,6 +83,12 @@ class Effect:
     def holds(self, value: float) -> bool:
         """Whether the interval holds the value."""
         return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        """The estimate with its standard error behind it."""
+        if not math.isfinite(self.std_error):
+            return fixed(self.estimate)
+        return f"{fixed(self.estimate)}\u00a0({fixed(self.std_error)})"
 
 
 @dataclass(frozen=True)
@@ -190,7 +199,7 @@ class AuditCheck:
     n: int
     n_disagree: int
     n_by_reading: int = 0
-    places: tuple[tuple[str, str, str, str, str], ...] = ()
+    places: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -222,7 +231,7 @@ class Data:
     n_treated: int
     left_out: tuple[tuple[tuple[str, str], str], ...]
     verdict: tuple[str, str, str] | None
-    critical: tuple[tuple[tuple[str, str], int, tuple[str, ...], tuple[str, ...]], ...]
+    critical: tuple[tuple[Words, int, list[Words]], ...]
     n_zero_price_first: tuple[int, float] | None = None
     n_zero_price_last: tuple[int, float] | None = None
 
@@ -315,11 +324,11 @@ def gather(frames: Frames) -> Facts:
     )
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     return math.nan if value is None or pd.isna(value) else float(value)
 
 
-def _whole(value: object) -> int | None:
+def _whole(value: Any) -> int | None:
     return None if value is None or pd.isna(value) else int(value)
 
 
@@ -432,7 +441,8 @@ def _sensitivity(frame: pd.DataFrame | None):
     if frame is None:
         return None, (), (), math.nan, {}
     rows = frame.to_dict("records")
-    checks, fakes = [], []
+    checks: list[Check] = []
+    fakes: list[Check] = []
     for row in rows:
         kind, item = row["check_name"], ""
         interacted = kind == "by_region" and row["aggregation"] == "interacted"
@@ -590,20 +600,26 @@ def _quality_verdict(summary: pd.DataFrame | None) -> tuple[str, str, str] | Non
 
 
 def _critical(findings: pd.DataFrame | None, rules: pd.DataFrame | None):
+    """Rules with open critical findings: title, how many, and in which cities."""
     if findings is None or rules is None:
         return ()
     titles = {
-        row["rule"]: (row["title_en"], row["title_zh"])
+        row["rule"]: Words(row["title_en"], row["title_zh"])
         for row in rules.to_dict("records")
     }
     critical = findings["severity"] == "critical"
-    rows = findings[critical & (findings["status"] == "open")]
+    rows = findings[critical & (findings["status"] == "open")].sort_values("city_id")
     return tuple(
         (
-            titles.get(rule, (rule, rule)),
+            titles.get(rule, same(rule)),
             len(part),
-            tuple(dict.fromkeys(part.sort_values("city_id")["city_en"].dropna())),
-            tuple(dict.fromkeys(part.sort_values("city_id")["city_zh"].dropna())),
+            [
+                Words(*names)
+                for names in part[["city_en", "city_zh"]]
+                .dropna()
+                .drop_duplicates()
+                .values
+            ],
         )
         for rule, part in rows.groupby("rule", sort=True)
     )

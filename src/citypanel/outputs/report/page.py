@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from citypanel.errors import PublicationError, describe
-from citypanel.outputs import words as w
 from citypanel.outputs.report import charts, sentences
 from citypanel.outputs.report.facts import (
     LEVEL,
@@ -22,45 +22,12 @@ from citypanel.outputs.report.facts import (
     Frames,
     gather,
 )
-from citypanel.outputs.sentences import sentence as translated
 from citypanel.pages import render, write_page
 from citypanel.warehouse.preflight import open_published
+from citypanel.words import LABELS, Words, in_chinese, typeset
+from citypanel.words.numbers import fixed, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
-CHANGES = {
-    "conclusion": ("changes the conclusion", "结论改变"),
-    "sign": ("changes the sign", "符号改变"),
-    "size": ("a standard error away", "相差一个标准误"),
-    "same": ("", ""),
-    "": ("", ""),
-}
-P_VALUES = {
-    "cluster": ("Clustered by city", "按城市聚类"),
-    "cr2": ("Bias-reduced (CR2)", "偏差修正（CR2）"),
-    "cv3": ("Jackknife (CV3)", "刀切法（CV3）"),
-    "wild": ("Wild cluster bootstrap", "Wild 聚类自助法"),
-    "randomisation": ("Randomisation", "随机化推断"),
-    "romano_wolf": ("Romano–Wolf, over the table", "Romano–Wolf 多重检验"),
-}
-AUDIT_CHECKS = {
-    "stars": ("Stars against the numbers in parentheses", "星号与括号内数值"),
-    "observations": ("Number of observations", "观测数"),
-    "largest possible spread": ("Spread against extremes, mean", "离散程度与最值"),
-    "reading of the parentheses": ("What the parentheses could be", "括号内数值的含义"),
-    "controls defined in the text": ("Controls of the text", "正文所列控制变量"),
-    "log base": ("Base of the logarithms", "对数的底"),
-    "variance of a 0/1 variable": ("Variance of the 0/1 policy", "政策变量的方差"),
-    "growth against amounts": ("Growth rates against amounts", "增长率与金额"),
-    "treated share": ("Share of treated city-years", "处理组占比"),
-    "exports and imports add up": ("Exports and imports add up", "进出口之和"),
-}  # fmt: skip
-# Why a city is left out, by how rpt_sample begins to say it.
-REASONS = {
-    "the yearbook table has no row of this city": "年鉴数据表中没有该城市",
-    "excluded_cities": "excluded_cities 选项剔除：",
-    "no ": "缺少：",
-    "not among the 70 cities of the NBS": "不在国家统计局 70 个大中城市之列",
-}
 # Options that are numbers, lists or switches of dbt_project.yml; the others are text.
 NUMBERS = frozenset(
     ("first_year", "last_year", "carry_years", "bootstrap_replications", "seed",
@@ -152,29 +119,26 @@ def study_page(frames: Frames) -> str:
         coverage=_coverage(facts),
         city_data=embedded(_city_data(facts, lines)),
         command=command_of(facts.options),
-        outcome=w.OUTCOMES.get(facts.outcome, (facts.outcome,) * 2),
+        outcome=LABELS.label("outcomes", facts.outcome),
         level=LEVEL,
-        outcomes=w.OUTCOMES | w.SHORT_OUTCOMES,
-        estimators=w.SHORT_ESTIMATORS,
-        change_words=CHANGES,
-        p_names=P_VALUES,
-        audit_names=AUDIT_CHECKS,
+        outcomes=LABELS.of("outcomes") | LABELS.of("short_outcomes"),
+        estimators=LABELS.of("short_estimators"),
+        change_words=sentences.SAID.of("changes_in_words"),
+        p_names=sentences.SAID.of("p_values"),
+        audit_names=sentences.SAID.of("audit_checks"),
         why=_reason,
-        zh=lambda text: translated(text, "zh"),
-        en=lambda text: translated(text, "en"),
-        fixed=sentences.fixed,
-        p_text=sentences.p_text,
-        shown=sentences.shown,
+        zh=in_chinese,
+        en=typeset,
+        fixed=fixed,
+        p_text=p_text,
+        shown=str,
     )
 
 
-def _reason(text: str) -> tuple[str, str]:
+def _reason(text: str) -> Words:
     """Why a city is not in the sample, from rpt_sample, in both languages."""
     en = text.removeprefix("out: ")
-    for start, zh in REASONS.items():
-        if en.startswith(start):
-            return en, zh + en[len(start) :]
-    return en, en
+    return Words(en, in_chinese(en))
 
 
 def embedded(value: object) -> Markup:
@@ -235,52 +199,30 @@ def _path(city: charts.City, lines: charts.Lines | None) -> list[list[float]]:
 
 def _city_data(facts: Facts, lines: charts.Lines | None) -> dict:
     """What the script shows of a city, and where its line runs."""
-    base = facts.headline.effect.estimate
+    said, base = sentences.SAID, facts.headline.effect.estimate
     cities = {}
     for city in facts.cities:
-        batch = (
-            ("no pilot zone up to the last batch", "未设综试区")
-            if city.batch is None
-            else (f"batch {city.batch}", f"第 {city.batch} 批")
-        )
-        if not facts.is_paper_policy:
-            treated, never = ("treated", "处理组"), ("never treated", "未处理")
-            batch = treated if city.cohort else never
-        role = (
-            (f"treated from {city.cohort}", f"{city.cohort} 年起受处理")
-            if city.cohort
-            else ("control", "对照组")
-        )
-        if not city.is_in:
-            role = ("not in the sample", "不在样本中")
-        told = []
-        if city.growth == city.growth:
-            told.append(
-                (
-                    f"mean log growth of TFP {sentences.fixed(city.growth)} a year",
-                    f"全要素生产率年均对数增长 {sentences.fixed(city.growth)}",
-                )
-            )
-        if city.without == city.without:
-            told.append(
-                (
-                    f"headline without it {sentences.fixed(city.without)} "
-                    f"(with it {sentences.fixed(base)})",
-                    f"剔除后基准估计为 {sentences.fixed(city.without)}"
-                    f"（包含时 {sentences.fixed(base)}）",
-                )
-            )
         # A municipality is its own province.
-        places = [
-            () if name == province else (province,)
-            for name, province in zip(city.name, city.province, strict=True)
+        place = [
+            "" if a == b else b for a, b in zip(city.name, city.province, strict=True)
         ]
+        if not facts.is_paper_policy:
+            batch = "treated" if city.cohort else "never_treated"
+        else:
+            batch = "no_batch" if city.batch is None else "batch"
+        role = "treated_from" if city.cohort else "control"
+        told = [
+            said(batch, batch=city.batch),
+            said(role if city.is_in else "not_in_sample", cohort=city.cohort),
+        ]
+        if math.isfinite(city.growth):
+            told.append(said("mean_growth", growth=city.growth))
+        if math.isfinite(city.without):
+            told.append(said("without_city", without=city.without, base=base))
+        parts = [Words(*place), *told] if any(place) else told
         cities[city.city_id] = {
             "name": city.name,
-            "text": [
-                comma.join((*places[k], batch[k], role[k], *(t[k] for t in told))) + end
-                for k, (comma, end) in enumerate(((", ", "."), ("，", "。")))
-            ],
+            "text": [*said("city_text", parts=parts)],
             "path": _path(city, lines),
         }
     return {"cities": cities, "scale": lines.scale if lines else None}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from citypanel.outputs.tables.contents import TABLES, Maker, Options
+from citypanel.outputs.options import Maker, Options
+from citypanel.outputs.tables.contents import TABLES
 from citypanel.outputs.tables.model import Table
 
 FORMATS = ("tex", "docx", "html", "md", "csv")

@@ -33,7 +33,8 @@ def page(table: Table) -> str:
 
     names = [f"c{place}" for place in range(len(table.columns))]
     widths = _widths(table)
-    records, follows, ruled, headings = [], [], [], []
+    records: list[dict[str, str]] = []
+    follows, ruled, headings = [], [], []
     for block in table.blocks:
         if block.heading:
             headings.append(len(records))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from citypanel.outputs.tables.model import MINUS, Cell, Column, Table
+from citypanel.outputs.tables.model import Cell, Column, Table
+from citypanel.words.numbers import MINUS
 
 PACKAGES = ("booktabs", "dcolumn", "threeparttable", "longtable", "array")
 # The first that the machine has.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
-from citypanel.outputs.words import MINUS
+from citypanel.words import Catalogue
+from citypanel.words.numbers import fixed
 
 # A cell that has no value, and a note that says why.
 NO_VALUE = "\u2013"
@@ -139,9 +140,8 @@ class Table:
     @property
     def heading(self) -> str:
         """Number and title in one line."""
-        if self.language == "zh":
-            return f"表 {self.number}  {self.title}"
-        return f"Table {self.number}. {self.title}"
+        words = Catalogue("tables")("heading", number=self.number, title=self.title)
+        return words.said(self.language)
 
     @property
     def groups(self) -> list[tuple[str, int, int]]:
@@ -155,26 +155,13 @@ class Table:
         return [group for group in out if group[0]]
 
 
-def is_missing(value: object) -> bool:
+def is_missing(value: Any) -> bool:
     """None, NaN or NA."""
     return value is None or bool(pd.isna(value))
 
 
-def fixed(value: float, decimals: int = DECIMALS) -> str:
-    """A number with a fixed count of decimals and a true minus sign.
-
-    A negative number keeps its sign where it rounds to zero: the sign is a finding.
-    """
-    if math.isnan(value):
-        return NO_VALUE
-    if not math.isfinite(value):
-        return "\u221e" if value > 0 else f"{MINUS}\u221e"
-    text = f"{abs(value):,.{decimals}f}"
-    return f"{MINUS}{text}" if value < 0 else text
-
-
 def number(
-    value: object,
+    value: Any,
     *,
     decimals: int = DECIMALS,
     parentheses: bool = False,
@@ -184,36 +171,36 @@ def number(
     """A cell aligned on its decimal point; `absent` stands where there is no value."""
     if is_missing(value):
         return Cell(absent)
-    text = fixed(float(value), decimals)
+    text = fixed(value, decimals, sign="-")
     if parentheses:
         text = f"({text})"
     return Cell(text + stars, "number", (float(value),))
 
 
-def p_value(value: object, *, absent: str = "") -> Cell:
+def p_value(value: Any, *, absent: str = "") -> Cell:
     """A p-value; below a thousandth it says so in place of 0.000."""
     if is_missing(value):
         return Cell(absent)
-    text = "<0.001" if float(value) < 0.0005 else fixed(float(value))
+    text = "<0.001" if float(value) < 0.0005 else fixed(value, DECIMALS)
     return Cell(text, "number", (float(value),))
 
 
-def interval(low: object, high: object, *, absent: str = "") -> Cell:
+def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
-    text = f"[{fixed(float(low))}, {fixed(float(high))}]"
+    text = f"[{fixed(low, DECIMALS, sign='-')}, {fixed(high, DECIMALS, sign='-')}]"
     return Cell(text, "interval", (float(low), float(high)))
 
 
-def count(value: object, *, absent: str = "") -> Cell:
+def count(value: Any, *, absent: str = "") -> Cell:
     """A whole number, thousands apart."""
     if is_missing(value):
         return Cell(absent)
-    return Cell(f"{int(value):,}", "count", (int(value),))
+    return Cell(fixed(value, 0), "count", (int(value),))
 
 
-def percent(share: object, *, absent: str = "") -> Cell:
+def percent(share: Any, *, absent: str = "") -> Cell:
     """A share (0-1) in whole per cent; the label says the unit."""
     if is_missing(share):
         return Cell(absent)
@@ -225,7 +212,7 @@ def words(text: object) -> Cell:
     return Cell("" if is_missing(text) else str(text), "text", (text,))
 
 
-def stars_of(p: object) -> str:
+def stars_of(p: Any) -> str:
     """*, **, *** at the 10, 5 and 1 per cent level."""
     if is_missing(p):
         return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 
-from citypanel.outputs.tables.model import MINUS, Cell, Table, split_at_point
+from citypanel.outputs.tables.model import Cell, Table, split_at_point
+from citypanel.words.numbers import MINUS
 
 LATIN_FONT = "Times New Roman"
 CJK_FONT = "SimSun"

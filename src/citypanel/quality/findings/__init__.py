@@ -7,13 +7,17 @@ each finding what the warehouse does with the cell and which published numbers h
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from citypanel.quality.findings.rules import RULES
 from citypanel.quality.findings.tables import (
     CELL_COLUMNS,
     PROVINCE_COLUMNS,
-    Panel,
+    SAID,
+    Cells,
     as_panel,
 )
 from citypanel.quality.findings.uses import (
@@ -26,7 +30,7 @@ from citypanel.quality.findings.uses import (
     uses_of_cell,
     uses_of_province,
 )
-from citypanel.quality.findings.wording import INPUT_EN, INPUT_ZH, RULES
+from citypanel.words import Words
 
 NOTHING = (np.nan, None)
 SEVERITIES = ("critical", "warning", "info")
@@ -69,24 +73,14 @@ __all__ = ["RULES", "as_panel", "detect", "find", "rules"]
 
 def rules() -> pd.DataFrame:
     """The rules with their words; one row per rule, in the order they are listed."""
-    return pd.DataFrame(
-        [
-            [
-                rule.name,
-                order,
-                rule.scope,
-                rule.title_en,
-                rule.title_zh,
-                rule.description_en,
-                rule.description_zh,
-            ]
-            for order, rule in enumerate(RULES, start=1)
-        ],
-        columns=list(RULE_COLUMNS),
-    )
+    rows = [
+        [rule.name, order, rule.scope, *(getattr(rule, c) for c in RULE_COLUMNS[3:])]
+        for order, rule in enumerate(RULES, start=1)
+    ]
+    return pd.DataFrame(rows, columns=list(RULE_COLUMNS))
 
 
-def detect(panel: Panel) -> pd.DataFrame:
+def detect(panel: Cells) -> pd.DataFrame:
     """Run every rule on a panel; rows as the rules return them.
 
     Returns
@@ -180,16 +174,10 @@ def find(
     names = cities.set_index("city_id").to_dict("index")
     province_names = cities.drop_duplicates("province_id")
     province_names = province_names.set_index("province_id").to_dict("index")
-    in_use = {
-        key: (value, origin)
-        for *key, value, origin in zip(
-            *(
-                used[c].tolist()
-                for c in ("city_id", "year", "variable", "value", "origin")
-            ),
-            strict=True,
-        )
-        for key in [tuple(key)]
+    columns = [used[c] for c in ("city_id", "year", "variable", "value", "origin")]
+    in_use: dict[tuple, tuple] = {
+        tuple(key): (value, origin)
+        for *key, value, origin in zip(*(c.tolist() for c in columns), strict=True)
     }
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
     units = {
@@ -208,7 +196,7 @@ def find(
         use = _use(panel, study, scope, unit_id, year, members, cache)
         places = touches(study, use)
         status = _status(panel, row, year, unused)
-        where_en, where_zh = _where(study, use)
+        where = _where(study, use)
         key = (unit_id, year, variable)
         rows.append(
             {
@@ -225,8 +213,8 @@ def find(
                 else np.nan,
                 "origin": in_use.get(key, NOTHING)[1] if scope == "city" else None,
                 "status": status,
-                "consequence_en": f"{consequences[row['rule']][0]} {where_en}",
-                "consequence_zh": f"{consequences[row['rule']][1]}{where_zh}",
+                "consequence_en": f"{consequences[row['rule']][0]} {where.en}",
+                "consequence_zh": f"{consequences[row['rule']][1]}{where.zh}",
                 "touches": places,
             }
         )
@@ -243,7 +231,7 @@ def find(
     return frame.drop(columns=["_severity", "_rule"]).reset_index(drop=True)
 
 
-def _names(scope, unit_id, names, province_names) -> dict[str, object]:
+def _names(scope, unit_id, names, province_names) -> dict[str, Any]:
     if scope == "city":
         city = names[unit_id]
         return {
@@ -303,36 +291,22 @@ def _severity(severity: str, status: str, places: str) -> str:
     return SEVERITIES[min(SEVERITIES.index(severity) + 1, len(SEVERITIES) - 1)]
 
 
-def _where(study: Study, use: Use) -> tuple[str, str]:
-    """One sentence each: the inputs, controls and indices that contain the cell."""
+def _where(study: Study, use: Use) -> Words:
+    """One sentence: the inputs, controls and indices that contain the cell."""
     inputs = sorted({name for name, *_ in use.inputs})
     controls = sorted({name for name, *_ in use.controls})
     dropped = [name for name in controls if name not in study.controls]
-    parts_en = [INPUT_EN[name] for name in inputs]
-    parts_zh = [INPUT_ZH[name] for name in inputs]
+    parts = [SAID.of("inputs")[name] for name in inputs]
     if controls:
-        parts_en.append(f"the control{'s' * (len(controls) > 1)} {', '.join(controls)}")
-        parts_zh.append(f"控制变量{'、'.join(controls)}")
-    if not parts_en:
+        parts.append(SAID("controls", names=controls, n=len(controls)))
+    if not parts:
         if use.variants:
-            names = ", ".join(sorted(use.variants))
-            return (
-                f"The headline does not use it; variant {names} does.",
-                f"主结果未采用，变体{names}采用。",
-            )
-        return (
-            "No published estimate of this build contains it.",
-            "本次构建的任何估计均未使用该数据。",
-        )
+            return SAID("used_by_variants", names=sorted(use.variants))
+        return SAID("not_used")
     n_cities = len({c for _, c, _ in use.inputs} | {c for _, c, _ in use.controls})
-    last_en = f" ({', '.join(dropped)} drops out of the regressions)" if dropped else ""
-    last_zh = f"（{'、'.join(dropped)}不进入回归）" if dropped else ""
-    many_en = f" of {n_cities} cities" if n_cities > 1 else ""
-    many_zh = f"（{n_cities}个城市）" if n_cities > 1 else ""
-    listed = parts_en[0]
-    if len(parts_en) > 1:
-        listed = f"{', '.join(parts_en[:-1])} and {parts_en[-1]}"
-    return (
-        f"It enters {listed}{many_en}{last_en}.",
-        f"进入{'、'.join(parts_zh)}{many_zh}{last_zh}。",
-    )
+    last = SAID("dropped", names=dropped) if dropped else ""
+    many = SAID("of_cities", n=n_cities) if n_cities > 1 else ""
+    listed = parts[-1]
+    if len(parts) > 1:
+        listed = SAID("and", parts=parts[:-1], last=parts[-1])
+    return SAID("enters", listed=listed, many=many, last=last)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, Series, finding, nanmedian, number
+from citypanel.quality.findings.tables import Cells, Series, finding, nanmedian
 
 # Chance that a figure repeats by itself: its printed step over 2.5 typical changes (the
 # density of a normal distribution in its middle). A panel has ten thousand pairs of
@@ -61,7 +63,7 @@ def usually_equal(series: Series, share: float = USUAL_SHARE) -> bool:
     return bool(n_pairs) and _repeats(series).sum() / n_pairs > share
 
 
-def repeated_values(panel: Panel) -> list[dict[str, object]]:
+def repeated_values(panel: Cells) -> list[dict[str, Any]]:
     """Rules repeated_value and copied_row.
 
     A cell equals that of the year before in a series where that is not ordinary. Where
@@ -89,14 +91,11 @@ def repeated_values(panel: Panel) -> list[dict[str, object]]:
                         "copied_row",
                         "critical",
                         "all_variables",
-                        f"{len(repeated)} of {len(comparable)} figures of {year} are "
-                        f"those "
-                        f"of {year - 1}: {', '.join(repeated)}.",
-                        f"{year}年可比的{len(comparable)}个指标中有{len(repeated)}个与"
-                        f"{year - 1}年相同：{'、'.join(repeated)}。",
                         unit_id=unit,
                         year=year,
                         members=repeated,
+                        n_repeated=len(repeated),
+                        n_comparable=len(comparable),
                     )
                 )
                 continue
@@ -110,21 +109,18 @@ def repeated_values(panel: Panel) -> list[dict[str, object]]:
                         "repeated_value",
                         "warning" if chance < TELLING_CHANCE else "info",
                         name,
-                        f"{number(value)} stands in {year - 1} and again in {year}; by "
-                        f"chance that happens once in {1 / chance:,.0f} years.",
-                        f"{year - 1}年与{year}年均为{number(value)}；偶然相同的概率约为"
-                        f"{1 / chance:,.0f}分之一。",
                         unit_id=unit,
                         year=year,
                         value=value,
+                        years_between=1 / chance,
                     )
                 )
     return rows
 
 
-def across_cities(panel: Panel) -> list[dict[str, object]]:
+def across_cities(panel: Cells) -> list[dict[str, Any]]:
     """Rule same_in_two_cities: one figure of six digits for two cities in one year."""
-    names = panel.cities.set_index("city_id")
+    names = panel.names
     rows = []
     for series in panel.yearbook.values():
         for t, year in enumerate(panel.years):
@@ -141,19 +137,16 @@ def across_cities(panel: Panel) -> list[dict[str, object]]:
                             "same_in_two_cities",
                             "critical",
                             series.name,
-                            f"{number(value)} in {year} is also the figure of "
-                            f"{', '.join(names.loc[others, 'city_en'])}.",
-                            f"{year}年的{number(value)}与"
-                            f"{'、'.join(names.loc[others, 'city_zh'])}相同。",
                             unit_id=unit,
                             year=year,
                             value=value,
+                            cities=[names[other] for other in others],
                         )
                     )
     return rows
 
 
-def transposed_digits(panel: Panel) -> list[dict[str, object]]:
+def transposed_digits(panel: Cells) -> list[dict[str, Any]]:
     """Rule transposed_digits, in series that are constant by nature.
 
     A cell consists of the digits of the figure that stands in more years, in another
@@ -183,16 +176,12 @@ def transposed_digits(panel: Panel) -> list[dict[str, object]]:
                         "transposed_digits",
                         "warning",
                         series.name,
-                        f"{number(values[t])} in {year} has the digits of "
-                        f"{number(usual)}, printed in {n_years} years, in another "
-                        f"order.",
-                        f"{year}年的{number(values[t])}与{n_years}个年份所载的"
-                        f"{number(usual)}数字相同而次序不同。",
                         unit_id=unit,
                         year=year,
                         value=values[t],
                         low=usual,
                         high=usual,
+                        n_years=n_years,
                     )
                 )
     return rows

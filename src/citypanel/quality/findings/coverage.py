@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from citypanel.quality.findings.tables import (
-    Panel,
-    Series,
-    finding,
-    nanmedian,
-    number,
-)
+from citypanel.quality.findings.tables import SAID, Cells, Series, finding, nanmedian
+from citypanel.words.numbers import number
 
 # A series ends, begins or has a hole in a year in which nine cities of ten that print
 # it in another year print nothing.
@@ -36,9 +33,8 @@ def _absent_share(series: Series) -> np.ndarray:
     return 1 - np.isfinite(series.values[units]).mean(axis=0)
 
 
-def discontinued(panel: Panel) -> list[dict[str, object]]:
-    """Rules discontinued and missing_year: one row a variable and run of empty "
-    "years."""
+def discontinued(panel: Cells) -> list[dict[str, Any]]:
+    """Rules discontinued and missing_year: a row a variable and run of empty years."""
     rows = []
     for series in panel.yearbook.values():
         absent = _absent_share(series) >= ABSENT_SHARE
@@ -49,32 +45,25 @@ def discontinued(panel: Panel) -> list[dict[str, object]]:
         years = panel.years
         for run in _runs(absent):
             inside = first < run[0] < last
-            span = (
-                f"{years[run[0]]}"
-                if len(run) == 1
-                else f"{years[run[0]]} to {years[run[-1]]}"
-            )
             n_cells = int(np.isfinite(series.values[:, run]).sum())
             n_units = int(_printing(series).sum())
             n_possible = n_units * len(run)
-            what = (
-                "in between" if inside else "at the end" if run[0] > last else "first"
-            )
-            what_zh = "中间" if inside else "末端" if run[0] > last else "起始"
+            where = "between" if inside else "end" if run[0] > last else "start"
+            span = "one_year" if len(run) == 1 else "years"
             rows.append(
                 finding(
                     "missing_year" if inside else "discontinued",
                     "warning",
                     series.name,
-                    f"Nothing is printed {what}, {span}: {n_cells} of {n_possible} "
-                    f"cells "
-                    f"have a figure; the series runs from {years[first]} to "
-                    f"{years[last]}.",
-                    f"{what_zh}年份{span.replace(' to ', '至')}无数据：{n_possible}个"
-                    f"单元格中"
-                    f"仅{n_cells}个有数；该序列自{years[first]}年至{years[last]}年。",
                     scope="study",
                     year=years[run[0]],
+                    where=SAID(where),
+                    span=SAID(span, first=years[run[0]], last=years[run[-1]]),
+                    n_cells=n_cells,
+                    n_possible=n_possible,
+                    first=years[first],
+                    last=years[last],
+                    said="missing_year",
                 )
             )
     return rows
@@ -90,7 +79,7 @@ def _runs(flags: np.ndarray) -> list[list[int]]:
     return runs
 
 
-def gaps(panel: Panel) -> list[dict[str, object]]:
+def gaps(panel: Cells) -> list[dict[str, Any]]:
     """Rules missing_city, missing_row and missing_cell.
 
     A cell counts where the variable is printed that year by others. A city without any
@@ -110,14 +99,7 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
     for place, unit in enumerate(panel.city_ids):
         if not printed[:, place].any():
             rows.append(
-                finding(
-                    "missing_city",
-                    "warning",
-                    "all_variables",
-                    "The yearbook table has no figure of this city in any year.",
-                    "年鉴表中任何年份均无该市数据。",
-                    unit_id=unit,
-                )
+                finding("missing_city", "warning", "all_variables", unit_id=unit)
             )
             continue
         for t, year in enumerate(panel.years):
@@ -136,12 +118,11 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
                         "missing_row",
                         "warning",
                         "all_variables",
-                        f"{n_absent} of {n_due} figures of {year} are empty: "
-                        f"{', '.join(empty)}.",
-                        f"{year}年{n_due}个指标中{n_absent}个为空：{'、'.join(empty)}。",
                         unit_id=unit,
                         year=year,
                         members=empty,
+                        n_absent=n_absent,
+                        n_due=n_due,
                     )
                 )
                 continue
@@ -151,7 +132,7 @@ def gaps(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
+def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
     series, years = panel.yearbook[name], panel.years
     values = series.values[place]
     printed = np.flatnonzero(np.isfinite(values))
@@ -162,16 +143,14 @@ def _gap_row(panel: Panel, name: str, place: int, t: int) -> dict[str, object]:
         "missing_cell",
         "info",
         name,
-        f"Empty in {years[t]}, when {n_others} cities have a figure; nearest: "
-        f"{', '.join(sides) or 'none'}.",
-        f"{years[t]}年为空，该年{n_others}个城市有数；最近的数据："
-        f"{'、'.join(sides) or '无'}。",
         unit_id=series.units[place],
         year=years[t],
+        n_others=n_others,
+        sides=sides or [SAID("none")],
     )
 
 
-def rounding(panel: Panel) -> list[dict[str, object]]:
+def rounding(panel: Cells) -> list[dict[str, Any]]:
     """Rule rounded: a variable printed in steps that matter, or in coarser ones.
 
     The step of a year is the largest power of ten that `ROUND_SHARE` of its cells are
@@ -203,13 +182,11 @@ def rounding(panel: Panel) -> list[dict[str, object]]:
                     "rounded",
                     "warning" if error > ROUND_ERROR else "info",
                     series.name,
-                    f"From {year} on printed in steps of {number(step)}: up to "
-                    f"{100 * error:.1f}% of the smallest city's figure, "
-                    f"{100 * step / 2 / middle:.2f}% of the median city's.",
-                    f"自{year}年起以{number(step)}为单位取整：误差最大为最小城市数值的"
-                    f"{100 * error:.1f}%，中位城市的{100 * step / 2 / middle:.2f}%。",
                     scope="study",
                     year=year,
+                    step=step,
+                    error=error,
+                    middle_error=step / 2 / middle,
                 )
             )
     return rows

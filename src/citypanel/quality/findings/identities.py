@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
 from citypanel.quality.findings.tables import (
     MAD_TO_SIGMA,
-    Panel,
+    SAID,
+    Cells,
     finding,
     nanmedian,
-    number,
-    percent,
     sigma,
 )
 
@@ -60,6 +60,8 @@ RATIOS = (
 )
 # Cities differ for good reasons: five robust standard deviations of the year.
 RATIO_K = 5.0
+# Printed figures have six digits or so: logarithms closer than this are the same.
+RATIO_FLOOR = 1e-6
 # Investment above output for a year, or under a fifth of it, starts or leaves a capital
 # stock that no city of China had (national ratio 2010 to 2016: 0.6 to 0.8, NBS).
 INVESTMENT_RANGE = (0.2, 1.3)
@@ -68,7 +70,7 @@ RISE_YEARS = 2
 RISE_FACTOR = 1.6
 
 
-def parts_of_a_whole(panel: Panel) -> list[dict[str, object]]:
+def parts_of_a_whole(panel: Cells) -> list[dict[str, Any]]:
     """Rule parts_exceed_whole: parts together above their whole."""
     rows = []
     for whole_name, part_names in PARTS:
@@ -86,20 +88,17 @@ def parts_of_a_whole(panel: Panel) -> list[dict[str, object]]:
                     "parts_exceed_whole",
                     "critical",
                     whole_name,
-                    f"{joined} is {number(parts[place, t])} in {year}, more than "
-                    f"{whole_name}, {number(whole[place, t])}.",
-                    f"{year}年{joined}为{number(parts[place, t])}，大于{whole_name}的"
-                    f"{number(whole[place, t])}。",
                     unit_id=panel.city_ids[place],
                     year=year,
                     value=whole[place, t],
                     low=parts[place, t],
+                    joined=joined,
                 )
             )
     return rows
 
 
-def sector_shares(panel: Panel) -> list[dict[str, object]]:
+def sector_shares(panel: Cells) -> list[dict[str, Any]]:
     """Rule share_jump: a sector's share of output leaves and returns, or breaks.
 
     The yearly change of the share of the secondary, the tertiary or the remaining
@@ -130,8 +129,7 @@ def sector_shares(panel: Panel) -> list[dict[str, object]]:
     for (place, t), (_, name, limit) in sorted(largest.items()):
         share, year = shares[name][place], panel.years[t + 1]
         value = panel.yearbook[name].values[place, t + 1]
-        what_en = "what is left for the primary sector" if name == GDP else name
-        what_zh = "扣除二三产业后的余额" if name == GDP else name
+        what = SAID("primary") if name == GDP else name
         expected = share[t] + nanmedian(np.diff(shares[name], axis=1))[t]
         bounds = (np.nan, np.nan)
         if name != GDP:
@@ -143,22 +141,20 @@ def sector_shares(panel: Panel) -> list[dict[str, object]]:
                 "share_jump",
                 "warning",
                 name,
-                f"The share of {what_en} in output goes from {100 * share[t]:.1f}% in "
-                f"{year - 1} to {100 * share[t + 1]:.1f}% in {year}.",
-                f"{what_zh}占地区生产总值的比重由{year - 1}年的{100 * share[t]:.1f}"
-                f"%变为"
-                f"{year}年的{100 * share[t + 1]:.1f}%。",
                 unit_id=panel.city_ids[place],
                 year=year,
                 value=value,
                 low=bounds[0],
                 high=bounds[1],
+                what=what,
+                before=share[t],
+                after=share[t + 1],
             )
         )
     return rows
 
 
-def defective_growth_years(panel: Panel) -> list[int]:
+def defective_growth_years(panel: Cells) -> list[int]:
     """Years in which nearly every printed growth rate is the nominal one."""
     near, both = _nominal(panel)
     n_both = both.sum(axis=0)
@@ -167,7 +163,7 @@ def defective_growth_years(panel: Panel) -> list[int]:
     return [int(year) for year in panel.years[share >= NOMINAL_SHARE]]
 
 
-def _nominal(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def _nominal(panel: Cells) -> tuple[np.ndarray, np.ndarray]:
     shape = (len(panel.city_ids), len(panel.years))
     if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
         return np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -180,7 +176,7 @@ def _nominal(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     return near, both
 
 
-def _prices(panel: Panel) -> np.ndarray:
+def _prices(panel: Cells) -> np.ndarray:
     """Log change of each city's province deflator; shape (n, T), first year empty."""
     prices = np.full((len(panel.city_ids), len(panel.years)), np.nan)
     for place, province_id in enumerate(panel.cities["province_id"]):
@@ -191,7 +187,7 @@ def _prices(panel: Panel) -> np.ndarray:
     return prices
 
 
-def nominal_growth(panel: Panel) -> list[dict[str, object]]:
+def nominal_growth(panel: Cells) -> list[dict[str, Any]]:
     """Rule nominal_as_real: the growth rate printed is that of nominal output.
 
     A year in which nine cities of ten do it is one finding; elsewhere a city's cell is,
@@ -208,15 +204,11 @@ def nominal_growth(panel: Panel) -> list[dict[str, object]]:
                 "nominal_as_real",
                 "critical",
                 GROWTH,
-                f"In {int(near[:, t].sum())} of {int(both[:, t].sum())} cities the "
-                f"rate of "
-                f"{year} is the growth of nominal output within {NOMINAL_TOLERANCE} "
-                f"points.",
-                f"{year}年{int(both[:, t].sum())}个城市中有{int(near[:, t].sum())}"
-                f"个的增长率"
-                f"与名义增长率相差不超过{NOMINAL_TOLERANCE}个百分点。",
                 scope="study",
                 year=year,
+                n_near=int(near[:, t].sum()),
+                n_both=int(both[:, t].sum()),
+                tolerance=NOMINAL_TOLERANCE,
             )
         )
     moved = np.abs(100 * np.expm1(np.nan_to_num(prices))) >= NOMINAL_PRICES
@@ -231,22 +223,19 @@ def nominal_growth(panel: Panel) -> list[dict[str, object]]:
                 "nominal_as_real",
                 "warning",
                 GROWTH,
-                f"{growth:.2f}% in {year} is the city's nominal growth, and prices in "
-                f"the "
-                f"province changed by {100 * np.expm1(prices[place, t]):+.1f}%.",
-                f"{year}年的{growth:.2f}%等于该市名义增长率，而全省价格变动"
-                f"{100 * np.expm1(prices[place, t]):+.1f}%。",
                 unit_id=panel.city_ids[place],
                 year=year,
                 value=growth,
                 low=real - 1.0,
                 high=real + 1.0,
+                prices=np.expm1(prices[place, t]),
+                said="nominal_as_real_city",
             )
         )
     return rows
 
 
-def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
+def growth_against_levels(panel: Cells) -> list[dict[str, Any]]:
     """Rule growth_against_levels: output moves otherwise than growth and prices say.
 
     gap = ln(Y_t / Y_s) - sum of ln(1 + g) - ln(P_t / P_s) between two printed levels,
@@ -293,33 +282,29 @@ def growth_against_levels(panel: Panel) -> list[dict[str, object]]:
             continue
         values, year = levels.values[place], panel.years[b]
         expected = values[b] * np.exp(-gap)
-        whose = "printed" if is_own else "the province's (the city's is not usable)"
-        whose_zh = "公布的" if is_own else "全省的（该市数据不可用）"
+        whose = SAID("own_growth" if is_own else "province_growth")
         rows.append(
             finding(
                 "growth_against_levels",
                 "critical" if abs(gap) > LEVEL_CRITICAL else "warning",
                 GDP,
-                f"Output goes from {number(values[a])} in {panel.years[a]} to "
-                f"{number(values[b])} in {year} "
-                f"({percent(np.log(values[b] / values[a]))}); growth, {whose}, of "
-                f"{100 * np.expm1(real):.1f}% and the province's prices lead to "
-                f"{number(expected)}: {percent(gap)} apart.",
-                f"地区生产总值由{panel.years[a]}年的{number(values[a])}变为{year}年的"
-                f"{number(values[b])}（{percent(np.log(values[b] / values[a]))}）；"
-                f"按{whose_zh}增长率{100 * np.expm1(real):.1f}%与全省价格应为"
-                f"{number(expected)}，偏离{percent(gap)}。",
                 unit_id=panel.city_ids[place],
                 year=year,
                 value=values[b],
-                low=expected * np.exp(-tolerance),
-                high=expected * np.exp(tolerance),
+                expected=expected,
+                within=tolerance,
+                from_value=values[a],
+                start=panel.years[a],
+                change=np.log(values[b] / values[a]),
+                whose=whose,
+                growth=np.expm1(real),
+                gap=gap,
             )
         )
     return rows
 
 
-def density(panel: Panel) -> list[dict[str, object]]:
+def density(panel: Cells) -> list[dict[str, Any]]:
     """Rule density_identity: printed density against population over area."""
     names = ("density_persons_per_km2", "population_persons_10k", "area_km2")
     if not all(name in panel.yearbook for name in names):
@@ -339,26 +324,25 @@ def density(panel: Panel) -> list[dict[str, object]]:
                 "density_identity",
                 "warning",
                 names[0],
-                f"{number(printed[place, t])} persons per km2 in {year}; population "
-                f"{number(people[place, t])} over area {number(area[place, t])} is "
-                f"{number(implied[place, t])} ({100 * gap[place, t]:+.1f}%).",
-                f"{year}年公布密度{number(printed[place, t])}，人口"
-                f"{number(people[place, t])}除以面积{number(area[place, t])}为"
-                f"{number(implied[place, t])}（{100 * gap[place, t]:+.1f}%）。",
                 unit_id=panel.city_ids[place],
                 year=year,
                 value=printed[place, t],
                 low=implied[place, t] * (1 - DENSITY_TOLERANCE),
                 high=implied[place, t] * (1 + DENSITY_TOLERANCE),
+                people=people[place, t],
+                area=area[place, t],
+                implied=implied[place, t],
+                gap=gap[place, t],
             )
         )
     return rows
 
 
-def ratios(panel: Panel) -> list[dict[str, object]]:
+def ratios(panel: Cells) -> list[dict[str, Any]]:
     """Rule ratio_out_of_range: two columns of one row against the year's other cities.
 
     z = (ln ratio - median of the year) / sigma of the year; above `RATIO_K` in size.
+    A sigma below `RATIO_FLOOR` is that of a ratio that most cities have in common.
     One row per city and ratio, for the most extreme year.
     """
     rows = []
@@ -368,6 +352,7 @@ def ratios(panel: Panel) -> list[dict[str, object]]:
         ratio = panel.yearbook[top].logs - panel.yearbook[bottom].logs
         centre = nanmedian(ratio)
         spread = MAD_TO_SIGMA * nanmedian(np.abs(ratio - centre))
+        spread = np.maximum(spread, RATIO_FLOOR)
         with np.errstate(invalid="ignore", divide="ignore"):
             z = (ratio - centre) / spread
         z = np.where(np.isfinite(z), z, 0.0)
@@ -381,26 +366,22 @@ def ratios(panel: Panel) -> list[dict[str, object]]:
                     "ratio_out_of_range",
                     "warning",
                     top,
-                    f"{top} over {bottom} is {number(value / base)} in {year}, the "
-                    f"median "
-                    f"city has {number(np.exp(centre[t]))}: {abs(z[place, t]):.1f} "
-                    f"robust "
-                    f"standard deviations; {n_years} year(s) like it.",
-                    f"{year}年{top}与{bottom}之比为{number(value / base)}，城市中位数为"
-                    f"{number(np.exp(centre[t]))}，相差{abs(z[place, t]):.1f}"
-                    f"个稳健标准差；"
-                    f"此类年份共{n_years}个。",
                     unit_id=panel.city_ids[place],
                     year=year,
                     value=value,
                     low=base * np.exp(centre[t] - RATIO_K * spread[t]),
                     high=base * np.exp(centre[t] + RATIO_K * spread[t]),
+                    bottom=bottom,
+                    ratio=value / base,
+                    usual=np.exp(centre[t]),
+                    deviations=abs(z[place, t]),
+                    n_years=n_years,
                 )
             )
     return rows
 
 
-def investment_ratio(panel: Panel) -> list[dict[str, object]]:
+def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
     """Rule investment_ratio: investment that output cannot explain.
 
     Investment over output outside `INVESTMENT_RANGE`, one row a city for its most
@@ -428,19 +409,17 @@ def investment_ratio(panel: Panel) -> list[dict[str, object]]:
                     "investment_ratio",
                     "warning",
                     name,
-                    f"Investment is {100 * ratio[place, t]:.0f}% of output in "
-                    f"{panel.years[t]}; outside {100 * low:.0f} to {100 * high:.0f}% "
-                    f"in "
-                    f"{len(years)} year(s): {', '.join(map(str, years))}.",
-                    f"{panel.years[t]}年投资为地区生产总值的{100 * ratio[place, t]:.0f}"
-                    f"%；"
-                    f"有{len(years)}个年份在{100 * low:.0f}%至{100 * high:.0f}%之外："
-                    f"{'、'.join(map(str, years))}。",
                     unit_id=unit,
                     year=panel.years[t],
                     value=investment[place, t],
                     low=low * output[place, t],
                     high=high * output[place, t],
+                    ratio=ratio[place, t],
+                    least=100 * low,
+                    most=100 * high,
+                    n_years=len(years),
+                    years=list(years),
+                    said="investment_range",
                 )
             )
     span = RISE_YEARS
@@ -464,18 +443,15 @@ def investment_ratio(panel: Panel) -> list[dict[str, object]]:
                 "investment_ratio",
                 "warning",
                 name,
-                f"Investment rises from {100 * ratio[place, t]:.0f}% of output in "
-                f"{year} "
-                f"to {100 * ratio[place, t + span]:.0f}% in {after}, {RISE_FACTOR} "
-                f"times "
-                "and more beyond the median city: the level before is not that after.",
-                f"投资占地区生产总值的比重由{year}年的{100 * ratio[place, t]:.0f}%升至"
-                f"{after}年的{100 * ratio[place, t + span]:.0f}%，超出城市中位变动"
-                f"{RISE_FACTOR}倍以上：前后口径不一。",
                 unit_id=panel.city_ids[place],
                 year=year,
                 value=investment[place, t],
                 low=investment[place, t] * RISE_FACTOR / 1.25,
+                ratio=ratio[place, t],
+                ratio_after=ratio[place, t + span],
+                after=after,
+                factor=RISE_FACTOR,
+                said="investment_rise",
             )
         )
     return rows

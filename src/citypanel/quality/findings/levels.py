@@ -12,17 +12,15 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from citypanel.quality.findings.tables import (
-    Panel,
+    Cells,
     Series,
-    factor,
     finding,
     nanmedian,
-    number,
-    percent,
     sigma,
 )
 from citypanel.quality.findings.trade import trade
@@ -229,7 +227,7 @@ def _kind(size: float) -> str:
     return "leaves_and_returns"
 
 
-def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
+def departures_and_breaks(panel: Cells) -> list[dict[str, Any]]:
     """Rules power_of_ten, halved_or_doubled, leaves_and_returns, level_break, erratic.
 
     Changes of imports and exports that `trade` explains are left to it.
@@ -255,7 +253,7 @@ def departures_and_breaks(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
+def _rows(event: Departure | Break | Erratic) -> list[dict[str, Any]]:
     if isinstance(event, Departure):
         return _departure_rows(event)
     series, years = event.series, event.series.years
@@ -267,15 +265,13 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
                 "erratic_series",
                 "warning",
                 series.name,
-                f"{event.n_jumps} of its yearly changes are larger than a factor of "
-                f"{factor(event.threshold)} against the other cities; the largest is "
-                f"{number(values[a])} in {years[a]} to {number(values[b])} in "
-                f"{years[b]}.",
-                f"有{event.n_jumps}次年度变动相对其他城市超过{factor(event.threshold)}"
-                f"倍，"
-                f"最大一次由{years[a]}年的{number(values[a])}到{years[b]}年的"
-                f"{number(values[b])}。",
                 unit_id=event.unit,
+                n_jumps=event.n_jumps,
+                threshold=event.threshold,
+                from_value=values[a],
+                start=years[a],
+                to_value=values[b],
+                end=years[b],
             )
         ]
     jump = event.jump
@@ -283,29 +279,26 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, object]]:
     power = power_of_ten(jump.size)
     rule = "power_of_ten" if power else "level_break"
     expected = values[b] * np.exp(-jump.size)
-    what_en = f", about a factor of {factor(abs(jump.size))}" if power else ""
-    what_zh = f"，约为{factor(abs(jump.size))}倍" if power else ""
     return [
         finding(
             rule,
             "critical" if power else "warning",
             series.name,
-            f"{number(values[a])} in {years[a]}, {number(values[b])} in {years[b]}: "
-            f"{percent(jump.size)} beyond the median change of the other cities, and "
-            f"it "
-            f"stays{what_en}.",
-            f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}："
-            f"较其他城市的中位变动偏离{percent(jump.size)}，且此后未恢复{what_zh}。",
             unit_id=event.unit,
             year=years[b],
             value=values[b],
-            low=expected * np.exp(-event.threshold),
-            high=expected * np.exp(event.threshold),
+            expected=expected,
+            within=event.threshold,
+            from_value=values[a],
+            start=years[a],
+            jump=jump.size,
+            size=abs(jump.size),
+            said=rule if power is None else "power_break",
         )
     ]
 
 
-def _departure_rows(event: Departure) -> list[dict[str, object]]:
+def _departure_rows(event: Departure) -> list[dict[str, Any]]:
     series, years = event.series, event.series.years
     values = series.row(event.unit)
     rule = _kind(event.size)
@@ -319,24 +312,23 @@ def _departure_rows(event: Departure) -> list[dict[str, object]]:
                 rule,
                 "critical" if rule == "power_of_ten" else "warning",
                 series.name,
-                f"{number(values[t])} in {years[t]} is {factor(away)} times what "
-                f"{years[a]} ({number(values[a])}) and {years[b]} "
-                f"({number(values[b])}) lead to expect, {number(expected)}.",
-                f"{years[t]}年为{number(values[t])}，是由{years[a]}年"
-                f"（{number(values[a])}）"
-                f"与{years[b]}年（{number(values[b])}）推得的{number(expected)}的"
-                f"{factor(away)}倍。",
                 unit_id=event.unit,
                 year=years[t],
                 value=values[t],
-                low=expected * np.exp(-event.threshold),
-                high=expected * np.exp(event.threshold),
+                expected=expected,
+                within=event.threshold,
+                away=away,
+                start=years[a],
+                from_value=values[a],
+                end=years[b],
+                to_value=values[b],
+                said="departure",
             )
         )
     return rows
 
 
-def break_years(panel: Panel) -> list[dict[str, object]]:
+def break_years(panel: Cells) -> list[dict[str, Any]]:
     """Years in which a whole variable breaks: census revisions, changed coverage.
 
     A year's median |own change| is `BREAK_RATIO` times that of the median year, and
@@ -365,22 +357,18 @@ def break_years(panel: Panel) -> list[dict[str, object]]:
                     "break_year",
                     "warning",
                     series.name,
-                    f"Between {year - 1} and {year} the median city departs from the "
-                    f"common change by {100 * spread[t]:.1f}%, in an ordinary year by "
-                    f"{100 * usual:.1f}%; {many} cities by more than "
-                    f"{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%.",
-                    f"{year - 1}至{year}年，城市变动偏离共同变动的中位数为"
-                    f"{100 * spread[t]:.1f}%，通常年份为{100 * usual:.1f}%；"
-                    f"{many}"
-                    f"个城市偏离超过{100 * max(2 * BREAK_RATIO * usual, FLOOR):.0f}%。",
                     scope="study",
                     year=year,
+                    departure=spread[t],
+                    usual=usual,
+                    many=many,
+                    limit=max(2 * BREAK_RATIO * usual, FLOOR),
                 )
             )
     return rows
 
 
-def drifts(panel: Panel) -> list[dict[str, object]]:
+def drifts(panel: Cells) -> list[dict[str, Any]]:
     """Series that leave their peers little by little, without one large jump.
 
     The own change from the first to the last printed year, n changes later, is above
@@ -410,23 +398,20 @@ def drifts(panel: Panel) -> list[dict[str, object]]:
                     "drift",
                     "info",
                     series.name,
-                    f"{number(values[a])} in {years[a]}, {number(values[b])} in "
-                    f"{years[b]}: {percent(whole)} beyond the path of the other "
-                    "cities, without one jump that explains it.",
-                    f"{years[a]}年{number(values[a])}，{years[b]}年{number(values[b])}"
-                    f"："
-                    f"较其他城市的路径偏离{percent(whole)}，且无单一年份可解释。",
                     unit_id=series.units[place],
                     year=years[b],
                     value=values[b],
-                    low=expected * np.exp(-limit),
-                    high=expected * np.exp(limit),
+                    expected=expected,
+                    within=limit,
+                    from_value=values[a],
+                    start=years[a],
+                    whole=whole,
                 )
             )
     return rows
 
 
-def province_breaks(panel: Panel) -> list[dict[str, object]]:
+def province_breaks(panel: Cells) -> list[dict[str, Any]]:
     """Rule province_break: the same jumps in the provinces' own series."""
     rows = []
     for series in panel.province.values():
@@ -446,20 +431,17 @@ def province_breaks(panel: Panel) -> list[dict[str, object]]:
                         "province_break",
                         "warning",
                         series.name,
-                        f"{number(values[a])} in {years[a]}, {number(values[b])} in "
-                        f"{years[b]}: {percent(np.log(values[b] / values[a]))}, and "
-                        f"{percent(jump.size)} beyond the median province.",
-                        f"{years[a]}年{number(values[a])}，"
-                        f"{years[b]}年{number(values[b])}："
-                        f"变动{percent(np.log(values[b] / values[a]))}，"
-                        f"较各省中位变动偏离{percent(jump.size)}。",
                         scope="province",
                         unit_id=series.units[place],
                         year=years[b],
                         source="province",
                         value=values[b],
-                        low=expected * np.exp(-limit),
-                        high=expected * np.exp(limit),
+                        expected=expected,
+                        within=limit,
+                        from_value=values[a],
+                        start=years[a],
+                        change=np.log(values[b] / values[a]),
+                        jump=jump.size,
                     )
                 )
     return rows

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, finding, number, percent
+from citypanel.quality.findings.tables import Cells, finding
 
 GDP, GROWTH = "gdp_cny_10k", "gdp_growth_pct"
 # Revisions of one or two per cent are ordinary; beyond two the vintage matters.
@@ -21,7 +22,7 @@ SUM_TOLERANCE = 0.01
 TO_10K = 10000.0
 
 
-def disagreement(panel: Panel) -> list[dict[str, object]]:
+def disagreement(panel: Cells) -> list[dict[str, Any]]:
     """Rules source_disagreement and source_jump.
 
     source_disagreement: the median log ratio of a city's two sources is above
@@ -45,7 +46,7 @@ def disagreement(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _points(panel: Panel, unit: str, a, b) -> list[dict[str, object]]:
+def _points(panel: Cells, unit: str, a, b) -> list[dict[str, Any]]:
     rows = []
     for t in np.flatnonzero(np.abs(np.nan_to_num(a - b)) > POINTS_TOLERANCE):
         year = panel.years[t]
@@ -54,20 +55,18 @@ def _points(panel: Panel, unit: str, a, b) -> list[dict[str, object]]:
                 "source_disagreement",
                 "warning",
                 GROWTH,
-                f"{a[t]:.2f}% in the yearbook, {b[t]:.2f}% in the province table, "
-                f"{year}.",
-                f"{year}年年鉴为{a[t]:.2f}%，分省数据为{b[t]:.2f}%。",
                 unit_id=unit,
                 year=year,
                 value=a[t],
                 low=b[t] - POINTS_TOLERANCE,
                 high=b[t] + POINTS_TOLERANCE,
+                province=b[t],
             )
         )
     return rows
 
 
-def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]:
+def _levels(panel: Cells, name: str, unit: str, a, b) -> list[dict[str, Any]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.log(a / b)
     ratio = np.where(np.isfinite(ratio), ratio, np.nan)
@@ -84,19 +83,17 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
                 "source_disagreement",
                 "warning" if abs(ratio[t]) > CELL_TOLERANCE else "info",
                 name,
-                f"{number(a[t])} in the yearbook and {number(b[t])} in the province "
-                f"table "
-                f"for {year} ({percent(ratio[t])}); more than "
-                f"{100 * LEVEL_TOLERANCE:.0f}% apart in {len(beyond)} of {len(both)} "
-                f"years.",
-                f"{year}年年鉴为{number(a[t])}，分省数据为{number(b[t])}"
-                f"（{percent(ratio[t])}）；{len(both)}个年份中有{len(beyond)}个相差超过"
-                f"{100 * LEVEL_TOLERANCE:.0f}%。",
                 unit_id=unit,
                 year=year,
                 value=a[t],
-                low=b[t] * np.exp(-LEVEL_TOLERANCE),
-                high=b[t] * np.exp(LEVEL_TOLERANCE),
+                expected=b[t],
+                within=LEVEL_TOLERANCE,
+                province=b[t],
+                ratio=ratio[t],
+                tolerance=LEVEL_TOLERANCE,
+                n_beyond=len(beyond),
+                n_both=len(both),
+                said="source_disagreement_levels",
             )
         )
     for before, t in itertools.pairwise(both):
@@ -110,23 +107,20 @@ def _levels(panel: Panel, name: str, unit: str, a, b) -> list[dict[str, object]]
                 "source_jump",
                 "warning",
                 name,
-                f"The yearbook over the province table goes from "
-                f"{np.exp(ratio[before]):.2f} in {panel.years[before]} to "
-                f"{np.exp(ratio[t]):.2f} in {year}: one of the two changed its basis.",
-                f"年鉴与分省数据之比由{panel.years[before]}"
-                f"年的{np.exp(ratio[before]):.2f}"
-                f"变为{year}年的{np.exp(ratio[t]):.2f}：其中之一口径改变。",
                 unit_id=unit,
                 year=year,
                 value=a[t],
-                low=expected * np.exp(-CELL_TOLERANCE),
-                high=expected * np.exp(CELL_TOLERANCE),
+                expected=expected,
+                within=CELL_TOLERANCE,
+                ratio_before=np.exp(ratio[before]),
+                before=panel.years[before],
+                ratio=np.exp(ratio[t]),
             )
         )
     return rows
 
 
-def cities_against_province(panel: Panel) -> list[dict[str, object]]:
+def cities_against_province(panel: Cells) -> list[dict[str, Any]]:
     """Rule cities_exceed_province: cities add up to more than their province.
 
     Output of the panel's cities in a province, those printed that year, is above the
@@ -149,29 +143,21 @@ def cities_against_province(panel: Panel) -> list[dict[str, object]]:
             continue
         t = int(np.argmax(share))
         years = panel.years[share > 1 + SUM_TOLERANCE]
-        names = ", ".join(members["city_en"])
         rows.append(
             finding(
                 "cities_exceed_province",
                 "warning",
                 "GDP",
-                f"{names} add up to {number(total[t] / TO_10K)} in {panel.years[t]}, "
-                f"the "
-                f"province table has {number(own[t] / TO_10K)} "
-                f"({100 * (share[t] - 1):+.0f}%); above it in {len(years)} year(s): "
-                f"{', '.join(map(str, years))}. The province table is revised, the "
-                f"cities' "
-                "figures are not.",
-                f"{panel.years[t]}年{'、'.join(members['city_zh'])}合计"
-                f"{number(total[t] / TO_10K)}，分省数据为{number(own[t] / TO_10K)}"
-                f"（{100 * (share[t] - 1):+.0f}%）；共{len(years)}个年份超过："
-                f"{'、'.join(map(str, years))}。分省数据已修订，城市数据未修订。",
                 scope="province",
                 unit_id=province_id,
                 year=panel.years[t],
                 source="province",
                 value=own[t] / TO_10K,
                 low=total[t] / TO_10K,
+                cities=[panel.names[city] for city in members["city_id"]],
+                share=share[t] - 1,
+                n_years=len(years),
+                years=list(years),
             )
         )
     return rows

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from citypanel.errors import PanelError, describe
+from citypanel.words import Catalogue, Words
+
+SAID = Catalogue("findings")
 
 CELL_COLUMNS = ("city_id", "year", "variable", "source", "unit", "value")
 PROVINCE_COLUMNS = ("province_id", "year", "variable", "unit", "value")
@@ -57,7 +61,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Cells:
     """Everything the rules read: the cities' series by source, and the provinces'."""
 
     cities: pd.DataFrame
@@ -70,6 +74,15 @@ class Panel:
     def city_ids(self) -> tuple[str, ...]:
         return tuple(self.cities["city_id"])
 
+    @property
+    def names(self) -> dict[str, Words]:
+        """Cities by code."""
+        names = self.cities.set_index("city_id")[["city_en", "city_zh"]]
+        return {
+            city: Words(*pair)
+            for city, pair in zip(names.index, names.to_numpy(), strict=True)
+        }
+
     def province_row(self, name: str, province_id: str) -> np.ndarray:
         """A province's series, empty where there is none."""
         if name not in self.province:
@@ -79,7 +92,7 @@ class Panel:
 
 def as_panel(
     cells: pd.DataFrame, cities: pd.DataFrame, provinces: pd.DataFrame
-) -> Panel:
+) -> Cells:
     """Turn long tables into arrays; a key that stands twice is an error.
 
     Parameters
@@ -129,7 +142,7 @@ def as_panel(
     order = tuple(cities["city_id"])
     yearbook = cells.loc[cells["source"] == "yearbook"]
     second = cells.loc[cells["source"] != "yearbook"]
-    return Panel(
+    return Cells(
         cities=cities,
         years=years,
         yearbook=_series(yearbook, "city_id", order, years),
@@ -219,8 +232,6 @@ def finding(
     rule: str,
     severity: str,
     variable: str,
-    evidence_en: str,
-    evidence_zh: str,
     *,
     scope: str = "city",
     unit_id: str | None = None,
@@ -229,44 +240,47 @@ def finding(
     value: float = np.nan,
     low: float = np.nan,
     high: float = np.nan,
+    expected: float | None = None,
+    within: float = 0.0,
     members: Sequence[str] = (),
-) -> dict[str, object]:
+    said: str = "",
+    **facts: object,
+) -> dict[str, Any]:
     """One finding, before names, uses and consequences are added.
 
-    `members` are the variables of a finding about a row.
+    Parameters
+    ----------
+    low, high : float
+        What the value is expected to lie between; with `expected` exp(-within) to
+        exp(within) times that.
+    members : sequence of str
+        The variables of a finding about a row.
+    said : str
+        The evidence's name in `words/*/findings.yml`; by default the rule's.
+    **facts
+        What the evidence tells beside the fields of the finding.
     """
+    if expected is not None:
+        low, high = expected * np.exp(-within), expected * np.exp(within)
+    year = None if year is None else int(year)
+    told = {
+        "year": year, "previous": None if year is None else year - 1,
+        "value": value, "low": low, "high": high, "expected": expected,
+        "variable": variable, "members": list(members),
+    }  # fmt: skip
+    evidence = SAID(said or rule, **told | facts)
     return {
         "rule": rule,
         "severity": severity,
         "scope": scope,
         "unit_id": unit_id,
-        "year": None if year is None else int(year),
+        "year": year,
         "variable": variable,
         "source": source,
         "value": float(value),
         "expected_low": float(low),
         "expected_high": float(high),
-        "evidence_en": evidence_en,
-        "evidence_zh": evidence_zh,
+        "evidence_en": evidence.en,
+        "evidence_zh": evidence.zh,
         "members": tuple(members),
     }
-
-
-def number(value: float) -> str:
-    """A figure as a person writes it: thousands apart, no needless decimals."""
-    if not np.isfinite(value):
-        return "-"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:,.4g}"
-
-
-def percent(log_change: float) -> str:
-    """A change in logarithms as per cent, signed."""
-    return f"{100 * np.expm1(log_change):+.0f}%"
-
-
-def factor(log_ratio: float) -> str:
-    """A ratio in logarithms as a factor."""
-    ratio = float(np.exp(log_ratio))
-    return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Panel, finding, number, sigma
+from citypanel.quality.findings.tables import Cells, finding, sigma
 
 # Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
 # (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
@@ -23,7 +24,7 @@ TOTAL_FACTOR = 1.8
 TOTAL_K = 4.0
 
 
-def trade(panel: Panel) -> list[dict[str, object]]:
+def trade(panel: Cells) -> list[dict[str, Any]]:
     """Rules total_in_part and mixed_currency; a change is explained by one of them."""
     totals = total_in_part(panel)
     known = {(row["unit_id"], row["variable"], row["year"]) for row in totals}
@@ -37,7 +38,7 @@ def trade(panel: Panel) -> list[dict[str, object]]:
     ]
 
 
-def total_in_part(panel: Panel) -> list[dict[str, object]]:
+def total_in_part(panel: Cells) -> list[dict[str, Any]]:
     """Imports and exports together in the column of one of them.
 
     A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and beyond `TOTAL_K`
@@ -70,26 +71,22 @@ def total_in_part(panel: Panel) -> list[dict[str, object]]:
                             "total_in_part",
                             "critical",
                             name,
-                            f"{number(a[s])} in {years[s]} less {other_name}, "
-                            f"{number(b[s])}, is {number(rest)}, about the "
-                            f"{number(a[t])} of {years[t]}: the total of both stands "
-                            f"in "
-                            "this column.",
-                            f"{years[s]}年的{number(a[s])}减去{other_name}"
-                            f"的{number(b[s])}"
-                            f"为{number(rest)}，与{years[t]}年的{number(a[t])}相近："
-                            "该列所载为两者合计。",
                             unit_id=unit,
                             year=years[s],
                             value=a[s],
-                            low=a[t] * np.exp(-TOTAL_TOLERANCE),
-                            high=a[t] * np.exp(TOTAL_TOLERANCE),
+                            expected=a[t],
+                            within=TOTAL_TOLERANCE,
+                            other_name=other_name,
+                            part=b[s],
+                            rest=rest,
+                            near=a[t],
+                            near_year=years[t],
                         )
                     )
     return rows
 
 
-def mixed_currency(panel: Panel) -> list[dict[str, object]]:
+def mixed_currency(panel: Cells) -> list[dict[str, Any]]:
     """Trade in US dollars under a header of yuan.
 
     Between two years a city's imports plus exports (where both move that way), or
@@ -136,7 +133,7 @@ def mixed_currency(panel: Panel) -> list[dict[str, object]]:
     return rows
 
 
-def _currency_row(series, unit, place, low, severity) -> dict[str, object]:
+def _currency_row(series, unit, place, low, severity) -> dict[str, Any]:
     values, years = series.values[place], series.years
     printed = np.flatnonzero(np.isfinite(values))
     near = min((t for t in printed if t != low), key=lambda t: (abs(t - low), -t))
@@ -145,14 +142,14 @@ def _currency_row(series, unit, place, low, severity) -> dict[str, object]:
         "mixed_currency",
         severity,
         series.name,
-        f"{number(values[low])} in {years[low]} against {number(values[near])} in "
-        f"{years[near]}: a factor of {ratio:.2f}, the yuan price of a dollar is about "
-        f"{YUAN_PER_DOLLAR}; the header says {series.unit}.",
-        f"{years[low]}年{number(values[low])}，{years[near]}年{number(values[near])}，"
-        f"相差{ratio:.2f}倍，而美元汇率约为{YUAN_PER_DOLLAR}；表头单位为{series.unit}。",
         unit_id=unit,
         year=years[low],
         value=values[low],
-        low=values[near] * np.exp(-2 * CURRENCY_TOLERANCE),
-        high=values[near] * np.exp(2 * CURRENCY_TOLERANCE),
+        expected=values[near],
+        within=2 * CURRENCY_TOLERANCE,
+        near=values[near],
+        near_year=years[near],
+        ratio=ratio,
+        rate=YUAN_PER_DOLLAR,
+        unit=series.unit,
     )

@@ -1,0 +1,1 @@
+"""The specification curve: the headline under every choice of the study."""

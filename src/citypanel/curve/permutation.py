@@ -1,0 +1,118 @@
+"""The policy dealt anew among the cities, for inference over a whole curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import linalg
+
+from citypanel.did.linear import TwoWay, cluster_sums
+from citypanel.study.estimates import OUTCOME, TREATMENT
+from citypanel.study.pipeline import Options, Study
+
+#: A column that keeps less than this share of its length is explained by others.
+ABSORBED = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Shuffles:
+    """Permutations of whole policy paths among the cities of the headline's sample.
+
+    Attributes
+    ----------
+    take : ndarray of int (draws, cities)
+        City whose path each city gets; a city outside the headline's sample keeps its
+        own.
+    """
+
+    take: np.ndarray
+
+    @classmethod
+    def of(cls, study: Study, base: Options, *, draws: int, seed: int) -> Shuffles:
+        """Draws for a study; every specification gets the same ones."""
+        rng = np.random.default_rng([seed, 1])
+        sample = study.panel(base)["city_id"].unique()
+        places = np.flatnonzero(np.isin(study.city_ids, sample))
+        take = np.tile(np.arange(len(study.city_ids)), (draws, 1))
+        for row in take:
+            row[places] = rng.permutation(places)
+        return cls(take)
+
+
+def permuted_statistics(
+    study: Study,
+    rows: pd.DataFrame,
+    controls: list[str],
+    options: Options,
+    shuffles: Shuffles,
+    std_error: float,
+) -> np.ndarray:
+    """Estimate and t of the two-way regression under each permutation.
+
+    The frontier, the index and the sample stay; a city that an exclusion leaves out
+    takes whatever path it was dealt with it. The standard error is the specification's
+    own convention: its factor is that of `std_error`, which all draws share.
+
+    Parameters
+    ----------
+    study : Study
+    rows : DataFrame
+        City-years of the regression.
+    controls : list of str
+    options : Options
+    shuffles : Shuffles
+    std_error : float
+        Of the estimate with the policy as it was.
+
+    Returns
+    -------
+    ndarray (2, draws)
+        Estimates, t statistics; not a number where the draw leaves nothing to compare.
+    """
+    city = np.searchsorted(study.city_ids, rows["city_id"].to_numpy(dtype=object))
+    year = np.searchsorted(study.years, rows["year"].to_numpy(dtype=int))
+    first = np.unique(city, return_inverse=True)[1]
+    second = np.unique(year, return_inverse=True)[1]
+    effects = TwoWay(first, second)
+    exposure = study.policy(options)["exposure"]
+    x = rows[controls].to_numpy(dtype=float)
+    whole = ~np.isnan(x).any(axis=1)
+    if not whole.all():
+        city, year, x = city[whole], year[whole], x[whole]
+        first = np.unique(city, return_inverse=True)[1]
+        second = np.unique(year, return_inverse=True)[1]
+        effects = TwoWay(first, second)
+    y = rows[OUTCOME].to_numpy(dtype=float)[whole]
+    own = rows[TREATMENT].to_numpy(dtype=float)[whole]
+    paths = exposure[shuffles.take[:, city], year].T
+    values = np.column_stack([y, own, paths, x])
+    length = np.linalg.norm(values, axis=0)
+    net = effects.demean(values)
+    k = x.shape[1]
+    if k:
+        basis = _span(net[:, -k:], length[-k:])
+        net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
+    y, d = net[:, 0], net[:, 1:]
+    size = (d**2).sum(axis=0)
+    # A path that effects and controls absorb is zero up to rounding.
+    known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
+    size = np.where(known, size, np.nan)
+    slope = d.T @ y / size
+    scores = cluster_sums(d * (y[:, None] - d * slope), first)
+    error = np.sqrt((scores**2).sum(axis=0)) / size
+    t = slope / (error * (std_error / error[0]))
+    return np.stack([slope[1:], t[1:]])
+
+
+def _span(net: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Orthonormal directions of columns net of effects.
+
+    None for a column that effects or other columns explain; lengths are those before.
+    """
+    net = net[:, np.linalg.norm(net, axis=0) > ABSORBED * length]
+    unit = net / np.linalg.norm(net, axis=0)
+    triangle, order = linalg.qr(unit, mode="r", pivoting=True)
+    rank = int((np.abs(np.diag(triangle)) > ABSORBED).sum())
+    return np.linalg.qr(net[:, np.sort(order[:rank])])[0]

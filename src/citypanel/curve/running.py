@@ -1,0 +1,312 @@
+"""Thousands of specifications, in batches, in several processes or on a cluster.
+
+A batch that is done is on disk before the next one counts: an interrupted run goes on
+from there. The result depends on neither the number of processes, nor their order, nor
+where they run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from citypanel.curve.choices import Choices
+from citypanel.curve.permutation import Shuffles
+from citypanel.curve.specifications import (
+    Specification,
+    evaluate,
+    fingerprint,
+    frame_of,
+    shared_order,
+)
+from citypanel.errors import ClusterError, describe
+from citypanel.study.pipeline import Options, Study
+from citypanel.workers import ENVIRONMENT, end_with_parent
+
+BATCH = 25
+CONNECT_SECONDS = 10
+# Workers of a cluster that may die under a batch before it counts as its fault.
+RETRIES = 5
+
+# A worker keeps the study of the run it serves, with all it has computed.
+_kept: dict[str, tuple] = {}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run computes.
+
+    Attributes
+    ----------
+    study : Study
+    rows : sequence of Specification
+    choices : Choices
+    base : Options
+    permutations, seed : int
+        Of the joint inference.
+    """
+
+    study: Study
+    rows: Sequence[Specification]
+    choices: Choices
+    base: Options
+    permutations: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The same for the same sources, specifications and options."""
+        return fingerprint(
+            self.study, self.rows, self.base, self.permutations, self.seed, BATCH
+        )
+
+    def batches(self) -> list[list[int]]:
+        """Places of the rows of each batch; neighbours share inputs."""
+        order = shared_order(self.rows, self.choices, self.base)
+        return [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
+
+
+def execute(
+    run: Run,
+    *,
+    folder: Path,
+    workers: int = 1,
+    dask: str | None = None,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Compute a run's specifications.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+        Where batches are kept while the run lasts.
+    workers : int
+        Processes on this machine; not used with `dask`.
+    dask : str, optional
+        Address of a Dask scheduler, such as tcp://host:8786, whose workers compute.
+    resume : bool
+        Take the batches of an interrupted run of the same specifications. Without it
+        they are computed anew.
+    progress : callable, optional
+        Called with the specifications done and all of them; first with those that an
+        earlier run has done.
+
+    Returns
+    -------
+    table, draws
+        As `citypanel.curve.specifications.specifications`.
+
+    Raises
+    ------
+    ClusterError
+        The scheduler cannot be reached or has no worker, or processes have died. The
+        batches that are done are kept.
+    """
+    name = run.name
+    kept = folder / name
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    batches = run.batches()
+    out: list[dict | None] = [None] * len(run.rows)
+    draws = np.full((len(run.rows), 2, run.permutations), np.nan)
+    done = 0
+
+    def take(batch: int, rows: list[dict], drawn: np.ndarray) -> None:
+        nonlocal done
+        for place, row, one in zip(batches[batch], rows, drawn, strict=True):
+            out[place], draws[place] = row, one
+        done += len(rows)
+
+    open_batches = []
+    for batch in range(len(batches)):
+        found = _read(kept / f"{batch:05d}.npz", len(batches[batch]), run.permutations)
+        if found is None:
+            open_batches.append(batch)
+        else:
+            take(batch, *found)
+    if progress is not None:
+        progress(done, len(run.rows))
+    if open_batches:
+        blob = zlib.compress(
+            pickle.dumps(
+                (run.study, run.choices, run.base, run.permutations, run.seed)
+            ),
+            level=1,
+        )
+        tasks = [
+            (batch, (name, blob, [run.rows[place] for place in batches[batch]]))
+            for batch in open_batches
+        ]
+        compute = _on_cluster(tasks, dask) if dask else _in_processes(tasks, workers)
+        for batch, (rows, drawn) in compute:
+            _write(kept / f"{batch:05d}.npz", rows, drawn)
+            take(batch, rows, drawn)
+            if progress is not None:
+                progress(done, len(run.rows))
+    return frame_of(out, run.choices), draws
+
+
+def _batch(name: str, blob: bytes, rows: Sequence[Specification]):
+    """Rows and draws of a batch, in a worker."""
+    if name not in _kept:
+        _kept.clear()
+        study, choices, base, permutations, seed = pickle.loads(zlib.decompress(blob))
+        shuffles = (
+            Shuffles.of(study, base, draws=permutations, seed=seed)
+            if permutations
+            else None
+        )
+        _kept[name] = study, choices, base, permutations, shuffles
+    study, choices, base, permutations, shuffles = _kept[name]
+    out = []
+    draws = np.full((len(rows), 2, permutations), np.nan)
+    for i, row in enumerate(rows):
+        found, drawn = evaluate(
+            study, row, choices=choices, base=base, shuffles=shuffles
+        )
+        out.append({key: _plain(value) for key, value in found.items()})
+        if drawn is not None:
+            draws[i] = drawn
+    return out, draws
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _in_processes(tasks: list, workers: int) -> Iterator[tuple]:
+    """Batches as processes of this machine finish them."""
+    from concurrent.futures import as_completed
+
+    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    with ProcessPoolExecutor(
+        workers,
+        initializer=end_with_parent,
+        initargs=(os.getpid(),),
+        env=ENVIRONMENT,
+    ) as pool:
+        futures = {pool.submit(_batch, *task): batch for batch, task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise ClusterError(
+                describe(
+                    "A process that computed specifications has died",
+                    consequence="the run stopped; the batches that are done are kept, "
+                    "and earlier results are as they were",
+                    remedy="run the same command with --resume; if it dies again, with "
+                    "fewer --workers, as memory may have run out",
+                )
+            ) from error
+        except BaseException:
+            pool.shutdown(kill_workers=True)
+            raise
+
+
+def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
+    """Batches as the workers of a Dask scheduler finish them."""
+    client, as_completed = _connect(address)
+    with client:
+        submitted = [
+            client.submit(_batch, *task, pure=False, retries=RETRIES)
+            for _, task in tasks
+        ]
+        futures = {
+            future.key: batch
+            for future, (batch, _) in zip(submitted, tasks, strict=True)
+        }
+        finished = as_completed(submitted, loop=client.loop)
+        del submitted
+        for future in finished:
+            try:
+                result = future.result()
+            except Exception as error:
+                raise ClusterError(
+                    describe(
+                        f"The cluster at {address} could not finish a batch",
+                        [f"{type(error).__name__}: {error}"],
+                        consequence="the run stopped; the batches that are done are "
+                        "kept, and earlier results are as they were",
+                        remedy="see the workers' logs, install the same citypanel on "
+                        "each, and run the same command with --resume",
+                    )
+                ) from error
+            yield futures[future.key], result
+            future.release()
+
+
+def _connect(address: str):
+    """A client of the scheduler that has a worker."""
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise ClusterError(
+            describe(
+                "--dask needs the package distributed, which is not installed",
+                consequence="no specification was computed",
+                remedy="python -m pip install 'citypanel[cluster]', or leave --dask "
+                "out and use --workers",
+            )
+        ) from error
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ClusterError(
+            describe(
+                f"No Dask scheduler answers at {address}",
+                [f"{type(error).__name__}: {error}".splitlines()[0]],
+                consequence="no specification was computed; earlier results are as "
+                "they were",
+                remedy="start one (dask scheduler) and its workers (dask worker "
+                f"{address}), correct the address, or leave --dask out and use "
+                "--workers",
+            )
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+    except TimeoutError as error:
+        client.close()
+        raise ClusterError(
+            describe(
+                f"The Dask scheduler at {address} has no worker",
+                consequence="no specification was computed; earlier results are as "
+                "they were",
+                remedy=f"start one on any machine: dask worker {address}",
+            )
+        ) from error
+    return client, as_completed
+
+
+def _write(path: Path, rows: list[dict], draws: np.ndarray) -> None:
+    """A batch on disk, whole or not at all."""
+    text = np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, rows=text, draws=draws)
+    os.replace(part, path)
+
+
+def _read(path: Path, size: int, permutations: int):
+    """A batch from disk; None where there is none that is whole."""
+    try:
+        with np.load(path) as file:
+            rows, draws = json.loads(file["rows"].tobytes()), file["draws"]
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    whole = len(rows) == size and draws.shape == (size, 2, permutations)
+    return (rows, draws) if whole else None

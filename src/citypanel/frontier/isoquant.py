@@ -1,0 +1,94 @@
+"""A constant-returns technology with two inputs and one output, in closed form.
+
+In the plane of inputs per unit of output it is what lies above and to the right of the
+lower hull of its plans. The most that inputs x produce is the smallest p.x over the
+hull's facets, and both the output distance and theta are y over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Isoquant:
+    """The lower hull.
+
+    Attributes
+    ----------
+    prices : ndarray (f, 2)
+        Prices p >= 0 of each facet, p.x = y on it.
+    vertices : ndarray of int
+        Positions of the plans at its corners.
+    """
+
+    prices: np.ndarray
+    vertices: np.ndarray
+
+    def efficiencies(self, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Output distances of plans (..., 2), (...): at most 1 inside."""
+        return outputs / (inputs @ self.prices.T).min(axis=-1)
+
+
+def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
+    """The lower hull of some plans (Andrew's monotone chain).
+
+    Parameters
+    ----------
+    inputs, outputs : ndarray (n, 2), (n,)
+        Outputs are positive. Of the inputs none is negative; one that some plan does
+        without limits no output alone, so that its facet is not there.
+
+    Returns
+    -------
+    Isoquant
+    """
+    points = inputs / outputs[:, None]
+    order = np.lexsort((points[:, 1], points[:, 0]))
+    points = points[order]
+    lowest = np.minimum.accumulate(points[:, 1])
+    keep = np.concatenate([[True], points[1:, 1] < lowest[:-1]])
+    chain: list[tuple[float, float]] = []
+    corners: list[int] = []
+    for (a, b), place in zip(points[keep].tolist(), order[keep].tolist(), strict=True):
+        while len(chain) > 1:
+            (a0, b0), (a1, b1) = chain[-2:]
+            if (b1 - b0) * (a - a0) < (b - b0) * (a1 - a0):
+                break
+            chain.pop()
+            corners.pop()
+        chain.append((a, b))
+        corners.append(place)
+    least_first, least_second = chain[0][0], chain[-1][1]
+    prices = [(1.0 / least_first, 0.0)] if least_first else []
+    prices += [(0.0, 1.0 / least_second)] if least_second else []
+    for (a0, b0), (a1, b1) in pairwise(chain):
+        # a1 b0 - a0 b1 without cancellation where two plans differ by rounding.
+        size = (a1 - a0) * b0 + a0 * (b0 - b1)
+        prices.append(((b0 - b1) / size, (a1 - a0) / size))
+    return Isoquant(np.array(prices), np.array(corners))
+
+
+def second_price_is_zero(
+    inputs: np.ndarray, outputs: np.ndarray, *, tolerance: float
+) -> np.ndarray:
+    """Whether some optimal prices of a plan leave the second input without one.
+
+    Then its distance stays when that input is left out: the facet x_1 = const binds.
+
+    Parameters
+    ----------
+    inputs, outputs : ndarray (n, 2), (n,)
+        As for `isoquant`, the first input positive.
+    tolerance : float
+        Relative difference up to which two distances are the same.
+
+    Returns
+    -------
+    ndarray of bool (n,)
+    """
+    most = inputs @ isoquant(inputs, outputs).prices.T
+    return np.isclose(most[:, 0], most.min(axis=1), rtol=tolerance, atol=0)

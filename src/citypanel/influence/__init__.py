@@ -1,0 +1,1 @@
+"""What the headline rests on: every city, every figure, every assumption."""

@@ -1,0 +1,122 @@
+"""What `citypanel influence` does with the published file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from citypanel.curve.results import write_tables
+from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.files import write_text
+from citypanel.influence.page import influence_page
+from citypanel.influence.tables import every_table
+from citypanel.progress import Pace
+from citypanel.study.pipeline import SOURCE_TABLES
+
+OTHER_TABLES = {
+    "variants": "marts.dim_study_variants",
+    "origins": "marts.fct_cell_origins",
+    "published": "staging.stg_published__regressions",
+    "names": "marts.dim_cities",
+}
+
+
+def read_warehouse(warehouse: Path) -> dict[str, pd.DataFrame]:
+    """The frames that the tables are computed from, by name.
+
+    Raises
+    ------
+    PublicationError
+        When there is no published file, or it lacks one of the tables.
+    """
+    if not warehouse.is_file():
+        raise PublicationError(
+            describe(
+                f"There is no published warehouse {warehouse.name} here",
+                consequence="there is no headline whose influences could be told",
+                remedy="run make build first",
+            )
+        )
+    wanted = {**SOURCE_TABLES, **OTHER_TABLES}
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+        there = {
+            name
+            for (name,) in connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables()"
+            ).fetchall()
+        }
+        missing = [name for name in wanted.values() if name not in there]
+        if missing:
+            raise PublicationError(
+                describe(
+                    f"{warehouse.name} lacks tables that influences are computed from",
+                    missing,
+                    consequence="nothing was computed",
+                    remedy="run make build, which publishes them",
+                )
+            )
+        return {
+            name: connection.sql(f"from {table}").df() for name, table in wanted.items()
+        }
+
+
+def compute(
+    warehouse: Path, *, output: Path, workers: int, say: Callable[[str], None]
+) -> list[str]:
+    """Compute every table, write them and the page; return a report.
+
+    Parameters
+    ----------
+    warehouse, output : Path
+        Published file; folder of the results, replaced file by file once everything
+        is computed.
+    workers : int
+        Processes.
+    say : callable
+        Gets progress, a line at a time.
+
+    Returns
+    -------
+    list of str
+        The strongest cells and where the files are.
+
+    Raises
+    ------
+    OptionError
+        Fewer than one worker.
+    PublicationError
+        As `read_warehouse`.
+    """
+    if workers < 1:
+        raise OptionError(
+            describe(
+                f"--workers is {workers}",
+                consequence="nothing was computed; earlier results are as they were",
+                remedy="take a whole number from 1 on",
+            )
+        )
+    frames = read_warehouse(warehouse)
+    tables = every_table(
+        {name: frames[name] for name in SOURCE_TABLES},
+        frames["variants"],
+        frames["origins"][["city_id", "year", "variable", "origin"]],
+        frames["published"],
+        n_jobs=workers,
+        say=Pace(say, "tables").begin,
+    )
+    names = dict(
+        zip(frames["names"]["city_id"], frames["names"]["city_en"], strict=True)
+    )
+    provinces = dict(
+        zip(frames["names"]["province_id"], frames["names"]["province_en"], strict=True)
+    )
+    tables["influence"].insert(
+        3, "unit_name", tables["influence"]["unit"].map({**provinces, **names})
+    )
+    write_tables(tables, output)
+    text = influence_page(tables, names)
+    write_text(output / "index.md", text)
+    return [*text.splitlines()[:12], f"Read {output / 'index.md'}."]

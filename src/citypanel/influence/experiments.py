@@ -1,0 +1,321 @@
+"""The influence of every city, every city-year and every figure on the headline.
+
+The study is computed again without the city, the city-year or the figure, or with the
+figure ten times too large or too small; nothing is linearised. What differs is what
+"without" means:
+
+    city, scope sample         the city draws no frontier and has no outcome
+    city, scope regression     its outcomes are left out; it still draws the frontier
+    city_year, scope sample    no plan in that year: it draws no frontier there, and has
+                               no index into or out of it
+    city_year, scope regression    the index of that year is left out
+    seed_cell                  the figure is missing; the study's gap rule fills it, or
+                               another source, or the extension of investment starts a
+                               year earlier; failing that the city leaves the sample
+    slip                       the figure is multiplied by the factor
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from citypanel.errors import OptionError, describe
+from citypanel.influence.cell_changes import experiments, seed_cells, series_used
+from citypanel.influence.changed_plans import Change
+from citypanel.influence.headline import Headline, Result
+from citypanel.study.pipeline import Options, Study
+
+KINDS = ("city", "city_year", "seed_cell", "slip")
+SLIPS = (10.0, 0.1)
+
+#: Origins that a city-year does not tell: investment has a word of its own.
+UNTOLD = (None, "reported", "missing", "assumed")
+
+#: Figures handed to a worker at a time.
+BATCH = 250
+
+COLUMNS = {
+    "kind": "string",
+    "scope": "string",
+    "unit": "string",
+    "year": "Int64",
+    "variable": "string",
+    "factor": "float64",
+    "origin": "string",
+    "value": "float64",
+    "estimate": "float64",
+    "std_error": "float64",
+    "p_value": "float64",
+    "change": "float64",
+    "change_in_std_errors": "float64",
+    "mean": "float64",
+    "std_dev": "float64",
+    "minimum": "float64",
+    "maximum": "float64",
+    "n_obs": "Int64",
+    "n_cities": "Int64",
+    "rank": "Int64",
+    "note": "string",
+}
+
+
+def influence(
+    study: Study,
+    options: Options,
+    *,
+    kinds: Sequence[str] = KINDS,
+    slips: Sequence[float] = SLIPS,
+    origins: pd.DataFrame | None = None,
+    n_jobs: int | None = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """What the headline becomes without each city, city-year and figure of the seeds.
+
+    Parameters
+    ----------
+    study : Study
+        The sources.
+    options : Options
+        Those of the headline.
+    kinds : sequence of str
+        Among `KINDS`.
+    slips : sequence of float
+        Factors of the slip experiment; all positive.
+    origins : DataFrame, optional
+        city_id, year, variable, origin: how each figure in use came about (as
+        marts.fct_cell_origins). A figure of a province's series is `reported`.
+    n_jobs : int, optional
+        Workers of joblib; the table does not depend on it.
+    progress : callable, optional
+        Called as progress(done, total) after each batch.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `COLUMNS`, one row per kind, scope, unit, year, variable and
+        factor; the first row is the headline itself (kind `headline`, rank 0).
+        `change` is the estimate less the headline's; `change_in_std_errors` divides it
+        by the headline's standard error. mean, std_dev, minimum and maximum are of
+        tfpch over the regression's city-years. `rank` orders each kind and scope by the
+        size of the change, 1 the largest; rows without an estimate have none and say
+        why in `note`.
+
+    Raises
+    ------
+    OptionError
+        An unknown kind, or a factor that is not positive.
+    EstimationError
+        When the headline itself is not identified.
+    """
+    _check(kinds, slips)
+    headline = Headline(study, options)
+    tasks: list[tuple] = []
+    if "city" in kinds:
+        tasks.append(("cities",))
+    if "city_year" in kinds:
+        tasks.append(("city_years",))
+    cells = _planned(seed_cells(headline), kinds, slips)
+    tasks += [
+        ("cells", cells.iloc[first : first + BATCH])
+        for first in range(0, len(cells), BATCH)
+    ]
+    pieces: list[pd.DataFrame] = [_headline_row(headline)]
+    work = Parallel(n_jobs=n_jobs, return_as="generator")(
+        delayed(_run)(study, options, task) for task in tasks
+    )
+    for done, piece in enumerate(work, start=1):
+        pieces.append(piece)
+        if progress is not None:
+            progress(done, len(tasks))
+    frame = pd.concat(pieces, ignore_index=True)
+    return _finished(frame, headline, origins)
+
+
+def _check(kinds: Sequence[str], slips: Sequence[float]) -> None:
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise OptionError(
+            describe(
+                "Kinds of influence that do not exist",
+                unknown,
+                consequence="nothing was computed",
+                remedy=f"choose among {', '.join(KINDS)}",
+            )
+        )
+    wrong = [factor for factor in slips if not factor > 0]
+    if wrong:
+        raise OptionError(
+            describe(
+                "Factors of a slip that are not positive",
+                wrong,
+                consequence="a figure times such a factor is none a yearbook prints",
+                remedy="give factors such as 10 and 0.1",
+            )
+        )
+
+
+def _planned(
+    cells: pd.DataFrame, kinds: Sequence[str], slips: Sequence[float]
+) -> pd.DataFrame:
+    """The figures with what is put in their place, all experiments below each other."""
+    planned = []
+    if "seed_cell" in kinds:
+        planned.append(cells.assign(kind="seed_cell", factor=np.nan, new_value=np.nan))
+    if "slip" in kinds:
+        planned += [
+            cells.assign(kind="slip", factor=f, new_value=f * cells["value"])
+            for f in slips
+        ]
+    if not planned:
+        return cells.iloc[:0].assign(kind="", factor=np.nan, new_value=np.nan)
+    return pd.concat(planned, ignore_index=True)
+
+
+def _run(study: Study, options: Options, task: tuple) -> pd.DataFrame:
+    headline = Headline(study, options)
+    if task[0] == "cities":
+        return _cities(headline)
+    if task[0] == "city_years":
+        return _city_years(headline)
+    return _cells(headline, task[1])
+
+
+def _headline_row(headline: Headline) -> pd.DataFrame:
+    row = {"kind": "headline", "scope": "", "unit": "", **asdict(headline.result)}
+    return pd.DataFrame([row])
+
+
+def _cities(headline: Headline) -> pd.DataFrame:
+    plans, rows = headline.plans, []
+    for i, city in enumerate(plans.cities):
+        dropped = np.zeros(plans.outputs.shape, dtype=bool)
+        dropped[i] = True
+        results = {
+            "sample": headline.changed(Change.without(plans, i)),
+            "regression": headline.without_rows(dropped),
+        }
+        rows += [
+            {"kind": "city", "scope": scope, "unit": city, **asdict(result)}
+            for scope, result in results.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _city_years(headline: Headline) -> pd.DataFrame:
+    plans, rows = headline.plans, []
+    for i, t in np.argwhere(plans.present):
+        found = {"sample": headline.changed(Change.without(plans, i, t))}
+        if headline.rows[i, t]:
+            dropped = np.zeros(plans.outputs.shape, dtype=bool)
+            dropped[i, t] = True
+            found["regression"] = headline.without_rows(dropped)
+        rows += [
+            {
+                "kind": "city_year",
+                "scope": scope,
+                "unit": plans.cities[i],
+                "year": plans.years[t],
+                **asdict(result),
+            }
+            for scope, result in found.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _cells(headline: Headline, cells: pd.DataFrame) -> pd.DataFrame:
+    found = experiments(headline, cells)
+    rows = []
+    for experiment in found:
+        if experiment.change is not None:
+            result: Result | None = headline.changed(experiment.change)
+        elif experiment.stops:
+            result = None
+        else:
+            result = headline.result
+        values = asdict(result) if result is not None else {}
+        rows.append({**values, "note": experiment.note or None})
+    keys = ["kind", "scope", "unit", "year", "variable", "factor", "value"]
+    left = cells[keys].reset_index(drop=True)
+    return pd.concat([left, pd.DataFrame(rows)], axis=1)
+
+
+def _finished(
+    frame: pd.DataFrame, headline: Headline, origins: pd.DataFrame | None
+) -> pd.DataFrame:
+    base = headline.result
+    frame = frame.reindex(columns=list(COLUMNS))
+    frame["change"] = frame["estimate"] - base.estimate
+    frame["change_in_std_errors"] = frame["change"] / base.std_error
+    frame["rank"] = (
+        frame["change"]
+        .abs()
+        .groupby([frame["kind"], frame["scope"]])
+        .rank(method="first", ascending=False)
+        .where(frame["kind"] != "headline", 0.0)
+    )
+    frame["origin"] = _origins(frame, headline, origins)
+    return frame.astype(COLUMNS)
+
+
+def _origins(
+    frame: pd.DataFrame, headline: Headline, origins: pd.DataFrame | None
+) -> list[str | None]:
+    """Origin of each figure; of a city-year all that is not as reported."""
+    study, options = headline.study, headline.options
+    used = series_used(options)
+    known: dict[tuple, str] = {}
+    if origins is not None:
+        kept = origins.loc[origins["variable"].isin(used)]
+        known = {
+            (city, int(year), variable): origin
+            for city, year, variable, origin in zip(
+                kept["city_id"],
+                kept["year"],
+                kept["variable"],
+                kept["origin"],
+                strict=True,
+            )
+        }
+    assumed = study.long({"assumed": study.investment(options)[1]})
+    assumed = {
+        (city, year)
+        for city, year in assumed.loc[
+            assumed["assumed"].astype(bool), ["city_id", "year"]
+        ].itertuples(index=False)
+    }
+
+    def told(kind, scope, unit, year, variable) -> str | None:
+        if kind in ("seed_cell", "slip"):
+            if scope == "province":
+                return "reported"
+            return known.get((unit, year, variable))
+        if kind != "city_year":
+            return None
+        if not known:
+            return None
+        told = [
+            f"{name} {known[unit, year, name]}"
+            for name in used
+            if known.get((unit, year, name)) not in UNTOLD
+        ]
+        if (unit, year) in assumed:
+            told.append("investment assumed")
+        return "; ".join(told) or "reported"
+
+    years = [None if pd.isna(year) else int(year) for year in frame["year"]]
+    return [
+        told(kind, scope, unit, year, variable)
+        for kind, scope, unit, year, variable in zip(
+            frame["kind"],
+            frame["scope"],
+            frame["unit"],
+            years,
+            frame["variable"],
+            strict=True,
+        )
+    ]

@@ -1,0 +1,74 @@
+"""How tables and figures are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from citypanel.words import LABELS, Words
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How tables and figures are written.
+
+    Attributes
+    ----------
+    language : str
+        en or zh.
+    stars : bool
+        Marks at the 10, 5 and 1 per cent level.
+    intervals : bool
+        Tables have 95 per cent intervals in place of standard errors.
+    overlay : bool
+        Every estimator in the event study.
+    """
+
+    language: str = "en"
+    stars: bool = False
+    intervals: bool = False
+    overlay: bool = False
+
+    def __call__(self, words: Words) -> str:
+        """The words in this language."""
+        return words.said(self.language)
+
+    def label(self, group: str, key: str) -> str:
+        """A label of `words/*/labels.yml`; the key itself where it has none."""
+        return self(LABELS.label(group, key))
+
+    def column(self, name: str) -> str:
+        """The column of a mart in this language: label gives label_en or label_zh."""
+        return f"{name}_{self.language}"
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A table or figure: its name, the marts it needs, those it can do without."""
+
+    name: str
+    needs: tuple[str, ...]
+    make: Callable[[Frames, Options], Any]
+    wants: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> str:
+        """As printed before the title: 3, A1."""
+        return self.name.split("_")[1].upper()
+
+
+def headline(marts: Frames) -> pd.Series:
+    """The options of the headline."""
+    options = marts["dim_study_variants"]
+    return options.set_index("variant", drop=False).loc["headline"]
+
+
+def variants(marts: Frames) -> pd.DataFrame:
+    """The variants in their order, with their labels in `label`."""
+    frame = marts["dim_study_variants"].sort_values("variant_order")
+    return frame.assign(label=[LABELS.label("variants", v) for v in frame["variant"]])

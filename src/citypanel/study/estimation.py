@@ -1,0 +1,286 @@
+"""One estimate of the effect from the study and a set of options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from citypanel import did
+from citypanel.errors import EstimationError, FrontierError, OptionError, describe
+from citypanel.study.estimates import CONTROLS, OUTCOME, TREATMENT, usable_controls
+from citypanel.study.pipeline import Options, Study, wrong_option
+
+ESTIMATORS = ("twfe", "imputation", "group_time", "sun_abraham")
+EXCLUSIONS = ("none", "municipalities", "batch_4", "provincial_capitals")
+AFTER_TREATMENT = ("eco", "inf")
+# Share of city-years without an index from which on there is no estimate.
+MOST = 0.5
+# Relative difference up to which two indices are the same.
+SAME = 1e-9
+KEYS = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
+
+
+class DegenerateFrontier(FrontierError):
+    """Most city-years have no index, or all have the same."""
+
+
+class NoComparison(EstimationError):
+    """The sample has no treated city left, or nothing but treated ones."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate, its sample and the index behind it.
+
+    Attributes
+    ----------
+    estimate, std_error, p_value, conf_low, conf_high : float
+        Effect on the outcome and its inference, as the estimator gives it.
+    n_obs, n_cities, n_treated_cities, n_treated_city_years : int
+        City-years and cities of the regression.
+    mean, std_dev, minimum, maximum : float
+        Of tfpch over the city-years of the regression (sample standard deviation).
+    assumed_share : float
+        Share (0-1) of treated city-years on assumed capital.
+    zero_labour_share : float
+        Share (0-1) of city-years in which labour may have a price of zero.
+    note : str or None
+        What the reader should know.
+    """
+
+    estimate: float
+    std_error: float
+    p_value: float
+    conf_low: float
+    conf_high: float
+    n_obs: int
+    n_cities: int
+    n_treated_cities: int
+    n_treated_city_years: int
+    mean: float
+    std_dev: float
+    minimum: float
+    maximum: float
+    assumed_share: float
+    zero_labour_share: float
+    note: str | None = None
+
+
+MEASURES = tuple(f.name for f in fields(Estimate))
+
+
+def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list[str]]:
+    """The city-years of the regression and its controls.
+
+    Parameters
+    ----------
+    study : Study
+    options : Options
+
+    Returns
+    -------
+    rows : DataFrame
+        As `Study.panel`, without the excluded cities, missing outcomes and missing
+        values of the controls.
+    controls : list of str
+        Those chosen that have data in every year.
+
+    Raises
+    ------
+    OptionError
+        An unknown exclusion or control.
+    DegenerateFrontier
+        More than half of the city-years have no index, or all have the same.
+    NoComparison
+        The sample has no treated city, or no untreated one.
+    """
+    panel = study.panel(options)
+    kept = ~excluded(panel, options.exclusion)
+    missing = panel[OUTCOME].isna().to_numpy()
+    _require_index(panel, kept & ~missing, kept & missing)
+    rows = panel.loc[kept & ~missing]
+    _require_groups(rows)
+    wanted = control_names(options.controls)
+    usable = usable_controls(rows)[0] if wanted else ()
+    controls = [name for name in usable if name in wanted]
+    if controls:
+        rows = rows.loc[rows[controls].notna().all(axis=1)]
+    return rows.reset_index(drop=True), controls
+
+
+def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
+    """Rows of the cities that an exclusion leaves out of the regression."""
+    if exclusion == "none":
+        return np.zeros(len(panel), dtype=bool)
+    if exclusion == "municipalities":
+        return panel["is_municipality"].to_numpy(dtype=bool)
+    if exclusion == "batch_4":
+        return (panel["batch"] == 4).to_numpy()
+    if exclusion == "provincial_capitals":
+        return panel["is_provincial_capital"].to_numpy(dtype=bool)
+    raise wrong_option("exclusion", exclusion)
+
+
+def control_names(choice: str) -> tuple[str, ...]:
+    """The controls that a value of the option names."""
+    if choice == "none":
+        return ()
+    if choice == "paper":
+        return CONTROLS
+    if choice == "without_after_treatment":
+        return tuple(name for name in CONTROLS if name not in AFTER_TREATMENT)
+    names = tuple(choice.split("+"))
+    unknown = [name for name in names if name not in CONTROLS]
+    if unknown:
+        raise OptionError(
+            describe(
+                "Option controls names what the panel does not have",
+                unknown,
+                consequence="nothing was computed with it",
+                remedy="none, paper, without_after_treatment, or names joined by +: "
+                + ", ".join(CONTROLS),
+            )
+        )
+    return names
+
+
+def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) -> None:
+    """An index that mostly has no value, or only one, says nothing of productivity."""
+    values = np.sort(panel[OUTCOME].to_numpy(float)[there])
+    n, n_missing = there.sum(), missing.sum()
+    # Indices that differ by rounding alone are the same.
+    apart = np.diff(values) > SAME * np.abs(values).max(initial=0.0)
+    different = int(apart.sum()) + min(1, len(values))
+    if n_missing <= MOST * (n + n_missing) and different > 1:
+        return
+    gaps = panel.loc[missing, ["city_id", "year"]]
+    raise DegenerateFrontier(
+        describe(
+            f"The frontier is degenerate: {n} of {n + n_missing} city-years have "
+            f"an index, with {different} different values",
+            (f"city {c}, {y}" for c, y in gaps.itertuples(index=False)),
+            consequence="the estimate would rest on hardly any productivity",
+            remedy="choose constant returns, or a reference that pools years (global, "
+            "biennial)",
+        )
+    )
+
+
+def _require_groups(rows: pd.DataFrame) -> None:
+    city, names = pd.factorize(rows["city_id"])
+    cities = len(names)
+    treated = len(np.unique(city[rows[TREATMENT].to_numpy() > 0]))
+    if treated and cities > len(np.unique(city[rows["cohort"].to_numpy() > 0])):
+        return
+    raise NoComparison(
+        describe(
+            "The sample has lost all treated cities"
+            if not treated
+            else "The sample has lost all cities without a zone",
+            [f"{cities} cities, {treated} of them treated"],
+            consequence="there is no effect to estimate",
+            remedy="choose a wider sample, more batches or a later last_year",
+        )
+    )
+
+
+def estimate(study: Study, options: Options, *, engine: str = "linearmodels"):
+    """The effect under a set of options.
+
+    Parameters
+    ----------
+    study : Study
+        Shares what it has computed between calls.
+    options : Options
+    engine : {"linearmodels", "closed_form"}
+        Who solves the two-way regression: linearmodels, as the warehouse's tables, or
+        the closed form, which is several times as fast and agrees to rounding.
+
+    Returns
+    -------
+    Estimate
+        For `twfe` the coefficient of sydid, as `rpt_regressions`; for the others the
+        effect on the treated over all treated city-years.
+
+    Raises
+    ------
+    CityPanelError
+        When some step cannot be done with these options.
+    """
+    rows, controls = regression_panel(study, options)
+    row = fit(rows, controls, options, engine=engine)
+    return describe_estimate(row, rows, study, options)
+
+
+def fit(
+    rows: pd.DataFrame, controls: list[str], options: Options, *, engine: str
+) -> pd.Series:
+    """The row of the estimator's frame that is the effect."""
+    name = options.estimator
+    if name == "twfe":
+        frame = did.twfe(
+            rows,
+            **KEYS,
+            treatment=TREATMENT,
+            controls=controls,
+            standard_errors=options.standard_errors,
+            engine=engine,
+        )
+        chosen = (frame["aggregation"] == "coefficient") & (frame["term"] == TREATMENT)
+    elif name == "group_time":
+        cells = did.group_time_att(
+            rows,
+            **KEYS,
+            cohort="cohort",
+            controls=controls,
+            control_group="not_yet",
+            base_period="universal",
+        )
+        frame = did.aggregate_att(cells, "simple")
+        chosen = frame["term"] == "overall"
+    elif name in ("imputation", "sun_abraham"):
+        function = getattr(did, name)
+        frame = function(rows, **KEYS, cohort="cohort", controls=controls)
+        chosen = (frame["aggregation"] == "simple") & (frame["term"] == "overall")
+    else:
+        raise wrong_option("estimator", name)
+    return frame.loc[chosen].iloc[0]
+
+
+def describe_estimate(
+    row: pd.Series, rows: pd.DataFrame, study: Study, options: Options
+) -> Estimate:
+    """An estimator's row with what the estimate rests on."""
+    city, names = pd.factorize(rows["city_id"])
+    treated = rows[TREATMENT].to_numpy() > 0
+    assumed = rows["is_capital_assumed"].to_numpy(dtype=float)[treated]
+    index = rows["tfpch"].to_numpy(dtype=float)
+    index = index[~np.isnan(index)]
+    notes = [] if pd.isna(row["note"]) else [str(row["note"])]
+    lost = int((~excluded(study.panel(options), options.exclusion)).sum()) - len(rows)
+    if lost:
+        notes.append(f"{lost} city-years without an index or a control are left out")
+    return Estimate(
+        estimate=float(row["estimate"]),
+        std_error=_number(row["std_error"]),
+        p_value=_number(row["p_value"]),
+        conf_low=_number(row["conf_low"]),
+        conf_high=_number(row["conf_high"]),
+        n_obs=len(rows),
+        n_cities=len(names),
+        n_treated_cities=len(np.unique(city[treated])),
+        n_treated_city_years=int(treated.sum()),
+        mean=float(index.mean()),
+        std_dev=float(index.std(ddof=1)),
+        minimum=float(index.min()),
+        maximum=float(index.max()),
+        assumed_share=float(assumed.mean()),
+        zero_labour_share=study.zero_labour_share(options),
+        note="; ".join(notes) or None,
+    )
+
+
+def _number(value: object) -> float:
+    return float("nan") if pd.isna(value) else float(value)

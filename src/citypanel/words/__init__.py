@@ -1,0 +1,196 @@
+"""What people read, apart from the code: a catalogue of templates per language.
+
+`en/report.yml` and `zh/report.yml` hold the same names. The code chooses the name, by a
+rule, and gives the numbers; the template says how each is written:
+
+    {n:,}            a count, thousands apart
+    {effect:3f}      three decimals ("+3f" with a plus too), a dash where unknown
+    {share:%}        a share (0-1) as per cent, {share:pc} in words ("Pc": capital)
+    {p:p}            p = 0.38
+    {up:?rose|fell}  one of two, by whether it is true
+    {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
+    {n:#city|cities} singular or plural
+    {names}          a list, with the commas of the language (":,", ":;")
+
+A value that is itself in several languages (`Words`) gives that of the template's.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import string
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from citypanel.words.numbers import MINUS, fixed, number, p_text, per_cent, share
+
+FOLDER = Path(__file__).parent
+LANGUAGES = ("en", "zh")
+_NUMBER = r"(-?[\d.,]+)"
+SEPARATORS = {
+    "en": {"": ", ", ",": ", ", ";": "; "},
+    "zh": {"": "、", ",": "，", ";": "；"},
+}
+
+
+class Words(tuple[str, ...]):
+    """A text in each of `LANGUAGES`, English first."""
+
+    __slots__ = ()
+
+    def __new__(cls, *texts: str) -> Words:
+        return super().__new__(cls, texts)
+
+    def said(self, language: str) -> str:
+        """The text in the language; English where the catalogue has no other."""
+        place = LANGUAGES.index(language)
+        return self[place] if place < len(self) else self[0]
+
+    @property
+    def en(self) -> str:
+        return self[0]
+
+    @property
+    def zh(self) -> str:
+        return self.said("zh")
+
+
+def same(text: str) -> Words:
+    """A name that is written alike in every language."""
+    return Words(*(text for _ in LANGUAGES))
+
+
+class _Formatter(string.Formatter):
+    def __init__(self, language: str):
+        self.language = language
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if spec.startswith("?"):
+            return spec[1:].split("|")[0 if value else 1]
+        if spec.startswith("#"):
+            return spec[1:].split("|")[0 if value == 1 else 1]
+        if isinstance(value, Words):
+            return value.said(self.language)
+        if isinstance(value, list):
+            parts = (self.format_field(part, "") for part in value)
+            return SEPARATORS[self.language][spec].join(parts)
+        if spec == "%":
+            return share(value)
+        if spec in ("pc", "Pc"):
+            text = per_cent(value)
+            return text[0].upper() + text[1:] if spec == "Pc" else text
+        if spec == "p":
+            return p_text(value)
+        if spec == "g":
+            return number(value)
+        if spec == "log%":
+            return f"{math.expm1(value):+.0%}"
+        if spec == "log":
+            ratio = math.exp(value)
+            return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"
+        if spec.endswith("f") and spec[:-1].lstrip("+-").isdigit():
+            sign = spec[0] if spec[0] in "+-" else ""
+            return fixed(value, int(spec[:-1].lstrip("+-")), sign=sign)
+        return format(value, spec)
+
+
+_FORMATTERS = {language: _Formatter(language) for language in LANGUAGES}
+
+
+class Catalogue:
+    """The templates of one file, by name; of a mapping in it by `of`."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    @property
+    def _entries(self) -> Mapping[str, dict[str, Any]]:
+        return _read(self.name)
+
+    def __call__(self, name: str, /, **fields: Any) -> Words:
+        """The template of that name with its fields, in every language it has."""
+        return Words(
+            *(
+                _FORMATTERS[language].vformat(str(entries[name]), (), fields)
+                for language, entries in self._entries.items()
+            )
+        )
+
+    def of(self, group: str) -> dict[str, Words]:
+        """The labels of a group, in the order of the file."""
+        languages = list(self._entries.values())
+        return {
+            key: Words(*(str(entries[group][key]) for entries in languages))
+            for key in languages[0][group]
+        }
+
+    def label(self, group: str, key: str) -> Words:
+        """One label of a group; the key itself where it has none."""
+        return self.of(group).get(key) or same(key)
+
+    def data(self, group: str) -> dict[str, Any]:
+        """What stands under a name, by language, as it is in the file."""
+        return {language: e[group] for language, e in self._entries.items()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries["en"])
+
+
+@cache
+def _read(name: str) -> Mapping[str, dict[str, Any]]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found = {}
+    for language in LANGUAGES:
+        path = FOLDER / language / f"{name}.yml"
+        if path.is_file():
+            found[language] = yaml.load(path.read_text("utf-8"), loader)
+    return found
+
+
+#: Labels of outcomes, estimators, checks, regions and the like.
+LABELS = Catalogue("labels")
+
+
+def told(text: object) -> Words:
+    """A sentence of the warehouse in both languages."""
+    return Words(typeset(text), in_chinese(text))
+
+
+def typeset(text: object) -> str:
+    """A sentence of the warehouse with true minus signs; nothing where it is none."""
+    return re.sub(r"(?<![\w.)\-])-(?=\d)", MINUS, _plain(text))
+
+
+def in_chinese(text: object) -> str:
+    """A sentence of the warehouse, which writes English, in Chinese.
+
+    One of a form that `zh/warehouse.yml` does not list stays as it is.
+    """
+    text = _plain(text)
+    for form, answer in _forms():
+        if match := form.fullmatch(text):
+            text = match.expand(answer).replace("no star", "无星号")
+            text = text.replace("星号：none", "星号：无")
+            break
+    return typeset(text)
+
+
+def _plain(text: object) -> str:
+    if not isinstance(text, str):
+        return ""
+    return re.sub(
+        r"not estimated: Regressors are combinations .*? \(1\): (\w+): absorbed by .*",
+        r"not estimated: \1 is absorbed by the fixed effects",
+        text,
+    )
+
+
+@cache
+def _forms() -> list[tuple[re.Pattern[str], str]]:
+    entries = _read("warehouse")["zh"]
+    return [(re.compile(k.replace("<N>", _NUMBER)), v) for k, v in entries.items()]

@@ -1,0 +1,256 @@
+"""What the specification curve refuses, and what it then says."""
+
+from __future__ import annotations
+
+import copy
+from importlib.resources import files
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from citypanel import cli
+from citypanel.curve import command, running
+from citypanel.curve.choices import load_choices, parse_choices
+from citypanel.curve.summary import published_numbers
+from citypanel.errors import (
+    ClusterError,
+    OptionError,
+    PanelError,
+    PublicationError,
+)
+from citypanel.study.estimation import control_names
+from citypanel.study.pipeline import SERIES, Options, Sources, Study
+
+EMPTY = Sources(
+    cells=pd.DataFrame(
+        {
+            "city_id": ["110000"],
+            "year": [2011],
+            "variable": ["gdp_cny_10k"],
+            "source": ["yearbook"],
+            "value": [1.0],
+            "is_usable": [True],
+            "import_precedence": [None],
+        }
+    ),
+    province_series=pd.DataFrame(
+        {"province_id": ["110000"], "year": [2011], "indicator": ["GDP"], "value": 1.0}
+    ),
+    cities=pd.DataFrame(
+        {
+            "city_id": ["110000"],
+            "city_en": ["Beijing"],
+            "province_id": ["110000"],
+            "region": ["eastern"],
+            "is_municipality": [True],
+            "is_provincial_capital": [False],
+            "is_in_nbs_70": [True],
+        }
+    ),
+    zones=pd.DataFrame({"city_id": [], "batch": [], "approval_date": []}),
+    variables=pd.DataFrame(
+        {
+            "variable": ["gdp_cny_10k"],
+            "kind": ["yearbook"],
+            "province_indicator": ["GDP"],
+            "gap_rule": ["mean"],
+        }
+    ),
+    precedence=pd.DataFrame(
+        {"variable": [], "gdp_vintage": [], "source": [], "precedence": []}
+    ),
+)
+
+
+def says(raised, *parts: str) -> None:
+    text = str(raised.value)
+    for part in (*parts, "Consequence: ", "Remedy: "):
+        assert part in text, text
+
+
+@pytest.fixture
+def declared() -> dict:
+    text = files("citypanel.curve").joinpath("choices.yml").read_text("utf-8")
+    return copy.deepcopy(yaml.safe_load(text))
+
+
+def test_a_declaration_that_cannot_be_used(declared):
+    declared["choices"][0]["values"][0]["mark"] = "nice"
+    declared["choices"][1]["name"] = "weather"
+    declared["choices"][2]["values"][1]["reason"] = ""
+    declared["meaningless"][0]["when"] = {"orientation": ["sideways"]}
+    with pytest.raises(OptionError) as raised:
+        parse_choices(declared)
+    says(
+        raised,
+        "real_gdp=province_deflator: mark is 'nice'",
+        "real_gdp: not exactly one value is marked headline",
+        "weather: the study has no such option",
+        "imputation=linear: no reason",
+        "meaningless: orientation=sideways is not declared",
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["fai_extension", "labour_measure", "exposure_from", "outcome"]
+)
+def test_an_unknown_value_of_a_step(name):
+    study, options = Study(EMPTY), Options(**{name: "nonsense"})
+    step = {
+        "fai_extension": study.investment,
+        "labour_measure": study.labour,
+        "exposure_from": study.policy,
+        "outcome": study.panel,
+    }[name]
+    series = {
+        variable: np.ones((1, 1))
+        for variable in (
+            "fai_cny_10k", "real_estate_cny_10k", "university_students_persons",
+            "population_persons_10k",
+        )
+    }  # fmt: skip
+    study._once("series", options.part(*SERIES), lambda: series)
+    if name == "outcome":
+        index = ["tfpch", "effch", "techch", "cumulative_log_tfp"]
+        changes = pd.DataFrame({"city_id": ["110000"], "year": [2011]})
+        study.changes = lambda o: changes.assign(**dict.fromkeys(index, 1.0))
+    with pytest.raises(OptionError) as raised:
+        step(options)
+    says(raised, f"Option {name} is 'nonsense'")
+
+
+def test_unknown_controls():
+    with pytest.raises(OptionError) as raised:
+        control_names("eco+luck")
+    says(raised, "  - luck", "names joined by +")
+
+
+def test_a_cell_or_figure_that_is_not_there():
+    study = Study(EMPTY)
+    with pytest.raises(PanelError) as raised:
+        study.with_cell("110000", 2012, "gdp_cny_10k", "yearbook", 2.0)
+    says(raised, "city 110000, 2012, gdp_cny_10k, yearbook")
+    with pytest.raises(PanelError) as raised:
+        study.with_province_value("110000", 2012, "GDP", 2.0)
+    says(raised, "province 110000, 2012, GDP")
+
+
+def test_published_tables_without_the_papers_numbers():
+    descriptives = pd.DataFrame({"variable": ["eco"]})
+    regressions = pd.DataFrame({"paper_table": ["3"], "paper_column": ["(1)"],
+                                "term": ["eco"], "estimate": [1.0]})  # fmt: skip
+    with pytest.raises(PanelError) as raised:
+        published_numbers(descriptives, regressions)
+    says(raised, "tfpch: 0 rows", "Table 3 (1) sydid: 0 rows")
+
+
+def test_only_of_something_else():
+    with pytest.raises(OptionError) as raised:
+        command.parse_only("weather=fine,labour_measure", load_choices(), Options())
+    says(raised, "  - weather=fine", "  - labour_measure", "choices: real_gdp")
+
+
+def test_no_published_file_and_one_of_an_earlier_version(tmp_path):
+    with pytest.raises(PublicationError) as raised:
+        command.read_published(tmp_path / "citypanel.duckdb")
+    says(raised, "no published warehouse citypanel.duckdb", "make build")
+    with duckdb.connect(str(tmp_path / "citypanel.duckdb")) as connection:
+        connection.execute("create schema marts")
+    with pytest.raises(PublicationError) as raised:
+        command.read_published(tmp_path / "citypanel.duckdb")
+    says(raised, "lacks tables", "marts.dim_study_variants")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--count", "0"], ["--workers", "0"], ["--permutations", "-1"]]
+)
+def test_numbers_that_are_none(arguments, capsys):
+    assert cli.main(["specifications", *arguments]) == 1
+    said = capsys.readouterr().err
+    assert f"{arguments[0]} is {arguments[1]}" in said and "Remedy: " in said
+
+
+def test_a_scheduler_that_does_not_answer(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(running, "CONNECT_SECONDS", 1)
+    with pytest.raises(ClusterError) as raised:
+        running._connect("tcp://127.0.0.1:9")
+    says(raised, "No Dask scheduler answers at tcp://127.0.0.1:9", "dask scheduler")
+
+
+def test_an_address_that_is_none(monkeypatch):
+    pytest.importorskip("distributed")
+    with pytest.raises(ClusterError) as raised:
+        running._connect("nowhere at all")
+    says(raised, "No Dask scheduler answers at nowhere at all")
+
+
+def test_dask_without_the_package(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterError) as raised:
+        running._connect("tcp://127.0.0.1:8786")
+    says(raised, "needs the package distributed", "citypanel[cluster]")
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(running, "CONNECT_SECONDS", 1)
+    with (
+        distributed.LocalCluster(
+            n_workers=0, dashboard_address=None, processes=False
+        ) as cluster,
+        pytest.raises(ClusterError) as raised,
+    ):
+        running._connect(cluster.scheduler_address)
+    says(raised, "has no worker", "dask worker")
+
+
+def die(*arguments):
+    import os
+
+    os._exit(1)
+
+
+@pytest.mark.slow
+def test_a_process_that_dies(monkeypatch):
+    monkeypatch.setattr(running, "_batch", die)
+    with pytest.raises(ClusterError) as raised:
+        list(running._in_processes([(0, ("name", b"", []))], 1))
+    says(raised, "has died", "--resume")
+
+
+def in_order(futures, loop):
+    return iter(futures)
+
+
+class Refusing:
+    """A cluster whose every task fails."""
+
+    loop = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *arguments):
+        return False
+
+    def submit(self, function, *arguments, **options):
+        from types import SimpleNamespace
+
+        def fail():
+            raise RuntimeError("no module named citypanel")
+
+        return SimpleNamespace(key=len(arguments), result=fail)
+
+
+def test_a_cluster_that_cannot_finish(monkeypatch):
+    monkeypatch.setattr(running, "_connect", lambda address: (Refusing(), in_order))
+    with pytest.raises(ClusterError) as raised:
+        list(running._on_cluster([(0, ("name", b"", []))], "tcp://one:1"))
+    says(raised, "tcp://one:1 could not finish", "no module named citypanel")

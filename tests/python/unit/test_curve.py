@@ -1,0 +1,728 @@
+"""Declared choices, designs, summaries, runs and pages, on small made-up studies."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from tests.support.reference_pages import choice_table
+
+from citypanel import did
+from citypanel.curve import running
+from citypanel.curve.choices import load_choices, options_of
+from citypanel.curve.figure import write_figures
+from citypanel.curve.interactive import curve_page
+from citypanel.curve.page import answer
+from citypanel.curve.permutation import Shuffles, permuted_statistics
+from citypanel.curve.specifications import (
+    Specification,
+    checked,
+    design,
+    evaluate,
+    headline_values,
+    specifications,
+)
+from citypanel.curve.summary import shapley_shares, summarise
+from citypanel.errors import FrontierError, OptionError
+from citypanel.pages.blocks import as_html, as_markdown
+from citypanel.study.estimation import estimate
+from citypanel.study.pipeline import (
+    Options,
+    Sources,
+    Study,
+    fill_gaps,
+    running_product,
+    share_left,
+)
+
+SEED = 7
+PAPER = {"mean": 1.02, "std_dev": 0.26, "maximum": 5.5, "coefficient": 0.024}
+SERIES = {
+    "gdp_cny_10k": (1e7, 0.08),
+    "secondary_cny_10k": (4e6, 0.06),
+    "tertiary_cny_10k": (5e6, 0.09),
+    "population_persons_10k": (500, 0.01),
+    "unit_employment_persons_10k": (90, 0.03),
+    "private_employment_persons": (7e5, 0.05),
+    "area_km2": (9000, 0.0),
+    "gdp_growth_pct": (8, 0.0),
+    "fai_cny_10k": (4e6, 0.1),
+    "real_estate_cny_10k": (9e5, 0.1),
+    "retail_sales_cny_10k": (3e6, 0.1),
+    "imports_cny_10k": (4e5, 0.05),
+    "exports_cny_10k": (6e5, 0.05),
+    "fiscal_expenditure_cny_10k": (1e6, 0.1),
+    "education_expenditure_cny_10k": (2e5, 0.1),
+    "university_students_persons": (1e5, 0.03),
+    "vocational_students_persons": (5e4, 0.02),
+}
+
+
+def made_up(n_cities: int = 24) -> Sources:
+    """A study of made-up cities in two provinces, a third of them with a zone."""
+    rng = np.random.default_rng(SEED)
+    years = np.arange(2010, 2020)
+    codes = [f"{11 + i % 2}{i + 1:02d}00" for i in range(n_cities)]
+    cells = []
+    for code in codes:
+        size = np.exp(rng.normal(0, 0.6))
+        for variable, (level, growth) in SERIES.items():
+            noise = np.exp(rng.normal(0, 0.08, len(years)).cumsum() * 0.5)
+            values = level * size * (1 + growth) ** (years - 2010) * noise
+            if variable == "gdp_growth_pct":
+                values = level + rng.normal(0, 1.5, len(years))
+            last = 2016 if variable == "fai_cny_10k" else 2019
+            cells += [
+                (code, year, variable, "yearbook", value if year <= last else None)
+                for year, value in zip(years, values, strict=True)
+            ]
+    cells = pd.DataFrame(
+        cells, columns=["city_id", "year", "variable", "source", "value"]
+    ).assign(is_usable=True, import_precedence=np.nan)
+    series = [
+        (province, year, indicator, base * factor ** (year - 2010))
+        for province in ("110000", "120000")
+        for indicator, base, factor in (
+            ("GDP", 1e4, 1.11), ("GDPIDX", 108.0, 1.0),
+            ("FAI", 4e3, 1.1), ("FAIPI", 102.0, 1.0),
+        )
+        for year in years
+    ]  # fmt: skip
+    zones = pd.DataFrame({"city_id": codes[: n_cities // 3]})
+    zones["batch"] = [1 + i % 3 for i in range(len(zones))]
+    dates = {1: "2014-03-07", 2: "2016-01-12", 3: "2018-07-24"}
+    zones["approval_date"] = pd.to_datetime(zones["batch"].map(dates))
+    return Sources(
+        cells=cells,
+        province_series=pd.DataFrame(
+            series, columns=["province_id", "year", "indicator", "value"]
+        ),
+        cities=pd.DataFrame(
+            {
+                "city_id": codes,
+                "city_en": [f"City {code}" for code in codes],
+                "province_id": [code[:2] + "0000" for code in codes],
+                "region": ["eastern", "western"] * (n_cities // 2),
+                "is_municipality": [i < 2 for i in range(n_cities)],
+                "is_provincial_capital": [i == 3 for i in range(n_cities)],
+                "is_in_nbs_70": [i != 5 for i in range(n_cities)],
+            }
+        ),
+        zones=zones,
+        variables=pd.DataFrame(
+            {
+                "variable": list(SERIES),
+                "kind": "yearbook",
+                "province_indicator": [
+                    {"gdp_cny_10k": "GDP", "gdp_growth_pct": "GDPIDX"}.get(name)
+                    for name in SERIES
+                ],
+                "gap_rule": [
+                    {"gdp_growth_pct": "none", "fai_cny_10k": "mean"}.get(
+                        name, "mean_carry"
+                    )
+                    for name in SERIES
+                ],
+            }
+        ),
+        precedence=pd.DataFrame(
+            columns=["variable", "gdp_vintage", "source", "precedence"]
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(made_up())
+
+
+@pytest.fixture(scope="module")
+def curve(study):
+    return specifications(study, base=Options(), n=80, seed=SEED, permutations=19)
+
+
+@pytest.fixture(scope="module")
+def summary(curve):
+    return summarise(*curve, choices=load_choices(), published=PAPER, seed=SEED)
+
+
+# ---------------------------------------------------------------- declared choices
+
+
+def test_the_choices_are_the_options_that_the_build_permits(project):
+    text = (project / "macros" / "options.sql").read_text("utf-8")
+    block = text.split("permitted_options() -%}")[1].split("{%- endmacro")[0]
+    permitted = {
+        name: re.findall(r'"([^"]+)"', values)
+        for name, values in re.findall(r'"(\w+)": \[(.*?)\]', block, re.DOTALL)
+    }
+    choices = load_choices()
+    for choice in choices.choices:
+        if choice.name in permitted:
+            declared = [v.value for v in choice.values] + list(choice.left_out)
+            assert sorted(declared) == sorted(permitted[choice.name]), choice.name
+    every = set(yaml.safe_load((project / "dbt_project.yml").read_text())["vars"])
+    of_the_estimate = {"exclusion", "controls", "estimator"}
+    assert set(choices.names) - of_the_estimate | set(choices.not_varied) == every
+
+
+def test_the_headline_values_are_the_defaults_of_the_build(project):
+    defaults = yaml.safe_load((project / "dbt_project.yml").read_text())["vars"]
+    for choice in load_choices().choices:
+        marked = next(v.value for v in choice.values if v.mark == "headline")
+        assert marked == getattr(Options(), choice.name)
+        if choice.name in defaults:
+            assert marked == defaults[choice.name]
+
+
+def test_the_documented_table_is_the_declaration(project):
+    page = (project / "docs" / "method" / "specifications.md").read_text("utf-8")
+    assert choice_table(load_choices()) in page
+
+
+def test_marks_follow_from_values_and_combinations():
+    choices = load_choices()
+    headline = headline_values(choices, Options())
+    cases = {
+        (): "headline",
+        (("first_index_year", "one"),): "paper",
+        (("labour_measure", "employed"),): "defensible",
+        (("labour_measure", "student_share"),): "dubious",
+        (("returns_to_scale", "vrs"),): "dubious",
+        (("returns_to_scale", "vrs"), ("frontier_reference", "global")): "defensible",
+    }
+    for moves, mark in cases.items():
+        values = {**headline, **dict(moves)}
+        assert choices.mark(values, headline) == mark, moves
+        assert choices.mark_reason(values, mark).endswith(".")
+
+
+def test_without_an_extension_the_study_ends_in_2016():
+    choices = load_choices()
+    values = {**headline_values(choices, Options()), "fai_extension": "none"}
+    assert options_of(values, Options(), names=choices.names).last_year == 2016
+
+
+# ------------------------------------------------------------------------- design
+
+
+def test_a_design_has_the_headline_every_move_and_every_value():
+    choices = load_choices()
+    rows = design(choices, Options(), n=400, seed=SEED)
+    assert len(rows) == 400 == len({tuple(r.values.values()) for r in rows})
+    headline = headline_values(choices, Options())
+    assert dict(rows[0].values) == headline
+    moves = {r.moved for r in rows if r.role == "one_at_a_time"}
+    for choice in choices.choices:
+        seen = {r.values[choice.name] for r in rows}
+        assert seen == {v.value for v in choice.values}
+        for value in choice.values:
+            moved = {**headline, choice.name: value.value}
+            if moved != headline and not choices.meaningless(moved):
+                assert (choice.name, value.value) in moves
+    assert not any(choices.meaningless(r.values) for r in rows)
+    draws = [r for r in rows if r.role == "draw"]
+    dubious = [choices.mark(r.values, headline) == "dubious" for r in draws]
+    assert 0.3 < np.mean(dubious) < 0.6
+    again = design(choices, Options(), n=400, seed=SEED)
+    assert [r.values for r in again] == [r.values for r in rows]
+    other = design(choices, Options(), n=400, seed=SEED + 1)
+    assert [r.values for r in other] != [r.values for r in rows]
+
+
+def test_a_small_count_gives_the_single_moves_alone():
+    rows = design(load_choices(), Options(), n=1, seed=SEED)
+    assert {r.role for r in rows} == {"headline", "one_at_a_time"}
+
+
+def test_the_whole_product_of_a_small_declaration():
+    choices = load_choices()
+    few = tuple(
+        c for c in choices.choices if c.name in ("orientation", "returns_to_scale")
+    )
+    small = replace(choices, choices=few, rules=choices.rules[:1], doubts=())
+    rows = design(small, Options(), n=None, seed=SEED)
+    # Two orientations and four returns, less input under constant returns.
+    assert len(rows) == 7
+
+
+def test_a_product_beyond_the_limit_is_refused():
+    with pytest.raises(OptionError, match=r"more than the limit of 100,000"):
+        design(load_choices(), Options(), n=None, seed=SEED)
+
+
+# ----------------------------------------------------------------------- pipeline
+
+
+def test_gaps_are_filled_by_their_rule():
+    nan = float("nan")
+    years = np.arange(2010, 2017)
+    table = np.array([[nan, nan, 4.0, nan, 8.0, nan, nan]])
+    mean = [nan, nan, 4, 6, 8, nan, nan]
+    carried = [nan, 4, 4, 6, 8, 8, nan]
+    for rule, carry, expected in (
+        ("none", 2, table[0]), ("mean", 2, mean), ("mean_carry", 1, carried),
+        ("mean_carry", 0, mean), ("mean_carry", 9, [4, 4, 4, 6, 8, 8, 8]),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(fill_gaps(table, years, rule, carry)[0], expected)
+
+
+def test_a_running_product_passes_over_what_is_missing():
+    nan = float("nan")
+    product = running_product(np.array([nan, 2.0, nan, 3.0]))
+    np.testing.assert_array_equal(product, [nan, 2, 2, 6])
+
+
+def test_the_day_of_approval_counts():
+    assert share_left(pd.Timestamp("2016-01-01")) == 1.0
+    assert share_left(pd.Timestamp("2016-12-31")) == 1 / 366
+
+
+def test_steps_are_computed_once(study, monkeypatch):
+    calls = []
+    make = Study._changes_count = Study.technology_rows
+    monkeypatch.setattr(
+        Study, "technology_rows", lambda s, o: calls.append(o) or make(s, o)
+    )
+    fresh = Study(study.sources)
+    for name in ("tfpch", "log_tfpch", "effch"):
+        fresh.panel(Options(outcome=name))
+    fresh.panel(Options(exposure_from="next_year"))
+    assert len(calls) == 1
+    fresh.panel(Options(depreciation=0.04))
+    assert len(calls) == 2
+
+
+def test_an_error_of_a_shared_step_comes_back_each_time(study):
+    fresh = Study(study.sources)
+    for _ in range(2):
+        with pytest.raises(OptionError, match="labour_measure is 'robots'"):
+            fresh.panel(Options(labour_measure="robots"))
+
+
+def test_a_changed_cell_moves_its_city_alone(study):
+    code = study.city_ids[4]
+    other = study.with_cell(code, 2013, "fai_cny_10k", "yearbook", 1e9)
+    moved = study.investment(Options())[0] != other.investment(Options())[0]
+    both = ~np.isnan(study.investment(Options())[0])
+    assert set(np.nonzero(moved & both)[0]) == {4}
+    assert study.sources.cells["value"].max() < 1e9
+
+
+@pytest.mark.parametrize("engine", ["linearmodels", "closed_form"])
+@pytest.mark.parametrize("name", ["twfe", "imputation", "sun_abraham", "group_time"])
+def test_estimates_are_those_of_the_library(study, name, engine):
+    options = Options(estimator=name)
+    panel = study.panel(options)
+    keys = dict(outcome="tfpch", unit="city_id", period="year")
+    if name == "twfe":
+        theirs = did.twfe(panel, treatment="sydid", **keys).iloc[0]
+    elif name == "group_time":
+        cells = did.group_time_att(
+            panel, cohort="cohort", base_period="universal", control_group="not_yet",
+            **keys,
+        )  # fmt: skip
+        theirs = did.aggregate_att(cells, "simple").iloc[0]
+    else:
+        frame = getattr(did, name)(panel, cohort="cohort", **keys)
+        theirs = frame[frame["term"] == "overall"].iloc[0]
+    ours = estimate(study, options, engine=engine)
+    assert ours.estimate == pytest.approx(theirs["estimate"], rel=1e-11)
+    assert ours.std_error == pytest.approx(theirs["std_error"], rel=1e-11)
+    assert ours.p_value == pytest.approx(theirs["p_value"], rel=1e-9)
+    assert ours.mean == pytest.approx(panel["tfpch"].mean())
+
+
+def test_permuted_statistics_are_those_of_permuted_regressions(study):
+    for options in (Options(), Options(controls="ind+con", exposure_from="fraction")):
+        shuffles = Shuffles.of(study, Options(), draws=3, seed=SEED)
+        ours = estimate(study, options)
+        rows = study.panel(options)
+        controls = [] if options.controls == "none" else ["ind", "con"]
+        drawn = permuted_statistics(
+            study, rows, controls, options, shuffles, ours.std_error
+        )
+        exposure = study.policy(options)["exposure"]
+        for k in range(3):
+            city = np.searchsorted(study.city_ids, rows["city_id"].to_numpy(object))
+            year = np.searchsorted(study.years, rows["year"].to_numpy())
+            path = exposure[shuffles.take[k][city], year]
+            again = did.twfe(
+                rows.assign(sydid=path), outcome="outcome", treatment="sydid",
+                unit="city_id", period="year", controls=controls,
+            ).iloc[0]  # fmt: skip
+            assert drawn[0, k] == pytest.approx(again["estimate"], rel=1e-9)
+            assert drawn[1, k] == pytest.approx(again["statistic"], rel=1e-9)
+
+
+# ---------------------------------------------------------------- curve and summary
+
+
+def test_a_curve_has_a_row_for_each_specification(curve):
+    table, draws = curve
+    assert len(table) == 80 and draws.shape == (80, 2, 19)
+    assert table["specification"].is_unique
+    missing = table["estimate"].isna()
+    assert (table["reason"].notna() == missing).all()
+    assert (table["reason_kind"].notna() == missing).all()
+    two_way = (table["estimator"] == "twfe") & ~missing
+    assert (np.isfinite(draws[:, 0]).any(axis=1) == two_way.to_numpy()).all()
+    assert "unexpected error" not in set(table["reason_kind"].dropna())
+
+
+def bad(values: dict, study: Study, **more) -> dict:
+    base = Options(**more)
+    choices = load_choices()
+    headline = headline_values(choices, base)
+    row, _ = evaluate(
+        study, Specification({**headline, **values}, "asked"), choices=choices,
+        base=base,
+    )  # fmt: skip
+    return row
+
+
+def test_bad_specifications_keep_their_row_and_say_why(study):
+    row = bad({"labour_measure": "robots"}, study)
+    assert row["reason_kind"] == "no such option or combination"
+    assert "labour_measure is 'robots'; permitted: university_share" in row["reason"]
+    assert row["estimate"] is None and row["n_obs"] is None
+    row = bad({"orientation": "input"}, study)
+    assert "same index" in row["reason"]
+    row = bad({}, study, treated_batches=(9,))
+    assert row["reason_kind"] == "no comparison left"
+    assert "lost all treated cities" in row["reason"]
+
+
+def test_a_degenerate_frontier_is_a_reason():
+    sources = made_up(n_cities=6)
+    cells = sources.cells.copy()
+    # The same city six times: every index is the same in every city-year.
+    one = cells.loc[cells["city_id"] == sources.cities["city_id"][0]]
+    flat = one.assign(value=one.groupby("variable")["value"].transform("first"))
+    parts = [flat.assign(city_id=code) for code in sources.cities["city_id"]]
+    series = sources.province_series
+    fixed = series["indicator"].map(
+        {"GDP": 100.0, "GDPIDX": 100.0, "FAI": 50.0, "FAIPI": 100.0}
+    )
+    study = Study(
+        replace(
+            sources,
+            cells=pd.concat(parts, ignore_index=True),
+            province_series=series.assign(value=fixed),
+        )
+    )
+    row = bad({"labour_measure": "students"}, study, depreciation=0.1)
+    assert row["reason_kind"] in ("degenerate frontier", "no capital stock")
+    row = bad({"initial_capital": "ten_percent"}, study, depreciation=0.1)
+    assert row["reason_kind"] == "degenerate frontier", row
+    assert "The frontier is degenerate" in row["reason"]
+
+
+def test_an_unexpected_error_is_a_row(study, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("no such luck")
+
+    monkeypatch.setattr("citypanel.curve.specifications.fit", broken)
+    row = bad({}, study)
+    assert row["reason_kind"] == "unexpected error"
+    assert row["reason"] == "ZeroDivisionError: no such luck"
+
+
+def test_shapley_shares_of_a_sum_of_two_factors():
+    # y = a + 2 b on a full 2 x 2 design: shares 1/5 and 4/5 exactly.
+    a = np.array([0, 0, 1, 1] * 5)
+    b = np.array([0, 1, 0, 1] * 5)
+    shares, together = shapley_shares(
+        a + 2.0 * b, {"a": a, "b": b, "c": np.zeros(20)}, seed=SEED
+    )
+    assert shares == pytest.approx({"a": 0.2, "b": 0.8, "c": 0.0}, abs=1e-12)
+    assert together == pytest.approx(1.0)
+    # Two names of one factor share what it explains.
+    shares, _ = shapley_shares(1.0 * a, {"a": a, "again": a}, seed=SEED)
+    assert shares == pytest.approx({"a": 0.5, "again": 0.5}, abs=1e-12)
+
+
+def _explained(outcome, factors):
+    """R2 of least squares on the dummies of some factors."""
+    dummies = [np.equal.outer(f, np.unique(f)) for f in factors]
+    x = np.column_stack([np.ones(len(outcome)), *dummies]).astype(float)
+    fitted = x @ np.linalg.lstsq(x, outcome, rcond=None)[0]
+    return 1 - ((outcome - fitted) ** 2).sum() / ((outcome - outcome.mean()) ** 2).sum()
+
+
+def test_shapley_shares_of_aliased_factors_by_hand():
+    y = np.array([1, 2, 3, 5, 4, 2, 1, 6.0])
+    a = np.array([0, 0, 0, 1, 1, 1, 0, 1])
+    c = np.array([0, 0, 1, 1, 1, 0, 0, 1])
+    shares, together = shapley_shares(y, {"a": a, "again": a, "c": c}, seed=SEED)
+    both, alone_a, alone_c = (_explained(y, f) for f in ([a, c], [a], [c]))
+    # C comes first in a third of the orderings, a copy of A before it in the rest.
+    share_c = alone_c / 3 + 2 / 3 * (both - alone_a)
+    assert shares["c"] == pytest.approx(share_c, abs=1e-12) == pytest.approx(0.476852)
+    assert shares["a"] == pytest.approx((both - share_c) / 2, abs=1e-12)
+    assert shares["again"] == pytest.approx(shares["a"], abs=1e-12)
+    assert together == pytest.approx(both, abs=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e12])
+def test_shapley_shares_of_nested_factors_against_all_subsets(scale):
+    rng = np.random.default_rng(SEED)
+    for _ in range(20):
+        n = rng.integers(6, 25)
+        fine, other = rng.integers(0, 4, n), rng.integers(0, 2, n)
+        factors = {
+            "fine": fine,
+            "coarse": fine // 2,
+            "other": other,
+            "both": 2 * fine + other,
+        }
+        y = rng.normal(size=n) * scale
+        names = list(factors)
+        expected = dict.fromkeys(names, 0.0)
+        orders = list(permutations(names))
+        for order in orders:
+            before = 0.0
+            for k, name in enumerate(order):
+                after = _explained(y, [factors[f] for f in order[: k + 1]])
+                expected[name] += (after - before) / len(orders)
+                before = after
+        shares, _ = shapley_shares(y, factors, seed=SEED)
+        assert shares == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_constant_outcome_has_nothing_to_share():
+    outcome = np.full(10, 0.1) + 1e-17
+    shares = shapley_shares(outcome, {"a": np.arange(10) % 2}, seed=SEED)
+    assert shares == ({"a": 0.0}, 0.0)
+    # A missing value is a category of its own.
+    a = [None, "x", "y"] * 4
+    y = np.array([1.0, 0.0, 0.0] * 4)
+    assert shapley_shares(y, {"a": a}, seed=SEED)[1] == pytest.approx(1.0)
+
+
+def test_an_index_that_varies_by_rounding_alone_is_degenerate(study, monkeypatch):
+    panel = study.panel(Options())
+    noise = 1e-16 * np.arange(len(panel)) / len(panel)
+    monkeypatch.setattr(
+        Study, "panel", lambda self, options: panel.assign(outcome=1.0 + 1e3 * noise)
+    )
+    with pytest.raises(FrontierError, match="with 1 different values"):
+        estimate(study, Options())
+
+
+def test_a_column_that_varies_by_rounding_alone_is_no_yardstick(curve):
+    table, draws = curve
+    flat = table.assign(maximum=1.1 + 1e-16 * np.arange(len(table)))
+    rows = summarise(flat, draws, choices=load_choices(), published=PAPER, seed=SEED)
+    assert rows.loc[rows["section"] == "nearest", "value"].max() < 1e3
+
+
+def test_permuted_statistics_net_of_collinear_controls(study):
+    """A control that effects or others explain takes no direction of its own."""
+    options = Options(controls="ind+con")
+    shuffles = Shuffles.of(study, Options(), draws=5, seed=SEED)
+    rows = study.panel(options)
+    plain = permuted_statistics(study, rows, ["ind", "con"], options, shuffles, 1.0)
+    more = rows.assign(
+        double=2 * rows["ind"] + 3 * rows["con"],
+        of_city=rows.groupby("city_id")["ind"].transform("mean") * 1e6,
+    )
+    names = ["double", "of_city", "ind", "con"]
+    again = permuted_statistics(study, more, names, options, shuffles, 1.0)
+    np.testing.assert_allclose(again, plain, rtol=1e-9)
+
+
+def test_permutations_without_a_statistic_are_left_out_and_counted(curve):
+    table, draws = curve
+    holed = draws.copy()
+    holed[:, :, 3] = np.where(np.arange(80)[:, None] % 7 == 0, np.nan, holed[:, :, 3])
+    found = {}
+    for name, of in (("holed", holed), ("without", np.delete(draws, 3, axis=2))):
+        rows = summarise(table, of, choices=load_choices(), published=PAPER, seed=SEED)
+        found[name] = rows[rows["section"] == "joint"].set_index(["scope", "item"])
+    columns = ["value", "low", "high", "p_value", "n"]
+    pd.testing.assert_frame_equal(found["holed"][columns], found["without"][columns])
+    text = found["holed"]["text"].loc["growth", "median"]
+    assert text.endswith("18 permutations, 1 without some statistic left out")
+
+
+def test_the_summary_counts_what_the_table_holds(curve, summary):
+    table, draws = curve
+    growth = table[(table["estimand"] == "growth") & table["estimate"].notna()]
+    rows = summary[(summary["scope"] == "growth")].set_index(["section", "item"])
+    assert rows.loc[("curve", "median"), "value"] == growth["estimate"].median()
+    assert rows.loc[("curve", "minimum"), "value"] == growth["estimate"].min()
+    share = ((growth["estimate"] > 0) & (growth["p_value"] < 0.05)).mean()
+    assert rows.loc[("curve", "significant and positive"), "share"] == share
+    two_way = growth[(growth["estimator"] == "twfe") & growth["std_error"].notna()]
+    under = np.abs(np.median(draws[two_way.index, 0], axis=0))
+    expected = (1 + (under >= abs(two_way["estimate"].median())).sum()) / 20
+    assert rows.loc[("joint", "median"), "p_value"] == pytest.approx(expected)
+    inside = growth["mean"].min() <= PAPER["mean"] <= growth["mean"].max()
+    assert rows.loc[("paper", "mean"), "text"] == ("inside" if inside else "outside")
+    assert rows.loc[("paper", "mean"), "share"] == (growth["mean"] < 1.02).mean()
+    tornado = summary[summary["section"] == "tornado"].set_index("item")
+    base = table.loc[0, "estimate"]
+    moved = table[table["role"] == "one_at_a_time"].set_index("specification")
+    assert list(tornado.index) == list(moved.index)
+    assert np.allclose(tornado["value"] - base, tornado["difference"], equal_nan=True)
+    assert summary.duplicated(["scope", "section", "item"]).sum() == 0
+
+
+# ----------------------------------------------------------------------- figures
+
+
+def test_figures_have_the_same_bytes_twice(curve, tmp_path):
+    table, _ = curve
+    for name in ("one", "two"):
+        write_figures(table, load_choices(), 0.024, tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert {p.suffix for p in (tmp_path / "one").iterdir()} == {
+        ".pdf", ".svg", ".png", ".csv",
+    }  # fmt: skip
+
+
+def test_the_interactive_curve_escapes_and_fetches_nothing(curve):
+    table = curve[0].copy()
+    evil = "</script><img src=x onerror=alert(1)>"
+    table.loc[3, "labour_measure"] = evil
+    page = curve_page(table, load_choices(), 0.024)
+    assert evil not in page and page.count("</script>") == 1
+    assert not re.search(r"https?://|src=[\"']|@import|url\(", page)
+    data = json.loads(re.search(r"const data = (.*);\n", page).group(1))
+    assert any(evil in c["values"] for c in data["choices"])
+    assert len(data["columns"]["estimate"]) == table["estimate"].notna().sum()
+    assert data["columns"]["estimate"] == sorted(data["columns"]["estimate"])
+
+
+# -------------------------------------------------------------------------- page
+
+
+def reworked(curve, change) -> str:
+    table, draws = curve[0].copy(), curve[1]
+    change(table)
+    frame = summarise(table, draws, choices=load_choices(), published=PAPER, seed=SEED)
+    return as_markdown(answer(table, frame, load_choices()))
+
+
+def test_other_results_give_other_sentences(curve):
+    def all_up(table):
+        table["estimate"] = 0.05 + 0.01 * table["estimate"]
+        table["p_value"] = 0.001
+
+    def all_down(table):
+        table["estimate"] = -0.05 + 0.01 * table["estimate"]
+        table["p_value"] = 0.001
+
+    def both(table):
+        half = np.arange(len(table)) % 2 == 0
+        table["estimate"] = np.where(half, 0.05, -0.05)
+        table["p_value"] = 0.001
+
+    def nothing(table):
+        table["p_value"] = 0.5
+
+    def none(table):
+        table["estimate"] = float("nan")
+
+    def by_labour(table):
+        table["estimate"] = 0.1 * (table["labour_measure"] == "employed") + 0.01 * (
+            table["estimator"] == "twfe"
+        )
+
+    said = {
+        "raised productivity growth under most choices": all_up,
+        "lowered productivity growth under most choices": all_down,
+        "The sign of the effect is a matter of choice": both,
+        "Hardly any choice finds an effect": nothing,
+        "No specification has an estimate": none,
+    }
+    pages = {sentence: reworked(curve, change) for sentence, change in said.items()}
+    for sentence in said:
+        for other, page in pages.items():
+            assert (sentence in page) == (sentence == other), (sentence, other)
+    few = pages["Hardly any choice finds an effect"]
+    assert "too few to tell" in few
+    page = reworked(curve, by_labour)
+    assert "raised productivity growth under most" not in page
+
+
+def test_the_page_as_html_escapes(curve, summary):
+    blocks = answer(curve[0], summary, load_choices())
+    page = as_html(blocks)
+    assert page.startswith("<!doctype html>")
+    evil = as_html([type(blocks[0])("text", "<b>x</b> & `code`")])
+    assert "&lt;b&gt;x&lt;/b&gt; &amp; <code>code</code>" in evil
+
+
+# ----------------------------------------------------------------------- running
+
+
+def run_of(study, permutations=5) -> running.Run:
+    choices = load_choices()
+    rows = design(choices, Options(), n=80, seed=SEED)[::5]
+    return running.Run(study, rows, choices, Options(), permutations, SEED)
+
+
+def test_a_batch_survives_its_file(tmp_path):
+    rows = [{"estimate": 0.1 + 0.2, "std_error": float("nan"), "note": None, "n": 3}]
+    draws = np.array([[[1.5, np.nan]], [[2.5, 0.1]]]).reshape(1, 2, 2)
+    running._write(tmp_path / "00000.npz", rows, draws)
+    back, drawn = running._read(tmp_path / "00000.npz", 1, 2)
+    assert back[0]["estimate"] == 0.1 + 0.2 and np.isnan(back[0]["std_error"])
+    np.testing.assert_array_equal(drawn, draws)
+    assert running._read(tmp_path / "00000.npz", 2, 2) is None
+    (tmp_path / "00000.npz").write_bytes(b"half a fi")
+    assert running._read(tmp_path / "00000.npz", 1, 2) is None
+    assert running._read(tmp_path / "00001.npz", 1, 2) is None
+
+
+def test_a_run_goes_on_from_its_batches(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "BATCH", 6)
+    run = run_of(study)
+    whole = specifications(
+        study, base=Options(), asked=run.rows, permutations=5, seed=SEED
+    )
+    computed = []
+
+    def here(tasks, workers):
+        for batch, task in tasks:
+            if len(computed) == 1 and not (tmp_path / "again").exists():
+                (tmp_path / "again").touch()
+                raise KeyboardInterrupt
+            computed.append(batch)
+            yield batch, running._batch(*task)
+
+    monkeypatch.setattr(running, "_in_processes", here)
+    with pytest.raises(KeyboardInterrupt):
+        running.execute(run, folder=tmp_path / "batches")
+    said = []
+    table, draws = running.execute(
+        run, folder=tmp_path / "batches", resume=True,
+        progress=lambda done, total: said.append((done, total)),
+    )  # fmt: skip
+    assert sorted(computed) == list(range(len(run.batches())))
+    assert said[0] == (6, 16) and said[-1] == (16, 16)
+    pd.testing.assert_frame_equal(table, whole[0])
+    np.testing.assert_array_equal(draws, whole[1])
+    # Other sources are another run, and its batches are not taken.
+    other = replace(run, study=study.with_cell(
+        study.city_ids[0], 2013, "gdp_cny_10k", "yearbook", 1e7
+    ))  # fmt: skip
+    assert other.name != run.name
+
+
+def test_a_checked_value_of_the_build_is_permitted_though_not_declared():
+    base = Options(depreciation=0.05)
+    choices = load_choices()
+    values = headline_values(choices, base)
+    assert checked(values, choices, base).depreciation == 0.05
+    with pytest.raises(OptionError, match=r"depreciation is '0\.05'"):
+        checked(values, choices, Options())

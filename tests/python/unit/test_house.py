@@ -1,0 +1,118 @@
+"""The house keeps its rules: the private stays private, words stand in catalogues."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from citypanel import words
+from citypanel.cli import main
+
+CATALOGUES = sorted(path.stem for path in (words.FOLDER / "en").glob("*.yml"))
+
+
+def _modules(project) -> Iterator[tuple[str, ast.Module]]:
+    for folder in ("src", "python_models", "benchmarks"):
+        for path in sorted((project / folder).rglob("*.py")):
+            name = path.relative_to(project).as_posix()
+            yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_module_takes_a_private_name_of_another(project):
+    taken = []
+    for path, tree in _modules(project):
+        ours = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                "citypanel"
+            ):
+                ours |= {alias.asname or alias.name for alias in node.names}
+                taken += [
+                    (path, f"{node.module}.{alias.name}")
+                    for alias in node.names
+                    if alias.name.startswith("_")
+                ]
+        taken += [
+            (path, f"{node.value.id}.{node.attr}")
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ours
+            and node.attr.startswith("_")
+            and not node.attr.startswith("__")
+        ]
+    assert not taken
+
+
+def _leaves(entry: object, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(entry, dict):
+        for key, value in entry.items():
+            yield from _leaves(value, f"{name}.{key}")
+    else:
+        yield name, str(entry)
+
+
+def _fields(template: str) -> set[str]:
+    return {field for _, field, _, _ in string.Formatter().parse(template) if field}
+
+
+@pytest.mark.parametrize("name", CATALOGUES)
+def test_a_catalogue_says_the_same_in_each_language(name):
+    chinese = words.FOLDER / "zh" / f"{name}.yml"
+    if not chinese.is_file():
+        pytest.skip("a page in English only")
+    found = [
+        dict(_leaves(yaml.safe_load(path.read_text(encoding="utf-8"))))
+        for path in (words.FOLDER / "en" / f"{name}.yml", chinese)
+    ]
+    assert list(found[0]) == list(found[1])
+    for key, english in found[0].items():
+        # A language may leave out a plural's count, or name what the other implies.
+        assert _fields(found[1][key]) <= _fields(english) | {"n"}, key
+        assert english != found[1][key] or not re.search(r"[a-z]{4} [a-z]{4}", english)
+
+
+def test_every_sentence_that_the_code_asks_for_is_there(project):
+    """`SAID("name")` names an entry of the catalogue its module says."""
+    asked = 0
+    catalogues: dict[str, str] = {}
+    uses = []
+    for path, tree in _modules(project):
+        module = path.removeprefix("src/").removesuffix(".py").replace("/", ".")
+        own = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                call = node.value
+                if getattr(call.func, "id", "") == "Catalogue":
+                    catalogues[module] = call.args[0].value
+                    own["SAID"] = call.args[0].value
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if alias.name == "SAID":
+                        own["SAID"] = node.module
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and own
+                and getattr(node.func, "id", "") in ("SAID", "said")
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                uses.append((path, own["SAID"], node.args[0].value))
+    for path, catalogue, name in uses:
+        known = words.Catalogue(catalogues.get(catalogue, catalogue))
+        assert name in set(known), (path, name)
+        asked += 1
+    assert asked > 200
+
+
+def test_the_version_is_the_installed_one(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert re.fullmatch(r"citypanel \d+\.\d+\.\d+\n", capsys.readouterr().out)

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: simulated panels, planted defects, odd files."""
