@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 # Full-width forms of ASCII. Not NFKC: that would read the footnote mark of 12.3① or
 # 12.3¹ as another digit.
@@ -149,6 +150,7 @@ def address(row: int, column: int) -> str:
     return f"{letters}{row + 1}"
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def clean_text(value: object) -> str:
     """A cell as text: full-width ASCII as ASCII, runs of white space as one space."""
     if value is None:

@@ -59,6 +59,7 @@ class Header:
     names: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096, typed=True)
 def normalise(value: object) -> str:
     """A header cell on one line: no white space, ASCII forms, Chinese lines only.
 

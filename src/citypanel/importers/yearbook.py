@@ -64,10 +64,7 @@ TOTALS = {
     "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
     "national", "china", "average", "mean", "sum",
 }  # fmt: skip
-# A column of figures that need no second look.
-_PLAIN = re.compile(
-    r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:\n(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)*"
-)
+_LEADING_ZERO, _TWO_POINTS = re.compile(r"\n0[0-9]"), re.compile(r"\.[0-9]*\.")
 _ZERO = re.compile(r"^0(?:\.0+)?$", re.MULTILINE)
 
 
@@ -639,7 +636,7 @@ def _figures(
     """Figures of a column: where they stand, their texts, and what is none."""
     kinds = set(map(type, values))
     if kinds == {str}:
-        if _PLAIN.fullmatch("\n".join(values)):
+        if _is_plain("\n".join(["", *values, ""])):
             return list(range(len(values))), values, []
     elif kinds == {float} and np.isfinite(np.array(values)).all():
         return list(range(len(values))), [plain(value) for value in values], []
@@ -661,6 +658,17 @@ def _figures(
     return kept, texts, bad
 
 
+def _is_plain(lines: str) -> bool:
+    """Whether every line is a number that needs no second look (12, 0.5)."""
+    return (
+        lines.isascii()
+        and lines.replace(".", "").replace("\n", "").isdigit()
+        and not any(odd in lines for odd in ("\n\n", "\n.", ".\n"))
+        and not _LEADING_ZERO.search(lines)
+        and not _TWO_POINTS.search(lines)
+    )
+
+
 def _with_unit(value: object, problem: str, unit: str) -> tuple[str | None, str | None]:
     """A figure with the unit of its column behind it (7.4%, 120万人)."""
     text = clean_text(value)
@@ -675,8 +683,8 @@ def _without_zeros(
     may_be_negative,
 ):  # fmt: skip
     """Figures without negative levels and without zeros that stand for gaps."""
-    joined = "\n".join(texts)
-    if "-" not in joined and not _ZERO.search(joined):
+    joined = "\n".join(["", *texts])
+    if "-" not in joined and ("\n0" not in joined or not _ZERO.search(joined)):
         return kept, texts
     sound, figures = [], []
     for i, text in zip(kept, texts, strict=True):
@@ -1038,7 +1046,8 @@ def _second_figures(reading: YearbookReading, gazetteer: Gazetteer) -> list[str]
         keys = np.concatenate(
             [block.cities.astype(np.int64) * 4096 + block.years for block in blocks]
         )
-        if len(np.unique(keys)) == len(keys):
+        ordered = np.sort(keys)
+        if not (ordered[1:] == ordered[:-1]).any():
             continue
         owners = np.repeat(numbers, [len(block.values) for block in blocks])
         inside = np.concatenate([np.arange(len(block.values)) for block in blocks])

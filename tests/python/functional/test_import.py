@@ -191,12 +191,12 @@ def _headline(workshop):
 
 
 def test_an_import_does_not_undo_corrections(workshop, project):
-    """The same bad figures, in other units and with more digits, from another source."""
+    """The same bad figures, in other units and with more digits."""
     before = _headline(workshop)
     _write(
         workshop.root / "bad.csv",
-        [["城市代码", "年份", "普通高等学校在校学生数(万人)", "年末单位从业人员数(万人)",
-          "地区生产总值(万元)"],
+        [["城市代码", "年份", "普通高等学校在校学生数(万人)",
+          "年末单位从业人员数(万人)", "地区生产总值(万元)"],
          ["330700", 2015, 3.4976, "", ""], ["640100", 2014, "", 78.472, ""],
          ["330700", 2016, 8.5, "", ""]],
     )  # fmt: skip
@@ -250,7 +250,8 @@ def test_a_city_added_by_hand_is_told_by_its_imported_figures(workshop):
     cities = workshop.seed("ref_cities")
     lines = cities.read_text(encoding="utf-8").rstrip("\n")
     cities.write_text(
-        lines + "\n130400,邯郸,Handan,130000,河北,Hebei,eastern,0,0\n", encoding="utf-8"
+        lines + "\n130400,邯郸,Handan,130000,河北,Hebei,eastern,0,0\n",
+        encoding="utf-8",
     )
     _write(
         workshop.root / "more.csv",
