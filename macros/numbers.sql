@@ -29,14 +29,6 @@
     end
 {%- endmacro %}
 
-{#- Logarithm to the base of the option log_base; null where it is not defined. -#}
-{% macro log_of(expression) -%}
-    case
-        when {{ expression }} > 0
-            then {{ "log10" if study_options().log_base == "10" else "ln" }}({{ expression }})
-    end
-{%- endmacro %}
-
 
 {#- Half a unit of the last digit of a printed figure: what rounding may have taken. Null
     for fewer than `least_digits`, which do not tell one figure from another. -#}
