@@ -111,15 +111,7 @@ def refuse_stale(
         path.relative_to(root).as_posix() for path, same in compared.items() if not same
     ]
     if other:
-        raise OutputError(
-            describe(
-                f"Seeds are not what {database.name} was built from",
-                other,
-                consequence="no package was written: its seeds would not give its "
-                "numbers",
-                remedy="run dbt build, then package again",
-            )
-        )
+        raise OutputError.of("replication.other_seeds", other, name=database.name)
     published = database.stat().st_mtime
     newer = [
         path.relative_to(root).as_posix()
