@@ -28,3 +28,14 @@
         )
     end
 {%- endmacro %}
+
+
+{#- Half a unit of the last digit of a printed figure: what rounding may have taken. Null
+    for fewer than `least_digits`, which do not tell one figure from another. -#}
+{% macro half_of_last_digit(column, least_digits=1) -%}
+    case
+        when length(ltrim(regexp_replace({{ column }}, '[^0-9]', '', 'g'), '0'))
+            >= {{ least_digits }}
+            then 0.5 / pow(10, length(regexp_extract({{ column }}, '[.]([0-9]*)$', 1)))
+    end
+{%- endmacro %}

@@ -134,7 +134,8 @@ def step(name: str, root: Path, file: str) -> None:
     if name == "import":
         from citypanel.importers import plan_yearbook
 
-        plan = plan_yearbook([root / file], project=root, spec="wide", source="wide")
+        source = file.replace(".", "_")
+        plan = plan_yearbook([root / file], project=root, spec="wide", source=source)
         plan.write(root)
     elif name == "read":
         import pandas as pd
@@ -177,8 +178,8 @@ def validate(root: Path) -> None:
     panel = (
         duckdb.sql(
             "pivot (select city_id, year, variable, cast(value as double) as value "
-            f"from read_csv('{root}/seeds/imported/raw_imported_cells.csv', "
-            "all_varchar = true)) on variable using any_value(value)"
+            f"from read_parquet('{root}/seeds/imported/cells/wide_csv.parquet')) "
+            "on variable using any_value(value)"
         )
         .df()
         .astype({"year": int})

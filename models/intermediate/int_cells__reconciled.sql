@@ -120,11 +120,39 @@ readings as (
         max(raw_unit) filter (where source = '{{ source }}') as {{ source }}_raw_unit,
         max(printed_value) filter (where source = '{{ source }}') as {{ source }}_value,
         {%- endfor %}
+        bool_or(is_defective) filter (where source = 'yearbook') as is_defective,
+    from sources
+    group by city_id, year, variable
+
+),
+
+-- A correction that binds the same figure of several sources is told once.
+corrections as (
+
+    select
+        city_id,
+        year,
+        variable,
+        correction_action,
+        correction,
+        correction_evidence,
+        max(source) as source,
+    from sources
+    where correction_action is not null
+    group by city_id, year, variable, correction_action, correction, correction_evidence
+
+),
+
+corrected as (
+
+    select
+        city_id,
+        year,
+        variable,
         {%- for column in ["correction_action", "correction", "correction_evidence"] %}
         string_agg({{ column }}, '; ' order by source desc) as {{ column }},
         {%- endfor %}
-        bool_or(is_defective) filter (where source = 'yearbook') as is_defective,
-    from sources
+    from corrections
     group by city_id, year, variable
 
 ),
@@ -147,9 +175,9 @@ final as (
             else 'other_source'
         end as origin,
 
-        readings.correction_action,
-        readings.correction,
-        readings.correction_evidence,
+        corrected.correction_action,
+        corrected.correction,
+        corrected.correction_evidence,
 
         ---------- measures
         chosen.raw_value,
@@ -182,6 +210,11 @@ final as (
             spine.city_id = readings.city_id
             and spine.year = readings.year
             and variables.variable = readings.variable
+    left join corrected
+        on
+            spine.city_id = corrected.city_id
+            and spine.year = corrected.year
+            and variables.variable = corrected.variable
 
 )
 

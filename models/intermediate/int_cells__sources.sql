@@ -3,7 +3,8 @@
 -- growth rate of a table is defective in a year in which it equals nominal growth in
 -- nearly every city: what was printed then is not the real growth that the header
 -- promises, and a compilation of the yearbook repeats it. Cells of fix_cells are replaced
--- or dropped, if they are still what the correction expects.
+-- or dropped, if they are still what the correction expects. A correction binds the
+-- figure: it holds for every source that gives the same one, to the digits printed.
 with yearbook as (
 
     select
@@ -278,6 +279,90 @@ verdict as (
 
 ),
 
+denominated as (
+
+    select
+        units.unit,
+        variables.variable,
+        units.shift,
+        units.factor / variables.factor as ratio,
+    from variables
+    inner join units
+        on variables.quantity = units.quantity
+
+),
+
+units_of_sources as (
+
+    select
+        source,
+        variable,
+        min(raw_unit) as raw_unit,
+    from readings
+    group by source, variable
+
+),
+
+-- Half a unit of the last printed digit is what rounding may have taken: 78.472 is the
+-- figure that was corrected as 78. A reading of two digits says too little to know the
+-- figure by; binary fractions of a workbook differ by less than one in a million.
+wrong_figures as (
+
+    select
+        corrections.*,
+        ({{ to_number("corrections.expected_raw_value") }} + denominated.shift)
+            * denominated.ratio as wrong_value,
+        {{ half_of_last_digit("corrections.expected_raw_value") }} * denominated.ratio
+            as wrong_half_digit,
+    from corrections
+    left join units_of_sources
+        on
+            corrections.source = units_of_sources.source
+            and corrections.variable = units_of_sources.variable
+    left join denominated
+        on
+            units_of_sources.raw_unit = denominated.unit
+            and units_of_sources.variable = denominated.variable
+
+),
+
+bound as (
+
+    select
+        readings.city_id,
+        readings.year,
+        readings.variable,
+        readings.source,
+        wrong_figures.action,
+        wrong_figures.new_value,
+        wrong_figures.reason,
+        wrong_figures.evidence,
+    from readings
+    inner join wrong_figures
+        on
+            readings.city_id = wrong_figures.city_id
+            and readings.year = wrong_figures.year
+            and readings.variable = wrong_figures.variable
+    left join denominated
+        on
+            readings.raw_unit = denominated.unit
+            and readings.variable = denominated.variable
+    where
+        readings.source = wrong_figures.source
+        or abs(readings.printed_value - wrong_figures.wrong_value) <= greatest(
+            wrong_figures.wrong_half_digit,
+            {{ half_of_last_digit("readings.raw_value", 3) }} * denominated.ratio,
+            1e-6 * abs(wrong_figures.wrong_value)
+        )
+    qualify row_number() over (
+        partition by
+            readings.city_id, readings.year, readings.variable, readings.source
+        order by
+            readings.source = wrong_figures.source desc, wrong_figures.source
+    ) = 1
+
+),
+
 final as (
 
     select
@@ -290,31 +375,31 @@ final as (
         ---------- labels
         readings.raw_unit,
         readings.import_precedence,
-        corrections.action as correction_action,
-        corrections.reason as correction,
-        corrections.evidence as correction_evidence,
+        bound.action as correction_action,
+        bound.reason as correction,
+        bound.evidence as correction_evidence,
 
         ---------- measures
         readings.raw_value,
         readings.printed_value,
         case
-            when corrections.action = 'replace' then corrections.new_value
+            when bound.action = 'replace' then bound.new_value
             else readings.printed_value
         end as value,
 
         ---------- flags
         readings.is_defective,
-        not readings.is_defective and corrections.action is distinct from 'drop'
+        not readings.is_defective and bound.action is distinct from 'drop'
             as is_usable,
     from readings
     inner join verdict
         on verdict.stands
-    left join corrections
+    left join bound
         on
-            readings.city_id = corrections.city_id
-            and readings.year = corrections.year
-            and readings.variable = corrections.variable
-            and readings.source = corrections.source
+            readings.city_id = bound.city_id
+            and readings.year = bound.year
+            and readings.variable = bound.variable
+            and readings.source = bound.source
 
 )
 

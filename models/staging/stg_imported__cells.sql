@@ -1,4 +1,5 @@
--- Imported city-year cells, converted once to the unit of their variable.
+-- Imported city-year cells, converted once to the unit of their variable. Small sources
+-- stand in the seed, large ones in Parquet files beside it.
 with cells as (
 
     select
@@ -10,7 +11,19 @@ with cells as (
         unit,
         header,
     from {{ ref("raw_imported_cells") }}
+    {% if has_large_imports() %}
+    union all by name
 
+    select
+        source,
+        variable,
+        city_id,
+        year,
+        value,
+        unit,
+        header,
+    from read_parquet('{{ large_imports() }}')
+    {% endif %}
 ),
 
 sources as (

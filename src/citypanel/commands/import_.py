@@ -45,6 +45,10 @@ def register(commands: argparse._SubParsersAction) -> None:
         "--accept-difference", action="store_true",
         help="import although units or years look shifted against the shipped figures",
     )  # fmt: skip
+    yearbook.add_argument(
+        "--zeros-are-gaps", action="store_true",
+        help="take 0 for a gap where no city can have it: output, people, land",
+    )  # fmt: skip
     parser.add_argument(
         "--allow-unmatched", action="store_true",
         help="yearbook, policy: go on although places are unknown",
@@ -52,7 +56,8 @@ def register(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--name", help="policy: its name, for dbt's option policy")
     parser.add_argument(
         "--replace", action="store_true",
-        help="ceic: put series in place of others of the same quantity",
+        help="ceic: put series in place of others of the same quantity; yearbook: put "
+        "the import in place of everything that its source holds",
     )  # fmt: skip
     dataverse = parser.add_argument_group("dataverse")
     dataverse.add_argument("--file", metavar="NAME", help="file of the dataset")
@@ -76,7 +81,9 @@ def run(options: argparse.Namespace) -> None:
 
         spec, told = suggest(Path(options.suggest), project=project)
         print(f"{told}\nSpec: {spec.relative_to(project)}")
-        print(f"Next: correct it, then citypanel import yearbook {options.suggest} "
+        is_policy = "kind: policy" in spec.read_text(encoding="utf-8")
+        print(f"Next: correct it, then citypanel import "
+              f"{'policy' if is_policy else 'yearbook'} {options.suggest} "
               f"--spec {spec.stem} --dry-run")  # fmt: skip
         return
     if not options.kind or not options.files:
@@ -128,6 +135,8 @@ def _plan(options: argparse.Namespace, project: Path):
             origin=origin,
             allow_unmatched=options.allow_unmatched,
             accept_difference=options.accept_difference,
+            zeros_are_gaps=options.zeros_are_gaps,
+            replace=options.replace,
             say=say_unless_quiet(options),
         )
     if options.kind == "policy":

@@ -37,7 +37,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
     say = say_unless_quiet(options)
     members = replication.project_members(root)
     with open_published(options.database) as connection:
-        replication.refuse_stale(root, options.database)
+        replication.refuse_stale(root, options.database, connection)
         if not options.without_outputs:
             members += replication.output_members(
                 root, Path("outputs"), options.database

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 # Full-width forms of ASCII. Not NFKC: that would read the footnote mark of 12.3① or
 # 12.3¹ as another digit.
@@ -22,7 +23,9 @@ FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 }
 MISSING = {
     "", "-", "--", "---", "—", "——", "–", "―", "─", "…", "……", "...", "......", "‥",
-    "⋯", "⋯⋯", "NA", "N/A", "n.a.", "#N/A", "空", "缺",
+    "⋯", "⋯⋯", ".", "NA", "N/A", "na", "n/a", "n.a.", "N.A.", "#N/A", "<NA>", "NaN",
+    "nan", "NAN", "-nan", "NULL", "null", "Null", "None", "none", "NaT", "空", "缺",
+    "缺失", "不详", "暂无", "无数据",
 }  # fmt: skip
 FOOTNOTE_MARKS = re.compile(
     r"(?:[\s*#†‡§※①-⑳⑴-⒇㈠-㈩¹²³⁰⁴-⁹ᵃ-ᶻ]|\[[0-9a-z]{1,2}\]|〔[0-9]{1,2}〕|〈[0-9]{1,2}〉)+$"
@@ -41,6 +44,52 @@ DATE = re.compile(
     r"(?P<day>[0-9]{1,2})日?(?:[ T]00:00(?::00)?)?"
 )
 YEAR = re.compile(r"(?P<year>[12][0-9]{3})(?:\.0+)?年?")
+
+
+class Unread(str):
+    """What a cell shows that is no figure although a program might read one there."""
+
+    why: str
+
+    def __new__(cls, text: str, why: str) -> Unread:
+        cell = super().__new__(cls, text)
+        cell.why = why
+        return cell
+
+
+_LITERAL = re.compile(r'"([^"]*)"|\\(.)|!(.)|_.|\*.|\[[^\]]*\]')
+
+
+def shown(value: float, number_format: str | None) -> object:
+    """A number as its spreadsheet's format shows it, where that is another figure.
+
+    A percentage comes with its sign, as text; a number that is shown in thousands, with
+    a Chinese unit, or not at all comes as what cannot be read.
+    """
+    if not number_format or number_format in ("General", "GENERAL", "0", "@"):
+        return value
+    literal = "".join(
+        "".join(found.groups(default="")) for found in _LITERAL.finditer(number_format)
+    )
+    form = _LITERAL.sub("", number_format)
+    if not form.strip("; ") and ";" in form and not literal:
+        return Unread(plain(value), "is hidden by its number format")
+    if "%" in form:
+        return plain(float(f"{value * 100:.15g}")) + "%"
+    if re.search(r"[0#?],+(?:[^0#?,]|$)", form):
+        return Unread(
+            plain(value), "is shown in thousands or less by its number format"
+        )
+    unit = re.findall(r"[\u3400-\u9fff]+", literal + form)
+    return plain(value) + unit[-1] if unit else value
+
+
+def raised(text: str, *, after: str) -> str:
+    """Raised letters as the footnote mark or the exponent of a unit that they are."""
+    plain_text = text.strip().strip("()（）")
+    if plain_text in ("2", "3") and after.rstrip().endswith("m"):
+        return {"2": "²", "3": "³"}[plain_text]
+    return f"[{plain_text}]" if re.fullmatch("[0-9a-z]{1,2}", plain_text) else text
 
 
 @dataclass(frozen=True)
@@ -101,6 +150,7 @@ def address(row: int, column: int) -> str:
     return f"{letters}{row + 1}"
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def clean_text(value: object) -> str:
     """A cell as text: full-width ASCII as ASCII, runs of white space as one space."""
     if value is None:
@@ -112,9 +162,10 @@ def clean_text(value: object) -> str:
 
 def plain(value: float) -> str:
     """A number's shortest text without an exponent; it reads back as the same."""
-    if float(value).is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return format(Decimal(repr(float(value))), "f")
+    text = repr(float(value))
+    if "e" in text:
+        return format(Decimal(text), "f")
+    return text.removesuffix(".0")
 
 
 def read_number(value: object) -> tuple[str | None, str | None]:
@@ -140,6 +191,8 @@ def read_number(value: object) -> tuple[str | None, str | None]:
     """
     if value is None:
         return None, None
+    if isinstance(value, Unread):
+        return None, value.why
     if isinstance(value, bool):
         return None, "is true or false, not a number"
     if isinstance(value, int | float):
@@ -176,16 +229,21 @@ def read_number(value: object) -> tuple[str | None, str | None]:
 
 
 def read_year(value: object) -> int | None:
-    """A year from 1900 to 2100, or None; 2001.5 is no year."""
+    """A year from 1900 to 2100, or None; 2001.5 is no year.
+
+    The first and the last day of a year stand for it.
+    """
     if isinstance(value, bool):
-        return None
-    if isinstance(value, dt.datetime | dt.date):
         return None
     text = clean_text(value)
     matched = YEAR.fullmatch(text)
-    if not matched:
-        return None
-    year = int(matched["year"])
+    if matched:
+        year = int(matched["year"])
+    else:
+        day = read_date(value)
+        if day is None or day[4:] not in ("-01-01", "-12-31"):
+            return None
+        year = int(day[:4])
     return year if 1900 <= year <= 2100 else None
 
 

@@ -7,7 +7,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,17 +21,30 @@ DOI = re.compile(r"(?:doi:)?(10\.[0-9]{4,9}/[A-Za-z0-9._;()/:-]{1,200})")
 SERVER = "https://dataverse.harvard.edu"
 SAFE_NAME = re.compile(r"[\w .()-]{1,120}")
 CHECKSUMS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
+# What a server may take: for an answer to begin, for the metadata, and on top of that
+# for a file at this pace at least (2026-11-28).
 SECONDS = 60
+BYTES_PER_SECOND = 50_000
+LARGEST_METADATA = 50 * 2**20
 
 
 @dataclass(frozen=True)
 class DatasetFile:
-    """A file of a dataset as its metadata describe it."""
+    """A file of a dataset as its metadata describe it.
+
+    Attributes
+    ----------
+    size : int
+        Declared bytes; 0 where none are.
+    largest : int
+        Bytes after which a download is given up.
+    """
 
     name: str
     url: str
     checksum: str
     size: int
+    largest: int = LARGEST_FILE
 
 
 @dataclass(frozen=True)
@@ -75,16 +89,17 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
     address = f"{server.rstrip('/')}/api/datasets/:persistentId/"
     from_cache = False
     try:
-        answer = requests.get(
-            address, params={"persistentId": f"doi:{doi}"}, timeout=SECONDS
-        )
-        answer.raise_for_status()
-        document = answer.json()
+        content = bytearray()
+        _download(
+            address, content.extend, params={"persistentId": f"doi:{doi}"},
+            largest=LARGEST_METADATA, seconds=SECONDS,
+        )  # fmt: skip
+        document = json.loads(content)
         cache.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")
         part.write_text(json.dumps(document), encoding="utf-8")
         os.replace(part, kept)
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, ValueError, RecursionError) as error:
         if not kept.is_file():
             raise _failed(
                 f"The dataset doi:{doi} was not found at {server} ({error})",
@@ -101,13 +116,64 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
         ) from error
     try:
         return _dataset(doi, document, server, from_cache)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise _failed(
             f"The server {server} describes doi:{doi} in a way that is not understood "
             f"({type(error).__name__}: {error})",
             "download the file with a browser and import it with citypanel import "
             "yearbook",
         ) from error
+
+
+class _GivenUp(ValueError):
+    """A server sends more, or slower, than it may."""
+
+
+def _download(
+    address: str,
+    take: Callable[[bytes], object],
+    *,
+    largest: int,
+    seconds: float,
+    params: Mapping[str, str] | None = None,
+) -> None:
+    """Hand on what a server sends, up to a size and within a time.
+
+    A socket's time-out begins anew with every byte, so the time is kept by this thread
+    while another one reads.
+    """
+    import requests
+
+    failure: list[BaseException] = []
+    late = threading.Event()
+
+    def read() -> None:
+        size = 0
+        try:
+            with requests.get(
+                address, params=params, timeout=SECONDS, stream=True
+            ) as answer:
+                answer.raise_for_status()
+                for chunk in answer.iter_content(2**16):
+                    size += len(chunk)
+                    if size > largest:
+                        raise _GivenUp(
+                            f"it sends more than {largest:,} bytes and was cut off"
+                        )
+                    if late.is_set():
+                        return
+                    take(chunk)
+        except Exception as error:
+            failure.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(seconds)
+    if reader.is_alive():
+        late.set()
+        raise _GivenUp(f"it was not done after {seconds:.0f} seconds")
+    if failure:
+        raise failure[0]
 
 
 def _dataset(doi: str, document, server: str, from_cache: bool) -> Dataset:
@@ -120,13 +186,20 @@ def _dataset(doi: str, document, server: str, from_cache: bool) -> Dataset:
         kind, value = CHECKSUMS.get(checksum["type"]), checksum["value"]
         # Tables are kept in two forms; the checksum is of the file as deposited.
         original = file.get("originalFileName")
+        declared = int(
+            file.get("originalFileSize" if original else "filesize") or 0
+        )
+        stored = int(file.get("filesize") or 0)
+        # Where only the other form's size is told, this one's is of its order.
+        largest = declared or (64 * stored + 2**20 if stored else LARGEST_FILE)
         address = f"{server.rstrip('/')}/api/access/datafile/{int(file['id'])}"
         files.append(
             DatasetFile(
                 name=str(original or file["filename"]),
                 url=address + ("?format=original" if original else ""),
                 checksum=f"{kind}:{value}" if kind and value else "",
-                size=int(file.get("originalFileSize") or file.get("filesize") or 0),
+                size=declared or stored,
+                largest=min(largest, LARGEST_FILE),
             )
         )
     fields = {
@@ -200,23 +273,32 @@ def fetch(dataset: Dataset, name: str, *, cache: Path) -> Path:
 
     pooch.get_logger().setLevel(logging.WARNING)
     folder = cache / re.sub(r"[^A-Za-z0-9.-]+", "_", dataset.doi)
+
+    def download(url: str, output: str, _: object) -> None:
+        with open(output, "wb") as part:
+            _download(
+                url, part.write, largest=file.largest,
+                seconds=SECONDS + file.largest / BYTES_PER_SECOND,
+            )  # fmt: skip
+
     try:
         path = pooch.retrieve(
             url=file.url,
             known_hash=file.checksum,
             fname=name,
             path=folder,
-            downloader=pooch.HTTPDownloader(timeout=SECONDS),
+            downloader=download,
         )
+    # A redirect that is refused is a ValueError too, and no wrong checksum.
+    except (requests.RequestException, OSError, _GivenUp) as error:
+        raise _failed(
+            f"{printed(name)} cannot be downloaded ({error})",
+            "see that the server can be reached and the cache can be written",
+        ) from error
     except ValueError as error:
         raise _failed(
             f"{printed(name)} is not the file its checksum is of ({file.checksum})",
             "try again; if it stays so, ask the dataset's contact",
-        ) from error
-    except (requests.RequestException, OSError) as error:
-        raise _failed(
-            f"{printed(name)} cannot be downloaded ({error})",
-            "see that the server can be reached and the cache can be written",
         ) from error
     return Path(path)
 

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from citypanel.importers.cells import FULL_WIDTH, clean_text
+from citypanel.importers.cells import FOOTNOTE_MARKS, FULL_WIDTH, clean_text
 from citypanel.importers.files import Sheet
+from citypanel.importers.units import SPELLINGS, spelled
 
 WHOLE, DISTRICTS = "全市", "市辖区"
+SCOPES = {
+    WHOLE: WHOLE, "地区": WHOLE, "totalcity": WHOLE, "wholecity": WHOLE,
+    DISTRICTS: DISTRICTS, "市区": DISTRICTS, "辖区": DISTRICTS,
+    "districtsundercity": DISTRICTS, "districts": DISTRICTS,
+    "urbandistricts": DISTRICTS,
+}  # fmt: skip
 CHINESE = re.compile(r"[\u3400-\u9fff]")
-BRACKETED = re.compile(r"\(([^()]*)\)")
+BRACKETED = re.compile(r"[(\[【]([^()\[\]【】]*)[)\]】]")
+YEAR = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})(?:\.0)?(?![0-9])年?末?底?")
+# A year that is a price base or a base of comparison is no year of the figures.
+OF_A_BASE = re.compile(
+    "[0-9]{4}年?(?:不变|可比|的)?价|不变价|可比|基期|基年|=100|constant|base",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,10 @@ class Header:
         Unit that the header states, or empty.
     scope : str
         全市 (whole prefecture), 市辖区 (districts), or empty where it says neither.
+    year : int or None
+        Year that the header states (2015, 地区生产总值2015), no base of prices.
+    names : tuple of str
+        `name`, row by row.
     """
 
     column: int
@@ -37,13 +55,18 @@ class Header:
     name: str
     unit: str
     scope: str
+    year: int | None = None
+    names: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096, typed=True)
 def normalise(value: object) -> str:
     """A header cell on one line: no white space, ASCII forms, Chinese lines only.
 
     The lines of another language below the Chinese ones say the same again and go.
     """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     lines = [
         re.sub(r"\s", "", line.translate(FULL_WIDTH))
         for line in re.split(r"[\r\n]+", str(value))
@@ -82,45 +105,93 @@ def header_rows(sheet: Sheet, *, first: int, count: int) -> list[list[str]]:
 
 
 def take_apart(column: int, parts: list[str], units: Collection[str]) -> Header:
-    """Split a column's header into name, unit and scope.
+    """Split a column's header into name, unit, scope and year.
 
-    A unit stands in brackets, behind an underscore, or glued to the end
-    (地区生产总值万元); only units that the reference table knows are taken off.
+    A unit stands in brackets, behind an underscore, a comma or a stroke, or glued to
+    the end (地区生产总值万元); only units that the reference table knows, in any of
+    their spellings, are taken off.
     """
-    known = {normalise(unit): unit for unit in units}
+    known, glued = _spellings(tuple(units))
     unit = scope = ""
-    names = []
+    year = None
+    found = []
     for part in parts:
+        name, part_year = _without_year(FOOTNOTE_MARKS.sub("", part))
+        year = part_year or year
+        for whole in [m[0] for m in BRACKETED.finditer(name)]:
+            for inner in re.split("[,、;]", whole[1:-1]):
+                inner = re.sub("^(单位|unit)[::]?", "", inner, flags=re.IGNORECASE)
+                inner = re.sub("[·.]$", "", inner)
+                if inner.lower() in known:
+                    unit = known[inner.lower()]
+                elif inner.lower() in SCOPES:
+                    scope = SCOPES[inner.lower()]
+                else:
+                    continue
+                name = name.replace(whole, "")
+        if whole := BRACKETED.search(name):
+            # "10,000 yuan" has a comma of its own.
+            inner = re.sub("^单位[::]?", "", whole[1])
+            if inner.lower() in known:
+                unit, name = known[inner.lower()], name.replace(whole[0], "")
         pieces = []
-        for piece in part.split("_"):
+        # A name of a program's variable (gdp_cny_10k) is one word.
+        is_name = re.fullmatch("[a-z][a-z0-9_]*", name) is not None
+        for piece in [name] if is_name else name.split("_"):
             plain = piece.strip()
-            if plain in (WHOLE, DISTRICTS):
-                scope = plain
-            elif plain in known:
-                unit = known[plain]
+            if plain.lower() in SCOPES and (plain != "地区" or column):
+                scope = SCOPES[plain.lower()]
+            elif plain.lower() in known:
+                unit = known[plain.lower()]
             elif plain:
+                for word in (WHOLE, DISTRICTS, "市区"):
+                    rest = plain.removeprefix(word).removesuffix(word)
+                    if rest and rest != plain:
+                        scope, plain = SCOPES[word], rest
                 pieces.append(plain)
         name = "_".join(pieces)
-        for bracketed in BRACKETED.findall(name):
-            inner = bracketed.removeprefix("单位:")
-            if inner in known:
-                unit = known[inner]
-                name = name.replace(f"({bracketed})", "")
-            elif inner in (WHOLE, DISTRICTS):
-                scope = inner
-                name = name.replace(f"({bracketed})", "")
+        if matched := re.fullmatch(r"(.+?)[,/::;\-—](?:单位[::])?([^,/::;]+)", name):
+            if matched[2].lower() in known:
+                unit, name = known[matched[2].lower()], matched[1]
+            elif matched[2].lower() in SCOPES:
+                scope, name = SCOPES[matched[2].lower()], matched[1]
         if name:
-            names.append(name)
-    name = "|".join(names)
+            found.append(name)
+    name = "|".join(found)
     if not unit:
-        for ending in sorted(known, key=len, reverse=True):
+        for ending in glued:
             stem = name.removesuffix(ending)
             # 人 alone ends words that are no units (从业人员...人, but also 负责人).
-            if stem and stem != name and CHINESE.search(ending) and stem[-1] != "_":
+            if stem and stem != name and stem[-1] != "_":
                 unit, name = known[ending], stem
+                found[-1] = found[-1].removesuffix(ending)
                 break
     text = "|".join(part for part in parts if part)
-    return Header(column=column, text=text, name=name, unit=unit, scope=scope)
+    return Header(
+        column=column, text=text, name=name, unit=unit, scope=scope, year=year,
+        names=tuple(found),
+    )  # fmt: skip
+
+
+@lru_cache
+def _spellings(units: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
+    """Units by their spellings, and those that may be glued to a name."""
+    known = {normalise(unit).lower(): unit for unit in units}
+    glued = sorted(
+        (name for name in known if CHINESE.search(name)), key=len, reverse=True
+    )
+    for spelling, names in SPELLINGS.items():
+        if any(name in units for name in names):
+            known.setdefault(spelled(spelling), spelling)
+    return known, glued
+
+
+def _without_year(text: str) -> tuple[str, int | None]:
+    years = YEAR.findall(text)
+    if len(years) != 1 or OF_A_BASE.search(text):
+        return text, None
+    rest = YEAR.sub("", text).strip("_-—/·,.:|度")
+    return re.sub(r"\(\)|\[\]", "", rest), int(years[0])
 
 
 def read_headers(
@@ -139,11 +210,11 @@ def read_headers(
     return headers
 
 
-def stated_unit(sheet: Sheet, *, first: int, units: Collection[str]) -> str:
+def stated_unit(above: Iterable[object], *, units: Collection[str]) -> str:
     """A unit for the whole table in a cell above its header (单位:万元), or empty."""
-    for row in sheet.rows[:first]:
-        for cell in row:
-            matched = re.search(r"单位[::]\s*([^\s))]+)", clean_text(cell))
-            if matched and matched[1] in units:
-                return matched[1]
+    known = {spelled(name): name for name in (*SPELLINGS, *units)}
+    for cell in above:
+        matched = re.search(r"(?:单位|[Uu]nit)[::]\s*([^))]+)", clean_text(cell))
+        if matched and spelled(matched[1]) in known:
+            return known[spelled(matched[1])]
     return ""

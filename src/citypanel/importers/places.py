@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from citypanel.importers.cells import clean_text
+from citypanel.importers.cells import FOOTNOTE_MARKS, clean_text
 
 SUFFIXES = ("市", "地区", "盟", "自治州", "州", "特别行政区")
+PROVINCE_SUFFIXES = (
+    "省", "市", "维吾尔自治区", "壮族自治区", "回族自治区", "自治区", "特别行政区", "",
+)  # fmt: skip
+FOREIGN_SUFFIXES = (
+    "autonomousprefecture", "municipality", "prefecture", "province", "city", "shi",
+    "league", "region",
+)  # fmt: skip
+# Names in letters of places that are called otherwise today.
+OLD_FOREIGN = {
+    "xiangfan": "襄樊市", "simao": "思茅市", "chaohu": "巢湖市", "laiwu": "莱芜市",
+    "luan": "六安市", "huhhot": "呼和浩特市", "haerbin": "哈尔滨市",
+    "lvliang": "吕梁市", "luliang": "吕梁市", "erdos": "鄂尔多斯市",
+    "chongqin": "重庆市",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,7 @@ class Gazetteer:
         Rows of ref_city_changes: old_name_zh, old_code, new_name_zh, new_code, date,
         change, effect.
     provinces : iterable of mapping
-        Rows of ref_provinces: province_id, province_zh.
+        Rows of ref_provinces: province_id, province_zh and, where known, province_en.
     """
 
     def __init__(
@@ -55,11 +71,20 @@ class Gazetteer:
         provinces: Iterable[Mapping[str, str]],
     ) -> None:
         self.cities = {row["city_id"]: dict(row) for row in cities}
+        provinces = list(provinces)
         self.provinces = {row["province_id"]: row["province_zh"] for row in provinces}
+        self.foreign_provinces = {
+            letters(row["province_en"]): row["province_zh"]
+            for row in provinces
+            if row.get("province_en")
+        }
+        self.foreign: dict[str, list[str]] = {}
         self.names: dict[str, str] = {}
         self.codes: dict[str, str] = {}
-        for code, name, short in _places():
+        for code, name, short, *foreign in _places():
             self.codes[code] = name
+            for spelled in {letters(text) for text in foreign}:
+                self.foreign.setdefault(spelled, []).append(name)
             spellings = [name, short]
             if name.endswith("自治州"):
                 spellings += [name.removesuffix("自治州"), f"{short}州"]
@@ -68,6 +93,10 @@ class Gazetteer:
         for code, row in self.cities.items():
             self.codes.setdefault(code, row["city_zh"])
             self.names[row["city_zh"]] = code
+            known = self.foreign.setdefault(letters(row.get("city_en") or ""), [])
+            if self.codes[code] not in known:
+                known.append(self.codes[code])
+        self.foreign.pop("", None)
         self.changes: dict[str, dict[str, str]] = {}
         self.old_codes: dict[str, dict[str, str]] = {}
         for row in changes:
@@ -88,13 +117,59 @@ class Gazetteer:
         Match
             With `how` = contradiction where code and name are two different places.
         """
-        key = (clean_text(code), clean_text(name), clean_text(province))
+        key = (code, name, province)
         if key not in self._found:
-            self._found[key] = self._find(*key)
+            self._found[key] = self._find(
+                _clean_code(code), clean_name(name), clean_text(province)
+            )
         return self._found[key]
 
+    def _chinese(self, name: str, province: str) -> tuple[str, str]:
+        """A name in letters as the Chinese one, or why it is none."""
+        spelled = letters(name)
+        found = self.foreign.get(spelled) or []
+        if spelled in OLD_FOREIGN and not found:
+            found = [OLD_FOREIGN[spelled]]
+        for suffix in FOREIGN_SUFFIXES:
+            if not found and spelled.endswith(suffix):
+                found = self.foreign.get(spelled.removesuffix(suffix)) or []
+        if len(found) > 1 and province:
+            found = [n for n in found if self._same_province(self.names[n], province)]
+        if len(found) == 1:
+            return found[0], ""
+        if not found:
+            close = difflib.get_close_matches(spelled, self.foreign, n=1, cutoff=0.6)
+            near = f"nearest known name: {self.foreign[close[0]][0]}" if close else ""
+            return "", near or "no known name is near"
+        return "", f"it is {' or '.join(found)}; give the province or the code"
+
+    def _without_province(self, name: str) -> tuple[str, str]:
+        """A name without the province before it (河北省石家庄市), and that province."""
+        if name in self.names or name in self.changes:
+            return name, ""
+        for province in self.provinces.values():
+            for suffix in PROVINCE_SUFFIXES:
+                rest = name.removeprefix(province + suffix).lstrip("-_/·,、.")
+                if rest != name and (
+                    rest in self.names
+                    or rest in self.changes
+                    or _short(rest) in self.names
+                ):
+                    return rest, province
+        return name, ""
+
     def _find(self, code: str, name: str, province: str) -> Match:
-        name = name.replace(" ", "")
+        remark = ""
+        if name and not CHINESE.search(name) and letters(name):
+            latin, (name, remark) = name, self._chinese(name, province)
+            if not name and not code:
+                if self.is_province(latin):
+                    return Match("", "outside", "a province")
+                return Match("", "unknown", remark)
+        if CHINESE.search(name):
+            name = re.sub(r"[A-Za-z'’. ]+$", "", name)  # 北京市 Beijing
+        name, stated = self._without_province(name.replace(" ", ""))
+        province = province or stated
         by_name = self._by_name(name, province) if name else None
         if not code:
             return by_name or Match("", "unknown", "")
@@ -159,7 +234,34 @@ class Gazetteer:
 
     def _same_province(self, code: str, province: str) -> bool:
         known = self.provinces.get(f"{code[:2]}0000", "")
-        return not known or clean_text(province).startswith(known)
+        text = clean_text(province)
+        return (
+            not known
+            or text.startswith(known)
+            or text in (f"{code[:2]}0000", code[:2])
+            or self._foreign_province(text) == known
+        )
+
+    def _foreign_province(self, text: str) -> str:
+        spelled = letters(text)
+        for suffix in ("province", "municipality", "autonomousregion", ""):
+            if found := self.foreign_provinces.get(spelled.removesuffix(suffix)):
+                return found
+        return ""
+
+    def may_be_a_province(self, name: object) -> bool:
+        """Whether a name is a province's as well as another city's (吉林, Jilin)."""
+        text = clean_name(name).replace(" ", "")
+        if text in self.provinces.values():
+            code = self.names.get(text, "")
+            return bool(code) and code not in self.provinces
+        spelled = letters(text)
+        return (
+            not CHINESE.search(text)
+            and spelled in self.foreign_provinces
+            and any(self.names[n] not in self.provinces for n in
+                    self.foreign.get(spelled, []))
+        )  # fmt: skip
 
     def _nearest(self, name: str) -> str:
         known = [*self.names, *self.changes]
@@ -168,7 +270,11 @@ class Gazetteer:
 
     def is_province(self, name: object) -> bool:
         """Whether a name is a province's and no city's (a subtotal in many tables)."""
-        text = clean_text(name).replace(" ", "")
+        text = clean_name(name).replace(" ", "")
+        if text and not CHINESE.search(text):
+            return letters(text) not in self.foreign and bool(
+                self._foreign_province(text)
+            )
         short = text
         for ending in ("省", "自治区", "回族", "壮族", "维吾尔"):
             short = short.removesuffix(ending)
@@ -177,6 +283,32 @@ class Gazetteer:
             # 吉林 is both; 吉林省 is the province.
             return text.endswith("省") and short in provinces
         return short in provinces or text in provinces
+
+
+CHINESE = re.compile(r"[\u3400-\u9fff]")
+
+
+def letters(name: object) -> str:
+    """A name in letters without marks, spaces and case: Lüliang is luliang."""
+    plain = unicodedata.normalize("NFKD", str(name)).lower()
+    return "".join(character for character in plain if "a" <= character <= "z")
+
+
+def clean_name(name: object) -> str:
+    """A name without the footnote marks behind it."""
+    return FOOTNOTE_MARKS.sub("", clean_text(name))
+
+
+def _clean_code(code: object) -> str:
+    """A code of six digits, as 130100.0, 1301 and 130100000000 mean it."""
+    text = clean_text(code)
+    if re.fullmatch(r"[0-9]+\.0+", text):
+        text = text.split(".")[0]
+    if re.fullmatch(r"[0-9]{6}0{6}", text):
+        text = text[:6]
+    if re.fullmatch(r"[1-9][0-9]{3}", text):
+        text += "00"
+    return text
 
 
 def _short(name: str) -> str:
@@ -191,7 +323,7 @@ def _told(row: Mapping[str, str]) -> str:
     return f"{row['old_name_zh']}{new}, {row['change']} {row['date']}: {row['effect']}"
 
 
-def _places() -> list[tuple[str, str, str]]:
+def _places() -> list[tuple[str, ...]]:
     text = resources.files("citypanel.importers").joinpath("places.csv")
     rows = csv.DictReader(text.read_text(encoding="utf-8").splitlines())
-    return [(row["code"], row["name_zh"], row["short_zh"]) for row in rows]
+    return [tuple(row.values()) for row in rows]

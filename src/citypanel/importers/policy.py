@@ -21,7 +21,14 @@ from citypanel.importers.headers import normalise, read_headers
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Spec
 from citypanel.importers.units import Units
-from citypanel.importers.yearbook import _choose, _few, _near, _no_sheet, _under
+from citypanel.importers.yearbook import (
+    _chosen,
+    _few,
+    _near,
+    _no_sheet,
+    _under,
+    header_row,
+)
 
 POLICY_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 SHIPPED_POLICY = "pilot_zones"
@@ -83,13 +90,14 @@ def read_roster(
     rows: list[list] = []
     for file in files:
         before = len(rows)
-        sheet = _choose(spec, file.sheets, units)
+        sheet = next(iter(_chosen(spec, file.sheets, units)), None)
         if sheet is None:
             problems.append(_no_sheet(spec, file))
             continue
+        first = header_row(spec, sheet, units)
         headers = read_headers(
             sheet,
-            first=spec.first_header_row - 1,
+            first=first,
             count=spec.header_rows,
             units=units.names,
         )
@@ -112,7 +120,7 @@ def read_roster(
             continue
         reading.unmapped = [h.text for h in headers if h.column not in keys.values()]
         _read_rows(
-            sheet, keys, rows, reading, problems, seen,
+            sheet, first, keys, rows, reading, problems, seen,
             gazetteer=gazetteer, allow_unmatched=allow_unmatched,
         )  # fmt: skip
         reading.rows_by_file[file.path.name] = len(rows) - before
@@ -139,7 +147,7 @@ def read_roster(
 
 
 def _read_rows(
-    sheet, keys, rows, reading, problems, seen, *, gazetteer, allow_unmatched
+    sheet, first, keys, rows, reading, problems, seen, *, gazetteer, allow_unmatched
 ) -> None:
     spec = reading.spec
 
@@ -157,7 +165,7 @@ def _read_rows(
         )  # fmt: skip
 
     has_batches = None
-    first = spec.first_header_row - 1 + spec.header_rows
+    first += spec.header_rows
     for number, row in enumerate(sheet.rows[first:], first):
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:

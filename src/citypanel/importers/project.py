@@ -5,19 +5,26 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
-import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from citypanel.errors import ImporterError, describe
-from citypanel.importers import ceic, policy, yearbook
+from citypanel.importers import ceic, imported, policy, yearbook
 from citypanel.importers.cells import harmless, read_date
 from citypanel.importers.files import NOTHING_WRITTEN, SourceFile, read_file
+from citypanel.importers.headers import DISTRICTS, WHOLE
+from citypanel.importers.layouts import (
+    Words,
+    is_of_districts,
+    names_of_variables,
+    recognise,
+)
 from citypanel.importers.places import Gazetteer
 from citypanel.importers.specs import (
     ORIGIN,
+    RECOGNISED,
     Spec,
     load_spec,
     load_specs,
@@ -28,7 +35,7 @@ from citypanel.importers.storage import read_seed, seed_bytes, write_together
 from citypanel.importers.units import Units
 from citypanel.progress import tracked
 
-CELLS = "seeds/imported/raw_imported_cells.csv"
+CELLS = imported.SEED
 ROSTERS = "seeds/imported/raw_imported_rosters.csv"
 SOURCES = "seeds/imported/raw_imported_sources.csv"
 SERIES = "seeds/ceic/raw_ceic_series.csv"
@@ -55,6 +62,25 @@ class Reference:
     variables: Mapping[str, str]
     headers: Mapping[str, str]
     provinces: Sequence[Mapping[str, str]]
+    variable_rows: Sequence[Mapping[str, str]]
+
+    def names(self) -> dict[str, str]:
+        """Variables by the names that headers may have."""
+        specs = load_specs(self.project, kind="yearbook", variables=self.variables)
+        return names_of_variables(
+            self.variable_rows, [column for spec in specs for column in spec.columns]
+        )
+
+    def words(self, spec: Spec = RECOGNISED) -> Words:
+        """What recognises a layout, with what a spec declares."""
+        own = {h.lower(): c.variable for c in spec.columns for h in c.headers}
+        return Words(
+            names=self.names() | own,
+            variables=self.variables,
+            units=self.units,
+            gazetteer=self.gazetteer,
+            declared={column.variable: column for column in spec.columns},
+        )
 
 
 @dataclass(frozen=True)
@@ -63,23 +89,27 @@ class Plan:
 
     Attributes
     ----------
-    contents : dict of str to bytes
-        Path within the project, and what it is to hold.
+    contents : dict of str to bytes or None
+        Path within the project, and what it is to hold; None where it goes.
     told : str
         What was understood, for a person.
     next_step : str
         How the warehouse uses it.
     """
 
-    contents: Mapping[str, bytes]
+    contents: Mapping[str, bytes | None]
     told: str
     next_step: str
     agreements: Sequence[yearbook.Agreement] = field(default_factory=list)
 
     @property
     def files(self) -> dict[str, str]:
-        """The same as text."""
-        return {name: text.decode("utf-8") for name, text in self.contents.items()}
+        """The seeds among them as text."""
+        return {
+            name: content.decode("utf-8")
+            for name, content in self.contents.items()
+            if content is not None and name.endswith(".csv")
+        }
 
     def write(
         self, project: Path, *, after_step: Callable[[str], None] = lambda step: None
@@ -126,6 +156,7 @@ def load_reference(project: Path) -> Reference:
         variables={row["variable"]: row["unit"] for row in variables},
         headers={row["yearbook_column"]: row["variable"] for row in variables},
         provinces=tables["ref_provinces"],
+        variable_rows=variables,
     )
 
 
@@ -154,27 +185,54 @@ def find_spec(
     ]
     if len(fitting) == 1:
         return fitting[0]
+    if not fitting and kind == "yearbook":
+        words = reference.words()
+        if all(
+            any(
+                recognise(sheet, words)
+                for sheet in yearbook._named_sheets(RECOGNISED, file.sheets)
+            )
+            for file in files
+        ):
+            return RECOGNISED
+    asked = "policy " if kind == "policy" else ""
     names = ", ".join(spec.name for spec in (fitting or specs)) or "none"
     raise ImporterError(
         describe(
             f"{'Several specs fit' if fitting else 'No spec fits'} "
             f"{', '.join(file.path.name for file in files)}; "
             f"{'they are' if fitting else 'there are'}: {names}",
+            [] if fitting else _left(files),
             consequence=NOTHING_WRITTEN,
             remedy="name one with --spec"
             if fitting
-            else "write one from the file's headers with citypanel import --suggest "
-            f"{files[0].path.name}, correct it, and name it with --spec; --spec with "
-            "--dry-run says where a spec does not fit",
+            else f"write one from the file's headers with citypanel import {asked}"
+            f"--suggest {files[0].path.name}, correct it, and name it with --spec; "
+            "--spec with --dry-run says where a spec does not fit",
         )
     )
 
 
+def _left(files: Sequence[SourceFile]) -> list[str]:
+    """Sheets that were not asked, and why."""
+    return [
+        f"{file.path.name}, sheet {sheet.name}: it is hidden"
+        if sheet.is_hidden
+        else f"{file.path.name}, sheet {sheet.name}: its name says {DISTRICTS}, and "
+        f"the study is of {WHOLE}"
+        for file in files
+        for sheet in file.sheets
+        if sheet.is_hidden or is_of_districts(sheet.name)
+    ]
+
+
 def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
     if spec.kind == "policy":
-        sheet = yearbook._choose(spec, file.sheets, reference.units)
-        return sheet is not None and all(
-            yearbook._under(yearbook._headers(spec, sheet, reference.units), names)
+        sheets = yearbook._chosen(spec, file.sheets, reference.units)
+        return bool(sheets) and all(
+            yearbook._under(
+                yearbook._headers(spec, sheets[0], reference.units), names
+            )
             for names in (
                 spec.keys["date"],
                 (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
@@ -193,6 +251,8 @@ def plan_yearbook(
     origin: Mapping[str, str] | None = None,
     allow_unmatched: bool = False,
     accept_difference: bool = False,
+    zeros_are_gaps: bool = False,
+    replace: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Plan:
     """Read city-year tables as one source of the warehouse.
@@ -200,7 +260,8 @@ def plan_yearbook(
     Parameters
     ----------
     paths : sequence of Path
-        Files of one source; a source that was imported before is replaced as a whole.
+        Files of one source. What it holds from other files stays; a file that was
+        imported before is read anew.
     project : Path
         Root of the project.
     spec : str, optional
@@ -218,6 +279,10 @@ def plan_yearbook(
     accept_difference : bool
         Import although the comparison with the shipped figures shows a slipped unit or
         a shifted year.
+    zeros_are_gaps : bool
+        Take zeros for gaps in columns that cannot be zero (output, people, land).
+    replace : bool
+        Put the import in place of everything that the source holds.
     say : callable or None
         Gets progress by files and by rows, a line at a time.
 
@@ -229,7 +294,11 @@ def plan_yearbook(
     files = [read_file(path) for path in tracked(paths, what="files", say=say)]
     _no_twins(files)
     chosen = find_spec(spec, "yearbook", files, reference)
-    name = _source_name(source or chosen.name)
+    name = source or chosen.name
+    if chosen.is_recognised and not source:
+        stem = re.sub(r"[^a-z0-9]+", "_", files[0].path.stem.lower()).strip("_")
+        name = stem if SOURCE_NAME.fullmatch(stem) else "imported"
+    name = _source_name(name)
     if precedence < 0 or precedence > 99:
         raise ImporterError(
             describe(
@@ -244,12 +313,15 @@ def plan_yearbook(
         gazetteer=reference.gazetteer,
         units=reference.units,
         variables=reference.variables,
+        names=reference.names() if chosen.is_recognised else None,
         allow_unmatched=allow_unmatched,
+        zeros_are_gaps=zeros_are_gaps,
         say=say,
     )
+    known = known_figures(reference)
     agreements = yearbook.compare(
-        reading.cells,
-        known=known_figures(reference),
+        reading.figures({variable for variable, _, _ in known}),
+        known=known,
         units=reference.units,
         variables=reference.variables,
     )
@@ -266,21 +338,29 @@ def plan_yearbook(
                 "is real, import with --accept-difference",
             )
         )
-    others = sorted(_other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", name))
-    rows = itertools.chain(
-        (row for row in others if row[0] < name),
-        ((name, *cell) for cell in reading.cells),
-        (row for row in others if row[0] > name),
+    rows = sorted(_other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", ""))
+    merged = imported.merge(
+        reading,
+        project=project,
+        source=name,
+        others=[row for row in rows if row[0] != name],
+        held=[row for row in rows if row[0] == name],
+        replace=replace,
     )
     told = [yearbook.tell(reading, gazetteer=reference.gazetteer), ""]
     told += _tell_agreements(agreements)
     told += [f"Doubt, accepted: {doubt}" for doubt in doubtful]
+    if merged.kept:
+        told.append(
+            f"The source '{name}' keeps what it holds from: {', '.join(merged.kept)}"
+        )
     return Plan(
         contents={
-            CELLS: seed_bytes(yearbook.CELL_COLUMNS, rows),
+            **merged.contents,
             SOURCES: _sources(
-                project, "yearbook", name, files, reading.rows_by_file, chosen,
-                origin=origin, precedence=precedence,
+                project, "yearbook", name, files,
+                {f.path.name: 0 for f in files} | merged.rows_by_file, chosen,
+                origin=origin, precedence=precedence, keep_other_files=not replace,
             ),
         },
         told="\n".join(told),
@@ -542,14 +622,24 @@ def _sources(
         for key in ORIGIN
     }
     texts = shipped_specs() | users_specs(project)
-    digest = hashlib.sha256(texts[spec.name].encode("utf-8")).hexdigest()
-    names = {file.path.name for file in files}
+    text = texts.get(spec.name, spec.name)
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    names = {harmless(file.path.name) for file in files}
     held = [
         row
         for row in _other_rows(project / SOURCES, SOURCE_COLUMNS, "kind", "")
         if (row[0], row[1]) != (kind, name)
         or (keep_other_files and row[SOURCE_COLUMNS.index("file")] not in names)
     ]
+    # One source has one rank, and of each file the rows that it still holds.
+    rank, count = SOURCE_COLUMNS.index("precedence"), SOURCE_COLUMNS.index("n_rows")
+    for place, row in enumerate(held):
+        if (row[0], row[1]) == (kind, name) and kind == "yearbook":
+            cells = list(row)
+            cells[rank] = str(precedence)
+            held_rows = rows_by_file.get(row[SOURCE_COLUMNS.index("file")], 0)
+            cells[count] = str(held_rows)
+            held[place] = tuple(cells)
     for file in files:
         row = stated | {
             "kind": kind,
@@ -558,7 +648,10 @@ def _sources(
             "date": date,
             "file": harmless(file.path.name),
             "sha256": file.sha256,
-            "n_rows": str(rows_by_file[file.path.name]),
+            "n_rows": str(
+                rows_by_file.get(harmless(file.path.name))
+                or rows_by_file.get(file.path.name, 0)
+            ),
             "spec": spec.name,
             "spec_sha256": digest,
         }

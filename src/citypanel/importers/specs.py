@@ -96,6 +96,11 @@ class Spec:
     known_cells: tuple[KnownCell, ...] = ()
     series: tuple[SeriesRule, ...] = ()
     note: str = ""
+    is_recognised: bool = False
+
+
+# A file that no spec fits is read as its sheets themselves say.
+RECOGNISED = Spec(name="recognised", kind="yearbook", origin={}, is_recognised=True)
 
 
 def shipped_specs() -> dict[str, str]:
@@ -131,9 +136,19 @@ def load_specs(project: Path, *, kind: str, variables: Collection[str]) -> list[
     specs = []
     for name, text in texts.items():
         document = _document(name, text)
-        if document.get("kind") == kind:
+        # A spec that still waits for its user does not stand in the way of others.
+        if document.get("kind") == kind and not _waits(document):
             specs.append(parse_spec(name, text, variables=variables))
     return specs
+
+
+def _waits(entry: object) -> bool:
+    """Whether something in a spec is still to be filled in."""
+    if isinstance(entry, Mapping):
+        return any(map(_waits, entry.values()))
+    if isinstance(entry, list):
+        return any(map(_waits, entry))
+    return entry == TO_CORRECT
 
 
 def load_spec(
@@ -230,6 +245,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
     permitted = {
         "kind", "origin", "sheet", "first_header_row", "header_rows", "scope", "keys",
         "year", "columns", "skip_rows", "stop_at", "known_cells", "series", "note",
+        "layout",
     }  # fmt: skip
     wrong += [f"there is no entry '{key}'" for key in document if key not in permitted]
     kind = document.get("kind")
@@ -329,7 +345,10 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
             wrong.append(f"{where}name is no pattern: {error}")
         series.append(SeriesRule(str(entry["name"]), str(entry["indicator"])))
 
-    if kind == "yearbook":
+    layout = document.get("layout", "panel")
+    if layout not in ("panel", "recognised"):
+        wrong.append(f"layout is {layout!r}, neither panel nor recognised")
+    if kind == "yearbook" and layout == "panel":
         if not {"city", "code"} & set(keys):
             wrong.append("keys names neither the column of the city nor of its code")
         if ("year" in keys) == bool(pattern):
@@ -377,6 +396,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         known_cells=tuple(known_cells),
         series=tuple(series),
         note=note,
+        is_recognised=kind == "yearbook" and layout == "recognised",
     )
 
 

@@ -72,7 +72,7 @@ def seed_bytes(
 
 def write_together(
     project: Path,
-    files: Mapping[str, bytes | str],
+    files: Mapping[str, bytes | str | None],
     *,
     after_step: Callable[[str], None] = lambda step: None,
 ) -> None:
@@ -82,8 +82,8 @@ def write_together(
     ----------
     project : Path
         Root of the project.
-    files : mapping of str to bytes or str
-        Path within the project, and what it is to hold.
+    files : mapping of str to bytes or str or None
+        Path within the project, and what it is to hold; None removes the file.
     after_step : callable
         Told each step once it is done.
 
@@ -102,6 +102,9 @@ def write_together(
             moves = []
             for number, (target, content) in enumerate(sorted(files.items())):
                 (project / target).parent.mkdir(parents=True, exist_ok=True)
+                if content is None:
+                    moves.append({"part": f"part{number}", "target": target})
+                    continue
                 if isinstance(content, str):
                     content = content.encode("utf-8")
                 _write_through(folder / f"part{number}", content)
@@ -160,7 +163,9 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
             if not _moves_a_seed(move):
                 raise OSError(f"the journal names {move['target']}, which is no seed")
             part, target = folder / move["part"], project / move["target"]
-            if part.is_file():
+            if "sha256" not in move:
+                target.unlink(missing_ok=True)
+            elif part.is_file():
                 os.replace(part, target)
                 _sync_folder(target.parent)
             elif hashlib.sha256(target.read_bytes()).hexdigest() != move["sha256"]:
@@ -185,9 +190,10 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
 
 def _moves_a_seed(move: Mapping[str, str]) -> bool:
     """Whether an entry of the journal stays within the folder of the seeds."""
+    seed = r"seeds(/[A-Za-z0-9_]+)+\.(csv|parquet)"
     return (
         re.fullmatch("part[0-9]+", move["part"]) is not None
-        and re.fullmatch(r"seeds(/[A-Za-z0-9_]+)+\.csv", move["target"]) is not None
+        and re.fullmatch(seed, move["target"]) is not None
     )
 
 

@@ -5,25 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from citypanel.errors import ImporterError, describe
-from citypanel.importers.cells import address, clean_text, read_number
+from citypanel.importers.cells import address, clean_text, read_date
 from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile, read_file
-from citypanel.importers.headers import WHOLE, Header, normalise, read_headers
+from citypanel.importers.headers import Header, read_headers
+from citypanel.importers.layouts import KEY_HEADERS, Layout, recognise
 from citypanel.importers.project import Reference, load_reference
-from citypanel.importers.specs import TO_CORRECT, USERS_FOLDER, load_specs
-
-KEY_HEADERS = {
-    "city": ("城市", "城市名称", "地区", "地级市", "市", "城市名", "city", "地市"),
-    "code": (
-        "城市代码", "行政区划代码", "地区代码", "代码", "cityid", "city_id", "code",
-        "citycode", "区划代码",
-    ),
-    "province": ("省份", "省", "省份名称", "所属省份", "province", "所在省份"),
-    "year": ("年份", "年度", "年", "year", "年度标识", "统计年度"),
-}  # fmt: skip
+from citypanel.importers.specs import TO_CORRECT, USERS_FOLDER, shipped_specs
 
 
 def suggest(path: Path, *, project: Path) -> tuple[Path, str]:
@@ -32,7 +22,7 @@ def suggest(path: Path, *, project: Path) -> tuple[Path, str]:
     Parameters
     ----------
     path : Path
-        A table of cities and years.
+        A table of cities and years, or the roster of a policy.
     project : Path
         Root of the project.
 
@@ -82,61 +72,77 @@ def suggest(path: Path, *, project: Path) -> tuple[Path, str]:
 
 def suggested_spec(file: SourceFile, reference: Reference) -> tuple[str, str]:
     """The text of a spec for a file, and what is left to correct in it."""
-    known = known_headers(reference)
-    best = None
-    for sheet in file.sheets:
-        for first in range(min(len(sheet.rows), 15)):
-            for count in (1, 2, 3):
-                headers = read_headers(
-                    sheet, first=first, count=count, units=reference.units.names
+    words = reference.words()
+    sheets = [sheet for sheet in file.sheets if not sheet.is_hidden]
+    layouts = [
+        layout for sheet in sheets if (layout := recognise(sheet, words)) is not None
+    ]
+    if layouts:
+        best = max(layouts, key=lambda layout: len(layout.columns))
+        return _of_table(file, best, several=len(layouts) > 1)
+    for sheet in sheets:
+        found = _roster(sheet, reference)
+        if found:
+            return found
+    raise ImporterError(
+        describe(
+            f"No row of headers is recognised in {file.path.name}",
+            [
+                f"{sheet.name or 'text'}: "
+                + ", ".join(
+                    clean_text(cell) for cell in sheet.rows[0][:8] if clean_text(cell)
                 )
-                keys = _keys(headers)
-                if not {"city", "code"} & set(keys) or _has_figures(
-                    sheet, first, count
-                ):
-                    continue
-                columns = _columns(headers, known)
-                scopes = sum(header.scope == WHOLE for header in headers)
-                score = (len(columns), len(keys), scopes, -count)
-                if columns and (best is None or score > best[0]):
-                    best = (score, sheet, first, count, headers, keys, columns)
-    if best is None:
-        raise ImporterError(
-            describe(
-                f"No row of headers is recognised in {file.path.name}",
-                [
-                    f"{sheet.name or 'text'}: "
-                    + ", ".join(
-                        clean_text(cell)
-                        for cell in sheet.rows[0][:8]
-                        if clean_text(cell)
-                    )
-                    for sheet in file.sheets
-                    if sheet.rows
-                ],
-                consequence=NOTHING_WRITTEN,
-                remedy="write a spec by hand after docs/how-to/import.md; it needs a "
-                "column "
-                "of cities (such as 城市 or 城市代码) and one of figures",
-            )
+                for sheet in sheets
+                if sheet.rows
+            ],
+            consequence=NOTHING_WRITTEN,
+            remedy="write a spec by hand after docs/how-to/import.md; it needs a "
+            "column of cities (such as 城市 or 城市代码) and one of figures, or of "
+            "dates for the roster of a policy",
         )
-    _, sheet, first, count, headers, keys, columns = best
-    lines = [
-        f"# What {file.path.name} looks like, as far as its headers say. Check every "
-        "line,",
+    )
+
+
+def _beginning(file: str, kind: str) -> list[str]:
+    return [
+        f"# What {file} looks like, as far as its headers say. Check every line,",
         f"# replace each {TO_CORRECT}, and import with --spec; docs/how-to/import.md "
         "explains.",
-        "kind: yearbook",
+        f"kind: {kind}",
         "origin:",
         "  publisher: not stated",
         "  title: not stated",
     ]
-    if sheet.name:
-        lines.append(f"sheet: {_quoted(sheet.name)}")
-    lines += [f"first_header_row: {first + 1}", f"header_rows: {count}", "keys:"]
-    lines += [f"  {key}: {_quoted(header.name)}" for key, header in keys.items()]
+
+
+def _of_table(file: SourceFile, layout: Layout, *, several: bool) -> tuple[str, str]:
+    sheet, first = layout.sheet, layout.header_row
+    by_column = {header.column: header for header in layout.headers}
+    named = all(column in by_column for column in layout.keys.values())
+    is_panel = (
+        named
+        and not sheet.is_turned
+        and not several
+        and "variable" not in layout.keys
+        and not any(column.year for column in layout.columns)
+        and layout.year is None
+        and not layout.city
+    )
+    lines = _beginning(file.path.name, "yearbook")
     to_correct = []
-    if "year" not in keys:
+    if is_panel:
+        if sheet.name:
+            lines.append(f"sheet: {_quoted(sheet.name)}")
+        lines += [f"first_header_row: {first + 1}",
+                  f"header_rows: {layout.header_rows}", "keys:"]  # fmt: skip
+        lines += [
+            f"  {key}: {_quoted(by_column[column].name or by_column[column].text)}"
+            for key, column in layout.keys.items()
+            if key in ("city", "code", "province", "year")
+        ]
+    else:
+        lines += [f"# {layout.kind}", "layout: recognised"]
+    if any("says the year" in problem for problem in layout.problems):
         matched = re.search(r"(19|20)[0-9]{2}", file.path.name)
         lines += ["year:", '  file_name: "((?:19|20)[0-9]{2})"', "  minus: 0"]
         to_correct.append(
@@ -145,68 +151,94 @@ def suggested_spec(file: SourceFile, reference: Reference) -> tuple[str, str]:
             + ", or was an edition's figure of the year before (minus: 1)?"
         )
     lines.append("columns:")
-    for variable, header in columns.items():
+    seen = set()
+    for column in layout.columns:
+        if not column.variable or column.variable in seen:
+            continue
+        seen.add(column.variable)
+        header = column.header
         lines += [
-            f"  - variable: {variable}",
-            f"    header: {_quoted(header.name)}",
-            f"    unit: {_quoted(header.unit or TO_CORRECT)}",
+            f"  - variable: {column.variable}",
+            f"    header: {_quoted(header.name or column.variable)}",
+            f"    unit: {_quoted(column.unit or TO_CORRECT)}",
         ]
-        if not header.unit:
+        if not column.unit:
             to_correct.append(
-                f"the unit of {header.name} (cell {address(first, header.column)})"
+                f"the unit of {header.name or column.variable} "
+                f"(cell {address(first, header.column)})"
             )
+    if lines[-1] == "columns:":
+        lines[-1] = "columns: []"
     lines += ["stop_at: [注, 资料来源, 数据来源]", ""]
-    taken = {h.column for h in keys.values()} | {h.column for h in columns.values()}
-    rest = [header for header in headers if header.column not in taken]
+    taken = set(layout.keys.values()) | {c.header.column for c in layout.columns}
+    rest = [header for header in layout.headers if header.column not in taken]
     lines += [f"# Not recognised ({len(rest)}); variables are those of ref_variables:"]
     lines += [f"#   {address(first, h.column)} {_shown(h.text)}" for h in rest]
     told = "\n".join(
-        [f"{len(columns)} columns recognised, {len(rest)} not."]
+        [f"{len(layout.columns)} columns recognised, {len(rest)} not ({layout.kind})."]
         + [f"  to correct: {item}" for item in to_correct]
     )
     return "\n".join(lines) + "\n", told
 
 
-def known_headers(reference: Reference) -> dict[str, str]:
-    """Header names that are known, from ref_variables and the shipped specs."""
-    known: dict[str, str] = {}
-    for spec in load_specs(
-        reference.project, kind="yearbook", variables=reference.variables
-    ):
-        for column in spec.columns:
-            for header in column.headers:
-                known.setdefault(header.lower(), column.variable)
-    for header, variable in reference.headers.items():
-        name = normalise(header)
-        known[name.lower()] = variable
-        known[re.sub(r"\([^()]*\)$", "", name).lower()] = variable
-    return known
+def _roster(sheet: Sheet, reference: Reference) -> tuple[str, str] | None:
+    """The spec of a roster: a column of places beside one of dates."""
+    import yaml
 
-
-def _keys(headers: list[Header]) -> dict[str, Header]:
-    found: dict[str, Header] = {}
-    for key, names in KEY_HEADERS.items():
+    known = yaml.safe_load(shipped_specs()["roster"])["keys"]
+    for first in range(min(len(sheet.rows), 15)):
+        headers = read_headers(
+            sheet, first=first, count=1, units=reference.units.names
+        )
+        keys: dict[str, Header] = {}
         for header in headers:
-            if header.text.lower() in names and key not in found:
-                found[key] = header
-    return found
-
-
-def _columns(headers: list[Header], known: Mapping[str, str]) -> dict[str, Header]:
-    found: dict[str, Header] = {}
-    for header in headers:
-        variable = known.get(header.name.lower()) or known.get(header.text.lower())
-        if variable and header.scope in ("", WHOLE):
-            found.setdefault(variable, header)
-    return found
-
-
-def _has_figures(sheet: Sheet, first: int, count: int) -> bool:
-    """Whether a row that is taken for a header holds figures."""
-    return any(
-        sum(read_number(cell)[0] is not None for cell in row) > 1
-        for row in sheet.rows[first : first + count]
+            some = [
+                row[header.column]
+                for row in sheet.rows[first + 1 : first + 41]
+                if header.column < len(row) and clean_text(row[header.column])
+            ]
+            key = _key_of_roster(header, some, known, reference)
+            if key and key not in keys:
+                keys[key] = header
+        if "date" in keys and {"unit", "code"} & set(keys):
+            break
+    else:
+        return None
+    lines = _beginning(sheet.file, "policy")
+    if sheet.name:
+        lines.append(f"sheet: {_quoted(sheet.name)}")
+    lines += [f"first_header_row: {first + 1}", "keys:"]
+    lines += [f"  {key}: {_quoted(header.text)}" for key, header in keys.items()]
+    lines += ["stop_at: [注, 资料来源]", ""]
+    rest = [header for header in headers if header not in keys.values()]
+    lines += [f"# Not used ({len(rest)}): {', '.join(_shown(h.text) for h in rest)}"]
+    found = ", ".join(f"{key} in {header.text}" for key, header in keys.items())
+    told = (
+        f"The roster of a policy: {found}; {len(rest)} columns not used."
     )
+    return "\n".join(lines) + "\n", told
+
+
+def _key_of_roster(
+    header: Header, some: list[object], known: dict, reference: Reference
+) -> str:
+    """What a roster's column is, by its header or by what stands in it."""
+    for key, names in known.items():
+        if header.text.lower() in names:
+            return key
+    if header.text.lower() in KEY_HEADERS["code"]:
+        return "code"
+    if some and all(read_date(cell) for cell in some):
+        return "date"
+    find = reference.gazetteer.find
+    if some and all(reference.gazetteer.is_province(cell) for cell in some):
+        return "province"
+    places = [cell for cell in some if find(name=cell).how != "unknown"]
+    if some and 2 * len(places) >= len(some):
+        return "unit"
+    if "批" in header.text and all(re.fullmatch("[0-9]+", clean_text(c)) for c in some):
+        return "batch"
+    return "document" if re.search("文号|文件", header.text) else ""
 
 
 def _quoted(text: str) -> str:

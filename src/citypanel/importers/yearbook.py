@@ -1,21 +1,24 @@
-"""City-year tables of yearbooks and compilations, read by a spec."""
+"""City-year tables of yearbooks and compilations, read by a spec or as recognised."""
 
 from __future__ import annotations
 
 import difflib
-import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from citypanel.errors import ImporterError, describe
 from citypanel.importers.cells import (
     Problem,
+    Unread,
     address,
     clean_text,
     harmless,
+    plain,
     printed,
     read_number,
     read_year,
@@ -24,11 +27,22 @@ from citypanel.importers.cells import (
 from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
 from citypanel.importers.headers import (
     DISTRICTS,
+    SCOPES,
     WHOLE,
     Header,
     normalise,
     read_headers,
     stated_unit,
+    take_apart,
+)
+from citypanel.importers.layouts import (
+    Layout,
+    MappedColumn,
+    Words,
+    is_of_districts,
+    place,
+    recognise,
+    sub_header,
 )
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Column, KnownCell, Spec
@@ -38,18 +52,56 @@ from citypanel.progress import tracked
 CELL_COLUMNS = (
     "source", "variable", "city_id", "year", "value", "unit", "header", "file", "cell",
 )  # fmt: skip
+# No city has none of these: a zero there is a gap that was filled with 0.
+NEVER_ZERO = {
+    "gdp_cny_10k", "secondary_cny_10k", "tertiary_cny_10k", "population_persons_10k",
+    "area_km2", "density_persons_per_km2",
+}  # fmt: skip
+# Rows that are sums over cities wherever they stand.
+TOTALS = {
+    "合计", "总计", "小计", "城市合计", "全国", "全国合计", "全省", "全省合计", "平均",
+    "平均值", "均值", "地级市合计", "地级及以上城市合计", "东部", "中部", "西部",
+    "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
+    "national", "china", "average", "mean", "sum",
+}  # fmt: skip
+_LEADING_ZERO, _TWO_POINTS = re.compile(r"\n0[0-9]"), re.compile(r"\.[0-9]*\.")
+_ZERO = re.compile(r"^0(?:\.0+)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class MappedColumn:
-    """A column of a sheet and the variable it is."""
+class Block:
+    """Figures of one variable in one unit out of one column of a file.
+
+    Attributes
+    ----------
+    cities, years, rows : array
+        Position in `YearbookReading.city_ids`, year, and row of the sheet from 0, of
+        each figure.
+    values : list of str
+        Figures as text, in the publisher's unit.
+    column : int
+        Column of the sheet from 0.
+    """
 
     variable: str
-    header: Header
     unit: str
-    unit_from: str
-    zero_is_missing: bool
-    may_be_negative: bool
+    header: str
+    sheet: Sheet
+    column: int
+    rows: np.ndarray
+    cities: np.ndarray
+    years: np.ndarray
+    values: list[str]
+
+    def cell(self, position: int) -> str:
+        """Address of a figure, with the sheet's name."""
+        where = place(self.sheet, int(self.rows[position]), self.column)
+        return prefix(self.sheet) + where
+
+
+def prefix(sheet: Sheet) -> str:
+    """What stands before the address of a cell of a sheet."""
+    return harmless(f"{sheet.name}!A1").removesuffix("A1") if sheet.name else ""
 
 
 @dataclass(frozen=True)
@@ -60,21 +112,24 @@ class SheetReading:
     ----------
     file, sheet : str
         Where.
-    mapped : list of MappedColumn
-        Columns that are variables of the study.
+    layout : Layout
+        Where its keys and figures stand.
     unmapped : list of Header
-        Columns that are not.
+        Columns that are no variables of the study.
     years : str
         Years found, and where they come from.
+    zeros : mapping
+        Zeros by variable.
     """
 
     file: str
     sheet: str
-    mapped: list[MappedColumn]
+    layout: Layout
     unmapped: list[Header]
     years: str
     n_cells: int
     zeros: Mapping[str, int]
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -83,11 +138,14 @@ class YearbookReading:
 
     Attributes
     ----------
-    cells : list of tuple
-        (variable, city_id, year, value, unit, header, file, cell), the value as text
-        in the publisher's unit.
+    blocks : list of Block
+        The figures, a column at a time.
+    city_ids : list of str
+        Codes of the cities, by position.
     sheets : list of SheetReading
         What was understood, sheet by sheet.
+    left : list of str
+        Sheets that were not read, and why.
     matches : dict
         How each name and code of the tables was matched.
     rows_by_file : dict
@@ -97,29 +155,67 @@ class YearbookReading:
     """
 
     spec: Spec
-    cells: list[tuple] = field(default_factory=list)
+    city_ids: list[str]
+    blocks: list[Block] = field(default_factory=list)
     sheets: list[SheetReading] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     matches: dict[tuple[str, str], Match] = field(default_factory=dict)
     rows_by_file: dict[str, int] = field(default_factory=dict)
     n_skipped: int = 0
+    n_repeated: int = 0
     mended: list[str] = field(default_factory=list)
+
+    @property
+    def n_cells(self) -> int:
+        return sum(len(block.values) for block in self.blocks)
+
+    def __iter__(self) -> Iterator[tuple]:
+        """(variable, city_id, year, value, unit, header, file, cell), in no order."""
+        for block in self.blocks:
+            file = harmless(block.sheet.file)
+            for i, value in enumerate(block.values):
+                yield (
+                    block.variable, self.city_ids[block.cities[i]],
+                    int(block.years[i]), value, block.unit, block.header, file,
+                    block.cell(i),
+                )  # fmt: skip
+
+    def figures(self, variables: Collection[str]) -> Iterator[tuple]:
+        """(variable, city_id, year, value, unit) of some variables, in no order."""
+        for block in self.blocks:
+            if block.variable in variables:
+                cities = [self.city_ids[place] for place in block.cities.tolist()]
+                for city_id, year, value in zip(
+                    cities, block.years.tolist(), block.values, strict=True
+                ):
+                    yield block.variable, city_id, year, value, block.unit
+
+    @property
+    def cells(self) -> list[tuple]:
+        """Every cell, sorted."""
+        return sorted(self)
 
 
 def fits(spec: Spec, file: SourceFile, *, units: Units) -> bool:
     """Whether a file has the sheet, the key columns and the required columns."""
     if spec.year_pattern and not re.search(spec.year_pattern, file.path.name):
         return False
-    sheet = _choose(spec, file.sheets, units)
-    if sheet is None:
+    if spec.is_recognised:
         return False
-    headers = _headers(spec, sheet, units)
-    if _missing_keys(spec, headers):
-        return False
-    found = [_candidates(column, headers) for column in spec.columns]
-    return any(found) and all(
-        matched or not column.required
-        for matched, column in zip(found, spec.columns, strict=True)
-    )
+    for sheet in _chosen(spec, file.sheets, units)[:1]:
+        first = header_row(spec, sheet, units)
+        headers = _headers(spec, sheet, units)
+        if _missing_keys(spec, headers):
+            return False
+        below = first + spec.header_rows
+        if below < len(sheet.rows) and sub_header(sheet.rows[below], units):
+            return False
+        found = [_candidates(column, headers) for column in spec.columns]
+        return any(found) and all(
+            matched or not column.required
+            for matched, column in zip(found, spec.columns, strict=True)
+        )
+    return False
 
 
 def read_yearbook(
@@ -129,25 +225,31 @@ def read_yearbook(
     gazetteer: Gazetteer,
     units: Units,
     variables: Mapping[str, str],
+    names: Mapping[str, str] | None = None,
     allow_unmatched: bool = False,
+    zeros_are_gaps: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> YearbookReading:
-    """Read the cells of the study's cities that a spec maps.
+    """Read the cells of the study's cities that a spec maps or that are recognised.
 
     Parameters
     ----------
     files : sequence of SourceFile
         Files of one source.
     spec : Spec
-        What they look like.
+        What they look like; with `layout: recognised`, what the sheets themselves say.
     gazetteer : Gazetteer
         Cities, places and their changes.
     units : Units
         Units that are known.
     variables : mapping of str to str
         Unit of each variable that may be mapped.
+    names : mapping of str to str, optional
+        Variables by the names of headers, where layouts are recognised.
     allow_unmatched : bool
         Leave out rows whose city no table of places knows, rather than refuse.
+    zeros_are_gaps : bool
+        Take zeros for gaps in columns that cannot be zero, rather than refuse.
     say : callable or None
         Gets progress by rows, a line at a time.
 
@@ -160,22 +262,27 @@ def read_yearbook(
     ImporterError
         With every cell, column and row that cannot be used; nothing is returned then.
     """
-    reading = YearbookReading(spec=spec)
+    reading = YearbookReading(spec=spec, city_ids=list(gazetteer.cities))
+    words = Words(
+        names=dict(names or {})
+        | {h.lower(): c.variable for c in spec.columns for h in c.headers},
+        variables=variables, units=units, gazetteer=gazetteer,
+        declared={column.variable: column for column in spec.columns},
+    )  # fmt: skip
     problems: list[object] = []
     for file in files:
-        before = len(reading.cells)
-        sheet = _choose(spec, file.sheets, units)
-        if sheet is None:
-            problems.append(_no_sheet(spec, file))
-            continue
-        _read_sheet(
-            sheet, reading, problems,
-            file=file, gazetteer=gazetteer, units=units, variables=variables,
-            allow_unmatched=allow_unmatched, say=say,
-        )  # fmt: skip
-        reading.rows_by_file[file.path.name] = len(reading.cells) - before
-    reading.cells.sort()
-    problems += _second_figures(reading.cells, gazetteer)
+        before = reading.n_cells
+        layouts = _layouts(spec, file, words, problems, reading)
+        for layout in layouts:
+            if layout.problems:
+                problems += layout.problems
+                continue
+            _read_layout(
+                layout, reading, problems, words=words,
+                allow_unmatched=allow_unmatched, zeros_are_gaps=zeros_are_gaps, say=say,
+            )  # fmt: skip
+        reading.rows_by_file[file.path.name] = reading.n_cells - before
+    problems += _second_figures(reading, gazetteer)
     if problems:
         raise ImporterError(
             describe(
@@ -184,28 +291,131 @@ def read_yearbook(
                 consequence="a part of a table that looks whole would give wrong "
                 "results; " + NOTHING_WRITTEN,
                 remedy="correct the cells at their source; or, where the publisher "
-                "prints "
-                "them so, enter them under known_cells of a spec of your own "
+                "prints them so, enter them under known_cells of a spec of your own "
                 "(docs/how-to/import.md); correct the spec where it misreads the file",
             )
         )
-    if not reading.cells:
+    if not reading.n_cells:
         raise ImporterError(
             describe(
                 "No figure of a city of the study was found",
-                [f"{file.path.name}, spec {spec.name}" for file in files],
+                [
+                    f"{file.path.name}, spec {spec.name}"
+                    + "".join(f"; {left}" for left in reading.left)
+                    for file in files
+                ],
                 consequence=NOTHING_WRITTEN,
                 remedy="see with --dry-run which rows and columns were understood; the "
                 "cities of the study are in seeds/reference/ref_cities.csv",
             )
         )
+    for file in files:
+        reading.rows_by_file[file.path.name] = sum(
+            len(b.values) for b in reading.blocks if b.sheet.file == file.path.name
+        )
     return reading
+
+
+def _layouts(
+    spec: Spec, file: SourceFile, words: Words, problems: list[object],
+    reading: YearbookReading,
+) -> list[Layout]:  # fmt: skip
+    """The layout of every sheet that is to be read."""
+    file_year = _year_of_file(spec, file.path, problems)
+    if spec.year_pattern and file_year is None:
+        return []
+    if not spec.is_recognised:
+        chosen = _chosen(spec, file.sheets, words.units)
+        if not chosen:
+            problems.append(_no_sheet(spec, file))
+        _tell_left(file.sheets, chosen, reading)
+        return [
+            layout
+            for sheet in chosen
+            if (layout := _by_spec(spec, sheet, words, problems, file_year))
+        ]
+    found = []
+    sheets = _named_sheets(spec, file.sheets)
+    for sheet in sheets:
+        layout = recognise(sheet, words)
+        if layout is not None and file_year is not None:
+            layout = _with_year(layout, file_year, spec)
+        if layout is not None:
+            found.append(layout)
+    sound = [layout for layout in found if not layout.problems]
+    _tell_left(file.sheets, [layout.sheet for layout in found], reading)
+    if not found:
+        problems.append(
+            f"{file.path.name}: no sheet is a table of cities and figures that is "
+            "recognised" + "".join(f"; {left}" for left in reading.left)
+        )
+    # A sheet of notes that only looks like a table does not stand in the way of one.
+    return found if len(sound) < len(found) or not sound else sound
+
+
+def _with_year(layout: Layout, year: int, spec: Spec) -> Layout:
+    from dataclasses import replace
+
+    if "year" in layout.keys or any(column.year for column in layout.columns):
+        return layout
+    return replace(
+        layout,
+        year=year,
+        year_from="file name"
+        + (f" minus {spec.year_minus}" if spec.year_minus else ""),
+        problems=[p for p in layout.problems if "says the year" not in str(p)],
+    )
+
+
+def _tell_left(
+    sheets: Sequence[Sheet], read: Sequence[Sheet], reading: YearbookReading
+) -> None:
+    names = {sheet.name for sheet in read}
+    for sheet in sheets:
+        if sheet.name not in names and any(map(any, sheet.rows)):
+            why = "no table of cities that is recognised"
+            if sheet.is_hidden:
+                why = "hidden"
+            elif is_of_districts(sheet.name):
+                why = f"its name says {DISTRICTS}, and the study is of {WHOLE}"
+            reading.left.append(f"sheet {sheet.name} of {sheet.file}: {why}")
+
+
+def _named_sheets(spec: Spec, sheets: Sequence[Sheet]) -> list[Sheet]:
+    """Sheets that a spec names, else those that are seen and not of 市辖区."""
+    if isinstance(spec.sheet, int):
+        return list(sheets[spec.sheet - 1 : spec.sheet])
+    if isinstance(spec.sheet, str):
+        return [sheet for sheet in sheets if sheet.name == spec.sheet]
+    return [
+        sheet
+        for sheet in sheets
+        if not sheet.is_hidden and not is_of_districts(sheet.name)
+    ]
+
+
+def header_row(spec: Spec, sheet: Sheet, units: Units) -> int:
+    """First row of the header, from 0.
+
+    Where the spec says nothing else than the first row, lines above the header are
+    passed over.
+    """
+    first = spec.first_header_row - 1
+    if first:
+        return first
+    for row in range(min(len(sheet.rows), 15)):
+        headers = read_headers(
+            sheet, first=row, count=spec.header_rows, units=units.names
+        )
+        if headers and not _missing_keys(spec, headers):
+            return row
+    return first
 
 
 def _headers(spec: Spec, sheet: Sheet, units: Units) -> list[Header]:
     return read_headers(
         sheet,
-        first=spec.first_header_row - 1,
+        first=header_row(spec, sheet, units),
         count=spec.header_rows,
         units=units.names,
     )
@@ -237,47 +447,39 @@ def _candidates(column: Column, headers: Iterable[Header]) -> list[Header]:
     ]
 
 
-def _choose(spec: Spec, sheets: Sequence[Sheet], units: Units) -> Sheet | None:
-    if isinstance(spec.sheet, int):
-        return sheets[spec.sheet - 1] if spec.sheet <= len(sheets) else None
-    if isinstance(spec.sheet, str):
-        return next((sheet for sheet in sheets if sheet.name == spec.sheet), None)
-    if len(sheets) == 1:
-        return sheets[0]
-    fitting = [
+def _chosen(spec: Spec, sheets: Sequence[Sheet], units: Units) -> list[Sheet]:
+    """Sheets a spec reads: the one it names, else every one with its key columns."""
+    found = _named_sheets(spec, sheets)
+    if spec.sheet is not None or len(found) <= 1:
+        return found
+    return [
         sheet
-        for sheet in sheets
+        for sheet in found
         if not _missing_keys(spec, _headers(spec, sheet, units))
     ]
-    return fitting[0] if fitting else None
 
 
 def _no_sheet(spec: Spec, file: SourceFile) -> str:
     wanted = (
         f"sheet {spec.sheet}" if spec.sheet else "a sheet with the spec's key columns"
     )
-    names = ", ".join(sheet.name or "(the text itself)" for sheet in file.sheets)
+    names = ", ".join(
+        (sheet.name or "(the text itself)") + (" (hidden)" if sheet.is_hidden else "")
+        for sheet in file.sheets
+    )
     return f"{file.path.name}: {wanted} is not there; there are: {names}"
 
 
-def _read_sheet(
-    sheet: Sheet,
-    reading: YearbookReading,
-    problems: list[object],
-    *,
-    file: SourceFile,
-    gazetteer: Gazetteer,
-    units: Units,
-    variables: Mapping[str, str],
-    allow_unmatched: bool,
-    say: Callable[[str], None] | None,
-) -> None:
-    spec = reading.spec
+def _by_spec(
+    spec: Spec, sheet: Sheet, words: Words, problems: list[object], year: int | None
+) -> Layout | None:
+    """The layout that a spec says a sheet has."""
     where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
-    headers = _headers(spec, sheet, units)
+    first = header_row(spec, sheet, words.units)
+    headers = _headers(spec, sheet, words.units)
     if not headers:
-        problems.append(f"{where}: row {spec.first_header_row} holds no headers")
-        return
+        problems.append(f"{where}: row {first + 1} holds no headers")
+        return None
     keys: dict[str, int] = {}
     for key, names in spec.keys.items():
         found = _under(headers, names)
@@ -289,73 +491,341 @@ def _read_sheet(
                 f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
                 + _near(names, headers)
             )
-    table_unit = stated_unit(sheet, first=spec.first_header_row - 1, units=units.names)
-    mapped = _map_columns(spec, headers, problems, where, table_unit, units, variables)
+    above = [cell for row in sheet.rows[:first] for cell in row]
+    if any(is_of_districts(str(cell)) for cell in above):
+        problems.append(
+            f"{where}: a line above the table says {DISTRICTS}, and the study is of "
+            f"{WHOLE}"
+        )
+    table_unit = stated_unit(above, units=words.units.names)
+    mapped = _map_columns(
+        spec, headers, problems, where, first, table_unit, words.units, words.variables
+    )
     if _missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
-        return
+        return None
     if not {"city", "code"} & set(keys):
-        return
-    file_year = _year_of_file(spec, file.path, problems)
-    if spec.year_pattern and file_year is None:
-        return
+        return None
+    minus = f" minus {spec.year_minus}" if spec.year_minus else ""
+    return Layout(
+        sheet=sheet, kind="panel: a row a city and year" if year is None
+        else f"a table of {year}",
+        header_row=first, header_rows=spec.header_rows, headers=headers, keys=keys,
+        columns=mapped, year=year, year_from=f"file name{minus}" if year else "",
+    )  # fmt: skip
 
-    positions = {column.header.column for column in mapped} | set(keys.values())
-    unmapped = [header for header in headers if header.column not in positions]
+
+def _read_layout(
+    layout: Layout, reading: YearbookReading, problems: list[object], *, words: Words,
+    allow_unmatched: bool, zeros_are_gaps: bool,
+    say: Callable[[str], None] | None,
+) -> None:  # fmt: skip
+    sheet = layout.sheet
+    where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
     known = {
         known.cell: known
-        for known in spec.known_cells
+        for known in reading.spec.known_cells
         if known.file == sheet.file and known.sheet in ("", sheet.name)
     }
-    width = max(header.column for header in headers) + 1
-    file_name = harmless(sheet.file)
-    prefix = harmless(f"{sheet.name}!A1").removesuffix("A1") if sheet.name else ""
-    letters = {c.header.column: address(0, c.header.column)[:-1] for c in mapped}
-    first = spec.first_header_row - 1 + spec.header_rows
-    zeros: Counter[str] = Counter()
-    years: set[int] = set()
-    before = len(reading.cells)
-    stopped_at = ""
-    headings = {
-        column.variable: column.header.text + f" [{column.unit}]" for column in mapped
-    }
-
-    def cell_of(row: Sequence[object], key: str) -> object:
-        place = keys.get(key)
-        return row[place] if place is not None and place < len(row) else ""
 
     def report(row: int, column: int, value: object, why: str, header: str) -> None:
         problems.append(
             Problem(
-                file=sheet.file, sheet=sheet.name, cell=address(row, column),
+                file=sheet.file, sheet=sheet.name, cell=place(sheet, row, column),
                 column=header, value=str(value), why=why,
             )
         )  # fmt: skip
 
-    rows = tracked(sheet.rows[first:], what=f"rows of {where}", say=say)
-    for number, row in enumerate(rows, first):
+    rows, notes = _rows(
+        layout, reading, report, known, words=words, allow_unmatched=allow_unmatched,
+        where=where, say=say,
+    )  # fmt: skip
+    _merged_figures(layout, report)
+    position = {code: i for i, code in enumerate(reading.city_ids)}
+    numbers = np.array([row.number for row in rows], dtype=np.int32)
+    cities = np.array([position[row.city_id] for row in rows], dtype=np.int16)
+    years = np.array([row.year or 0 for row in rows], dtype=np.int16)
+    groups: dict[tuple[str, str], np.ndarray] = {}
+    if "variable" in layout.keys:
+        for place_of_row, row in enumerate(rows):
+            groups.setdefault((row.variable, row.unit), []).append(place_of_row)
+        groups = {key: np.array(found) for key, found in groups.items()}
+    else:
+        groups[("", "")] = np.arange(len(rows))
+    zeros: Counter[str] = Counter()
+    before, n_blocks = reading.n_cells, len(reading.blocks)
+    by_row: dict[tuple[int, int], KnownCell] = {}
+    for address_of_cell, cell in known.items():
+        by_row[_position(sheet, address_of_cell)] = cell
+    n_columns = max((c.header.column for c in layout.columns), default=0) + 1
+    picked = {
+        group: _columns_of(sheet, numbers[members].tolist(), n_columns)
+        for group, members in groups.items()
+    }
+    for column in layout.columns:
+        at = column.header.column
+        for (row_variable, row_unit), members in groups.items():
+            variable = column.variable or row_variable
+            unit = column.unit or row_unit
+            chosen = numbers[members].tolist()
+            if not chosen:
+                continue
+            values = list(picked[row_variable, row_unit][at])
+            for i, number in enumerate(chosen) if by_row else ():
+                if (number, at) in by_row:
+                    values[i] = _mend(
+                        by_row[number, at], values[i], reading, report, number, column
+                    )
+            kept, texts, bad = _figures(values, unit)
+            for i, why in bad:
+                report(chosen[i], at, values[i], why, column.header.text)
+            quantity = words.units.quantity(unit)
+            kept, texts = _without_zeros(
+                kept, texts, variable, column, zeros, values, chosen, report,
+                zeros_are_gaps=zeros_are_gaps,
+                may_be_negative=quantity == "percent",
+            )  # fmt: skip
+            if not texts:
+                continue
+            chosen_rows = members if len(kept) == len(members) else members[kept]
+            of_years = (
+                years[chosen_rows]
+                if column.year is None
+                else np.full(len(texts), column.year, dtype=np.int16)
+            )
+            reading.blocks.append(
+                Block(
+                    variable=variable, unit=unit,
+                    header=_heading(column, variable, unit), sheet=sheet, column=at,
+                    rows=numbers[chosen_rows], cities=cities[chosen_rows],
+                    years=of_years, values=texts,
+                )
+            )  # fmt: skip
+    own = reading.blocks[n_blocks:]
+    found = {int(extreme(b.years)) for b in own for extreme in (min, max)}
+    known_years = f"{min(found)} to {max(found)}" if found else "none"
+    positions = {c.header.column for c in layout.columns} | set(layout.keys.values())
+    reading.sheets.append(
+        SheetReading(
+            file=sheet.file, sheet=sheet.name, layout=layout,
+            unmapped=[h for h in layout.headers if h.column not in positions],
+            years=known_years + (f" ({layout.year_from})" if layout.year_from else ""),
+            n_cells=reading.n_cells - before, zeros=dict(zeros), notes=notes,
+        )
+    )  # fmt: skip
+
+
+def _columns_of(sheet: Sheet, rows: list[int], n_columns: int) -> list[tuple]:
+    """Cells of some rows, column by column."""
+    lines = [sheet.rows[number] for number in rows]
+    if any(len(line) < n_columns for line in lines):
+        lines = [
+            line if len(line) >= n_columns else [*line, *[""] * (n_columns - len(line))]
+            for line in lines
+        ]
+    return list(zip(*lines, strict=False))
+
+
+def _heading(column: MappedColumn, variable: str, unit: str) -> str:
+    name = column.header.text + ("" if column.variable else f": {variable}")
+    return harmless(f"{name} [{unit}]")
+
+
+def _figures(
+    values: list[object], unit: str
+) -> tuple[list[int], list[str], list[tuple[int, str]]]:
+    """Figures of a column: where they stand, their texts, and what is none."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        if _is_plain("\n".join(["", *values, ""])):
+            return list(range(len(values))), values, []
+    elif kinds == {float} and np.isfinite(np.array(values)).all():
+        return list(range(len(values))), [plain(value) for value in values], []
+    kept, texts, bad = [], [], []
+    for i, value in enumerate(values):
+        if value == "" and not isinstance(value, Unread):
+            continue
+        if type(value) is float and value == value and abs(value) != float("inf"):
+            figure, problem = plain(value), None
+        else:
+            figure, problem = read_number(value)
+        if problem and not isinstance(value, Unread):
+            figure, problem = _with_unit(value, problem, unit)
+        if problem:
+            bad.append((i, problem))
+        elif figure is not None:
+            kept.append(i)
+            texts.append(figure)
+    return kept, texts, bad
+
+
+def _is_plain(lines: str) -> bool:
+    """Whether every line is a number that needs no second look (12, 0.5)."""
+    return (
+        lines.isascii()
+        and lines.replace(".", "").replace("\n", "").isdigit()
+        and not any(odd in lines for odd in ("\n\n", "\n.", ".\n"))
+        and not _LEADING_ZERO.search(lines)
+        and not _TWO_POINTS.search(lines)
+    )
+
+
+def _with_unit(value: object, problem: str, unit: str) -> tuple[str | None, str | None]:
+    """A figure with the unit of its column behind it (7.4%, 120万人)."""
+    text = clean_text(value)
+    ending = "%" if unit in ("%", "百分比", "% (0-100)") else unit
+    if ending and text.endswith(ending):
+        return read_number(text.removesuffix(ending))
+    return None, problem
+
+
+def _without_zeros(
+    kept, texts, variable, column, zeros, values, chosen, report, *, zeros_are_gaps,
+    may_be_negative,
+):  # fmt: skip
+    """Figures without negative levels and without zeros that stand for gaps."""
+    joined = "\n".join(["", *texts])
+    if "-" not in joined and ("\n0" not in joined or not _ZERO.search(joined)):
+        return kept, texts
+    sound, figures = [], []
+    for i, text in zip(kept, texts, strict=True):
+        if text.startswith("-") and float(text) != 0 and not may_be_negative:
+            report(chosen[i], column.header.column, values[i], "is below 0",
+                   column.header.text)  # fmt: skip
+            continue
+        if float(text) == 0:
+            zeros[variable] += 1
+            if column.zero_is_missing or (zeros_are_gaps and variable in NEVER_ZERO):
+                continue
+            if variable in NEVER_ZERO:
+                report(
+                    chosen[i], column.header.column, values[i],
+                    f"is no {variable} of a city; where 0 stands for a gap, add "
+                    "--zeros-are-gaps, or zero_is_missing to the column of a spec",
+                    column.header.text,
+                )  # fmt: skip
+                continue
+        sound.append(i)
+        figures.append(text)
+    return sound, figures
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row with figures of a city of the study."""
+
+    number: int
+    city_id: str
+    year: int | None
+    variable: str = ""
+    unit: str = ""
+
+
+def _rows(
+    layout: Layout, reading: YearbookReading, report, known, *, words: Words,
+    allow_unmatched: bool, where: str, say,
+) -> tuple[list[_Row], list[str]]:  # fmt: skip
+    """Rows of cities of the study, with what each says of its figures."""
+    sheet, keys, spec, gazetteer = (
+        layout.sheet, layout.keys, reading.spec, words.gazetteer
+    )  # fmt: skip
+    first = layout.header_row + layout.header_rows
+    width = max(header.column for header in layout.headers) + 1
+    cells = _filled_down(layout, first)
+    places = [layout_column.header.column for layout_column in layout.columns]
+    names_above = _names_of_rows(layout, first, cells)
+    scope_column = _scope_column(layout, first)
+    stopped_at, found, notes = "", [], []
+    left: Counter[str] = Counter()
+    n_filled = 0
+    above = {"city": "", "code": ""}
+    seen: set = set()
+
+    def cell_of(number: int, row: Sequence[object], key: str) -> object:
+        column = keys.get(key)
+        if column is None:
+            return ""
+        if (number, column) in cells:
+            return cells[number, column]
+        return row[column] if column < len(row) else ""
+
+    def figures(row: Sequence[object]) -> list[MappedColumn]:
+        return [
+            column
+            for column, at in zip(layout.columns, places, strict=True)
+            if at < len(row) and not _is_blank(row[at])
+        ]
+
+    above_rows = [
+        [normalise(cell) for cell in row if clean_text(cell)]
+        for row in sheet.rows[layout.header_row : first]
+    ]
+    leads = {row[0] for row in above_rows if row}
+
+    def repeats_header(row: Sequence[object]) -> bool:
+        """Whether a row is the header again, at the top of another page."""
+        return [normalise(cell) for cell in row if clean_text(cell)] in above_rows
+
+    if spec.is_recognised and not spec.stop_at:
+        stop_at: tuple[str, ...] = ("注:", "注释", "资料来源", "数据来源", "说明:")
+    else:
+        stop_at = spec.stop_at
+    for number, row in enumerate(
+        tracked(sheet.rows[first:], what=f"rows of {where}", say=say), first
+    ):
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
             continue
-        name, code = clean_text(cell_of(row, "city")), clean_text(cell_of(row, "code"))
-        place = keys.get("city" if name else "code", 0)
-        if (misprint := known.get(address(number, place))) and name == misprint.printed:
-            name = _mended(misprint, reading)
-        figures = [
-            column
-            for column in mapped
-            if column.header.column < len(row)
-            and not _is_blank(row[column.header.column])
-        ]
-        label = normalise(name or lead)
-        if label in spec.skip_rows:
+        broken = next(
+            (key for key in keys if isinstance(cell_of(number, row, key), Unread)), None
+        )
+        if broken:
+            cell = cell_of(number, row, broken)
+            report(number, keys[broken], cell, cell.why, broken)
+            continue
+        if normalise(lead) in leads and repeats_header(row):
             reading.n_skipped += 1
             continue
-        if spec.stop_at and not stopped_at and normalise(lead).startswith(spec.stop_at):
-            stopped_at = address(number, 0)
+        name = clean_text(cell_of(number, row, "city"))
+        code = clean_text(cell_of(number, row, "code"))
+        printed_year = cell_of(number, row, "year")
+        at = keys.get("city" if name else "code", 0)
+        if scope_column is not None and scope_column < len(row):
+            scope = SCOPES.get(normalise(row[scope_column]).lower(), "")
+            if scope == DISTRICTS:
+                left[DISTRICTS] += 1
+                reading.n_skipped += 1
+                continue
+        misprint = known.get(place(sheet, number, at))
+        if misprint and name == misprint.printed:
+            name = _mended(misprint, reading)
+        label = normalise(name or lead)
+        if label in spec.skip_rows or label.lower() in TOTALS:
+            reading.n_skipped += 1
+            continue
+        if stop_at and not stopped_at and normalise(lead).startswith(stop_at):
+            stopped_at = place(sheet, number, 0)
+        if not name and not code and layout.city:
+            name = layout.city
+        if not name and not code and "year" in keys and not stopped_at:
+            # Under a city whose cell reaches down, each year stands once.
+            year = read_year(printed_year)
+            is_next = year is not None and year not in seen
+            if is_next and (above["city"] or above["code"]) and figures(row):
+                name, code = above["city"], above["code"]
+                n_filled += 1
+        if name or code:
+            if (name, code) != (above["city"], above["code"]):
+                seen = set()
+            above["city"], above["code"] = name, code
         if not name and not code:
             # Sums over nothing, left below a table, are zeros.
             orphan = next(
-                (c.header for c in figures if row[c.header.column] not in (0, "0")),
+                (
+                    c.header
+                    for c in figures(row)
+                    if row[c.header.column] not in (0, "0")
+                    and read_number(row[c.header.column])[0] is not None
+                ),
                 None,
             )
             if orphan and not stopped_at:
@@ -366,9 +836,24 @@ def _read_sheet(
             else:
                 reading.n_skipped += 1
             continue
-        match = gazetteer.find(code=code, name=name, province=cell_of(row, "province"))
+        province = cell_of(number, row, "province")
+        match = gazetteer.find(code=code, name=name, province=province)
+        if not code and not clean_text(province) and gazetteer.may_be_a_province(name):
+            verdict = _province_or_city(name, names_above, gazetteer)
+            if verdict == "province":
+                left[f"{name} as the province"] += 1
+                reading.n_skipped += 1
+                continue
+            if verdict == "either":
+                if figures(row):
+                    report(
+                        number, at, name,
+                        "is a province and a city, and rows of provinces stand beside; "
+                        "write 吉林市 or 吉林省, or give the code", "city",
+                    )  # fmt: skip
+                continue
         if match.how == "unknown":
-            if not figures or stopped_at:
+            if stopped_at or not figures(row):
                 reading.n_skipped += 1  # a footnote
                 continue
             if gazetteer.is_province(name):
@@ -378,20 +863,20 @@ def _read_sheet(
         if match.how == "unknown":
             if not allow_unmatched:
                 report(
-                    number, place, name or code,
+                    number, at, name or code,
                     f"is no place that is known ({match.remark}); add "
                     "--allow-unmatched "
                     "to leave such rows out", "city",
                 )  # fmt: skip
             continue
         if match.how == "contradiction":
-            report(number, place, name or code, match.remark, "city")
+            report(number, at, name or code, match.remark, "city")
             continue
         if not match.city_id:
             continue
         if stopped_at:
             report(
-                number, place, name or code,
+                number, at, name or code,
                 f"is a row of a city below the footnotes that begin at {stopped_at}",
                 "city",
             )  # fmt: skip
@@ -404,87 +889,205 @@ def _read_sheet(
             continue
         if (
             len(row) > width
+            and sheet.is_text
             and any(clean_text(cell) for cell in row[width:])
-            and (sheet.is_text)
         ):
             report(
                 number, width, row[width],
                 f"stands beyond the {width} columns of the header", "",
             )  # fmt: skip
             continue
-        year = file_year
+        year = layout.year
         if "year" in keys:
-            year = read_year(cell_of(row, "year"))
+            year = read_year(printed_year)
             if year is None:
+                report(number, keys["year"], printed_year, "is not a year", "year")
+                continue
+            seen.add(year)
+        variable = unit = ""
+        if "variable" in keys:
+            printed_name = cell_of(number, row, "variable")
+            header = take_apart(1, [normalise(printed_name)], words.units.names)
+            variable = words.variable(header)
+            if header.scope == DISTRICTS or not variable:
+                left[printed(printed_name)[1:-1]] += 1
+                continue
+            wanted = words.variables[variable]
+            quantity = words.units.quantity(wanted)
+            stated = clean_text(cell_of(number, row, "unit")) or header.unit
+            if not stated and variable == clean_text(printed_name).lower():
+                stated = wanted
+            declared = words.declared.get(variable)
+            stated = stated or layout.unit or (declared.unit if declared else "")
+            unit = words.units.named(stated, quantity) if stated else ""
+            if words.units.quantity(unit) != quantity:
                 report(
-                    number, keys["year"], cell_of(row, "year"), "is not a year", "year"
-                )
+                    number, keys.get("unit", keys["variable"]), stated or printed_name,
+                    f"is no unit of {variable}, which is in {wanted}" if stated
+                    else f"says no unit of {variable}", "unit",
+                )  # fmt: skip
                 continue
-        years.add(year)
-        for column in figures:
-            position = column.header.column
-            value = row[position]
-            place_of_cell = f"{letters[position]}{number + 1}"
-            if place_of_cell in known:
-                value = _mend(
-                    known[place_of_cell], value, reading, report, number, column
-                )
-            figure, problem = read_number(value)
-            if problem and column.unit == "%":
-                figure, problem = _percent(value, problem)
-            if problem:
-                report(number, position, value, problem, column.header.text)
-                continue
-            if figure is None:
-                continue
-            if figure.startswith("-") and not column.may_be_negative:
-                report(number, position, value, "is below 0", column.header.text)
-                continue
-            if float(figure) == 0:
-                zeros[column.variable] += 1
-                if column.zero_is_missing:
-                    continue
-            full = prefix + place_of_cell
-            reading.cells.append(
-                (
-                    column.variable, match.city_id, year, figure, column.unit,
-                    headings[column.variable], file_name, full,
-                )
-            )  # fmt: skip
-    known_years = f"{min(years)} to {max(years)}" if years else "none"
-    reading.sheets.append(
-        SheetReading(
-            file=sheet.file,
-            sheet=sheet.name,
-            mapped=mapped,
-            unmapped=unmapped,
-            years=known_years
-            + (
-                f" (file name minus {spec.year_minus})"
-                if spec.year_pattern and spec.year_minus
-                else ""
-            ),
-            n_cells=len(reading.cells) - before,
-            zeros=dict(zeros),
-        )
-    )
+        found.append(_Row(number, match.city_id, year, variable, unit))
+    if n_filled:
+        notes.append(f"Rows under a city above them: {n_filled}")
+    if cells:
+        notes.append(f"Cells read from merged ranges: {len(cells)}")
+    if left:
+        told = [f"{name} ({count})" for name, count in left.most_common()]
+        notes.append(f"Rows left out ({sum(left.values())}): {_few(told)}")
+    return found, notes
+
+
+def _scope_column(layout: Layout, first: int) -> int | None:
+    """A column that says of each row whether it is of 全市 or 市辖区."""
+    taken = {c.header.column for c in layout.columns} | set(layout.keys.values())
+    for column in range(min(12, max(h.column for h in layout.headers) + 1)):
+        if column in taken:
+            continue
+        found = {
+            normalise(row[column]).lower()
+            for row in layout.sheet.rows[first:]
+            if column < len(row)
+        } - {""}
+        if found and found <= set(SCOPES):
+            return column
+    return None
+
+
+def _filled_down(layout: Layout, first: int) -> dict[tuple[int, int], object]:
+    """Key cells inside merged ranges, with what the range says."""
+    cells = {}
+    for (top, left), (bottom, _) in layout.sheet.merged:
+        if top < first or left not in layout.keys.values():
+            continue
+        row = layout.sheet.rows[top] if top < len(layout.sheet.rows) else []
+        if left >= len(row):
+            continue
+        for number in range(top + 1, bottom + 1):
+            cells[number, left] = row[left]
+    return cells
+
+
+def _merged_figures(layout: Layout, report) -> None:
+    """Refuse figures whose cell is merged with others: of which one is not said."""
+    first = layout.header_row + layout.header_rows
+    columns = {column.header.column: column.header for column in layout.columns}
+    for (top, left), (bottom, right) in layout.sheet.merged:
+        if top < first or top >= len(layout.sheet.rows):
+            continue
+        row = layout.sheet.rows[top]
+        if left < len(row) and read_number(row[left])[0] is not None:
+            for column in range(left, right + 1):
+                if column in columns and (bottom > top or right > left):
+                    report(
+                        top, left, row[left],
+                        f"is merged over cells up to "
+                        f"{place(layout.sheet, bottom, right)}; which of them it is "
+                        "the figure of is not said", columns[column].text,
+                    )  # fmt: skip
+                    break
+
+
+def _names_of_rows(layout: Layout, first: int, cells) -> set[str]:
+    column = layout.keys.get("city")
+    if column is None:
+        return set()
+    return {
+        clean_text(row[column]).replace(" ", "")
+        for row in layout.sheet.rows[first:]
+        if column < len(row)
+    } - {""}
+
+
+def _province_or_city(name: str, names: set[str], gazetteer: Gazetteer) -> str:
+    """What 吉林 is in a column of names: province, city, or either."""
+    bare = name.replace(" ", "")
+    if bare + "市" in names or f"{bare} City" in names or f"{bare}市" in names:
+        return "province"
+    others = names - {bare}
+    suffixed = sum(other.endswith(("市", "州", "盟", "地区")) for other in others)
+    if others and suffixed >= 0.5 * len(others):
+        return "province"
+    provinces = [
+        other
+        for other in others
+        if gazetteer.is_province(other) and other not in gazetteer.names
+    ]
+    return "either" if provinces else "city"
+
+
+def _position(sheet: Sheet, address_of_cell: str) -> tuple[int, int]:
+    matched = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7})", address_of_cell)
+    if not matched:
+        return -1, -1
+    column = 0
+    for letter in matched[1]:
+        column = column * 26 + ord(letter) - 64
+    row, column = int(matched[2]) - 1, column - 1
+    return (column, row) if sheet.is_turned else (row, column)
 
 
 def _is_blank(value: object) -> bool:
     return value is None or value == "" or (isinstance(value, str) and value.isspace())
 
 
-def _second_figures(cells: list[tuple], gazetteer: Gazetteer) -> list[str]:
-    """Cells that give a variable, city and year another figure; `cells` are sorted."""
-    found = []
-    for first, second in itertools.pairwise(cells):
-        if first[:3] == second[:3]:
-            city = gazetteer.cities[second[1]]["city_zh"]
+def _second_figures(reading: YearbookReading, gazetteer: Gazetteer) -> list[str]:
+    """Cells that give a variable, city and year another figure.
+
+    The same figure in another sheet is one figure printed twice, and is left out.
+    """
+    by_variable: dict[str, list[int]] = {}
+    for number, block in enumerate(reading.blocks):
+        by_variable.setdefault(block.variable, []).append(number)
+    found: list[str] = []
+    repeated: dict[int, list[int]] = {}
+    for numbers in by_variable.values():
+        blocks = [reading.blocks[number] for number in numbers]
+        keys = np.concatenate(
+            [block.cities.astype(np.int64) * 4096 + block.years for block in blocks]
+        )
+        ordered = np.sort(keys)
+        if not (ordered[1:] == ordered[:-1]).any():
+            continue
+        owners = np.repeat(numbers, [len(block.values) for block in blocks])
+        inside = np.concatenate([np.arange(len(block.values)) for block in blocks])
+        firsts: dict[int, tuple[Block, int]] = {}
+        for key, owner, i in zip(
+            keys.tolist(), owners.tolist(), inside.tolist(), strict=True
+        ):
+            block = reading.blocks[owner]
+            if key not in firsts:
+                firsts[key] = (block, i)
+                continue
+            other, j = firsts[key]
+            if (
+                other.sheet is not block.sheet
+                and float(other.values[j]) == float(block.values[i])
+                and other.unit == block.unit
+            ):
+                repeated.setdefault(owner, []).append(i)
+                continue
+            city_id = reading.city_ids[block.cities[i]]
             found.append(
-                f"{second[6]}, cell {second[7]}, column {second[5]}, value "
-                f"{printed(second[3])}: is a second figure of {second[1]} {city} in "
-                f"{second[2]}; the first is in {first[6]}, cell {first[7]}"
+                f"{harmless(block.sheet.file)}, cell {block.cell(i)}, column "
+                f"{block.header}, value {printed(block.values[i])}: is a second figure "
+                f"of {city_id} {gazetteer.cities[city_id]['city_zh']} in "
+                f"{block.years[i]}; the first is in {harmless(other.sheet.file)}, cell "
+                f"{other.cell(j)}"
             )
+    for owner, places in repeated.items():
+        block = reading.blocks[owner]
+        keep = np.setdiff1d(np.arange(len(block.values)), places)
+        reading.blocks[owner] = Block(
+            **{
+                **block.__dict__,
+                "rows": block.rows[keep],
+                "cities": block.cities[keep],
+                "years": block.years[keep],
+                "values": [block.values[i] for i in keep],
+            }
+        )
+        reading.n_repeated += len(places)
     return found
 
 
@@ -493,6 +1096,7 @@ def _map_columns(
     headers: list[Header],
     problems: list[object],
     where: str,
+    first: int,
     table_unit: str,
     units: Units,
     variables: Mapping[str, str],
@@ -502,7 +1106,7 @@ def _map_columns(
         found = _candidates(column, headers)
         if len(found) > 1:
             cells = ", ".join(
-                address(spec.first_header_row - 1, h.column) for h in found
+                address(first, h.column) for h in found
             )
             problems.append(
                 f"{where}: {column.headers[0]} ({column.variable}) stands in several "
@@ -517,12 +1121,15 @@ def _map_columns(
                 )
             continue
         header = found[0]
-        place = f"{where}, cell {address(spec.first_header_row - 1, header.column)}, "
+        place = f"{where}, cell {address(first, header.column)}, "
         place += f"column {header.text}"
         if starts_like_a_formula(header.text):
             problems.append(f"{place}: the header begins like a formula")
             continue
+        wanted = variables[column.variable]
+        quantity = units.quantity(wanted)
         stated = header.unit or table_unit
+        stated = units.named(stated, quantity) or stated
         unit, unit_from = stated, "header" if header.unit else "cell above the header"
         if column.header_unit:
             if stated and not units.same(stated, column.header_unit):
@@ -550,7 +1157,6 @@ def _map_columns(
                 f"{place}: unit {unit} is not in seeds/reference/ref_units.csv"
             )
             continue
-        wanted = variables[column.variable]
         if units.quantity(unit) != units.quantity(wanted):
             problems.append(
                 f"{place}: {unit} is no unit of {column.variable}, which is in {wanted}"
@@ -619,27 +1225,44 @@ def _mended(known: KnownCell, reading: YearbookReading) -> str:
     return known.read
 
 
-def _percent(value: object, problem: str) -> tuple[str | None, str | None]:
-    text = clean_text(value)
-    if text.endswith("%"):
-        return read_number(text[:-1])
-    return None, problem
-
-
 def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
     """What was understood, for a person to check before anything is written."""
-    lines = [f"Spec {reading.spec.name}: {len(reading.cells):,} cells."]
+    lines = [
+        f"Spec {reading.spec.name}: {reading.n_cells:,} cells."
+        if not reading.spec.is_recognised
+        else f"Layout as recognised: {reading.n_cells:,} cells."
+    ]
     if reading.spec.note:
         lines.append(f"Note: {' '.join(reading.spec.note.split())}")
     for sheet in reading.sheets:
-        place = sheet.file + (f", sheet {sheet.sheet}" if sheet.sheet else "")
-        lines.append(f"\n{place}: {sheet.n_cells:,} cells, years {sheet.years}")
-        lines.append(f"  Columns mapped ({len(sheet.mapped)}), scope {WHOLE}:")
-        for column in sheet.mapped:
+        layout = sheet.layout
+        where = sheet.file + (f", sheet {sheet.sheet}" if sheet.sheet else "")
+        lines.append(f"\n{where}: {sheet.n_cells:,} cells, years {sheet.years}")
+        lines.append(
+            f"  Layout: {layout.kind}; header in "
+            + ("column " if layout.sheet.is_turned else "row ")
+            + str(layout.header_row + 1)
+            + (f" to {layout.header_row + layout.header_rows}"
+               if layout.header_rows > 1 else "")
+        )  # fmt: skip
+        if layout.keys:
+            at = {header.column: header.text for header in layout.headers}
             lines.append(
-                "    "
-                f"{address(reading.spec.first_header_row - 1, column.header.column)} "
-                f"{column.header.text} -> {column.variable}, in {column.unit} "
+                "  Keys: "
+                + ", ".join(
+                    f"{key} in {place(layout.sheet, layout.header_row, column)} "
+                    f"{at.get(column, '')}".strip()
+                    for key, column in layout.keys.items()
+                )
+            )
+        lines.append(f"  Columns mapped ({len(layout.columns)}), scope {WHOLE}:")
+        for column in layout.columns[:60]:
+            at = place(layout.sheet, layout.header_row, column.header.column)
+            lines.append(
+                f"    {at} {column.header.text} -> "
+                f"{column.variable or 'the variable of the row'}"
+                + (f" of {column.year}" if column.year else "")
+                + f", in {column.unit or 'the unit of the row'} "
                 f"(unit: {column.unit_from})"
                 + (
                     f"; {sheet.zeros[column.variable]} zeros"
@@ -648,6 +1271,8 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
                     else ""
                 )
             )
+        if len(layout.columns) > 60:
+            lines.append(f"    and {len(layout.columns) - 60} more")
         districts = [h.text for h in sheet.unmapped if h.scope == DISTRICTS]
         others = [h.text for h in sheet.unmapped if h.scope != DISTRICTS]
         lines.append(f"  Columns not mapped ({len(others)}): " + _few(others))
@@ -656,6 +1281,10 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
                 f"  Columns of {DISTRICTS} not mapped ({len(districts)}): "
                 "the study is of whole prefectures"
             )
+        lines += [f"  {note}" for note in sheet.notes]
+    lines += [f"Left out: {left}" for left in reading.left]
+    if reading.n_repeated:
+        lines.append(f"The same figure in a second sheet: {reading.n_repeated} cells")
     by_how: dict[str, list[str]] = {}
     for (code, name), match in reading.matches.items():
         city = gazetteer.cities.get(match.city_id, {}).get("city_zh", "")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from citypanel.errors import OutputError
 from citypanel.replication.archive import Member
+
+if TYPE_CHECKING:
+    import duckdb
 
 # What a build and its tests read, and what a reader needs beside it.
 PARTS = (
@@ -81,23 +85,68 @@ def output_members(root: Path, outputs: Path, database: Path) -> list[Member]:
     return members
 
 
-def refuse_stale(root: Path, database: Path) -> None:
-    """Stop where the published file is older than what it should come from.
+def refuse_stale(
+    root: Path,
+    database: Path,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> None:
+    """Stop where the published file does not come from what stands beside it.
+
+    Seeds are compared with the tables they became, cell by cell, through a connection
+    to the file; of everything else the published file must not be older.
 
     Raises
     ------
     OutputError
-        A seed, model or module was changed after the file was published.
+        A seed holds something else than its table, or a model or module was changed
+        after the file was published.
     """
+    seeds = [path for path in _files(root / "seeds") if path.suffix == ".csv"]
+    compared = {
+        path: same
+        for path in seeds
+        if connection and (same := _is_table(path, connection)) is not None
+    }
+    other = [
+        path.relative_to(root).as_posix() for path, same in compared.items() if not same
+    ]
+    if other:
+        raise OutputError.of("replication.other_seeds", other, name=database.name)
     published = database.stat().st_mtime
     newer = [
         path.relative_to(root).as_posix()
         for part in BUILD_PARTS
         for path in _files(root / part)
-        if path.stat().st_mtime > published
+        if path.stat().st_mtime > published and path not in compared
     ]
     if newer:
         raise OutputError.of("replication.stale_file", newer, name=database.name)
+
+
+def _is_table(path: Path, connection: duckdb.DuckDBPyConnection) -> bool | None:
+    """Whether a seed's file and its table hold the same cells; None without a table."""
+    import duckdb
+
+    table = f'raw."{path.stem}"'
+    # As macros/load_seed.sql reads it.
+    seed = (
+        f"read_csv('{str(path).replace(chr(39), chr(39) * 2)}', header = true, "
+        "delim = ',', quote = '\"', escape = '\"', nullstr = '', all_varchar = true, "
+        "auto_detect = false, columns = {columns})"
+    )
+    try:
+        names = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
+    except duckdb.Error:
+        return None
+    try:
+        columns = ", ".join(f"'{name}': 'varchar'" for name in names)
+        rows = f"select * from {seed.replace('{columns}', '{' + columns + '}')}"
+        return not connection.execute(
+            f"select 1 from (({rows} except all from {table}) union all "
+            f"(from {table} except all {rows})) limit 1"
+        ).fetchall()
+    except duckdb.Error:
+        return False
 
 
 def _member(root: Path, path: Path) -> Member:

@@ -182,3 +182,88 @@ def test_no_build_starts_on_half_an_import(workshop):
     assert "it is now finished" in _import(workshop, "--recover")
     result = workshop.dbt("build", "-s", "raw_imported_cells", "raw_imported_sources")
     assert result.returncode == 0, result.stdout
+
+
+def _headline(workshop):
+    return workshop.query(
+        "select estimate from marts.rpt_regressions where variant = 'headline' "
+        "and paper_table = '3' and paper_column = '(1)' and term = 'sydid'"
+    ).iloc[0, 0]
+
+
+def test_an_import_does_not_undo_corrections(workshop, project):
+    """The same bad figures, in other units and with more digits."""
+    before = _headline(workshop)
+    _write(
+        workshop.root / "bad.csv",
+        [["城市代码", "年份", "普通高等学校在校学生数(万人)",
+          "年末单位从业人员数(万人)", "地区生产总值(万元)"],
+         ["330700", 2015, 3.4976, "", ""], ["640100", 2014, "", 78.472, ""],
+         ["330700", 2016, 8.5, "", ""]],
+    )  # fmt: skip
+    _import(workshop, "yearbook", "bad.csv", "--source", "bad", "--accept-difference")
+    result = workshop.dbt("build")
+    assert result.returncode == 0, result.stdout
+    cells = workshop.query(
+        "select city_id, year, source, origin, correction_action "
+        "from marts.fct_cell_origins where (city_id, year, variable) in ("
+        "('330700', 2015, 'university_students_persons'), "
+        "('330700', 2016, 'university_students_persons'), "
+        "('640100', 2014, 'unit_employment_persons_10k')) order by city_id, year"
+    ).to_dict("records")
+    assert [cell["origin"] for cell in cells] == [
+        "interpolated", "other_source", "interpolated"]  # fmt: skip
+    # Another figure than the corrected one fills the gap.
+    assert cells[1]["source"] == "bad"
+    assert {cell["correction_action"] for cell in cells} == {"drop"}
+    assert _headline(workshop) != before
+
+
+def test_every_raw_file_fills_only_cells_without_a_figure(workshop, raw_files):
+    origins = (
+        "select city_id, year, variable, source, origin, raw_value "
+        "from marts.fct_cell_origins order by all"
+    )
+    keys = ["city_id", "year", "variable"]
+    before = workshop.query(origins).set_index(keys)
+    for pattern in (
+        "yearbook_tables/*.xlsx", "yearbook_compilation/*.csv",
+        "cities_1999_2018/*.xlsx", "gdp_index/2000*.xlsx", "gdp_index/296*.xlsx",
+        "gdp_index/298*.xlsx",
+    ):  # fmt: skip
+        _import(workshop, "yearbook", *map(str, sorted(raw_files.glob(pattern))))
+    result = workshop.dbt("build")
+    assert result.returncode == 0, result.stdout
+    after = workshop.query(origins).set_index(keys)
+    found = after["source"].notna()
+    moved = after[found & (after["raw_value"] != before["raw_value"])]
+    had = before.loc[moved.index]
+    print(moved.to_string())
+    assert len(moved) and set(moved["origin"]) == {"other_source"}
+    assert had["source"].isna().all()
+    assert set(had["origin"]) <= {"missing", "interpolated", "carried", "chained"}
+    kept = before["source"].notna()
+    assert after[kept].equals(before[kept])
+
+
+def test_a_city_added_by_hand_is_told_by_its_imported_figures(workshop):
+    """The sample says what the figures lack, not that the yearbook has no row."""
+    cities = workshop.seed("ref_cities")
+    lines = cities.read_text(encoding="utf-8").rstrip("\n")
+    cities.write_text(
+        lines + "\n130400,邯郸,Handan,130000,河北,Hebei,eastern,0,0\n",
+        encoding="utf-8",
+    )
+    _write(
+        workshop.root / "more.csv",
+        [["城市", "年份", "地区生产总值(万元)"]]
+        + [["邯郸市", year, 3e7 + year] for year in range(2010, 2020)],
+    )
+    _import(workshop, "yearbook", "more.csv", "--source", "more")
+    result = workshop.dbt("build")
+    assert result.returncode == 0, result.stdout
+    reason = workshop.query(
+        "select reason from marts.rpt_sample where city_en = 'Handan'"
+    ).iloc[0, 0]
+    assert "no row of this city" not in reason
+    assert reason.startswith("out: no ") and "labour" in reason

@@ -226,3 +226,27 @@ def test_metricflow_is_absent(monkeypatch, capsys):
     message = capsys.readouterr().err
     assert "MetricFlow is not installed" in message
     assert _is_complete(message)
+
+
+def test_seeds_that_are_not_the_published_ones(root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    (root / "seeds" / "some.csv").write_text("a,b\n1,\n2,x\n")
+    with duckdb.connect(str(root / "citypanel.duckdb")) as connection:
+        connection.execute("create schema raw")
+        connection.execute(
+            "create table raw.some as select * from (values ('2', 'x'), ('1', null)) "
+            "t(a, b)"
+        )
+    for path in root.rglob("*"):
+        if path.suffix == ".csv":
+            os.utime(path, (2e9, 2e9))  # newer, and the same
+    with open_published(root / "citypanel.duckdb") as connection:
+        refuse_stale(root, root / "citypanel.duckdb", connection)
+    # Another figure under an old date.
+    (root / "seeds" / "some.csv").write_text("a,b\n1,\n2,y\n")
+    os.utime(root / "seeds" / "some.csv", (1e9, 1e9))
+    assert main(["package"]) == 1
+    message = capsys.readouterr().err
+    assert "Seeds are not what citypanel.duckdb was built from" in message
+    assert "seeds/some.csv" in message
+    assert _is_complete(message)

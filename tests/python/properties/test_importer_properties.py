@@ -290,6 +290,133 @@ def test_the_order_of_rows_does_not_matter(reference, folder, order):
     assert len(found[0]) == 12
 
 
+# --- Layouts ------------------------------------------------------------------------
+
+PLACES = [("北京市", "110000"), ("杭州市", "330100"), ("襄樊市", "420600"),
+          ("吉林市", "220200"), ("太原市", "140100")]  # fmt: skip
+NAMES = {
+    "gdp_cny_10k": [("地区生产总值", "万元", 1), ("GDP", "亿元", 1e-4),
+                    ("国内生产总值", "亿", 1e-4)],
+    "population_persons_10k": [("户籍人口", "万人", 1), ("年末总人口", "人", 1e4)],
+    "fai_cny_10k": [("固定资产投资总额", "万元", 1)],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def names(reference):
+    return reference.names()
+
+
+def _panel(truth, places, years, columns):
+    return [["城市", "年份", *(f"{name}({unit})" for name, unit, _ in columns.values())]
+            ] + [
+        [name, year, *(truth.get((v, code, year), "") for v in columns)]
+        for name, code in places
+        for year in years
+    ]  # fmt: skip
+
+
+def _wide(truth, places, years, columns):
+    return [
+        ["城市", *(f"{year}年{name}({unit})" for name, unit, _ in columns.values()
+                   for year in years)]
+    ] + [
+        [name, *(truth.get((v, code, year), "") for v in columns for year in years)]
+        for name, code in places
+    ]  # fmt: skip
+
+
+def _grouped(truth, places, years, columns):
+    wide = _wide(truth, places, years, columns)[1:]
+    above = [["城市"], [""]]
+    for name, unit, _ in columns.values():
+        above[0] += [f"{name}({unit})", *[""] * (len(years) - 1)]
+        above[1] += years
+    return above + wide
+
+
+def _long(truth, places, years, columns):
+    return [["城市", "年份", "指标", "单位", "数值"]] + [
+        [name, year, columns[v][0], columns[v][1], truth.get((v, code, year), "")]
+        for name, code in places
+        for year in years
+        for v in columns
+    ]
+
+
+def _turned(*parts):
+    return [list(row) for row in zip(*_panel(*parts), strict=True)]
+
+
+def _by_sheet(truth, places, years, columns):
+    return {
+        str(year): [row[:1] + row[2:] for row in _panel(truth, places, [year], columns)]
+        for year in years
+    }
+
+
+@given(st.data())
+@settings(QUIET, max_examples=25)
+def test_what_was_written_comes_back_cell_for_cell(reference, names, folder, data):
+    draw = data.draw
+    places = draw(st.lists(st.sampled_from(PLACES), min_size=2, unique=True))
+    years = sorted(draw(st.sets(st.integers(2001, 2020), min_size=1, max_size=4)))
+    chosen = draw(st.lists(st.sampled_from(sorted(NAMES)), min_size=1, unique=True))
+    columns = {v: draw(st.sampled_from(NAMES[v])) for v in chosen}
+    decimals = st.integers(1, 10**9).map(lambda figure: figure / 100)
+    figures = st.integers(1, 10**9) | decimals | st.none()
+    truth = {
+        (v, code, year): figure
+        for v in chosen for _, code in places for year in years
+        if (figure := draw(figures)) is not None
+    }  # fmt: skip
+    # Without a figure at all there is nothing to recognise a table by.
+    truth.setdefault((chosen[0], places[0][1], years[0]), 7)
+    layout = draw(
+        st.sampled_from([_panel, _wide, _grouped, _long, _turned, _by_sheet])
+    )
+    made = layout(truth, places, years, columns)
+    sheets = made if isinstance(made, dict) else {"Sheet1": made}
+    if draw(st.booleans()) and layout is not _turned:
+        sheets = {name: [["主要城市统计"], [], *rows] for name, rows in sheets.items()}
+    if len(sheets) > 1 or draw(st.booleans()):
+        book = openpyxl.Workbook()
+        book.remove(book.active)
+        for name, rows in sheets.items():
+            sheet = book.create_sheet(name)
+            for row in rows:
+                sheet.append([None if cell == "" else cell for cell in row])
+        path = folder / "layout.xlsx"
+        book.save(path)
+    else:
+        (name, rows), *_ = sheets.items()
+        if name != "Sheet1":
+            rows = [[f"{name}年"], *rows]
+        width = max(map(len, rows))
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=draw(st.sampled_from(",;\t"))).writerows(
+            [*row, *[""] * (width - len(row))] for row in rows
+        )
+        encoding = draw(st.sampled_from(["utf-8", "gb18030", "utf-16-le"]))
+        path = folder / "layout.csv"
+        path.write_bytes(text.getvalue().encode(encoding))
+    file = read_file(path)
+    spec = find_spec(None, "yearbook", [file], reference)
+    reading = read_yearbook(
+        [file], spec=spec, gazetteer=reference.gazetteer, units=reference.units,
+        variables=reference.variables, names=names,
+    )  # fmt: skip
+    found = {
+        (variable, city_id, year): (float(value), unit)
+        for variable, city_id, year, value, unit, *_ in reading
+    }
+    assert found.keys() == truth.keys()
+    for key, (value, unit) in found.items():
+        assert value == float(truth[key])
+        told = columns[key[0]][1]
+        assert unit == ("亿元" if told == "亿" else told)
+
+
 @pytest.mark.slow
 @given(st.data())
 @settings(QUIET, max_examples=120)

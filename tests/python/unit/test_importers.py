@@ -850,6 +850,74 @@ def test_without_the_server_the_cache_serves(tmp_path, dataverse):
         assert fetch(again, "panel.csv", cache=tmp_path) == path
 
 
+class _Liar(BaseHTTPRequestHandler):
+    """A server that sends too much, too slowly, without end, or elsewhere."""
+
+    def do_GET(self):
+        kind = self.path.split("/")[1].split("?")[0]
+        self.send_response(302 if kind == "elsewhere" else 200)
+        if kind == "elsewhere":
+            self.send_header("Location", "file:///etc/passwd")
+            self.send_header("Content-Length", "0")
+        self.end_headers()
+        try:
+            if kind == "nested":
+                self.wfile.write(b"[" * 200_000)
+            while kind in ("endless", "drip"):
+                self.wfile.write(b"x" if kind == "drip" else b"x" * 2**16)
+                time.sleep(0.05 if kind == "drip" else 0)
+        except OSError:
+            pass  # the reader has gone
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def liar():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Liar)
+    server.daemon_threads = True
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    ).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("endless", "it sends more than 225 bytes and was cut off"),
+        ("drip", "it was not done after 0 seconds"),
+        ("elsewhere", "cannot be downloaded (No connection adapters"),
+    ],
+)
+def test_a_lying_server_is_cut_off(tmp_path, liar, monkeypatch, kind, words):
+    from citypanel.importers import dataverse
+    from citypanel.importers.dataverse import Dataset, DatasetFile
+
+    monkeypatch.setattr(dataverse, "SECONDS", 0.4)
+    file = DatasetFile(
+        "a.csv", f"{liar}/{kind}/x", "md5:" + "0" * 32, 225, largest=225
+    )  # fmt: skip
+    dataset = Dataset("10.1234/x", (file,), {}, False)
+    with pytest.raises(ImporterError) as error:
+        fetch(dataset, "a.csv", cache=tmp_path)
+    assert words in str(error.value) and "checksum" not in str(error.value)
+    assert not list(tmp_path.rglob("a.csv"))
+
+
+@pytest.mark.parametrize("kind", ["endless", "drip", "nested", "elsewhere"])
+def test_endless_metadata_are_given_up(tmp_path, liar, monkeypatch, kind):
+    from citypanel.importers import dataverse
+
+    monkeypatch.setattr(dataverse, "SECONDS", 0.4)
+    monkeypatch.setattr(dataverse, "LARGEST_METADATA", 2**20)
+    with pytest.raises(ImporterError, match=r"was not found at|not understood"):
+        find_dataset("10.7910/DVN/NUYREO", server=f"{liar}/{kind}", cache=tmp_path)
+
+
 def test_a_user_spec_comes_before_the_shipped_one(seeded):
     reference = load_reference(seeded)
     text = shipped_specs()["yearbook_wide"].replace(
