@@ -458,6 +458,13 @@ def test_a_sample_of_years_builds_and_is_not_published(workshop):
         assert connection.execute(sql).fetchall() == [(2014,)]  # the base of 2015
 
 
+def test_compiling_forgets_nothing(workshop):
+    said = in_process(workshop, "compile")
+    assert said.success, said.output
+    said = in_process(workshop, "build", "-s", "ref_units")
+    assert said.success and said.outcome.is_published, said.output
+
+
 def test_the_file_is_small(built):
     assert built.published.stat().st_size <= 9_000_000
 
