@@ -28,11 +28,3 @@
         )
     end
 {%- endmacro %}
-
-{#- Logarithm to the base of the option log_base; null where it is not defined. -#}
-{% macro log_of(expression) -%}
-    case
-        when {{ expression }} > 0
-            then {{ "log10" if study_options().log_base == "10" else "ln" }}({{ expression }})
-    end
-{%- endmacro %}

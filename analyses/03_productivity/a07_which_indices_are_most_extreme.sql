@@ -5,16 +5,8 @@
 -- Caveat: a reported cell is not thereby right: revised levels of output or population
 -- are reported too. In the first years the capital factor can be large because the
 -- initial stock, I / (g + delta), is small where investment grew fast.
-{# The series behind labour, by the option that picks its measure. -#}
-{%- set labour_variables = {
-    "university_share": ["university_students_persons", "population_persons_10k"],
-    "student_share": [
-        "university_students_persons", "vocational_students_persons",
-        "population_persons_10k",
-    ],
-    "students": ["university_students_persons"],
-    "employed": ["unit_employment_persons_10k", "private_employment_persons"],
-}[study_options().labour_measure] -%}
+{#- The series behind labour, by its formula. #}
+{%- set labour_variables = resolved_study().labour_series %}
 with changes as (
 
     select

@@ -7,8 +7,9 @@ import pandas as pd
 from linearmodels.panel import PanelOLS
 from scipy.optimize import linprog
 
-from citypanel.study.pipeline import Options, Sources, Study
+from citypanel.study.options import Options
 from citypanel.study.productivity import CAPITAL, LABOUR, OUTPUT
+from citypanel.study.run import Sources, Study
 
 
 def output_distance(x: np.ndarray, y: np.ndarray, plan: np.ndarray, output: float):
@@ -55,8 +56,8 @@ def malmquist_by_linprog(rows: pd.DataFrame) -> pd.DataFrame:
 def one_specification(sources: Sources, options: Options) -> tuple[float, float]:
     """Estimate and standard error, everything computed for this alone."""
     study = Study(sources)
-    frame = malmquist_by_linprog(study.technology_rows(options))
-    policy = study.policy(options)
+    frame = malmquist_by_linprog(study.technology(options))
+    policy = study.exposure(options)
     city = np.searchsorted(study.city_ids, frame["city_id"].to_numpy(dtype=object))
     year = np.searchsorted(study.years, frame["year"].to_numpy())
     frame["sydid"] = policy["exposure"][city, year]

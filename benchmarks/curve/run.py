@@ -16,7 +16,6 @@ import os
 import platform
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from citypanel.curve import command, running
 from citypanel.curve.choices import load_choices
 from citypanel.curve.specifications import design
 from citypanel.study.estimation import estimate
-from citypanel.study.pipeline import Study
+from citypanel.study.run import Study
 
 from .loop import one_specification
 
@@ -54,7 +53,7 @@ def main() -> None:
 
 def _loop(published, moves: dict) -> float:
     """Seconds of one specification of the loop, its estimate checked."""
-    chosen = replace(published.base, **moves)
+    chosen = published.base.replace(**moves)
     start = time.perf_counter()
     b, _ = one_specification(published.study.sources, chosen)
     seconds = time.perf_counter() - start

@@ -7,6 +7,7 @@ from tests.support.reference_pages import commands_page, marts_page, options_pag
 from citypanel.cli import parser
 from citypanel.codebook import project_tables
 from citypanel.files import write_text
+from citypanel.study.declaration import declared
 
 FOLDER = Path(__file__).parent
 
@@ -16,10 +17,7 @@ def pages(project: Path) -> dict[str, str]:
     return {
         "commands.md": commands_page(parser()),
         "marts.md": marts_page(project_tables(project)),
-        "options.md": options_page(
-            (project / "dbt_project.yml").read_text(encoding="utf-8"),
-            (project / "macros" / "options.sql").read_text(encoding="utf-8"),
-        ),
+        "options.md": options_page(declared()),
     }
 
 

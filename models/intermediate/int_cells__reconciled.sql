@@ -1,4 +1,6 @@
--- One reading a cell: the first usable source in the declared order of precedence.
+{#- One reading a cell: the first usable source in the declared order of precedence, under
+    either vintage of output, and the reading that stands in where it is taken away. -#}
+{%- set vintages = ["as_published", "revised"] -%}
 with spine as (
 
     select
@@ -41,17 +43,18 @@ sources as (
 precedence as (
 
     select
+        gdp_vintage,
         variable,
         source,
         {{ to_whole_number("precedence") }} as precedence,
     from {{ ref("ref_source_precedence") }}
-    where gdp_vintage = '{{ study_options().gdp_vintage }}'
 
 ),
 
 ranked as (
 
     select
+        vintages.gdp_vintage,
         sources.city_id,
         sources.year,
         sources.variable,
@@ -61,17 +64,48 @@ ranked as (
         sources.raw_value,
         sources.value,
         coalesce(precedence.precedence, sources.import_precedence, 1) as precedence,
+        row_number() over (
+            partition by
+                vintages.gdp_vintage, sources.city_id, sources.year, sources.variable
+            order by
+                coalesce(precedence.precedence, sources.import_precedence, 1),
+                sources.source
+        ) as rank,
     from sources
+    cross join (values {% for name in vintages %}('{{ name }}'){{ ", " if not loop.last }}{% endfor %}) as vintages (gdp_vintage)
     left join precedence
         on
-            sources.variable = precedence.variable
+            vintages.gdp_vintage = precedence.gdp_vintage
+            and sources.variable = precedence.variable
             and sources.source = precedence.source
     where sources.value is not null and sources.is_usable
-    qualify row_number() over (
-        partition by sources.city_id, sources.year, sources.variable
-        order by
-            coalesce(precedence.precedence, sources.import_precedence, 1), sources.source
-    ) = 1
+
+),
+
+chosen as (
+
+    select *
+    from ranked
+    where rank = 1 and gdp_vintage = '{{ study_options().gdp_vintage }}'
+
+),
+
+alternatives as (
+
+    select
+        city_id,
+        year,
+        variable,
+        {%- for name in vintages %}
+        {%- for rank, prefix in {1: "", 2: "next_"}.items() %}
+        {%- for column in ["source", "value"] %}
+        max({{ column }}) filter (where gdp_vintage = '{{ name }}' and rank = {{ rank }})
+            as {{ prefix }}{{ column }}__{{ name }},
+        {%- endfor %}
+        {%- endfor %}
+        {%- endfor %}
+    from ranked
+    group by city_id, year, variable
 
 ),
 
@@ -104,12 +138,12 @@ final as (
         variables.variable,
 
         ---------- labels
-        ranked.source,
-        ranked.raw_unit,
+        chosen.source,
+        chosen.raw_unit,
         case
-            when ranked.value is null then 'missing'
-            when ranked.correction_action = 'replace' then 'corrected'
-            when ranked.precedence <= 1 then 'reported'
+            when chosen.value is null then 'missing'
+            when chosen.correction_action = 'replace' then 'corrected'
+            when chosen.precedence <= 1 then 'reported'
             else 'other_source'
         end as origin,
 
@@ -118,23 +152,31 @@ final as (
         readings.correction_evidence,
 
         ---------- measures
-        ranked.raw_value,
+        chosen.raw_value,
         {%- for source in ["yearbook", "province"] %}
         readings.{{ source }}_raw_value,
         readings.{{ source }}_raw_unit,
         readings.{{ source }}_value,
         {%- endfor %}
-        ranked.value,
+        chosen.value,
+
+        ---------- alternatives
+        alternatives.* exclude (city_id, year, variable),
 
         ---------- flags
         coalesce(readings.is_defective, false) as is_defective,
     from spine
     cross join variables
-    left join ranked
+    left join chosen
         on
-            spine.city_id = ranked.city_id
-            and spine.year = ranked.year
-            and variables.variable = ranked.variable
+            spine.city_id = chosen.city_id
+            and spine.year = chosen.year
+            and variables.variable = chosen.variable
+    left join alternatives
+        on
+            spine.city_id = alternatives.city_id
+            and spine.year = alternatives.year
+            and variables.variable = alternatives.variable
     left join readings
         on
             spine.city_id = readings.city_id

@@ -1,8 +1,9 @@
 -- The options of the headline and of the variants shown beside it, one row each. This
 -- is how options reach the Python models, and the record of what a file was built with.
+{%- set study = resolved_study() %}
 with final as (
 
-    {% for variant, options in study_variants().items() -%}
+    {% for variant, options in study.variants.items() -%}
     select
         ---------- keys
         '{{ variant }}' as variant,
@@ -10,7 +11,7 @@ with final as (
 
         ---------- labels
         '{{ options.policy }}' as policy,
-        {%- for name in permitted_options() %}
+        {%- for name in study.listed %}
         '{{ options[name] }}' as {{ name }},
         {%- endfor %}
         '{{ options.treated_batches | join(", ") }}' as treated_batches,
@@ -26,12 +27,8 @@ with final as (
         cast({{ options.seed }} as bigint) as seed,
         {{ options.specifications }} as specifications,
         cast({{ options.depreciation }} as double) as depreciation,
-        -- First year whose frontier is drawn: one before first_year under from_2010.
-        {{ options.first_year - (1 if options.first_index_year == "from_2010" else 0) }}
-            as panel_first_year,
-        -- Capital starts in 2011, or in 2010 where the panel does.
-        {{ [2011, options.first_year - (1 if options.first_index_year == "from_2010" else 0)] | min }}
-            as capital_first_year,
+        {{ options.panel_first_year }} as panel_first_year,
+        {{ options.capital_first_year }} as capital_first_year,
     {{ "union all" if not loop.last }}
     {% endfor %}
 

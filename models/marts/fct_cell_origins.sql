@@ -22,7 +22,7 @@ growth as (
         year,
         growth_origin,
         growth_used_pct,
-    from {{ ref("int_city_years__real_output") }}
+    from {{ ref("int_city_years__inputs") }}
 
 ),
 

@@ -4,4 +4,4 @@ from citypanel.workers import in_worker
 def model(dbt, session):
     inputs = dbt.ref("int_study_inputs").df()
     variants = dbt.ref("int_study_variants").df()
-    return in_worker("citypanel.study.capital.capital_stocks", inputs, variants)
+    return in_worker("citypanel.study.tables.capital_stocks", inputs, variants)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
 from importlib.metadata import version
 
+from citypanel.commands import add_all
 from citypanel.errors import CityPanelError
 
-# One module a command, in the order of --help; each has `register(commands)`.
+# One module a command, in the order of --help.
 COMMANDS = (
     "build", "ask", "runs", "import_", "report", "study", "accept", "tables",
     "figures", "specifications", "influence", "codebook", "export", "package",
@@ -24,8 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"citypanel {version('citypanel')}"
     )
     commands = made.add_subparsers(dest="command", required=True)
-    for name in COMMANDS:
-        import_module(f"citypanel.commands.{name}").register(commands)
+    add_all(commands, COMMANDS)
     return made
 
 

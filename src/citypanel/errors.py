@@ -7,12 +7,36 @@ dbt prints frames of its own before it, and readers look at the last lines.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 FIRST_OFFENDERS = 10
 
 
 class CityPanelError(Exception):
     """Base of every error raised on purpose by this package."""
+
+    @classmethod
+    def of(cls, key: str, offenders: Iterable[object] = (), /, **facts: object) -> Self:
+        """The error that `words/en/errors.yml` words.
+
+        Parameters
+        ----------
+        key : str
+            Of the message: the folder and its name, as in "panel.lacks_columns".
+        offenders : iterable
+            Where it is wrong, one entry a place.
+        **facts
+            What the templates name.
+        """
+        from citypanel.words import Catalogue
+
+        said = Catalogue("errors")
+        parts = {
+            part: said(f"{key}.{part}", **facts).en
+            for part in ("problem", "consequence", "remedy")
+            if f"{key}.{part}" in said
+        }
+        return cls(describe(parts.pop("problem"), offenders, **parts))
 
 
 class OptionError(CityPanelError):

@@ -6,21 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 
 
 def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
     """Raise PanelError unless `panel` has every one of `columns`."""
     missing = [column for column in columns if column not in panel.columns]
     if missing:
-        raise PanelError(
-            describe(
-                "The panel lacks columns",
-                missing,
-                consequence="nothing was computed",
-                remedy=f"name columns it has: {', '.join(map(str, panel.columns))}",
-            )
-        )
+        raise PanelError.of("panel.lacks_columns", missing, columns=list(panel.columns))
 
 
 def require_unique_key(panel: pd.DataFrame, key: Sequence[str]) -> None:
@@ -28,16 +21,13 @@ def require_unique_key(panel: pd.DataFrame, key: Sequence[str]) -> None:
     again = panel.duplicated(list(key), keep=False).to_numpy()
     if again.any():
         repeated = panel.loc[again, list(key)]
-        raise PanelError(
-            describe(
-                "Rows share a key",
-                (
-                    ", ".join(
-                        f"{name} {value}" for name, value in zip(key, row, strict=True)
-                    )
-                    for row in repeated.drop_duplicates().itertuples(index=False)
-                ),
-                consequence="a unit would be counted twice in that period",
-                remedy="keep one row per " + " and ".join(key),
-            )
+        raise PanelError.of(
+            "panel.repeated_key",
+            (
+                ", ".join(
+                    f"{name} {value}" for name, value in zip(key, row, strict=True)
+                )
+                for row in repeated.drop_duplicates().itertuples(index=False)
+            ),
+            what=" and ".join(key),
         )

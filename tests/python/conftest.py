@@ -47,12 +47,16 @@ def raw_files() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_sources():
-    """Sources of an invented study: 10 cities of 2 provinces, 5 of them treated."""
+def small_parts():
+    """An invented study: 10 cities of 2 provinces, 5 of them treated.
+
+    Its sources, the readings behind them and the order in which those are read.
+    """
     import numpy as np
     import pandas as pd
+    from tests.support.study_sources import dated, reconciled
 
-    from citypanel.study.pipeline import Sources
+    from citypanel.study.run import Sources
 
     rng = np.random.default_rng(7)
     years = range(2010, 2020)
@@ -120,8 +124,6 @@ def small_sources():
         value=10000 * own["value"],
     )
     cells = pd.concat([cells, own[cells.columns]], ignore_index=True)
-    cells["is_usable"] = True
-    cells["import_precedence"] = np.nan
     zones = pd.DataFrame(
         {
             "city_id": cities["city_id"].iloc[[0, 2, 5, 6, 9]].to_numpy(),
@@ -154,13 +156,26 @@ def small_sources():
         ],
         columns=["variable", "gdp_vintage", "source", "precedence"],
     )
-    return Sources(cells, province_series, cities, zones, variables, precedence)
+    sources = Sources(
+        reconciled(cells, precedence),
+        province_series,
+        cities,
+        dated(zones, cities["city_id"], years),
+        variables,
+    )
+    return sources, cells, precedence
+
+
+@pytest.fixture(scope="session")
+def small_sources(small_parts):
+    """Sources of the invented study."""
+    return small_parts[0]
 
 
 @pytest.fixture
 def small_study(small_sources):
     """The invented study, with nothing computed yet."""
-    from citypanel.study.pipeline import Study
+    from citypanel.study.run import Study
 
     return Study(small_sources)
 

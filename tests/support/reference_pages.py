@@ -4,103 +4,49 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from citypanel.codebook.entries import GRAIN, Table
-from citypanel.curve.choices import Choices
+from citypanel.curve.choices import Choices, load_choices
+from citypanel.study.declaration import Declaration
 
-# Options whose permitted values are no list in macros/options.sql.
-OTHER_VALUES = {
-    "depreciation": "a number from 0 up to, not including, 1",
-    "treated_batches": "a list of batch numbers",
-    "policy": "pilot_zones, or the name of an imported roster",
-}
-ASSIGNMENT = re.compile(r"  (\w+): (.+)")
-
-
-@dataclass(frozen=True)
-class OptionGroup:
-    """Options that one comment of dbt_project.yml explains, with their defaults."""
-
-    meaning: str
-    defaults: Mapping[str, str]
+MARKS = (
+    "A mark is that of the worst of a specification's values and combinations: "
+    "`headline` (the\nbuild's own options), `paper` (every value is what the paper's "
+    "text says), `defensible`, or\n`dubious` (a known defect)."
+)
 
 
-def option_groups(project: str) -> list[OptionGroup]:
-    """The options of dbt_project.yml, by the comment above them.
-
-    Parameters
-    ----------
-    project : str
-        Text of dbt_project.yml: under `vars:`, comments and `name: default`, up to the
-        first line that is not indented.
-
-    Returns
-    -------
-    list of OptionGroup
-        In the order of the file; options without a comment of their own belong to the
-        one before.
-    """
-    block = re.search(r"^vars:\n((?:  .*\n|\n)+)", project, flags=re.MULTILINE)
-    groups: list[tuple[list[str], dict[str, str]]] = []
-    for line in (block.group(1) if block else "").splitlines():
-        text = line.strip()
-        if text.startswith("#"):
-            if not groups or groups[-1][1]:
-                groups.append(([], {}))
-            groups[-1][0].append(text.removeprefix("#").strip())
-        elif found := ASSIGNMENT.fullmatch(line):
-            if not groups:
-                groups.append(([], {}))
-            groups[-1][1][found[1]] = found[2].strip('"')
-    return [OptionGroup(" ".join(said), defaults) for said, defaults in groups]
-
-
-def permitted_values(macros: str) -> dict[str, str]:
-    """What each option may be, in words, from the text of macros/options.sql."""
-    values = dict(OTHER_VALUES)
-    lists = macros.partition("macro permitted_options")[2].partition("endmacro")[0]
-    for name, listed in re.findall(r'"(\w+)": \[(.*?)\]', lists, flags=re.DOTALL):
-        words = ", ".join(re.findall(r'"([^"]+)"', listed))
-        values[name] = words.lower() if words == "True, False" else words
-    for name, low, high in re.findall(
-        r'whole_number_option\("(\w+)", (\d+), (\d+)\)', macros
-    ):
-        values[name] = f"a whole number from {low} to {high}"
-    groups = macros.partition("macro excluded_city_groups")[2].partition("endmacro")[0]
-    names = ", ".join(re.findall(r'"([^"]+)"', groups))
-    values["excluded_cities"] = f"a list of {names}; [] for none"
-    return values
-
-
-def options_page(project: str, macros: str) -> str:
-    """docs/reference/options.md from dbt_project.yml and macros/options.sql."""
-    values = permitted_values(macros)
+def options_page(study: Declaration) -> str:
+    """docs/reference/options.md from a study's declaration."""
     lines = [
         "# Options",
         "",
-        "Every choice of the study is a dbt var. Change its default in "
-        "`dbt_project.yml`, or give",
-        "it to one run: `dbt build --vars '{labour_measure: employed}'`. A wrong name "
-        "or value stops",
-        "the run and lists the right ones. `marts.dim_study_variants` records what a "
-        "file was built",
-        "with. What each choice does to the headline: "
+        "Every choice of the study is a dbt var: `dbt build --vars "
+        "'{labour_measure: employed}'`.",
+        f"Defaults are declared in `studies/{study.name}/study.yml`, which this page "
+        "is made from. A",
+        "wrong name or value stops the run and lists the right ones. "
+        "`marts.dim_study_variants`",
+        "records what a file was built with. What each choice does to the headline:",
         "[specifications](../method/specifications.md).",
         "",
-        "| option | default | values |",
-        "|---|---|---|",
+        "| option | default | values | step |",
+        "|---|---|---|---|",
     ]
-    groups = option_groups(project)
-    for group in groups:
-        for name, default in group.defaults.items():
-            lines.append(f"| `{name}` | `{default}` | {values[name]} |")
+    options = [study.options[name] for name in study.build_options]
+    for option in options:
+        default, values = option.default, study.words_for(option)
+        if option.kind == "groups":
+            values = "a list of groups under `exclusions` of study.yml; [] for none"
+        if option.kind == "switch":
+            default, values = str(default).lower(), values.lower()
+        lines.append(f"| `{option.name}` | `{default}` | {values} | {option.step} |")
     lines += ["", "## What they mean"]
-    for group in groups:
-        names = ", ".join(f"`{name}`" for name in group.defaults)
-        lines += ["", f"**{names}**: {_pipe_free(group.meaning)}"]
-    return "\n".join(lines) + "\n"
+    for option in options:
+        lines += ["", f"**`{option.name}`**: {_pipe_free(option.meaning)}"]
+    lines += ["", "## What the specification curve varies", "", MARKS, ""]
+    return "\n".join(lines) + "\n" + choice_table(load_choices(study))
 
 
 def commands_page(parser: argparse.ArgumentParser) -> str:
@@ -215,8 +161,12 @@ def choice_table(choices: Choices) -> str:
     """The declaration as Markdown tables, for the documentation."""
     lines = ["| choice | value | mark | reason |", "|---|---|---|---|"]
     for choice in choices.choices:
+        head = f"{choice.label} (`{choice.name}`)"
+        if choice.kind == "group":
+            lines.append(f"| {head} | none, or a group of `exclusions` |  |  |")
+            continue
         for i, value in enumerate(choice.values):
-            head = f"{choice.label} (`{choice.name}`)" if i == 0 else ""
+            head = head if i == 0 else ""
             mark = value.mark + (", paper" if value.paper else "")
             lines.append(f"| {head} | `{value.value}` | {mark} | {value.reason} |")
     for head, rules in (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import CapitalError, OptionError, describe
+from citypanel.errors import CapitalError, OptionError
 from citypanel.panel import require_columns, require_unique_key
 
 INITIAL_CAPITAL = ("growth_plus_depreciation", "end_of_year", "ten_percent")
@@ -61,13 +61,11 @@ def initial_growth(
     require_unique_key(panel, [unit, period])
     absent = [p for p in (first, last) if not (panel[period] == p).any()]
     if absent or not first < last:
-        raise OptionError(
-            describe(
-                f"Growth of investment from {first} to {last} has no meaning here",
-                [f"no row of {period} {p}" for p in absent],
-                consequence="no initial stock can be computed",
-                remedy="give two periods of the panel, the earlier one first",
-            )
+        raise OptionError.of(
+            "capital.growth_investment_from_no",
+            [f"no row of {period} {p}" for p in absent],
+            first=first,
+            last=last,
         )
     ends = panel.loc[panel[period].isin([first, last])]
     wide = ends.pivot(index=unit, columns=period, values=investment)
@@ -76,19 +74,15 @@ def initial_growth(
     known = ~np.isnan(flows)
     useless = np.argwhere(known & ~((flows > 0) & np.isfinite(flows)))
     if len(useless):
-        raise CapitalError(
-            describe(
-                f"Investment of {first} and {last} gives no growth rate",
-                (
-                    f"{_named(unit, wide.index[i], labels)}, {period} "
-                    f"{(first, last)[t]}, {investment} {flows[i, t]:.6g}"
-                    for i, t in useless
-                ),
-                consequence="growth would be infinite or minus 100 per cent and the "
-                "initial stock zero",
-                remedy="correct the figure, leave the cell empty, or leave the unit "
-                "out",
-            )
+        raise CapitalError.of(
+            "capital.investment_gives_no_growth",
+            (
+                f"{_named(unit, wide.index[i], labels)}, {period} "
+                f"{(first, last)[t]}, {investment} {flows[i, t]:.6g}"
+                for i, t in useless
+            ),
+            first=first,
+            last=last,
         )
     growth = (flows[:, 1] / flows[:, 0]) ** (1 / (last - first)) - 1
     return pd.Series(growth, index=wide.index)
@@ -173,40 +167,26 @@ def perpetual_inventory(
     wide = kept.pivot(index=unit, columns=period, values=investment).sort_index()
     periods = range(first_period, first_period + len(wide.columns))
     if list(wide.columns) != list(periods) or not len(periods):
-        raise CapitalError(
-            describe(
-                f"The panel's periods from {first_period} on are not consecutive",
-                wide.columns,
-                consequence="investment of the missing period would be lost for good",
-                remedy="give a row to every period, with empty investment where none",
-            )
+        raise CapitalError.of(
+            "capital.panel_periods_from_on", wide.columns, first_period=first_period
         )
     names = [_named(unit, code, labels) for code in wide.index]
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
     impossible = np.argwhere((flows < 0) | np.isinf(flows))
     if len(impossible):
-        raise CapitalError(
-            describe(
-                "Investment is negative or infinite",
-                (
-                    f"{names[i]}, {period} {wide.columns[t]}, "
-                    f"{investment} {flows[i, t]:.6g}"
-                    for i, t in impossible
-                ),
-                consequence="the stock of this and every later period would be wrong",
-                remedy="correct the figure or leave the cell empty",
-            )
+        raise CapitalError.of(
+            "capital.investment_negative_or_infinite",
+            (
+                f"{names[i]}, {period} {wide.columns[t]}, "
+                f"{investment} {flows[i, t]:.6g}"
+                for i, t in impossible
+            ),
         )
 
     unlisted = np.flatnonzero(~wide.index.isin(growth.index))
     if len(unlisted) and initial_capital != "ten_percent":
-        raise CapitalError(
-            describe(
-                "Units have no growth rate",
-                (names[i] for i in unlisted),
-                consequence="they would have no stock",
-                remedy="compute growth with initial_growth from the same panel",
-            )
+        raise CapitalError.of(
+            "capital.units_no_growth_rate", (names[i] for i in unlisted)
         )
     g = growth.reindex(wide.index).to_numpy(dtype=float)
     stocks = np.empty_like(flows)
@@ -234,13 +214,8 @@ def _named(unit, code, labels):
 def _initial_stock(flow, g, depreciation, initial_capital, names):
     idle = np.flatnonzero(flow == 0)
     if len(idle):
-        raise CapitalError(
-            describe(
-                "Investment of the first period is zero",
-                (names[i] for i in idle),
-                consequence="the initial stock would be zero",
-                remedy="correct the figure, leave the cell empty, or start later",
-            )
+        raise CapitalError.of(
+            "capital.investment_first_period_zero", (names[i] for i in idle)
         )
     if initial_capital == "ten_percent":
         return flow / 0.1
@@ -248,15 +223,10 @@ def _initial_stock(flow, g, depreciation, initial_capital, names):
         ~(np.isfinite(g) & (g + depreciation > VANISHING)) & ~np.isnan(g + flow)
     )
     if len(shrinking):
-        raise CapitalError(
-            describe(
-                f"Growth of investment plus depreciation ({depreciation:g}) is not "
-                "positive and finite",
-                (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
-                consequence="the initial stock would be infinite, zero or negative",
-                remedy="set initial_capital to ten_percent, raise depreciation, or "
-                "leave the unit out",
-            )
+        raise CapitalError.of(
+            "capital.growth_investment_plus_depreciation",
+            (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
+            depreciation=f"{depreciation:g}",
         )
     stock = flow / (g + depreciation)
     return stock * (1 + g) if initial_capital == "end_of_year" else stock

@@ -6,15 +6,6 @@ import argparse
 from pathlib import Path
 
 
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "accept",
-        help="take the published run as the one that later runs are compared with",
-    )
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> None:
     """Write expectations/accepted/run.json."""
     from citypanel.quality.acceptance import accept

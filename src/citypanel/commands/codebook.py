@@ -5,22 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from citypanel.commands import add_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "codebook",
-        help="write the codebook in English and Chinese, as Markdown and Excel",
-        description="Write every table and column of the published file with label, "
-        "unit, source, formula and coverage.",
-    )
-    parser.add_argument("--output", type=Path, default=Path("outputs/codebook"))
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    add_quiet(parser)
-    parser.set_defaults(run=run)
-
 
 def run(options: argparse.Namespace) -> None:
     """Write codebook.en.md, codebook.zh.md and codebook.xlsx."""

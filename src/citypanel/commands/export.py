@@ -5,45 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "export",
-        help="write the estimation panel, or other tables, as Parquet, CSV and Stata",
-        description="Write tables of the published file with their labels. Beside each "
-        "stands NAME.variables.csv, which says what its columns mean.",
-    )
-    parser.add_argument(
-        "--table",
-        default="panel",
-        metavar="NAMES",
-        help="tables with commas between, or all (default: the estimation panel)",
-    )
-    parser.add_argument(
-        "--format",
-        default="parquet,csv,dta",
-        metavar="parquet,csv,dta",
-        help="formats with commas between (default: all)",
-    )
-    parser.add_argument(
-        "--language",
-        choices=("en", "zh"),
-        default="en",
-        help="of the labels in the Stata file",
-    )
-    parser.add_argument("--output", type=Path, default=Path("outputs/export"))
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    add_quiet(parser)
-    parser.set_defaults(run=run)
+from citypanel.commands import say_unless_quiet
 
 
 def run(options: argparse.Namespace) -> None:
     """Write every table asked for in every format asked for."""
     from citypanel.codebook import project_tables
     from citypanel.exports import (
+        FORMATS,
         csv_bytes,
         exported,
         known_tables,
@@ -53,9 +22,10 @@ def run(options: argparse.Namespace) -> None:
         variables,
     )
     from citypanel.files import write_output
+    from citypanel.outputs.runs import chosen_formats
     from citypanel.progress import tracked
 
-    formats = chosen_formats(options.format)
+    formats = chosen_formats(options.format, FORMATS)
     tables = project_tables(Path.cwd())
     with open_published(options.database) as connection:
         names = [name.strip() for name in options.table.split(",") if name.strip()]
@@ -81,30 +51,3 @@ def run(options: argparse.Namespace) -> None:
                     f"{export.name}: {rows} rows, {columns} columns: "
                     f"{options.output / export.name}.{{{','.join(formats)}}}"
                 )
-
-
-def chosen_formats(text: str) -> list[str]:
-    """The formats in the text.
-
-    Raises
-    ------
-    OptionError
-        A name that is no format, or none at all.
-    """
-    from citypanel.errors import OptionError, describe
-    from citypanel.exports import FORMATS
-
-    names = [part.strip() for part in text.split(",") if part.strip()]
-    wrong = [name for name in names if name not in FORMATS]
-    if wrong or not names:
-        raise OptionError(
-            describe(
-                "--format has names that are no formats"
-                if wrong
-                else "--format is empty",
-                wrong,
-                consequence="nothing was written",
-                remedy=f"choose among {', '.join(FORMATS)}",
-            )
-        )
-    return [each for each in FORMATS if each in names]

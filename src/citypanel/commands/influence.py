@@ -6,31 +6,10 @@ import argparse
 import os
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
+from citypanel.commands import say_unless_quiet
 
 WAREHOUSE = Path("citypanel.duckdb")
 OUTPUT = Path("outputs/influence")
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "influence",
-        help="which cells, cities and assumptions carry the headline",
-        description="Recompute the headline without every city, city-year and seed "
-        "cell, with every seed cell ten times too large and too small, under other "
-        "frontiers, other assumed investment and other yardsticks. Reads the published "
-        f"file; writes tables and a page to {OUTPUT}.",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="processes (default: one a core); the results do not depend on it",
-    )
-    add_quiet(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

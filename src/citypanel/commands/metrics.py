@@ -7,21 +7,6 @@ import sys
 import types
 
 
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "metrics",
-        help="answer a metric by region and year with MetricFlow (an extra)",
-        description="Ask MetricFlow for metrics of models/marts/_marts__semantic.yml, "
-        "on the build of the last dbt build. Example: citypanel metrics --metrics "
-        "mean_tfpch --group-by metric_time__year,city__region",
-    )
-    parser.add_argument("--metrics", required=True, metavar="NAMES")
-    parser.add_argument("--group-by", default="metric_time__year", metavar="NAMES")
-    parser.add_argument("--csv", metavar="FILE", help="write the answer to a file")
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> None:
     """Call MetricFlow's query.
 

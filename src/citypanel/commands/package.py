@@ -9,42 +9,10 @@ import platform
 import sys
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
+from citypanel.commands import say_unless_quiet
+from citypanel.study.declaration import declared
 
 FOLDER = "citypanel-replication"
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "package",
-        help="write a replication package: code, data, README, digests",
-        description="Write a zip with all that another person needs to build the same "
-        "tables: code, raw tables, lock file, README, manifest, tables as Parquet.",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path(f"outputs/{FOLDER}.zip"), metavar="FILE.zip"
-    )
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    parser.add_argument(
-        "--without-outputs",
-        action="store_true",
-        help="leave out tables, figures and report under outputs/",
-    )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="unpack it in an empty folder, build it, and write it only if every table "
-        "comes out the same; measures time and memory",
-    )
-    parser.add_argument(
-        "--check",
-        type=Path,
-        metavar="MANIFEST.json",
-        help="write nothing; compare the published file with a package's manifest",
-    )
-    add_quiet(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -56,7 +24,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _package(root: Path, options: argparse.Namespace) -> None:
-    import yaml
 
     from citypanel import replication
     from citypanel.codebook import project_tables
@@ -75,8 +42,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
             members += replication.output_members(
                 root, Path("outputs"), options.database
             )
-        vars_ = yaml.safe_load((root / "dbt_project.yml").read_text(encoding="utf-8"))
-        built, changed = replication.options_of(connection, vars_["vars"])
+        built, changed = replication.options_of(connection, declared().defaults)
         if changed:
             # Other options than the project's are otherwise published beside its file.
             changed |= {PUBLISH_TO: str(PUBLISHED_FILE)}

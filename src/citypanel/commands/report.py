@@ -5,22 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "report",
-        help="write the quality report and Data Docs of the published file to outputs/",
-    )
-    parser.add_argument(
-        "--page-only",
-        action="store_true",
-        help="leave out the Data Docs, which take most of the time",
-    )
-    add_quiet(parser)
-    parser.set_defaults(run=run)
+from citypanel.commands import say_unless_quiet
 
 
 def run(options: argparse.Namespace) -> None:

@@ -20,9 +20,10 @@ from citypanel.curve.specifications import (
 )
 from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
-from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.errors import OptionError, PublicationError
 from citypanel.progress import Pace
-from citypanel.study.pipeline import SOURCE_TABLES, Options, Sources, Study
+from citypanel.study.options import Options
+from citypanel.study.run import SOURCE_TABLES, Sources, Study
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",
@@ -50,13 +51,7 @@ def read_published(warehouse: Path) -> Published:
         When there is no such file, or it is one of an earlier version.
     """
     if not warehouse.is_file():
-        raise PublicationError(
-            describe(
-                f"There is no published warehouse {warehouse.name} here",
-                consequence="there is nothing to compute specifications from",
-                remedy="run make build first",
-            )
-        )
+        raise PublicationError.of("curve.no_warehouse", name=warehouse.name)
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         there = {
             name
@@ -67,13 +62,8 @@ def read_published(warehouse: Path) -> Published:
         needed = [*SOURCE_TABLES.values(), *OTHER_TABLES.values()]
         missing = [name for name in needed if name not in there]
         if missing:
-            raise PublicationError(
-                describe(
-                    f"{warehouse.name} lacks tables that the curve is computed from",
-                    missing,
-                    consequence="no specification was computed",
-                    remedy="run make build, which publishes them",
-                )
+            raise PublicationError.of(
+                "curve.lacks_tables", missing, name=warehouse.name
             )
 
         def table(name: str) -> pd.DataFrame:
@@ -100,13 +90,8 @@ def parse_only(text: str, choices: Choices, base: Options) -> Specification:
     parts = [] if text.strip() == HEADLINE else [p.strip() for p in text.split(",")]
     wrong = [p for p in parts if p.split("=", 1)[0] not in values or "=" not in p]
     if wrong:
-        raise OptionError(
-            describe(
-                "--only takes choice=value, with commas between",
-                wrong,
-                consequence="nothing was computed",
-                remedy="choices: " + ", ".join(choices.names),
-            )
+        raise OptionError.of(
+            "curve.only_takes_choices", wrong, names=list(choices.names)
         )
     for part in parts:
         name, value = part.split("=", 1)
@@ -163,14 +148,7 @@ def curve(
         ("--workers", workers, 1),
     ):
         if value < least:
-            raise OptionError(
-                describe(
-                    f"{name} is {value}",
-                    consequence="nothing was computed; earlier results are as they "
-                    "were",
-                    remedy=f"take a whole number from {least} on",
-                )
-            )
+            raise OptionError.of("curve.too_small", name=name, value=value, least=least)
     choices = load_choices()
     published = read_published(warehouse)
     rows = design(choices, published.base, n=count, seed=published.seed)

@@ -10,7 +10,8 @@ from scipy import linalg
 
 from citypanel.did.linear import TwoWay, cluster_sums
 from citypanel.study.estimates import OUTCOME, TREATMENT
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 #: A column that keeps less than this share of its length is explained by others.
 ABSORBED = 1e-6
@@ -76,7 +77,7 @@ def permuted_statistics(
     first = np.unique(city, return_inverse=True)[1]
     second = np.unique(year, return_inverse=True)[1]
     effects = TwoWay(first, second)
-    exposure = study.policy(options)["exposure"]
+    exposure = study.exposure(options)["exposure"]
     x = rows[controls].to_numpy(dtype=float)
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():

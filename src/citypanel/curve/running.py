@@ -28,8 +28,9 @@ from citypanel.curve.specifications import (
     frame_of,
     shared_order,
 )
-from citypanel.errors import ClusterError, describe
-from citypanel.study.pipeline import Options, Study
+from citypanel.errors import ClusterError
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 from citypanel.workers import ENVIRONMENT, end_with_parent
 
 BATCH = 25
@@ -204,15 +205,7 @@ def _in_processes(tasks: list, workers: int) -> Iterator[tuple]:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
-            raise ClusterError(
-                describe(
-                    "A process that computed specifications has died",
-                    consequence="the run stopped; the batches that are done are kept, "
-                    "and earlier results are as they were",
-                    remedy="run the same command with --resume; if it dies again, with "
-                    "fewer --workers, as memory may have run out",
-                )
-            ) from error
+            raise ClusterError.of("curve.process_died") from error
         except BaseException:
             pool.shutdown(kill_workers=True)
             raise
@@ -236,15 +229,10 @@ def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
             try:
                 result = future.result()
             except Exception as error:
-                raise ClusterError(
-                    describe(
-                        f"The cluster at {address} could not finish a batch",
-                        [f"{type(error).__name__}: {error}"],
-                        consequence="the run stopped; the batches that are done are "
-                        "kept, and earlier results are as they were",
-                        remedy="see the workers' logs, install the same citypanel on "
-                        "each, and run the same command with --resume",
-                    )
+                raise ClusterError.of(
+                    "curve.cluster_failed",
+                    [f"{type(error).__name__}: {error}"],
+                    address=address,
                 ) from error
             yield futures[future.key], result
             future.release()
@@ -255,40 +243,20 @@ def _connect(address: str):
     try:
         from distributed import Client, as_completed
     except ImportError as error:
-        raise ClusterError(
-            describe(
-                "--dask needs the package distributed, which is not installed",
-                consequence="no specification was computed",
-                remedy="python -m pip install 'citypanel[cluster]', or leave --dask "
-                "out and use --workers",
-            )
-        ) from error
+        raise ClusterError.of("curve.dask_not_installed") from error
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(
-            describe(
-                f"No Dask scheduler answers at {address}",
-                [f"{type(error).__name__}: {error}".splitlines()[0]],
-                consequence="no specification was computed; earlier results are as "
-                "they were",
-                remedy="start one (dask scheduler) and its workers (dask worker "
-                f"{address}), correct the address, or leave --dask out and use "
-                "--workers",
-            )
+        raise ClusterError.of(
+            "curve.no_scheduler",
+            [f"{type(error).__name__}: {error}".splitlines()[0]],
+            address=address,
         ) from error
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except TimeoutError as error:
         client.close()
-        raise ClusterError(
-            describe(
-                f"The Dask scheduler at {address} has no worker",
-                consequence="no specification was computed; earlier results are as "
-                "they were",
-                remedy=f"start one on any machine: dask worker {address}",
-            )
-        ) from error
+        raise ClusterError.of("curve.no_worker", address=address) from error
     return client, as_completed
 
 

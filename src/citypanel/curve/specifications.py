@@ -27,7 +27,6 @@ from citypanel.errors import (
     FrontierWarning,
     OptionError,
     PanelError,
-    describe,
 )
 from citypanel.study.estimation import (
     MEASURES,
@@ -37,7 +36,8 @@ from citypanel.study.estimation import (
     fit,
     regression_panel,
 )
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 HEADLINE = "headline"
 # Choices that leave the index as it is.
@@ -141,14 +141,8 @@ def design(
     """
     wanted = choices.size if n is None else n
     if wanted > choices.limit:
-        raise OptionError(
-            describe(
-                f"{wanted:,} specifications are more than the limit of "
-                f"{choices.limit:,}",
-                consequence="no specification was computed",
-                remedy="ask for fewer (n, or --count), which are then drawn from the "
-                "product, or raise limit in choices.yml",
-            )
+        raise OptionError.of(
+            "curve.too_many_specifications", wanted=wanted, limit=choices.limit
         )
     headline = headline_values(choices, base)
     rows = [Specification(headline, HEADLINE)]
@@ -228,23 +222,10 @@ def checked(values: Mapping[str, object], choices: Choices, base: Options) -> Op
             right = ", ".join(str(v.value) for v in choices[name].values)
             wrong.append(f"{name} is '{value}'; permitted: {right}")
     if wrong:
-        raise OptionError(
-            describe(
-                "A choice has a value that does not exist",
-                wrong,
-                consequence="the specification has no estimate",
-                remedy="take a declared value, or declare it in choices.yml",
-            )
-        )
+        raise OptionError.of("curve.no_such_value", wrong)
     reason = choices.meaningless(values)
     if reason:
-        raise OptionError(
-            describe(
-                f"The combination is no specification. {reason[:-1]}",
-                consequence="the specification has no estimate",
-                remedy="change one of its choices",
-            )
-        )
+        raise OptionError.of("curve.no_specification", what=reason[:-1])
     return options_of(values, base, names=choices.names)
 
 
@@ -393,7 +374,7 @@ def specifications(
     *,
     base: Options,
     n: int | None = 0,
-    seed: int = 20240705,
+    seed: int = 0,
     permutations: int = 0,
     asked: Sequence[Specification] | None = None,
     progress: Callable[[int, int], None] | None = None,

@@ -11,7 +11,7 @@ from scipy import stats
 
 from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 
 LEVEL = 0.05
 # Orderings of the choices, each with its reverse, over which Shapley shares are means.
@@ -87,13 +87,9 @@ def published_numbers(
         & (regressions["term"] == "sydid")
     ]
     if len(index) != 1 or len(effect) != 1:
-        raise PanelError(
-            describe(
-                "The published tables lack the paper's index or coefficient",
-                [f"tfpch: {len(index)} rows", f"Table 3 (1) sydid: {len(effect)} rows"],
-                consequence="the curve could not be compared with the paper",
-                remedy="see pub_descriptives.csv and pub_regressions.csv",
-            )
+        raise PanelError.of(
+            "curve.no_paper",
+            [f"tfpch: {len(index)} rows", f"Table 3 (1) sydid: {len(effect)} rows"],
         )
     row = index.iloc[0]
     return {

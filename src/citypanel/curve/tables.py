@@ -10,7 +10,8 @@ import pandas as pd
 from citypanel.curve.choices import load_choices
 from citypanel.curve.specifications import HEADLINE, specifications
 from citypanel.curve.summary import published_numbers, summarise
-from citypanel.study.pipeline import Options, Sources, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Sources, Study
 
 # Permutations of the policy behind the joint inference: p-values from 0.005 on.
 PERMUTATIONS = 199

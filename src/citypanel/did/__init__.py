@@ -4,7 +4,7 @@ Every estimator is a function of a panel with keyword-only column names, and ret
 the tidy frame that `frames` describes.
 """
 
-from citypanel.did import audit, study
+from citypanel.did import study
 from citypanel.did.aggregate import aggregate_att
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
@@ -41,7 +41,6 @@ from citypanel.did.two_stage import two_stage
 
 __all__ = [
     "aggregate_att",
-    "audit",
     "bacon_decomposition",
     "balance_table",
     "equivalence_test",

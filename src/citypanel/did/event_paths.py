@@ -15,11 +15,13 @@ from citypanel.errors import EstimationError, describe
 class EventPath:
     """Event times around a reference, in order, without the reference itself.
 
-    ``times`` (m,), ``estimates`` (m,), ``matrix`` (m, m); contiguous with
-    ``reference``.
+    ``times`` (m,) and ``reference`` are positions on the panel's grid, ``labels`` (m,)
+    the same in the periods' own units; ``estimates`` (m,), ``matrix`` (m, m). The times
+    are contiguous with the reference.
     """
 
     times: np.ndarray
+    labels: np.ndarray
     estimates: np.ndarray
     matrix: np.ndarray
     reference: int
@@ -40,16 +42,18 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     ----------
     frame : DataFrame
         From `event_study`, `sun_abraham`, `two_stage`, `etwfe`, `stacked`, or
-        `aggregate_att` (dynamic, universal base period).
+        `aggregate_att` (dynamic, universal base period), or some of its rows in any
+        order: event times whose row is not there are not used.
     single_units : bool
-        Keep event times that rest on cohorts of one unit; by default the path ends
+        Keep event times that rest on one treated unit; by default the path ends
         before them.
 
     Raises
     ------
     EstimationError
-        A frame without a covariance of event times, or a path without one event time
-        on each side of the reference.
+        A frame without a covariance of event times, or with estimates that are not
+        those it belongs to; a path without one event time on each side of the
+        reference.
     """
     extra = frame.attrs.get("covariance")
     if not isinstance(extra, Extras) or "event_times" not in extra:
@@ -61,9 +65,14 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
                 "or aggregate_att (dynamic, universal base) returned, not a copy",
             )
         )
-    times = np.asarray(extra["event_times"])
+    labels = np.asarray(extra["event_times"])
+    times = np.asarray(extra["positions"]) if "positions" in extra else labels
+    if extra["reference"] is None:
+        raise _no_side("none", times)
     reference = int(extra["reference"])
+    estimates = np.asarray(extra["estimates"], float)
     usable = ~np.asarray(extra["single"]) | single_units
+    usable &= np.isfinite(estimates) & _shown(frame, labels, estimates)
     kept = []
     for side in (-1, 1):
         e = reference + side
@@ -73,17 +82,46 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     order = [int(np.flatnonzero(times == e)[0]) for e in sorted(kept)]
     path = EventPath(
         times[order],
-        np.asarray(extra["estimates"])[order],
+        labels[order],
+        estimates[order],
         np.asarray(extra["matrix"])[np.ix_(order, order)],
         reference,
     )
     if path.n_before == 0 or path.n_after == 0:
-        raise EstimationError(
-            describe(
-                f"No event time on each side of the reference {reference}",
-                [f"event times usable: {sorted(kept)}"],
-                consequence="there is no pre-trend to extrapolate from",
-                remedy="use a longer panel, or single_units=True",
-            )
-        )
+        raise _no_side(_label(extra, reference), path.labels)
     return path
+
+
+def _shown(frame: pd.DataFrame, labels, estimates) -> np.ndarray:
+    """Event times (m,) that have a row in the frame, with the estimate they had."""
+    rows = frame[frame["aggregation"].isin(["dynamic", "event"])]
+    values = dict(zip(rows["event_time"], rows["estimate"], strict=True))
+    shown = np.array([label in values for label in labels], bool)
+    rounding = 1e-9 * np.abs(estimates[np.isfinite(estimates)]).max(initial=0.0)
+    for label, own in zip(labels[shown], estimates[shown], strict=True):
+        if abs(values[label] - own) > rounding:
+            raise EstimationError(
+                describe(
+                    "Rows of the frame hold an estimate that is not the one its "
+                    "covariance belongs to",
+                    [f"event time {label}: {values[label]:.6g} for {own:.6g}"],
+                    consequence="intervals would belong to other numbers",
+                    remedy="choose among the rows of the event study, and change none",
+                )
+            )
+    return shown
+
+
+def _label(extra: Extras, position: int) -> object:
+    return extra["span"](position) if "span" in extra else position
+
+
+def _no_side(reference: object, usable: np.ndarray) -> EstimationError:
+    return EstimationError(
+        describe(
+            f"No event time on each side of the reference {reference}",
+            [f"event times usable: {', '.join(map(str, usable)) or 'none'}"],
+            consequence="there is no pre-trend to extrapolate from",
+            remedy="use a longer panel without gaps, or single_units=True",
+        )
+    )

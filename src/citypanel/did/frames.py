@@ -1,9 +1,9 @@
-"""The tidy frame that every estimator returns, and the rule for single cities.
+"""The tidy frame that every estimator returns, and the rule for single units.
 
 One place decides the columns, the intervals and what happens to a row that rests on
-cohorts of one city only: with one treated unit the sampling variation of the effect
-cannot be told from the unit's own shock (Conley and Taber 2011; Ferman and Pinto
-2019), so such a row carries an estimate, a note and no standard error.
+one treated unit: the sampling variation of its effect cannot be told from the unit's
+own shock (Conley and Taber 2011; Ferman and Pinto 2019), so such a row carries an
+estimate, a note and no standard error.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import special
+
+from citypanel.did.panels import Panel
+from citypanel.did.periods import label_array
 
 COLUMNS = (
     "estimator",
@@ -37,10 +40,8 @@ COLUMNS = (
     "standard_errors",
     "note",
 )
+LABEL_COLUMNS = ("cohort", "period", "event_time")
 INTEGER_COLUMNS = (
-    "cohort",
-    "period",
-    "event_time",
     "n_obs",
     "n_units",
     "n_treated_units",
@@ -61,6 +62,7 @@ OVERALL = "overall"
 WITHOUT_SINGLE = "overall_without_single_unit_cohorts"
 NOTE_SINGLE = "rests on cohorts of one unit: no sampling distribution"
 NOTE_REFERENCE = "reference period"
+NOTE_UNKNOWN = "not identified by the rows used"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,16 +159,22 @@ def tidy(
     columns: dict[str, Any] = {}
     for column in (*COLUMNS, *extra_columns):
         values = [record.get(column) for record in records]
-        if column in INTEGER_COLUMNS:
+        if column in LABEL_COLUMNS:
+            columns[column] = label_array(values)
+        elif column in INTEGER_COLUMNS:
             gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
-            whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
+            whole = [
+                0 if v is None or g else int(v)
+                for v, g in zip(values, gap, strict=True)
+            ]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif column in TEXT_COLUMNS:
             text = [None if pd.isna(v) else v for v in values]
             columns[column] = pd.Series(text, index=index, dtype=object)
         elif column in NUMBER_COLUMNS:
             columns[column] = np.array(
-                [np.nan if pd.isna(v) else float(v) for v in values], dtype=float
+                [np.nan if v is None or pd.isna(v) else float(v) for v in values],
+                dtype=float,
             )
         else:
             columns[column] = values
@@ -177,12 +185,11 @@ def tidy(
 
 
 def staggered_frame(
-    data: Any,
+    data: Panel,
     rows: Iterable[Mapping[str, Any]],
     dynamic: Mapping[str, Any],
     *,
-    outcome: str,
-    reference: int = -1,
+    reference: int | None = -1,
     attrs: Mapping[str, Any] | None = None,
     **common: Any,
 ) -> pd.DataFrame:
@@ -191,31 +198,46 @@ def staggered_frame(
     Parameters
     ----------
     data : Panel
-        What was estimated from; gives n_obs, n_units and the dropped rows.
+        What was estimated from; gives n_obs, n_units, the outcome, how the periods were
+        read, the log of rows left out and the note that stands on the overall rows.
     rows : iterable of mapping
         As for `tidy`.
     dynamic : mapping
-        Covariance of the event times: event_times, estimates, matrix, single. With
-        `reference` it goes to ``attrs["covariance"]``.
-    outcome : str
+        Covariance of the event times: positions, event_times, estimates, matrix,
+        single. With `reference` it goes to ``attrs["covariance"]``.
     reference : int
-        Reference event time.
+        Position of the reference event time.
     attrs : mapping, optional
         Further attributes.
     **common
         As for `tidy`.
     """
+    made = [dict(row) for row in rows]
+    noted = [row for row in made if row.get("aggregation") == "simple"]
+    add_note(noted or made[:1], data.note)
+    path = {**dynamic, "reference": reference, "span": data.grid.span}
     return tidy(
-        rows,
+        made,
         extra_columns=("outcome",),
-        outcome=outcome,
         attrs={
             **(attrs or {}),
-            "covariance": Extras({**dynamic, "reference": reference}),
+            "covariance": Extras(path),
             "dropped": Extras({"rows": data.dropped}),
+            "periods": data.grid.description,
         },
-        **{"n_obs": data.n_obs, "n_units": data.n_units, **common},
+        **{
+            "outcome": data.design.outcome,
+            "n_obs": data.n_obs,
+            "n_units": data.n_units,
+            **common,
+        },
     )
+
+
+def add_note(rows: Iterable[dict], note: str | None) -> None:
+    """Add a note to some rows that are not tidy yet."""
+    for row in rows:
+        row["note"] = join_notes(row.get("note"), note)
 
 
 def _complete(columns: dict[str, Any], level: float) -> None:
@@ -236,9 +258,3 @@ def _complete(columns: dict[str, Any], level: float) -> None:
     fill("conf_low", estimate - critical * error)
     fill("conf_high", estimate + critical * error)
     columns["df"] = np.where(has & np.isnan(columns["df"]), np.inf, columns["df"])
-
-
-def rests_on_single_units(cohorts: Iterable[int], sizes: Mapping[int, int]) -> bool:
-    """Whether every cohort behind a row has one unit (false for no cohort)."""
-    behind = {int(cohort) for cohort in cohorts}
-    return bool(behind) and all(sizes[cohort] == 1 for cohort in behind)

@@ -16,8 +16,13 @@ from scipy import linalg, sparse
 from citypanel.errors import EstimationError, describe
 
 
-def indicator(codes: np.ndarray, size: int | None = None) -> sparse.csr_array:
-    """Sparse groups x rows matrix of ones; its product with a matrix sums by group."""
+def indicator(
+    codes: np.ndarray, size: int | None = None, weights: np.ndarray | None = None
+) -> sparse.csr_array:
+    """Sparse groups x rows matrix whose product with a matrix sums by group.
+
+    Its entries are ones, or the weights of the rows.
+    """
     codes = np.asarray(codes)
     counts = np.bincount(codes, minlength=size or 0)
     order = np.arange(len(codes))
@@ -25,7 +30,8 @@ def indicator(codes: np.ndarray, size: int | None = None) -> sparse.csr_array:
         order = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)])
     shape = (len(counts), len(codes))
-    return sparse.csr_array((np.ones(len(codes)), order, starts), shape)
+    entries = np.ones(len(codes)) if weights is None else weights[order]
+    return sparse.csr_array((entries, order, starts), shape)
 
 
 def cluster_sums(values: np.ndarray, codes: np.ndarray, size: int | None = None):
@@ -54,23 +60,31 @@ class TwoWay:
         Codes of the factor with many levels (units).
     second : ndarray of int (n,), optional
         Codes of the other factor (periods, or region by period); none for one way.
+    weights : ndarray (n,), optional
+        Positive regression weights; means and residuals are then those of weighted
+        least squares.
 
     Notes
     -----
-    With C the table of counts, n1 and n2 its margins and S = diag(n2) - C' diag(1/n1)
-    C, the coefficients of the second factor on a vector y, net of the first, are
-    S^+ (sums of y by second - C' (means of y by first)).
+    With C the table of counts (sums of weights), n1 and n2 its margins and
+    S = diag(n2) - C' diag(1/n1) C, the coefficients of the second factor on a vector
+    y, net of the first, are S^+ (sums of y by second - C' (means of y by first)).
     """
 
-    def __init__(self, first: np.ndarray, second: np.ndarray | None = None):
+    def __init__(
+        self,
+        first: np.ndarray,
+        second: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ):
         self.first, self.second = first, second
-        self.sum_first = indicator(first)
-        self.n_first = np.bincount(first).astype(float)
+        self.sum_first = indicator(first, weights=weights)
+        self.n_first = np.bincount(first, weights).astype(float)
         if second is not None:
-            self.sum_second = indicator(second)
+            self.sum_second = indicator(second, weights=weights)
             levels = int(second.max()) + 1
             cells = np.bincount(
-                first * levels + second, minlength=len(self.n_first) * levels
+                first * levels + second, weights, minlength=len(self.n_first) * levels
             )
             counts = cells.reshape(-1, levels).astype(float)
             self.share = counts / self.n_first[:, None]
@@ -141,6 +155,9 @@ class NormalEquations:
         Period dummies and controls.
     size : int
         Number of units.
+    weights : ndarray (n,), optional
+        Positive regression weights, which then stand in every product; right-hand
+        sides are products of weighted rows.
 
     Notes
     -----
@@ -148,13 +165,38 @@ class NormalEquations:
     c_w = (W'W - M'N^-1 M)^+ (a_w - M'N^-1 a_u) and c_u = N^-1 (a_u - M c_w).
     """
 
-    def __init__(self, unit: np.ndarray, other: np.ndarray, size: int):
+    def __init__(
+        self,
+        unit: np.ndarray,
+        other: np.ndarray,
+        size: int,
+        weights: np.ndarray | None = None,
+    ):
         self.unit, self.other = unit, other
-        self.by_unit = indicator(unit, size)
+        self.weighted = other if weights is None else weights[:, None] * other
+        self.by_unit = indicator(unit, size, weights)
         self.count = np.asarray(self.by_unit.sum(axis=1)).ravel()
         self.cross = self.by_unit @ other
-        inner = other.T @ other - self.cross.T @ (self.cross / self.count[:, None])
+        means = self.cross / self.count[:, None]
+        inner = self.weighted.T @ other - self.cross.T @ means
         self.inverse = symmetric_inverse(inner)
+        self.inner = inner
+
+    def determines(self, unit: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Rows (r,) of units and other columns (r, m) whose fitted value is unique.
+
+        A fitted value c_u + w'c_w is, net of the unit's mean, w less the mean of W over
+        the unit's rows: it must lie in the row space of the inner system, that is
+        nothing of it may lie in the system's null space.
+        """
+        length = np.sqrt(np.diag(self.inner))
+        length = np.where(length > 0, length, 1.0)
+        values, vectors = linalg.eigh(self.inner / np.outer(length, length))
+        null = vectors[:, values <= 1e-11 * values.max(initial=0.0)]
+        means = self.cross / np.where(self.count > 0, self.count, np.nan)[:, None]
+        net = (other - means[unit]) / length
+        size = np.abs(net).max(axis=1, initial=0.0)
+        return np.abs(net @ null).max(axis=1, initial=0.0) <= 1e-6 * size
 
     def solve(
         self, on_units: np.ndarray, on_other: np.ndarray
@@ -166,7 +208,7 @@ class NormalEquations:
 
     def fit(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least-squares coefficients of y (n,)."""
-        return self.solve(self.by_unit @ y, self.other.T @ y)
+        return self.solve(self.by_unit @ y, self.weighted.T @ y)
 
 
 def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarray:
@@ -174,34 +216,50 @@ def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarr
     matrix = np.asarray(matrix, float)
     scale = np.sqrt((matrix**2).sum(axis=0))
     keep = np.zeros(matrix.shape[1], bool)
-    basis: list[np.ndarray] = []
-    for j in range(matrix.shape[1]):
-        if scale[j] == 0.0:
-            continue
+    basis = np.empty((len(matrix), min(matrix.shape)), order="F")
+    rank = 0
+    for j in np.flatnonzero(scale):
         column = matrix[:, j] / scale[j]
         for _ in range(2):  # twice is enough (Giraud et al. 2005)
-            for vector in basis:
-                column = column - vector * (vector @ column)
+            column = column - basis[:, :rank] @ (basis[:, :rank].T @ column)
         norm = np.sqrt(column @ column)
-        if norm > tolerance:
+        if norm > tolerance and rank < basis.shape[1]:
             keep[j] = True
-            basis.append(column / norm)
+            basis[:, rank] = column / norm
+            rank += 1
     return keep
 
 
-def require_full_rank(
-    demeaned: np.ndarray, raw: np.ndarray, names: Sequence[str]
-) -> None:
-    """Raise when a regressor is a combination of the others and the effects.
+def rank_of_columns(
+    demeaned: np.ndarray, raw: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which regressors are identified, and which the effects absorb.
 
     A column that the effects absorb is zero after demeaning up to rounding, which is
     judged against its scale before.
+
+    Parameters
+    ----------
+    demeaned, raw : ndarray (n, k)
+        Regressors net of the effects, and as they came.
+
+    Returns
+    -------
+    ndarray of bool (k,), ndarray of bool (k,)
+        Not a combination of the columns before and the effects; absorbed.
     """
     scale = np.sqrt((raw**2).sum(axis=0))
     scale[scale == 0] = 1.0
     relative = demeaned / scale
     absorbed = np.sqrt((relative**2).sum(axis=0)) < 1e-9
-    keep = independent_columns(np.where(absorbed, 0.0, relative))
+    return independent_columns(np.where(absorbed, 0.0, relative)), absorbed
+
+
+def require_full_rank(
+    demeaned: np.ndarray, raw: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raise when a regressor is a combination of the others and the effects."""
+    keep, absorbed = rank_of_columns(demeaned, raw)
     if keep.all():
         return
     lost = [
@@ -215,34 +273,9 @@ def require_full_rank(
             lost,
             consequence="their coefficients are not identified",
             remedy="leave them out of controls, or use a treatment that varies "
-            "within cities and between cities of a period",
+            "within units and between the units of a period",
         )
     )
-
-
-def within(
-    y: np.ndarray,
-    x: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray | None,
-    names: Sequence[str],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Outcome and regressors net of the effects, with the rank checked.
-
-    Parameters
-    ----------
-    y : ndarray (n,)
-    x : ndarray (n, k)
-    first, second : ndarray of int (n,)
-    names : sequence of str, length k
-
-    Returns
-    -------
-    ndarray (n,), ndarray (n, k)
-    """
-    both = TwoWay(first, second).demean(np.column_stack([y, x]))
-    require_full_rank(both[:, 1:], x, names)
-    return both[:, 0], both[:, 1:]
 
 
 def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -250,3 +283,10 @@ def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     if x.shape[1] == 0:
         return values
     return values - x @ np.linalg.lstsq(x, values, rcond=None)[0]
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over rows (n, T) with weights (n,); the plain one where they are equal."""
+    if (weights == weights[0]).all():
+        return values.mean(axis=0)
+    return weights / weights.sum() @ values

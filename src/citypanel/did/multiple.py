@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,16 +38,16 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def romano_wolf(
-    specifications: Mapping[str, Mapping[str, object]],
+    specifications: Mapping[str, Mapping[str, Any]],
     *,
     draws: int = 9999,
-    seed: int = 20240705,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Step-down p-values for the treatment over a table's columns.
 
     Every column is resampled by the restricted wild bootstrap with one Rademacher
-    weight a city, the same in every column, so that the columns' dependence (shared
-    cities) is kept. The j-th largest |t| is compared with the draws' largest |t| among
+    weight a unit, the same in every column, so that the columns' dependence (shared
+    units) is kept. The j-th largest |t| is compared with the draws' largest |t| among
     the columns not yet passed.
 
     Parameters
@@ -75,9 +76,9 @@ def romano_wolf(
             )
         )
     parts = {name: partial(**options) for name, options in specifications.items()}
-    cities = sorted({u for p in parts.values() for u in p.data.units.tolist()})
-    place = {u: j for j, u in enumerate(cities)}
-    weights, _ = draw_weights(len(cities), "rademacher", draws, seed)
+    units = sorted({u for p in parts.values() for u in p.data.units.tolist()})
+    place = {u: j for j, u in enumerate(units)}
+    weights, _ = draw_weights(len(units), "rademacher", draws, seed)
     laws, samples = [], []
     for part in parts.values():
         own = weights[[place[u] for u in part.data.units.tolist()]]

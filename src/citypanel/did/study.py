@@ -7,18 +7,18 @@ estimator cannot be computed keeps a row that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from citypanel import did
 from citypanel.did.aggregate import KINDS, aggregate_att, gaussian_critical_value
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
-from citypanel.did.etwfe import etwfe
 from citypanel.did.frames import COLUMNS, OVERALL, TEXT_COLUMNS, WITHOUT_SINGLE, tidy
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
-from citypanel.did.imputation import imputation
 from citypanel.did.jackknife import (
     fake_date_placebo,
     jackknife,
@@ -31,81 +31,53 @@ from citypanel.did.power import power_table
 from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
-from citypanel.did.stacked import stacked
-from citypanel.did.sun_abraham import sun_abraham
-from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
 from citypanel.did.twfe import event_study, shift_outcome, twfe
-from citypanel.did.two_stage import two_stage
 from citypanel.errors import CityPanelError, OptionError, describe
+from citypanel.words import LABELS
 
-OUTCOMES = ("tfpch", "log_tfpch", "cumulative_log_tfp")
-ESTIMATORS = (
-    "twfe",
-    "group_time_att",
-    "sun_abraham",
-    "imputation",
-    "two_stage",
-    "etwfe",
-    "stacked",
-    "switchers",
-    "synthetic_did",
-)
-REGRESSION_BASED = (sun_abraham, imputation, two_stage, etwfe, stacked, switchers)
+# In the order of the tables; an estimator is a function of `citypanel.did`.
+ESTIMATORS = tuple(LABELS.of("estimators"))
 BANDS = ("band_low", "band_high")
-SEED = 20240705
 # linearmodels estimates the published columns; what is fitted over and over here takes
 # the closed form, which agrees with it to rounding.
 ENGINE = "closed_form"
-PAPER_EFFECT = 0.024
 
 
 def samples(
     panel: pd.DataFrame,
     *,
-    municipality: str | None = "is_municipality",
-    later_batch: str | None = "later_batch",
-    capital: str | None = "is_provincial_capital",
-    region: str | None = "region",
+    without: Mapping[str, np.ndarray] | None = None,
+    by: str | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """The whole panel, the study's exclusions, and its regions.
+    """The whole panel, the panel without each of some groups, and its parts.
 
     Parameters
     ----------
     panel : DataFrame
-    municipality, capital : str or None
-        0/1 columns; a column that the panel does not have is skipped.
-    later_batch : str or None
-        Batch of a control city that got its zone later or does not count as treated.
-    region : str or None
+    without : mapping of name to ndarray of bool, optional
+        Rows of each group that is left out.
+    by : str, optional
+        Column whose values are the parts.
 
     Returns
     -------
     dict of name to DataFrame
-        ``all``, ``without_municipalities``, ``without_batch_4``,
-        ``without_provincial_capitals``, then the regions by name.
+        ``all``, ``without_<group>`` for each group, then the parts by name.
     """
     out = {"all": panel}
-    for name, column in (
-        ("without_municipalities", municipality),
-        ("without_provincial_capitals", capital),
-    ):
-        if column in panel.columns:
-            out[name] = panel[~panel[column].fillna(0).astype(bool)]
-    if later_batch in panel.columns:
-        # A comparison with a missing Int64 would be missing, and drop the row.
-        later = pd.to_numeric(panel[later_batch]).fillna(0)
-        out["without_batch_4"] = panel[later != 4]
-    if region in panel.columns:
-        for name in sorted(panel[region].dropna().unique()):
-            out[str(name)] = panel[panel[region] == name]
+    for name, rows in (without or {}).items():
+        out[f"without_{name}"] = panel[~np.asarray(rows, dtype=bool)]
+    if by is not None:
+        for name in sorted(panel[by].dropna().unique()):
+            out[str(name)] = panel[panel[by] == name]
     return out
 
 
 def att_table(
     panel: pd.DataFrame,
     *,
-    outcomes: Sequence[str] = OUTCOMES,
+    outcomes: Sequence[str],
     cohort: str = "cohort",
     treatment: str = "sydid",
     unit: str = "city_id",
@@ -116,7 +88,7 @@ def att_table(
     control_group: str = "not_yet",
     base_period: str = "universal",
     draws: int = 999,
-    seed: int = SEED,
+    seed: int = 0,
     single_unit_std_error: bool = False,
 ) -> pd.DataFrame:
     """Every estimator on every outcome and sample.
@@ -126,8 +98,7 @@ def att_table(
     panel : DataFrame
         City-year panel with the outcomes, cohort and treatment.
     outcomes : sequence of str
-        A growth index, its log and the cumulative log (the level) by default; those
-        the panel does not have are an error.
+        Columns; those the panel does not have are an error.
     cohort, treatment, unit, period, controls
         Column names; ``treatment`` serves `twfe` (it may be a fraction).
     estimators : sequence of str
@@ -223,10 +194,9 @@ def _estimate(
                     )
                 )
         elif name == "synthetic_did":
-            frames = [synthetic_did(frame, **staggered)]
+            frames = [synthetic_did(frame, seed=seed, **staggered)]
         else:
-            function = next(f for f in REGRESSION_BASED if f.__name__ == name)
-            frames = [function(frame, **staggered)]
+            frames = [getattr(did, name)(frame, **staggered)]
     except CityPanelError as error:
         frames = [_reason(name, OVERALL, outcome, error, "not estimated")]
     return [_with_band(f, seed).assign(sample=label) for f in frames]
@@ -322,7 +292,7 @@ def event_study_table(att: pd.DataFrame) -> pd.DataFrame:
 def bacon_table(
     panel: pd.DataFrame,
     *,
-    outcomes: Sequence[str] = OUTCOMES,
+    outcomes: Sequence[str],
     treatment: str = "sydid",
     unit: str = "city_id",
     period: str = "year",
@@ -348,41 +318,51 @@ def bacon_table(
     return pd.concat(parts, ignore_index=True)
 
 
-def published_columns(
+def table_columns(
     panel: pd.DataFrame,
+    columns: Sequence[Any],
     *,
     outcome: str = "tfpch",
     treatment: str = "sydid",
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
-    region: str = "region",
-    municipality: str = "is_municipality",
 ) -> dict[tuple[str, str], dict[str, object]]:
-    """Options of `twfe` for each column of the paper's Tables 3, 4 and 5.
+    """Options of `twfe` for each column of a study's tables.
 
-    Table 3 without and with controls, Table 4 by region, Table 5 with the outcome one
-    and two periods ahead and without municipalities. Columns (2) on have the
-    controls that are given, so that without controls Table 3 (2) is left out.
+    Parameters
+    ----------
+    panel : DataFrame
+    columns : sequence of Column
+        table, name, controls, where, years_ahead, and `keep`, which returns the rows
+        of a panel that the column has.
+    controls : sequence of str
+        Of the columns that have controls. Without any, a column that differs from an
+        earlier one by its controls alone is left out.
 
     Returns
     -------
     dict of (table, column) to options
     """
-    base = dict(outcome=outcome, treatment=treatment, unit=unit, period=period)
-    full = dict(base, controls=list(controls))
-    out: dict[tuple[str, str], dict[str, object]] = {
-        ("3", "(1)"): dict(base, panel=panel)
-    }
-    if controls:
-        out["3", "(2)"] = dict(full, panel=panel)
-    for name in sorted(panel[region].dropna().unique()):
-        out["4", str(name)] = dict(full, panel=panel[panel[region] == name])
-    for lead in (1, 2):
-        ahead = shift_outcome(panel, outcome, unit, period, lead)
-        out["5", f"({lead})"] = dict(full, panel=ahead)
-    rest = panel[~panel[municipality].fillna(0).astype(bool)]
-    out["5", "(3)"] = dict(full, panel=rest)
+    out: dict[tuple[str, str], dict[str, object]] = {}
+    seen = set()
+    for column in columns:
+        mine = list(controls) if column.controls else []
+        key = (column.where, column.years_ahead, bool(mine))
+        if key in seen:
+            continue
+        seen.add(key)
+        rows = panel
+        if column.years_ahead:
+            rows = shift_outcome(panel, outcome, unit, period, column.years_ahead)
+        out[column.table, column.name] = dict(
+            outcome=outcome,
+            treatment=treatment,
+            unit=unit,
+            period=period,
+            controls=mine,
+            panel=column.keep(rows),
+        )
     return out
 
 
@@ -391,19 +371,19 @@ def inference_table(
     *,
     draws: int = 9999,
     permutations: int = 999,
-    seed: int = SEED,
-    bound: float = PAPER_EFFECT,
+    seed: int = 0,
+    bound: float,
 ) -> pd.DataFrame:
-    """Inference for each published column, side by side.
+    """Inference for each column of some tables, side by side.
 
     Parameters
     ----------
     columns : mapping of (table, column) to options of `twfe`
-        See `published_columns`.
+        See `table_columns`.
     draws, permutations, seed : int
         Of the wild bootstrap and the randomisation.
     bound : float
-        Effect that an equivalence test tries to exclude: the paper's.
+        Effect that an equivalence test tries to exclude.
 
     Returns
     -------
@@ -422,7 +402,7 @@ def inference_table(
             describe(
                 "No column to infer about",
                 consequence="the table would be empty",
-                remedy="pass published_columns(panel)",
+                remedy="pass table_columns(panel, columns)",
             )
         )
     rows = []
@@ -525,7 +505,7 @@ def _inference(options, draws, permutations, seed, bound) -> dict:
 def regional_table(
     panel: pd.DataFrame,
     *,
-    outcomes: Sequence[str] = OUTCOMES,
+    outcomes: Sequence[str],
     treatment: str = "sydid",
     unit: str = "city_id",
     period: str = "year",
@@ -600,7 +580,7 @@ SENSITIVITY_COLUMNS = (
 def sensitivity_table(
     panel: pd.DataFrame,
     *,
-    outcomes: Sequence[str] = OUTCOMES,
+    outcomes: Sequence[str],
     cohort: str = "cohort",
     treatment: str = "sydid",
     unit: str = "city_id",
@@ -609,8 +589,8 @@ def sensitivity_table(
     covariates: Sequence[str] = (),
     region: str | None = "region",
     sample: Mapping[str, pd.DataFrame] | None = None,
-    bound: float = PAPER_EFFECT,
-    seed: int = SEED,
+    bound: float,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Every credibility check of the headline, in one long table.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 
 
 @contextmanager
@@ -21,23 +21,12 @@ def open_published(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         There is no such file, or it cannot be read.
     """
     if not database.is_file():
-        raise OutputError(
-            describe(
-                f"There is no {database}",
-                consequence="nothing was written",
-                remedy="build it with: dbt build; or run the command in the project's "
-                "root, or name the file with --database",
-            )
-        )
+        raise OutputError.of("exports.no_database", database=database)
     try:
         connection = duckdb.connect(str(database), read_only=True)
     except duckdb.Error as error:
-        raise OutputError(
-            describe(
-                f"{database} cannot be read: {str(error).splitlines()[0]}",
-                consequence="nothing was written",
-                remedy="close what holds the file, or publish it anew with: dbt build",
-            )
+        raise OutputError.of(
+            "exports.unreadable", database=database, what=str(error).splitlines()[0]
         ) from error
     try:
         yield connection

@@ -8,9 +8,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 from citypanel.exports.labels import label_with_unit, shortened, stata_names
 from citypanel.exports.tables import Export
+from citypanel.study.declaration import declared
 
 # Format of Stata 14 and later: text is Unicode.
 VERSION = 118
@@ -22,16 +23,8 @@ LARGEST = 2.0**1023 * (1 - 2.0**-53)
 LONGEST_TEXT = 2045
 
 YES_NO = {"en": {0: "no", 1: "yes"}, "zh": {0: "否", 1: "是"}}
-# Text with few values becomes numbers with value labels, in this order.
-CODED = {
-    "region": {
-        "eastern": "东部",
-        "central": "中部",
-        "western": "西部",
-        "northeastern": "东北",
-    },
-    "role": {"treated": "处理组", "control": "对照组"},
-}
+# Of a city, in Chinese.
+ROLES = {"treated": "处理组", "control": "对照组"}
 LABELLED = {"cohort": {"en": {0: "never"}, "zh": {0: "从未"}}}
 CITY_CODE = {"en": "City (numeric, for xtset)", "zh": "城市（数值代码，供 xtset 使用）"}
 
@@ -76,10 +69,11 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
             frame[name] = values
             dates[name] = "td"
         elif _is_coded(column.name, values):
-            codes = {text: code for code, text in enumerate(CODED[column.name], 1)}
+            words = _coded()[column.name]
+            codes = {text: code for code, text in enumerate(words, 1)}
             frame[name] = _numbers(values.map(codes))
             value_labels[name] = {
-                code: text if language == "en" else CODED[column.name][text]
+                code: text if language == "en" else words[text]
                 for text, code in codes.items()
             }
         else:
@@ -108,6 +102,12 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
     return content.getvalue()
 
 
+def _coded() -> dict[str, dict[str, str]]:
+    """Text with few values, which becomes numbers with value labels, in this order."""
+    regions = {name: said["zh"] for name, said in declared().regions.items()}
+    return {"region": regions, "role": ROLES}
+
+
 def _numbers(values: pd.Series) -> pd.Series:
     """Whole numbers in the smallest type that holds them, others as doubles."""
     if values.isna().any() or pd.api.types.is_float_dtype(values):
@@ -129,25 +129,24 @@ def _check(export: Export, name: str) -> None:
     wrong = np.flatnonzero(np.abs(numbers) > LARGEST)
     if len(wrong):
         keys = [each for each in ("city_id", "year") if each in export.frame]
-        raise OutputError(
-            describe(
-                f"{export.name}.{name} has numbers that Stata cannot hold",
-                [
-                    ", ".join(
-                        [f"row {row + 1}"]
-                        + [f"{key} {export.frame[key].iloc[row]}" for key in keys]
-                        + [f"value {numbers[row]}"]
-                    )
-                    for row in wrong
-                ],
-                consequence="the file was not written: it would show them as missing",
-                remedy="export it as parquet or csv, and see where it comes from",
-            )
+        raise OutputError.of(
+            "exports.too_large_for_stata",
+            [
+                ", ".join(
+                    [f"row {row + 1}"]
+                    + [f"{key} {export.frame[key].iloc[row]}" for key in keys]
+                    + [f"value {numbers[row]}"]
+                )
+                for row in wrong
+            ],
+            name=export.name,
+            name_2=name,
         )
 
 
 def _is_coded(name: str, values: pd.Series) -> bool:
-    return name in CODED and set(values.dropna()) <= set(CODED[name])
+    coded = _coded()
+    return name in coded and set(values.dropna()) <= set(coded[name])
 
 
 def _cities(frame: pd.DataFrame, language: str) -> tuple[pd.Series, dict[int, str]]:

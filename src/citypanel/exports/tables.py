@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from citypanel.codebook.entries import Column, Table
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 
 if TYPE_CHECKING:
     import duckdb
@@ -105,15 +105,7 @@ def exported(
     """
     known = known_tables(connection, tables)
     if name not in known:
-        raise OptionError(
-            describe(
-                "--table names what this file does not have",
-                [name],
-                consequence="nothing was written",
-                remedy=f"choose among {', '.join(known)}; tables of credibility need a "
-                "build with that option",
-            )
-        )
+        raise OptionError.of("exports.no_such_table", [name], known=list(known))
     by_name = {table.name: table for table in tables}
     if name == PANEL:
         sql, columns = _panel(by_name)

@@ -25,17 +25,12 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from citypanel.errors import FrontierError, OptionError, describe
-from citypanel.frontier.engine import SOLVERS
+from citypanel.frontier.decompositions import Changes
 from citypanel.frontier.evaluation import Evaluator, radial_efficiencies
-from citypanel.frontier.malmquist import Changes, changes_frame, find_changes
-from citypanel.frontier.panel import Panel, prepare
-from citypanel.frontier.references import make_reference
-from citypanel.frontier.technology import (
-    ORIENTATIONS,
-    RETURNS_TO_SCALE,
-    build_technology,
-    check_option,
-)
+from citypanel.frontier.malmquist import changes_frame, find_changes
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.start import start
+from citypanel.frontier.technology import build_technology
 
 INDICES = ("tfpch", "effch", "techch")
 
@@ -114,15 +109,21 @@ def bootstrap_malmquist(
     ----------
     Simar and Wilson (1999), European Journal of Operational Research 115.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
-    check_option("solver", solver, SOLVERS)
     _check_numbers(replications, level, bandwidth)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    evaluator = Evaluator(data, orientation, solver)
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        solver=solver,
+    )
+    data = evaluator.panel
     result = changes_frame(
         evaluator,
-        make_reference(data, reference="contemporaneous"),
+        scheme,
         decomposition="fgnz",
         returns_to_scale=returns_to_scale,
         form="geometric",
@@ -268,23 +269,10 @@ def _batch(plans, size, streams, orientation, returns_to_scale, solver) -> np.nd
 def smoothed_pairs(
     pairs: np.ndarray, h: float, size: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Draw pairs of inverse efficiencies from their reflected kernel density.
+    """Draw pairs of inverse efficiencies, each at least 1, from their kernel density.
 
-    Parameters
-    ----------
-    pairs : ndarray (N, 2)
-        Inverse efficiencies, each at least 1.
-    h : float
-        Bandwidth, in standard deviations.
-    size : int
-        How many to draw.
-    generator : Generator
-        Source of random numbers.
-
-    Returns
-    -------
-    ndarray (size, 2)
-        Each at least 1.
+    The density of the pairs (N, 2) is reflected at 1 in each direction; h is in
+    standard deviations.
     """
     covariance = np.cov(pairs, rowvar=False)
     first = np.sqrt(covariance[0, 0])

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linprog
 
 from citypanel.errors import FrontierError, OptionError, describe
-from citypanel.frontier.engine import FINE, SOLVERS
-from citypanel.frontier.evaluation import Evaluator, reason_texts
+from citypanel.frontier.engine import FINE
+from citypanel.frontier.evaluation import reason_texts
 from citypanel.frontier.hull import find_facets
 from citypanel.frontier.linear import solve_linear
-from citypanel.frontier.panel import Panel, prepare
-from citypanel.frontier.references import make_reference
-from citypanel.frontier.simplex import OPTIMAL, can_start, solve_bases
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.simplex import OPTIMAL, solve_bases
+from citypanel.frontier.start import start
 from citypanel.frontier.technology import (
-    ORIENTATIONS,
-    RETURNS_TO_SCALE,
     Technology,
     check_option,
     input_programmes,
@@ -34,6 +31,9 @@ NEGLIGIBLE = 1e-12
 
 #: A price, a profit or a slack below this share of the point is none.
 TIED = 1e-9
+
+#: What the second stage pays for a share of the point that rounding left over.
+SPARE_PRICE = 1e4
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,20 @@ def programmes(
     after the radial movement (of the technology's mean where a plan has none), which
     makes them independent of units of measurement.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("reference", reference, REFERENCES)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        reference=reference,
+        window=window,
+        reference_units=reference_units,
     )
-    evaluator = Evaluator(data, orientation)
+    data = evaluator.panel
     names = [*_listed(inputs), *_listed(outputs)]
     chosen = _chosen(data, of)
     found: dict[str, list] = {"distances": [], "peers": [], "prices": [], "slacks": []}
@@ -199,17 +205,11 @@ def _bases(
     technology: Technology, q: np.ndarray, r: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Columns, intensities and prices of every optimum."""
-    n, d = q.shape
-    if can_start(technology):
-        bases = solve_bases(technology, q, r)
-        members, intensities = bases.members, bases.intensities.copy()
-        prices, todo = bases.prices.copy(), np.flatnonzero(bases.status != OPTIMAL)
-    else:
-        members = np.zeros((n, d - 1), dtype=int)
-        intensities, prices = np.zeros((n, d - 1)), np.zeros((n, d))
-        todo = np.arange(n)
-    members = members.copy()
-    for row in todo:
+    d = technology.dimension
+    bases = solve_bases(technology, q, r)
+    members, intensities = bases.members.copy(), bases.intensities.copy()
+    prices = bases.prices.copy()
+    for row in np.flatnonzero(bases.status != OPTIMAL):
         answer = solve_linear(technology, q[row], r[row])
         heavy = np.argsort(-answer.intensities, kind="stable")[: d - 1]
         members[row], intensities[row] = heavy, answer.intensities[heavy]
@@ -268,25 +268,16 @@ def _slacks(
     n_gen = len(technology.generators)
     scales = np.concatenate([data.input_scales, data.output_scales])
     sizes = _sizes(technology, points)
+    columns, absolute = technology.columns, np.abs(technology.columns)
     slack = np.zeros((len(rows), m + s))
     for k, (point, scale) in enumerate(zip(points, sizes, strict=True)):
-        columns = technology.columns / scale
-        norms = np.abs(columns).max(axis=1)
-        shares = prices[k] * scale
-        profit = columns @ shares
-        tied = profit <= TIED * norms * np.abs(shares).sum()
-        usable = np.union1d(np.flatnonzero(tied), members[k])
-        if len(usable) > members.shape[1]:
-            columns = columns[usable] / norms[usable, None]
-            weights = _largest_slacks(columns, point / scale, usable, n_gen, m + s)
-            if weights is None:
-                slack[k] = np.nan
-                continue
-            weights = weights / norms[usable]
-        else:
-            usable, weights = members[k], intensities[k]
-        is_slack = (usable >= n_gen) & (usable < n_gen + m + s)
-        slack[k, usable[is_slack] - n_gen] = weights[is_slack]
+        usable = columns @ prices[k] <= TIED * (absolute @ np.abs(prices[k]))
+        usable[members[k]] = True
+        weights = np.zeros(len(columns))
+        weights[members[k]] = intensities[k]
+        if usable.sum() > members.shape[1]:
+            weights = _largest_slacks(technology, point, scale, usable)
+        slack[k] = weights[n_gen : n_gen + m + s]
         slack[k, slack[k] < TIED * scale[: m + s]] = 0.0
     targets = np.abs(points[:, : m + s]) + slack * np.where(np.arange(m + s) < m, -1, 1)
     values = np.hstack([data.inputs[rows], data.outputs[rows]])
@@ -307,30 +298,36 @@ def _sizes(technology: Technology, points: np.ndarray) -> np.ndarray:
 
 
 def _largest_slacks(
-    columns: np.ndarray, point: np.ndarray, usable: np.ndarray, n_gen: int, k: int
-) -> np.ndarray | None:
-    """Weights of columns with the largest sum of the first k coordinates' slacks.
+    technology: Technology, point: np.ndarray, scale: np.ndarray, usable: np.ndarray
+) -> np.ndarray:
+    """Weights of all columns with the largest sum of slacks in shares of the scale.
 
-    Columns and point are in shares of the point. Artificial columns take up what
-    rounding left between the point and its face; None where they took up more.
+    With that sum as one more coordinate, which nothing else has and the direction
+    takes away, it is a programme like any other. Rays in every direction take up, at a
+    price, what rounding left between the point and its face; null where that is not
+    enough.
     """
-    d = len(point)
-    is_slack = (usable >= n_gen) & (usable < n_gen + k)
-    # A ray divided by its norm has length 1 in the unit's own scale.
-    cost = np.concatenate([np.where(is_slack, -1.0, 0.0), np.full(2 * d, 1e4)])
-    answer = linprog(
-        cost,
-        A_eq=np.vstack([columns, np.eye(d), -np.eye(d)]).T,
-        b_eq=point,
-        method="highs",
-        options={
-            "primal_feasibility_tolerance": TIED,
-            "dual_feasibility_tolerance": TIED,
-        },
+    k, n_gen = technology.n_inputs + technology.n_outputs, len(technology.generators)
+    n, d = len(technology.columns), len(point)
+    spare = np.vstack([np.diag(scale), -np.diag(scale)])
+    worth = np.zeros((n + 2 * d, 1))
+    worth[n_gen : n_gen + k, 0] = -1.0 / scale[:k]
+    worth[n:] = SPARE_PRICE
+    stage = replace(
+        technology,
+        generators=np.hstack([technology.generators, worth[:n_gen]]),
+        rays=np.hstack([np.vstack([technology.rays, spare]), worth[n_gen:]]),
+        cache={},
     )
-    if answer.status != 0 or answer.x[len(usable) :].sum() > 1e-6:
-        return None
-    return answer.x[: len(usable)]
+    # No column can use more of an input than the point has.
+    m = technology.n_inputs
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = point[:m] / technology.columns[:, :m]
+    most = np.where(technology.columns[:, :m] > 0, ratio, np.inf).min(axis=1)
+    most = np.append(np.where(usable, 1.01 * most, 0.0), np.full(2 * d, TIED))
+    q, r = np.append(point, 0.0), np.append(np.zeros(d), -1.0)
+    answer = solve_linear(stage, q, r, most=most)
+    return answer.intensities[:n]
 
 
 def super_efficiency(
@@ -368,11 +365,17 @@ def super_efficiency(
     ----------
     Andersen and Petersen (1993), Management Science 39.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
-    check_option("solver", solver, SOLVERS)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    evaluator = Evaluator(data, orientation, solver)
+    evaluator, _ = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        solver=solver,
+    )
+    data = evaluator.panel
     n = len(data.unit_of)
     own, without = np.full(n, np.nan), np.full(n, np.nan)
     status = np.zeros(n, dtype=int)
@@ -459,13 +462,20 @@ def frontier(
         No reference unit is observed by then, or the technology is flat, so that it has
         no facets (all units alike in a way that leaves a dimension out).
     """
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("reference", reference, REFERENCES)
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    check_option("at", at, tuple(data.periods.tolist()))
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        returns_to_scale=returns_to_scale,
+        reference=reference,
+        window=window,
+        reference_units=reference_units,
     )
+    data = evaluator.panel
+    check_option("at", at, tuple(data.periods.tolist()))
     p = data.periods.tolist().index(at)
     span = scheme.pooled(p, p) or scheme.own(p)
     rows = scheme.rows(span)
@@ -477,7 +487,7 @@ def frontier(
                 remedy="name reference_units that are observed by then",
             )
         )
-    technology = Evaluator(data, "output").technology(span, rows, returns_to_scale)
+    technology = evaluator.technology(span, rows, returns_to_scale)
     facets = find_facets(technology)
     if facets is None:
         raise FrontierError(

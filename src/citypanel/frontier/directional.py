@@ -11,7 +11,7 @@ outputs shrink in proportion to what is observed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,17 +19,13 @@ import pandas as pd
 
 from citypanel.errors import OptionError, describe
 from citypanel.frontier.distances import distance_frame
-from citypanel.frontier.engine import FINE, OUTSIDE, SOLVERS, solve
+from citypanel.frontier.engine import FINE, OUTSIDE, solve
 from citypanel.frontier.evaluation import Evaluator
 from citypanel.frontier.malmquist import BASES, changes_frame
-from citypanel.frontier.panel import Panel, prepare
-from citypanel.frontier.references import Reference, make_reference
-from citypanel.frontier.technology import (
-    RETURNS_TO_SCALE,
-    Technology,
-    build_technology,
-    check_option,
-)
+from citypanel.frontier.panel import Panel
+from citypanel.frontier.references import Reference
+from citypanel.frontier.start import start
+from citypanel.frontier.technology import Technology, check_option
 
 BADS_DISPOSALS = ("weak", "strong")
 DIRECTIONS = ("observed", "mean", "unit", "zero")
@@ -44,32 +40,12 @@ class DirectionalEvaluator(Evaluator):
     ----------
     direction : ndarray (n, m + s + b)
         (gx, gy, gb) of each row of the panel, in the panel's units.
-    bads_disposal : str
-        `weak` or `strong`.
     betas : bool
         Return beta itself.
     """
 
     direction: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    bads_disposal: str = "weak"
     betas: bool = False
-
-    def technology(
-        self, key: Hashable, rows: np.ndarray, returns_to_scale: str
-    ) -> Technology:
-        """See `Evaluator.technology`."""
-        full = (key, returns_to_scale)
-        if full not in self._technologies:
-            bads = self.panel.bads[rows] if self.panel.bads.shape[1] else None
-            self._technologies[full] = build_technology(
-                self.panel.inputs[rows],
-                self.panel.outputs[rows],
-                returns_to_scale=returns_to_scale,
-                members=rows,
-                bads=bads,
-                bads_disposal=self.bads_disposal,
-            )
-        return self._technologies[full]
 
     def efficiencies(
         self, technology: Technology, of_inputs: np.ndarray, of_outputs: np.ndarray
@@ -150,41 +126,20 @@ def _directions(
     return direction
 
 
-def _evaluator(
-    panel: pd.DataFrame,
-    *,
-    unit: str,
-    period: str,
-    outputs: Sequence[str],
-    inputs: Sequence[str],
-    bads: Sequence[str],
-    returns_to_scale: str,
-    bads_disposal: str,
-    directions: tuple,
-    reference: str,
-    window: int | None,
-    reference_units: Iterable[object] | None,
-    solver: str,
-    betas: bool,
+def _start(
+    panel: pd.DataFrame, directions: tuple, bads_disposal: str, betas: bool, **options
 ) -> tuple[DirectionalEvaluator, Reference]:
     """Checked options and data of both public functions, and whose frontier."""
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("bads_disposal", bads_disposal, BADS_DISPOSALS)
-    check_option("reference", reference, REFERENCES)
-    check_option("solver", solver, SOLVERS)
-    data = prepare(
-        panel, unit=unit, period=period, outputs=outputs, inputs=inputs, bads=bads
-    )
+    check_option("reference", options["reference"], REFERENCES)
+    plain, scheme = start(panel, **options)
     evaluator = DirectionalEvaluator(
-        data,
+        plain.panel,
         "output",
-        solver,
-        direction=_directions(data, *directions),
-        bads_disposal=bads_disposal,
+        plain.solver,
+        bads_disposal,
+        direction=_directions(plain.panel, *directions),
         betas=betas,
-    )
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
     )
     return evaluator, scheme
 
@@ -245,21 +200,21 @@ def directional_distance(
     ----------
     Chung, Färe and Grosskopf (1997), Journal of Environmental Management 51.
     """
-    evaluator, scheme = _evaluator(
+    evaluator, scheme = _start(
         panel,
+        (input_direction, output_direction, bad_direction),
+        bads_disposal,
+        True,
         unit=unit,
         period=period,
         outputs=outputs,
         inputs=inputs,
         bads=bads,
         returns_to_scale=returns_to_scale,
-        bads_disposal=bads_disposal,
-        directions=(input_direction, output_direction, bad_direction),
         reference=reference,
         window=window,
         reference_units=reference_units,
         solver=solver,
-        betas=True,
     )
     return distance_frame(
         evaluator, scheme, lags, returns_to_scale, measure="as it is", group=None
@@ -322,21 +277,21 @@ def malmquist_luenberger(
     Chung, Färe and Grosskopf (1997), Journal of Environmental Management 51.
     """
     check_option("base", base, BASES)
-    evaluator, scheme = _evaluator(
+    evaluator, scheme = _start(
         panel,
+        (input_direction, output_direction, bad_direction),
+        bads_disposal,
+        False,
         unit=unit,
         period=period,
         outputs=outputs,
         inputs=inputs,
         bads=bads,
         returns_to_scale=returns_to_scale,
-        bads_disposal=bads_disposal,
-        directions=(input_direction, output_direction, bad_direction),
         reference=reference,
         window=window,
         reference_units=reference_units,
         solver=solver,
-        betas=False,
     )
     return changes_frame(
         evaluator,

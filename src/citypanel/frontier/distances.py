@@ -7,14 +7,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OptionError, describe
-from citypanel.frontier.engine import SOLVERS
 from citypanel.frontier.evaluation import Evaluator, join_texts, reason_texts
 from citypanel.frontier.metafrontier import groups_of
-from citypanel.frontier.panel import prepare
-from citypanel.frontier.references import Reference, make_reference
-from citypanel.frontier.robust import FRONTIERS, PartialEvaluator, check_order
-from citypanel.frontier.technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
+from citypanel.frontier.references import Reference
+from citypanel.frontier.start import start
+from citypanel.frontier.technology import check_option
 
 MEASURES = ("shephard", "farrell")
 
@@ -83,29 +80,22 @@ def distance(
     OptionError, PanelError
         See `malmquist`.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("measure", measure, MEASURES)
-    check_option("solver", solver, SOLVERS)
-    check_option("frontier", frontier, FRONTIERS)
-    order = check_order(frontier, order)
-    if (reference == "metafrontier") != (group is not None):
-        raise OptionError(
-            describe(
-                "reference='metafrontier' and group=<column> belong together; "
-                f"got reference={reference!r}, group={group!r}",
-                consequence="no distance was computed",
-                remedy="give both or neither",
-            )
-        )
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
-    )
-    evaluator = (
-        Evaluator(data, orientation, solver)
-        if frontier == "dea"
-        else PartialEvaluator(data, orientation, frontier=frontier, order=order)
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        solver=solver,
+        frontier=frontier,
+        order=order,
+        reference=reference,
+        window=window,
+        group=group,
+        reference_units=reference_units,
     )
     return distance_frame(
         evaluator, scheme, lags, returns_to_scale, measure=measure, group=group
@@ -123,21 +113,7 @@ def distance_frame(
 ) -> pd.DataFrame:
     """The frame that `distance` returns, from any evaluator of plans.
 
-    Parameters
-    ----------
-    evaluator : Evaluator
-        Efficiencies of plans.
-    scheme : Reference
-        The technologies.
-    lags, returns_to_scale, group
-        See `distance`.
-    measure : str
-        `shephard`, `farrell`, or anything else for what the evaluator returns.
-
-    Returns
-    -------
-    DataFrame
-        See `distance`.
+    `measure` is `shephard`, `farrell`, or anything else for what the evaluator returns.
     """
     data = evaluator.panel
     orientation = evaluator.orientation
@@ -185,28 +161,28 @@ def _efficiencies(
     """Efficiencies of rows against the technologies of target periods."""
     values = np.full(len(rows), np.nan)
     status = np.zeros(len(rows), dtype=int)
-    period_of = evaluator.panel.period_of
     last = len(evaluator.panel.periods) - 1
     labels = np.zeros(len(rows), dtype=int) if groups is None else groups[rows]
-    own = period_of[rows]
     size = last + 1
-    code = (labels * size + own) * size + target
+    code = (labels * size + evaluator.panel.period_of[rows]) * size + target
+    places: dict[tuple, list[np.ndarray]] = {}
     for value in np.flatnonzero(np.bincount(code)):
-        where = np.flatnonzero(code == value)
         rest, period = divmod(int(value), size)
-        label, own_period = divmod(rest, size)
-        a, b = sorted((own_period, period))
+        label, own = divmod(rest, size)
+        a, b = sorted((own, period))
         if a == b:
             a, b = (a, a + 1) if a < last else (a - 1, a)
         span = scheme.pooled(a, b) or scheme.own(period)
-        members = scheme.rows(span)
-        if groups is not None:
-            members = members[groups[members] == label]
-        key = (span, None if groups is None else label)
-        technology = evaluator.technology(key, members, returns_to_scale)
-        values[where], status[where] = evaluator.efficiencies(
-            technology, rows[where], rows[where]
-        )
+        key = (span, label, returns_to_scale)
+        places.setdefault(key, []).append(np.flatnonzero(code == value))
+    tasks = {
+        key: [(plans, plans) for plans in (rows[where] for where in found)]
+        for key, found in places.items()
+    }
+    measured = evaluator.measure(scheme, tasks, groups)
+    for found, sets in zip(places.values(), measured, strict=True):
+        for where, (value, state) in zip(found, sets, strict=True):
+            values[where], status[where] = value, state
     return values, status
 
 

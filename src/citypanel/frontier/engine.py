@@ -226,28 +226,42 @@ def _proved(
     radial: bool,
 ) -> np.ndarray:
     """Whether the facet's own units reach the moved point, and without cancellation."""
-    reached = np.where(np.isfinite(t), t, 0.0)
-    moved = reached[:, None] * r
-    point = q + moved
-    weights = (point[:, None, :] @ facets.inverse[facet])[:, 0, :-1]
-    np.maximum(weights, 0.0, out=weights)
-    basis = facets.basis[facet]
-    missed = np.abs(point - (weights[:, None, :] @ basis)[:, 0])
+    moved = np.where(np.isfinite(t), t, 0.0)[:, None] * r
+    weights = ((q + moved)[:, None, :] @ facets.inverse[facet])[:, 0, :-1]
+    weights = np.maximum(weights, 0.0, out=weights)
+    error, gain = _rounding(q, r, facets.prices[facet])
+    return (
+        np.isfinite(t)
+        & _reached(q, moved, weights, facets.basis[facet])
+        & (error <= CERTIFIED * gain * _magnitude(t, radial))
+    )
+
+
+def _reached(
+    q: np.ndarray, moved: np.ndarray, weights: np.ndarray, basis: np.ndarray
+) -> np.ndarray:
+    """Whether the weights of a basis make up the moved point."""
+    missed = np.abs(q + moved - (weights[:, None, :] @ basis)[:, 0])
     scale = np.abs(q) + np.abs(moved)
     empty = scale == 0
     if empty.any():
         used = (weights[:, None, :] @ np.abs(basis))[:, 0]
         scale = np.where(empty, used + scale.max(axis=1, keepdims=True), scale)
-    prices = facets.prices[facet]
-    terms = (np.abs(q) * np.abs(prices)).sum(axis=1)
-    gain = -(r * prices).sum(axis=1)
-    magnitude = np.abs(reached) if radial else np.maximum(np.abs(reached), 1.0)
-    error = np.finfo(float).eps * terms
-    return (
-        np.isfinite(t)
-        & (missed <= CERTIFIED * scale).all(axis=1)
-        & (error <= CERTIFIED * gain * magnitude)
-    )
+    return (missed <= CERTIFIED * scale).all(axis=1)
+
+
+def _rounding(
+    q: np.ndarray, r: np.ndarray, prices: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What rounding can do to p.q, and p.(-r)."""
+    error = np.finfo(float).eps * (np.abs(q) * np.abs(prices)).sum(axis=1)
+    return error, -(r * prices).sum(axis=1)
+
+
+def _magnitude(t: np.ndarray, radial: bool) -> np.ndarray:
+    """What an error of t is relative to."""
+    t = np.abs(np.nan_to_num(t, posinf=0.0, neginf=0.0))
+    return t if radial else np.maximum(t, 1.0)
 
 
 def _supported(technology: Technology, prices: np.ndarray) -> np.ndarray:
@@ -275,26 +289,19 @@ def _certificate(
     radial: bool,
 ) -> np.ndarray:
     """Whether a basis, its intensities and its prices prove t."""
-    basis = technology.columns[members]
     weights = np.maximum(np.nan_to_num(intensities), 0.0)
     moved = np.nan_to_num(t)[:, None] * r
-    reached = (weights[:, None, :] @ basis)[:, 0]
-    scale = np.abs(q) + np.abs(moved)
-    used = (weights[:, None, :] @ np.abs(basis))[:, 0]
-    scale = np.where(scale == 0, used + scale.max(axis=1, keepdims=True), scale)
-    missed = np.abs(q + moved - reached)
     prices = np.nan_to_num(prices)
-    magnitude = np.abs(t) if radial else np.maximum(np.abs(t), 1.0)
-    error = np.finfo(float).eps * (np.abs(q) * np.abs(prices)).sum(axis=1)
-    gain = -(r * prices).sum(axis=1)
-    gap = np.abs((q * prices).sum(axis=1) - gain * t)
+    error, gain = _rounding(q, r, prices)
     with np.errstate(invalid="ignore"):
-        return (
-            np.isfinite(t)
-            & (missed <= CERTIFIED * scale).all(axis=1)
-            & (np.maximum(error, gap) <= CERTIFIED * gain * magnitude)
-            & _supported(technology, prices)
-        )
+        gap = np.abs((q * prices).sum(axis=1) - gain * t)
+        proved = np.maximum(error, gap) <= CERTIFIED * gain * _magnitude(t, radial)
+    return (
+        np.isfinite(t)
+        & _reached(q, moved, weights, technology.columns[members])
+        & proved
+        & _supported(technology, prices)
+    )
 
 
 def _by_bases(technology, q, r, radial, rows, t, status, hints) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from citypanel.frontier.engine import FINE, OUTSIDE, UNBOUNDED, Solution, solve
 from citypanel.frontier.panel import Panel
+from citypanel.frontier.references import Reference
 from citypanel.frontier.technology import (
     Technology,
     build_technology,
@@ -78,6 +79,8 @@ class Evaluator:
         `output` or `input`.
     solver : str
         See `engine.solve`.
+    bads_disposal : str
+        `weak` or `strong`, where the panel has bads.
     tally : Tally
         Counts so far.
     """
@@ -85,6 +88,7 @@ class Evaluator:
     panel: Panel
     orientation: str
     solver: str = "auto"
+    bads_disposal: str = "weak"
     tally: Tally = field(default_factory=Tally)
     _technologies: dict[Hashable, Technology] = field(default_factory=dict)
 
@@ -99,8 +103,62 @@ class Evaluator:
                 self.panel.outputs[rows],
                 returns_to_scale=returns_to_scale,
                 members=rows,
+                bads=self.panel.bads[rows] if self.panel.bads.shape[1] else None,
+                bads_disposal=self.bads_disposal,
             )
         return self._technologies[full]
+
+    def measure(
+        self,
+        reference: Reference,
+        tasks: Mapping[tuple, list[tuple[np.ndarray, np.ndarray]]],
+        groups: np.ndarray | None,
+    ) -> Iterator[list[tuple[np.ndarray, np.ndarray]]]:
+        """Efficiencies of many sets of plans, those of a technology in one call.
+
+        Parameters
+        ----------
+        reference : Reference
+            Which rows a technology has.
+        tasks : mapping
+            By span, group and returns to scale of a technology: pairs of rows that give
+            the inputs and the outputs, the very same array where they are the same.
+        groups : ndarray (n,), optional
+            The group of every row, where technologies are those of a group.
+
+        Yields
+        ------
+        list of tuple
+            For every technology values and statuses of its sets of plans. Each plan is
+            measured once, in the order of the panel.
+        """
+        n = len(self.panel.unit_of)
+        for (span, label, returns_to_scale), sets in tasks.items():
+            rows = reference.rows(span)
+            if groups is not None:
+                rows = rows[groups[rows] == label]
+            key = (span, None if groups is None else label)
+            technology = self.technology(key, rows, returns_to_scale)
+            asked = np.zeros(n, dtype=bool)
+            mixed = [pair for pair in sets if pair[0] is not pair[1]]
+            for of_inputs, of_outputs in sets:
+                if of_inputs is of_outputs:
+                    asked[of_inputs] = True
+            plain = np.flatnonzero(asked)
+            values, status = self.efficiencies(
+                technology,
+                np.concatenate([plain, *(pair[0] for pair in mixed)]),
+                np.concatenate([plain, *(pair[1] for pair in mixed)]),
+            )
+            position, start = np.cumsum(asked) - 1, len(plain)
+            found = []
+            for of_inputs, of_outputs in sets:
+                piece = position[of_inputs]
+                if of_inputs is not of_outputs:
+                    piece = slice(start, start + len(of_inputs))
+                    start += len(of_inputs)
+                found.append((values[piece], status[piece]))
+            yield found
 
     def efficiencies(
         self, technology: Technology, of_inputs: np.ndarray, of_outputs: np.ndarray
@@ -212,17 +270,9 @@ def _closed_form(
 
 
 def reason_texts(statuses: dict[str, np.ndarray]) -> np.ndarray:
-    """What is wrong with several distances, one text a row.
+    """What is wrong with several distances, one text a row; None where all is fine.
 
-    Parameters
-    ----------
-    statuses : dict of ndarray (n,)
-        Statuses by the name of a distance; an empty name is left out of the text.
-
-    Returns
-    -------
-    ndarray (n,) of object
-        None where every status is fine.
+    Statuses are by the name of a distance; an empty name is left out of the text.
     """
     reason = np.full(len(next(iter(statuses.values()))), None, dtype=object)
     for name, status in statuses.items():
@@ -233,20 +283,7 @@ def reason_texts(statuses: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def join_texts(first: np.ndarray, second: np.ndarray, prefix: str) -> np.ndarray:
-    """Two reason columns as one.
-
-    Parameters
-    ----------
-    first, second : ndarray (n,) of object
-        Texts or None.
-    prefix : str
-        Put before the second.
-
-    Returns
-    -------
-    ndarray (n,) of object
-        None where both are None.
-    """
+    """Two reason columns as one, the second with a prefix; None where both are None."""
     joined = first.copy()
     for row in np.flatnonzero(second != None):  # noqa: E711
         text = prefix + second[row]

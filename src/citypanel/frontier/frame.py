@@ -33,16 +33,8 @@ STRAYS = 40
 def spanning_technology(technology: Technology) -> Technology:
     """The same technology from its spanning units only.
 
-    Parameters
-    ----------
-    technology : Technology
-        The reference, freely disposable.
-
-    Returns
-    -------
-    Technology
-        With a subset of the generators; the technology itself where it is small, or
-        where its generators are not one plan each (bads).
+    It is the technology itself where that is small, or where its generators are not one
+    plan each (bads).
     """
     small = len(technology.generators) < WORTHWHILE
     if small or technology.n_bads:

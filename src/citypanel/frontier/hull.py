@@ -56,20 +56,10 @@ class Facets:
 
 
 def cutting_plane(technology: Technology) -> np.ndarray:
-    """A functional c, positive on every generator and ray of the technology.
+    """A functional c (d,), positive on every generator and ray of the technology.
 
     c = (1, ..., 1 | u0, ..., u0 | 0 or 1 | w0) over inputs, outputs, bads and the
     returns-to-scale coordinate, with u0 = min(1, half the smallest sum X / sum Y).
-
-    Parameters
-    ----------
-    technology : Technology
-        Generators with positive inputs.
-
-    Returns
-    -------
-    ndarray (d,)
-        c.
     """
     m, s, b = technology.n_inputs, technology.n_outputs, technology.n_bads
     total_inputs = technology.generators[:, :m].sum(axis=1)
@@ -131,25 +121,12 @@ def _beyond(columns: np.ndarray, prices: np.ndarray) -> np.ndarray:
 
 
 def find_facets(technology: Technology) -> Facets | None:
-    """The facets of a technology, or None where the hull is flat or fails.
+    """The supporting facets of a technology, or None where the hull is flat or fails.
 
-    Parameters
-    ----------
-    technology : Technology
-        The reference.
-
-    Returns
-    -------
-    Facets or None
-        Supporting facets only. None when qhull finds the image degenerate, which the
-        caller answers with linear programmes.
-
-    Notes
-    -----
-    Above `SAMPLE_ABOVE` reference units the hull of a sample is taken first, the
-    units that lie beyond it are added, and so on until none does: most units are
-    never handed to qhull. The sample is every k-th unit, so the result depends on
-    the data alone.
+    The caller answers with linear programmes then. Above `SAMPLE_ABOVE` reference units
+    the hull of a sample is taken first, the units that lie beyond it are added, and so
+    on until none does: most units are never handed to qhull. The sample is every k-th
+    unit, so the result depends on the data alone.
     """
     if "facets" not in technology.cache:
         technology.cache["facets"] = _find_facets(technology)

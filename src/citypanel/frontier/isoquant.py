@@ -1,4 +1,4 @@
-"""A constant-returns technology with two inputs and one output, in closed form.
+"""Technologies of one output; with two inputs and constant returns in closed form.
 
 In the plane of inputs per unit of output it is what lies above and to the right of the
 lower hull of its plans. The most that inputs x produce is the smallest p.x over the
@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+
+from citypanel.frontier.evaluation import radial_efficiencies
+from citypanel.frontier.hull import find_facets
+from citypanel.frontier.technology import Technology, build_technology
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,55 @@ class Isoquant:
     def efficiencies(self, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Output distances of plans (..., 2), (...): at most 1 inside."""
         return outputs / (inputs @ self.prices.T).min(axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Cone:
+    """The same questions put to the frontier engine."""
+
+    technology: Technology
+    orientation: str
+
+    def efficiencies(self, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Output distances or theta of plans (..., m), (...); null where infeasible."""
+        values, status = radial_efficiencies(
+            self.technology,
+            inputs.reshape(outputs.size, -1),
+            outputs.reshape(-1, 1),
+            orientation=self.orientation,
+        )
+        return np.where(status == 0, values, np.nan).reshape(outputs.shape)
+
+    @property
+    def vertices(self) -> np.ndarray | None:
+        """Plans that span a facet; None where there are no facets to tell by."""
+        if self.technology.dimension > 5:
+            return None
+        facets = find_facets(self.technology)
+        if facets is None or facets.refused:
+            return None
+        used = np.unique(facets.members)
+        return used[used < len(self.technology.generators)]
+
+
+def technology_of(
+    inputs: np.ndarray, outputs: np.ndarray, returns_to_scale: str, orientation: str
+) -> Isoquant | Cone:
+    """The technology of some plans with one output, by the faster of the two ways.
+
+    Parameters
+    ----------
+    inputs, outputs : ndarray (n, m), (n,)
+        Outputs are positive.
+    returns_to_scale, orientation : str
+        See `citypanel.frontier.distance`.
+    """
+    if returns_to_scale == "crs" and inputs.shape[1] == 2:
+        return isoquant(inputs, outputs)
+    technology = build_technology(
+        inputs, outputs[:, None], returns_to_scale=returns_to_scale
+    )
+    return Cone(technology, orientation)
 
 
 def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:

@@ -42,7 +42,7 @@ def solve_linear(
     q: np.ndarray,
     r: np.ndarray,
     *,
-    allowed: np.ndarray | None = None,
+    most: np.ndarray | None = None,
 ) -> LinearSolution:
     """Solve max t, sum lambda_j g_j - t r = q, lambda >= 0, by HiGHS.
 
@@ -52,8 +52,8 @@ def solve_linear(
         The reference.
     q, r : ndarray (d,)
         Point and direction.
-    allowed : ndarray (n + k,) of bool, optional
-        Columns that may carry weight; all by default.
+    most : ndarray (n + k,), optional
+        The largest weight of every column; no limit by default.
 
     Returns
     -------
@@ -67,8 +67,8 @@ def solve_linear(
     norms = np.abs(rows).max(axis=1)
     matrix = np.vstack([rows / norms[:, None], -r / scale]).T
     bounds = [(0, None)] * len(rows) + [(None, None)]
-    if allowed is not None:
-        bounds = [(0, None if keep else 0) for keep in allowed] + [(None, None)]
+    if most is not None:
+        bounds = [*((0, limit) for limit in most * norms), (None, None)]
     cost = np.zeros(len(rows) + 1)
     cost[-1] = -1.0
     answer = linprog(cost, A_eq=matrix, b_eq=q / scale, bounds=bounds, method="highs")

@@ -16,36 +16,25 @@ for a change from period a to period b (Färe, Grosskopf, Norris and Zhang 1994)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from citypanel.errors import OptionError, PanelError, describe
-from citypanel.frontier.decompositions import DECOMPOSITIONS, FORMS, decompose
-from citypanel.frontier.engine import SOLVERS
+from citypanel.frontier.decompositions import (
+    DECOMPOSITIONS,
+    FORMS,
+    Changes,
+    decompose,
+)
 from citypanel.frontier.evaluation import Evaluator, join_texts
 from citypanel.frontier.metafrontier import group_columns
-from citypanel.frontier.panel import Panel, plain, prepare
-from citypanel.frontier.references import Reference, make_reference
-from citypanel.frontier.robust import FRONTIERS, PartialEvaluator, check_order
-from citypanel.frontier.technology import ORIENTATIONS, RETURNS_TO_SCALE, check_option
+from citypanel.frontier.panel import Panel, plain
+from citypanel.frontier.references import Reference
+from citypanel.frontier.start import start
+from citypanel.frontier.technology import check_option
 
 BASES = ("adjacent", "first")
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Pairs of rows: a unit's earlier and later period."""
-
-    before: np.ndarray
-    after: np.ndarray
-    period_from: np.ndarray
-    period_to: np.ndarray
-
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Rows before and after, periods from and to."""
-        return self.before, self.after, self.period_from, self.period_to
 
 
 def malmquist(
@@ -148,26 +137,26 @@ def malmquist(
     ----------
     Färe, Grosskopf, Norris and Zhang (1994), American Economic Review 84.
     """
-    check_option("orientation", orientation, ORIENTATIONS)
     check_option("decomposition", decomposition, DECOMPOSITIONS)
-    check_option("returns_to_scale", returns_to_scale, RETURNS_TO_SCALE)
     check_option("base", base, BASES)
     check_option("form", form, FORMS)
-    check_option("solver", solver, SOLVERS)
-    check_option("frontier", frontier, FRONTIERS)
-    order = check_order(frontier, order)
-    _check_combination(
-        decomposition, reference, returns_to_scale, form, group, frontier
+    evaluator, scheme = start(
+        panel,
+        unit=unit,
+        period=period,
+        outputs=outputs,
+        inputs=inputs,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        solver=solver,
+        frontier=frontier,
+        order=order,
+        reference=reference,
+        window=window,
+        group=group,
+        reference_units=reference_units,
     )
-    data = prepare(panel, unit=unit, period=period, outputs=outputs, inputs=inputs)
-    scheme = make_reference(
-        data, reference=reference, window=window, reference_units=reference_units
-    )
-    evaluator = (
-        Evaluator(data, orientation, solver)
-        if frontier == "dea"
-        else PartialEvaluator(data, orientation, frontier=frontier, order=order)
-    )
+    _check_combination(decomposition, reference, returns_to_scale, form, frontier)
     return changes_frame(
         evaluator,
         scheme,
@@ -195,28 +184,15 @@ def changes_frame(
 ) -> pd.DataFrame:
     """The frame that `malmquist` returns, from any evaluator of plans.
 
-    Parameters
-    ----------
-    evaluator : Evaluator
-        Efficiencies of plans, at most 1 for a plan of the technology itself.
-    scheme : Reference
-        The technologies.
-    decomposition, returns_to_scale, form, base, group, keep_distances
-        See `malmquist`.
-    pure : bool
-        Whether pech and sech exist.
-
-    Returns
-    -------
-    DataFrame
-        See `malmquist`.
+    An evaluator gives efficiencies, at most 1 for a plan of the technology itself; pech
+    and sech exist where `pure`. The other options are those of `malmquist`.
     """
     data = evaluator.panel
     changes, dropped = find_changes(data, base)
     columns, distances, reason = decompose(
         evaluator,
         scheme,
-        *changes.pairs(),
+        changes,
         decomposition=decomposition,
         returns_to_scale=returns_to_scale,
         form=form,
@@ -226,7 +202,7 @@ def changes_frame(
         more, group_reason = group_columns(
             evaluator,
             scheme,
-            *changes.pairs(),
+            changes,
             group=group,
             returns_to_scale=returns_to_scale,
             distances=distances,
@@ -250,7 +226,7 @@ def changes_frame(
 
 
 def _check_combination(
-    decomposition, reference, returns_to_scale, form, group, frontier
+    decomposition, reference, returns_to_scale, form, frontier
 ) -> None:
     """Options that have no meaning together."""
     problem = ""
@@ -280,11 +256,6 @@ def _check_combination(
             f"returns_to_scale={returns_to_scale!r} and "
             f"decomposition={decomposition!r} are about"
         )
-    if (reference == "metafrontier") != (group is not None):
-        problem = (
-            "reference='metafrontier' and group=<column> belong together; "
-            f"got reference={reference!r}, group={group!r}"
-        )
     if problem:
         raise OptionError(
             describe(
@@ -296,27 +267,12 @@ def _check_combination(
 
 
 def find_changes(data: Panel, base: str) -> tuple[Changes, tuple[dict, ...]]:
-    """The pairs of periods in which each unit is observed.
+    """The pairs of periods in which each unit is observed, sorted by unit and period.
 
-    Parameters
-    ----------
-    data : Panel
-        The panel.
-    base : {"adjacent", "first"}
-        Neighbouring periods of the panel, or each with the panel's first.
-
-    Returns
-    -------
-    changes : Changes
-        Sorted by unit and period.
-    dropped : tuple of dict
-        Unit, later period and reason of the changes that cannot be computed because
-        the unit is absent from one of the two periods.
-
-    Raises
-    ------
-    PanelError
-        When the panel has fewer than two periods, or no unit has two.
+    Neighbouring periods of the panel, or (base "first") each with the panel's first.
+    Also unit, later period and reason of the changes that cannot be computed because
+    the unit is absent from one of the two periods. PanelError when the panel has fewer
+    than two periods, or no unit has two.
     """
     table = data.row_of()
     n_periods = len(data.periods)

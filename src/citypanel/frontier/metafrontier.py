@@ -6,31 +6,16 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import PanelError, describe
-from citypanel.frontier.decompositions import decompose
+from citypanel.frontier.decompositions import Changes, decompose
 from citypanel.frontier.evaluation import Evaluator
 from citypanel.frontier.panel import Panel
 from citypanel.frontier.references import Reference
 
 
 def groups_of(panel: Panel, group: str) -> tuple[np.ndarray, np.ndarray]:
-    """The groups and each row's group.
+    """Distinct groups in order, and the position of each row's group in them.
 
-    Parameters
-    ----------
-    panel : Panel
-        The panel.
-    group : str
-        Column with one value a unit.
-
-    Returns
-    -------
-    names, codes : ndarray
-        Distinct groups in order, and the position of each row's group in them.
-
-    Raises
-    ------
-    PanelError
-        The column is absent or has gaps, or a unit changes its group.
+    PanelError when the column is absent or has gaps, or a unit changes its group.
     """
     if group not in panel.frame.columns:
         raise PanelError(
@@ -69,10 +54,7 @@ def groups_of(panel: Panel, group: str) -> tuple[np.ndarray, np.ndarray]:
 def group_columns(
     evaluator: Evaluator,
     reference: Reference,
-    before: np.ndarray,
-    after: np.ndarray,
-    period_from: np.ndarray,
-    period_to: np.ndarray,
+    changes: Changes,
     *,
     group: str,
     returns_to_scale: str,
@@ -80,41 +62,20 @@ def group_columns(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The index against each unit's own group, and the technology gap ratio.
 
-    With m and k the efficiencies against the metafrontier and the group,
+    With m and k the efficiencies against the metafrontier (`distances`) and the group,
 
         tgr   = m^b(b) / k^b(b)      (at most 1: 1 on the metafrontier)
         tgrch = tgr / tgr of the earlier period,
 
-    so that effch = effch_group x tgrch (Battese, Rao and O'Donnell 2004).
-
-    Parameters
-    ----------
-    evaluator, reference
-        See `decompositions.decompose`.
-    before, after, period_from, period_to : ndarray (k,)
-        The changes.
-    group : str
-        Column of groups.
-    returns_to_scale : str
-        Of both technologies.
-    distances : dict of ndarray
-        Efficiencies against the metafrontier.
-
-    Returns
-    -------
-    columns : dict of ndarray
-        The group, tfpch_group, effch_group, techch_group, tgr_from, tgr and tgrch.
-    reason : ndarray of object
-        What is infeasible against the group technologies, or None.
+    so that effch = effch_group x tgrch (Battese, Rao and O'Donnell 2004). Returns the
+    group, tfpch_group, effch_group, techch_group, tgr_from, tgr and tgrch, and what is
+    infeasible against the group technologies.
     """
     names, codes = groups_of(evaluator.panel, group)
     columns, own, reason = decompose(
         evaluator,
         reference,
-        before,
-        after,
-        period_from,
-        period_to,
+        changes,
         decomposition="fgnz",
         returns_to_scale=returns_to_scale,
         form="geometric",
@@ -124,7 +85,7 @@ def group_columns(
     tgr_from = distances["e_from_from"] / own["e_from_from"]
     tgr = distances["e_to_to"] / own["e_to_to"]
     return {
-        group: names[codes[after]],
+        group: names[codes[changes.after]],
         **{f"{name}_group": values for name, values in columns.items()},
         "tgr_from": tgr_from,
         "tgr": tgr,

@@ -261,7 +261,7 @@ def _without_missing(frame, values, measures, unit, period):
             remedy="fill the cells; the result's attrs['dropped'] is the report",
         ),
         FrontierWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     kept = frame[~rows].reset_index(drop=True)
     return kept, values[~rows], dropped
@@ -338,5 +338,5 @@ def _warn_of_thin_periods(panel: Panel, variables: int) -> None:
                 "periods (sequential, window, global)",
             ),
             FrontierWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

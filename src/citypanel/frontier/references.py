@@ -85,30 +85,10 @@ def make_reference(
     window: int | None = None,
     reference_units: Iterable[object] | None = None,
 ) -> Reference:
-    """Check the options of a reference scheme.
+    """Check the options of a reference scheme; they are those of `malmquist`.
 
-    Parameters
-    ----------
-    panel : Panel
-        The panel.
-    reference : str
-        One of `REFERENCES`.
-    window : int, optional
-        Periods in a window; 3 by default, used by `window` only.
-    reference_units : iterable, optional
-        The units whose observations may carry the frontier; all by default. Units
-        outside it are still evaluated.
-
-    Returns
-    -------
-    Reference
-        The scheme.
-
-    Raises
-    ------
-    OptionError
-        Unknown scheme, window below 1, or reference units that the panel does not
-        have, or a period without any of them.
+    OptionError for an unknown scheme, a window below 1, reference units that the panel
+    does not have, or a period without any of them whose own technology is needed.
     """
     check_option("reference", reference, REFERENCES)
     if window is not None and (reference != "window" or int(window) < 1):

@@ -36,24 +36,9 @@ BLOCK = 1 << 20
 
 
 def check_order(frontier: str, order: float | None) -> float | None:
-    """The order of a partial frontier, or its default.
+    """The order of a partial frontier: m, a whole number from 1 on, or alpha in (0, 1].
 
-    Parameters
-    ----------
-    frontier : str
-        One of `FRONTIERS`.
-    order : float, optional
-        m, a whole number from 1 on (25 by default), or alpha in (0, 1] (0.95).
-
-    Returns
-    -------
-    float or None
-        None for `dea`.
-
-    Raises
-    ------
-    OptionError
-        When the order does not fit the frontier.
+    25 and 0.95 by default, None for `dea`. OptionError when it does not fit.
     """
     if frontier == "dea":
         if order is None:

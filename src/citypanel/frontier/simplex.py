@@ -66,15 +66,7 @@ class Bases:
 def can_start(technology: Technology) -> bool:
     """Whether free disposal gives every programme a facet to start from.
 
-    Parameters
-    ----------
-    technology : Technology
-        The reference.
-
-    Returns
-    -------
-    bool
-        False with weakly disposable bads, whose price has no sign.
+    Not with weakly disposable bads, whose price has no sign.
     """
     d = technology.dimension - (technology.returns_to_scale != "crs")
     return bool((np.abs(technology.rays[:, :d]).sum(axis=0) > 0).all())
@@ -83,21 +75,10 @@ def can_start(technology: Technology) -> bool:
 def starting_bases(
     technology: Technology, q: np.ndarray, r: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A facet for every programme to start from.
+    """A facet for every programme to start from, one reference unit and rays.
 
-    Parameters
-    ----------
-    technology : Technology
-        The reference.
-    q, r : ndarray (n, d)
-        Points and directions.
-
-    Returns
-    -------
-    members : ndarray (n, d - 1)
-        One reference unit and rays.
-    found : ndarray (n,) of bool
-        False where the direction is zero in every coordinate that could start.
+    Returns members (n, d - 1), and which were found: none where the direction is zero
+    in every coordinate that could start.
     """
     m, s, b = technology.n_inputs, technology.n_outputs, technology.n_bads
     rays, n_gen = technology.rays, len(technology.generators)

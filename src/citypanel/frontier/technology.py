@@ -32,22 +32,7 @@ ORIENTATIONS = ("output", "input")
 
 
 def check_option(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Raise `OptionError` when an option has a value that is not in its list.
-
-    Parameters
-    ----------
-    name : str
-        The option as the caller spells it.
-    value : object
-        What was given.
-    allowed : tuple
-        The values it may have.
-
-    Raises
-    ------
-    OptionError
-        When `value` is not among `allowed`.
-    """
+    """Raise `OptionError` when an option has a value that is not in its list."""
     if value not in allowed:
         raise OptionError(
             describe(
@@ -165,24 +150,10 @@ def build_technology(
 def clean_prices(
     technology: Technology, prices: np.ndarray, members: np.ndarray
 ) -> np.ndarray:
-    """Prices with the signs and zeros that free disposal dictates, without rounding.
+    """Prices (f, d) with the signs and zeros that free disposal dictates.
 
-    A facet that contains the ray of a coordinate has a price of exactly zero there,
-    and no price has the wrong sign against a ray.
-
-    Parameters
-    ----------
-    technology : Technology
-        The reference.
-    prices : ndarray (f, d)
-        Computed prices.
-    members : ndarray (f, d - 1)
-        Columns that span each facet.
-
-    Returns
-    -------
-    ndarray (f, d)
-        A new array.
+    A facet that contains the ray of a coordinate, one of its `members` (f, d - 1), has
+    a price of exactly zero there, and no price has the wrong sign against a ray.
     """
     prices = prices.copy()
     n = len(technology.generators)
@@ -197,22 +168,10 @@ def clean_prices(
 def output_programmes(
     technology: Technology, inputs: np.ndarray, outputs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points and directions of output expansion, q = (x, 0, 1) and r = (0, -y, 0).
+    """Points and directions of output expansion, q = (x, 0, 1), r = (0, -y, 0).
 
-    The optimum t is Farrell's output efficiency, the reciprocal of Shephard's output
-    distance function.
-
-    Parameters
-    ----------
-    technology : Technology
-        The reference.
-    inputs, outputs : ndarray (n, m), (n, s)
-        The plans under evaluation, in the units of the technology.
-
-    Returns
-    -------
-    tuple of ndarray (n, d)
-        q and r.
+    Plans (n, m) and (n, s) are in the units of the technology. The optimum t is
+    Farrell's output efficiency, the reciprocal of Shephard's output distance function.
     """
     n, m = inputs.shape
     q = np.zeros((n, technology.dimension))
@@ -227,22 +186,10 @@ def output_programmes(
 def input_programmes(
     technology: Technology, inputs: np.ndarray, outputs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points and directions of input contraction, q = (0, -y, 1) and r = (-x, 0, 0).
+    """Points and directions of input contraction, q = (0, -y, 1), r = (-x, 0, 0).
 
     The optimum t is minus Farrell's input efficiency theta; Shephard's input distance
     function is 1 / theta.
-
-    Parameters
-    ----------
-    technology : Technology
-        The reference.
-    inputs, outputs : ndarray (n, m), (n, s)
-        The plans under evaluation, in the units of the technology.
-
-    Returns
-    -------
-    tuple of ndarray (n, d)
-        q and r.
     """
     n, m = inputs.shape
     q = np.zeros((n, technology.dimension))
@@ -255,21 +202,11 @@ def input_programmes(
 
 
 def power_of_two_scales(values: np.ndarray) -> np.ndarray:
-    """Scales that bring each column's geometric mean near 1 without any rounding.
+    """Powers of two that bring each column's geometric mean near 1 without rounding.
 
     Dividing by a power of two changes exponents only, so the scaled data are the
     data, and an index computed from them does not depend on the units beyond the
-    last bit.
-
-    Parameters
-    ----------
-    values : ndarray (n, k)
-        Non-negative; zeros are left out of the mean.
-
-    Returns
-    -------
-    ndarray (k,)
-        Powers of two.
+    last bit. Values (n, k) are non-negative; zeros are left out of the mean.
     """
     positive = values > 0
     logs = np.log2(np.where(positive, values, 1.0)).sum(axis=0)

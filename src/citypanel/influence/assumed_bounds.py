@@ -15,15 +15,17 @@ to 1 at which the estimate reaches a target: zero, or a published coefficient.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from citypanel.errors import CapitalError, OptionError, describe
-from citypanel.influence.drawn import DrawnStudy, result_of
-from citypanel.influence.headline import Headline, Result
-from citypanel.study.pipeline import Options, Study, last_known
+from citypanel.errors import CapitalError, OptionError
+from citypanel.influence.headline import Headline, Result, result_of
+from citypanel.study.options import Options
+from citypanel.study.run import Study
+from citypanel.study.steps.series import last_known
 
 GROUPS = ("all", "treated", "control")
 SHAPES = ("level", "drift")
@@ -94,15 +96,12 @@ def assumed_bounds(
         No target, or fewer than one step.
     """
     if not targets or steps < 1:
-        raise OptionError(
-            describe(
-                f"targets={dict(targets)!r}, steps={steps!r}",
-                consequence="there is nothing to bound",
-                remedy="name at least one target and one step",
-            )
+        raise OptionError.of(
+            "influence.targets_steps", targets=dict(targets), steps=steps
         )
     headline = Headline(study, options)
-    real, assumed = study.investment(options)
+    base = study.investment(options)
+    assumed = base.is_assumed
     inside = np.zeros_like(assumed)
     inside[np.ix_(headline.at, headline.window)] = True
     assumed = assumed & inside
@@ -135,9 +134,9 @@ def assumed_bounds(
 
             def result(log_factor, where=where, power=power):
                 factor = np.where(where, np.exp(log_factor * power), 1.0)
-                drawn = DrawnStudy(study, investment=real * factor)
+                moved = replace(base, real=base.real * factor)
                 try:
-                    return result_of(headline, drawn)
+                    return result_of(headline, study.instead(investment=moved))
                 except CapitalError:
                     return NO_STOCK
 

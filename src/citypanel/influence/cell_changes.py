@@ -12,7 +12,7 @@ times as long.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,21 +21,26 @@ from citypanel.capital import VANISHING, initial_growth
 from citypanel.errors import CapitalError
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, plans_in_window
-from citypanel.study.capital import GROWTH_FIRST, GROWTH_LAST
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.declaration import declared
+from citypanel.study.grid import Grid
+from citypanel.study.options import Options
+from citypanel.study.run import Study
+from citypanel.study.steps.series import (
+    GDP_DEFLATOR,
+    INVESTMENT_PRICE,
+    PROVINCE_INVESTMENT,
+)
+from citypanel.study.steps.series import provinces as of_provinces
 
 # A plan that moves by less has not moved: the figure cancels out of a ratio.
 ROUNDING = 1e-13
 
-LABOUR_SERIES = {
-    "university_share": ("university_students_persons", "population_persons_10k"),
-    "student_share": (
-        "university_students_persons",
-        "vocational_students_persons",
-        "population_persons_10k",
-    ),
-    "students": ("university_students_persons",),
-    "employed": ("unit_employment_persons_10k", "private_employment_persons"),
+INDICATORS = ("GDP", "GDPIDX", "FAI", "FAIPI")
+# Indicators that each table of the provinces is made of.
+MADE_OF = {
+    GDP_DEFLATOR: ("GDP", "GDPIDX"),
+    INVESTMENT_PRICE: ("FAIPI",),
+    PROVINCE_INVESTMENT: ("FAI",),
 }
 NO_CAPITAL = (
     "the build would stop: growth of investment {first} to {last} plus depreciation "
@@ -62,22 +67,19 @@ class Experiment:
     stops: bool = False
 
 
-def series_used(options: Options) -> list[str]:
+def series_used(study: Study, options: Options) -> list[str]:
     """Series of the yearbook that the plans are made of."""
-    names = ["gdp_cny_10k", "fai_cny_10k", *LABOUR_SERIES[options.labour_measure]]
-    if options.real_gdp == "city_growth":
-        names.append("gdp_growth_pct")
-    if options.fai_extension in ("real_estate", "province_then_real_estate"):
-        names.append("real_estate_cny_10k")
-    return names
+    return study.reads("series", "sample", options)
 
 
-def indicators_used(options: Options) -> list[str]:
-    """Province indicators that the plans are made of, for some city."""
-    names = ["GDP", "GDPIDX", "FAI"]
-    if options.investment_deflator == "province_investment_price":
-        names.append("FAIPI")
-    return names
+def indicators_used(study: Study, options: Options) -> list[str]:
+    """Province indicators that the plans are made of, for some city.
+
+    Output and investment of a municipality are its province's too.
+    """
+    read = study.reads("provinces", "sample", options)
+    made_of = {name for table in read for name in MADE_OF[table]}
+    return [name for name in INDICATORS if name in made_of | {"GDP", "FAI"}]
 
 
 def seed_cells(headline: Headline) -> pd.DataFrame:
@@ -95,11 +97,18 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
         Figures of cities outside the sample are not among them.
     """
     study, options = headline.study, headline.options
-    sources = study.sources
+    sources, vintage = study.sources, options.gdp_vintage
     cells = sources.cells
+    read = (cells[f"source__{vintage}"] == "yearbook").to_numpy(bool)
+    # A figure that is set aside is a figure of the seeds too.
+    figures = np.where(
+        read,
+        cells[f"value__{vintage}"].to_numpy(float, na_value=np.nan),
+        cells["yearbook_value"].to_numpy(float, na_value=np.nan),
+    )
+    cells = cells.assign(value=figures)
     mine = cells.loc[
-        (cells["source"] == "yearbook")
-        & cells["variable"].isin(series_used(options))
+        cells["variable"].isin(series_used(study, options))
         & cells["city_id"].isin(headline.plans.cities)
         & cells["value"].notna()
     ]
@@ -117,7 +126,7 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
         study.cities["city_id"].isin(headline.plans.cities), "province_id"
     ].unique()
     theirs = series.loc[
-        series["indicator"].isin(indicators_used(options))
+        series["indicator"].isin(indicators_used(study, options))
         & series["province_id"].isin(provinces)
         & series["year"].isin(study.years)
         & series["value"].notna()
@@ -136,8 +145,8 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
     return frame.sort_values(keys, ignore_index=True, ascending=[False, *[True] * 3])
 
 
-def other_vintage(study: Study, options: Options) -> np.ndarray:
-    """Readings of the sources that are levels of the other vintage of output.
+def other_vintage(study: Study, options: Options) -> set[tuple[str, int, str]]:
+    """Cells whose next reading is a level of the other vintage of output.
 
     Of a level a source that comes first under another gdp_vintage only fills a hole
     with a figure of another level: it joins two vintages in one series.
@@ -150,20 +159,19 @@ def other_vintage(study: Study, options: Options) -> np.ndarray:
 
     Returns
     -------
-    ndarray of bool
-        One per row of `Sources.cells`.
+    set of (city_id, year, variable)
     """
-    order = study.sources.precedence
-    first = order.loc[order["precedence"].astype(int) == 1]
-    first = first.loc[~first["variable"].str.endswith("_pct")]
-    mine = first["gdp_vintage"] == options.gdp_vintage
-    pairs = [
-        set(zip(part["variable"], part["source"], strict=True))
-        for part in (first[~mine], first[mine])
-    ]
     cells = study.sources.cells
-    keys = zip(cells["variable"], cells["source"], strict=True)
-    return np.array([key in pairs[0] - pairs[1] for key in keys], dtype=bool)
+    own = f"source__{options.gdp_vintage}"
+    then = cells[f"next_{own}"]
+    others = [c for c in cells if c.startswith("source__") and c != own]
+    theirs = [((then == cells[c]) & (cells[c] != cells[own])) for c in others]
+    found = cells.loc[
+        np.logical_or.reduce([mask.to_numpy(bool) for mask in theirs])
+        & then.notna()
+        & ~cells["variable"].str.endswith("_pct")
+    ]
+    return set(zip(found["city_id"], found["year"], found["variable"], strict=True))
 
 
 def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
@@ -207,14 +215,21 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
 
 def _alone(headline: Headline, row) -> Experiment:
     """One changed figure by a study of its own."""
-    study, new = headline.study, row.new_value
-    if np.isnan(new):
-        study, new = _without_other_vintage(headline, row), None
+    study, options = headline.study, headline.options
+    new = None if np.isnan(row.new_value) else row.new_value
     if row.scope == "yearbook":
         key = (row.unit, row.year, row.variable, "yearbook")
         changed = study.with_cell(*key, new)
     else:
         changed = study.with_province_value(row.unit, row.year, row.variable, new)
+    if new is None:
+        readings = {k: v.copy() for k, v in changed.readings(options).items()}
+        for city, year, name in other_vintage(study, options):
+            at = study.grid.city_at[city], int(np.searchsorted(study.years, year))
+            now = study.readings(options)[name][at]
+            if year == row.year and readings[name][at] != now:
+                readings[name][at] = np.nan
+        changed = changed.instead(readings=readings)
     try:
         plans = plans_in_window(headline, changed)
     except CapitalError:
@@ -223,30 +238,9 @@ def _alone(headline: Headline, row) -> Experiment:
     return _moved(headline, Change(everyone, plans.outputs, plans.inputs))
 
 
-def _without_other_vintage(headline: Headline, row) -> Study:
-    """The study without the other vintage's readings of a figure."""
-    study = headline.study
-    cells, cities = study.sources.cells, study.cities
-    variable, unit = "variable", [row.unit]
-    if row.scope == "province":
-        variable = "province_indicator"
-        unit = cities.loc[
-            (cities["province_id"] == row.unit)
-            & cities["is_municipality"].astype(bool),
-            "city_id",
-        ]
-    named = cells[["variable"]].merge(study.sources.variables, how="left")[variable]
-    gone = other_vintage(study, headline.options) & (
-        (named.to_numpy(object) == row.variable)
-        & cells["city_id"].isin(unit)
-        & (cells["year"] == row.year)
-    )
-    kept = cells["value"].where(~gone)
-    return Study(replace(study.sources, cells=cells.assign(value=kept)))
-
-
 def _stopped() -> Experiment:
-    note = NO_CAPITAL.format(first=GROWTH_FIRST, last=GROWTH_LAST)
+    first, last = declared().growth_years
+    note = NO_CAPITAL.format(first=first, last=last)
     return Experiment(None, note, stops=True)
 
 
@@ -284,18 +278,13 @@ class _Clones:
 
     def __init__(self, headline: Headline, cells: pd.DataFrame):
         self.headline, self.cells = headline, cells.reset_index(drop=True)
-        sources = headline.study.sources
-        used = {*series_used(headline.options)}
-        kept = sources.cells["variable"].isin(used)
-        kept &= sources.cells["city_id"].isin(headline.plans.cities)
-        self._base = sources.cells.loc[kept].reset_index(drop=True)
-        self._other = other_vintage(headline.study, headline.options)[kept]
-        self._rows_of = self._base.groupby("city_id").indices
-        self._year = self._base["year"].to_numpy(int)
-        self._source = self._base["source"].to_numpy(object)
-        self._variable = self._base["variable"].to_numpy(object)
-        indicator = sources.variables.set_index("variable")["province_indicator"]
-        self._indicator = self._base["variable"].map(indicator).to_numpy(object)
+        study = headline.study
+        province_of = study.cities["province_id"].to_numpy(dtype=object)
+        self._of_province: dict[str, list[int]] = {}
+        for place, row in enumerate(headline.at):
+            self._of_province.setdefault(province_of[row], []).append(place)
+        self._place = {code: i for i, code in enumerate(headline.plans.cities)}
+        self._other = other_vintage(study, headline.options)
         wanted = list(range(len(self.cells)))
         self.sample: pd.DataFrame | None = None
         placed: dict[int, tuple] = {}
@@ -313,97 +302,94 @@ class _Clones:
         self.members = [placed.get(k) for k in range(len(self.cells))]
 
     def _study(self, wanted: Sequence[int]) -> tuple[Study, dict[int, tuple]]:
-        headline, sources = self.headline, self.headline.study.sources
-        cities = headline.study.cities.set_index("city_id")
-        position = {code: i for i, code in enumerate(headline.plans.cities)}
-        province_of = cities["province_id"].to_dict()
-        municipal = cities["is_municipality"].astype(bool).to_dict()
-        of_province: dict[str, list[str]] = {}
-        for code in headline.plans.cities:
-            of_province.setdefault(province_of[code], []).append(code)
-        series = sources.province_series
-        series_rows = series.groupby("province_id").indices
-
+        """One study with the cities of every experiment, and where they are."""
+        headline, study = self.headline, self.headline.study
+        rows: list[int] = []
         names: list[str] = []
-        base, provinces = [], []
-        pieces, owners, changed = [], [], []
-        series_pieces, series_owners, series_changed = [], [], []
         placed: dict[int, tuple] = {}
-        offset = series_offset = 0
-        rows = self.cells.loc[list(wanted)]
-        for k, scope, unit, year, variable, new in zip(
-            rows.index,
-            rows["scope"],
-            rows["unit"],
-            rows["year"],
-            rows["variable"],
-            rows["new_value"],
-            strict=True,
-        ):
-            is_city = scope == "yearbook"
-            members = [unit] if is_city else of_province[unit]
-            first = len(names)
-            home = None
-            if not is_city:
-                home = f"{k:07d}"
-                mine = series_rows[unit]
-                series_pieces.append(mine)
-                series_owners += [home] * len(mine)
-                hit = (series["year"].to_numpy()[mine] == year) & (
-                    series["indicator"].to_numpy(object)[mine] == variable
-                )
-                series_changed += [
-                    (series_offset + j, new) for j in np.flatnonzero(hit)
+        changes = []
+        for change in self.cells.loc[list(wanted)].itertuples():
+            is_city = change.scope == "yearbook"
+            members = (
+                [self._place[change.unit]]
+                if is_city
+                else self._of_province[change.unit]
+            )
+            clones = slice(len(rows), len(rows) + len(members))
+            rows += [int(headline.at[place]) for place in members]
+            names += [f"{change.Index:07d}|{headline.plans.cities[m]}" for m in members]
+            placed[change.Index] = (
+                np.arange(clones.start, clones.stop),
+                np.array(members),
+            )
+            changes.append((clones, change))
+        readings = {
+            name: table[rows]
+            for name, table in study.readings(headline.options).items()
+        }
+        provinces = {k: table[rows] for k, table in study.provinces().items()}
+        own = study.sources.variables.set_index("province_indicator")["variable"]
+        own = own.loc[own.index.notna()]
+        for clones, change in changes:
+            at = int(np.searchsorted(study.years, change.year))
+            new = None if np.isnan(change.new_value) else float(change.new_value)
+            places = range(clones.start, clones.stop)
+            if change.scope == "yearbook":
+                moved = [(change.variable, place, "yearbook", new) for place in places]
+            else:
+                # A municipality is its province: the figure is a cell of it too.
+                figure = study.figure_of_city(change.variable, new)
+                moved = [
+                    (name, place, "province", figure)
+                    for name in own.loc[own.index == change.variable]
+                    for place in places
                 ]
-                series_offset += len(mine)
-            for code in members:
-                clone = f"{k:07d}|{code}"
-                names.append(clone)
-                base.append(code)
-                provinces.append(home or province_of[code])
-                mine = self._rows_of[code]
-                pieces.append(mine)
-                owners += [clone] * len(mine)
-                hit, figure = self._year[mine] == year, new
-                source = "yearbook" if is_city else "province"
-                hit &= (self._source[mine] == source) | (
-                    self._other[mine] & np.isnan(new)
+            for name, place, source, value in moved:
+                city = study.city_ids[rows[place]]
+                cell = (city, change.year, name)
+                readings[name][place, at] = study.reading_with(
+                    *cell,
+                    source,
+                    value,
+                    headline.options,
+                    replaced=cell not in self._other,
                 )
-                if is_city:
-                    hit &= self._variable[mine] == variable
-                else:
-                    # A municipality is its province: the figure is a cell of it too.
-                    hit &= municipal[code] & (self._indicator[mine] == variable)
-                    figure = new - 100 if variable == "GDPIDX" else 10000 * new
-                changed += [(offset + j, figure) for j in np.flatnonzero(hit)]
-                offset += len(mine)
-            last = len(names)
-            placed[k] = (
-                np.arange(first, last),
-                np.array([position[code] for code in members]),
+        self._move_provinces(changes, rows, provinces)
+        copies = study.side_by_side(rows, names, readings=readings, provinces=provinces)
+        return copies, placed
+
+    def _move_provinces(self, changes, rows, tables: dict[str, np.ndarray]) -> None:
+        """The tables of the provinces of every experiment with one of their figures."""
+        study = self.headline.study
+        series = study.sources.province_series
+        rows_of = series.groupby("province_id").indices
+        frames, clones = [], []
+        for places, change in changes:
+            if change.scope == "yearbook":
+                continue
+            mine = series.iloc[rows_of[change.unit]]
+            hit = (mine["year"] == change.year) & (mine["indicator"] == change.variable)
+            frames.append(
+                mine.assign(
+                    value=mine["value"].mask(hit, change.new_value),
+                    province_id=f"{change.Index:07d}",
+                )
             )
-        clones = cities.loc[base].reset_index(drop=True)
-        clones.insert(0, "city_id", names)
-        clones["province_id"] = provinces
-        cells = _changed(self._base, pieces, changed).assign(city_id=owners)
-        series = pd.concat(
-            [
-                series,
-                _changed(series, series_pieces, series_changed).assign(
-                    province_id=series_owners
-                ),
-            ],
-            ignore_index=True,
+            clones += [
+                (place, f"{change.Index:07d}")
+                for place in range(places.start, places.stop)
+            ]
+        if not frames:
+            return
+        places, homes = zip(*clones, strict=True)
+        moved = of_provinces(
+            pd.concat(frames, ignore_index=True),
+            pd.DataFrame({"province_id": homes}),
+            Grid(np.array(homes, dtype=object), study.years),
+            declared().base_year,
         )
-        study = Study(
-            replace(
-                sources,
-                cells=cells,
-                province_series=series,
-                cities=clones,
-            )
-        )
-        return study, placed
+        for name, table in tables.items():
+            table[list(places)] = moved[name]
 
     def _stuck(self, study: Study) -> np.ndarray:
         """Clones whose initial stock would be infinite or negative."""
@@ -411,30 +397,17 @@ class _Clones:
         none = np.zeros(len(study.city_ids), dtype=bool)
         if options.initial_capital == "ten_percent":
             return none
-        real = study.investment(options)[0]
-        flows = real
-        if options.initial_growth == "nominal":
-            flows = real * study.provinces()[options.investment_deflator]
+        investment = study.investment(options)
+        real = investment.real
+        first, last = declared().growth_years
         growth = initial_growth(
-            study.long({"flow": flows}),
+            study.long({"flow": getattr(investment, options.initial_growth)}),
             unit="city_id",
             period="year",
             investment="flow",
-            first=GROWTH_FIRST,
-            last=GROWTH_LAST,
+            first=first,
+            last=last,
         ).reindex(study.city_ids)
         start = np.searchsorted(study.years, options.capital_first_year)
         shrinks = growth.to_numpy(float) + options.depreciation <= VANISHING
         return shrinks & np.isfinite(real[:, start])
-
-
-def _changed(
-    frame: pd.DataFrame, pieces: list[np.ndarray], changed: list[tuple[int, float]]
-) -> pd.DataFrame:
-    """Rows of a frame, taken again and again, with some values replaced."""
-    taken = np.concatenate(pieces) if pieces else np.empty(0, dtype=int)
-    out = frame.iloc[taken].reset_index(drop=True)
-    values = out["value"].to_numpy(float).copy()
-    for place, value in changed:
-        values[place] = value
-    return out.assign(value=values)

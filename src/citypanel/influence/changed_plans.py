@@ -23,16 +23,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from citypanel.frontier.evaluation import radial_efficiencies
-from citypanel.frontier.hull import find_facets
-from citypanel.frontier.isoquant import Isoquant, isoquant
-from citypanel.frontier.technology import (
-    Technology,
-    build_technology,
-    power_of_two_scales,
-)
+from citypanel.frontier.isoquant import Cone, Isoquant, technology_of
+from citypanel.frontier.technology import power_of_two_scales
+from citypanel.study.options import Options
 from citypanel.study.plans import Plans
-from citypanel.study.productivity import tfp_changes
+from citypanel.study.productivity import changes
 
 INDICES = ("tfpch", "effch", "techch")
 
@@ -73,7 +68,7 @@ class Change:
         return replace(plans, outputs=outputs, inputs=inputs)
 
 
-def is_local(options: pd.Series) -> bool:
+def is_local(options: Options) -> bool:
     """Whether each year has a technology of its own plans."""
     return (
         options["frontier"] == "dea"
@@ -89,7 +84,7 @@ class Indices:
     ----------
     plans : Plans
         What the headline rests on.
-    options : Series
+    options : Options
         orientation, returns_to_scale, frontier, frontier_reference, decomposition.
     groups : ndarray (n,), optional
         Region of each city, for frontier_reference = metafrontier.
@@ -102,7 +97,7 @@ class Indices:
     """
 
     def __init__(
-        self, plans: Plans, options: pd.Series, groups: np.ndarray | None = None
+        self, plans: Plans, options: Options, groups: np.ndarray | None = None
     ):
         self.plans, self.options, self.groups = plans, options, groups
         self.local = is_local(options)
@@ -117,8 +112,7 @@ class Indices:
         self._inputs = plans.inputs / self._scales[:m]
         self._outputs = plans.outputs / self._scales[m]
         n, T = plans.outputs.shape
-        self._plane = options["returns_to_scale"] == "crs" and m == 2
-        self._technologies: list[Technology | Isoquant] = []
+        self._technologies: list[Isoquant | Cone] = []
         self._spanning: list[np.ndarray | None] = []
         # Efficiency of a city's plan of year t against the technology of year s, at
         # [s, 1 + t - s].
@@ -126,8 +120,9 @@ class Indices:
         for s in range(T):
             technology = self._build(self._inputs, self._outputs, s)
             self._technologies.append(technology)
+            vertices = technology.vertices
             rows = np.flatnonzero(there[:, s])
-            self._spanning.append(_spanning(technology, rows))
+            self._spanning.append(None if vertices is None else rows[vertices])
             self._measure(
                 self._distances, technology, self._inputs, self._outputs, s, there
             )
@@ -176,15 +171,10 @@ class Indices:
 
     def _build(
         self, inputs: np.ndarray, outputs: np.ndarray, s: int
-    ) -> Technology | Isoquant:
+    ) -> Isoquant | Cone:
         rows = np.flatnonzero(np.isfinite(outputs[:, s]))
-        if self._plane:
-            return isoquant(inputs[rows, s], outputs[rows, s])
-        return build_technology(
-            inputs[rows, s],
-            outputs[rows, s][:, None],
-            returns_to_scale=self.options["returns_to_scale"],
-        )
+        how = self.options["returns_to_scale"], self.options["orientation"]
+        return technology_of(inputs[rows, s], outputs[rows, s], *how)
 
     def _stays(self, s: int, here: np.ndarray, inputs, outputs) -> bool:
         """Whether the technology of year s is the same set with new plans `here`."""
@@ -194,21 +184,8 @@ class Indices:
         new = here[np.isfinite(outputs[here, s])]
         if not len(new):
             return True
-        values, status = self._efficiencies(
-            self._technologies[s], inputs[new, s], outputs[new, s]
-        )
-        return bool(((status == 0) & (values <= 1.0 - INSIDE)).all())
-
-    def _efficiencies(self, technology, inputs, outputs):
-        if self._plane:
-            values = technology.efficiencies(inputs, outputs)
-            return values, np.zeros(len(values), dtype=int)
-        return radial_efficiencies(
-            technology,
-            inputs,
-            outputs[:, None],
-            orientation=self.options["orientation"],
-        )
+        values = self._technologies[s].efficiencies(inputs[new, s], outputs[new, s])
+        return bool((values <= 1.0 - INSIDE).all())
 
     def _measure(
         self, distances, technology, inputs, outputs, s, there, only=None
@@ -226,22 +203,18 @@ class Indices:
         rows, places = np.concatenate(rows), np.concatenate(places)
         if not len(rows):
             return
-        values, status = self._efficiencies(
-            technology, inputs[rows, s + places], outputs[rows, s + places]
+        distances[s, 1 + places, rows] = technology.efficiencies(
+            inputs[rows, s + places], outputs[rows, s + places]
         )
-        distances[s, 1 + places, rows] = np.where(status == 0, values, np.nan)
 
     def _plainly(self, plans: Plans) -> dict[str, np.ndarray]:
         """The indices by the function that the warehouse calls."""
-        sample = plans.frame().assign(variant="changed")
+        sample = plans.frame()
         if self.groups is not None:
             sample["region"] = sample["city_id"].map(
                 dict(zip(plans.cities, self.groups, strict=True))
             )
-        options = self.options.copy()
-        options["variant"], options["variant_order"] = "changed", 1
-        options["first_index_year"] = "drop"
-        frame = tfp_changes(sample, options.to_frame().T)
+        frame = changes(sample, self.options.replace(first_index_year="drop"))
         city = pd.Index(plans.cities).get_indexer(frame["city_id"])
         column = frame["year"].to_numpy(int) - plans.years[0] - 1
         found = {}
@@ -253,19 +226,6 @@ class Indices:
 
 def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return (old != new) & ~(np.isnan(old) & np.isnan(new))
-
-
-def _spanning(technology: Technology | Isoquant, rows: np.ndarray) -> np.ndarray | None:
-    """Which of the rows span a facet; None where there are no facets to tell by."""
-    if isinstance(technology, Isoquant):
-        return rows[technology.vertices]
-    if technology.dimension > 5:
-        return None
-    facets = find_facets(technology)
-    if facets is None or facets.refused:
-        return None
-    used = np.unique(facets.members)
-    return rows[used[used < len(technology.generators)]]
 
 
 def _indices(distances: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,12 +9,12 @@ import duckdb
 import pandas as pd
 
 from citypanel.curve.results import write_tables
-from citypanel.errors import OptionError, PublicationError, describe
+from citypanel.errors import OptionError, PublicationError
 from citypanel.files import write_text
 from citypanel.influence.page import influence_page
 from citypanel.influence.tables import every_table
 from citypanel.progress import Pace
-from citypanel.study.pipeline import SOURCE_TABLES
+from citypanel.study.run import SOURCE_TABLES
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",
@@ -33,13 +33,7 @@ def read_warehouse(warehouse: Path) -> dict[str, pd.DataFrame]:
         When there is no published file, or it lacks one of the tables.
     """
     if not warehouse.is_file():
-        raise PublicationError(
-            describe(
-                f"There is no published warehouse {warehouse.name} here",
-                consequence="there is no headline whose influences could be told",
-                remedy="run make build first",
-            )
-        )
+        raise PublicationError.of("influence.no_warehouse", name=warehouse.name)
     wanted = {**SOURCE_TABLES, **OTHER_TABLES}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         there = {
@@ -50,13 +44,10 @@ def read_warehouse(warehouse: Path) -> dict[str, pd.DataFrame]:
         }
         missing = [name for name in wanted.values() if name not in there]
         if missing:
-            raise PublicationError(
-                describe(
-                    f"{warehouse.name} lacks tables that influences are computed from",
-                    missing,
-                    consequence="nothing was computed",
-                    remedy="run make build, which publishes them",
-                )
+            raise PublicationError.of(
+                "influence.lacks_tables",
+                missing,
+                name=warehouse.name,
             )
         return {
             name: connection.sql(f"from {table}").df() for name, table in wanted.items()
@@ -91,13 +82,7 @@ def compute(
         As `read_warehouse`.
     """
     if workers < 1:
-        raise OptionError(
-            describe(
-                f"--workers is {workers}",
-                consequence="nothing was computed; earlier results are as they were",
-                remedy="take a whole number from 1 on",
-            )
-        )
+        raise OptionError.of("influence.no_workers", workers=workers)
     frames = read_warehouse(warehouse)
     tables = every_table(
         {name: frames[name] for name in SOURCE_TABLES},

@@ -52,10 +52,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from joblib import Parallel, delayed
 
-from citypanel.errors import FrontierError, OptionError, describe
-from citypanel.frontier.evaluation import radial_efficiencies
-from citypanel.frontier.isoquant import isoquant
-from citypanel.frontier.technology import build_technology, power_of_two_scales
+from citypanel.errors import FrontierError, OptionError
+from citypanel.frontier.isoquant import technology_of
+from citypanel.frontier.technology import power_of_two_scales
 from citypanel.study.effect import EffectDesign, outcome_of
 
 #: Replications handed to a worker at a time.
@@ -238,30 +237,16 @@ def estimated_index(
 
 def _check(outputs: np.ndarray, draws: int, outcome: str) -> None:
     if draws < FEWEST:
-        raise OptionError(
-            describe(
-                f"draws={draws!r} replications of the frontier",
-                consequence="a standard error from so few says nothing",
-                remedy=f"give {FEWEST} at least, 1000 for print",
-            )
+        raise OptionError.of(
+            "influence.draws_replications_frontier", draws=draws, fewest=FEWEST
         )
     if outcome not in ("tfpch", "log_tfpch", "cumulative_log_tfp"):
-        raise OptionError(
-            describe(
-                f"outcome={outcome!r} has no known truth in the bootstrap",
-                consequence="its bias could not be told from its sampling",
-                remedy="use tfpch, log_tfpch or cumulative_log_tfp",
-            )
-        )
+        raise OptionError.of("influence.outcome_no_known_truth", outcome=outcome)
     gaps = np.argwhere(~np.isfinite(outputs))
     if len(gaps):
-        raise FrontierError(
-            describe(
-                "A city has no plan in some year",
-                (f"city in row {i}, year in column {t}" for i, t in gaps),
-                consequence="its path of efficiencies has a hole and cannot be drawn",
-                remedy="use a sample with every city in every year (paper_like)",
-            )
+        raise FrontierError.of(
+            "influence.city_no_plan_some",
+            (f"city in row {i}, year in column {t}" for i, t in gaps),
         )
 
 
@@ -307,13 +292,9 @@ class _World:
         index = _index(distances)
         if not np.isfinite(index).all():
             gone = np.argwhere(~np.isfinite(index))
-            raise FrontierError(
-                describe(
-                    "An index has no value: a programme between periods is infeasible",
-                    (f"city in row {i}, year in column {t + 1}" for i, t in gone),
-                    consequence="its bootstrap distribution does not exist",
-                    remedy="use constant returns to scale",
-                )
+            raise FrontierError.of(
+                "influence.index_no_value_programme",
+                (f"city in row {i}, year in column {t + 1}" for i, t in gone),
             )
         own = distances[np.arange(T), 1].T
         rows = np.zeros((n, T), dtype=bool)
@@ -398,12 +379,8 @@ def _loop(world: _World, streams, n_jobs, tell) -> _Loop:
         tell(piece[6])
     kept = sum(map(len, found))
     if kept < FEWEST:
-        raise FrontierError(
-            describe(
-                f"{kept} of {len(streams)} replications have an estimate",
-                consequence="a standard error from so few says nothing",
-                remedy="use constant returns to scale, or more draws",
-            )
+        raise FrontierError.of(
+            "influence.replications_estimate", kept=kept, n_streams=len(streams)
         )
     return _Loop(
         np.concatenate(truths),
@@ -497,32 +474,17 @@ def _distances(
     """Efficiencies of plans of year t against year s, at [s, 1 + t - s, city]."""
     n, T = outputs.shape
     found = np.full((T, 3, n), np.nan)
-    plane = returns_to_scale == "crs" and inputs.shape[2] == 2
     for s in range(T):
-        if plane:
-            first, last = max(s - 1, 0), min(s + 1, T - 1)
-            prices = isoquant(reference_inputs[:, s], reference_outputs[:, s]).prices
-            most = (inputs[:, first : last + 1] @ prices.T).min(axis=2)
-            found[s, 1 + first - s : 2 + last - s] = (
-                outputs[:, first : last + 1] / most
-            ).T
-            continue
-        technology = build_technology(
+        technology = technology_of(
             reference_inputs[:, s],
-            reference_outputs[:, s, None],
-            returns_to_scale=returns_to_scale,
+            reference_outputs[:, s],
+            returns_to_scale,
+            orientation,
         )
         first, last = max(s - 1, 0), min(s + 1, T - 1)
-        span = slice(first, last + 1)
-        years = last - first + 1
-        values, status = radial_efficiencies(
-            technology,
-            inputs[:, span].transpose(1, 0, 2).reshape(years * n, -1),
-            outputs[:, span].T.reshape(years * n, 1),
-            orientation=orientation,
-        )
-        values = np.where(status == 0, values, np.nan).reshape(years, n)
-        found[s, 1 + first - s : 1 + last - s + 1] = values
+        years = slice(first, last + 1)
+        values = technology.efficiencies(inputs[:, years], outputs[:, years])
+        found[s, 1 + first - s : 2 + last - s] = values.T
     return found
 
 

@@ -24,11 +24,12 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from citypanel.errors import OptionError, describe
+from citypanel.errors import OptionError
 from citypanel.influence.cell_changes import experiments, seed_cells, series_used
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, Result
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 KINDS = ("city", "city_year", "seed_cell", "slip")
 SLIPS = (10.0, 0.1)
@@ -139,24 +140,10 @@ def influence(
 def _check(kinds: Sequence[str], slips: Sequence[float]) -> None:
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise OptionError(
-            describe(
-                "Kinds of influence that do not exist",
-                unknown,
-                consequence="nothing was computed",
-                remedy=f"choose among {', '.join(KINDS)}",
-            )
-        )
+        raise OptionError.of("influence.no_such_kind", unknown, kinds=list(KINDS))
     wrong = [factor for factor in slips if not factor > 0]
     if wrong:
-        raise OptionError(
-            describe(
-                "Factors of a slip that are not positive",
-                wrong,
-                consequence="a figure times such a factor is none a yearbook prints",
-                remedy="give factors such as 10 and 0.1",
-            )
-        )
+        raise OptionError.of("influence.factors_not_positive", wrong)
 
 
 def _planned(
@@ -267,7 +254,7 @@ def _origins(
 ) -> list[str | None]:
     """Origin of each figure; of a city-year all that is not as reported."""
     study, options = headline.study, headline.options
-    used = series_used(options)
+    used = series_used(study, options)
     known: dict[tuple, str] = {}
     if origins is not None:
         kept = origins.loc[origins["variable"].isin(used)]
@@ -281,7 +268,7 @@ def _origins(
                 strict=True,
             )
         }
-    assumed = study.long({"assumed": study.investment(options)[1]})
+    assumed = study.long({"assumed": study.investment(options).is_assumed})
     assumed = {
         (city, year)
         for city, year in assumed.loc[

@@ -19,8 +19,9 @@ from citypanel.errors import CityPanelError
 from citypanel.frontier import distance, malmquist, programmes, super_efficiency
 from citypanel.influence.changed_plans import INDICES, Change
 from citypanel.influence.headline import Headline
-from citypanel.study.pipeline import Options, Study, vars_of
+from citypanel.study.options import Options
 from citypanel.study.plans import INPUTS, OUTPUT
+from citypanel.study.run import Study
 
 KEYS: dict[str, Any] = {
     "unit": "city_id",
@@ -293,7 +294,7 @@ def _measured(
     order: float | None = None,
 ) -> dict:
     """The headline with the index from another frontier."""
-    options = vars_of(headline.options)
+    options = headline.options
     rows = headline.plans.frame()
     frontier = frontier or options["frontier"]
     partial = frontier != "dea"

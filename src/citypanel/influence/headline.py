@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from citypanel.errors import EstimationError, describe
+from citypanel.errors import EstimationError
 from citypanel.influence.changed_plans import Change, Indices
 from citypanel.study.effect import EffectDesign, outcome_of
-from citypanel.study.pipeline import Options, Study, vars_of
+from citypanel.study.options import Options
 from citypanel.study.plans import Plans, plans_of
+from citypanel.study.run import Study
 
 
 @dataclass(frozen=True)
@@ -70,31 +70,23 @@ class Headline:
 
     def __init__(self, study: Study, options: Options):
         self.study, self.options = study, options
-        rows = study.technology_rows(options)
+        rows = study.technology(options)
         self.plans = plans_of(rows)
         regions = rows.groupby("city_id")["region"].first()
         self.region = regions.reindex(self.plans.cities).to_numpy(object)
-        self.at = np.array([study._city_at[code] for code in self.plans.cities])
+        self.at = np.array([study.grid.city_at[code] for code in self.plans.cities])
         self.window = np.searchsorted(study.years, self.plans.years)
-        policy = study.policy(options)
+        policy = study.exposure(options)
         self.treatment = policy["exposure"][np.ix_(self.at, self.window)]
         cohort = policy["cohort"][self.at]
         self.cohort = np.where(cohort <= options.last_year, cohort, 0)
-        self.indices = Indices(self.plans, pd.Series(vars_of(options)), self.region)
+        self.indices = Indices(self.plans, options, self.region)
         outcome, tfpch = self.outcomes(self.indices.base, self.plans.present)
         self.base_outcome, self.base_tfpch = outcome, tfpch
         self.rows = np.isfinite(outcome)
         self.design = EffectDesign(self.treatment, self.rows, options.standard_errors)
         if not self.design.identified:
-            raise EstimationError(
-                describe(
-                    "The headline is not identified: no city changes its exposure "
-                    "inside the sample",
-                    consequence="there is nothing whose influence could be told",
-                    remedy="choose options under which treated cities are in the "
-                    "sample before and after their batch",
-                )
-            )
+            raise EstimationError.of("influence.not_identified")
         self.result = self._summary(self.design, outcome, tfpch, self.rows)
 
     @property
@@ -190,3 +182,9 @@ def plans_in_window(headline: Headline, study: Study) -> Plans:
         np.where(kept, sample.output[window], np.nan),
         np.where(kept[:, :, None], inputs, np.nan),
     )
+
+
+def result_of(headline: Headline, study: Study) -> Result:
+    """The headline of another study of the same cities and years."""
+    plans = plans_in_window(headline, study)
+    return headline.of_plans(plans.outputs, plans.inputs)

@@ -18,7 +18,8 @@ from citypanel.influence.multiple_imputation import (
     Pooled,
     multiple_imputation,
 )
-from citypanel.study.pipeline import Options, Study, vars_of
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 COLUMNS = {
     "method_order": "Int64",
@@ -152,8 +153,8 @@ def _beside(panel: pd.DataFrame, choice: dict) -> dict:
 def _frontier(
     headline: Headline, draws: int, seed: int, n_jobs, progress
 ) -> tuple[EstimatedIndex | None, str | None]:
-    options = vars_of(headline.options)
-    if not is_local(pd.Series(options)):
+    options = headline.options
+    if not is_local(options):
         return None, (
             "not defined: a partial frontier, or one that pools years, is not redrawn"
         )

@@ -41,17 +41,12 @@ from citypanel.errors import (
     CityPanelError,
     EstimationError,
     OptionError,
-    describe,
 )
 from citypanel.influence.cell_changes import series_used
-from citypanel.influence.drawn import DrawnStudy, result_of
-from citypanel.influence.headline import Headline
-from citypanel.study.pipeline import (
-    Options,
-    Study,
-    common_path,
-    last_known,
-)
+from citypanel.influence.headline import Headline, result_of
+from citypanel.study.options import Options
+from citypanel.study.run import Study
+from citypanel.study.steps.series import common_path, last_known
 
 MODELS = ("regression", "proportional")
 #: Reported investment before this year belongs to other statistical rules: from 2011 on
@@ -135,14 +130,10 @@ def pool(
     m = len(q)
     bad = np.flatnonzero(~(np.isfinite(q) & np.isfinite(u)))
     if m < 2 or len(bad):
-        raise EstimationError(
-            describe(
-                "Imputations cannot be combined"
-                + ("" if len(bad) else f": {m} of them"),
-                [f"draw {k + 1}" for k in bad],
-                consequence="the variance between imputations is not known",
-                remedy="use at least two draws, each with an estimate",
-            )
+        raise EstimationError.of(
+            "influence.imputations_not_combined",
+            [f"draw {k + 1}" for k in bad],
+            what="" if len(bad) else f": {m} of them",
         )
     within, between = float(u.mean()), float(q.var(ddof=1))
     extra = (1 + 1 / m) * between
@@ -218,25 +209,15 @@ def growth_model(
         alike in all of them.
     """
     if model not in MODELS:
-        raise OptionError(
-            describe(
-                f"model={model!r} is no model of investment",
-                consequence="nothing was drawn",
-                remedy=f"use one of {', '.join(MODELS)}",
-            )
+        raise OptionError.of(
+            "influence.model_no_model_investment", model=model, models=list(MODELS)
         )
     growth = np.diff(np.log(investment), axis=1)[:, years[1:] >= FIRST_GROWTH]
     of_estate = np.diff(np.log(estate), axis=1)[:, years[1:] >= FIRST_GROWTH]
     kept = np.isfinite(growth) & np.isfinite(of_estate)
     y, x = growth[kept], of_estate[kept]
     if len(y) < 10:
-        raise EstimationError(
-            describe(
-                f"{len(y)} city-years have growth of total and real-estate investment",
-                consequence="their relation cannot be estimated",
-                remedy="start the panel earlier or choose fai_extension = none",
-            )
-        )
+        raise EstimationError.of("influence.city_years_growth_total", n_y=len(y))
     if model == "proportional":
         residuals = y - x
         return GrowthModel(
@@ -247,13 +228,7 @@ def growth_model(
             len(y),
         )
     if np.ptp(x) <= ALIKE * max(np.abs(x).max(), 1.0):
-        raise EstimationError(
-            describe(
-                f"Real-estate investment grows alike in all {len(y)} city-years",
-                consequence="its relation to total investment cannot be estimated",
-                remedy="use model='proportional' or start the panel earlier",
-            )
-        )
+        raise EstimationError.of("influence.real_estate_investment_grows", n_y=len(y))
     design = np.column_stack([np.ones_like(x), x])
     inverse = np.linalg.inv(design.T @ design)
     coefficients = inverse @ (design.T @ y)
@@ -311,11 +286,11 @@ class _Gap:
 def _gaps(headline: Headline) -> list[_Gap]:
     """The filled cells behind the headline and the errors of the rule that filled."""
     study, options = headline.study, headline.options
-    raw, filled = study.readings(options.gdp_vintage), study.series(options)
+    raw, filled = study.readings(options), study.series(options)
     mine = np.zeros((len(study.city_ids), len(study.years)), dtype=bool)
     mine[headline.at] = True
     found = []
-    for variable in series_used(options):
+    for variable in series_used(study, options):
         gap = np.isnan(raw[variable]) & np.isfinite(filled[variable]) & mine
         if not gap.any():
             continue
@@ -383,26 +358,24 @@ def multiple_imputation(
         As `growth_model` and `pool`.
     """
     headline = Headline(study, options)
-    real, assumed = study.investment(options)
-    raw = study.readings(options.gdp_vintage)
+    base = study.investment(options)
+    raw = study.readings(options)
     fitted = (
         growth_model(
             raw["fai_cny_10k"], raw["real_estate_cny_10k"], study.years, model=model
         )
-        if assumed.any()
+        if base.is_assumed.any()
         else None
     )
     cells = _gaps(headline) if gaps else []
-    deflator = study.provinces()[options.investment_deflator]
     rows = []
     for k, stream in enumerate(np.random.SeedSequence(seed).spawn(draws)):
         generator = np.random.default_rng(stream)
         series = _drawn_series(study.series(options), cells, generator)
-        investment = real
-        drawn = DrawnStudy(study, series=series)
+        drawn = study.instead(series=series)
         if fitted is not None:
-            investment = _drawn_investment(series, deflator, fitted, generator)
-            drawn = DrawnStudy(study, series=series, investment=investment)
+            real = _drawn_investment(series, base.deflator, fitted, generator)
+            drawn.given["investment"] = replace(base, real=real)
         rows.append({"draw": k + 1, **_row(headline, drawn)})
         if progress is not None:
             progress(k + 1, draws)
@@ -416,7 +389,7 @@ def multiple_imputation(
     return replace(pooled, dropped=int((~there).sum())), frame
 
 
-def _row(headline: Headline, drawn: DrawnStudy) -> dict:
+def _row(headline: Headline, drawn: Study) -> dict:
     names = ("estimate", "std_error", "mean", "std_dev")
     try:
         result = result_of(headline, drawn)

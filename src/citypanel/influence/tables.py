@@ -17,7 +17,8 @@ from citypanel.influence.experiments import influence
 from citypanel.influence.frontier_carriers import carriers, frontier_alternatives
 from citypanel.influence.index_uncertainty import index_uncertainty
 from citypanel.influence.yardsticks import yardsticks
-from citypanel.study.pipeline import Options, Sources, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Sources, Study
 
 #: Imputations; their Monte Carlo error is a tenth of the spread between them.
 IMPUTATIONS = 100

@@ -14,14 +14,14 @@ figures enter another city's outcome.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from citypanel.did.study import ESTIMATORS, att_table
-from citypanel.errors import OptionError, PanelError, describe
-from citypanel.study.pipeline import Options, Study
+from citypanel.errors import OptionError, PanelError
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 LABOUR_SHARES = (0.4, 0.5, 0.6)
 OUTCOMES = ("tfpch", "log_tfpch", "cumulative_log_tfp")
@@ -78,13 +78,7 @@ def solow_residual(
     Solow (1957), Review of Economics and Statistics 39(3), 312-320.
     """
     if not 0 <= labour_share <= 1:
-        raise OptionError(
-            describe(
-                f"labour_share={labour_share!r}",
-                consequence="capital's share would lie outside 0 to 1 as well",
-                remedy="give a share from 0 to 1, such as 0.5",
-            )
-        )
+        raise OptionError.of("influence.labour_share", labour_share=labour_share)
     logs = [
         np.log(np.where(table > 0, table, np.nan))
         for table in (output, labour, capital)
@@ -130,7 +124,7 @@ def yardsticks(
         its reason.
     """
     panel = study.panel(options)
-    persons = replace(options, labour_measure="employed")
+    persons = options.replace(labour_measure="employed")
     frames: dict[tuple[str, float], pd.DataFrame] = {
         ("malmquist", np.nan): panel,
         ("malmquist, persons employed", np.nan): study.panel(persons),
@@ -171,13 +165,7 @@ def _panel(study: Study, options: Options, share: float) -> pd.DataFrame:
     )
     kept = sample.is_in_sample
     if not kept.any():
-        raise PanelError(
-            describe(
-                "No city has output, capital and persons employed in every year",
-                consequence="there is no Solow residual to estimate an effect on",
-                remedy="choose study_sample = all_available or other years",
-            )
-        )
+        raise PanelError.of("influence.no_solow_residual")
     logs = np.full_like(level, np.nan)
     logs[:, 1:] = np.diff(np.where(kept, level, np.nan), axis=1)
     frame = study.panel(options).drop(columns=list(OUTCOMES))
@@ -195,6 +183,7 @@ def _estimates(
     """The overall effect by every estimator and outcome."""
     table = att_table(
         frame.loc[frame["tfpch"].notna()],
+        outcomes=OUTCOMES,
         estimators=estimators,
         draws=draws,
         seed=seed,

@@ -36,14 +36,7 @@ class Marts(Mapping[str, pd.DataFrame]):
 
     def __init__(self, database: Path) -> None:
         if not database.is_file():
-            raise OutputError(
-                describe(
-                    f"There is no {database}",
-                    consequence="nothing was written",
-                    remedy="build it with: dbt build; or run the command in the "
-                    "project's root, or name the file with --database",
-                )
-            )
+            raise OutputError.of("outputs.no_database", database=database)
         try:
             self._connection = duckdb.connect(str(database), read_only=True)
             self._names = {
@@ -53,14 +46,8 @@ class Marts(Mapping[str, pd.DataFrame]):
                 ).fetchall()
             }
         except duckdb.Error as error:
-            raise OutputError(
-                describe(
-                    f"{database} cannot be read: {str(error).splitlines()[0]}",
-                    consequence="nothing was written",
-                    remedy="close what holds the file (a build works in "
-                    "target/citypanel_build.duckdb), or publish it anew with: dbt "
-                    "build",
-                )
+            raise OutputError.of(
+                "outputs.unreadable", database=database, what=str(error).splitlines()[0]
             ) from error
         self._frames: dict[str, pd.DataFrame] = {}
 

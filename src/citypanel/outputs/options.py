@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.words import LABELS, Words
+from citypanel.study.declaration import declared
+from citypanel.words import LABELS, LANGUAGES, Words, same
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -72,3 +73,24 @@ def variants(marts: Frames) -> pd.DataFrame:
     """The variants in their order, with their labels in `label`."""
     frame = marts["dim_study_variants"].sort_values("variant_order")
     return frame.assign(label=[LABELS.label("variants", v) for v in frame["variant"]])
+
+
+def region_names() -> dict[str, Words]:
+    """The study's regions, in the order in which tables and figures list them."""
+    regions = declared().regions
+    return {key: Words(*(said[o] for o in LANGUAGES)) for key, said in regions.items()}
+
+
+def region_name(key: str) -> Words:
+    """A region in words; the key itself where it is none."""
+    return region_names().get(key, same(key))
+
+
+def exclusion_name(key: str) -> Words:
+    """A sample without a group of cities, or of one region, in words."""
+    group = declared().exclusions.get(key.removeprefix("without_"))
+    if key.startswith("without_") and group:
+        return Words(*(group.label[language] for language in LANGUAGES))
+    if key in region_names():
+        return LABELS("region_only", region=region_name(key))
+    return same(key)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from citypanel.errors import OptionError, OutputError, describe
@@ -14,38 +14,21 @@ from citypanel.outputs.options import Maker
 from citypanel.progress import to_stderr, tracked
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the command line asked for.
-
-    Attributes
-    ----------
-    what : str
-        tables or figures.
-    only : str or None
-        Names with commas between; a name's beginning up to an underscore will do.
-    formats : str
-        Formats with commas between.
-    known_formats : sequence of str
-    output, database : Path
-    quiet : bool
-    """
-
-    what: str
-    only: str | None
-    formats: str
-    known_formats: Sequence[str]
-    output: Path
-    database: Path
-    quiet: bool
-
-
 def write_all(
-    request: Request,
+    asked: Namespace,
+    what: str,
+    known_formats: Sequence[str],
     outputs: Sequence[Maker],
     make: Callable[[Maker, Mapping, tuple[str, ...]], dict[str, bytes]],
 ) -> list[Path]:
     """Make the outputs asked for and write them; what lacks its marts is named.
+
+    Parameters
+    ----------
+    asked : Namespace
+        The command line: only, format, output, database, quiet.
+    what : str
+        tables or figures.
 
     Raises
     ------
@@ -54,11 +37,11 @@ def write_all(
     OutputError
         No warehouse file, or none of the outputs asked for can be made.
     """
-    formats = chosen_formats(request.formats, request.known_formats)
-    chosen = chosen_outputs(request.only, outputs, request.what)
-    say = None if request.quiet else to_stderr
+    formats = chosen_formats(asked.format, known_formats)
+    chosen = chosen_outputs(asked.only, outputs, what)
+    say = None if asked.quiet else to_stderr
     written: list[Path] = []
-    with Marts(request.database) as marts:
+    with Marts(asked.database) as marts:
         lacking = {o.name: absent(o.needs, marts) for o in chosen}
         possible = [o for o in chosen if not lacking[o.name]]
         messages = [
@@ -73,7 +56,7 @@ def write_all(
         for message in messages:
             print(message, file=sys.stderr)
         made, failures = 0, []
-        for output in tracked(possible, what=request.what, say=say):
+        for output in tracked(possible, what=what, say=say):
             try:
                 files = make(output, marts, formats)
             except OutputError as error:
@@ -81,15 +64,15 @@ def write_all(
                 continue
             made += 1
             written += [
-                write_output(request.output / name, content)
+                write_output(asked.output / name, content)
                 for name, content in files.items()
             ]
         if failures and not made:
             raise OutputError("\n".join(failures))
         for failure in failures:
             print(failure, file=sys.stderr)
-    if not request.quiet:
-        print(f"{made} {request.what}, {len(written)} files: {request.output}")
+    if not asked.quiet:
+        print(f"{made} {what}, {len(written)} files: {asked.output}")
     return written
 
 
@@ -98,15 +81,8 @@ def chosen_formats(text: str, known: Sequence[str]) -> tuple[str, ...]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     wrong = [name for name in names if name not in known]
     if wrong or not names:
-        raise OptionError(
-            describe(
-                "--format has names that are not formats"
-                if wrong
-                else "--format is empty",
-                wrong,
-                consequence="nothing was written",
-                remedy=f"choose among {', '.join(known)}",
-            )
+        raise OptionError.of(
+            "outputs.unknown_formats", wrong, wrong=wrong, known=list(known)
         )
     return tuple(name for name in known if name in names)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from citypanel.errors import PublicationError
 from citypanel.files import write_text
-from citypanel.pages.formats import number, share
+from citypanel.words.numbers import number, share
 
 FOLDER = Path(__file__).parent
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from citypanel.errors import PanelError, PublicationError, describe
+from citypanel.errors import PanelError, PublicationError
 from citypanel.files import write_text
 
 FILE = Path("accepted") / "run.json"
@@ -44,13 +44,8 @@ def read_accepted(folder: Path) -> dict[str, Any] | None:
         if run["format"] != FORMAT or missing:
             raise ValueError(f"without {', '.join(missing) or 'the expected format'}")
     except (ValueError, KeyError, TypeError) as error:
-        raise PanelError(
-            describe(
-                f"The accepted run {FILE.as_posix()} cannot be read: {error}",
-                consequence="drift and changes would be measured against nothing",
-                remedy="restore the file from version control, or delete it and run "
-                "citypanel accept",
-            )
+        raise PanelError.of(
+            "quality.accepted_unreadable", what=FILE.as_posix(), error=error
         ) from error
     return run
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 from citypanel.quality.accepted import profile_to_match, read_accepted
 
 FAILING_KEYS = 10
@@ -70,14 +70,7 @@ def validate_panels(
     loaded = load_suites(suites)
     without_suite = sorted(set(panels) - set(loaded))
     if without_suite:
-        raise PanelError(
-            describe(
-                "Panels have no suite",
-                without_suite,
-                consequence="they would go unchecked",
-                remedy=f"add a suite of that name to the folder {suites}",
-            )
-        )
+        raise PanelError.of("quality.no_suite", without_suite, suites=suites)
     accepted = read_accepted(suites)
     context = ephemeral_context()
     rows = []
@@ -163,13 +156,8 @@ def suite_parameters(
             continue
         table, _, column = name.partition("__")
         if table not in references:
-            raise PanelError(
-                describe(
-                    f"Suite {suite['name']} refers to a table it was not given",
-                    [name],
-                    consequence="referential integrity would go unchecked",
-                    remedy="pass that table in `references`",
-                )
+            raise PanelError.of(
+                "quality.reference_not_given", [name], name=suite["name"]
             )
         known = references[table][column].dropna()
         values[name] = sorted(known.astype(str).unique())

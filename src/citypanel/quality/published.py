@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.warehouse.preflight import open_published
 
 Reader = Callable[[str], pd.DataFrame]
@@ -32,13 +32,10 @@ def reading(warehouse: Path) -> Iterator[Reader]:
             try:
                 return connection.sql(f"select * from {name}").df()
             except duckdb.CatalogException as error:
-                raise PublicationError(
-                    describe(
-                        f"The published warehouse {warehouse.name} lacks a table",
-                        [name],
-                        consequence="the report would be silent about it",
-                        remedy="the file was built by another version; run make build",
-                    )
+                raise PublicationError.of(
+                    "quality.lacks_table",
+                    [name],
+                    name=warehouse.name,
                 ) from error
 
         yield table

@@ -24,6 +24,7 @@ from citypanel.quality.maps import (
 )
 from citypanel.quality.published import read_options, reading
 from citypanel.quality.summary import places_touched
+from citypanel.study.declaration import declared
 
 TEMPLATES = Path(__file__).with_name("templates")
 SEVERITIES = ("critical", "warning", "info")
@@ -38,10 +39,7 @@ UNITS = {
     "10,000 persons": "万人", "persons": "人", "km2": "平方公里",
     "persons per km2": "人/平方公里", "% (0-100)": "%",
 }  # fmt: skip
-PLACE_WORDS = (
-    ("Table ", "表"), ("northeastern", "东北"), ("eastern", "东部"),
-    ("central", "中部"), ("western", "西部"), ("variant ", "变体 "),
-)  # fmt: skip
+PLACE_WORDS = (("Table ", "表"), ("variant ", "变体 "))
 WORDS = (
     ("critical", "严重"), ("warning", "警告"), ("info", "提示"), ("open", "待处理"),
     ("corrected", "已更正"), ("not estimated", "未估计"), ("filled in", "填补"),
@@ -291,10 +289,13 @@ def _touches(
             row["table_name"] != "rpt_regressions", row["table_name"], row["place"],
         )
     )  # fmt: skip
+    regions = [(name, said["zh"]) for name, said in declared().regions.items()]
+    # One name may end another.
+    regions.sort(key=lambda pair: -len(pair[0]))
     for row in rows:
         row["n_open"] = row["n_critical"] + row["n_warning"] + row["n_info"]
         chinese = row["place"]
-        for english, word in PLACE_WORDS:
+        for english, word in (*PLACE_WORDS, *regions):
             chinese = chinese.replace(english, word)
         row["name"] = labels.get(row["place"], (row["place"], chinese))
     return rows

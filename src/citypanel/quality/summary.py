@@ -21,6 +21,7 @@ import pandas as pd
 
 from citypanel.quality.accepted import differing_options, read_accepted
 from citypanel.quality.profiles import profile
+from citypanel.study.declaration import declared
 from citypanel.words import Catalogue, Words, same
 from citypanel.words.numbers import number
 
@@ -58,7 +59,7 @@ TOUCH_KINDS = ("critical", "warning", "info", "corrected")
 PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
 YEARS = re.compile(r"\d{4}(-\d{4})?")
 COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
-COLUMN_OF_TABLE = re.compile(r"\(\d+\)(-\(\d+\))?|eastern|central|western|northeastern")
+NUMBERED = re.compile(r"\(\d+\)(-\(\d+\))?")
 
 
 def summarise(
@@ -271,6 +272,7 @@ def places_touched(touches: str | None) -> list[tuple[str, str]]:
     fct_capital_stocks as a whole: years are no place of their own.
     """
     places: dict[tuple[str, str], None] = {}
+    named = {column.name for column in declared().columns}
     for entry in (touches or "").split(";"):
         table, _, within = (text.strip() for text in entry.partition(":"))
         if not table:
@@ -283,7 +285,7 @@ def places_touched(touches: str | None) -> list[tuple[str, str]]:
                 part = ""
             elif found:
                 stem, part = found[1], found[2]
-            elif not (stem and COLUMN_OF_TABLE.fullmatch(part)):
+            elif not (stem and (part in named or NUMBERED.fullmatch(part))):
                 stem = ""
             for column in _columns(part):
                 places[(table, f"{stem} {column}".strip())] = None

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 from citypanel.replication.archive import Member
 
 # What a build and its tests read, and what a reader needs beside it.
 PARTS = (
     ".ci", "analyses", "benchmarks", "docs", "expectations", "macros", "models",
-    "notebooks", "python_models", "seeds", "src", "tests",
+    "notebooks", "python_models", "seeds", "src", "studies", "tests",
     ".gitignore", "CHANGELOG.md", "CITATION.cff", "LICENSE", "LICENSE-DATA.md",
     "Makefile", "dbt_project.yml", "profiles.yml", "pyproject.toml",
     "requirements.lock",
@@ -20,7 +20,7 @@ PARTS = (
 # What decides the numbers: the published file must not be older than these.
 BUILD_PARTS = (
     "expectations", "macros", "models", "python_models", "seeds", "src/citypanel",
-    "dbt_project.yml",
+    "studies", "dbt_project.yml",
 )  # fmt: skip
 NEEDED = ("dbt_project.yml", "requirements.lock", "seeds", "src", "models")
 OUTPUTS = ("tables", "figures", "report")
@@ -43,14 +43,7 @@ def project_members(root: Path) -> list[Member]:
     """
     missing = [name for name in NEEDED if not (root / name).exists()]
     if missing:
-        raise OutputError(
-            describe(
-                f"{root} is not the root of the project; it lacks",
-                missing,
-                consequence="no package was written",
-                remedy="run the command where dbt_project.yml is",
-            )
-        )
+        raise OutputError.of("replication.not_the_root", missing, root=root)
     members = []
     linked = []
     for part in PARTS:
@@ -60,14 +53,7 @@ def project_members(root: Path) -> list[Member]:
                 continue
             members.append(_member(root, path))
     if linked:
-        raise OutputError(
-            describe(
-                "Files of the project are links",
-                linked,
-                consequence="no package was written: elsewhere the links lead nowhere",
-                remedy="put the files themselves in their place",
-            )
-        )
+        raise OutputError.of("replication.links", linked)
     if (root / "README.md").is_file():
         members.append(Member(PROJECT_README, (root / "README.md").read_bytes()))
     return sorted(members, key=lambda member: member.path)
@@ -91,16 +77,7 @@ def output_members(root: Path, outputs: Path, database: Path) -> list[Member]:
                 stale.append(name)
             members.append(Member(name, path.read_bytes()))
     if stale:
-        raise OutputError(
-            describe(
-                "Outputs are older than the published file",
-                stale,
-                consequence="no package was written: its tables and figures could show "
-                "another build's numbers",
-                remedy="make them anew (citypanel tables, citypanel figures, make "
-                "report), or leave them out with --without-outputs",
-            )
-        )
+        raise OutputError.of("replication.stale_outputs", stale)
     return members
 
 
@@ -120,14 +97,7 @@ def refuse_stale(root: Path, database: Path) -> None:
         if path.stat().st_mtime > published
     ]
     if newer:
-        raise OutputError(
-            describe(
-                f"Files are newer than {database.name}",
-                newer,
-                consequence="no package was written: its code may not give its numbers",
-                remedy="run dbt build, then package again",
-            )
-        )
+        raise OutputError.of("replication.stale_file", newer, name=database.name)
 
 
 def _member(root: Path, path: Path) -> Member:

@@ -62,13 +62,13 @@ def manifest(
 def options_of(
     connection: duckdb.DuckDBPyConnection, defaults: Mapping[str, object]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Options the file was built with, and those that are not dbt_project.yml's.
+    """Options the file was built with, and those that are not the defaults.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
     defaults : mapping
-        `vars` of dbt_project.yml.
+        Every option's default.
 
     Returns
     -------

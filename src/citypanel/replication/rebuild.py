@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 from citypanel.replication.fingerprints import compare, fingerprints
 
 _COMMAND = ("--no-use-colors", "build")
@@ -78,27 +78,17 @@ def rebuild(
         )
         seconds = time.monotonic() - started
         if result.returncode:
-            raise OutputError(
-                describe(
-                    "The unpacked package does not build. dbt's last lines:\n"
-                    + "\n".join((result.stdout + result.stderr).splitlines()[-20:]),
-                    consequence="no package was written",
-                    remedy="see that `dbt build` succeeds here, and that no file it "
-                    "needs is a hidden one",
-                )
+            raise OutputError.of(
+                "replication.does_not_build",
+                what="\n".join((result.stdout + result.stderr).splitlines()[-20:]),
             )
         with duckdb.connect(str(root / "citypanel.duckdb"), read_only=True) as built:
             tables = compare(expected, fingerprints(built))
     different = tables[tables["verdict"] != "same"]
     if len(different):
-        raise OutputError(
-            describe(
-                "The unpacked package gives other tables than the published file",
-                [f"{row.table}: {row.verdict}" for row in different.itertuples()],
-                consequence="no package was written: it would not reproduce its tables",
-                remedy="run dbt build, then package again; the published file may come "
-                "from other options or other files",
-            )
+        raise OutputError.of(
+            "replication.other_tables",
+            [f"{row.table}: {row.verdict}" for row in different.itertuples()],
         )
     return Rebuild(seconds, _peak_memory_mb(), tables)
 

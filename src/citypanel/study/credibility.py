@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from citypanel import did
-from citypanel.did import audit
 from citypanel.did import study as tables
 from citypanel.errors import CityPanelError
+from citypanel.study.declaration import declared, module_of
 from citypanel.study.estimates import OUTCOME, usable_controls
 
 HEADLINE = "headline"
-# Matching is on what a city was before the policy; trade has no data then.
-COVARIATES = ("eco", "ind", "sca", "con")
 # Measured on simulated samples of the regions' sizes: docs/method/did_size.md.
 SMALL_SAMPLE = (
     "in samples this small the staggered estimators' 5% tests reject a true null up to "
@@ -54,10 +53,10 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """
     rows, options = _headline(panel, variants)
     draws, seed = int(options["inference_draws"]), int(options["seed"])
-    whole = tables.att_table(rows, draws=draws, seed=seed)
+    whole = tables.att_table(rows, outcomes=declared().outcomes, draws=draws, seed=seed)
     if options["att_by_region"] != "True":
         return whole
-    everything = tables.samples(rows, municipality=None, later_batch=None, capital=None)
+    everything = tables.samples(rows, by="region")
     regions = tables.att_table(
         rows,
         outcomes=[rows["outcome_name"].iloc[0]],
@@ -78,7 +77,8 @@ def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """
     rows, _ = _headline(panel, variants)
     exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
-    return tables.bacon_table(rows.assign(sydid=exposed.astype(float)))
+    rows = rows.assign(sydid=exposed.astype(float))
+    return tables.bacon_table(rows, outcomes=declared().outcomes)
 
 
 def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +99,10 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     controls, _ = usable_controls(rows)
     draws = int(options["inference_draws"])
     return tables.inference_table(
-        tables.published_columns(rows, outcome=OUTCOME, controls=controls),
+        tables.table_columns(
+            rows, declared().columns, outcome=OUTCOME, controls=controls
+        ),
+        bound=declared().effect,
         draws=draws,
         permutations=draws,
         seed=int(options["seed"]),
@@ -124,11 +127,10 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     rows, options = _headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
-    columns = tables.published_columns(rows, outcome=OUTCOME, controls=controls)
+    whole = [c for c in declared().columns if c.where is None and not c.years_ahead]
+    columns = tables.table_columns(rows, whole, outcome=OUTCOME, controls=controls)
     parts = []
     for (table, column), given in columns.items():
-        if table != "3":
-            continue
         try:
             draws = did.randomisation_draws(
                 **given,
@@ -151,17 +153,27 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         rows,
         outcomes=[OUTCOME],
         controls=controls,
-        covariates=[name for name in COVARIATES if name in controls],
-        sample=tables.samples(rows, region=None),
+        covariates=[name for name in declared().covariates if name in controls],
+        sample=tables.samples(rows, without=_groups(rows)),
+        bound=declared().effect,
         seed=int(options["seed"]),
     ).assign(outcome=rows["outcome_name"].iloc[0])
+
+
+def _groups(rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Rows of the groups that may be left out; a treated batch is none of them."""
+    rows = rows.assign(batch=pd.to_numeric(rows["later_batch"]).fillna(0))
+    return {
+        name: np.asarray(group.where(rows), dtype=bool)
+        for name, group in declared().exclusions.items()
+    }
 
 
 def balance(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Balance of the covariates before the policy; see `did.study.balance`."""
     rows, _ = _headline(panel, variants)
     controls, _ = usable_controls(rows)
-    covariates = [name for name in COVARIATES if name in controls]
+    covariates = [name for name in declared().covariates if name in controls]
     return tables.balance(rows, covariates=covariates, outcome=OUTCOME)
 
 
@@ -171,7 +183,7 @@ def published_audit(
     trade: pd.DataFrame,
     cities: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Disagreements inside the printed tables; see `did.audit.published_audit`.
+    """Disagreements inside the printed tables; see the study's `audit.py`.
 
     Parameters
     ----------
@@ -181,5 +193,6 @@ def published_audit(
         The paper's sample: region, is_municipality, and cohort, the first treated year
         of each city by the paper's batches, 0 for none.
     """
-    facts = did.audit.sample_facts(cities, cities["cohort"])
+    audit = module_of("audit")
+    facts = audit.sample_facts(cities, cities["cohort"])
     return audit.published_audit(descriptives, regressions, trade, facts)

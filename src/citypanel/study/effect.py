@@ -9,6 +9,7 @@ from scipy import special
 
 from citypanel.did.covariances import Fit, count_parameters, small_sample_factor
 from citypanel.did.linear import TwoWay, cluster_sums
+from citypanel.study.declaration import declared
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,20 +152,21 @@ def outcome_of(
         The first column is empty but under `one`.
     """
     n, T = present.shape
-    values = np.full((n, T), np.nan)
-    if outcome in ("log_tfpch", "cumulative_log_tfp"):
-        values[:, 1:] = np.log(indices["tfpch"])
-    else:
-        values[:, 1:] = indices[outcome]
-    level = outcome == "cumulative_log_tfp"
     first = np.where(present.any(axis=1), present.argmax(axis=1), T)
-    if level:
+    from_one = first_index_year == "one"
+    there = np.flatnonzero(first < T)
+    tables = {}
+    for name, index in indices.items():
+        tables[name] = np.full((n, T), np.nan)
+        tables[name][:, 1:] = index
+        if from_one:
+            tables[name][there, first[there]] = 1.0
+    if outcome == "cumulative_log_tfp":
         # From a gap in the indices on the level is unknown.
         started = np.arange(T)[None, :] > first[:, None]
-        links = np.where(started, values, 0.0)
-        values = np.where(started, links.cumsum(axis=1), np.nan)
-    if first_index_year == "one":
-        there = first < T
-        one = 0.0 if outcome in ("log_tfpch", "cumulative_log_tfp") else 1.0
-        values[np.flatnonzero(there), first[there]] = one
-    return values
+        links = np.where(started, np.log(tables["tfpch"]), 0.0)
+        level = np.where(started, links.cumsum(axis=1), np.nan)
+        if from_one:
+            level[there, first[there]] = 0.0
+        tables["cumulative_log_tfp"] = level
+    return declared().options["outcome"].by_value[outcome].formula(tables)

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pandas as pd
 
 from citypanel import did
 from citypanel.errors import EstimationError
+from citypanel.study.declaration import Column, declared
 from citypanel.study.variants import by_variant
 
 TREATMENT = "sydid"
-CONTROLS = ("eco", "ind", "inf", "edu", "sca", "tra", "con")
-# Two of the paper's controls are made of what the policy may change.
-AFTER_TREATMENT = {
-    "eco": "after treatment: this is the output behind the index",
-    "inf": "after treatment: this is the investment behind the capital stock",
-}
 OUTCOME = "outcome"
 REFERENCE_EVENT_TIME = -1
 
@@ -62,45 +54,6 @@ EVENT_COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a regression table.
-
-    `keep` selects the city-years; `years_ahead` moves the outcome (the paper calls it
-    lagged and means that the effect comes later).
-    """
-
-    table: str
-    name: str
-    controls: bool
-    sample: str = "all cities"
-    keep: Callable[[pd.DataFrame], pd.Series] | None = None
-    years_ahead: int = 0
-
-
-def _in_region(region: str) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda panel: panel["region"] == region
-
-
-COLUMNS = (
-    Column("3", "(1)", controls=False),
-    Column("3", "(2)", controls=True),
-    *(
-        Column("4", region, True, f"{region} cities", _in_region(region))
-        for region in ("eastern", "central", "western", "northeastern")
-    ),
-    Column("5", "(1)", True, years_ahead=1),
-    Column("5", "(2)", True, years_ahead=2),
-    Column(
-        "5",
-        "(3)",
-        True,
-        "without the four municipalities",
-        lambda panel: ~panel["is_municipality"].astype(bool),
-    ),
-)
-
-
 def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Tables 3, 4 and 5 for every variant.
 
@@ -128,15 +81,14 @@ def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tables(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
-    pieces = [_regression(panel, column, options) for column in COLUMNS]
+    pieces = [_regression(panel, column, options) for column in declared().columns]
     return pd.concat(pieces, ignore_index=True)
 
 
 def _regression(
     panel: pd.DataFrame, column: Column, options: pd.Series
 ) -> pd.DataFrame:
-    rows = panel if column.keep is None else panel.loc[column.keep(panel)]
-    rows = _years_ahead(rows, column.years_ahead)
+    rows = _years_ahead(column.keep(panel), column.years_ahead)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, without_data = usable_controls(rows) if column.controls else ([], {})
     # A city-year without one of its controls is in no count either.
@@ -169,7 +121,7 @@ def _regression(
             columns={"statistic": "t", "n_units": "n_cities"}
         )
         frame = frame.drop(columns="n_treated_units")
-        frame["note"] = frame["note"].fillna(frame["term"].map(AFTER_TREATMENT))
+        frame["note"] = frame["note"].fillna(frame["term"].map(_after_treatment()))
     dropped = pd.DataFrame(
         [{"term": term, "note": note} for term, note in without_data.items()]
     )
@@ -186,11 +138,21 @@ def _years_ahead(panel: pd.DataFrame, years: int) -> pd.DataFrame:
     return panel.drop(columns=moved).merge(later, on=["city_id", "year"])
 
 
+def _after_treatment() -> dict[str, str]:
+    """What the note says of a control that the policy may change."""
+    return {
+        name: f"after treatment: {control.after_treatment}"
+        for name, control in declared().controls.items()
+        if control.after_treatment
+    }
+
+
 def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
-    n_values = rows.groupby("year")[list(CONTROLS)].count()
-    for control in CONTROLS:
+    names = list(declared().controls)
+    n_values = rows.groupby("year")[names].count()
+    for control in names:
         empty = n_values.index[n_values[control] == 0]
         if len(empty):
             years = ", ".join(map(str, empty))

@@ -9,12 +9,12 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.errors import EstimationError, FrontierError, OptionError, describe
-from citypanel.study.estimates import CONTROLS, OUTCOME, TREATMENT, usable_controls
-from citypanel.study.pipeline import Options, Study, wrong_option
+from citypanel.study.declaration import declared
+from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
+from citypanel.study.options import Options, wrong_option
+from citypanel.study.run import Study
 
 ESTIMATORS = ("twfe", "imputation", "group_time", "sun_abraham")
-EXCLUSIONS = ("none", "municipalities", "batch_4", "provincial_capitals")
-AFTER_TREATMENT = ("eco", "inf")
 # Share of city-years without an index from which on there is no estimate.
 MOST = 0.5
 # Relative difference up to which two indices are the same.
@@ -114,12 +114,9 @@ def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
     """Rows of the cities that an exclusion leaves out of the regression."""
     if exclusion == "none":
         return np.zeros(len(panel), dtype=bool)
-    if exclusion == "municipalities":
-        return panel["is_municipality"].to_numpy(dtype=bool)
-    if exclusion == "batch_4":
-        return (panel["batch"] == 4).to_numpy()
-    if exclusion == "provincial_capitals":
-        return panel["is_provincial_capital"].to_numpy(dtype=bool)
+    group = declared().exclusions.get(exclusion)
+    if group is not None:
+        return np.asarray(group.where(panel), dtype=bool)
     raise wrong_option("exclusion", exclusion)
 
 
@@ -127,12 +124,13 @@ def control_names(choice: str) -> tuple[str, ...]:
     """The controls that a value of the option names."""
     if choice == "none":
         return ()
+    known = declared().controls
     if choice == "paper":
-        return CONTROLS
+        return tuple(known)
     if choice == "without_after_treatment":
-        return tuple(name for name in CONTROLS if name not in AFTER_TREATMENT)
+        return tuple(n for n, control in known.items() if not control.after_treatment)
     names = tuple(choice.split("+"))
-    unknown = [name for name in names if name not in CONTROLS]
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise OptionError(
             describe(
@@ -140,7 +138,7 @@ def control_names(choice: str) -> tuple[str, ...]:
                 unknown,
                 consequence="nothing was computed with it",
                 remedy="none, paper, without_after_treatment, or names joined by +: "
-                + ", ".join(CONTROLS),
+                + ", ".join(known),
             )
         )
     return names

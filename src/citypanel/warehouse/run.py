@@ -21,6 +21,7 @@ import duckdb
 
 from citypanel.errors import CityPanelError, PublicationError
 from citypanel.identity import digest_of, running_code
+from citypanel.study.declaration import declared, folder_of
 from citypanel.warehouse.comments import Comments, relation_comment
 from citypanel.warehouse.ledger import Ledger
 from citypanel.warehouse.manifest import PACKAGE, Surroundings, input_files, nodes_of
@@ -340,12 +341,14 @@ class Run:
             root=self.root,
             packages={name: Path(p.project_root) for name, p in projects.items()},
             variables={
-                name: _variables(project.vars.to_dict(), name)
+                name: (_declared() if name == PACKAGE else {})
+                | _variables(project.vars.to_dict(), name)
                 | _variables(self.config.vars.to_dict(), name)
                 | command_line
                 for name, project in projects.items()
             },
             library=running_code().digest,
+            study=digest_of(folder_of()),
             software=_software(),
             python=_python_software(),
             sources=self.source_digests(cursor),
@@ -379,7 +382,7 @@ class Run:
             f"source {self.nodes[id_].name}": digest
             for id_, digest in surroundings.sources.items()
         }
-        return files | sources
+        return files | sources | {f"study {folder_of().name}": surroundings.study}
 
     def inputs_changed(self, cursor: duckdb.DuckDBPyConnection) -> list[str]:
         """Name what is not as it was when the run began."""
@@ -401,7 +404,7 @@ class Run:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        return _variables(self.config.vars.to_dict(), PACKAGE)
+        return _declared() | _variables(self.config.vars.to_dict(), PACKAGE)
 
     @property
     def changed_options(self) -> dict[str, Any]:
@@ -557,6 +560,12 @@ def _current_database(cursor: duckdb.DuckDBPyConnection) -> str:
 
 def _not_published(why: str, rest: str) -> str:
     return f"not published, because {why}.\n{rest}".rstrip()
+
+
+def _declared() -> dict[str, Any]:
+    """Defaults of the options that are variables of dbt."""
+    study = declared()
+    return {name: study.defaults[name] for name in study.build_options}
 
 
 def _variables(every: Mapping[str, Any], package: str) -> dict[str, Any]:

@@ -113,13 +113,19 @@ class Catalogue:
         return _read(self.name)
 
     def __call__(self, name: str, /, **fields: Any) -> Words:
-        """The template of that name with its fields, in every language it has."""
+        """The template of that name with its fields, in every language it has.
+
+        A name with points leads into a group: "group.name".
+        """
         return Words(
             *(
-                _FORMATTERS[language].vformat(str(entries[name]), (), fields)
+                _FORMATTERS[language].vformat(str(_under(entries, name)), (), fields)
                 for language, entries in self._entries.items()
             )
         )
+
+    def __contains__(self, name: str) -> bool:
+        return _under(self._entries["en"], name) is not None
 
     def of(self, group: str) -> dict[str, Words]:
         """The labels of a group, in the order of the file."""
@@ -141,18 +147,33 @@ class Catalogue:
         return iter(self._entries["en"])
 
 
+def _under(entries: Any, name: str) -> Any:
+    for part in (name,) if name in entries else name.split("."):
+        entries = entries.get(part) if isinstance(entries, dict) else None
+    return entries
+
+
 @cache
 def _read(name: str) -> Mapping[str, dict[str, Any]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = {}
-    for language in LANGUAGES:
-        path = FOLDER / language / f"{name}.yml"
-        if path.is_file():
-            found[language] = yaml.load(path.read_text("utf-8"), loader)
+    paths = {each: FOLDER / each / f"{name}.yml" for each in LANGUAGES}
+    found = {each: load(path) for each, path in paths.items() if path.is_file()}
+    if name == "labels":
+        for estimator, said in load(FOLDER / "estimators.yml").items():
+            for language, labels in found.items():
+                for group, kind in (("", "label"), ("short_", "short")):
+                    own = labels.setdefault(f"{group}estimators", {})
+                    own[estimator] = said[kind][language]
     return found
 
 
-#: Labels of outcomes, estimators, checks, regions and the like.
+def load(path: Path) -> dict[str, Any]:
+    """The content of a YAML file."""
+    # The loader in C where there is one; both are safe.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text("utf-8"), loader)
+
+
+#: Labels of outcomes, estimators, checks and the like.
 LABELS = Catalogue("labels")
 
 

@@ -17,7 +17,7 @@ import pytest
 
 PARTS = (
     "analyses", "expectations", "macros", "models", "python_models", "seeds",
-    "tests/generic", "tests/singular", "dbt_project.yml", "profiles.yml",
+    "studies", "tests/generic", "tests/singular", "dbt_project.yml", "profiles.yml",
 )  # fmt: skip
 
 

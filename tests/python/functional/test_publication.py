@@ -383,7 +383,12 @@ on-run-end: "create table if not exists main.ended as select 1 as x"
     "profiles.yml": """
 parent:
   target: dev
-  outputs: {dev: {type: duckdb, path: parent.duckdb, threads: 4}}
+  outputs:
+    dev:
+      type: duckdb
+      path: parent.duckdb
+      threads: 4
+      plugins: [{module: citypanel.study.plugin}]
 """,
     "models/own.yml": "sources: [{name: own, schema: main, tables: [{name: kept}]}]",
     "models/mine.sql": """

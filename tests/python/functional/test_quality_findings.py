@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from citypanel.quality import findings
+from citypanel.study.run import SOURCE_TABLES
 
 # What is known to be wrong in the shipped figures and can be seen in them: found by
 # looking, and named only here: city (None: all cities), years, variable, and the rules
@@ -218,13 +219,15 @@ def readings(built):
         "cities": built.query("select * from marts.dim_cities"),
         "provinces": built.query("select * from staging.stg_ceic__province_series"),
         "used": built.query("select * from marts.fct_cell_origins"),
-        "sample": built.query("select * from marts.fct_city_years"),
+        "sources": {
+            part: built.query(f"from {name}") for part, name in SOURCE_TABLES.items()
+        },
         "variants": built.query("select * from marts.dim_study_variants"),
     }
 
 
 def run(readings, cells):
-    options = {name: readings[name] for name in ("used", "sample", "variants")}
+    options = {name: readings[name] for name in ("used", "sources", "variants")}
     return findings.find(cells, readings["cities"], readings["provinces"], **options)
 
 

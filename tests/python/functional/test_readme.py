@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from citypanel.study.declaration import declared
+
 
 @pytest.fixture(scope="module")
 def readme(project):
@@ -71,10 +73,7 @@ def test_the_other_figures_are_the_warehouses(built, readme):
 
 
 def test_every_option_is_named(project, readme):
-    options = re.findall(
-        r"^  (\w+):", (project / "dbt_project.yml").read_text().split("vars:")[1]
-        .split("\nseeds:")[0], flags=re.MULTILINE,
-    )  # fmt: skip
+    options = declared().build_options
     assert len(options) == 34
     for option in options:
         assert f"`{option}`" in readme

@@ -14,6 +14,7 @@ import yaml
 from citypanel.cli import main
 from citypanel.outputs.report import gather, sentences, study_page
 from citypanel.outputs.report.page import command_of, read_frames
+from citypanel.study.declaration import declared
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -57,12 +58,14 @@ def test_every_choice_is_either_what_changes_the_answer_or_what_does_not(frames)
 
 
 def test_the_command_of_the_page_names_vars_of_the_project(built, frames):
-    declared = yaml.safe_load((built.root / "dbt_project.yml").read_text("utf-8"))
     command = command_of(gather(frames).options)
     given = yaml.safe_load(command.split("'")[1])
-    wanted = declared["vars"]
-    assert set(given) == set(wanted)
-    assert given == wanted
+    study = declared()
+    assert given == {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in study.defaults.items()
+        if name in study.build_options
+    }
 
 
 def test_the_command_writes_the_page(built, tmp_path, capsys):

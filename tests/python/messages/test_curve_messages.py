@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-from importlib.resources import files
-
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tests.support.study_sources import dated, reconciled
 
 from citypanel import cli
 from citypanel.curve import command, running
-from citypanel.curve.choices import load_choices, parse_choices
+from citypanel.curve.choices import load_choices
 from citypanel.curve.summary import published_numbers
 from citypanel.errors import (
     ClusterError,
@@ -21,21 +19,27 @@ from citypanel.errors import (
     PanelError,
     PublicationError,
 )
+from citypanel.study.declaration import FILE, Declaration, folder_of
 from citypanel.study.estimation import control_names
-from citypanel.study.pipeline import SERIES, Options, Sources, Study
+from citypanel.study.formulas import formula
+from citypanel.study.options import Options
+from citypanel.study.run import Sources, Study
 
+ONE = pd.DataFrame(
+    {
+        "city_id": ["110000"],
+        "year": [2011],
+        "variable": ["gdp_cny_10k"],
+        "source": ["yearbook"],
+        "value": [1.0],
+    }
+)
+NONE_FIRST = pd.DataFrame(columns=["variable", "gdp_vintage", "source", "precedence"])
+ZONES = pd.DataFrame(
+    {"city_id": ["110000"], "batch": [1], "approval_date": ["2015-03-07"]}
+)
 EMPTY = Sources(
-    cells=pd.DataFrame(
-        {
-            "city_id": ["110000"],
-            "year": [2011],
-            "variable": ["gdp_cny_10k"],
-            "source": ["yearbook"],
-            "value": [1.0],
-            "is_usable": [True],
-            "import_precedence": [None],
-        }
-    ),
+    cells=reconciled(ONE, NONE_FIRST),
     province_series=pd.DataFrame(
         {"province_id": ["110000"], "year": [2011], "indicator": ["GDP"], "value": 1.0}
     ),
@@ -50,7 +54,7 @@ EMPTY = Sources(
             "is_in_nbs_70": [True],
         }
     ),
-    zones=pd.DataFrame({"city_id": [], "batch": [], "approval_date": []}),
+    policy=dated(ZONES, ["110000"], [2011]),
     variables=pd.DataFrame(
         {
             "variable": ["gdp_cny_10k"],
@@ -58,9 +62,6 @@ EMPTY = Sources(
             "province_indicator": ["GDP"],
             "gap_rule": ["mean"],
         }
-    ),
-    precedence=pd.DataFrame(
-        {"variable": [], "gdp_vintage": [], "source": [], "precedence": []}
     ),
 )
 
@@ -73,25 +74,52 @@ def says(raised, *parts: str) -> None:
 
 @pytest.fixture
 def declared() -> dict:
-    text = files("citypanel.curve").joinpath("choices.yml").read_text("utf-8")
-    return copy.deepcopy(yaml.safe_load(text))
+    return yaml.safe_load((folder_of() / FILE).read_text("utf-8"))
 
 
 def test_a_declaration_that_cannot_be_used(declared):
-    declared["choices"][0]["values"][0]["mark"] = "nice"
-    declared["choices"][1]["name"] = "weather"
-    declared["choices"][2]["values"][1]["reason"] = ""
-    declared["meaningless"][0]["when"] = {"orientation": ["sideways"]}
+    options = declared["options"]
+    options["real_gdp"]["values"]["city_growth"]["mark"] = "nice"
+    options["imputation"]["values"]["linear"]["reason"] = ""
+    options["frontier"]["default"] = "dae"
+    options["outcome"]["values"]["tfpch"]["mark"] = "defensible"
+    options["outcome"]["values"]["effch"].pop("mark")
+    options["depreciation"]["kind"] = "portion"
+    declared["curve"]["varies"].append("weather")
+    declared["curve"]["meaningless"][0]["when"] = {"orientation": ["sideways"]}
     with pytest.raises(OptionError) as raised:
-        parse_choices(declared)
+        Declaration(declared)
     says(
         raised,
-        "real_gdp=province_deflator: mark is 'nice'",
-        "real_gdp: not exactly one value is marked headline",
-        "weather: the study has no such option",
+        "real_gdp=city_growth: mark is 'nice'",
         "imputation=linear: no reason",
+        "frontier: the default is not among its values",
+        "outcome=tfpch: the default has a mark",
+        "outcome=effch: no mark",
+        "depreciation: kind is 'portion'",
+        "weather: the study has no such option",
         "meaningless: orientation=sideways is not declared",
     )
+
+
+def test_an_option_without_a_reason_not_to_vary_it(declared):
+    declared["options"]["seed"].pop("not_varied")
+    with pytest.raises(OptionError) as raised:
+        Declaration(declared)
+    says(raised, "seed: neither varied nor said why not")
+
+
+def test_a_formula_that_is_none():
+    for text in ("students +", "__import__('os').remove('x')", "a.b", "max(a)"):
+        with pytest.raises(OptionError) as raised:
+            formula(text)
+        says(raised, "is no formula")
+
+
+def test_a_folder_without_the_study():
+    with pytest.raises(OptionError) as raised:
+        folder_of("nowhere")
+    says(raised, "no study nowhere here")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +130,7 @@ def test_an_unknown_value_of_a_step(name):
     step = {
         "fai_extension": study.investment,
         "labour_measure": study.labour,
-        "exposure_from": study.policy,
+        "exposure_from": study.exposure,
         "outcome": study.panel,
     }[name]
     series = {
@@ -112,11 +140,12 @@ def test_an_unknown_value_of_a_step(name):
             "population_persons_10k",
         )
     }  # fmt: skip
-    study._once("series", options.part(*SERIES), lambda: series)
+    study.given["series"] = series
     if name == "outcome":
         index = ["tfpch", "effch", "techch", "cumulative_log_tfp"]
         changes = pd.DataFrame({"city_id": ["110000"], "year": [2011]})
-        study.changes = lambda o: changes.assign(**dict.fromkeys(index, 1.0))
+        study.given["index"] = changes.assign(**dict.fromkeys(index, 1.0))
+        study.given |= {"is_capital_assumed": None, "controls": {}}
     with pytest.raises(OptionError) as raised:
         step(options)
     says(raised, f"Option {name} is 'nonsense'")

@@ -6,11 +6,11 @@ import re
 
 import pandas as pd
 import pytest
-from tests.support.reference_pages import option_groups, permitted_values
 
 from citypanel.capital import perpetual_inventory
 from citypanel.cli import main
-from citypanel.errors import CapitalError
+from citypanel.errors import CapitalError, OptionError
+from citypanel.study.declaration import declared
 
 
 def _flat(text):
@@ -78,7 +78,7 @@ def test_the_page_quotes_a_wrong_choice(page):
     from citypanel.curve.choices import load_choices
     from citypanel.curve.command import parse_only
     from citypanel.errors import OptionError
-    from citypanel.study.pipeline import Options
+    from citypanel.study.options import Options
 
     with pytest.raises(OptionError) as raised:
         parse_only("labour=employed", load_choices(), Options())
@@ -106,14 +106,15 @@ def test_the_page_quotes_an_initial_stock_without_end(page):
     assert _flat(str(raised.value)) in page
 
 
-def test_the_page_lists_the_options_that_there_are(page, project):
-    groups = option_groups((project / "dbt_project.yml").read_text(encoding="utf-8"))
-    names = sorted(name for group in groups for name in group.defaults)
-    assert f"Options: {', '.join(names)}.\n" in page
-    macros = (project / "macros" / "options.sql").read_text(encoding="utf-8")
-    right = permitted_values(macros)["depreciation"]
-    assert f"Option depreciation is '6'. Permitted: {right}." in page
-    assert f'"{right}"' in macros
+def test_the_page_lists_the_options_that_there_are(page):
+    study = declared()
+    assert f"Options: {', '.join(sorted(study.build_options))}.\n" in page
+    for given in (
+        {"real_gpd": "city_growth"}, {"fai_extension": "none"}, {"depreciation": 6}
+    ):  # fmt: skip
+        with pytest.raises(OptionError) as raised:
+            study.resolve(given)
+        assert str(raised.value) in page
 
 
 def test_the_page_quotes_an_unfinished_import(page, project):

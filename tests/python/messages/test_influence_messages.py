@@ -25,8 +25,9 @@ from citypanel.influence.experiments import influence
 from citypanel.influence.headline import Headline
 from citypanel.influence.multiple_imputation import growth_model, pool
 from citypanel.influence.yardsticks import solow_residual, yardsticks
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
 from citypanel.study.plans import plans_of
+from citypanel.study.run import Study
 
 OPTIONS = Options()
 
@@ -49,8 +50,10 @@ def test_plans_must_be_positive():
 
 
 def test_a_headline_without_treated_cities_is_named(small_study):
+    policy = small_study.sources.policy
+    nobody = policy.assign(exposure__approval_year=0.0, cohort__approval_year=np.nan)
     with pytest.raises(EstimationError, match="not identified: no city changes its"):
-        Headline(small_study, replace(OPTIONS, treated_batches=(9,)))
+        Headline(Study(replace(small_study.sources, policy=nobody)), OPTIONS)
 
 
 def test_unknown_kinds_and_impossible_slips(small_study):
@@ -134,6 +137,6 @@ def test_a_file_of_an_earlier_version_is_named(tmp_path):
 
     file = tmp_path / "citypanel.duckdb"
     duckdb.connect(str(file)).close()
-    with pytest.raises(PublicationError, match=r"lacks tables .* \(10\)") as caught:
+    with pytest.raises(PublicationError, match=r"lacks tables .* \(9\)") as caught:
         compute(file, output=tmp_path, workers=1, say=print)
     assert "marts.dim_study_variants" in str(caught.value)

@@ -10,8 +10,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from tests.support.reference_pages import choice_table
+from tests.support.study_sources import dated, reconciled
 
 from citypanel import did
 from citypanel.curve import running
@@ -32,16 +31,14 @@ from citypanel.curve.summary import shapley_shares, summarise
 from citypanel.errors import FrontierError, OptionError
 from citypanel.pages.blocks import as_html, as_markdown
 from citypanel.study.estimation import estimate
-from citypanel.study.pipeline import (
-    Options,
-    Sources,
-    Study,
-    fill_gaps,
-    running_product,
-    share_left,
-)
+from citypanel.study.options import Options
+from citypanel.study.run import GRAPH, Sources, Study
+from citypanel.study.steps.series import fill_gaps
 
 SEED = 7
+NO_PRECEDENCE = pd.DataFrame(
+    columns=["variable", "gdp_vintage", "source", "precedence"]
+)
 PAPER = {"mean": 1.02, "std_dev": 0.26, "maximum": 5.5, "coefficient": 0.024}
 SERIES = {
     "gdp_cny_10k": (1e7, 0.08),
@@ -84,7 +81,7 @@ def made_up(n_cities: int = 24) -> Sources:
             ]
     cells = pd.DataFrame(
         cells, columns=["city_id", "year", "variable", "source", "value"]
-    ).assign(is_usable=True, import_precedence=np.nan)
+    )
     series = [
         (province, year, indicator, base * factor ** (year - 2010))
         for province in ("110000", "120000")
@@ -99,7 +96,7 @@ def made_up(n_cities: int = 24) -> Sources:
     dates = {1: "2014-03-07", 2: "2016-01-12", 3: "2018-07-24"}
     zones["approval_date"] = pd.to_datetime(zones["batch"].map(dates))
     return Sources(
-        cells=cells,
+        cells=reconciled(cells, NO_PRECEDENCE),
         province_series=pd.DataFrame(
             series, columns=["province_id", "year", "indicator", "value"]
         ),
@@ -114,7 +111,7 @@ def made_up(n_cities: int = 24) -> Sources:
                 "is_in_nbs_70": [i != 5 for i in range(n_cities)],
             }
         ),
-        zones=zones,
+        policy=dated(zones, codes, years),
         variables=pd.DataFrame(
             {
                 "variable": list(SERIES),
@@ -130,9 +127,6 @@ def made_up(n_cities: int = 24) -> Sources:
                     for name in SERIES
                 ],
             }
-        ),
-        precedence=pd.DataFrame(
-            columns=["variable", "gdp_vintage", "source", "precedence"]
         ),
     )
 
@@ -153,37 +147,6 @@ def summary(curve):
 
 
 # ---------------------------------------------------------------- declared choices
-
-
-def test_the_choices_are_the_options_that_the_build_permits(project):
-    text = (project / "macros" / "options.sql").read_text("utf-8")
-    block = text.split("permitted_options() -%}")[1].split("{%- endmacro")[0]
-    permitted = {
-        name: re.findall(r'"([^"]+)"', values)
-        for name, values in re.findall(r'"(\w+)": \[(.*?)\]', block, re.DOTALL)
-    }
-    choices = load_choices()
-    for choice in choices.choices:
-        if choice.name in permitted:
-            declared = [v.value for v in choice.values] + list(choice.left_out)
-            assert sorted(declared) == sorted(permitted[choice.name]), choice.name
-    every = set(yaml.safe_load((project / "dbt_project.yml").read_text())["vars"])
-    of_the_estimate = {"exclusion", "controls", "estimator"}
-    assert set(choices.names) - of_the_estimate | set(choices.not_varied) == every
-
-
-def test_the_headline_values_are_the_defaults_of_the_build(project):
-    defaults = yaml.safe_load((project / "dbt_project.yml").read_text())["vars"]
-    for choice in load_choices().choices:
-        marked = next(v.value for v in choice.values if v.mark == "headline")
-        assert marked == getattr(Options(), choice.name)
-        if choice.name in defaults:
-            assert marked == defaults[choice.name]
-
-
-def test_the_documented_table_is_the_declaration(project):
-    page = (project / "docs" / "method" / "specifications.md").read_text("utf-8")
-    assert choice_table(load_choices()) in page
 
 
 def test_marks_follow_from_values_and_combinations():
@@ -273,23 +236,14 @@ def test_gaps_are_filled_by_their_rule():
         np.testing.assert_array_equal(fill_gaps(table, years, rule, carry)[0], expected)
 
 
-def test_a_running_product_passes_over_what_is_missing():
-    nan = float("nan")
-    product = running_product(np.array([nan, 2.0, nan, 3.0]))
-    np.testing.assert_array_equal(product, [nan, 2, 2, 6])
-
-
-def test_the_day_of_approval_counts():
-    assert share_left(pd.Timestamp("2016-01-01")) == 1.0
-    assert share_left(pd.Timestamp("2016-12-31")) == 1 / 366
-
-
 def test_steps_are_computed_once(study, monkeypatch):
     calls = []
-    make = Study._changes_count = Study.technology_rows
-    monkeypatch.setattr(
-        Study, "technology_rows", lambda s, o: calls.append(o) or make(s, o)
+    technology = GRAPH["technology"]
+    counted = replace(
+        technology,
+        function=lambda *needs: calls.append(1) or technology.function(*needs),
     )
+    monkeypatch.setitem(GRAPH.steps, "technology", counted)
     fresh = Study(study.sources)
     for name in ("tfpch", "log_tfpch", "effch"):
         fresh.panel(Options(outcome=name))
@@ -309,10 +263,10 @@ def test_an_error_of_a_shared_step_comes_back_each_time(study):
 def test_a_changed_cell_moves_its_city_alone(study):
     code = study.city_ids[4]
     other = study.with_cell(code, 2013, "fai_cny_10k", "yearbook", 1e9)
-    moved = study.investment(Options())[0] != other.investment(Options())[0]
-    both = ~np.isnan(study.investment(Options())[0])
+    moved = study.investment(Options()).real != other.investment(Options()).real
+    both = ~np.isnan(study.investment(Options()).real)
     assert set(np.nonzero(moved & both)[0]) == {4}
-    assert study.sources.cells["value"].max() < 1e9
+    assert study.sources.cells["value__as_published"].max() < 1e9
 
 
 @pytest.mark.parametrize("engine", ["linearmodels", "closed_form"])
@@ -348,7 +302,7 @@ def test_permuted_statistics_are_those_of_permuted_regressions(study):
         drawn = permuted_statistics(
             study, rows, controls, options, shuffles, ours.std_error
         )
-        exposure = study.policy(options)["exposure"]
+        exposure = study.exposure(options)["exposure"]
         for k in range(3):
             city = np.searchsorted(study.city_ids, rows["city_id"].to_numpy(object))
             year = np.searchsorted(study.years, rows["year"].to_numpy())
@@ -394,7 +348,9 @@ def test_bad_specifications_keep_their_row_and_say_why(study):
     assert row["estimate"] is None and row["n_obs"] is None
     row = bad({"orientation": "input"}, study)
     assert "same index" in row["reason"]
-    row = bad({}, study, treated_batches=(9,))
+    policy = study.sources.policy
+    nobody = policy.assign(exposure__approval_year=0.0, cohort__approval_year=np.nan)
+    row = bad({}, Study(replace(study.sources, policy=nobody)))
     assert row["reason_kind"] == "no comparison left"
     assert "lost all treated cities" in row["reason"]
 
@@ -404,7 +360,8 @@ def test_a_degenerate_frontier_is_a_reason():
     cells = sources.cells.copy()
     # The same city six times: every index is the same in every city-year.
     one = cells.loc[cells["city_id"] == sources.cities["city_id"][0]]
-    flat = one.assign(value=one.groupby("variable")["value"].transform("first"))
+    values = [name for name in one if "value" in name]
+    flat = one.assign(**one.groupby("variable")[values].transform("first"))
     parts = [flat.assign(city_id=code) for code in sources.cities["city_id"]]
     series = sources.province_series
     fixed = series["indicator"].map(
@@ -506,14 +463,12 @@ def test_a_constant_outcome_has_nothing_to_share():
     assert shapley_shares(y, {"a": a}, seed=SEED)[1] == pytest.approx(1.0)
 
 
-def test_an_index_that_varies_by_rounding_alone_is_degenerate(study, monkeypatch):
+def test_an_index_that_varies_by_rounding_alone_is_degenerate(study):
     panel = study.panel(Options())
     noise = 1e-16 * np.arange(len(panel)) / len(panel)
-    monkeypatch.setattr(
-        Study, "panel", lambda self, options: panel.assign(outcome=1.0 + 1e3 * noise)
-    )
+    flat = study.instead(panel=panel.assign(outcome=1.0 + 1e3 * noise))
     with pytest.raises(FrontierError, match="with 1 different values"):
-        estimate(study, Options())
+        estimate(flat, Options())
 
 
 def test_a_column_that_varies_by_rounding_alone_is_no_yardstick(curve):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from citypanel.did import audit
 from citypanel.errors import OptionError, PanelError
+from citypanel.study.declaration import module_of
+
+audit = module_of("audit")
 
 FACTS = {
     "n_cities": 70,

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 from tests.support.reference_pages import (
     commands_page,
     marts_page,
-    option_groups,
     options_page,
 )
 
 from citypanel.cli import COMMANDS, parser
+from citypanel.study.declaration import declared
 
 LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(([^)\s]+)\)")
 
@@ -114,24 +114,16 @@ def test_every_mart_is_named(project):
     assert page.count("| One row per ") == len(models)
 
 
-def test_every_option_has_its_default_values_and_meaning(project):
-    macros = _text(project / "macros" / "options.sql")
-    page = options_page(_text(project / "dbt_project.yml"), macros)
+def test_every_option_has_its_default_values_and_meaning():
+    study = declared()
+    page = options_page(study)
     assert "| `labour_measure` | `university_share` | university_share, " in page
     assert "| `first_year` | `2011` | a whole number from 2010 to 2019 |" in page
-    assert "| `credibility` | `true` | true, false |" in page
-    other = options_page("vars:\n  # Which.\n  seed: 3\n", macros)
-    assert "| `seed` | `3` | a whole number from 0 to 4294967295 |" in other
-    assert other.endswith("**`seed`**: Which.\n")
-
-
-def test_options_share_the_comment_above_them():
-    text = "vars:\n  # A\n  # b.\n  x: 1\n  y: 2\n\n  # C.\n  z: 3\nk:\n  w: 4\n"
-    groups = option_groups(text)
-    assert [(g.meaning, dict(g.defaults)) for g in groups] == [
-        ("A b.", {"x": "1", "y": "2"}),
-        ("C.", {"z": "3"}),
-    ]
+    assert "| `credibility` | `True` | " not in page
+    assert "| `credibility` | `true` | true, false | build |" in page
+    first = page.partition("## What the")[0]
+    for name in study.build_options:
+        assert first.count(f"\n| `{name}` | ") == page.count(f"**`{name}`**: ") == 1
 
 
 def test_a_pipe_does_not_end_a_cell():
@@ -163,11 +155,8 @@ def test_the_chinese_readme_has_the_same_numbers(project):
     assert len(decimals) > 20
     assert decimals - in_english == set()
     assert len(chinese.splitlines()) <= len(english.splitlines())
-    for name in set(re.findall(r"`(\w+)`", english)) & {
-        option
-        for group in option_groups(_text(project / "dbt_project.yml"))
-        for option in group.defaults
-    }:
+    named = set(re.findall(r"`(\w+)`", english))
+    for name in named & set(declared().build_options):
         assert f"`{name}`" in chinese
 
 

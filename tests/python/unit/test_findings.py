@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.support.planted_defects import KINDS, WIDE_KINDS, plant, simulated
+from tests.support.study_sources import dated, reconciled
 
 from citypanel.quality.findings import (
     FINDING_COLUMNS,
@@ -566,8 +567,60 @@ def test_units_of_a_whole_series_do_not_matter():
 # -------------------------------------------------------------------------------------
 
 
+def sources_of(series):
+    """Sources of a study in which every other series follows its path."""
+    figures = {name: {} for name in MADE_OF} | series
+    cells = pd.DataFrame(
+        [
+            (city, year, name, "yearbook", value)
+            for scale, (name, rows) in enumerate(figures.items(), start=1)
+            for city, values in everybody(rows, scale=1.0 / scale).items()
+            for year, value in zip(YEARS, values, strict=True)
+        ],
+        columns=["city_id", "year", "variable", "source", "value"],
+    )
+    places = [CITIES.index(city) for city in CITIES]
+    cities = pd.DataFrame(
+        {
+            "city_id": CITIES,
+            "city_en": CITIES,
+            "province_id": [code[:2] + "0000" for code in CITIES],
+            "region": ["eastern" if i < 3 else "western" for i in places],
+            "is_municipality": [i == 0 for i in places],
+            "is_provincial_capital": False,
+            "is_in_nbs_70": [i < 6 for i in places],
+        }
+    )
+    province_series = pd.DataFrame(
+        [
+            (province, year, indicator, value)
+            for province in PROVINCES
+            for year in YEARS
+            for indicator, value in
+            (("GDP", 1000.0), ("GDPIDX", 107.0), ("FAI", 500.0), ("FAIPI", 102.0))
+        ],
+        columns=["province_id", "year", "indicator", "value"],
+    )  # fmt: skip
+    variables = pd.DataFrame({"variable": list(figures), "kind": "yearbook"})
+    variables["province_indicator"] = None
+    variables["gap_rule"] = "mean_carry"
+    variables.loc[variables["variable"] == "gdp_growth_pct", "gap_rule"] = "none"
+    zones = pd.DataFrame({"city_id": [FIRST], "batch": 1})
+    zones["approval_date"] = pd.Timestamp("2015-03-07")
+    precedence = pd.DataFrame(
+        columns=["variable", "gdp_vintage", "source", "precedence"]
+    )
+    return {
+        "cells": reconciled(cells, precedence),
+        "province_series": province_series,
+        "cities": cities,
+        "policy": dated(zones, CITIES, YEARS),
+        "variables": variables,
+    }
+
+
 def study(**options):
-    """Findings of a panel with one slip, for a study that has these cities."""
+    """Findings of a panel with one slip, for a study of its first six cities."""
     series = options.pop("series")
     unused = options.pop("unused", ())
     tables = panel(series, provinces=options.pop("provinces", None))
@@ -589,33 +642,16 @@ def study(**options):
     keys = list(zip(cells["city_id"], cells["year"], cells["variable"], strict=True))
     cells["is_usable"] = [key not in unused for key in keys]
     cells["correction_action"] = None
-    sample = pd.DataFrame(
-        {
-            "city_id": np.repeat(CITIES[:6], 7),
-            "year": np.tile(YEARS[1:], 6),
-            "region": np.repeat(["eastern"] * 3 + ["western"] * 3, 7),
-            "is_municipality": np.repeat([True] + [False] * 5, 7),
-            **{name: 1.0 for name in ("eco", "ind", "inf", "edu", "sca", "con")},
-            "tra": np.nan,
-        }
-    )
-    defaults = {
-        "variant": "headline",
-        "real_gdp": "province_deflator",
-        "labour_measure": "university_share",
-        "fai_extension": "real_estate",
-        "investment_deflator": "province_gdp_deflator",
-        "first_index_year": "drop",
-    }
-    headline = defaults | options
+    headline = {"variant": "headline", "study_sample": "nbs_70", "last_year": 2017}
+    headline["real_gdp"] = "province_deflator"
+    headline |= options
     other = headline | {"variant": "real_gdp=city_growth", "real_gdp": "city_growth"}
-    used = cells.assign(value=cells["printed_value"], origin="reported")
     return find(
         cells,
         tables.cities,
         pd.DataFrame(columns=["province_id", "year", "indicator", "unit", "value"]),
-        used=used,
-        sample=sample,
+        used=cells.assign(value=cells["printed_value"], origin="reported"),
+        sources=sources_of(series),
         variants=pd.DataFrame([headline, other]),
     )
 
@@ -624,6 +660,16 @@ def one(frame, rule):
     rows = frame.loc[frame["rule"] == rule]
     assert len(rows) == 1
     return rows.iloc[0]
+
+
+MADE_OF = (
+    "gdp_cny_10k", "gdp_growth_pct", "fai_cny_10k", "real_estate_cny_10k",
+    "university_students_persons", "vocational_students_persons",
+    "population_persons_10k", "unit_employment_persons_10k",
+    "private_employment_persons", "secondary_cny_10k", "tertiary_cny_10k", "area_km2",
+    "retail_sales_cny_10k", "imports_cny_10k", "exports_cny_10k",
+    "fiscal_expenditure_cny_10k", "education_expenditure_cny_10k",
+)  # fmt: skip
 
 
 def slip(name, city=CITIES[1]):
@@ -656,7 +702,9 @@ def test_a_control_touches_the_columns_with_controls():
 
 
 def test_a_control_without_data_is_in_no_regression_and_less_severe():
-    series = slip("imports_cny_10k") | {"exports_cny_10k": {}}
+    # Trade ends in 2014, and goes on for the two years a series is carried.
+    exports = {city: [*path(city)[:5], *[np.nan] * 3] for city in CITIES}
+    series = slip("imports_cny_10k") | {"exports_cny_10k": exports}
     row = one(study(series=series), "power_of_ten")
     assert row["severity"] == "warning"
     assert row["touches"] == "fct_city_years: tra; rpt_descriptives"
@@ -711,9 +759,9 @@ def test_an_empty_row_touches_what_its_empty_cells_enter():
 
 def test_investment_before_the_initial_stock_enters_nothing():
     early = {"fai_cny_10k": {CITIES[1]: changed(path(CITIES[1]), {0: 10})}}
-    rows = study(series=early, capital_first_year=2011)
+    rows = study(series=early)
     assert (rows.loc[rows["year"] == 2010, "touches"] == "").all()
-    rows = study(series=early, capital_first_year=2010)
+    rows = study(series=early, first_index_year="from_2010")
     # The slip shows in the change to 2011, which is the cell that is named.
     assert rows["touches"].str.contains("fct_capital_stocks").any()
 

@@ -111,6 +111,30 @@ def test_every_sentence_that_the_code_asks_for_is_there(project):
     assert asked > 200
 
 
+def test_every_error_that_the_code_raises_is_worded(project):
+    """`XError.of("folder.name", ..., fact=...)` gives each fact its message names."""
+    wanted = yaml.safe_load((words.FOLDER / "en" / "errors.yml").read_text("utf-8"))
+    raised = set()
+    for path, tree in _modules(project):
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "of"
+                and isinstance(node.func.value, ast.Name)
+                and node.func.value.id.endswith("Error")
+            ):
+                key = node.args[0].value
+                folder, name = key.split(".")
+                message = wanted[folder][name]
+                facts = {keyword.arg for keyword in node.keywords}
+                asked = {re.split(r"[.\[!]", f)[0] for p in message.values()
+                         for f in _fields(p)}  # fmt: skip
+                assert asked == facts, (path, key)
+                raised.add(key)
+    assert raised == {f"{a}.{b}" for a, group in wanted.items() for b in group}
+
+
 def test_the_version_is_the_installed_one(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--version"])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import special
 from tests.support.simulated_panel import simulate_panel
+from tests.support.study_sources import reconciled, times
 
 from citypanel import did
 from citypanel.errors import CapitalError, EstimationError, FrontierError
@@ -42,7 +43,8 @@ from citypanel.influence.tables import targets_of
 from citypanel.influence.yardsticks import solow_residual, yardsticks
 from citypanel.study.effect import EffectDesign, outcome_of
 from citypanel.study.estimation import estimate
-from citypanel.study.pipeline import Options, Study
+from citypanel.study.options import Options
+from citypanel.study.run import Study
 
 OPTIONS = Options()
 RANKS = (("province", 1), ("yearbook", 2))
@@ -82,7 +84,7 @@ def table(study):
     ],
 )
 def test_the_headline_is_that_of_the_plain_route(study, moved):
-    options = replace(OPTIONS, **moved)
+    options = OPTIONS.replace(**moved)
     if options.real_gdp == "city_growth":
         # The invented yearbook has no growth rates: the deflator stands in.
         assert np.isnan(study.series(options)["gdp_growth_pct"]).all()
@@ -240,7 +242,8 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
         part.sample(1, random_state=4)
         for _, part in cells.groupby(["kind", "scope", "variable"])
     )
-    assert set(some["variable"]) == {*series_used(OPTIONS), "GDP", "GDPIDX", "FAI"}
+    indicators = indicators_used(study, OPTIONS)
+    assert set(some["variable"]) == {*series_used(study, OPTIONS), *indicators}
     for row in some.itertuples():
         new = None if row.kind == "seed_cell" else row.factor * row.value
         if row.scope == "yearbook":
@@ -257,7 +260,7 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
 
 def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
     """Under growth_chaining a city's figure moves the gap of another city."""
-    options = replace(OPTIONS, imputation="growth_chaining")
+    options = OPTIONS.replace(imputation="growth_chaining")
     headline = Headline(study, options)
     cells = seed_cells(headline)
     near = cells.loc[
@@ -281,27 +284,20 @@ def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
 @pytest.mark.parametrize("imputation", ["paper", "growth_chaining"])
 @pytest.mark.parametrize("vintage", ["as_published", "revised"])
 def test_a_deleted_level_is_not_replaced_by_the_other_vintage(
-    small_sources, imputation, vintage
+    small_parts, imputation, vintage
 ):
     """Two levels of output in one series would be taken for growth."""
-    levels = small_sources.cells["value"].where(
-        (small_sources.cells["source"] != "province")
-        | (small_sources.cells["variable"] != "gdp_cny_10k"),
-        0.6 * small_sources.cells["value"],
-    )
+    small_sources, readings, precedence = small_parts
+    other = (readings["source"] == "province") & (readings["variable"] == "gdp_cny_10k")
+    levels = readings["value"].where(~other, 0.6 * readings["value"])
+    readings = readings.assign(value=levels)
     revised = [("gdp_cny_10k", "revised", s, k) for s, k in RANKS]
-    sources = replace(
-        small_sources,
-        cells=small_sources.cells.assign(value=levels),
-        precedence=pd.concat(
-            [
-                small_sources.precedence,
-                pd.DataFrame(revised, columns=small_sources.precedence.columns),
-            ]
-        ),
+    precedence = pd.concat(
+        [precedence, pd.DataFrame(revised, columns=precedence.columns)]
     )
+    sources = replace(small_sources, cells=reconciled(readings, precedence))
     study = Study(sources)
-    options = replace(OPTIONS, imputation=imputation, gdp_vintage=vintage)
+    options = OPTIONS.replace(imputation=imputation, gdp_vintage=vintage)
     headline = Headline(study, options)
     cells = seed_cells(headline)
     city = vintage == "as_published"
@@ -313,17 +309,13 @@ def test_a_deleted_level_is_not_replaced_by_the_other_vintage(
     found = experiments(headline, one.assign(new_value=np.nan))[0]
     other = "province" if city else "yearbook"
     gone = (
-        (sources.cells["city_id"] == "110010")
-        & (sources.cells["year"] == 2015)
-        & (sources.cells["variable"] == "gdp_cny_10k")
-        & (sources.cells["source"] == other)
+        (readings["city_id"] == "110010")
+        & (readings["year"] == 2015)
+        & (readings["variable"] == "gdp_cny_10k")
+        & (readings["source"] == other)
     )
-    bare = Study(
-        replace(
-            sources,
-            cells=sources.cells.assign(value=sources.cells["value"].where(~gone)),
-        )
-    )
+    bare = readings.assign(value=readings["value"].where(~gone))
+    bare = Study(replace(sources, cells=reconciled(bare, precedence)))
 
     def without(of):
         if city:
@@ -345,14 +337,13 @@ def test_figures_without_influence_have_none(study, headline, table):
     assert (unused["change"] == 0).all() and len(unused) > 50
     # Of the series that are not perturbed every figure may change at once.
     sources = study.sources
-    values = sources.cells["value"].where(
-        sources.cells["variable"].isin(series_used(OPTIONS)),
-        10 * sources.cells["value"],
+    used = sources.cells["variable"].isin(series_used(study, OPTIONS))
+    indicators = sources.province_series["indicator"].isin(
+        indicators_used(study, OPTIONS)
     )
-    indicators = sources.province_series["indicator"].isin(indicators_used(OPTIONS))
     other = replace(
         sources,
-        cells=sources.cells.assign(value=values),
+        cells=times(sources.cells, np.where(used, 1, 10)),
         province_series=sources.province_series.assign(
             value=sources.province_series["value"].where(indicators, 3.0)
         ),
@@ -369,16 +360,14 @@ def test_figures_without_influence_have_none(study, headline, table):
     ],
 )
 def test_every_series_of_an_option_is_perturbed(study, moved):
-    options = replace(OPTIONS, **moved)
+    options = OPTIONS.replace(**moved)
     sources, base = study.sources, Headline(study, options)
-    kept = sources.cells["variable"].isin(series_used(options))
+    kept = sources.cells["variable"].isin(series_used(study, options))
     series = sources.province_series
-    known = series["indicator"].isin(indicators_used(options))
+    known = series["indicator"].isin(indicators_used(study, options))
     other = replace(
         sources,
-        cells=sources.cells.assign(
-            value=sources.cells["value"].where(kept, 10 * sources.cells["value"])
-        ),
+        cells=times(sources.cells, np.where(kept, 1, 10)),
         province_series=series.assign(value=series["value"].where(known, 3.0)),
     )
     assert Headline(Study(other), options).result == base.result
@@ -424,7 +413,7 @@ def test_origins_stand_beside_figures_and_city_years(study):
             (city, year, name, "interpolated" if name == "gdp_cny_10k" else "reported")
             for city in cities
             for year in study.years
-            for name in series_used(OPTIONS)
+            for name in series_used(study, OPTIONS)
         ],
         columns=["city_id", "year", "variable", "origin"],
     )
@@ -491,7 +480,7 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
         ("order-m, m = 25", {"frontier": "order-m"}),
         ("order-alpha, alpha = 0.95", {"frontier": "order-alpha"}),
     ):
-        panel = study.panel(replace(OPTIONS, **moved))
+        panel = study.panel(OPTIONS.replace(**moved))
         panel = panel.loc[panel["outcome"].notna()]
         assert found.loc[name, "n_obs"] == len(panel)
         try:
@@ -512,7 +501,7 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
 
 def test_alternatives_are_compared_on_the_city_years_they_share(study):
     """Each with the headline's index on the rows that have both; plain regressions."""
-    options = replace(OPTIONS, returns_to_scale="vrs")
+    options = OPTIONS.replace(returns_to_scale="vrs")
     headline = Headline(study, options)
     found = frontier_alternatives(study, options).set_index("alternative")
     own = study.panel(options).set_index(["city_id", "year"])["outcome"].dropna()
@@ -521,7 +510,7 @@ def test_alternatives_are_compared_on_the_city_years_they_share(study):
         ("global", {"frontier_reference": "global"}),
         ("sequential", {"frontier_reference": "sequential"}),
     ):
-        panel = study.panel(replace(options, **moved)).set_index(["city_id", "year"])
+        panel = study.panel(options.replace(**moved)).set_index(["city_id", "year"])
         panel = panel.loc[panel["outcome"].notna()]
         shared = panel.loc[panel.index.isin(own.index)].reset_index()
         there = did.twfe(shared, **REGRESSION, engine="closed_form").iloc[0]
@@ -541,7 +530,7 @@ def test_alternatives_are_compared_on_the_city_years_they_share(study):
 
 
 def test_infeasible_indices_are_counted_under_variable_returns(study):
-    headline = Headline(study, replace(OPTIONS, returns_to_scale="vrs"))
+    headline = Headline(study, OPTIONS.replace(returns_to_scale="vrs"))
     never = headline.plans.cities[~headline.treated]
     row = _row(headline, {"only": never})
     assert row["n_infeasible"] > 0
@@ -576,8 +565,7 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
     for shape, row in of_treated.iterrows():
         assert row["n_assumed_city_years"] == 4 * 3 + 2
         power = np.where(late, cells["year"] - start if shape == "drift" else 1, 0)
-        value = row["factor"] ** power * cells["value"]
-        changed = replace(sources, cells=cells.assign(value=value))
+        changed = replace(sources, cells=times(cells, row["factor"] ** power))
         by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
         assert by_hand.estimate == pytest.approx(target, abs=1e-9), shape
     assert {"level", "drift"} == set(of_treated.index)
@@ -590,9 +578,10 @@ def test_factors_without_a_capital_stock_are_left_out_and_counted(study, monkeyp
     from citypanel.influence import assumed_bounds as module
 
     whole = module.result_of
+    total = study.investment(OPTIONS).real.sum()
 
     def some(headline, drawn):
-        if drawn._drawn_investment.sum() < 0.9 * study.investment(OPTIONS)[0].sum():
+        if drawn.given["investment"].real.sum() < 0.9 * total:
             raise CapitalError("no stock")
         return whole(headline, drawn)
 
@@ -609,7 +598,7 @@ def test_factors_without_a_capital_stock_are_left_out_and_counted(study, monkeyp
 
 
 def test_without_assumed_investment_there_is_nothing_to_bound(study):
-    options = replace(OPTIONS, fai_extension="none", last_year=2016)
+    options = OPTIONS.replace(fai_extension="none", last_year=2016)
     found = assumed_bounds(study, options, targets={"zero": 0.0})
     assert found["note"].tolist() == ["no investment is assumed under these options"]
 
@@ -697,7 +686,7 @@ def test_imputations_repeat_with_the_seed_and_leave_published_figures(study, hea
         (draws["std_error"] ** 2).mean() + 9 / 8 * draws["estimate"].var()
     )
     # Without gaps and without assumed years there is nothing to draw.
-    none = replace(OPTIONS, fai_extension="none", last_year=2016)
+    none = OPTIONS.replace(fai_extension="none", last_year=2016)
     fixed, _ = multiple_imputation(study, none, draws=3, seed=5, gaps=False)
     assert fixed.between == 0
     assert fixed.estimate == pytest.approx(Headline(study, none).result.estimate)
@@ -708,7 +697,7 @@ def test_imputations_repeat_with_the_seed_and_leave_published_figures(study, hea
 def test_the_proportional_model_without_error_is_the_option(study, monkeypatch):
     exact = replace(
         growth_model(
-            *(study.readings(OPTIONS.gdp_vintage)[name] for name in INVESTMENT),
+            *(study.readings(OPTIONS)[name] for name in INVESTMENT),
             study.years,
             model="proportional",
         ),
@@ -717,7 +706,7 @@ def test_the_proportional_model_without_error_is_the_option(study, monkeypatch):
     monkeypatch.setattr(
         "citypanel.influence.multiple_imputation.growth_model", lambda *a, **k: exact
     )
-    options = replace(OPTIONS, fai_extension="real_estate")
+    options = OPTIONS.replace(fai_extension="real_estate")
     pooled, _ = multiple_imputation(
         study, options, model="proportional", draws=2, seed=5, gaps=False
     )
@@ -883,7 +872,7 @@ def test_uncertainty_starts_from_the_clustered_error_and_adds(study, headline):
 
 
 def test_where_the_bootstrap_is_not_defined_its_rows_say_so(study):
-    options = replace(OPTIONS, frontier_reference="global")
+    options = OPTIONS.replace(frontier_reference="global")
     found = index_uncertainty(study, options, draws=30, imputations=2, seed=1)
     rows = found.set_index("method")
     assert rows.loc["double bootstrap", "note"].startswith("not defined")
@@ -932,7 +921,7 @@ def test_yardsticks_through_the_same_estimator(study, headline):
     assert first["yardstick"] == "malmquist" and first["outcome"] == "growth"
     assert first["estimate"] == pytest.approx(headline.result.estimate, abs=1e-12)
     assert first["correlation_with_index"] == pytest.approx(1)
-    persons = replace(OPTIONS, labour_measure="employed")
+    persons = OPTIONS.replace(labour_measure="employed")
     sample = study.sample(persons)
     panel = study.panel(persons).copy()
     at = [np.flatnonzero(study.city_ids == c)[0] for c in panel["city_id"]]

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from citypanel.study.capital import capital_stocks
 from citypanel.study.estimates import event_studies, regressions
 from citypanel.study.productivity import (
     frontier_distances,
     tfp_changes,
     tfp_intervals,
 )
+from citypanel.study.tables import capital_stocks
 
 
 def _variants(**options):
@@ -133,8 +133,9 @@ def test_growth_behind_the_initial_stock_is_nominal_or_real():
             "city_id": "a",
             "city_en": "Alpha",
             "year": [2011, 2012, 2013, 2014],
-            "investment_cny_10k": [100.0, 110.0, 121.0, 133.1],
+            "investment_deflator_idx": [1.0, 1.1, 1.21, 1.331],
             "investment_real_cny_10k": [100.0, 100.0, 100.0, 100.0],
+            "is_investment_assumed": False,
         }
     )
     for choice, growth in [("nominal", 0.1), ("real", 0.0)]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,11 +42,4 @@ def required(rows: pd.DataFrame, mart: str, what: str) -> pd.DataFrame:
     """
     if len(rows):
         return rows
-    raise OutputError(
-        describe(
-            f"marts.{mart} has no {what}",
-            consequence="the figure was not written; a copy of another run stands",
-            remedy=f"read the notes of marts.{mart}: they say why it could not be "
-            "computed under these options",
-        )
-    )
+    raise OutputError.of("outputs.no_rows", mart=mart, what=what)

@@ -9,12 +9,18 @@ import pandas as pd
 
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing
-from citypanel.outputs.options import Frames, Options, headline
+from citypanel.outputs.options import (
+    Frames,
+    Options,
+    headline,
+    region_name,
+    region_names,
+)
+from citypanel.study.declaration import declared
 from citypanel.words import LABELS, Catalogue
 from citypanel.words.numbers import fixed
 
 SAID = Catalogue("figures")
-REGIONS = tuple(LABELS.of("regions"))
 
 
 def _city_names(marts: Frames, o: Options) -> pd.Series:
@@ -36,7 +42,8 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
     data = data.sort_values(["city_id", "year"]).reset_index(drop=True)
     cities = data.drop_duplicates("city_id").copy()
     cities["sort"] = cities["cohort"].where(cities["cohort"] > 0, 9999)
-    cities["region_order"] = cities["region"].map({r: i for i, r in enumerate(REGIONS)})
+    places = {region: i for i, region in enumerate(region_names())}
+    cities["region_order"] = cities["region"].map(places)
     cities = cities.sort_values(["sort", "region_order", "city_id"], kind="stable")
     treated = cities[cities["cohort"] > 0]
     control = cities[cities["cohort"] == 0]
@@ -133,8 +140,9 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
     data = data.reset_index(drop=True)
     figure = s.new_figure(height=4.8)
     panels = figure.subplots(2, 3, sharex=True, sharey=True)
+    regions = region_names()
     rows = (
-        ("region", [r for r in REGIONS if r in set(data["member"])], "regions"),
+        ("region", [r for r in regions if r in set(data["member"])], "regions"),
         ("role", ["treated", "control"], "roles"),
     )
     policy = marts["fct_policy_exposures"]
@@ -354,7 +362,8 @@ def coverage(marts: Frames, o: Options) -> Drawing:
 
     frame = marts["fct_cell_origins"]
     cities = marts["dim_cities"].copy()
-    cities["order"] = cities["region"].map({r: i for i, r in enumerate(REGIONS)})
+    order = {region: i for i, region in enumerate(region_names())}
+    cities["order"] = cities["region"].map(order)
     cities = cities.sort_values(["order", "city_id"], kind="stable")
     labels = marts["dim_variables"].set_index("variable")[
         "label_zh" if o.language == "zh" else "label_en"
@@ -430,7 +439,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
         if bound < len(cities):
             axes.axhline(bound, color="black", linewidth=0.5)
         axes.annotate(
-            o.label("regions", REGIONS[int(place)]),
+            o(list(region_names().values())[int(place)]),
             (width + 1, (previous + bound) / 2),
             rotation=270,
             va="center",
@@ -518,11 +527,11 @@ def tiles(marts: Frames, o: Options) -> Drawing:
     norm = Normalize(known.min(), known.max())
     per_line, label_room = 4, 1.7
     column_width = label_room + per_line + 0.6
-    columns = {"western": 0, "central": 1, "eastern": 2, "northeastern": 0}
+    columns = {name: said["column"] for name, said in declared().regions.items()}
     figure = s.new_figure(width=7.4, height=6.2)
     axes = figure.subplots()
-    bottoms = {0: 0.0, 1: 0.0, 2: 0.0}
-    for region in ("western", "central", "eastern", "northeastern"):
+    bottoms = dict.fromkeys(columns.values(), 0.0)
+    for region in columns:
         part = data[data["region"] == region]
         if not len(part):
             continue
@@ -531,7 +540,7 @@ def tiles(marts: Frames, o: Options) -> Drawing:
         axes.text(
             x0,
             y + 0.45,
-            f"{o.label('regions', region)} ({len(part)})",
+            f"{o(region_name(region))} ({len(part)})",
             fontweight="normal",
             fontsize=9.5,
             va="center",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from citypanel.outputs.options import region_name, region_names
 from citypanel.outputs.report.facts import (
     HEADLINE,
     LEVEL,
@@ -241,7 +242,7 @@ def intervals(facts: Facts) -> Intervals:
     for group in ("inputs", "estimators", "checks"):
         groups[group] = [(label, effect) for of, label, effect in rest if of == group]
     groups["regions"] = [
-        (LABELS.label("regions", c.item), c.effect)
+        (region_name(c.item), c.effect)
         for c in facts.checks or ()
         if c.kind == "by_region"
     ]
@@ -444,7 +445,7 @@ def tile_map(facts: Facts) -> TileMap:
         for k in range(1, STEPS + 1)
     ] if known else []  # fmt: skip
     regions = []
-    known_regions = list(LABELS.of("regions"))
+    known_regions = list(region_names())
     order = known_regions + sorted(
         {c.region for c in facts.cities} - set(known_regions)
     )
@@ -461,5 +462,5 @@ def tile_map(facts: Facts) -> TileMap:
             if city.region == region
         ]
         if tiles:
-            regions.append((LABELS.label("regions", region), tuple(tiles)))
+            regions.append((region_name(region), tuple(tiles)))
     return TileMap(tuple(regions), tuple(ends))

@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 from markupsafe import Markup
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.outputs.report import charts, sentences
 from citypanel.outputs.report.facts import (
     LEVEL,
@@ -23,18 +23,12 @@ from citypanel.outputs.report.facts import (
     gather,
 )
 from citypanel.pages import render, write_page
+from citypanel.study.declaration import declared
 from citypanel.warehouse.preflight import open_published
 from citypanel.words import LABELS, Words, in_chinese, typeset
 from citypanel.words.numbers import fixed, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
-# Options that are numbers, lists or switches of dbt_project.yml; the others are text.
-NUMBERS = frozenset(
-    ("first_year", "last_year", "carry_years", "bootstrap_replications", "seed",
-     "inference_draws", "specifications", "depreciation")
-)  # fmt: skip
-LISTS = frozenset(("treated_batches", "excluded_cities"))
-SWITCHES = frozenset(("credibility", "influence", "att_by_region"))
 
 
 def study_report(warehouse: Path, *, folder: Path) -> Path:
@@ -62,14 +56,8 @@ def read_frames(warehouse: Path) -> dict[str, pd.DataFrame]:
         }
         missing = [name for name in NEEDED.values() if name not in there]
         if missing:
-            raise PublicationError(
-                describe(
-                    f"The published warehouse {warehouse.name} lacks tables",
-                    missing,
-                    consequence="the study report was not written; an earlier one "
-                    "stands as it was",
-                    remedy="run make build, which publishes them",
-                )
+            raise PublicationError.of(
+                "outputs.lacks_tables", missing, name=warehouse.name
             )
         return {
             name: _read(connection, table)
@@ -152,16 +140,17 @@ def embedded(value: object) -> Markup:
 
 def command_of(options: Mapping[str, str]) -> str:
     """The dbt command that builds the headline with these options, none left out."""
-    parts = []
+    parts, known = [], declared().options
     for name, value in options.items():
-        if name in LISTS:
-            text = f"[{value}]"
-        elif name in SWITCHES:
-            text = value.lower()
-        elif name in NUMBERS:
-            text = value
-        else:
-            text = json.dumps(value, ensure_ascii=False)
+        match known[name].kind if name in known else "choice":
+            case "batches" | "groups":
+                text = f"[{value}]"
+            case "switch":
+                text = value.lower()
+            case "whole" | "share":
+                text = value
+            case _:
+                text = json.dumps(value, ensure_ascii=False)
         parts.append(f"{name}: {text}")
     return "dbt build --vars '{" + ", ".join(parts) + "}'"
 

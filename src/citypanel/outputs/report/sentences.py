@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from citypanel.curve.page import FEW, HARDLY, MOST
+from citypanel.outputs.options import exclusion_name, region_name
 from citypanel.outputs.report.facts import (
     PUBLISHED,
     SIGNIFICANCE,
@@ -55,9 +56,9 @@ def said(rule: str, /, **facts: object) -> Sentence:
 def label_of(check: Check) -> Words:
     """A check in words."""
     if check.kind == "exclusion":
-        return LABELS.label("exclusions", check.item)
+        return exclusion_name(check.item)
     if check.kind == "by_region":
-        return SAID("by_region", region=LABELS.label("regions", check.item))
+        return SAID("by_region", region=region_name(check.item))
     if check.kind == "leave_one_batch_out":
         return SAID("leave_one_batch_out", cohort=check.item)
     if check.kind == "fake_date":

@@ -14,7 +14,16 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from citypanel.outputs.options import Frames, Maker, Options, headline, variants
+from citypanel.outputs.options import (
+    Frames,
+    Maker,
+    Options,
+    exclusion_name,
+    headline,
+    region_name,
+    region_names,
+    variants,
+)
 from citypanel.outputs.tables.model import (
     NO_VALUE,
     Block,
@@ -317,7 +326,7 @@ def _policy_table(
         SAID(
             "place",
             variant=LABELS.label("variants", r["variant"]),
-            column=LABELS.label("regions", r["paper_column"]),
+            column=region_name(r["paper_column"]),
         )
         for r in without.to_dict("records")
     ]
@@ -341,7 +350,7 @@ def _policy_table(
 def table_4(marts: Frames, o: Options) -> Table:
     """The effect by region, each region a regression of its own."""
     present = set(_regressions(marts, "4")["paper_column"])
-    regions = {k: v for k, v in LABELS.of("regions").items() if k in present}
+    regions = {k: v for k, v in region_names().items() if k in present}
     columns = [Column(key, o(label)) for key, label in regions.items()]
     return _policy_table("table_4", marts, o, columns, [SAID("regions")])
 
@@ -439,7 +448,7 @@ def _notes_of_estimators(
 
 def _by_region(frame: pd.DataFrame, *keys: str) -> pd.DataFrame:
     """Sorted by paper table, region and the keys; the paper's columns as they are."""
-    order = {region: place for place, region in enumerate(LABELS.of("regions"))}
+    order = {region: place for place, region in enumerate(region_names())}
     frame = frame.assign(region=frame["paper_column"].map(order))
     keys = ("paper_table", "region", "paper_column", *keys)
     return frame.sort_values(list(keys), kind="stable")
@@ -451,7 +460,7 @@ def table_a2(marts: Frames, o: Options) -> Table:
     records = frame.to_dict("records")
     columns = []
     for r in records:
-        label = o.label("regions", r["paper_column"])
+        label = o(region_name(r["paper_column"]))
         if label == "Northeastern":
             label = o(SAID("North-eastern"))
         group = o(SAID("table", n=r["paper_table"]))
@@ -507,7 +516,7 @@ def table_a3(marts: Frames, o: Options) -> Table:
     ):
         parts = [SAID("table", n=table)]
         if column != "all":
-            en, zh = LABELS.label("regions", column)
+            en, zh = region_name(column)
             parts.append(Words(en[0].lower() + en[1:], zh))
         rows, last = [], None
         part = part.sort_values("of_column", kind="stable")
@@ -577,7 +586,7 @@ def table_a4(marts: Frames, o: Options) -> Table:
 def _audit_place(row: dict, labels: dict[str, Words], o: Options) -> str:
     parts = [SAID("table", n=row["paper_table"])]
     if column := row["paper_column"]:
-        names = LABELS.of("regions") | SAID.of("audit_places")
+        names = region_names() | SAID.of("audit_places")
         label = names.get(column, same(column))
         parts.append(Words(label.en.lower(), label.zh))
     if term := row["term"]:
@@ -670,7 +679,7 @@ def table_a6(marts: Frames, o: Options) -> Table:
 def _check_label(check: str, row: pd.Series, place: int, cities: pd.Series) -> Words:
     term = str(row["term"])
     if check == "exclusion":
-        return LABELS.label("exclusions", row["sample"])
+        return exclusion_name(row["sample"])
     if check == "leave_one_batch_out":
         return SAID(check, year=term.split()[-1])
     if check == "fake_date":

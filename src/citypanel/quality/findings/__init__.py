@@ -7,6 +7,7 @@ each finding what the warehouse does with the cell and which published numbers h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,8 @@ from citypanel.quality.findings.tables import (
     Cells,
     as_panel,
 )
-from citypanel.quality.findings.uses import (
-    ALL,
-    Study,
-    Use,
-    as_study,
-    together,
-    touches,
-    uses_of_cell,
-    uses_of_province,
-)
+from citypanel.quality.findings.uses import ALL, Use, Uses, together
+from citypanel.study.run import Sources, Study
 from citypanel.words import Words
 
 NOTHING = (np.nan, None)
@@ -91,7 +84,7 @@ def detect(panel: Cells) -> pd.DataFrame:
         about a row); one row per rule, unit, year and variable.
     """
     known = {rule.name for rule in RULES}
-    found = []
+    found: list[dict[str, Any]] = []
     for run in dict.fromkeys(rule.run for rule in RULES):
         found += run(panel)
     for row in found:
@@ -124,7 +117,7 @@ def find(
     provinces: pd.DataFrame,
     *,
     used: pd.DataFrame,
-    sample: pd.DataFrame,
+    sources: Mapping[str, pd.DataFrame],
     variants: pd.DataFrame,
 ) -> pd.DataFrame:
     """Run every rule and say what each finding does to the published results.
@@ -142,8 +135,9 @@ def find(
         province_id, year, indicator, unit, value.
     used : DataFrame
         city_id, year, variable, value, origin: what the warehouse uses.
-    sample : DataFrame
-        City-years of the headline: city_id, year, region, is_municipality, controls.
+    sources : mapping of name to DataFrame
+        The parts of `citypanel.study.run.Sources`: what the study is computed
+        from, to see what moves with a cell.
     variants : DataFrame
         The options, one row per variant.
 
@@ -163,7 +157,8 @@ def find(
         cities,
         provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
     )
-    study = as_study(sample, variants, used, cities)
+    study = Study(Sources(**sources))
+    uses = Uses(study, variants)
     found = detect(panel)
     set_aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
     unused = set(
@@ -185,18 +180,28 @@ def find(
         **{name: series.unit for name, series in panel.yearbook.items()},
     }
     order = {rule.name: number for number, rule in enumerate(RULES)}
-    cache: dict[tuple, Use] = {}
+    found = found.to_dict("records")
+    every_city = tuple(study.city_ids)
+    of_cell = uses.of_cells(
+        [
+            key
+            for row in found
+            if row["scope"] != "province"
+            for key in _cells(row, panel, every_city)
+        ]
+    )
     rows = []
-    for row in found.to_dict("records"):
+    for row in found:
         year = None if pd.isna(row["year"]) else int(row["year"])
         unit_id, scope, variable = row["unit_id"], row["scope"], row["variable"]
-        members = row["members"] or (
-            tuple(panel.yearbook) if variable == ALL else (variable,)
+        keys = _cells(row, panel, every_city)
+        use = together(
+            uses.of_province(*key) if scope == "province" else of_cell[key]
+            for key in keys
         )
-        use = _use(panel, study, scope, unit_id, year, members, cache)
-        places = touches(study, use)
+        places = uses.touches(use)
         status = _status(panel, row, year, unused)
-        where = _where(study, use)
+        where = _where(uses, use)
         key = (unit_id, year, variable)
         rows.append(
             {
@@ -249,22 +254,16 @@ def _names(scope, unit_id, names, province_names) -> dict[str, Any]:
     return {"city_en": None, "city_zh": None, "province_id": None}
 
 
-def _use(panel, study: Study, scope, unit_id, year, names, cache) -> Use:
-    years = [int(y) for y in panel.years] if year is None else [year]
-    if scope == "province":
-        return together(
-            uses_of_province(study, unit_id, y, name) for y in years for name in names
-        )
-    units = list(study.years) if scope == "study" else [unit_id]
-    uses = []
-    for unit in units:
-        for y in years:
-            for name in names:
-                key = (unit, y, name)
-                if key not in cache:
-                    cache[key] = uses_of_cell(study, unit, y, name)
-                uses.append(cache[key])
-    return together(uses)
+def _cells(row, panel, every_city) -> list[tuple[str, int, str]]:
+    """The cells that a finding is about: unit, year, variable."""
+    years = panel.years if pd.isna(row["year"]) else [row["year"]]
+    units = every_city if row["scope"] == "study" else [row["unit_id"]]
+    names = row["members"] or (
+        tuple(panel.yearbook) if row["variable"] == ALL else (row["variable"],)
+    )
+    return [
+        (unit, int(year), name) for unit in units for year in years for name in names
+    ]
 
 
 def _status(panel, row, year, unused) -> str:
@@ -291,11 +290,11 @@ def _severity(severity: str, status: str, places: str) -> str:
     return SEVERITIES[min(SEVERITIES.index(severity) + 1, len(SEVERITIES) - 1)]
 
 
-def _where(study: Study, use: Use) -> Words:
+def _where(uses: Uses, use: Use) -> Words:
     """One sentence: the inputs, controls and indices that contain the cell."""
     inputs = sorted({name for name, *_ in use.inputs})
     controls = sorted({name for name, *_ in use.controls})
-    dropped = [name for name in controls if name not in study.controls]
+    dropped = [name for name in controls if name not in uses.controls]
     parts = [SAID.of("inputs")[name] for name in inputs]
     if controls:
         parts.append(SAID("controls", names=controls, n=len(controls)))

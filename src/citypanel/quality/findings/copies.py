@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def usually_equal(series: Series, share: float = USUAL_SHARE) -> bool:
     return bool(n_pairs) and _repeats(series).sum() / n_pairs > share
 
 
-def repeated_values(panel: Cells) -> list[dict[str, Any]]:
+def repeated_values(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rules repeated_value and copied_row.
 
     A cell equals that of the year before in a series where that is not ordinary. Where
@@ -75,7 +76,6 @@ def repeated_values(panel: Cells) -> list[dict[str, Any]]:
         if not usually_equal(series) and name != "gdp_growth_pct"
     }
     same = {name: _repeats(series) for name, series in telling.items()}
-    rows = []
     for place, unit in enumerate(panel.city_ids):
         for t in range(1, len(panel.years)):
             year = int(panel.years[t])
@@ -86,17 +86,15 @@ def repeated_values(panel: Cells) -> list[dict[str, Any]]:
             ]
             repeated = [name for name in comparable if same[name][place, t]]
             if len(repeated) >= max(ROW_CELLS, ROW_SHARE * len(comparable)):
-                rows.append(
-                    finding(
-                        "copied_row",
-                        "critical",
-                        "all_variables",
-                        unit_id=unit,
-                        year=year,
-                        members=repeated,
-                        n_repeated=len(repeated),
-                        n_comparable=len(comparable),
-                    )
+                yield finding(
+                    "copied_row",
+                    "critical",
+                    "all_variables",
+                    unit_id=unit,
+                    year=year,
+                    members=repeated,
+                    n_repeated=len(repeated),
+                    n_comparable=len(comparable),
                 )
                 continue
             for name in repeated:
@@ -104,24 +102,20 @@ def repeated_values(panel: Cells) -> list[dict[str, Any]]:
                 chance = chance_of_repeat(telling[name], value) if value else 1.0
                 if chance > MOST_CHANCE:
                     continue
-                rows.append(
-                    finding(
-                        "repeated_value",
-                        "warning" if chance < TELLING_CHANCE else "info",
-                        name,
-                        unit_id=unit,
-                        year=year,
-                        value=value,
-                        years_between=1 / chance,
-                    )
+                yield finding(
+                    "repeated_value",
+                    "warning" if chance < TELLING_CHANCE else "info",
+                    name,
+                    unit_id=unit,
+                    year=year,
+                    value=value,
+                    years_between=1 / chance,
                 )
-    return rows
 
 
-def across_cities(panel: Cells) -> list[dict[str, Any]]:
+def across_cities(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule same_in_two_cities: one figure of six digits for two cities in one year."""
     names = panel.names
-    rows = []
     for series in panel.yearbook.values():
         for t, year in enumerate(panel.years):
             column = series.values[:, t]
@@ -132,27 +126,23 @@ def across_cities(panel: Cells) -> list[dict[str, Any]]:
                 units = [panel.city_ids[i] for i in np.flatnonzero(column == value)]
                 for unit in units:
                     others = [other for other in units if other != unit]
-                    rows.append(
-                        finding(
-                            "same_in_two_cities",
-                            "critical",
-                            series.name,
-                            unit_id=unit,
-                            year=year,
-                            value=value,
-                            cities=[names[other] for other in others],
-                        )
+                    yield finding(
+                        "same_in_two_cities",
+                        "critical",
+                        series.name,
+                        unit_id=unit,
+                        year=year,
+                        value=value,
+                        cities=[names[other] for other in others],
                     )
-    return rows
 
 
-def transposed_digits(panel: Cells) -> list[dict[str, Any]]:
+def transposed_digits(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule transposed_digits, in series that are constant by nature.
 
     A cell consists of the digits of the figure that stands in more years, in another
     order.
     """
-    rows = []
     for series in panel.yearbook.values():
         if not usually_equal(series, CONSTANT_SHARE):
             continue
@@ -171,17 +161,14 @@ def transposed_digits(panel: Cells) -> list[dict[str, Any]]:
                     continue
                 year = series.years[t]
                 n_years = int(counts.max())
-                rows.append(
-                    finding(
-                        "transposed_digits",
-                        "warning",
-                        series.name,
-                        unit_id=unit,
-                        year=year,
-                        value=values[t],
-                        low=usual,
-                        high=usual,
-                        n_years=n_years,
-                    )
+                yield finding(
+                    "transposed_digits",
+                    "warning",
+                    series.name,
+                    unit_id=unit,
+                    year=year,
+                    value=values[t],
+                    low=usual,
+                    high=usual,
+                    n_years=n_years,
                 )
-    return rows

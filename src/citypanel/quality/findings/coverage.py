@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,8 @@ def _absent_share(series: Series) -> np.ndarray:
     return 1 - np.isfinite(series.values[units]).mean(axis=0)
 
 
-def discontinued(panel: Cells) -> list[dict[str, Any]]:
+def discontinued(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rules discontinued and missing_year: a row a variable and run of empty years."""
-    rows = []
     for series in panel.yearbook.values():
         absent = _absent_share(series) >= ABSENT_SHARE
         printed = np.flatnonzero(~absent)
@@ -50,23 +50,20 @@ def discontinued(panel: Cells) -> list[dict[str, Any]]:
             n_possible = n_units * len(run)
             where = "between" if inside else "end" if run[0] > last else "start"
             span = "one_year" if len(run) == 1 else "years"
-            rows.append(
-                finding(
-                    "missing_year" if inside else "discontinued",
-                    "warning",
-                    series.name,
-                    scope="study",
-                    year=years[run[0]],
-                    where=SAID(where),
-                    span=SAID(span, first=years[run[0]], last=years[run[-1]]),
-                    n_cells=n_cells,
-                    n_possible=n_possible,
-                    first=years[first],
-                    last=years[last],
-                    said="missing_year",
-                )
+            yield finding(
+                "missing_year" if inside else "discontinued",
+                "warning",
+                series.name,
+                scope="study",
+                year=years[run[0]],
+                where=SAID(where),
+                span=SAID(span, first=years[run[0]], last=years[run[-1]]),
+                n_cells=n_cells,
+                n_possible=n_possible,
+                first=years[first],
+                last=years[last],
+                said="missing_year",
             )
-    return rows
 
 
 def _runs(flags: np.ndarray) -> list[list[int]]:
@@ -79,7 +76,7 @@ def _runs(flags: np.ndarray) -> list[list[int]]:
     return runs
 
 
-def gaps(panel: Cells) -> list[dict[str, Any]]:
+def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rules missing_city, missing_row and missing_cell.
 
     A cell counts where the variable is printed that year by others. A city without any
@@ -91,16 +88,13 @@ def gaps(panel: Cells) -> list[dict[str, Any]]:
         present = _absent_share(series) < ABSENT_SHARE
         current.append(np.broadcast_to(present, series.values.shape))
     if not names:
-        return []
+        return
     due = np.stack(current)
     printed = np.stack([np.isfinite(panel.yearbook[name].values) for name in names])
     absent = due & ~printed
-    rows = []
     for place, unit in enumerate(panel.city_ids):
         if not printed[:, place].any():
-            rows.append(
-                finding("missing_city", "warning", "all_variables", unit_id=unit)
-            )
+            yield finding("missing_city", "warning", "all_variables", unit_id=unit)
             continue
         for t, year in enumerate(panel.years):
             n_due, n_absent = (
@@ -113,23 +107,20 @@ def gaps(panel: Cells) -> list[dict[str, Any]]:
                 empty = [
                     n for n, a in zip(names, absent[:, place, t], strict=True) if a
                 ]
-                rows.append(
-                    finding(
-                        "missing_row",
-                        "warning",
-                        "all_variables",
-                        unit_id=unit,
-                        year=year,
-                        members=empty,
-                        n_absent=n_absent,
-                        n_due=n_due,
-                    )
+                yield finding(
+                    "missing_row",
+                    "warning",
+                    "all_variables",
+                    unit_id=unit,
+                    year=year,
+                    members=empty,
+                    n_absent=n_absent,
+                    n_due=n_due,
                 )
                 continue
             for number_, name in enumerate(names):
                 if absent[number_, place, t]:
-                    rows.append(_gap_row(panel, name, place, t))
-    return rows
+                    yield _gap_row(panel, name, place, t)
 
 
 def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
@@ -150,7 +141,7 @@ def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
     )
 
 
-def rounding(panel: Cells) -> list[dict[str, Any]]:
+def rounding(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule rounded: a variable printed in steps that matter, or in coarser ones.
 
     The step of a year is the largest power of ten that `ROUND_SHARE` of its cells are
@@ -158,7 +149,6 @@ def rounding(panel: Cells) -> list[dict[str, Any]]:
     city's figure, or where the step of a year is ten times that of the years before and
     more. One row a variable and first year of such a step.
     """
-    rows = []
     for series in panel.yearbook.values():
         if series.name == "gdp_growth_pct":
             continue
@@ -177,19 +167,16 @@ def rounding(panel: Cells) -> list[dict[str, Any]]:
                 continue
             year = series.years[t]
             middle = float(nanmedian(column[:, None])[0])
-            rows.append(
-                finding(
-                    "rounded",
-                    "warning" if error > ROUND_ERROR else "info",
-                    series.name,
-                    scope="study",
-                    year=year,
-                    step=step,
-                    error=error,
-                    middle_error=step / 2 / middle,
-                )
+            yield finding(
+                "rounded",
+                "warning" if error > ROUND_ERROR else "info",
+                series.name,
+                scope="study",
+                year=year,
+                step=step,
+                error=error,
+                middle_error=step / 2 / middle,
             )
-    return rows
 
 
 def _step(column: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -70,9 +71,8 @@ RISE_YEARS = 2
 RISE_FACTOR = 1.6
 
 
-def parts_of_a_whole(panel: Cells) -> list[dict[str, Any]]:
+def parts_of_a_whole(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule parts_exceed_whole: parts together above their whole."""
-    rows = []
     for whole_name, part_names in PARTS:
         names = (whole_name, *part_names)
         if not all(name in panel.yearbook for name in names):
@@ -83,22 +83,19 @@ def parts_of_a_whole(panel: Cells) -> list[dict[str, Any]]:
             beyond = parts > whole * (1 + PARTS_TOLERANCE)
         for place, t in zip(*np.nonzero(beyond), strict=True):
             year, joined = panel.years[t], " + ".join(part_names)
-            rows.append(
-                finding(
-                    "parts_exceed_whole",
-                    "critical",
-                    whole_name,
-                    unit_id=panel.city_ids[place],
-                    year=year,
-                    value=whole[place, t],
-                    low=parts[place, t],
-                    joined=joined,
-                )
+            yield finding(
+                "parts_exceed_whole",
+                "critical",
+                whole_name,
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=whole[place, t],
+                low=parts[place, t],
+                joined=joined,
             )
-    return rows
 
 
-def sector_shares(panel: Cells) -> list[dict[str, Any]]:
+def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule share_jump: a sector's share of output leaves and returns, or breaks.
 
     The yearly change of the share of the secondary, the tertiary or the remaining
@@ -106,7 +103,7 @@ def sector_shares(panel: Cells) -> list[dict[str, Any]]:
     max(`SHARE_FLOOR`, `SHARE_K` sigma). One row per city and year, for the largest.
     """
     if not all(name in panel.yearbook for name in (GDP, SECONDARY, TERTIARY)):
-        return []
+        return
     gdp = panel.yearbook[GDP].values
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {
@@ -125,7 +122,6 @@ def sector_shares(panel: Cells) -> list[dict[str, Any]]:
             size = abs(own[place, t])
             if size > largest.get((place, t), (0.0, "", 0.0))[0]:
                 largest[place, t] = (size, name, limit)
-    rows = []
     for (place, t), (_, name, limit) in sorted(largest.items()):
         share, year = shares[name][place], panel.years[t + 1]
         value = panel.yearbook[name].values[place, t + 1]
@@ -136,22 +132,19 @@ def sector_shares(panel: Cells) -> list[dict[str, Any]]:
             bounds = tuple(
                 gdp[place, t + 1] * (expected + side * limit) for side in (-1, 1)
             )
-        rows.append(
-            finding(
-                "share_jump",
-                "warning",
-                name,
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=value,
-                low=bounds[0],
-                high=bounds[1],
-                what=what,
-                before=share[t],
-                after=share[t + 1],
-            )
+        yield finding(
+            "share_jump",
+            "warning",
+            name,
+            unit_id=panel.city_ids[place],
+            year=year,
+            value=value,
+            low=bounds[0],
+            high=bounds[1],
+            what=what,
+            before=share[t],
+            after=share[t + 1],
         )
-    return rows
 
 
 def defective_growth_years(panel: Cells) -> list[int]:
@@ -187,7 +180,7 @@ def _prices(panel: Cells) -> np.ndarray:
     return prices
 
 
-def nominal_growth(panel: Cells) -> list[dict[str, Any]]:
+def nominal_growth(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule nominal_as_real: the growth rate printed is that of nominal output.
 
     A year in which nine cities of ten do it is one finding; elsewhere a city's cell is,
@@ -196,20 +189,17 @@ def nominal_growth(panel: Cells) -> list[dict[str, Any]]:
     near, both = _nominal(panel)
     prices = _prices(panel)
     years = defective_growth_years(panel)
-    rows = []
     for year in years:
         t = int(year - panel.years[0])
-        rows.append(
-            finding(
-                "nominal_as_real",
-                "critical",
-                GROWTH,
-                scope="study",
-                year=year,
-                n_near=int(near[:, t].sum()),
-                n_both=int(both[:, t].sum()),
-                tolerance=NOMINAL_TOLERANCE,
-            )
+        yield finding(
+            "nominal_as_real",
+            "critical",
+            GROWTH,
+            scope="study",
+            year=year,
+            n_near=int(near[:, t].sum()),
+            n_both=int(both[:, t].sum()),
+            tolerance=NOMINAL_TOLERANCE,
         )
     moved = np.abs(100 * np.expm1(np.nan_to_num(prices))) >= NOMINAL_PRICES
     for place, t in zip(*np.nonzero(near & moved), strict=True):
@@ -218,24 +208,21 @@ def nominal_growth(panel: Cells) -> list[dict[str, Any]]:
             continue
         growth = panel.yearbook[GROWTH].values[place, t]
         real = growth - 100 * np.expm1(prices[place, t])
-        rows.append(
-            finding(
-                "nominal_as_real",
-                "warning",
-                GROWTH,
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=growth,
-                low=real - 1.0,
-                high=real + 1.0,
-                prices=np.expm1(prices[place, t]),
-                said="nominal_as_real_city",
-            )
+        yield finding(
+            "nominal_as_real",
+            "warning",
+            GROWTH,
+            unit_id=panel.city_ids[place],
+            year=year,
+            value=growth,
+            low=real - 1.0,
+            high=real + 1.0,
+            prices=np.expm1(prices[place, t]),
+            said="nominal_as_real_city",
         )
-    return rows
 
 
-def growth_against_levels(panel: Cells) -> list[dict[str, Any]]:
+def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule growth_against_levels: output moves otherwise than growth and prices say.
 
     gap = ln(Y_t / Y_s) - sum of ln(1 + g) - ln(P_t / P_s) between two printed levels,
@@ -246,7 +233,7 @@ def growth_against_levels(panel: Cells) -> list[dict[str, Any]]:
     growth is above zero.
     """
     if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
-        return []
+        return
     levels, growth = panel.yearbook[GDP], panel.yearbook[GROWTH].values
     logs, prices = levels.logs, _prices(panel)
     defective = np.isin(panel.years, defective_growth_years(panel))
@@ -268,10 +255,9 @@ def growth_against_levels(panel: Cells) -> list[dict[str, Any]]:
             if np.isfinite(gap):
                 gaps.append((place, a, b, gap, is_own, real[span].sum()))
     if not gaps:
-        return []
+        return
     spread = MAD_TO_SIGMA * np.median(np.abs([gap for *_, gap, _, _ in gaps]))
     limit = max(LEVEL_FLOOR, LEVEL_K * spread)
-    rows = []
     for place, a, b, gap, is_own, real in gaps:
         tolerance = limit if is_own else 2 * limit
         # Output falls where growth and prices both say that it rose.
@@ -283,32 +269,29 @@ def growth_against_levels(panel: Cells) -> list[dict[str, Any]]:
         values, year = levels.values[place], panel.years[b]
         expected = values[b] * np.exp(-gap)
         whose = SAID("own_growth" if is_own else "province_growth")
-        rows.append(
-            finding(
-                "growth_against_levels",
-                "critical" if abs(gap) > LEVEL_CRITICAL else "warning",
-                GDP,
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=values[b],
-                expected=expected,
-                within=tolerance,
-                from_value=values[a],
-                start=panel.years[a],
-                change=np.log(values[b] / values[a]),
-                whose=whose,
-                growth=np.expm1(real),
-                gap=gap,
-            )
+        yield finding(
+            "growth_against_levels",
+            "critical" if abs(gap) > LEVEL_CRITICAL else "warning",
+            GDP,
+            unit_id=panel.city_ids[place],
+            year=year,
+            value=values[b],
+            expected=expected,
+            within=tolerance,
+            from_value=values[a],
+            start=panel.years[a],
+            change=np.log(values[b] / values[a]),
+            whose=whose,
+            growth=np.expm1(real),
+            gap=gap,
         )
-    return rows
 
 
-def density(panel: Cells) -> list[dict[str, Any]]:
+def density(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule density_identity: printed density against population over area."""
     names = ("density_persons_per_km2", "population_persons_10k", "area_km2")
     if not all(name in panel.yearbook for name in names):
-        return []
+        return
     printed, people, area = (panel.yearbook[name].values for name in names)
     with np.errstate(invalid="ignore", divide="ignore"):
         implied = 10000 * people / area
@@ -316,36 +299,31 @@ def density(panel: Cells) -> list[dict[str, Any]]:
         beyond = np.abs(printed - implied) > np.maximum(
             DENSITY_TOLERANCE * implied, 1.0
         )
-    rows = []
     for place, t in zip(*np.nonzero(beyond), strict=True):
         year = panel.years[t]
-        rows.append(
-            finding(
-                "density_identity",
-                "warning",
-                names[0],
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=printed[place, t],
-                low=implied[place, t] * (1 - DENSITY_TOLERANCE),
-                high=implied[place, t] * (1 + DENSITY_TOLERANCE),
-                people=people[place, t],
-                area=area[place, t],
-                implied=implied[place, t],
-                gap=gap[place, t],
-            )
+        yield finding(
+            "density_identity",
+            "warning",
+            names[0],
+            unit_id=panel.city_ids[place],
+            year=year,
+            value=printed[place, t],
+            low=implied[place, t] * (1 - DENSITY_TOLERANCE),
+            high=implied[place, t] * (1 + DENSITY_TOLERANCE),
+            people=people[place, t],
+            area=area[place, t],
+            implied=implied[place, t],
+            gap=gap[place, t],
         )
-    return rows
 
 
-def ratios(panel: Cells) -> list[dict[str, Any]]:
+def ratios(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule ratio_out_of_range: two columns of one row against the year's other cities.
 
     z = (ln ratio - median of the year) / sigma of the year; above `RATIO_K` in size.
     A sigma below `RATIO_FLOOR` is that of a ratio that most cities have in common.
     One row per city and ratio, for the most extreme year.
     """
-    rows = []
     for top, bottom in RATIOS:
         if top not in panel.yearbook or bottom not in panel.yearbook:
             continue
@@ -361,24 +339,21 @@ def ratios(panel: Cells) -> list[dict[str, Any]]:
             year, value = panel.years[t], panel.yearbook[top].values[place, t]
             n_years = int((np.abs(z[place]) > RATIO_K).sum())
             base = panel.yearbook[bottom].values[place, t]
-            rows.append(
-                finding(
-                    "ratio_out_of_range",
-                    "warning",
-                    top,
-                    unit_id=panel.city_ids[place],
-                    year=year,
-                    value=value,
-                    low=base * np.exp(centre[t] - RATIO_K * spread[t]),
-                    high=base * np.exp(centre[t] + RATIO_K * spread[t]),
-                    bottom=bottom,
-                    ratio=value / base,
-                    usual=np.exp(centre[t]),
-                    deviations=abs(z[place, t]),
-                    n_years=n_years,
-                )
+            yield finding(
+                "ratio_out_of_range",
+                "warning",
+                top,
+                unit_id=panel.city_ids[place],
+                year=year,
+                value=value,
+                low=base * np.exp(centre[t] - RATIO_K * spread[t]),
+                high=base * np.exp(centre[t] + RATIO_K * spread[t]),
+                bottom=bottom,
+                ratio=value / base,
+                usual=np.exp(centre[t]),
+                deviations=abs(z[place, t]),
+                n_years=n_years,
             )
-    return rows
 
 
 def investment_ratio(panel: Cells) -> list[dict[str, Any]]:

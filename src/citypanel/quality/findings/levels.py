@@ -10,6 +10,7 @@ are apart from both sides. A jump that stays is a break.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -227,14 +228,13 @@ def _kind(size: float) -> str:
     return "leaves_and_returns"
 
 
-def departures_and_breaks(panel: Cells) -> list[dict[str, Any]]:
+def departures_and_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rules power_of_ten, halved_or_doubled, leaves_and_returns, level_break, erratic.
 
     Changes of imports and exports that `trade` explains are left to it.
     """
     explained = {(row["unit_id"], row["variable"], row["year"]) for row in trade(panel)}
     revised = {(row["variable"], row["year"]) for row in break_years(panel)}
-    rows = []
     for series in panel.yearbook.values():
         if series.name in NOT_LEVELS:
             continue
@@ -249,11 +249,10 @@ def departures_and_breaks(panel: Cells) -> list[dict[str, Any]]:
                 # The break of the whole series is a row of its own.
                 if row["rule"] == "level_break" and (name, year) in revised:
                     row["severity"] = "info"
-                rows.append(row)
-    return rows
+                yield row
 
 
-def _rows(event: Departure | Break | Erratic) -> list[dict[str, Any]]:
+def _rows(event: Departure | Break | Erratic) -> Iterable[dict[str, Any]]:
     if isinstance(event, Departure):
         return _departure_rows(event)
     series, years = event.series, event.series.years
@@ -298,43 +297,38 @@ def _rows(event: Departure | Break | Erratic) -> list[dict[str, Any]]:
     ]
 
 
-def _departure_rows(event: Departure) -> list[dict[str, Any]]:
+def _departure_rows(event: Departure) -> Iterator[dict[str, Any]]:
     series, years = event.series, event.series.years
     values = series.row(event.unit)
     rule = _kind(event.size)
     a, b = event.before, event.after
-    rows = []
     for t in event.cells:
         expected = float(np.exp(event.expected[t]))
         away = np.log(values[t] / expected)
-        rows.append(
-            finding(
-                rule,
-                "critical" if rule == "power_of_ten" else "warning",
-                series.name,
-                unit_id=event.unit,
-                year=years[t],
-                value=values[t],
-                expected=expected,
-                within=event.threshold,
-                away=away,
-                start=years[a],
-                from_value=values[a],
-                end=years[b],
-                to_value=values[b],
-                said="departure",
-            )
+        yield finding(
+            rule,
+            "critical" if rule == "power_of_ten" else "warning",
+            series.name,
+            unit_id=event.unit,
+            year=years[t],
+            value=values[t],
+            expected=expected,
+            within=event.threshold,
+            away=away,
+            start=years[a],
+            from_value=values[a],
+            end=years[b],
+            to_value=values[b],
+            said="departure",
         )
-    return rows
 
 
-def break_years(panel: Cells) -> list[dict[str, Any]]:
+def break_years(panel: Cells) -> Iterator[dict[str, Any]]:
     """Years in which a whole variable breaks: census revisions, changed coverage.
 
     A year's median |own change| is `BREAK_RATIO` times that of the median year, and
     above `BREAK_FLOOR`.
     """
-    rows = []
     for series in panel.yearbook.values():
         if series.name in NOT_LEVELS:
             continue
@@ -352,30 +346,26 @@ def break_years(panel: Cells) -> list[dict[str, Any]]:
                 continue
             own = np.abs(changes[:, t] - common[t])
             many = int(np.nansum(own > max(2 * BREAK_RATIO * usual, FLOOR)))
-            rows.append(
-                finding(
-                    "break_year",
-                    "warning",
-                    series.name,
-                    scope="study",
-                    year=year,
-                    departure=spread[t],
-                    usual=usual,
-                    many=many,
-                    limit=max(2 * BREAK_RATIO * usual, FLOOR),
-                )
+            yield finding(
+                "break_year",
+                "warning",
+                series.name,
+                scope="study",
+                year=year,
+                departure=spread[t],
+                usual=usual,
+                many=many,
+                limit=max(2 * BREAK_RATIO * usual, FLOOR),
             )
-    return rows
 
 
-def drifts(panel: Cells) -> list[dict[str, Any]]:
+def drifts(panel: Cells) -> Iterator[dict[str, Any]]:
     """Series that leave their peers little by little, without one large jump.
 
     The own change from the first to the last printed year, n changes later, is above
     max(`DRIFT_FLOOR`, K sigma sqrt(n)), what a random walk of the series' own changes
     does not reach, and no single year makes half of it.
     """
-    rows = []
     for series in panel.yearbook.values():
         if series.name in NOT_LEVELS:
             continue
@@ -393,27 +383,23 @@ def drifts(panel: Cells) -> list[dict[str, Any]]:
             a, b = row[0].before, row[-1].at
             values, years = series.values[place], series.years
             expected = np.exp(logs[place, b] - whole)
-            rows.append(
-                finding(
-                    "drift",
-                    "info",
-                    series.name,
-                    unit_id=series.units[place],
-                    year=years[b],
-                    value=values[b],
-                    expected=expected,
-                    within=limit,
-                    from_value=values[a],
-                    start=years[a],
-                    whole=whole,
-                )
+            yield finding(
+                "drift",
+                "info",
+                series.name,
+                unit_id=series.units[place],
+                year=years[b],
+                value=values[b],
+                expected=expected,
+                within=limit,
+                from_value=values[a],
+                start=years[a],
+                whole=whole,
             )
-    return rows
 
 
-def province_breaks(panel: Cells) -> list[dict[str, Any]]:
+def province_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule province_break: the same jumps in the provinces' own series."""
-    rows = []
     for series in panel.province.values():
         if series.name in NOT_LEVELS:
             continue
@@ -426,22 +412,19 @@ def province_breaks(panel: Cells) -> list[dict[str, Any]]:
                 values, years = series.values[place], series.years
                 a, b = jump.before, jump.at
                 expected = values[b] * np.exp(-jump.size)
-                rows.append(
-                    finding(
-                        "province_break",
-                        "warning",
-                        series.name,
-                        scope="province",
-                        unit_id=series.units[place],
-                        year=years[b],
-                        source="province",
-                        value=values[b],
-                        expected=expected,
-                        within=limit,
-                        from_value=values[a],
-                        start=years[a],
-                        change=np.log(values[b] / values[a]),
-                        jump=jump.size,
-                    )
+                yield finding(
+                    "province_break",
+                    "warning",
+                    series.name,
+                    scope="province",
+                    unit_id=series.units[place],
+                    year=years[b],
+                    source="province",
+                    value=values[b],
+                    expected=expected,
+                    within=limit,
+                    from_value=values[a],
+                    start=years[a],
+                    change=np.log(values[b] / values[a]),
+                    jump=jump.size,
                 )
-    return rows

@@ -6,7 +6,7 @@ decides between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ class Rule:
     """A rule; `title`, `description` and `consequence` are words by language."""
 
     name: str
-    run: Callable[[Cells], list[dict[str, Any]]]
+    run: Callable[[Cells], Iterable[dict[str, Any]]]
     scope: str = "city"
 
     def __getattr__(self, name: str) -> str:

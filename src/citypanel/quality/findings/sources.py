@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ SUM_TOLERANCE = 0.01
 TO_10K = 10000.0
 
 
-def disagreement(panel: Cells) -> list[dict[str, Any]]:
+def disagreement(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rules source_disagreement and source_jump.
 
     source_disagreement: the median log ratio of a city's two sources is above
@@ -30,7 +31,6 @@ def disagreement(panel: Cells) -> list[dict[str, Any]]:
     difference. source_jump: a cell leaves that ratio by more than `CELL_TOLERANCE` from
     one year to the next. Growth rates are compared in points, a row a cell.
     """
-    rows = []
     for name, second in panel.second.items():
         if name not in panel.yearbook:
             continue
@@ -40,61 +40,53 @@ def disagreement(panel: Cells) -> list[dict[str, Any]]:
             if not (np.isfinite(a) & np.isfinite(b)).any():
                 continue
             if name == GROWTH:
-                rows += _points(panel, unit, a, b)
+                yield from _points(panel, unit, a, b)
             else:
-                rows += _levels(panel, name, unit, a, b)
-    return rows
+                yield from _levels(panel, name, unit, a, b)
 
 
-def _points(panel: Cells, unit: str, a, b) -> list[dict[str, Any]]:
-    rows = []
+def _points(panel: Cells, unit: str, a, b) -> Iterator[dict[str, Any]]:
     for t in np.flatnonzero(np.abs(np.nan_to_num(a - b)) > POINTS_TOLERANCE):
         year = panel.years[t]
-        rows.append(
-            finding(
-                "source_disagreement",
-                "warning",
-                GROWTH,
-                unit_id=unit,
-                year=year,
-                value=a[t],
-                low=b[t] - POINTS_TOLERANCE,
-                high=b[t] + POINTS_TOLERANCE,
-                province=b[t],
-            )
+        yield finding(
+            "source_disagreement",
+            "warning",
+            GROWTH,
+            unit_id=unit,
+            year=year,
+            value=a[t],
+            low=b[t] - POINTS_TOLERANCE,
+            high=b[t] + POINTS_TOLERANCE,
+            province=b[t],
         )
-    return rows
 
 
-def _levels(panel: Cells, name: str, unit: str, a, b) -> list[dict[str, Any]]:
+def _levels(panel: Cells, name: str, unit: str, a, b) -> Iterator[dict[str, Any]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.log(a / b)
     ratio = np.where(np.isfinite(ratio), ratio, np.nan)
     both = np.flatnonzero(np.isfinite(ratio))
     if not len(both):
-        return []
-    rows = []
+        return
     beyond = both[np.abs(ratio[both]) > LEVEL_TOLERANCE]
     if len(beyond):
         t = int(beyond[np.argmax(np.abs(ratio[beyond]))])
         year = panel.years[t]
-        rows.append(
-            finding(
-                "source_disagreement",
-                "warning" if abs(ratio[t]) > CELL_TOLERANCE else "info",
-                name,
-                unit_id=unit,
-                year=year,
-                value=a[t],
-                expected=b[t],
-                within=LEVEL_TOLERANCE,
-                province=b[t],
-                ratio=ratio[t],
-                tolerance=LEVEL_TOLERANCE,
-                n_beyond=len(beyond),
-                n_both=len(both),
-                said="source_disagreement_levels",
-            )
+        yield finding(
+            "source_disagreement",
+            "warning" if abs(ratio[t]) > CELL_TOLERANCE else "info",
+            name,
+            unit_id=unit,
+            year=year,
+            value=a[t],
+            expected=b[t],
+            within=LEVEL_TOLERANCE,
+            province=b[t],
+            ratio=ratio[t],
+            tolerance=LEVEL_TOLERANCE,
+            n_beyond=len(beyond),
+            n_both=len(both),
+            said="source_disagreement_levels",
         )
     for before, t in itertools.pairwise(both):
         change = ratio[t] - ratio[before]
@@ -102,25 +94,22 @@ def _levels(panel: Cells, name: str, unit: str, a, b) -> list[dict[str, Any]]:
             continue
         year = panel.years[t]
         expected = b[t] * np.exp(ratio[before])
-        rows.append(
-            finding(
-                "source_jump",
-                "warning",
-                name,
-                unit_id=unit,
-                year=year,
-                value=a[t],
-                expected=expected,
-                within=CELL_TOLERANCE,
-                ratio_before=np.exp(ratio[before]),
-                before=panel.years[before],
-                ratio=np.exp(ratio[t]),
-            )
+        yield finding(
+            "source_jump",
+            "warning",
+            name,
+            unit_id=unit,
+            year=year,
+            value=a[t],
+            expected=expected,
+            within=CELL_TOLERANCE,
+            ratio_before=np.exp(ratio[before]),
+            before=panel.years[before],
+            ratio=np.exp(ratio[t]),
         )
-    return rows
 
 
-def cities_against_province(panel: Cells) -> list[dict[str, Any]]:
+def cities_against_province(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule cities_exceed_province: cities add up to more than their province.
 
     Output of the panel's cities in a province, those printed that year, is above the
@@ -128,9 +117,8 @@ def cities_against_province(panel: Cells) -> list[dict[str, Any]]:
     city and province in one, is `disagreement`'s.
     """
     if GDP not in panel.yearbook or "GDP" not in panel.province:
-        return []
+        return
     values = panel.yearbook[GDP].values
-    rows = []
     for province_id, members in panel.cities.groupby("province_id"):
         if members["is_municipality"].astype(bool).any():
             continue
@@ -143,21 +131,18 @@ def cities_against_province(panel: Cells) -> list[dict[str, Any]]:
             continue
         t = int(np.argmax(share))
         years = panel.years[share > 1 + SUM_TOLERANCE]
-        rows.append(
-            finding(
-                "cities_exceed_province",
-                "warning",
-                "GDP",
-                scope="province",
-                unit_id=province_id,
-                year=panel.years[t],
-                source="province",
-                value=own[t] / TO_10K,
-                low=total[t] / TO_10K,
-                cities=[panel.names[city] for city in members["city_id"]],
-                share=share[t] - 1,
-                n_years=len(years),
-                years=list(years),
-            )
+        yield finding(
+            "cities_exceed_province",
+            "warning",
+            "GDP",
+            scope="province",
+            unit_id=province_id,
+            year=panel.years[t],
+            source="province",
+            value=own[t] / TO_10K,
+            low=total[t] / TO_10K,
+            cities=[panel.names[city] for city in members["city_id"]],
+            share=share[t] - 1,
+            n_years=len(years),
+            years=list(years),
         )
-    return rows

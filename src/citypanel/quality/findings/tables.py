@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import PanelError, describe
+from citypanel.errors import PanelError
 from citypanel.words import Catalogue, Words
 
 SAID = Catalogue("findings")
@@ -117,25 +117,16 @@ def as_panel(
     ):
         missing = [column for column in columns if column not in frame.columns]
         if missing:
-            raise PanelError(
-                describe(
-                    f"The table of {what} lacks columns",
-                    missing,
-                    consequence="no rule can be run",
-                    remedy=f"hand over {', '.join(columns)}",
-                )
+            raise PanelError.of(
+                "quality.table_lacks_columns", missing, what=what, columns=list(columns)
             )
     _no_duplicates(cells, ["city_id", "year", "variable", "source"])
     _no_duplicates(provinces, ["province_id", "year", "variable"])
     unknown = sorted(set(cells["city_id"]) - set(cities["city_id"]))
     if unknown:
-        raise PanelError(
-            describe(
-                "Cells belong to cities that the table of cities does not have",
-                (f"city_id {city_id}" for city_id in unknown),
-                consequence="their findings would have no name and no province",
-                remedy="add the cities to ref_cities, or correct the codes",
-            )
+        raise PanelError.of(
+            "quality.unknown_cities",
+            (f"city_id {city_id}" for city_id in unknown),
         )
     years = _years(cells, provinces)
     cities = cities.sort_values("city_id").reset_index(drop=True)
@@ -166,16 +157,12 @@ def _years(cells: pd.DataFrame, provinces: pd.DataFrame) -> np.ndarray:
 def _no_duplicates(frame: pd.DataFrame, key: list[str]) -> None:
     twice = frame.loc[frame.duplicated(key), key]
     if len(twice):
-        raise PanelError(
-            describe(
-                "Cells stand twice",
-                (
-                    ", ".join(f"{name} {value}" for name, value in row.items())
-                    for row in twice.to_dict("records")
-                ),
-                consequence="a rule would compare a cell with itself",
-                remedy="keep one reading a source and cell",
-            )
+        raise PanelError.of(
+            "quality.cells_stand_twice",
+            (
+                ", ".join(f"{name} {value}" for name, value in row.items())
+                for row in twice.to_dict("records")
+            ),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ TOTAL_K = 4.0
 
 def trade(panel: Cells) -> list[dict[str, Any]]:
     """Rules total_in_part and mixed_currency; a change is explained by one of them."""
-    totals = total_in_part(panel)
+    totals = list(total_in_part(panel))
     known = {(row["unit_id"], row["variable"], row["year"]) for row in totals}
     return totals + [
         row
@@ -38,7 +39,7 @@ def trade(panel: Cells) -> list[dict[str, Any]]:
     ]
 
 
-def total_in_part(panel: Cells) -> list[dict[str, Any]]:
+def total_in_part(panel: Cells) -> Iterator[dict[str, Any]]:
     """Imports and exports together in the column of one of them.
 
     A_s is `TOTAL_FACTOR` times A_t of a neighbouring year and beyond `TOTAL_K`
@@ -46,8 +47,7 @@ def total_in_part(panel: Cells) -> list[dict[str, Any]]:
     B_t.
     """
     if not all(name in panel.yearbook for name in TRADE):
-        return []
-    rows = []
+        return
     for name, other_name in (TRADE, TRADE[::-1]):
         series, other = panel.yearbook[name], panel.yearbook[other_name]
         spread = sigma(np.diff(series.logs, axis=1))
@@ -66,27 +66,24 @@ def total_in_part(panel: Cells) -> list[dict[str, Any]]:
                     ):
                         continue
                     years = panel.years
-                    rows.append(
-                        finding(
-                            "total_in_part",
-                            "critical",
-                            name,
-                            unit_id=unit,
-                            year=years[s],
-                            value=a[s],
-                            expected=a[t],
-                            within=TOTAL_TOLERANCE,
-                            other_name=other_name,
-                            part=b[s],
-                            rest=rest,
-                            near=a[t],
-                            near_year=years[t],
-                        )
+                    yield finding(
+                        "total_in_part",
+                        "critical",
+                        name,
+                        unit_id=unit,
+                        year=years[s],
+                        value=a[s],
+                        expected=a[t],
+                        within=TOTAL_TOLERANCE,
+                        other_name=other_name,
+                        part=b[s],
+                        rest=rest,
+                        near=a[t],
+                        near_year=years[t],
                     )
-    return rows
 
 
-def mixed_currency(panel: Cells) -> list[dict[str, Any]]:
+def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
     """Trade in US dollars under a header of yuan.
 
     Between two years a city's imports plus exports (where both move that way), or
@@ -95,10 +92,9 @@ def mixed_currency(panel: Cells) -> list[dict[str, Any]]:
     too where it moves the same way by more than `PARTNER_FACTOR`.
     """
     if not all(name in panel.yearbook for name in TRADE):
-        return []
+        return
     both = [panel.yearbook[name] for name in TRADE]
     rate = np.log(YUAN_PER_DOLLAR)
-    rows = []
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = [series.logs for series in both]
         total = np.log(both[0].values + both[1].values)
@@ -129,8 +125,7 @@ def mixed_currency(panel: Cells) -> list[dict[str, Any]]:
                     sure = is_near or (near[0] and together)
                     flagged[series.name, low] = "critical" if sure else "warning"
         for (name, low), severity in flagged.items():
-            rows.append(_currency_row(panel.yearbook[name], unit, place, low, severity))
-    return rows
+            yield _currency_row(panel.yearbook[name], unit, place, low, severity)
 
 
 def _currency_row(series, unit, place, low, severity) -> dict[str, Any]:

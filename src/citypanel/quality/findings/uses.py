@@ -1,41 +1,29 @@
-"""Where a cell goes: which published tables, and which of their columns, contain it."""
+"""Where a cell goes: which published tables, and which of their columns, contain it.
+
+Nothing here says what is made of what. The cell is moved, the study's own steps are run
+again, and what moves with it is what contains it. A cell that is missing, or set aside,
+is given a figure: it stands where its figure would.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-# Which control each yearbook variable enters; inf follows investment.
-CONTROLS = {
-    "gdp_cny_10k": ("eco", "tra"),
-    "secondary_cny_10k": ("ind",),
-    "tertiary_cny_10k": ("ind",),
-    "fai_cny_10k": ("inf",),
-    "education_expenditure_cny_10k": ("edu",),
-    "fiscal_expenditure_cny_10k": ("edu",),
-    "population_persons_10k": ("sca",),
-    "area_km2": ("sca",),
-    "imports_cny_10k": ("tra",),
-    "exports_cny_10k": ("tra",),
-    "retail_sales_cny_10k": ("con",),
-}
-LABOUR = {
-    "university_share": ("university_students_persons", "population_persons_10k"),
-    "student_share": (
-        "university_students_persons",
-        "vocational_students_persons",
-        "population_persons_10k",
-    ),
-    "students": ("university_students_persons",),
-    "employed": ("unit_employment_persons_10k", "private_employment_persons"),
-}
+from citypanel.errors import CapitalError
+from citypanel.study.declaration import Column, declared
+from citypanel.study.estimates import usable_controls
+from citypanel.study.options import Options
+from citypanel.study.run import Study
+from citypanel.study.steps.series import common_path
+
 ALL = "all_variables"
-# Growth of investment behind the initial stock runs over these years.
-INITIAL_GROWTH_YEARS = (2011, 2014)
-BASE_YEAR = 2011
 INPUTS = ("output", "capital", "labour")
 # Their columns in fct_city_years.
 COLUMNS = {
@@ -43,292 +31,378 @@ COLUMNS = {
     "capital": "capital_real_cny_10k",
     "labour": "labour",
 }
+HEADLINE = "headline"
+# A relative difference below this is rounding: the figure cancels out.
+ROUNDING = 1e-12
+# Cells are moved a little, so that a capital stock can still be started; the second
+# factor is for where it cannot. Where a gap takes the cities' median growth, a small
+# and a large error reach other cities by different ways.
+FACTORS = (1.001, 0.999)
+FACTORS_OF_A_MEDIAN = (1.001, 0.999, 10.0, 0.1)
+
+Cell = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
 class Use:
-    """What a cell enters, by city and year.
+    """What a cell enters, by city and year of the sample.
 
     inputs : set of (input, city_id, year)
     controls : set of (control, city_id, year)
-    variants : names of other variants whose output or index it enters
+    variants : names of other variants that hold it in an input of their own, one that
+        is not the headline's
     """
 
-    inputs: frozenset[tuple[str, str, int]]
-    controls: frozenset[tuple[str, str, int]]
-    variants: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Study:
-    """The sample and the options that decide what a cell enters.
-
-    Attributes
-    ----------
-    years : dict of city_id to sorted years in the sample
-    region, municipality : dict by city_id
-    controls : frozenset of controls with data in every index year of the sample
-    options : dict, those of the headline
-    other_outputs : dict of variant to its option real_gdp
-    last_investment : dict of city_id to its last year of published investment
-    provinces : dict of province_id to the city codes of the sample
-    """
-
-    years: dict[str, tuple[int, ...]]
-    region: dict[str, str]
-    municipality: dict[str, bool]
-    controls: frozenset[str]
-    options: dict[str, object]
-    other_outputs: dict[str, str]
-    last_investment: dict[str, int]
-    provinces: dict[str, tuple[str, ...]]
-
-    def index_years(self, city_id: str) -> set[int]:
-        """Years with a growth index: those whose year before is in the sample too."""
-        years = set(self.years.get(city_id, ()))
-        if self.options.get("first_index_year") == "one":
-            return years
-        return {year for year in years if year - 1 in years}
-
-
-def as_study(
-    sample: pd.DataFrame,
-    variants: pd.DataFrame,
-    used: pd.DataFrame,
-    cities: pd.DataFrame,
-) -> Study:
-    """Gather what decides a cell's use.
-
-    Parameters
-    ----------
-    sample : DataFrame
-        City-years of the headline: city_id, year, region, is_municipality and the
-        controls.
-    variants : DataFrame
-        One row per variant: variant, real_gdp, labour_measure, fai_extension,
-        investment_deflator, first_index_year.
-    used : DataFrame
-        city_id, year, variable, value, origin: what the warehouse uses in each cell.
-    cities : DataFrame
-        city_id, province_id.
-    """
-    sample = sample.sort_values(["city_id", "year"])
-    years = {
-        city_id: tuple(int(year) for year in rows)
-        for city_id, rows in sample.groupby("city_id")["year"]
-    }
-    first = sample.drop_duplicates("city_id").set_index("city_id")
-    headline = variants.loc[variants["variant"] == "headline"].iloc[0].to_dict()
-    names = sorted({name for names in CONTROLS.values() for name in names})
-    inner = sample.loc[sample["year"] > sample["year"].min()]
-    by_year = inner.groupby("year")[[n for n in names if n in sample]].count()
-    usable = frozenset(name for name in by_year if (by_year[name] > 0).all())
-    investment = used.loc[
-        (used["variable"] == "fai_cny_10k")
-        & used["origin"].isin(["reported", "other_source", "corrected"])
-    ]
-    last = investment.groupby("city_id")["year"].max()
-    members = cities.loc[cities["city_id"].isin(years)]
-    return Study(
-        years=years,
-        region=first["region"].to_dict(),
-        municipality=first["is_municipality"].astype(bool).to_dict(),
-        controls=usable,
-        options=headline,
-        other_outputs=dict(
-            variants.loc[
-                variants["variant"] != "headline", ["variant", "real_gdp"]
-            ].itertuples(index=False, name=None)
-        ),
-        last_investment={city: int(year) for city, year in last.items()},
-        provinces={
-            province_id: tuple(rows)
-            for province_id, rows in members.groupby("province_id")["city_id"]
-        },
-    )
-
-
-def uses_of_cell(study: Study, city_id: str, year: int, variable: str) -> Use:
-    """Inputs and controls that one cell of the yearbook enters."""
-    years = study.years.get(city_id, ())
-    inputs: set[tuple[str, str, int]] = set()
-    variants: set[str] = set()
-    here = [y for y in years if y == year]
-    later = [y for y in years if y >= year]
-    after = [y for y in years if y > year]
-    for variant, real_gdp in [
-        ("headline", study.options["real_gdp"]),
-        *study.other_outputs.items(),
-    ]:
-        touched = _output(variable, year, str(real_gdp), years, here, later)
-        if variant == "headline":
-            inputs |= {("output", city_id, y) for y in touched}
-        elif touched and str(real_gdp) != str(study.options["real_gdp"]):
-            variants.add(variant)
-    touched = _capital(study, city_id, year, variable, years, later, after)
-    inputs |= {("capital", city_id, y) for y in touched}
-    if variable in LABOUR[str(study.options["labour_measure"])]:
-        inputs |= {("labour", city_id, y) for y in here}
-    controls = {(name, city_id, y) for name in CONTROLS.get(variable, ()) for y in here}
-    if variable == "real_estate_cny_10k":
-        controls |= {
-            ("inf", city_id, y) for y in _extended(study, city_id, year, years)
-        }
-    return Use(frozenset(inputs), frozenset(controls), frozenset(variants))
-
-
-def _output(variable, year, real_gdp, years, here, later) -> list[int]:
-    if real_gdp == "city_growth":
-        if variable == "gdp_growth_pct":
-            return later
-        if variable == "gdp_cny_10k":
-            return list(years) if year == BASE_YEAR else []
-        return []
-    return here if variable == "gdp_cny_10k" else []
-
-
-def _extended(study: Study, city_id: str, year: int, years) -> list[int]:
-    """Years whose assumed investment follows real-estate investment of `year`."""
-    if study.options["fai_extension"] not in (
-        "real_estate",
-        "province_then_real_estate",
-    ):
-        return []
-    last = study.last_investment.get(city_id)
-    if last is None or year < last:
-        return []
-    return (
-        [y for y in years if y > last]
-        if year == last
-        else [y for y in years if y == year]
-    )
-
-
-def _capital(study, city_id, year, variable, years, later, after) -> list[int]:
-    if variable == "fai_cny_10k":
-        first = int(study.options.get("capital_first_year", BASE_YEAR))
-        if not first <= year <= study.last_investment.get(city_id, -1):
-            return []
-        # The growth rate behind the initial stock carries these cells to every year.
-        return list(years) if year in INITIAL_GROWTH_YEARS else later
-    if variable == "real_estate_cny_10k":
-        extended = _extended(study, city_id, year, years)
-        return [y for y in years if y >= min(extended)] if extended else []
-    return []
-
-
-def uses_of_province(study: Study, province_id: str, year: int, variable: str) -> Use:
-    """Inputs that one cell of the province table enters, in all its cities."""
-    inputs: set[tuple[str, str, int]] = set()
-    variants: set[str] = set()
-    for city_id in study.provinces.get(province_id, ()):
-        years = study.years[city_id]
-        here = [y for y in years if y == year]
-        later = [y for y in years if y >= year]
-        if variable in ("GDP", "GDPIDX"):
-            # A growth rate moves the deflator of its year and all later ones.
-            moved = later if variable == "GDPIDX" else here
-            if study.options["real_gdp"] == "province_deflator":
-                inputs |= {("output", city_id, y) for y in moved}
-            else:
-                variants |= {
-                    name
-                    for name, real in study.other_outputs.items()
-                    if real == "province_deflator"
-                }
-            if study.options["investment_deflator"] == "province_gdp_deflator":
-                inputs |= {("capital", city_id, y) for y in later}
-        if (
-            variable == "FAIPI"
-            and study.options["investment_deflator"] == "province_investment_price"
-        ):
-            inputs |= {("capital", city_id, y) for y in later}
-        if (
-            variable == "FAI"
-            and (
-                study.municipality[city_id]
-                or study.options["fai_extension"] == "province_then_real_estate"
-            )
-            and year >= study.last_investment.get(city_id, 10**4)
-        ):
-            inputs |= {("capital", city_id, y) for y in later}
-    return Use(frozenset(inputs), frozenset(), frozenset(variants))
+    inputs: frozenset[tuple[str, str, int]] = frozenset()
+    controls: frozenset[tuple[str, str, int]] = frozenset()
+    variants: frozenset[str] = frozenset()
 
 
 def together(uses: Iterable[Use]) -> Use:
     """The union of several cells' uses."""
-    inputs: set = set()
-    controls: set = set()
-    variants: set = set()
-    for use in uses:
-        inputs |= use.inputs
-        controls |= use.controls
-        variants |= use.variants
-    return Use(frozenset(inputs), frozenset(controls), frozenset(variants))
+    uses = list(uses)
+    return Use(
+        frozenset().union(*(use.inputs for use in uses)),
+        frozenset().union(*(use.controls for use in uses)),
+        frozenset().union(*(use.variants for use in uses)),
+    )
 
 
-def touches(study: Study, use: Use) -> str:
-    """Published places that contain a cell, "; " between tables.
+class Uses:
+    """What the cells of a study enter, for the headline and the variants beside it.
 
-    A growth index compares a year with the one before: an input of year y is in the
-    indices of y and y + 1. A control is in the regressions that have it, of its year.
+    Parameters
+    ----------
+    study : Study
+        The sources, as the build has them.
+    variants : DataFrame
+        One row per variant, its options beside it; `headline` is one of them.
     """
-    sample = {(c, y) for c, years in study.years.items() for y in years}
-    inputs = {(c, y) for _, c, y in use.inputs}
-    controls = {(name, c, y) for name, c, y in use.controls if (c, y) in sample}
-    indices = {
-        (c, t) for c, y in inputs for t in (y, y + 1) if t in study.index_years(c)
-    }
-    regressed = {(c, y) for name, c, y in controls if name in study.controls}
-    places = []
-    capital = {(c, y) for name, c, y in use.inputs if name == "capital"}
-    if inputs or controls:
-        columns = [
-            COLUMNS[name] for name in INPUTS if name in {n for n, *_ in use.inputs}
+
+    def __init__(self, study: Study, variants: pd.DataFrame):
+        self.study = study
+        self.options = {
+            str(row["variant"]): Options.of_build(row) for _, row in variants.iterrows()
+        }
+        self._at = {code: i for i, code in enumerate(study.city_ids)}
+        self._year_at = {int(year): t for t, year in enumerate(study.years)}
+        self._base = {name: _tables(study, o) for name, o in self.options.items()}
+        self._sample = {
+            name: study.sample(o).is_in_sample for name, o in self.options.items()
+        }
+
+    # ---------------------------------------------------------------- the headline
+
+    @property
+    def headline(self) -> Options:
+        """The options of the headline."""
+        return self.options[HEADLINE]
+
+    @cached_property
+    def panel(self) -> pd.DataFrame:
+        """The city-years of the headline's sample.
+
+        has_index, and whether it compares two years of the sample (under
+        first_index_year = one the first is 1 whatever the inputs), beside the controls.
+        """
+        kept = self._sample[HEADLINE]
+        compares = np.zeros_like(kept)
+        compares[:, 1:] = kept[:, 1:] & kept[:, :-1]
+        has_index = kept if self.headline.first_index_year == "one" else compares
+        flags = {"has_index": has_index, "compares": compares}
+        rows = self.study.long(self.study.controls(self.headline) | flags, kept)
+        cities = self.study.cities.set_index("city_id")
+        for name in ("region", "is_municipality"):
+            rows[name] = rows["city_id"].map(cities[name])
+        return rows
+
+    @cached_property
+    def controls(self) -> frozenset[str]:
+        """Controls with data in every year that has an index."""
+        rows = self.panel.loc[self.panel["has_index"]]
+        return frozenset(usable_controls(rows)[0])
+
+    # ------------------------------------------------------------------------ cells
+
+    def of_cells(self, cells: Sequence[Cell]) -> dict[Cell, Use]:
+        """Uses of cells of the yearbook.
+
+        Parameters
+        ----------
+        cells : sequence of (city_id, year, variable)
+            Cells of other variables than the study's, or of cities it does not have,
+            enter nothing.
+        """
+        found = dict.fromkeys(cells, Use())
+        readings = self.study.readings(self.headline)
+        known = [
+            key
+            for key in found
+            if key[0] in self._at and key[1] in self._year_at and key[2] in readings
         ]
-        columns += sorted({name for name, *_ in controls})
-        places.append(f"fct_city_years: {', '.join(columns)}")
-    if capital:
-        places.append(f"fct_capital_stocks: {_years(capital)}")
-    if indices:
-        places.append(f"fct_tfp_changes: {_years(indices)}")
-    if indices or controls:
-        places.append("rpt_descriptives")
-    tables = _tables(study, indices, regressed)
-    if tables:
-        places.append(f"rpt_regressions: {', '.join(tables)}")
-    if indices:
-        places.append("rpt_event_study")
-    places += [f"rpt_regressions: variant {name}" for name in sorted(use.variants)]
-    return "; ".join(places)
+        if self.headline.imputation == "growth_chaining":
+            return found | {key: self._alone(key) for key in known}
+        return found | self._side_by_side(known)
+
+    def _side_by_side(self, cells: Sequence[Cell]) -> dict[Cell, Use]:
+        """Cities do not reach each other: all of them have the same cell moved at once.
+
+        One copy of the study's cities for each year and variable, one run for all.
+        """
+        blocks = {key: i for i, key in enumerate(dict.fromkeys(c[1:] for c in cells))}
+        if not blocks:
+            return {}
+        n, copies = len(self.study.city_ids), len(blocks)
+        base = self.study.readings(self.headline)
+        filled = self.study.series(self.headline)
+
+        def moved(factor: float) -> dict[str, dict[str, np.ndarray]]:
+            readings = {
+                name: np.tile(table, (copies, 1)) for name, table in base.items()
+            }
+            for (year, name), block in blocks.items():
+                at = self._year_at[year]
+                rows = slice(block * n, (block + 1) * n)
+                readings[name][rows, at] = factor * _figures(filled[name], at)
+            rows = np.tile(np.arange(n), copies)
+            names = [f"{k:06d}" for k in range(len(rows))]
+            study = self.study.side_by_side(rows, names, readings=readings)
+            return self._moved(study, copies)
+
+        tables = _first(moved, FACTORS)
+        found = {}
+        for key in cells:
+            city = self._at[key[0]]
+            row = blocks[key[1:]] * n + city
+            mine = {
+                name: {what: table[[row]] for what, table in of_variant.items()}
+                for name, of_variant in tables.items()
+            }
+            found[key] = self._use(mine, [city])
+        return found
+
+    def _alone(self, cell: Cell) -> Use:
+        """A cell moved in a study of its own: a median lets it reach every city."""
+        city, year, name = cell
+        at = self._year_at[year]
+        readings = self.study.readings(self.headline)
+        figure = _figures(self.study.series(self.headline)[name], at)[self._at[city]]
+        path = common_path(readings[name])
+        uses = []
+        for factor in FACTORS_OF_A_MEDIAN:
+            table = readings[name].copy()
+            table[self._at[city], at] = factor * figure
+            if uses and np.array_equal(common_path(table), path):
+                continue
+            with suppress(CapitalError):
+                moved = self.study.instead(readings=readings | {name: table})
+                uses.append(self._of(moved))
+        return together(uses)
+
+    def of_province(self, province_id: str, year: int, indicator: str) -> Use:
+        """The use of one figure of a province's series."""
+        series = self.study.sources.province_series
+        here = (
+            (series["province_id"] == province_id)
+            & (series["year"] == year)
+            & (series["indicator"] == indicator)
+        )
+        if not here.any():
+            return Use()
+        figure = float(series.loc[here, "value"].iloc[0])
+        cell = (province_id, year, indicator)
+        return _first(
+            lambda factor: self._of(
+                self.study.with_province_value(*cell, factor * figure)
+            ),
+            FACTORS,
+        )
+
+    def _of(self, study: Study) -> Use:
+        return self._use(self._moved(study, 1), range(len(self.study.city_ids)))
+
+    def _moved(self, study: Study, copies: int) -> dict[str, dict[str, np.ndarray]]:
+        """Where the tables of copies of the cities are not those of the study."""
+        return {
+            name: {
+                what: _differs(np.tile(self._base[name][what], (copies, 1)), new)
+                for what, new in _tables(study, options).items()
+            }
+            for name, options in self.options.items()
+        }
+
+    def _use(
+        self, moved: Mapping[str, Mapping[str, np.ndarray]], cities: Sequence[int]
+    ) -> Use:
+        """The use behind the moved entries of some cities, by variant and table."""
+        cities, controls = np.asarray(cities), declared().controls
+        entries = {}
+        for name, kept in self._sample.items():
+            for what, table in moved[name].items():
+                entries[name, what] = table & kept[cities]
+        places = {
+            what: {
+                (what, str(self.study.city_ids[cities[i]]), int(self.study.years[t]))
+                for i, t in np.argwhere(entries[HEADLINE, what])
+            }
+            for what in (*INPUTS, *controls)
+        }
+        variants = {
+            name
+            for name in self.options
+            if name != HEADLINE
+            and any(
+                (entries[name, what] & self._own[name][what][cities]).any()
+                for what in INPUTS
+            )
+        }
+        return Use(
+            frozenset().union(*(places[what] for what in INPUTS)),
+            frozenset().union(*(places[what] for what in controls)),
+            frozenset(variants),
+        )
+
+    @cached_property
+    def _own(self) -> dict[str, dict[str, np.ndarray]]:
+        """Where a variant's inputs are not the headline's."""
+        return {
+            name: {
+                what: _differs(self._base[HEADLINE][what], tables[what])
+                for what in INPUTS
+            }
+            for name, tables in self._base.items()
+        }
+
+    # ---------------------------------------------------------------------- results
+
+    def touches(self, use: Use) -> str:
+        """Published places that contain a cell, "; " between tables.
+
+        A growth index compares a year with the one before: an input of year y is in
+        the indices of y and y + 1, and in the level from y on. A control is in the
+        regressions that have it, of its year. Through the frontier an input also moves
+        indices of other cities, which do not contain it: `rpt_frontier_carriers`.
+        """
+        inputs = self._mask((c, y) for _, c, y in use.inputs)
+        years = {y for name, _, y in use.inputs if name == "capital"}
+        before = np.zeros_like(inputs)
+        before[:, 1:] = inputs[:, :-1]
+        index = (inputs | before) & self._compares
+        control = self._mask(
+            (c, y) for name, c, y in use.controls if name in self.controls
+        )
+        indices = self.study.years[index.any(axis=0)]
+        places = []
+        if use.inputs or use.controls:
+            names = {name for name, *_ in use.inputs}
+            columns = [COLUMNS[name] for name in INPUTS if name in names]
+            columns += sorted({name for name, *_ in use.controls})
+            places.append(f"fct_city_years: {', '.join(columns)}")
+        if years:
+            places.append(f"fct_capital_stocks: {_years(years)}")
+        if len(indices):
+            places.append(f"fct_tfp_changes: {_years(indices)}")
+        if len(indices) or use.controls:
+            places.append("rpt_descriptives")
+        tables = self._tables(index, control)
+        if tables:
+            places.append(f"rpt_regressions: {', '.join(tables)}")
+        if len(indices):
+            places.append("rpt_event_study")
+        places += [f"rpt_regressions: variant {name}" for name in sorted(use.variants)]
+        return "; ".join(places)
+
+    def _tables(self, index: np.ndarray, control: np.ndarray) -> list[str]:
+        """Columns of the printed tables whose rows contain an index or a control."""
+        if self.headline.outcome == "cumulative_log_tfp":
+            index = np.logical_or.accumulate(index, axis=1) & self._compares
+        named: dict[str, list[str]] = {}
+        for column, rows, later in self._columns:
+            if index[later].any() or (column.controls and control[rows].any()):
+                named.setdefault(column.table, []).append(column.name)
+        return [f"Table {table} {_listed(names)}" for table, names in named.items()]
+
+    @cached_property
+    def _columns(self) -> list[tuple[Column, tuple, tuple]]:
+        """The printed columns: places of their rows, and of the rows' outcomes."""
+        has_index = self._mask(
+            self.panel.loc[self.panel["has_index"], ["city_id", "year"]].itertuples(
+                index=False
+            )
+        )
+        found = []
+        for column in declared().columns:
+            part = column.keep(self.panel)
+            mask = self._mask(part[["city_id", "year"]].itertuples(index=False))
+            city, year = np.nonzero(mask & has_index)
+            inside = year + column.years_ahead < has_index.shape[1]
+            city, year = city[inside], year[inside]
+            later = year + column.years_ahead
+            there = has_index[city, later]
+            found.append(
+                (column, (city[there], year[there]), (city[there], later[there]))
+            )
+        return found
+
+    @cached_property
+    def _compares(self) -> np.ndarray:
+        rows = self.panel.loc[self.panel["compares"], ["city_id", "year"]]
+        return self._mask(rows.itertuples(index=False))
+
+    def _mask(self, pairs: Iterable[tuple[str, int]]) -> np.ndarray:
+        """Cities and years as a table."""
+        mask = np.zeros((len(self.study.city_ids), len(self.study.years)), dtype=bool)
+        for city, year in pairs:
+            mask[self._at[city], self._year_at[int(year)]] = True
+        return mask
 
 
-def _tables(study: Study, indices: set, regressed: set) -> list[str]:
-    """Columns of Tables 3 to 5 whose rows contain an index or a control."""
-    with_index = {(c, y) for c, y in regressed if y in study.index_years(c)}
-    rows = indices | with_index
-    if not rows:
-        return []
-    tables = ["Table 3 (1)-(2)" if indices else "Table 3 (2)"]
-    regions = sorted({study.region[c] for c, _ in rows})
-    tables.append(f"Table 4 {', '.join(regions)}")
-    last = []
-    for column, ahead in ((1, 1), (2, 2)):
-        outcome = any(y - ahead in study.index_years(c) for c, y in indices)
-        control = any(y + ahead in study.index_years(c) for c, y in with_index)
-        if outcome or control:
-            last.append(column)
-    if any(not study.municipality[c] for c, _ in rows):
-        last.append(3)
-    if last:
-        run = len(last) > 1 and last[-1] - last[0] == len(last) - 1
-        names = [f"({last[0]})-({last[-1]})"] if run else [f"({n})" for n in last]
-        tables.append(f"Table 5 {', '.join(names)}")
-    return tables
+def _tables(study: Study, options: Options) -> dict[str, np.ndarray]:
+    """Inputs and controls of one set of options, by name."""
+    return {
+        "output": study.real_output(options),
+        "capital": study.capital(options),
+        "labour": study.labour(options),
+        **study.controls(options),
+    }
 
 
-def _years(pairs: set[tuple[str, int]]) -> str:
-    years = np.array(sorted({year for _, year in pairs}))
+def _first(function: Callable[[float], Any], factors: Sequence[float]):
+    """What the first factor gives under which the capital stock can be started."""
+    *others, last = factors
+    for factor in others:
+        with suppress(CapitalError):
+            return function(factor)
+    return function(last)
+
+
+def _figures(filled: np.ndarray, at: int) -> np.ndarray:
+    """A figure for every city: its own, filled or the nearest, else the median one."""
+    row = pd.DataFrame(filled).ffill(axis=1).bfill(axis=1).to_numpy()[:, at]
+    known = row[np.isfinite(row)]
+    row = np.where(np.isfinite(row), row, np.median(known) if len(known) else 1.0)
+    return np.where(row == 0, 1.0, row)
+
+
+def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Where two tables differ by more than rounding."""
+    near = np.abs(new - old) <= ROUNDING * np.abs(old)
+    return ~(near | (np.isnan(new) & np.isnan(old)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """(1), (2), (3) as (1)-(3); other names one by one, sorted."""
+    numbers = [n.strip("()") for n in names]
+    if not all(n.isdigit() for n in numbers):
+        return ", ".join(sorted(names))
+    whole = [int(n) for n in numbers]
+    if len(whole) > 1 and whole[-1] - whole[0] == len(whole) - 1:
+        return f"{names[0]}-{names[-1]}"
+    return ", ".join(names)
+
+
+def _years(found: Iterable[int]) -> str:
+    years = np.array(sorted(found))
     if len(years) == 1:
         return str(years[0])
     if (np.diff(years) == 1).all():

@@ -1,0 +1,66 @@
+"""Units by periods: tables of numbers, and frames with a row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The cities and the years of every table, city x year.
+
+    Attributes
+    ----------
+    city_ids : ndarray (n,)
+        Codes, sorted.
+    years : ndarray (T,)
+        Sorted.
+    """
+
+    city_ids: np.ndarray
+    years: np.ndarray
+
+    @cached_property
+    def city_at(self) -> dict[str, int]:
+        """Row of each city."""
+        return {code: i for i, code in enumerate(self.city_ids)}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cities, years."""
+        return len(self.city_ids), len(self.years)
+
+    def places(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of a frame with city_id and year as places in a table."""
+        city = frame["city_id"].map(self.city_at).to_numpy()
+        return city, np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
+
+    def wide(self, frame: pd.DataFrame, column: str) -> np.ndarray:
+        """A column of a city-year frame as a table, missing where it has no row."""
+        table = np.full(self.shape, np.nan)
+        table[self.places(frame)] = frame[column].to_numpy(float, na_value=np.nan)
+        return table
+
+    def long(
+        self, tables: Mapping[str, np.ndarray], keep: np.ndarray | None = None
+    ) -> pd.DataFrame:
+        """Tables as a frame with city_id and year, by city and year."""
+        if keep is None:
+            keep = np.ones(self.shape, bool)
+        city, year = np.nonzero(keep)
+        return pd.DataFrame(
+            {
+                "city_id": self.city_ids[city],
+                "year": self.years[year],
+                **{name: table[city, year] for name, table in tables.items()},
+            }
+        )
+
+    def taking(self, rows: Sequence[int], names: Sequence[str]) -> Grid:
+        """A grid of some of the cities, under other names."""
+        return Grid(np.asarray(names, dtype=object), self.years)

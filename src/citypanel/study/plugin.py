@@ -1,0 +1,92 @@
+"""What dbt asks of a study's declaration while it runs, as functions of DuckDB.
+
+dbt parses nothing that depends on a declaration. `macros/options.sql` asks for the
+names of the options, hands back what was given to the run, and takes every option's
+value.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import duckdb
+
+from citypanel.errors import CityPanelError
+from citypanel.study.declaration import Declaration, declared
+from citypanel.study.options import Options
+
+
+def study_declaration() -> str:
+    """The names of the options, as JSON."""
+    return json.dumps({"options": list(declared().build_options)})
+
+
+def study_options(given: str) -> str:
+    """Every option of a run, as JSON.
+
+    Parameters
+    ----------
+    given : str
+        JSON of the values given to the run, by name; null is nothing given.
+
+    Returns
+    -------
+    str
+        JSON of problem (why the values cannot be used, or null), options, variants (the
+        headline and those beside it, by name), listed (options with one column of text
+        each) and labour_series (the series of the labour measure's formula).
+    """
+    try:
+        return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
+    except CityPanelError as error:
+        # Raised here it would reach the reader inside DuckDB's words.
+        return json.dumps({"problem": str(error)})
+
+
+def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
+    headline = study.resolve(given)
+    choices = [o for o in study.options.values() if o.name in study.build_options]
+    measure = study.options["labour_measure"].value(headline["labour_measure"])
+    listed = [o.name for o in choices if o.kind in ("choice", "switch")]
+    return {
+        "options": headline,
+        "variants": {
+            name: values | _years(values)
+            for name, values in study.variants(headline).items()
+        },
+        "listed": listed,
+        "labour_series": list(measure.formula.names),
+    }
+
+
+def _years(values: dict[str, Any]) -> dict[str, int]:
+    """The years that follow from a variant's options."""
+    options = Options(**values)
+    names = ("panel_first_year", "capital_first_year")
+    return {name: getattr(options, name) for name in names}
+
+
+class Plugin:
+    """Makes the functions known to every connection of dbt.
+
+    RuntimeError is what dbt-duckdb shows as an error of the run and not as a crash.
+    """
+
+    def __init__(self, name: str, plugin_config: dict[str, Any], credentials: Any):
+        self.name = name
+        try:
+            declared()
+        except CityPanelError as error:
+            raise RuntimeError(f"\n{error}") from error
+
+    def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
+        """Leave the configuration as it is."""
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Make the functions known."""
+        conn.create_function("study_declaration", study_declaration, [], "varchar")
+        conn.create_function("study_options", study_options, ["varchar"], "varchar")
+
+    def configure_cursor(self, cursor: Any) -> None:
+        """A cursor knows what its connection knows."""
