@@ -2,7 +2,7 @@
     (citypanel.warehouse.run). A full disk and a damaged build file it says itself: no
     function can be called on them. -#}
 {% macro end_run(results) -%}
-    {%- if execute and project_name == "citypanel" -%}
+    {%- if execute and project_name == "citypanel" and is_a_run() -%}
     {%- set statuses = {} -%}
     {%- set messages = [] -%}
     {%- for result in results -%}

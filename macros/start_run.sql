@@ -2,7 +2,7 @@
     library what is about to run (citypanel.warehouse.run). As a package of another
     project it leaves that project alone. -#}
 {% macro start_run() -%}
-    {% if execute and project_name == "citypanel" %}
+    {% if execute and project_name == "citypanel" and is_a_run() %}
     {%- do check_no_import_is_unfinished() -%}
     {%- do check_option_names() -%}
     {%- do study_options() -%}
@@ -19,6 +19,15 @@
     ) -%}
     {%- endif -%}
     {% endif %}
+{%- endmacro %}
+
+
+{#- dbt compile and dbt docs render the hooks too, and run nothing. -#}
+{% macro is_a_run() -%}
+    {{ return(
+        invocation_args_dict.get("which")
+        in ["build", "run", "seed", "snapshot", "test", "retry"]
+    ) }}
 {%- endmacro %}
 
 

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
                 f"{name}: {value}"
                 for name, value in json.loads(record.options_changed).items()
             )
-            or "of dbt_project.yml",
+            or "of the project",
             "options_sha256": record.options_sha256[:8],
             "code": f"{record.code_version} {record.code_sha256[:8]}",
             "tables": record.n_tables,

@@ -534,12 +534,8 @@ def wrong_option(
 
 def not_known(name: str, value: object) -> OptionError:
     """The error of an option with a value that no step knows."""
-    return OptionError(
-        describe(
-            f"Option {name} is '{value}', which the study does not know",
-            consequence="nothing was computed with it",
-            remedy=f"choose a value that studies/{SHIPPED}/{FILE} declares",
-        )
+    return OptionError.of(
+        "study.wrong_option", name=name, value=value, shipped=SHIPPED, file=FILE
     )
 
 

@@ -23,11 +23,12 @@ PACKAGE = "citypanel"
 _BUILT_IN = ("dbt", "dbt_duckdb")
 # Macros by which a project takes over a step of dbt; no node names them.
 _OVERRIDES = re.compile(r"(duckdb__|default__|materialization_|generate_\w+_name$)")
-_OPTIONS_MACRO = "study_options"
+# They ask the declaration of the study for every option, to check it; who calls
+# `study_options` says which of them it takes.
+_OPTIONS_MACROS = ("study_options", "resolved_study")
 _VAR = re.compile(r"\bvar\s*\(\s*(?:(['\"])(\w+)\1)?")
-_OPTION = re.compile(rf"\b{_OPTIONS_MACRO}\s*\(\s*\)\s*(?:\.\s*(\w+))?")
-# Macros that read the study's declaration while dbt runs.
-_DECLARED = re.compile(r"\b(study_options|resolved_study|option_names)\s*\(")
+_OPTION = re.compile(r"\bstudy_options\s*\(\s*\)\s*(?:\.\s*(\w+))?")
+_ALL_OPTIONS = re.compile(r"\bresolved_study\s*\(")
 _ENVIRONMENT = re.compile(r"\benv_var\s*\(\s*(?:(['\"])(\w+)\1)?")
 # What a result does not depend on: who may read it, and what is said of it.
 _ABOUT = ("access", "docs", "enabled", "group", "meta", "persist_docs", "tags")
@@ -48,8 +49,8 @@ class Surroundings:
         dbt's variables by package, the command line's above those of the files.
     library : str
         Digest of the library that Python models call.
-    declaration : str
-        Digest of the study's folder: its declaration, and what stands beside it.
+    study : str
+        Digest of the study's declaration and what stands beside it.
     software : mapping
         Versions of what runs: dbt and DuckDB for all nodes.
     python : mapping
@@ -62,7 +63,7 @@ class Surroundings:
     packages: Mapping[str, Path] = field(default_factory=dict)
     variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     library: str = ""
-    declaration: str = ""
+    study: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     python: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -172,10 +173,8 @@ class _Reader:
         language = str(getattr(node, "language", "sql"))
         contract = config.get("contract") or {}
         macros = self.macros_of(node)
-        # The options' own macro reads every option to check it; who calls it says which
-        # of them it takes.
         texts = [node.raw_code or "", json.dumps(config, default=str)]
-        texts += [m.macro_sql for m in self.macros_of(node, beyond=_OPTIONS_MACRO)]
+        texts += [m.macro_sql for m in self.macros_of(node, beyond=_OPTIONS_MACROS)]
         parts: dict[str, Any] = {
             "code": node.raw_code,
             "relation": [node.schema, getattr(node, "alias", None)],
@@ -192,10 +191,10 @@ class _Reader:
         if str(node.resource_type) == "test":
             metadata = getattr(node, "test_metadata", None)
             parts["arguments"] = metadata.to_dict() if metadata else None
-        is_python = language.endswith("python")
-        if is_python or any(_DECLARED.search(text) for text in texts):
-            parts["declaration"] = self.surroundings.declaration
-        if is_python:
+        if any(macro.name in _OPTIONS_MACROS for macro in macros):
+            parts["study"] = self.surroundings.study
+        if language.endswith("python"):
+            parts["study"] = self.surroundings.study
             parts["library"] = self.surroundings.library
             parts["python"] = dict(self.surroundings.python)
         parts["files"] = {
@@ -203,10 +202,10 @@ class _Reader:
         }
         return _digest(parts)
 
-    def macros_of(self, node: Any, *, beyond: str = "") -> list[Any]:
+    def macros_of(self, node: Any, *, beyond: tuple[str, ...] = ()) -> list[Any]:
         """The project's macros that a node's code reaches, and those that override dbt.
 
-        `beyond` is a macro left out with all that only it reaches.
+        `beyond` are macros left out with all that only they reach.
         """
         found: dict[str, Any] = {macro.unique_id: macro for macro in self.overrides}
         waiting = list(node.depends_on.macros)
@@ -215,7 +214,7 @@ class _Reader:
             macro = self.manifest.macros.get(id_)
             if macro is None or id_ in found or macro.package_name in _BUILT_IN:
                 continue
-            if macro.name == beyond:
+            if macro.name in beyond:
                 continue
             found[id_] = macro
             waiting += macro.depends_on.macros
@@ -245,6 +244,8 @@ class _Reader:
         for text in texts:
             names |= {found[2] or _EVERY for found in _VAR.finditer(text)}
             names |= {found[1] or _EVERY for found in _OPTION.finditer(text)}
+            if _ALL_OPTIONS.search(text):
+                names.add(_EVERY)
             environment |= {found[2] or _EVERY for found in _ENVIRONMENT.finditer(text)}
         variables = self.surroundings.variables.get(node.package_name, {})
         if _EVERY in names:

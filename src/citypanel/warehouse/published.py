@@ -85,7 +85,7 @@ class Publication:
         listed = ", ".join(
             f"{name}: {_plain(value)}" for name, value in changed.items()
         )
-        return f"run {self.short_id}, options {listed or 'of dbt_project.yml'}"
+        return f"run {self.short_id}, options {listed or 'of the project'}"
 
 
 def options_digest(options: Mapping[str, Any]) -> str:

@@ -341,13 +341,14 @@ class Run:
             root=self.root,
             packages={name: Path(p.project_root) for name, p in projects.items()},
             variables={
-                name: _variables(project.vars.to_dict(), name)
+                name: (_declared() if name == PACKAGE else {})
+                | _variables(project.vars.to_dict(), name)
                 | _variables(self.config.vars.to_dict(), name)
                 | command_line
                 for name, project in projects.items()
             },
             library=running_code().digest,
-            declaration=digest_of(folder_of()),
+            study=digest_of(folder_of()),
             software=_software(),
             python=_python_software(),
             sources=self.source_digests(cursor),
@@ -381,8 +382,7 @@ class Run:
             f"source {self.nodes[id_].name}": digest
             for id_, digest in surroundings.sources.items()
         }
-        study = {f"the declaration {folder_of()}": surroundings.declaration}
-        return files | sources | study
+        return files | sources | {f"study {folder_of().name}": surroundings.study}
 
     def inputs_changed(self, cursor: duckdb.DuckDBPyConnection) -> list[str]:
         """Name what is not as it was when the run began."""
@@ -404,9 +404,7 @@ class Run:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        declaration = declared()
-        options = {n: declaration.defaults[n] for n in declaration.build_options}
-        return options | _variables(self.config.vars.to_dict(), PACKAGE)
+        return _declared() | _variables(self.config.vars.to_dict(), PACKAGE)
 
     @property
     def changed_options(self) -> dict[str, Any]:
@@ -562,6 +560,12 @@ def _current_database(cursor: duckdb.DuckDBPyConnection) -> str:
 
 def _not_published(why: str, rest: str) -> str:
     return f"not published, because {why}.\n{rest}".rstrip()
+
+
+def _declared() -> dict[str, Any]:
+    """Defaults of the options that are variables of dbt."""
+    study = declared()
+    return {name: study.defaults[name] for name in study.build_options}
 
 
 def _variables(every: Mapping[str, Any], package: str) -> dict[str, Any]:

@@ -383,7 +383,12 @@ on-run-end: "create table if not exists main.ended as select 1 as x"
     "profiles.yml": """
 parent:
   target: dev
-  outputs: {dev: {type: duckdb, path: parent.duckdb, threads: 4}}
+  outputs:
+    dev:
+      type: duckdb
+      path: parent.duckdb
+      threads: 4
+      plugins: [{module: citypanel.study.plugin}]
 """,
     "models/own.yml": "sources: [{name: own, schema: main, tables: [{name: kept}]}]",
     "models/mine.sql": """
@@ -456,6 +461,13 @@ def test_a_sample_of_years_builds_and_is_not_published(workshop):
     sql = "select min(year) from marts.rpt_tfp_trajectories"
     with duckdb.connect(str(build_file), read_only=True) as connection:
         assert connection.execute(sql).fetchall() == [(2014,)]  # the base of 2015
+
+
+def test_compiling_forgets_nothing(workshop):
+    said = in_process(workshop, "compile")
+    assert said.success, said.output
+    said = in_process(workshop, "build", "-s", "ref_units")
+    assert said.success and said.outcome.is_published, said.output
 
 
 def test_the_file_is_small(built):
