@@ -1,18 +1,18 @@
-# `make build` and `make test` are all a fresh machine needs: Python 3.11+ and make.
-# PYTHON names another interpreter for the virtual environment.
+# `make build` and `make test` are all a fresh machine needs: make, and a Python that
+# pyproject.toml names. PYTHON takes another interpreter for the virtual environment.
 PYTHON ?= python3
 VENV   := .venv
-BIN    := $(VENV)/bin
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 STAMP  := $(VENV)/.installed
 
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all validation lint report docs lock clean
+.PHONY: build test test-all validation lint report docs lock clean FORCE
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
-	$(BIN)/dbt build || { $(BIN)/citypanel doctor; exit 1; }
+	$(BIN)/citypanel build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: lint
 	$(BIN)/python -m pytest -m "not slow"
@@ -47,19 +47,22 @@ docs: $(STAMP)
 	cp target/docs/static_index.html outputs/dbt_docs/.index.html
 	mv outputs/dbt_docs/.index.html outputs/dbt_docs/index.html
 
-# The lock names exact versions and hashes for every Python from 3.11 on.
-$(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Install one and run: make PYTHON=python3.11 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+# Looked at every time: an environment that is half made, or that came here with a copied
+# or moved project, would run other code than this folder's.
+$(STAMP): FORCE
+	@command -v $(PYTHON) > /dev/null || { echo "There is no $(PYTHON) on this machine; nothing was built. Install Python and name it: make PYTHON=... build"; exit 1; }
+	@$(PYTHON) src/citypanel/doctor/environment.py
 
+FORCE:
+
+# The lock names exact versions and hashes for every Python that pyproject.toml names.
 # Only for whoever changes a dependency; needs uv on the PATH.
 lock:
 	uv pip compile --universal --python-version 3.11 --extra test --extra cluster --generate-hashes \
 	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
 	    --output-file requirements.lock pyproject.toml
 
+# What was built, and an environment that is not whole: the next build sets it up.
 clean:
-	rm -rf target logs outputs citypanel.duckdb citypanel.duckdb.wal .citypanel.duckdb.*
+	rm -rf target logs outputs citypanel*.duckdb citypanel*.duckdb.wal .citypanel*.duckdb.*
+	-@$(PYTHON) src/citypanel/doctor/environment.py discard

@@ -34,7 +34,7 @@
 
 
 {% macro check_option_names() -%}
-    {%- set known = option_names() -%}
+    {%- set known = option_names() + ["publish_to"] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(
             "There is no option named '" ~ name ~ "'. Options: "

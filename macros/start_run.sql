@@ -1,30 +1,46 @@
-{#- Runs before the first node of every invocation: checks the options, and notes
-    whether this is a full build, which alone may publish. A full build first drops what
-    the project no longer makes: a table of other options must not be published with
-    those of this run. -#}
+{#- Runs before the first node of every invocation: checks the options, and tells the
+    library what is about to run (citypanel.warehouse.run). As a package of another
+    project it leaves that project alone. -#}
 {% macro start_run() -%}
-    {% if execute %}
+    {% if execute and project_name == "citypanel" %}
     {%- do check_no_import_is_unfinished() -%}
     {%- do check_option_names() -%}
     {%- do study_options() -%}
-    {%- set args = invocation_args_dict -%}
-    {%- set left_out = [] -%}
-    {%- for node in graph.nodes.values()
-        if node.resource_type in ["model", "seed", "test"]
-        and node.config.get("enabled", true)
-        and node.unique_id not in selected_resources -%}
-        {%- do left_out.append(node.name) -%}
-    {%- endfor -%}
-    {%- set is_full = args.get("which") == "build" and not left_out
-        and not args.get("empty") and not args.get("sample") -%}
-    {%- if is_full -%}{{ drop_leftovers() }}{%- endif %}
-    create schema if not exists runs;
-    create or replace table runs.current_invocation as
-    select
-        '{{ args.get("which") }}' as command,
-        {{ is_full }} as is_full_build,
-        {{ left_out | length }} as nodes_left_out
+    {%- if library_is_there() -%}
+    {%- set run = {
+        "run_id": invocation_id,
+        "command": invocation_args_dict.get("which"),
+        "arguments": run_arguments(),
+        "selected": selected_resources,
+    } -%}
+    {#- Run here and not returned: dbt goes on after a hook that fails. -#}
+    {%- do run_query(
+        "select citypanel_begin_run('" ~ tojson(run) | replace("'", "''") ~ "')"
+    ) -%}
+    {%- endif -%}
     {% endif %}
+{%- endmacro %}
+
+
+{#- The arguments that say which nodes run, and on what. -#}
+{% macro run_arguments() -%}
+    {%- set found = {} -%}
+    {%- for name in [
+        "select", "exclude", "selector", "resource_types", "exclude_resource_types",
+        "empty", "sample", "defer", "event_time_start", "event_time_end",
+    ] if invocation_args_dict.get(name) -%}
+        {%- do found.update({name: invocation_args_dict[name] | string}) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+
+{#- Whether the target has the plug-in of profiles.yml; without it nothing is published. -#}
+{% macro library_is_there() -%}
+    {%- set found = run_query(
+        "select 1 from duckdb_functions() where function_name = 'publish_if_sound'"
+    ) -%}
+    {{ return(found.rows | length > 0) }}
 {%- endmacro %}
 
 
@@ -40,20 +56,4 @@
             ~ "Remedy: citypanel import --recover finishes the import; then build again."
         ) %}
     {%- endif -%}
-{%- endmacro %}
-
-
-{% macro drop_leftovers() -%}
-    {%- set made = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type in ["model", "seed"] -%}
-        {%- do made.append((node.schema ~ "." ~ (node.alias or node.name)) | lower) -%}
-    {%- endfor -%}
-    {%- set tables = run_query(
-        "select table_schema, table_name from information_schema.tables "
-        ~ "where table_catalog = current_database() and table_type = 'BASE TABLE'"
-    ) -%}
-    {%- for schema, table in tables.rows
-        if (schema ~ "." ~ table) | lower not in made and schema != "runs" %}
-    drop table if exists "{{ schema }}"."{{ table }}";
-    {%- endfor %}
 {%- endmacro %}

@@ -1,6 +1,5 @@
-from pathlib import Path
-
 from citypanel.quality.published import options_of
+from citypanel.warehouse.manifest import package_folder
 from citypanel.workers import in_worker
 
 
@@ -14,7 +13,7 @@ def model(dbt, session):
     return in_worker(
         "citypanel.quality.expectations.validate_panels",
         panels,
-        suites=Path("expectations"),
+        suites=package_folder() / "expectations",
         references={"ref_cities": dbt.ref("ref_cities").df()},
         options=options_of(dbt.ref("dim_study_variants").df()),
     )

@@ -1,6 +1,5 @@
-from pathlib import Path
-
 from citypanel.quality.published import options_of
+from citypanel.warehouse.manifest import package_folder
 from citypanel.workers import in_worker
 
 
@@ -15,5 +14,5 @@ def model(dbt, session):
         estimates=dbt.ref("rpt_regressions").df(),
         variables=dbt.ref("dim_variables").df(),
         options=options_of(dbt.ref("dim_study_variants").df()),
-        suites=Path("expectations"),
+        suites=package_folder() / "expectations",
     )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +64,11 @@ def atomically(target: Path) -> Iterator[Path]:
     """Give the path of a file to write; on leaving, it takes the target's place.
 
     The file stands beside the target under a hidden name with this process's number,
-    so that the renaming cannot cross a file system. An exception inside removes it and
-    leaves the target as it was.
+    so that the renaming cannot cross a file system; where the target is a link, beside
+    the file it leads to. An exception inside removes it and leaves the target as it
+    was.
     """
+    target = real_path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -76,10 +80,30 @@ def atomically(target: Path) -> Iterator[Path]:
 
 
 def replace(part: Path, target: Path) -> None:
-    """Rename `part` over `target` once its content is on the disk."""
+    """Rename `part` over `target` once its content is on the disk.
+
+    A link stays, and what it leads to is replaced: `part` must stand in that folder.
+    The new file has the mode, group and access list of the old one.
+
+    Raises
+    ------
+    OSError
+        The disk is full, the folder is closed, or, on Windows, a program has the
+        target open.
+    """
+    target = real_path(target)
     with part.open("rb+") as file:
         os.fsync(file.fileno())
-    os.replace(part, target)
+    with suppress(FileNotFoundError):
+        _keep_rights(part, target)
+    try:
+        os.replace(part, target)
+    except PermissionError as error:
+        if os.name != "nt":
+            raise
+        raise PermissionError(
+            error.errno, "a program has it open, and Windows replaces no open file"
+        ) from error
     try:
         folder = os.open(target.parent, os.O_RDONLY)
     except OSError:  # a system that opens no folders
@@ -90,6 +114,113 @@ def replace(part: Path, target: Path) -> None:
         pass
     finally:
         os.close(folder)
+
+
+def real_path(path: Path) -> Path:
+    """Return the file that a path leads to, every link followed."""
+    return Path(os.path.realpath(path))
+
+
+def _keep_rights(part: Path, target: Path) -> None:
+    """Give `part` the owner, group, mode and access list of `target`.
+
+    Where this process may not give the group, the group it gives instead gets no more
+    than everybody has. A file system without rights takes none.
+    """
+    old = target.stat()
+    mode = stat.S_IMODE(old.st_mode)
+    group_kept = True
+    if hasattr(os, "chown"):
+        with suppress(OSError):  # only root gives a file away
+            os.chown(part, old.st_uid, -1)
+        try:
+            os.chown(part, -1, old.st_gid)
+        except OSError:
+            group_kept = False
+            mode = mode & ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
+    with suppress(OSError):
+        part.chmod(mode)
+    if group_kept and hasattr(os, "listxattr"):
+        with suppress(OSError):
+            for name in os.listxattr(target):
+                os.setxattr(part, name, os.getxattr(target, name))
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Hold a lock file; the lock goes with the process, even a killed one.
+
+    The file stays: to remove it would let a third process lock another file of the
+    same name.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process holds it.
+    OSError
+        The file cannot be made.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            try:
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            except OSError as error:
+                raise BlockingIOError(*error.args) from error
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def alone_in(folder: Path, what: str) -> ExitStack:
+    """Hold the lock of a folder of results while they are computed and written.
+
+    Two runs would remove each other's files; and where nothing can be written, a long
+    computation need not begin.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where there is none.
+    what : str
+        What is computed, in the plural.
+
+    Raises
+    ------
+    OutputError
+        Another process holds the lock.
+    OSError
+        The folder cannot be written.
+    """
+    held = ExitStack()
+    try:
+        held.enter_context(one_at_a_time(folder / ".lock"))
+    except BlockingIOError as error:
+        raise OutputError(
+            describe(
+                f"Another run of the {what} is at work in {folder}",
+                consequence="this one did not begin; the other is not disturbed",
+                remedy="wait until it has ended, or stop it, and run the command again",
+            )
+        ) from error
+    return held
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that number runs; true where the system does not tell."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def write_bytes(target: Path, content: bytes) -> None:

@@ -3,15 +3,25 @@
 A dbt build is one Python process that keeps one core busy with its own work; what
 takes seconds runs beside it here. A worker keeps what it has imported, so that the
 second call to Great Expectations, or to linearmodels, does not pay for it again.
+
+A worker imports the library for itself, on another machine perhaps, or after a file was
+edited. None computes with other code than its caller's.
 """
 
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from threading import Lock, Thread
 from time import sleep
 from typing import Any
+
+from citypanel.errors import ClusterError, describe
+from citypanel.identity import running_code
 
 # An idle worker ends after this long.
 IDLE_SECONDS = 60
@@ -24,8 +34,75 @@ ENVIRONMENT = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
 )
 
+# The packages whose release can move a digit.
+NUMERICAL = ("numpy", "pandas", "scipy")
+
 _pools: dict[str, Any] = {}
 _lock = Lock()
+
+
+def code_here() -> dict[str, str]:
+    """Return what computes in this process: the library's digest, others' releases."""
+    return dict(_CODE)
+
+
+def _code_here() -> dict[str, str]:
+    found = {"citypanel": running_code().digest}
+    for name in NUMERICAL:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+# Taken on import: what a file says later is not what was imported.
+_CODE = _code_here()
+
+
+def differences(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Return in words how two processes' code differs, or nothing."""
+    return ", ".join(
+        f"{name} {found.get(name, 'none')[:12]} (here {value[:12]})"
+        for name, value in expected.items()
+        if found.get(name) != value
+    )
+
+
+@dataclass(frozen=True)
+class SameCode:
+    """A function that a worker calls only where its code is the caller's.
+
+    Attributes
+    ----------
+    function : callable
+        Pickled with this, so that it must be one of a module.
+    code : dict of str to str
+        The caller's.
+    """
+
+    function: Callable
+    code: dict[str, str]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        other = differences(self.code, _CODE)
+        if other:
+            raise ClusterError(
+                describe(
+                    "A worker runs other code than the process that asked it",
+                    [f"process {os.getpid()} on {socket.gethostname()}: {other}"],
+                    consequence="its numbers would not be this code's; the run "
+                    "stopped, and earlier results are as they were",
+                    remedy="run the command again where a file was edited meanwhile; "
+                    "on other machines install the same code and restart the workers",
+                )
+            )
+        return self.function(*args, **kwargs)
+
+
+def same_code(function: Callable) -> SameCode:
+    """Return the function as workers are to call it: with this process's code only."""
+    return SameCode(function, code_here())
 
 
 def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
@@ -43,9 +120,14 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
         import it, and does not wait for what it imports.
     *args, **kwargs
         Its arguments; they are pickled, and so is the result.
+
+    Raises
+    ------
+    ClusterError
+        The worker's library is not this process's: a file was edited meanwhile.
     """
     try:
-        task = _executor(function).submit(_call, function, args, kwargs)
+        task = _executor(function).submit(same_code(_call), function, args, kwargs)
     except (ImportError, OSError):  # no semaphores on this machine
         return _call(function, args, kwargs)
     return task.result()

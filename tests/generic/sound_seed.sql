@@ -106,7 +106,7 @@ with problems as (
     union all
 
     select 'the table has no rows'
-    where not {{ may_be_empty }} and not exists (select 1 from {{ model }})
+    where not {{ may_be_empty or flags.EMPTY }} and not exists (select 1 from {{ model }})
     {%- endif %}
 
 ),

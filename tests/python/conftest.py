@@ -9,9 +9,19 @@ from pathlib import Path
 import pytest
 
 from citypanel import progress
+from citypanel.errors import WarehouseError
+from citypanel.identity import refuse_other_code
 
 PROJECT = Path(__file__).parents[2]
 SHARED = PROJECT.parent / "shared"
+
+
+def pytest_configure():
+    """Refuse to test another checkout's library, as a copied .venv would."""
+    try:
+        refuse_other_code(PROJECT)
+    except WarehouseError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_addoption(parser):

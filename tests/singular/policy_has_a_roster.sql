@@ -3,7 +3,7 @@
 select 'unknown' as verdict
 from {{ ref("stg_policy__pilot_zones") }}
 having case
-    when bool_or(policy = '{{ study_options().policy }}') then false
+    when {{ flags.EMPTY }} or bool_or(policy = '{{ study_options().policy }}') then false
     else error(
         'Option policy is ''{{ study_options().policy }}''. Rosters: '
         || string_agg(distinct policy, ', ' order by policy) || '.' || chr(10)

@@ -32,6 +32,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
     from citypanel.replication.archive import Member
     from citypanel.replication.manifest import commit_of
     from citypanel.replication.rebuild import rebuild
+    from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 
     say = say_unless_quiet(options)
     members = replication.project_members(root)
@@ -42,6 +43,9 @@ def _package(root: Path, options: argparse.Namespace) -> None:
                 root, Path("outputs"), options.database
             )
         built, changed = replication.options_of(connection, declared().defaults)
+        if changed:
+            # Other options than the project's are otherwise published beside its file.
+            changed |= {PUBLISH_TO: str(PUBLISHED_FILE)}
         tables = replication.fingerprints(connection)
         described = project_tables(root)
         members += _data_members(connection, described, say)

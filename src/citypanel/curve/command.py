@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from citypanel.curve.choices import Choices, load_choices
-from citypanel.curve.running import Run, execute
+from citypanel.curve.running import Run, check_scheduler, execute
 from citypanel.curve.specifications import (
     HEADLINE,
     Specification,
@@ -21,6 +21,7 @@ from citypanel.curve.specifications import (
 from citypanel.curve.summary import published_numbers, summarise
 from citypanel.curve.tables import headline_row
 from citypanel.errors import OptionError, PublicationError
+from citypanel.files import alone_in
 from citypanel.progress import Pace
 from citypanel.study.options import Options
 from citypanel.study.run import SOURCE_TABLES, Sources, Study
@@ -149,28 +150,32 @@ def curve(
     ):
         if value < least:
             raise OptionError.of("curve.too_small", name=name, value=value, least=least)
+    if dask is not None:
+        check_scheduler(dask)
     choices = load_choices()
     published = read_published(warehouse)
     rows = design(choices, published.base, n=count, seed=published.seed)
     run = Run(
         published.study, rows, choices, published.base, permutations, published.seed
     )
-    table, draws = execute(
-        run,
-        folder=output / "batches",
-        workers=workers,
-        dask=dask,
-        resume=resume,
-        progress=Pace(say, "specifications", resumed=True),
-    )
-    summary = summarise(
-        table,
-        draws,
-        choices=choices,
-        published=published.paper,
-        seed=published.seed,
-    )
-    return write_results(table, summary, published.paper, output)
+    with alone_in(output, "specifications"):
+        table, draws = execute(
+            run,
+            folder=output / "batches",
+            workers=workers,
+            dask=dask,
+            resume=resume,
+            progress=Pace(say, "specifications", resumed=True),
+            say=say,
+        )
+        summary = summarise(
+            table,
+            draws,
+            choices=choices,
+            published=published.paper,
+            seed=published.seed,
+        )
+        return write_results(table, summary, published.paper, output)
 
 
 def write_results(

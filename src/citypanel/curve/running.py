@@ -7,10 +7,15 @@ where they run.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import io
 import json
+import logging
 import os
 import pickle
 import shutil
+import socket
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,13 +33,20 @@ from citypanel.curve.specifications import (
     frame_of,
     shared_order,
 )
-from citypanel.errors import ClusterError
+from citypanel.errors import ClusterError, OutputError, describe
+from citypanel.files import write_bytes
 from citypanel.study.options import Options
 from citypanel.study.run import Study
-from citypanel.workers import ENVIRONMENT, end_with_parent
+from citypanel.workers import (
+    ENVIRONMENT,
+    code_here,
+    differences,
+    end_with_parent,
+    same_code,
+)
 
 BATCH = 25
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 # Workers of a cluster that may die under a batch before it counts as its fault.
 RETRIES = 5
 
@@ -84,6 +96,7 @@ def execute(
     dask: str | None = None,
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Compute a run's specifications.
 
@@ -98,10 +111,13 @@ def execute(
         Address of a Dask scheduler, such as tcp://host:8786, whose workers compute.
     resume : bool
         Take the batches of an interrupted run of the same specifications. Without it
-        they are computed anew.
+        they are computed anew, as are those that are damaged and those that other code
+        than this has computed.
     progress : callable, optional
         Called with the specifications done and all of them; first with those that an
         earlier run has done.
+    say : callable, optional
+        Gets a line where kept batches are computed anew.
 
     Returns
     -------
@@ -111,14 +127,19 @@ def execute(
     Raises
     ------
     ClusterError
-        The scheduler cannot be reached or has no worker, or processes have died. The
-        batches that are done are kept.
+        The scheduler cannot be reached or has no worker, workers run other code, or
+        processes have died. The batches that are done are kept.
+    OutputError
+        A batch cannot be kept: the disk is full, or the folder read-only.
     """
     name = run.name
     kept = folder / name
-    if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        if not resume and folder.exists():
+            shutil.rmtree(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(kept, error) from error
     batches = run.batches()
     out: list[dict | None] = [None] * len(run.rows)
     draws = np.full((len(run.rows), 2, run.permutations), np.nan)
@@ -132,7 +153,8 @@ def execute(
 
     open_batches = []
     for batch in range(len(batches)):
-        found = _read(kept / f"{batch:05d}.npz", len(batches[batch]), run.permutations)
+        path = kept / f"{batch:05d}.npz"
+        found = _read(path, len(batches[batch]), run.permutations, say)
         if found is None:
             open_batches.append(batch)
         else:
@@ -200,7 +222,9 @@ def _in_processes(tasks: list, workers: int) -> Iterator[tuple]:
         initargs=(os.getpid(),),
         env=ENVIRONMENT,
     ) as pool:
-        futures = {pool.submit(_batch, *task): batch for batch, task in tasks}
+        futures = {
+            pool.submit(same_code(_batch), *task): batch for batch, task in tasks
+        }
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
@@ -216,7 +240,7 @@ def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
     client, as_completed = _connect(address)
     with client:
         submitted = [
-            client.submit(_batch, *task, pure=False, retries=RETRIES)
+            client.submit(same_code(_batch), *task, pure=False, retries=RETRIES)
             for _, task in tasks
         ]
         futures = {
@@ -228,6 +252,8 @@ def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
         for future in finished:
             try:
                 result = future.result()
+            except ClusterError:
+                raise
             except Exception as error:
                 raise ClusterError.of(
                     "curve.cluster_failed",
@@ -239,42 +265,175 @@ def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
 
 
 def _connect(address: str):
-    """A client of the scheduler that has a worker."""
-    try:
-        from distributed import Client, as_completed
-    except ImportError as error:
-        raise ClusterError.of("curve.dask_not_installed") from error
+    """A client of the scheduler that has a worker, all of them with this code."""
+    check_scheduler(address)
+    from distributed import Client, as_completed
+
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError.of(
-            "curve.no_scheduler",
-            [f"{type(error).__name__}: {error}".splitlines()[0]],
-            address=address,
-        ) from error
+        raise _no_scheduler(address, error) from error
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        _check_workers(client, address)
     except TimeoutError as error:
         client.close()
         raise ClusterError.of("curve.no_worker", address=address) from error
+    except BaseException:
+        client.close()
+        raise
     return client, as_completed
 
 
-def _write(path: Path, rows: list[dict], draws: np.ndarray) -> None:
-    """A batch on disk, whole or not at all."""
-    text = np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez(file, rows=text, draws=draws)
-    os.replace(part, path)
+def _check_workers(client, address: str) -> None:
+    """Refuse workers with another library, or other releases of what it computes with.
+
+    One that joins later is refused by `citypanel.workers.same_code`.
+    """
+    expected = code_here()
+    wrong = []
+    for worker, found in client.run(code_here, on_error="return").items():
+        if isinstance(found, BaseException):
+            wrong.append(f"{worker}: {type(found).__name__}: {found}")
+        elif other := differences(expected, found):
+            wrong.append(f"{worker}: {other}")
+    if wrong:
+        raise ClusterError(
+            describe(
+                f"Workers of the Dask scheduler at {address} run other code than this "
+                "process",
+                wrong,
+                consequence="their numbers would not be this code's; no specification "
+                "was computed, and earlier results are as they were",
+                remedy="install the same citypanel and requirements.lock on each, and "
+                "restart them",
+            )
+        )
 
 
-def _read(path: Path, size: int, permutations: int):
-    """A batch from disk; None where there is none that is whole."""
+def check_scheduler(address: str) -> None:
+    """Refuse an address at which no Dask scheduler answers, within a few seconds.
+
+    Raises
+    ------
+    ClusterError
+        The package distributed is missing, or says why nobody answers.
+    """
     try:
-        with np.load(path) as file:
-            rows, draws = json.loads(file["rows"].tobytes()), file["draws"]
-    except (OSError, ValueError, KeyError, EOFError):
+        import distributed  # noqa: F401
+        from distributed.comm.addressing import get_address_host_port, parse_address
+    except ImportError as error:
+        raise ClusterError(
+            describe(
+                "--dask needs the package distributed, which is not installed",
+                consequence="no specification was computed",
+                remedy="python -m pip install 'citypanel[cluster]', or leave --dask "
+                "out and use --workers",
+            )
+        ) from error
+    # distributed tries a closed port for as long as it may, and logs what it meets.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    logging.getLogger("tornado").setLevel(logging.CRITICAL)
+    try:
+        if parse_address(address)[0] in ("tcp", "tls"):
+            place = get_address_host_port(address)
+            socket.create_connection(place, timeout=CONNECT_SECONDS).close()
+        kind = asyncio.run(asyncio.wait_for(_greet(address), CONNECT_SECONDS))
+        if kind != "Scheduler":
+            raise ValueError(f"a {kind} answers there, not a scheduler")
+    # What is no scheduler can answer anything.
+    except Exception as error:
+        raise _no_scheduler(address, error) from error
+
+
+async def _greet(address: str) -> str:
+    """What calls itself by which name at an address."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT_SECONDS, **arguments)
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        return (await comm.read())["type"]
+    finally:
+        comm.abort()
+
+
+def _no_scheduler(address: str, error: Exception) -> ClusterError:
+    told = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, TimeoutError):
+        told = f"no answer within {CONNECT_SECONDS} s"
+    return ClusterError(
+        describe(
+            f"No Dask scheduler answers at {address or 'an empty address'}",
+            [told],
+            consequence="no specification was computed; earlier results are as "
+            "they were",
+            remedy="start one (dask scheduler) and its workers (dask worker "
+            f"{address or 'ADDRESS'}), correct the address, or leave --dask out and "
+            "use --workers",
+        )
+    )
+
+
+def _write(path: Path, rows: list[dict], draws: np.ndarray) -> None:
+    """A batch on disk, whole or not at all, with its digest and the code's."""
+    content = io.BytesIO()
+    np.savez(
+        content,
+        rows=_text(json.dumps(rows)),
+        draws=draws,
+        code=_text(json.dumps(code_here())),
+    )
+    packed = content.getvalue()
+    try:
+        write_bytes(path, hashlib.sha256(packed).digest() + packed)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _read(
+    path: Path,
+    size: int,
+    permutations: int,
+    say: Callable[[str], None] = lambda line: None,
+):
+    """A batch from disk; None where there is none, said where it cannot be taken."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        say(f"Batch {path.name} is computed again: {error.strerror or error}")
+        return None
+    length = hashlib.sha256().digest_size
+    if hashlib.sha256(content[length:]).digest() != content[:length]:
+        say(f"Batch {path.name} is computed again: the kept one is damaged.")
+        return None
+    with np.load(io.BytesIO(content[length:])) as file:
+        rows, code = (json.loads(file[name].tobytes()) for name in ("rows", "code"))
+        draws = file["draws"]
+    other = differences(code_here(), code)
+    if other:
+        say(f"Batch {path.name} is computed again: the kept one is of {other}.")
         return None
     whole = len(rows) == size and draws.shape == (size, 2, permutations)
     return (rows, draws) if whole else None
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        describe(
+            f"A batch of specifications cannot be kept: {path}: "
+            f"{error.strerror or error}",
+            consequence="the run stopped; the batches that are done are kept, and "
+            "earlier results are as they were",
+            remedy="see that the folder is writable and the disk has room, and run the "
+            "same command with --resume",
+        )
+    )

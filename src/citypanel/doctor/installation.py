@@ -1,39 +1,118 @@
-"""Python, packages and environment; nothing but the standard library is imported."""
+"""Python, packages and environment; nothing but the standard library is imported.
+
+What is installed is tried by another process: an import may take seconds, or crash.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 import sys
+from collections import defaultdict
 from importlib import metadata
 from pathlib import Path
 
+from citypanel.doctor import environment
 from citypanel.doctor.findings import Finding, Status
+from citypanel.errors import WarehouseError
+from citypanel.identity import refuse_other_code, running_code
 
-OLDEST_PYTHON = (3, 11)
 # Without these no build runs, whatever the lock says of the others.
 NEEDED = ("dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas")
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==(\S+?)\s*(?:;\s*(.*?))?\s*\\?$")
 _MOST_NAMED = 10
+# What is imported of a package whose own name it is not; dbt's share the folder dbt.
+_MODULES = {
+    "dbt-core": "dbt.cli.main",
+    "dbt-duckdb": "dbt.adapters.duckdb",
+    "python-docx": "docx",
+    "pyyaml": "yaml",
+}
+_TRY = """
+import importlib, json, sys
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        failed[name] = f"{type(error).__name__}: {error}"
+print(json.dumps(failed))
+"""
+_ANEW = "remove .venv and run make build: it installs what requirements.lock names."
 
 
 def examine_installation(root: Path) -> list[Finding]:
-    """Return the findings on Python, packages, telemetry and the environment."""
-    return [_python(), _packages(root), _telemetry(root), _bytecode()]
+    """Return the findings on Python, packages, telemetry, environment and code."""
+    return [
+        _python(root),
+        _packages(root),
+        _telemetry(root),
+        _bytecode(),
+        _code(root),
+        *_environment(root),
+    ]
 
 
-def _python() -> Finding:
+def _requires_python(root: Path) -> str:
+    stated = ""
+    if (root / "pyproject.toml").is_file():
+        stated = environment.requires_python(root)
+    return stated or metadata.metadata("citypanel")["Requires-Python"]
+
+
+def prove() -> None:
+    """End the process with the reasons where an installation does not work."""
+    root = Path.cwd()
+    findings = [_python(root), _packages(root), _code(root)]
+    wrong = [str(each) for each in findings if each.status is Status.PROBLEM]
+    sys.exit("\n".join(wrong) or 0)
+
+
+def _python(root: Path) -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     detail = f"{version} ({sys.executable})"
-    if sys.version_info[:2] < OLDEST_PYTHON:
+    requires = _requires_python(root)
+    problem = environment.python_problem(requires, sys.version_info[:2])
+    if problem:
         return Finding(
             "Python",
             Status.PROBLEM,
-            f"{detail}; {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed",
-            "install a newer one, remove .venv and run: make PYTHON=python3.11 build",
+            f"{problem} ({sys.executable})",
+            f"remove .venv; {environment.python_remedy(requires)}",
         )
     return Finding("Python", Status.OK, detail)
+
+
+def _code(root: Path) -> Finding:
+    code = running_code()
+    detail = f"{code.version}, {code.digest[:12]}, from {code.folder}"
+    try:
+        refuse_other_code(root)
+    except WarehouseError as error:
+        what, _, remedy = str(error).partition("\nRemedy: ")
+        return Finding("code", Status.PROBLEM, what, remedy)
+    return Finding("code", Status.OK, detail)
+
+
+def _environment(root: Path) -> list[Finding]:
+    """A verdict on .venv, where the project has one."""
+    if not (root / environment.VENV).exists() or not (root / "pyproject.toml").exists():
+        return []
+    trouble = environment.trouble(root)
+    if trouble:
+        status = Status.WARNING if trouble.startswith("is older") else Status.PROBLEM
+        return [
+            Finding(
+                "set-up",
+                status,
+                f"the environment {environment.VENV} {trouble}",
+                "run make build: it sets it up again.",
+            )
+        ]
+    return [Finding("set-up", Status.OK, f"{environment.VENV} is this folder's own")]
 
 
 def locked_versions(lock: str) -> dict[str, str]:
@@ -71,6 +150,20 @@ def _packages(root: Path) -> Finding:
         if name in locked and installed != locked[name]:
             other.append(f"{name} {installed} (locked: {locked[name]})")
     again = "run make build: it installs what requirements.lock names"
+    broken = damaged_packages([n for n in locked if n not in missing])
+    broken.update(failed_imports([n for n in _direct() if n not in missing]))
+    if broken:
+        return Finding(
+            "packages",
+            Status.PROBLEM,
+            "\n".join(
+                [
+                    "installed, but not usable:",
+                    *_first([f"{name}: {why}" for name, why in broken.items()]),
+                ]
+            ),
+            _ANEW,
+        )
     if set(missing) & set(NEEDED):
         return Finding(
             "packages",
@@ -100,6 +193,81 @@ def _packages(root: Path) -> Finding:
             "restore it: git checkout -- requirements.lock",
         )
     return Finding("packages", Status.OK, f"{len(locked)} as in requirements.lock")
+
+
+def _direct() -> list[str]:
+    """Packages that the library itself asks for, without its extras."""
+    lines = metadata.requires("citypanel") or []
+    plain = [line for line in lines if not re.search(r"\bextra\s*==", line)]
+    return [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in plain]
+
+
+def damaged_packages(names: list[str]) -> dict[str, str]:
+    """Return of which packages files are missing or cut, with a word on them.
+
+    The list of files that a package came with tells; compiled bytecode and what lies
+    outside the packages' folder, such as scripts, is left out.
+    """
+    expected: dict[Path, set[int]] = defaultdict(set)
+    owners: dict[Path, list[str]] = defaultdict(list)
+    damaged = {}
+    for name in names:
+        files = metadata.files(name)
+        if files is None:
+            damaged[name] = "half installed, it has no list of its files"
+            continue
+        for file in files:
+            if file.suffix == ".pyc" or file.parts[0] == "..":
+                continue
+            path = Path(file.locate())
+            owners[path].append(name)
+            if file.size is not None:
+                expected[path].add(file.size)
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for path, names_of_path in owners.items():
+        try:
+            size = path.stat().st_size
+        except OSError:
+            what = "missing"
+        else:
+            # A file of several packages is as one of them brought it.
+            if not expected[path] or size in expected[path]:
+                continue
+            what = "changed"
+        wrong[names_of_path[-1]].append(f"{path.name} {what}")
+    for name, places in wrong.items():
+        rest = f" and {len(places) - 1} more files" if len(places) > 1 else ""
+        damaged[name] = f"{places[0]}{rest}"
+    return damaged
+
+
+def failed_imports(names: list[str]) -> dict[str, str]:
+    """Return which packages cannot be imported, with the reason; another process tries.
+
+    Parameters
+    ----------
+    names : list of str
+        Installed packages, by the name they are distributed under.
+    """
+    modules = {_MODULES.get(name, name.replace("-", "_")): name for name in names}
+    result = subprocess.run(
+        [sys.executable, "-c", _TRY, *modules],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    try:
+        failed = json.loads(result.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        last = (result.stderr.strip().splitlines() or ["no word"])[-1]
+        return {"Python": f"died while it imported them ({result.returncode}): {last}"}
+    return {modules[module]: why for module, why in failed.items()}
+
+
+def _first(lines: list[str]) -> list[str]:
+    rest = len(lines) - _MOST_NAMED
+    return lines[:_MOST_NAMED] + ([f"and {rest} more"] if rest > 0 else [])
 
 
 def _listed(names: list[str]) -> str:

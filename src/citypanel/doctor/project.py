@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import duckdb
 
 from citypanel.doctor.findings import Finding, Status
 from citypanel.errors import SeedError
+from citypanel.files import is_running
 from citypanel.warehouse.locks import holders
 from citypanel.warehouse.preflight import (
     BUILD_FILE,
+    MEMORY_BYTES,
     PUBLISHED_FILE,
     Trouble,
     bytes_cut,
-    bytes_needed,
+    closed_folders,
+    disks,
     file_trouble,
+    memory_limit,
     storage_version,
-    write_problem,
 )
 from citypanel.warehouse.publish import leftovers, write_ahead_log
 from citypanel.warehouse.seed_files import declared_seeds, file_problems
@@ -43,6 +45,7 @@ def examine_project(root: Path) -> list[Finding]:
     return [
         _writing(root),
         _disk(root),
+        *_memory(),
         _build_file(root),
         _published_file(root),
         _rests(root),
@@ -51,12 +54,7 @@ def examine_project(root: Path) -> list[Finding]:
 
 
 def _writing(root: Path) -> Finding:
-    folders = [root, root / "target", root / "logs", root / "outputs"]
-    closed = [
-        f"{folder.resolve()}: {problem}"
-        for folder in folders
-        if (problem := write_problem(folder))
-    ]
+    closed = closed_folders(root, root / "outputs")
     for file in (root / "logs" / "dbt.log", root / "target" / "manifest.json"):
         if file.exists() and not os.access(file, os.W_OK):
             closed.append(f"{file.resolve()}: not writable")
@@ -72,10 +70,14 @@ def _writing(root: Path) -> Finding:
 
 
 def _disk(root: Path) -> Finding:
-    needed = bytes_needed(root / BUILD_FILE, root / PUBLISHED_FILE)
-    free = shutil.disk_usage(root).free
-    detail = f"{free / _MB:,.0f} MB free, a build needs {needed / _MB:,.0f} MB"
-    if free < needed:
+    found = disks(root, root / "outputs")
+    short = [disk for disk in found if disk.is_short]
+    detail = "\n".join(
+        (f"{disk.names}: " if len(found) > 1 else "")
+        + f"{disk.free / _MB:,.0f} MB free, a build needs {disk.needed / _MB:,.0f} MB"
+        for disk in short or found
+    )
+    if short:
         return Finding(
             "disk",
             Status.PROBLEM,
@@ -83,6 +85,21 @@ def _disk(root: Path) -> Finding:
             "free some room; target/ and logs/ may be removed at any time.",
         )
     return Finding("disk", Status.OK, detail)
+
+
+def _memory() -> list[Finding]:
+    """A word on the memory where it is limited."""
+    limit = memory_limit()
+    if limit is None:
+        return []
+    detail = (
+        f"this process may use {limit / _MB:,.0f} MB of address space, a build needs "
+        f"{MEMORY_BYTES / _MB:,.0f} MB"
+    )
+    if limit < MEMORY_BYTES:
+        remedy = "raise the limit: ulimit -v unlimited"
+        return [Finding("memory", Status.PROBLEM, detail, remedy)]
+    return [Finding("memory", Status.OK, detail)]
 
 
 def _build_file(root: Path) -> Finding:
@@ -182,7 +199,7 @@ def _rests(root: Path) -> Finding:
 def _alive(path: Path) -> bool:
     """Whether the process whose number the temporary file carries still runs."""
     found = re.search(r"[.](\d+)([.]wal)?$", path.name)
-    return found is not None and Path(f"/proc/{found[1]}").exists()
+    return found is not None and is_running(int(found[1]))
 
 
 def _seeds(root: Path) -> list[Finding]:

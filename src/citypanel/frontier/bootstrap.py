@@ -31,6 +31,7 @@ from citypanel.frontier.malmquist import changes_frame, find_changes
 from citypanel.frontier.panel import Panel
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import build_technology
+from citypanel.workers import same_code
 
 INDICES = ("tfpch", "effch", "techch")
 
@@ -242,7 +243,7 @@ def _all_draws(
     streams = np.random.SeedSequence(seed).spawn(replications)
     batches = [streams[i : i + BATCH] for i in range(0, replications, BATCH)]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_batch)(plans, size, batch, *options) for batch in batches
+        delayed(same_code(_batch))(plans, size, batch, *options) for batch in batches
     )
     draws = np.empty((replications, len(INDICES), size))
     done = 0

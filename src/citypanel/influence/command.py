@@ -10,7 +10,7 @@ import pandas as pd
 
 from citypanel.curve.results import write_tables
 from citypanel.errors import OptionError, PublicationError
-from citypanel.files import write_text
+from citypanel.files import alone_in, write_text
 from citypanel.influence.page import influence_page
 from citypanel.influence.tables import every_table
 from citypanel.progress import Pace
@@ -84,24 +84,22 @@ def compute(
     if workers < 1:
         raise OptionError.of("influence.no_workers", workers=workers)
     frames = read_warehouse(warehouse)
-    tables = every_table(
-        {name: frames[name] for name in SOURCE_TABLES},
-        frames["variants"],
-        frames["origins"][["city_id", "year", "variable", "origin"]],
-        frames["published"],
-        n_jobs=workers,
-        say=Pace(say, "tables").begin,
-    )
-    names = dict(
-        zip(frames["names"]["city_id"], frames["names"]["city_en"], strict=True)
-    )
-    provinces = dict(
-        zip(frames["names"]["province_id"], frames["names"]["province_en"], strict=True)
-    )
-    tables["influence"].insert(
-        3, "unit_name", tables["influence"]["unit"].map({**provinces, **names})
-    )
-    write_tables(tables, output)
-    text = influence_page(tables, names)
-    write_text(output / "index.md", text)
+    with alone_in(output, "influences"):
+        tables = every_table(
+            {name: frames[name] for name in SOURCE_TABLES},
+            frames["variants"],
+            frames["origins"][["city_id", "year", "variable", "origin"]],
+            frames["published"],
+            n_jobs=workers,
+            say=Pace(say, "tables").begin,
+        )
+        cities = frames["names"]
+        names = dict(zip(cities["city_id"], cities["city_en"], strict=True))
+        provinces = dict(zip(cities["province_id"], cities["province_en"], strict=True))
+        tables["influence"].insert(
+            3, "unit_name", tables["influence"]["unit"].map({**provinces, **names})
+        )
+        write_tables(tables, output)
+        text = influence_page(tables, names)
+        write_text(output / "index.md", text)
     return [*text.splitlines()[:12], f"Read {output / 'index.md'}."]

@@ -56,6 +56,7 @@ from citypanel.errors import FrontierError, OptionError
 from citypanel.frontier.isoquant import technology_of
 from citypanel.frontier.technology import power_of_two_scales
 from citypanel.study.effect import EffectDesign, outcome_of
+from citypanel.workers import same_code
 
 #: Replications handed to a worker at a time.
 BATCH = 50
@@ -364,7 +365,7 @@ class _Loop:
 def _loop(world: _World, streams, n_jobs, tell) -> _Loop:
     batches = [streams[i : i + BATCH] for i in range(0, len(streams), BATCH)]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_batch)(world, batch) for batch in batches
+        delayed(same_code(_batch))(world, batch) for batch in batches
     )
     truths, found, frontier, serial = [], [], [], []
     log_gap = np.zeros_like(world.log_delta)

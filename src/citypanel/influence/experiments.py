@@ -30,6 +30,7 @@ from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, Result
 from citypanel.study.options import Options
 from citypanel.study.run import Study
+from citypanel.workers import same_code
 
 KINDS = ("city", "city_year", "seed_cell", "slip")
 SLIPS = (10.0, 0.1)
@@ -127,7 +128,7 @@ def influence(
     ]
     pieces: list[pd.DataFrame] = [_headline_row(headline)]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(_run)(study, options, task) for task in tasks
+        delayed(same_code(_run))(study, options, task) for task in tasks
     )
     for done, piece in enumerate(work, start=1):
         pieces.append(piece)

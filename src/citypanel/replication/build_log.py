@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-_PUBLICATION = "model.citypanel.run_publication"
+_SOUND = {"success", "pass", "warn", "no-op"}
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,19 @@ class BuildLog:
 
 
 def read_build_log(path: Path) -> BuildLog | None:
-    """Read run_results.json; None where it is not about a full, published build.
+    """Read run_results.json; None where it is not about a full build without failure.
 
     Any dbt command writes that file: after `dbt show` it knows nothing of the build.
     """
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
         steps = results["results"]
-        status = {step["unique_id"]: step["status"] for step in steps}
-        is_build = results["args"].get("which") == "build"
-        if not is_build or status.get(_PUBLICATION) != "success" or (
-            results["args"].get("select") or results["args"].get("exclude")
-        ):  # fmt: skip
+        arguments = results["args"]
+        is_whole = arguments.get("which") == "build" and not any(
+            arguments.get(name) for name in ("select", "exclude", "empty", "sample")
+        )
+        is_sound = {step["status"] for step in steps} <= _SOUND
+        if not (is_whole and is_sound and steps):
             return None
         longest = sorted(
             ((step["unique_id"], float(step["execution_time"])) for step in steps),

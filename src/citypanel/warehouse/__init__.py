@@ -1,5 +1,5 @@
 """The warehouse's files: the one a build writes and the one people read."""
 
-from citypanel.warehouse.publish import publish
+from citypanel.warehouse.publish import Table, publish
 
-__all__ = ["publish"]
+__all__ = ["Table", "publish"]

@@ -12,7 +12,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,24 @@ from typing import Any
 import duckdb
 
 from citypanel.errors import CityPanelError, WarehouseError, describe
+from citypanel.files import real_path
+from citypanel.identity import refuse_other_code
 from citypanel.warehouse.locks import holders
+from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 from citypanel.warehouse.seed_files import check_seeds
 
-# As in profiles.yml and python_models/runs, from the project's root.
+# As in profiles.yml, from the project's root.
 BUILD_FILE = Path("target/citypanel_build.duckdb")
-PUBLISHED_FILE = Path("citypanel.duckdb")
 
-# A first build takes 30 MB for its two files and 5 MB for dbt's own; a later one writes
-# new blocks beside the old ones, and the copy to publish beside the published file.
-SPARE_BYTES = 64 * 2**20
+# A first build takes 34 MB for its file, 15 for DuckDB's log of it, 6 for dbt's
+# own, and the copy to publish; a later one writes new blocks beside the old ones.
+_MB = 2**20
+_SPARE_OF_BUILD = 60 * _MB
+_SPARE_OF_PUBLISHED = 16 * _MB
+_SPARE_OF_OTHERS = 2 * _MB
+
+# Of address space; with 1.5 GB threads cannot start and models fail one after another.
+MEMORY_BYTES = 2000 * _MB
 
 _MAGIC_OFFSET = 8
 _HEADER_BYTES = 3 * 4096
@@ -51,11 +59,72 @@ class Trouble:
     is_lock: bool = False
 
 
-def bytes_needed(build_file: Path, published_file: Path) -> int:
-    """Return the free bytes a build should find before it begins."""
-    return SPARE_BYTES + sum(
-        path.stat().st_size for path in (build_file, published_file) if path.is_file()
-    )
+@dataclass(frozen=True)
+class Disk:
+    """A file system that a build writes to.
+
+    Attributes
+    ----------
+    folders : tuple of Path
+        What is written there.
+    free, needed : int
+        Bytes.
+    """
+
+    folders: tuple[Path, ...]
+    free: int
+    needed: int
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it has no room for a build."""
+        return self.free < self.needed
+
+    @property
+    def names(self) -> str:
+        """Its folders, by name where they stand in the project."""
+        return ", ".join(map(str, self.folders))
+
+
+def disks(root: Path, *others: Path, build_file: Path = BUILD_FILE) -> list[Disk]:
+    """Return the file systems that a build writes to, each folder in one of them.
+
+    The build file, the published file (where its link leads, if it is one), the log and
+    temporary files may stand on a disk of their own each.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    *others : Path
+        Further folders in which a little is written.
+    build_file : Path
+        The file the build writes.
+    """
+    build, published = (real_path(root / name) for name in (build_file, PUBLISHED_FILE))
+    wanted = [
+        (build.parent, _SPARE_OF_BUILD + _size(build)),
+        (published.parent, _SPARE_OF_PUBLISHED + _size(published)),
+        (real_path(root / "logs"), _SPARE_OF_OTHERS),
+    ]
+    wanted += [(real_path(folder), _SPARE_OF_OTHERS) for folder in others]
+    with suppress(FileNotFoundError):
+        wanted.append((Path(tempfile.gettempdir()), _SPARE_OF_OTHERS))
+    by_disk: dict[int, Disk] = {}
+    for folder, needed in wanted:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        number = there.stat().st_dev
+        known = by_disk.get(number)
+        by_disk[number] = Disk(
+            (*known.folders, folder) if known else (folder,),
+            known.free if known else shutil.disk_usage(there).free,
+            needed + (known.needed if known else 0),
+        )
+    return list(by_disk.values())
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def file_trouble(
@@ -166,6 +235,58 @@ def _header_problem(path: Path) -> str:
     return ""
 
 
+def check_place(root: Path) -> None:
+    """Refuse a build that was started outside the project's folder.
+
+    Raises
+    ------
+    WarehouseError
+        Names the folder.
+    """
+    if (root / "dbt_project.yml").is_file():
+        return
+    raise WarehouseError(
+        describe(
+            f"A build runs in the folder of dbt_project.yml, and this is "
+            f"{root.resolve()}",
+            consequence="seeds and the build file would be looked for here; nothing "
+            "was built, and the published file stands as it was.",
+            remedy="change to the project's folder and run dbt build there, without "
+            "--project-dir.",
+        )
+    )
+
+
+def memory_limit() -> int | None:
+    """Return the bytes of address space this process may use; none for no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def check_memory() -> None:
+    """Refuse to begin a build that may not use the memory it needs.
+
+    Raises
+    ------
+    WarehouseError
+        Says what the limit is and what is needed.
+    """
+    limit = memory_limit()
+    if limit is not None and limit < MEMORY_BYTES:
+        raise WarehouseError(
+            describe(
+                f"This process may use {limit / _MB:,.0f} MB of address space and a "
+                f"build needs {MEMORY_BYTES / _MB:,.0f} MB",
+                consequence="nothing was built; the published file stands as it was.",
+                remedy="raise the limit (ulimit -v unlimited) and build again.",
+            )
+        )
+
+
 def check_folders(root: Path) -> None:
     """Refuse a project in which a build cannot write.
 
@@ -174,11 +295,7 @@ def check_folders(root: Path) -> None:
     WarehouseError
         Names the folders.
     """
-    closed = []
-    for folder in (root, root / "target", root / "logs"):
-        problem = write_problem(folder)
-        if problem:
-            closed.append(f"{folder.name or folder}: {problem}")
+    closed = closed_folders(root)
     if closed:
         raise WarehouseError(
             describe(
@@ -189,6 +306,33 @@ def check_folders(root: Path) -> None:
                 "they are), or copy the project to a folder of your own.",
             )
         )
+
+
+def closed_folders(root: Path, *others: Path) -> list[str]:
+    """Return the folders in which a build cannot write, each with the reason.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    *others : Path
+        Further folders to look at.
+    """
+    published = real_path(root / PUBLISHED_FILE).parent
+    closed = [
+        f"{folder.resolve()}: {problem}"
+        for folder in dict.fromkeys(
+            (root.resolve(), root / "target", root / "logs", *others, published)
+        )
+        if (problem := write_problem(folder))
+    ]
+    if not published.exists():
+        closed.append(f"{published}, to which {PUBLISHED_FILE} leads: no such folder")
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        closed.append(f"temporary files: {error.strerror or error}")
+    return closed
 
 
 def write_problem(folder: Path) -> str:
@@ -202,26 +346,41 @@ def write_problem(folder: Path) -> str:
         return error.strerror or str(error)
 
 
-def check_disk(root: Path) -> None:
-    """Refuse to begin a build that the disk has no room for.
+def check_disk(root: Path, build_file: Path = BUILD_FILE) -> None:
+    """Refuse to begin a build that a disk has no room for.
 
     Raises
     ------
     WarehouseError
-        Says what is free and what is needed.
+        Says which folders are on it, what is free and what is needed.
     """
-    needed = bytes_needed(root / BUILD_FILE, root / PUBLISHED_FILE)
-    free = shutil.disk_usage(root).free
-    if free < needed:
-        raise WarehouseError(
-            describe(
-                f"The disk has {free / 2**20:.0f} MB free and a build needs "
-                f"{needed / 2**20:.0f} MB",
-                consequence="nothing was built; the published file stands as it was.",
-                remedy="free some room and build again; target/ and logs/ may be "
-                "removed at any time (make clean also removes the published file).",
-            )
+    found = disks(root, build_file=build_file)
+    short = [disk for disk in found if disk.is_short]
+    if not short:
+        return
+    told = [
+        f"{disk.free / _MB:.0f} MB free and a build needs {disk.needed / _MB:.0f} MB"
+        for disk in short
+    ]
+    remedy = (
+        "free some room and build again; target/ and logs/ may be removed at any time "
+        "(make clean also removes the published file)."
+    )
+    if len(found) == 1:
+        problem, places = f"The disk has {told[0]}", []
+    else:
+        problem = "A disk has no room for what a build writes there"
+        places = [
+            f"{disk.names}: {text}" for disk, text in zip(short, told, strict=True)
+        ]
+    raise WarehouseError(
+        describe(
+            problem,
+            places,
+            consequence="nothing was built; the published file stands as it was.",
+            remedy=remedy,
         )
+    )
 
 
 def check_build_file(path: Path, *, config: Mapping[str, Any] | None = None) -> None:
@@ -273,31 +432,46 @@ def check_before_build(
     Raises
     ------
     WarehouseError
-        When folders, disk or the build file stand in the way.
+        When the place, the code that runs, memory, folders, disk or the build file
+        stand in the way.
     SeedError
         When a seed's file is not what its declaration says.
     """
+    check_place(root)
+    refuse_other_code(root)
+    check_memory()
     check_folders(root)
-    check_disk(root)
+    check_disk(root, build_file)
     check_build_file(build_file, config=config)
     check_seeds(root / "seeds")
 
 
 class Plugin:
-    """What dbt-duckdb calls around opening its file; it only looks, and only before.
+    """What dbt-duckdb calls around opening its file: looks before, publishes after.
 
     RuntimeError is what dbt-duckdb shows as an error of the run and not as a crash.
+
+    Parameters
+    ----------
+    name : str
+    plugin_config : mapping
+        `config` of the plug-in in profiles.yml: publish_to, the file to publish, and
+        keep, the number of earlier files that are kept.
+    credentials : dbt.adapters.duckdb.credentials.DuckDBCredentials
     """
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: Any):
         self.name = name
-        # A connection only for another file, such as :memory:, is none of its business.
-        if Path(credentials.path) != BUILD_FILE:
+        self.build_file = credentials.path
+        self.configured = str(plugin_config.get(PUBLISH_TO) or "")
+        self.keep = int(plugin_config.get("keep") or 0)
+        # A database that is no file here has nothing to look at.
+        if credentials.path == ":memory:" or "://" in credentials.path:
             return
         try:
             check_before_build(
                 Path(os.curdir),
-                build_file=BUILD_FILE,
+                build_file=Path(credentials.path),
                 config=credentials.config_options,
             )
         except CityPanelError as error:
@@ -307,7 +481,15 @@ class Plugin:
         """Leave the configuration as it is."""
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Leave the connection as it is."""
+        """Register what the project's hooks call."""
+        from citypanel.warehouse.run import register
+
+        register(
+            conn,
+            build_file=self.build_file,
+            configured=self.configured,
+            keep=self.keep,
+        )
 
     def configure_cursor(self, cursor: Any) -> None:
         """Leave the cursor as it is."""

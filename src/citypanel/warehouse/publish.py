@@ -3,29 +3,69 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 import duckdb
 
 from citypanel.errors import PublicationError, describe
-from citypanel.files import replace
+from citypanel.files import is_running, real_path, replace
+from citypanel.warehouse.published import (
+    Publication,
+    kept_folder,
+    kept_name,
+    read_record,
+    read_records,
+    write_record,
+)
 
 # Readable by DuckDB 1.4 and every later release.
 STORAGE_VERSION = "v1.4.0"
-# Bookkeeping of the run itself: it depends on the clock and stays in the build file.
-UNPUBLISHED_SCHEMAS = ("runs",)
+# Bytes. Most tables are small, and DuckDB's own 262144 would be mostly empty.
+BLOCK_SIZE = 16384
+_PART = re.compile(r"[.](\d+)(?:@(.+?))?([.]wal)?$")
+_ABANDONED_SECONDS = 24 * 3600
 # What DuckDB says of a file in which blocks are missing or changed; as in end_run.sql.
 _DAMAGE = ("could not read enough bytes", "checksum", "corrupt")
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table or view to publish as a table, and what is said of it.
+
+    Attributes
+    ----------
+    schema, name : str
+    comment : str
+    column_comment : callable
+        Of a column's name.
+    may_be_empty : bool
+        Whether no rows are sound.
+    """
+
+    schema: str
+    name: str
+    comment: str
+    column_comment: Callable[[str], str]
+    may_be_empty: bool = True
+
+
 def publish(
     connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
     *,
     target: Path,
-    unpublished_schemas: tuple[str, ...] = UNPUBLISHED_SCHEMAS,
-) -> None:
-    """Copy the connection's database to `target`, atomically.
+    record: Publication,
+    keep: int = 0,
+) -> Publication:
+    """Copy tables of the connection's database to `target`, atomically.
 
     The copy is written beside `target` under another name, closed, and then renamed
     over it: a reader has the old file or the new one, never a part of either, and
@@ -35,60 +75,166 @@ def publish(
     ----------
     connection : DuckDBPyConnection
         An open connection; its current database is copied as of its last commit.
+    tables : sequence of Table
     target : Path
-        File to publish.
-    unpublished_schemas : tuple of str
-        Schemas left out of the copy.
+        File to publish; a link is followed.
+    record : Publication
+        What the file says of its run.
+    keep : int
+        How many earlier files are kept, in a folder beside the target.
+
+    Returns
+    -------
+    Publication
+        The record as it stands in the file.
 
     Raises
     ------
     PublicationError
-        When the copy cannot be written; `target` is then as it was.
+        When there is nothing to publish, a table lacks its rows, or the copy cannot be
+        written; `target` is then as it was.
     """
+    if not tables:
+        raise PublicationError(
+            _described(target, "the build holds no table", "run dbt build.")
+        )
+    target = real_path(target)
+    record = replace_fields(record, n_tables=len(tables))
     # A cursor of its own: the copy must stand outside the caller's transaction.
     cursor = connection.cursor()
-    source = cursor.execute("select current_database()").fetchall()[0][0]
-    copy = target.with_name(f".{target.name}.{os.getpid()}")
+    copy = part_of(target)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         for leftover in leftovers(target):
             leftover.unlink(missing_ok=True)
+        source = cursor.execute("select current_database()").fetchall()[0][0]
         cursor.execute(
             f"attach '{_quoted(copy)}' as published "
-            f"(storage_version '{STORAGE_VERSION}')"
+            f"(storage_version '{STORAGE_VERSION}', block_size {BLOCK_SIZE})"
         )
         try:
-            cursor.execute(f'copy from database "{source}" to published')
-            for schema in unpublished_schemas:
-                cursor.execute(f'drop schema if exists published."{schema}" cascade')
+            cursor.execute("begin")
+            _copy_tables(cursor, source, tables)
+            cursor.execute("commit")
+            write_record(cursor, "published", record, read_records(target))
+        except Exception:
+            with suppress(duckdb.Error):
+                cursor.execute("rollback")
+            raise
         finally:
             cursor.execute("detach published")
+        _keep(target, keep)
         # What somebody wrote into the old file and DuckDB has not merged would make the
         # new one unreadable; without it the old one is as it was published.
         write_ahead_log(target).unlink(missing_ok=True)
         replace(copy, target)
     except (duckdb.Error, OSError) as error:
+        raise PublicationError(
+            _described(target, " ".join(str(error).split()), _remedy(error, target))
+        ) from error
+    finally:
         for rest in (copy, write_ahead_log(copy)):
             with suppress(OSError):
                 rest.unlink()
+        cursor.close()
+    return record
+
+
+def _copy_tables(
+    cursor: duckdb.DuckDBPyConnection, source: str, tables: Sequence[Table]
+) -> None:
+    """Write the tables, their comments and those of their columns."""
+    for schema in sorted({table.schema for table in tables}):
+        cursor.execute(f"create schema if not exists published.{_name(schema)}")
+    columns: dict[tuple[str, str], list[tuple[str, str, bool]]] = {}
+    for schema, name, *column in cursor.execute(
+        "select schema_name, table_name, column_name, data_type, is_nullable "
+        "from duckdb_columns() where database_name = ? "
+        "order by table_oid, column_index",
+        [source],
+    ).fetchall():
+        columns.setdefault((schema, name), []).append(tuple(column))
+    empty, comments = [], []
+    for table in tables:
+        place = f"{_name(table.schema)}.{_name(table.name)}"
+        declared = ", ".join(
+            f"{_name(column)} {data_type}{'' if may_be_null else ' not null'}"
+            for column, data_type, may_be_null in columns[table.schema, table.name]
+        )
+        cursor.execute(f"create table published.{place} ({declared})")
+        n_rows = cursor.execute(
+            f"insert into published.{place} from {_name(source)}.{place}"
+        ).fetchall()[0][0]
+        if n_rows == 0 and not table.may_be_empty:
+            empty.append(f"{table.schema}.{table.name}")
+        comments.append(f"comment on table published.{place} is {_text(table.comment)}")
+        for column, *_ in columns[table.schema, table.name]:
+            text = table.column_comment(column) or f"Column {column}, not described."
+            comments.append(
+                f"comment on column published.{place}.{_name(column)} is {_text(text)}"
+            )
+    cursor.execute("; ".join(comments))
+    if empty:
         raise PublicationError(
             describe(
-                f"{target.name} could not be published: {' '.join(str(error).split())}",
-                consequence=f"{target.name} stands as the last successful build left "
-                "it.",
-                remedy=_remedy(error, target),
+                "Tables that people query have no rows",
+                empty,
+                consequence="nothing is published: a reader would take an empty table "
+                "for an answer.",
+                remedy="see why no row reaches them; where that is right, say "
+                "`meta: {may_be_empty: true}` in the table's config.",
             )
-        ) from error
-    finally:
-        cursor.close()
+        )
+
+
+def _keep(target: Path, keep: int) -> None:
+    """Give the file that is about to be replaced a second name, and drop the oldest."""
+    folder = kept_folder(target)
+    record = read_record(target)
+    if keep and record is not None:
+        folder.mkdir(exist_ok=True)
+        kept = folder / kept_name(record)
+        with suppress(FileExistsError):
+            try:
+                os.link(target, kept)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without hard links
+                shutil.copy2(target, kept)
+    if keep:
+        for old in sorted(folder.glob("*.duckdb"))[:-keep]:
+            old.unlink(missing_ok=True)
+
+
+def part_of(target: Path) -> Path:
+    """Return where this process writes a copy before it takes the target's place."""
+    return target.with_name(f".{target.name}.{os.getpid()}@{socket.gethostname()}")
 
 
 def leftovers(target: Path) -> list[Path]:
     """Return what publications that were killed left beside the target.
 
     They are the copies being written and DuckDB's logs of them; the next publication
-    removes them.
+    removes them. A copy whose process still runs, here or for less than a day on
+    another machine, is none.
     """
-    return sorted(target.parent.glob(f".{target.name}.*"))
+    found = sorted(target.parent.glob(f".{target.name}.*"))
+    return [path for path in found if not _is_being_written(path)]
+
+
+def _is_being_written(path: Path) -> bool:
+    named = _PART.search(path.name)
+    if named is None:
+        return False
+    pid, host = int(named[1]), named[2]
+    if host and host != socket.gethostname():
+        try:
+            return time.time() - path.stat().st_mtime < _ABANDONED_SECONDS
+        except OSError:
+            return False
+    if pid == os.getpid():
+        return False
+    return is_running(pid)
 
 
 def write_ahead_log(path: Path) -> Path:
@@ -108,5 +254,21 @@ def _remedy(error: Exception, target: Path) -> str:
     )
 
 
+def _described(target: Path, why: str, remedy: str) -> str:
+    return describe(
+        f"{target.name} could not be published: {why}",
+        consequence=f"{target.name} stands as the last successful build left it.",
+        remedy=remedy,
+    )
+
+
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _name(value: str) -> str:
+    return '"' + value.replace('"', '""') + '"'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -22,9 +23,10 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project that tests may build and break."""
+    """A copy of the project that tests may build and break, and a file of its."""
 
     root: Path
+    file: str = "citypanel.duckdb"
 
     def dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run dbt as a person would, and return what it printed."""
@@ -44,7 +46,13 @@ class Project:
 
     @property
     def published(self) -> Path:
-        return self.root / "citypanel.duckdb"
+        return self.root / self.file
+
+    def published_by(self, result: subprocess.CompletedProcess[str]) -> Project:
+        """The project with the file that a build says it has published."""
+        said = re.search(r"published (\S+) \(run \w+, options ", result.stdout)
+        assert said, result.stdout[-3000:]
+        return replace(self, file=said[1])
 
     def query(self, sql: str) -> pd.DataFrame:
         """Read the published file."""

@@ -8,6 +8,8 @@ from collections import Counter
 import duckdb
 import pytest
 
+from citypanel.warehouse.ask import answer, question, rendered
+
 
 @pytest.fixture(scope="module")
 def compiled(fresh, built):
@@ -26,6 +28,18 @@ def test_there_are_thirty_and_each_answers(built, compiled):
             first = connection.execute(sql).fetchall()
             assert first, f"{name} gives no row"
             assert connection.execute(sql).fetchall() == first, name
+
+
+def test_the_published_file_answers_each_as_the_build_file_does(built, compiled):
+    build_file = built.root / "target" / "citypanel_build.duckdb"
+    with duckdb.connect(str(build_file), read_only=True) as connection:
+        expected = {
+            name: connection.execute(sql).fetchall() for name, sql in compiled.items()
+        }
+    with duckdb.connect(str(built.published), read_only=True) as connection:
+        for name, rows in expected.items():
+            sql = rendered(question(name, root=built.root), connection)
+            assert answer(connection, sql).fetchall() == rows, name
 
 
 def test_dbt_show_runs_one(built):

@@ -18,7 +18,6 @@ def test_every_model_has_a_group_and_only_tables_people_read_are_public(manifest
     expected = {
         "marts": ("publication", "public"),
         "quality": ("publication", "public"),
-        "runs": ("publication", "private"),
         "estimates": ("estimation", "protected"),
         "staging": ("sources", "protected"),
         "intermediate": ("sources", "protected"),
@@ -26,8 +25,6 @@ def test_every_model_has_a_group_and_only_tables_people_read_are_public(manifest
     models = [n for n in manifest["nodes"].values() if n["resource_type"] == "model"]
     assert len(models) > 50
     for node in models:
-        if node["name"] == "run_publication":  # a Python model beside those of runs
-            assert node["group"] == "publication"
         found = (node["group"], node["access"])
         assert found == expected[node["schema"]], node["name"]
 

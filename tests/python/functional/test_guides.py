@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 
 import duckdb
@@ -58,17 +57,19 @@ def test_the_tutorials_first_queries_answer_as_printed(built, tutorial):
 @pytest.mark.slow
 def test_the_tutorial_to_its_end(workshop, tutorial, monkeypatch, capsys):
     queries, tables = _queries(tutorial), _tables(tutorial)
-    before = workshop.root / "before.duckdb"
-    shutil.copy(workshop.published, before)
-    result = workshop.dbt("build", "--vars", "{real_gdp: city_growth}")
+    builds = re.findall(r"^dbt build --vars '(.*)'$", tutorial, flags=re.MULTILINE)
+    assert len(builds) == 2
+    result = workshop.dbt("build", "--vars", builds[0])
     assert result.returncode == 0, result.stdout
+    other = workshop.published_by(result)
+    assert other.file == "city_growth.duckdb"
     with duckdb.connect() as both:
-        both.execute(f"attach '{before}' as before (read_only)")
-        both.execute(f"attach '{workshop.published}' as after (read_only)")
+        both.execute(f"attach '{workshop.published}' as before (read_only)")
+        both.execute(f"attach '{other.published}' as after (read_only)")
         rows = both.execute(queries[2]).fetchall()
     assert [[str(cell) for cell in row] for row in rows] == tables[2][1:]
-    assert _answer(workshop.published, queries[0]) == tables[3]
-    summary = workshop.query("from quality.dq_summary order by part desc, number")
+    assert _answer(other.published, queries[0]) == tables[3]
+    summary = other.query("from quality.dq_summary order by part desc, number")
     for sentence in summary.loc[summary["part"] == "verdict", "text_en"][:2]:
         assert f"\n{sentence}\n" in tutorial
 
@@ -77,10 +78,12 @@ def test_the_tutorial_to_its_end(workshop, tutorial, monkeypatch, capsys):
     monkeypatch.chdir(workshop.root)
     assert main(["import", "policy", "placebo.csv", "--name", "placebo"]) == 0
     assert capsys.readouterr().out.strip() in tutorial
-    result = workshop.dbt("build", "--vars", "{policy: placebo, treated_batches: [1]}")
+    result = workshop.dbt("build", "--vars", builds[1])
     assert result.returncode == 0, result.stdout
-    assert _answer(workshop.published, queries[0]) == tables[4]
-    assert _answer(workshop.published, queries[3]) == tables[5]
+    other = workshop.published_by(result)
+    assert other.file == "placebo.duckdb"
+    assert _answer(other.published, queries[0]) == tables[4]
+    assert _answer(other.published, queries[3]) == tables[5]
 
 
 @pytest.mark.slow

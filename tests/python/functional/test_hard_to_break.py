@@ -321,8 +321,9 @@ def test_a_full_disk_ends_with_a_remedy_and_nothing_is_lost(built, tmp_path, mom
                 fill()
             elif moment == "in publication":
                 # What is left takes the last tables, and half of the copy.
-                _wait(lambda: "model runs.run_contents" in log.read_text(), build, log)
-                fill(but=8 * 2**20)
+                last = "OK created sql table model marts.rpt_sensitivity"
+                _wait(lambda: last in log.read_text(), build, log)
+                fill(but=3 * 2**20)
             code = build.wait()
         text = log.read_text()
         assert code != 0, text
@@ -467,3 +468,96 @@ def test_a_copied_project_loads_its_own_seeds(workshop, tmp_path):
     ) as connection:
         rows = connection.execute("select count(*) from raw.ref_provinces").fetchall()
     assert rows == [(31,)]
+
+
+def test_a_copied_checkout_does_not_run_the_originals_code(fresh, project, tmp_path):
+    """dbt of a copied .venv starts the original's Python, which imports its library."""
+    copy = fresh.copy(tmp_path / "copy")
+    shutil.copytree(project / "src", copy.root / "src")
+    library = copy.root / "src" / "citypanel"
+    (library / "capital" / "perpetual_inventory.py").write_text("broken")
+    result = copy.dbt("build")
+    assert result.returncode != 0
+    told = " ".join(result.stdout.split())
+    assert f"not this project's {library.resolve()}, and their code differs" in told
+    assert "Remedy: run make build here" in told
+    assert not copy.published.exists()
+    assert not (copy.root / "target" / "citypanel_build.duckdb").exists()
+
+
+@pytest.mark.slow
+def test_a_small_disk_under_target_is_refused_before_it_is_full(fresh, tmp_path):
+    project = fresh.copy(tmp_path / "project")
+    shutil.rmtree(project.root / "target", ignore_errors=True)
+    with _mounted(project.root / "target", "-t", "tmpfs", "-o", "size=20m", "tmpfs"):
+        result = project.dbt("build")
+        code, doctor = _doctor(project)
+    assert result.returncode != 0
+    told = " ".join(result.stdout.split())
+    assert f"{project.root.resolve()}/target: " in told and "a build needs" in told
+    assert "Remedy: free some room" in told
+    assert code == 1 and "problem  disk: " in doctor
+    assert not project.published.exists()
+
+
+@pytest.mark.slow
+def test_from_another_folder_and_with_little_memory_a_build_says_why(fresh, tmp_path):
+    elsewhere = type(fresh)(tmp_path / "elsewhere")
+    elsewhere.root.mkdir()
+    there = ("--project-dir", str(fresh.root), "--profiles-dir", str(fresh.root))
+    result = elsewhere.dbt("build", *there)
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    assert f"and this is {elsewhere.root}" in " ".join(result.stdout.split())
+    assert "Remedy: change to the project's folder" in result.stdout
+    assert list(elsewhere.root.iterdir()) == []
+    resource = pytest.importorskip("resource")
+    project = fresh.copy(tmp_path / "project")
+    limit = 1500 * 2**20
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    result = subprocess.run(
+        [sys.executable, "-c",
+         "import resource, os, sys\n"
+         f"resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))\n"
+         "os.execv(sys.argv[1], sys.argv[1:])",
+         Path(sys.executable).with_name("dbt"), "--no-use-colors", "build"],
+        cwd=project.root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    assert "may use 1,500 MB of address space" in result.stdout
+    assert "Remedy: raise the limit" in result.stdout
+
+
+@pytest.mark.slow
+def test_commands_that_write_say_why_they_cannot(built, tmp_path):
+    """A read-only root, and a full disk under outputs/."""
+    place = built.copy(tmp_path / "place").root
+    commands = (
+        ["study"], ["tables"], ["export"], ["codebook"], ["report", "--page-only"],
+        ["figures", "--format", "png"], ["influence"],
+        ["specifications", "--count", "30", "--permutations", "0"],
+    )  # fmt: skip
+
+    def said_by(*command):
+        result = subprocess.run(
+            [sys.executable, "-m", "citypanel.cli", *command],
+            cwd=place,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 1, result.stderr
+        assert "Traceback" not in result.stderr, result.stderr
+        for words in ("Consequence: ", "Remedy: "):
+            assert words in result.stderr, (command, result.stderr)
+        return result.stderr
+
+    with _mounted(place, "--bind", place):
+        subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
+        for command in commands:
+            assert "Read-only file system" in said_by(*command)
+    (place / "outputs").mkdir(exist_ok=True)
+    with _mounted(place / "outputs", "-t", "tmpfs", "-o", "size=16k", "tmpfs"):
+        for command in commands:
+            if command != ["influence"]:  # minutes until it writes
+                assert "No space left on device" in said_by(*command)

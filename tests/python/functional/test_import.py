@@ -104,21 +104,22 @@ def test_the_same_warehouse_studies_another_policy(workshop):
         "build", "--vars", "{policy: made_up, treated_batches: [1, 2]}"
     )
     assert result.returncode == 0, result.stdout
-    units = workshop.query("select zone_zh, city_id, batch from marts.dim_pilot_zones")
+    other = workshop.published_by(result)
+    units = other.query("select zone_zh, city_id, batch from marts.dim_pilot_zones")
     assert len(units) == 9 and units["city_id"].notna().sum() == 8
-    cohorts = workshop.query(
+    cohorts = other.query(
         "select city_id, year(approval_date) as cohort from marts.dim_cities "
         "where batch is not null"
     )
     assert dict(cohorts.to_numpy())["420600"] == 2013
-    headline = workshop.query(
+    headline = other.query(
         "select n_treated_cities, estimate from marts.rpt_regressions where variant = "
         "'headline' and paper_table = '3' and paper_column = '(1)' and term = 'sydid'"
     ).iloc[0]
     assert headline["n_treated_cities"] == 8
-    policy = workshop.query("select distinct policy from marts.dim_study_variants")
+    policy = other.query("select distinct policy from marts.dim_study_variants")
     assert list(policy["policy"]) == ["made_up"]
-    after = workshop.fingerprints()
+    after = other.fingerprints()
     assert after["marts.fct_tfp_changes"] == before["marts.fct_tfp_changes"]
     assert after["marts.rpt_regressions"] != before["marts.rpt_regressions"]
 

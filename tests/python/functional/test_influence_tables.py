@@ -50,7 +50,7 @@ def influenced(built, tmp_path_factory):
     copy = built.copy(tmp_path_factory.mktemp("influence") / "project")
     result = copy.dbt("build", "--vars", "{influence: true}")
     assert result.returncode == 0, result.stdout
-    return copy
+    return copy.published_by(result)
 
 
 @pytest.fixture(scope="module")

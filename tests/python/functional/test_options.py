@@ -153,7 +153,8 @@ def test_an_unbalanced_sample_keeps_what_is_complete(workshop):
 def test_a_balanced_sample_names_who_drops_out(workshop):
     result = workshop.dbt("build", "--vars", "{carry_years: 0}")
     assert result.returncode == 0, result.stdout[-4000:]
-    out = workshop.query(
+    other = workshop.published_by(result)
+    out = other.query(
         "select * from marts.rpt_sample where not is_in_sample"
     ).set_index("city_en")["reason"]
     assert out["Dali"] == "out: the yearbook table has no row of this city"

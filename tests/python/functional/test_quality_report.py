@@ -167,7 +167,7 @@ def test_a_build_after_an_accepted_run_says_what_changed(workshop):
     assert summary["text_en"].str.contains("Nothing changed").any()
     result = workshop.dbt("build", "--vars", "{real_gdp: city_growth}")
     assert result.returncode == 0, result.stdout
-    summary = workshop.query("select * from quality.dq_summary")
+    summary = workshop.published_by(result).query("select * from quality.dq_summary")
     assert (summary["topic"] == "estimate").any()
     assert (
         summary["text_en"].str.contains("other options (real_gdp)", regex=False).any()

@@ -319,11 +319,14 @@ def test_a_package_of_other_options_says_so_and_builds(workshop, checkout, monke
             if (checkout / part).exists():
                 copy(checkout / part, workshop.root / part)
     monkeypatch.chdir(workshop.root)
-    assert main(["package", "--verify", "--output", "other.zip"]) == 0
+    file = workshop.published_by(result).file
+    arguments = ["--verify", "--output", "other.zip", "--database", file]
+    assert main(["package", *arguments]) == 0
     page = _read(workshop.root / "other.zip", "README.md").decode()
     options = json.dumps(
-        {"real_gdp": "city_growth", "credibility": False, "treated_batches": [1, 2]}
-    )
+        {"real_gdp": "city_growth", "credibility": False, "treated_batches": [1, 2],
+         "publish_to": "citypanel.duckdb"}
+    )  # fmt: skip
     command = next(line for line in page.splitlines() if "dbt build --vars" in line)
     assert yaml.safe_load(command.partition("--vars ")[2].strip("' ")) == json.loads(
         options

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -16,14 +22,17 @@ from citypanel.curve.summary import published_numbers
 from citypanel.errors import (
     ClusterError,
     OptionError,
+    OutputError,
     PanelError,
     PublicationError,
 )
+from citypanel.files import alone_in
 from citypanel.study.declaration import FILE, Declaration, folder_of
 from citypanel.study.estimation import control_names
 from citypanel.study.formulas import formula
 from citypanel.study.options import Options
 from citypanel.study.run import Sources, Study
+from citypanel.workers import code_here
 
 ONE = pd.DataFrame(
     {
@@ -210,16 +219,87 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
     says(raised, "No Dask scheduler answers at tcp://127.0.0.1:9", "dask scheduler")
 
 
-def test_an_address_that_is_none(monkeypatch):
+@pytest.mark.parametrize(
+    "address",
+    ["nowhere at all", "http://127.0.0.1:8786", "tcp://127.0.0.1", "127.0.0.1:9",
+     "tls://127.0.0.1:9", "tcp://127.0.0.1:99999", "inproc://x", ""],
+)  # fmt: skip
+def test_an_address_that_is_none(address):
     pytest.importorskip("distributed")
     with pytest.raises(ClusterError) as raised:
-        running._connect("nowhere at all")
-    says(raised, "No Dask scheduler answers at nowhere at all")
+        running._connect(address)
+    says(raised, f"No Dask scheduler answers at {address or 'an empty address'}")
+
+
+def test_a_server_that_is_no_scheduler(monkeypatch):
+    """It takes the connection and says nothing that Dask understands."""
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(running, "CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError) as raised:
+            running.check_scheduler(address)
+    says(raised, f"No Dask scheduler answers at {address}", "no answer within 1 s")
+
+
+class Workers:
+    """Answers of a cluster's workers to what their code is."""
+
+    def __init__(self, **answers):
+        self.answers = answers
+
+    def run(self, function, *, on_error):
+        assert on_error == "return"
+        return {name: answer or function() for name, answer in self.answers.items()}
+
+
+def test_workers_with_other_code_are_named():
+    other = {**code_here(), "citypanel": "f" * 64, "numpy": "1.0"}
+    without = ModuleNotFoundError("No module named 'citypanel'")
+    running._check_workers(Workers(one=None, two=None), "tcp://one:1")
+    with pytest.raises(ClusterError) as raised:
+        running._check_workers(
+            Workers(same=None, other=other, without=without), "tcp://one:1"
+        )
+    says(raised, "run other code than this process (2)", "  - other: citypanel ffff",
+         "numpy 1.0 (here ", "  - without: ModuleNotFoundError")  # fmt: skip
+    assert "same" not in str(raised.value).split("Consequence")[0].split("(2)")[1]
+
+
+@pytest.mark.slow
+def test_a_real_worker_with_other_code_is_named(project, tmp_path):
+    """One with the library of another folder, a comment longer, beside a right one."""
+    distributed = pytest.importorskip("distributed")
+    other = tmp_path / "src" / "citypanel"
+    shutil.copytree(project / "src" / "citypanel", other)
+    (other / "panel.py").open("a", encoding="utf-8").write("# other\n")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        client, _ = running._connect(address)
+        client.close()
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", address,
+             "--nthreads", "1", "--no-dashboard", "--name", "stranger"],
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "src")},
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            with distributed.Client(address, set_as_default=False) as client:
+                client.wait_for_workers(2, timeout=60)
+            with pytest.raises(ClusterError) as raised:
+                running._connect(address)
+        finally:
+            worker.terminate()
+            worker.wait()
+    says(raised, "run other code than this process (1)", "  - tcp://127.0.0.1:",
+         f"(here {code_here()['citypanel'][:12]})")  # fmt: skip
 
 
 def test_dask_without_the_package(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClusterError) as raised:
         running._connect("tcp://127.0.0.1:8786")
@@ -244,6 +324,22 @@ def die(*arguments):
     import os
 
     os._exit(1)
+
+
+def test_a_second_run_in_the_same_folder(tmp_path):
+    with alone_in(tmp_path / "out", "specifications"):
+        with pytest.raises(OutputError) as raised:
+            alone_in(tmp_path / "out", "specifications")
+        says(raised, "Another run of the specifications is at work", "not disturbed")
+    with alone_in(tmp_path / "out", "specifications"):
+        pass
+
+
+def test_a_batch_that_cannot_be_kept(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as raised:
+        running._write(tmp_path / "file" / "0.npz", [], np.zeros((0, 2, 0)))
+    says(raised, "cannot be kept", "0.npz: ", "--resume")
 
 
 @pytest.mark.slow

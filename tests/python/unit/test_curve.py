@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tests.support.study_sources import dated, reconciled
 
-from citypanel import did
+from citypanel import did, workers
 from citypanel.curve import running
 from citypanel.curve.choices import load_choices, options_of
 from citypanel.curve.figure import write_figures
@@ -634,9 +634,37 @@ def test_a_batch_survives_its_file(tmp_path):
     assert back[0]["estimate"] == 0.1 + 0.2 and np.isnan(back[0]["std_error"])
     np.testing.assert_array_equal(drawn, draws)
     assert running._read(tmp_path / "00000.npz", 2, 2) is None
-    (tmp_path / "00000.npz").write_bytes(b"half a fi")
-    assert running._read(tmp_path / "00000.npz", 1, 2) is None
     assert running._read(tmp_path / "00001.npz", 1, 2) is None
+
+
+def test_a_damaged_batch_is_not_taken_and_a_word_is_said(tmp_path):
+    path, rows, draws = tmp_path / "00003.npz", [{"estimate": 0.1}], np.zeros((1, 2, 2))
+    running._write(path, rows, draws)
+    content = path.read_bytes()
+    cut = [content[:length] for length in range(0, len(content), 97)]
+    changed = [
+        content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :]
+        for i in range(0, len(content), 89)
+    ]
+    for spoilt in [*cut, *changed, b"half a fi"]:
+        path.write_bytes(spoilt)
+        said = []
+        assert running._read(path, 1, 2, said.append) is None
+        assert said == ["Batch 00003.npz is computed again: the kept one is damaged."]
+
+
+def test_a_batch_of_other_code_is_not_taken_and_a_word_is_said(tmp_path, monkeypatch):
+    path, rows, draws = tmp_path / "00000.npz", [{"estimate": 0.1}], np.zeros((1, 2, 2))
+    for name, value in (("citypanel", "f" * 64), ("numpy", "1.0")):
+        with monkeypatch.context() as patch:
+            patch.setitem(workers._CODE, name, value)
+            running._write(path, rows, draws)
+            assert running._read(path, 1, 2) is not None
+        said = []
+        assert running._read(path, 1, 2, said.append) is None
+        assert said[0].startswith(
+            f"Batch 00000.npz is computed again: the kept one is of {name} {value[:12]}"
+        )
 
 
 def test_a_run_goes_on_from_its_batches(study, tmp_path, monkeypatch):

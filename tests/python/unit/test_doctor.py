@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import duckdb
 import pytest
 
 from citypanel import cli
-from citypanel.doctor import Status, examine, examine_installation
+from citypanel.doctor import Status, examine, examine_installation, installation
 from citypanel.doctor.installation import locked_versions
 from citypanel.doctor.project import examine_project
 from citypanel.errors import WarehouseError
@@ -42,6 +43,18 @@ def root(tmp_path):
         with duckdb.connect(str(tmp_path / name)) as connection:
             connection.execute("create table t as select range as a from range(9999)")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_imported(request, monkeypatch):
+    """To try every import takes seconds; a test of it asks for it."""
+    if "tried" not in request.fixturenames:
+        monkeypatch.setattr(installation, "failed_imports", lambda names: {})
+
+
+@pytest.fixture
+def tried():
+    """Asks for the imports to be tried."""
 
 
 @pytest.fixture
@@ -251,6 +264,79 @@ def test_a_full_disk_and_a_closed_folder_are_named(root, monkeypatch):
     assert "Remedy: give yourself the right" in str(raised.value)
 
 
+def test_every_place_that_is_written_has_its_own_disk(root, tmp_path, monkeypatch):
+    """Three disks: of the project, of target/, and of what the published file leads to.
+
+    Numbers of devices cannot be made up without mounting; a fake stat gives them.
+    """
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}_shared")
+    elsewhere.mkdir()
+    (root / PUBLISHED).rename(elsewhere / "shared.duckdb")
+    (root / PUBLISHED).symlink_to(elsewhere / "shared.duckdb")
+    free = {root / "target": 20, elsewhere: 500}
+
+    def disk_of(path):
+        return next((d for d in free if d in (path, *path.parents)), root)
+
+    plain = Path.stat
+
+    def stat(path, **options):
+        found = plain(path, **options)
+        number = [root, *free].index(disk_of(Path(os.path.realpath(path))))
+        return os.stat_result((*found[:2], number, *found[3:]))
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(
+        "shutil.disk_usage",
+        lambda path: type("usage", (), {"free": free.get(disk_of(path), 900) * 2**20}),
+    )
+    finding = _finding(root, "disk")
+    assert finding.status is Status.PROBLEM
+    assert finding.detail.startswith(f"{root}/target: 20 MB free, a build needs 6")
+    with pytest.raises(WarehouseError, match="what a build writes there") as raised:
+        preflight.check_disk(root)
+    assert f"{root}/target: 20 MB free and a build needs 6" in str(raised.value)
+    free[root / "target"] = 200
+    assert _finding(root, "disk").status is Status.OK
+    free[elsewhere] = 10
+    assert _finding(root, "disk").detail.startswith(f"{elsewhere}: 10 MB free")
+
+
+def test_a_link_that_leads_nowhere_and_a_closed_temporary_folder_are_named(
+    root, monkeypatch
+):
+    (root / PUBLISHED).unlink()
+    (root / PUBLISHED).symlink_to(root / "no" / "such.duckdb")
+    finding = _finding(root, "writing")
+    assert finding.status is Status.PROBLEM and "no such folder" in finding.detail
+    (root / PUBLISHED).unlink()
+
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    with pytest.raises(WarehouseError, match="temporary files: No usable") as raised:
+        preflight.check_folders(root)
+    assert "Remedy: give yourself the right" in str(raised.value)
+    assert _finding(root, "disk").status is Status.OK
+
+
+def test_little_address_space_is_named(root, monkeypatch):
+    monkeypatch.setattr(preflight, "memory_limit", lambda: 1500 * 2**20)
+    monkeypatch.setattr("citypanel.doctor.project.memory_limit", lambda: 1500 * 2**20)
+    with pytest.raises(WarehouseError, match="may use 1,500 MB of address") as raised:
+        preflight.check_memory()
+    assert "Remedy: raise the limit (ulimit -v" in str(raised.value)
+    finding = _finding(root, "memory")
+    assert finding.status is Status.PROBLEM and "ulimit" in finding.remedy
+
+
+def test_a_build_outside_the_projects_folder_is_refused(tmp_path):
+    with pytest.raises(WarehouseError, match=str(tmp_path)) as raised:
+        preflight.check_before_build(tmp_path, build_file=tmp_path / "b.duckdb")
+    assert "Remedy: change to the project's folder" in str(raised.value)
+
+
 LOCK = """\
 numpy==2.4.6 ; python_full_version < '3.0' \\
     --hash=sha256:00
@@ -286,11 +372,82 @@ def test_a_package_no_build_can_do_without_is_a_problem(tmp_path, monkeypatch):
     assert "make build" in packages.remedy
 
 
-def test_an_old_python_is_a_problem(tmp_path, monkeypatch):
-    monkeypatch.setattr("citypanel.doctor.installation.OLDEST_PYTHON", (99, 0))
+@pytest.mark.parametrize("requires", [">=99.0,<99.5", ">=2.6,<2.8"])
+def test_a_python_that_does_not_do_is_a_problem(tmp_path, requires):
+    (tmp_path / "pyproject.toml").write_text(f'requires-python = "{requires}"\n')
     python = examine_installation(tmp_path)[0]
     assert python.status is Status.PROBLEM
-    assert "99.0 or newer is needed" in python.detail
+    oldest, newest = requires[2:6].rstrip(","), {"9": "99.4", "2": "2.7"}[requires[2]]
+    assert f"Python {oldest} to {newest} is needed" in python.detail
+    assert "make PYTHON=python3." in python.remedy or "make PYTHON=" in python.remedy
+
+
+def test_what_cannot_be_imported_is_named(tried):
+    failed = installation.failed_imports(["numpy", "python-docx", "no-such-package"])
+    assert list(failed) == ["no-such-package"]
+    assert failed["no-such-package"].startswith("ModuleNotFoundError: No module named")
+
+
+def test_a_process_that_dies_on_import_is_told(tried, monkeypatch):
+    monkeypatch.setattr(installation, "_TRY", "import os; os.abort()")
+    assert "died while it imported them (-6)" in str(
+        installation.failed_imports(["numpy"])
+    )
+
+
+def test_packages_whose_files_are_gone_or_cut_are_a_problem(tmp_path, monkeypatch):
+    """Metadata alone would call both installed."""
+    packages = tmp_path / "site-packages"
+    for name in ("whole", "gone", "cut", "half"):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "__init__.py").write_text("a = 1\n")
+        about = packages / f"{name}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
+        if name != "half":
+            (about / "RECORD").write_text(
+                f"{name}/__init__.py,sha256=x,6\n{name}/__pycache__/a.pyc,,\n"
+                f"../../bin/{name},sha256=x,6\n"
+            )
+    (packages / "gone" / "__init__.py").unlink()
+    (packages / "cut" / "__init__.py").write_text("a")
+    monkeypatch.syspath_prepend(packages)
+    assert installation.damaged_packages(["whole", "gone", "cut", "half"]) == {
+        "half": "half installed, it has no list of its files",
+        "gone": "__init__.py missing",
+        "cut": "__init__.py changed",
+    }
+    (tmp_path / "requirements.lock").write_text("whole==1.0 \\\ngone==1.0 \\\n")
+    finding = examine_installation(tmp_path)[1]
+    assert finding.status is Status.PROBLEM
+    assert "gone: __init__.py missing" in finding.detail
+    assert "remove .venv and run make build" in finding.remedy
+
+
+def test_code_of_another_folder_is_a_problem_unless_it_is_the_same(tmp_path, project):
+    def code():
+        return next(f for f in examine_installation(tmp_path) if f.check == "code")
+
+    assert code().status is Status.OK
+    shutil.copytree(project / "src", tmp_path / "src")
+    assert code().status is Status.OK
+    with (tmp_path / "src/citypanel/panel.py").open("a", encoding="utf-8") as file:
+        file.write("# other\n")
+    assert code().status is Status.PROBLEM
+    assert str(project / "src" / "citypanel") in code().detail
+    assert str(tmp_path / "src" / "citypanel") in code().detail
+    assert "make build here" in code().remedy
+
+
+def test_an_environment_of_another_folder_is_a_problem(tmp_path, project):
+    def found():
+        return [f for f in examine_installation(tmp_path) if f.check == "set-up"]
+
+    assert found() == []
+    (tmp_path / ".venv").mkdir()
+    shutil.copy(project / "pyproject.toml", tmp_path)
+    assert found()[0].status is Status.PROBLEM
+    assert "half made" in found()[0].detail and "make build" in found()[0].remedy
 
 
 def test_the_checkout_has_every_package_of_the_lock(project):
@@ -339,8 +496,9 @@ def test_the_command_prints_remedies_and_ends_with_one(root, monkeypatch, capsys
 
 def test_the_doctor_imports_neither_dbt_nor_pandas(root):
     code = (
-        "import sys; from pathlib import Path; from citypanel.doctor import examine; "
-        "examine(Path(sys.argv[1])); "
+        "import sys; from pathlib import Path; "
+        "from citypanel.doctor import examine, installation; "
+        "installation.failed_imports = lambda names: {}; examine(Path(sys.argv[1])); "
         "print({'dbt', 'pandas', 'great_expectations'} & set(sys.modules))"
     )
     result = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from citypanel.files import (
     FORMULA_STARTS,
     atomically,
+    is_running,
     neutral_frame,
     neutral_text,
+    one_at_a_time,
     write_csv,
     write_text,
 )
@@ -71,6 +74,93 @@ def test_a_kill_between_writing_and_renaming_leaves_the_old_file(tmp_path):
     assert killed.returncode == -9
     assert target.read_text() == "old"
     assert len(_names(tmp_path)) == 2
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    shared, here = tmp_path / "shared", tmp_path / "here"
+    shared.mkdir(), here.mkdir()
+    (shared / "table.txt").write_text("old")
+    (here / "link").symlink_to(shared / "table.txt")
+    (here / "table.txt").symlink_to("link")
+    write_text(here / "table.txt", "new")
+    assert (here / "table.txt").is_symlink() and (here / "link").is_symlink()
+    assert (shared / "table.txt").read_text() == "new"
+    assert _names(shared) == ["table.txt"]
+    (here / "missing.txt").symlink_to(shared / "later" / "missing.txt")
+    write_text(here / "missing.txt", "new")
+    assert (shared / "later" / "missing.txt").read_text() == "new"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+@pytest.mark.parametrize("mode", [0o640, 0o600, 0o664, 0o444])
+def test_mode_and_group_of_the_old_file_stay(tmp_path, mode):
+    target = tmp_path / "table.txt"
+    target.write_text("old")
+    target.chmod(mode)
+    groups = [group for group in os.getgroups() if group != target.stat().st_gid]
+    group = groups[0] if groups else 4711 if os.geteuid() == 0 else None
+    if group is not None:
+        os.chown(target, -1, group)
+        target.chmod(mode)
+    before = target.stat()
+    write_text(target, "new")
+    after = target.stat()
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(after.st_mode) == mode
+    assert (after.st_gid, after.st_uid) == (before.st_gid, before.st_uid)
+    assert after.st_ino != before.st_ino
+
+
+@pytest.mark.skipif(os.name != "posix", reason="groups of files are POSIX's")
+def test_a_group_that_cannot_be_kept_gives_no_rights_to_another(tmp_path, monkeypatch):
+    target = tmp_path / "table.txt"
+    target.write_text("old")
+    target.chmod(0o664)
+
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    write_text(target, "new")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no attributes here")
+def test_an_access_list_stays(tmp_path):
+    """Access lists are attributes; a user's own attribute stands for them here."""
+    target = tmp_path / "table.txt"
+    target.write_text("old")
+    try:
+        os.setxattr(target, "user.origin", b"yearbook")
+    except OSError:
+        pytest.skip("this file system keeps no attributes")
+    write_text(target, "new")
+    assert os.getxattr(target, "user.origin") == b"yearbook"
+
+
+def test_a_lock_is_held_by_one_process_and_goes_with_it(tmp_path):
+    lock = tmp_path / "new" / ".lock"
+    code = (
+        "import pathlib, sys; from citypanel.files import one_at_a_time\n"
+        "with one_at_a_time(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, lock],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert other.stdout.readline() == b"held\n"
+    with pytest.raises(BlockingIOError), one_at_a_time(lock):
+        pass
+    assert is_running(other.pid)
+    other.kill()
+    other.communicate()
+    assert not is_running(other.pid)
+    with one_at_a_time(lock):
+        pass
+    with one_at_a_time(lock):
+        pass
 
 
 @pytest.mark.parametrize("start", FORMULA_STARTS)

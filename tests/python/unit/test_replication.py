@@ -102,7 +102,7 @@ def _run_results(**changes):
         "results": [
             {"unique_id": f"model.citypanel.{name}", "status": "success",
              "execution_time": seconds}
-            for name, seconds in (("a", 1.0), ("b", 3.0), ("run_publication", 0.5))
+            for name, seconds in (("a", 1.0), ("b", 3.0), ("c", 0.5))
         ],
     }  # fmt: skip
     content.update(changes)
@@ -119,6 +119,8 @@ def test_times_are_read_from_a_full_build_only(tmp_path):
     for changes in (
         {"args": {"which": "show"}},
         {"args": {"which": "build", "select": ["a"]}},
+        {"args": {"which": "build", "empty": True}},
+        {"results": [{"unique_id": "a", "status": "fail", "execution_time": 1.0}]},
         {"results": []},
         {"elapsed_time": None},
     ):

@@ -14,7 +14,8 @@ import pytest
 from joblib import Parallel, delayed
 
 from citypanel import workers
-from citypanel.errors import OptionError
+from citypanel.errors import ClusterError, OptionError
+from citypanel.identity import running_code
 from citypanel.workers import in_worker
 
 
@@ -45,6 +46,18 @@ def test_without_a_pool_the_call_runs_here(monkeypatch):
 
     monkeypatch.setattr(workers, "_executor", none)
     assert in_worker("os.getpid") == os.getpid()
+
+
+def test_a_worker_whose_code_differs_is_refused_by_name(monkeypatch):
+    """A file edited between the start of a process and that of its worker."""
+    assert workers.code_here()["citypanel"] == running_code().digest
+    monkeypatch.setitem(workers._CODE, "citypanel", "f" * 64)
+    with pytest.raises(ClusterError, match=r"process \d+ on .*\(here ffffffffffff\)"):
+        in_worker("math.hypot", 3, 4)
+    call = workers.same_code(math.sqrt)
+    assert call(4) == 2
+    with pytest.raises(ClusterError, match="Remedy: run the command again"):
+        Parallel(n_jobs=2)(delayed(call)(n) for n in range(2))
 
 
 @pytest.mark.skipif(not hasattr(os, "getppid"), reason="no parents on this system")

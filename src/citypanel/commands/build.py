@@ -1,0 +1,57 @@
+"""`citypanel build`: dbt build, and last what became of the published file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "build",
+        help="run dbt build and say last what was published",
+        description="Run dbt build with the arguments given, which are dbt's own, and "
+        "say as the last line whether a file was published, and if not, why.",
+        # Every argument is dbt's, and so is each that begins with a dash.
+        prefix_chars="+",
+        add_help=False,
+    )
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENTS")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run dbt in this process; return its exit code."""
+    from dbt.cli.main import dbtRunner
+
+    from citypanel.warehouse import run as this_run
+
+    this_run.last_outcome = None
+    result = dbtRunner().invoke(["build", *options.arguments])
+    outcome = this_run.last_outcome
+    if outcome is not None:
+        message = outcome.message
+    elif result.success and any(a in ("-h", "--help") for a in options.arguments):
+        return 0
+    else:
+        message = _stopped(result.exception)
+    sys.stdout.flush()
+    print(message)
+    if result.exception is not None:
+        return 2
+    return 0 if result.success else 1
+
+
+def _stopped(error: BaseException | None) -> str:
+    """Say what stands when dbt did not come to its last hook."""
+    why = ""
+    if error is not None:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        why = f" ({type(error).__name__}: {lines[0] if lines else 'no message'})"
+    return (
+        f"not published, because dbt stopped before its end{why}.\n"
+        "Consequence: the published file stands as it was.\n"
+        "Remedy: see dbt's message above; citypanel doctor checks versions, locks, "
+        "disk and seeds."
+    )

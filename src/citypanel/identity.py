@@ -1,0 +1,121 @@
+"""Which code runs: a digest of the library's files and where it is imported from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from citypanel.errors import WarehouseError, describe
+
+# The Python path's own name for compiled bytecode; it differs between machines.
+_COMPILED = "__pycache__"
+
+
+@dataclass(frozen=True)
+class Code:
+    """The library that a process has imported.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the package's files, in hexadecimal.
+    folder : Path
+        The folder of the package, links resolved.
+    version : str
+        The release it calls itself.
+    """
+
+    digest: str
+    folder: Path
+    version: str
+
+
+def running_code() -> Code:
+    """Return the identity of the library that this process runs."""
+    folder = Path(__file__).resolve().parent
+    return Code(digest=_running_digest(), folder=folder, version=version("citypanel"))
+
+
+def refuse_other_code(root: Path) -> None:
+    """Refuse to go on in a checkout whose library is not the one that runs.
+
+    A copied environment, another checkout's commands on the PATH or a PYTHONPATH run
+    the code of another folder. A folder without src/citypanel has none of its own, and
+    a copy that does not differ is none of another.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+
+    Raises
+    ------
+    WarehouseError
+        Names both folders.
+    """
+    own = (root / "src" / "citypanel").resolve()
+    code = running_code()
+    if not own.is_dir() or own == code.folder or digest_of(own) == code.digest:
+        return
+    raise WarehouseError(
+        describe(
+            f"The library that runs is {code.folder}, not this project's {own}, and "
+            "their code differs",
+            consequence="results would come from code that is not the one you see; "
+            "nothing was built or written.",
+            remedy="run make build here, which sets up an environment of its own, and "
+            "take the commands from its .venv (. .venv/bin/activate); unset PYTHONPATH "
+            "if it is set.",
+        )
+    )
+
+
+def digest_of(folder: Path) -> str:
+    """Return a digest of the files below a folder, their names and their bytes.
+
+    The same files give the same digest on every machine: their order, their times and
+    compiled bytecode do not enter it.
+
+    Parameters
+    ----------
+    folder : Path
+        A package's folder.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal, over each file's path with forward slashes and the
+        digest of its content.
+    """
+    whole = hashlib.sha256()
+    for path in package_files(folder):
+        name = path.relative_to(folder).as_posix()
+        whole.update(f"{name}\0{digest_of_file(path)}\n".encode())
+    return whole.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def package_files(folder: Path) -> list[Path]:
+    """Return the files of a package, compiled and hidden ones left out, by name."""
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(
+            part == _COMPILED or part.startswith(".")
+            for part in path.relative_to(folder).parts
+        )
+    ]
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
+
+
+@cache
+def _running_digest() -> str:
+    return digest_of(Path(__file__).resolve().parent)

@@ -1,0 +1,163 @@
+"""Questions to the published file: queries of analyses/, SQL texts, SQL files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from citypanel.errors import OutputError, describe
+from citypanel.warehouse.published import Publication, records_of
+
+ANALYSES = Path("analyses")
+
+
+def question(text: str, *, root: Path = Path()) -> str:
+    """Return the SQL, dbt's templating included, that a text asks for.
+
+    Parameters
+    ----------
+    text : str
+        The name of a query of analyses/, or its beginning up to an underscore (a02); a
+        file of SQL; or SQL itself.
+    root : Path
+        The project's folder.
+
+    Raises
+    ------
+    OutputError
+        It is none of the three.
+    """
+    queries = {path.stem: path for path in sorted((root / ANALYSES).rglob("*.sql"))}
+    named = [
+        path
+        for name, path in queries.items()
+        if name == text or name.startswith(f"{text}_")
+    ]
+    if len(named) == 1:
+        return named[0].read_text(encoding="utf-8")
+    file = Path(text) if len(text) < 255 and "\n" not in text else None
+    if file is not None and file.suffix == ".sql":
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise OutputError(
+                describe(
+                    f"{file} cannot be read: {error}",
+                    consequence="nothing was asked",
+                    remedy="name a file of SQL, saved as UTF-8",
+                )
+            ) from error
+    if len(text.split()) > 1:
+        return text
+    raise OutputError(
+        describe(
+            f"There is no query named {text}; analyses/ has" if queries
+            else f"There is no query named {text}, and no folder analyses/ here",
+            queries,
+            consequence="nothing was asked",
+            remedy="give the beginning of a name (a02), a file of SQL, or a query in "
+            'quotes: citypanel ask "select * from marts.dim_cities"',
+        )
+    )  # fmt: skip
+
+
+def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
+    """Return plain SQL: dbt's ref, var and study_options as the file has them.
+
+    Raises
+    ------
+    OutputError
+        The file lacks a table, or the text uses what dbt alone knows.
+    """
+    if "{{" not in text and "{%" not in text:
+        return text
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    record = record_of(connection)
+    options = json.loads(record.options) if record else {}
+    places = dict(
+        connection.execute(
+            "select table_name, schema_name from duckdb_tables() order by schema_name"
+        ).fetchall()
+    )
+
+    def ref(*names: str, **_: Any) -> str:
+        if names[-1] not in places:
+            raise OutputError(
+                describe(
+                    f"The published file has no table {names[-1]}",
+                    consequence="nothing was asked",
+                    remedy="publish it with dbt build; the options credibility and "
+                    "influence say whether their tables are built",
+                )
+            )
+        return f'"{places[names[-1]]}"."{names[-1]}"'
+
+    def var(name: str, *default: Any) -> Any:
+        if name in options:
+            return options[name]
+        if default:
+            return default[0]
+        raise OutputError(
+            describe(
+                f"The published file does not say its option {name}",
+                consequence="nothing was asked",
+                remedy="publish it anew with dbt build",
+            )
+        )
+
+    def study_options() -> dict[str, Any]:
+        return {k: str(v) if isinstance(v, bool) else v for k, v in options.items()}
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined)
+    try:
+        return environment.from_string(text).render(
+            ref=ref, var=var, study_options=study_options, config=lambda **_: ""
+        )
+    except TemplateError as error:
+        raise OutputError(
+            describe(
+                f"The query uses what dbt alone knows: {error}",
+                consequence="nothing was asked",
+                remedy="dbt show -s NAME runs it on the build file",
+            )
+        ) from error
+
+
+def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    """Run a query.
+
+    Raises
+    ------
+    OutputError
+        DuckDB refuses it.
+    """
+    try:
+        return connection.sql(sql)
+    except duckdb.Error as error:
+        raise OutputError(
+            describe(
+                f"DuckDB cannot answer: {str(error).strip()}",
+                consequence="nothing was changed: the file is open to read only",
+                remedy='see the tables with: citypanel ask "show all tables"',
+            )
+        ) from error
+
+
+def record_of(connection: duckdb.DuckDBPyConnection) -> Publication | None:
+    """Return what the open file says of its run; None for a file that says nothing."""
+    try:
+        return next((r for r in records_of(connection) if r.is_this_file), None)
+    except duckdb.Error:
+        return None
+
+
+def origin(path: Path, record: Publication | None) -> str:
+    """Name the file, its run, its options and its time in a line."""
+    if record is None:
+        return f"{path}, which does not say what run it comes from"
+    return f"{path}: {record.described()}, {record.published_at:%Y-%m-%d %H:%M} UTC"
