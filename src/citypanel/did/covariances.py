@@ -10,8 +10,10 @@ multiplied by
 - ``fixest``: both factors by option (Bergé 2018; Cameron and Miller 2015);
 - ``CR0``: nothing;
 - ``CR2``: Bell and McCaffrey (2002) with the Satterthwaite degrees of freedom of
-  Pustejovsky and Tipton (2018);
-- ``CR3``: the jackknife form of MacKinnon, Nielsen and Webb (2023).
+  Pustejovsky and Tipton (2018); the errors are taken as independent with one variance
+  (the identity target) whether the regression has weights or not;
+- ``CR3``: the jackknife form of MacKinnon, Nielsen and Webb (2023): (G-1)/G times the
+  squared changes of the estimate when each cluster is left out.
 
 ``conventional`` and ``HC1`` serve regressions without clusters.
 """
@@ -51,8 +53,9 @@ FIXEST_OPTIONS = {
 class Fit:
     """A regression with absorbed effects, ready for any covariance.
 
-    ``x`` (n, k) and ``residuals`` (n,) are net of the effects; ``unit`` and
-    ``period`` hold the codes of the effects that were absorbed, or None.
+    ``x`` (n, k) and ``residuals`` (n,) are net of the effects, and times the roots of
+    ``weights`` (n,) where the regression has them; ``unit`` and ``period`` hold the
+    codes of the effects that were absorbed, or None.
     """
 
     x: np.ndarray
@@ -62,6 +65,7 @@ class Fit:
     unit: np.ndarray | None
     period: np.ndarray | None
     constant: bool = True
+    weights: np.ndarray | None = None
 
     @property
     def n_obs(self) -> int:
@@ -276,10 +280,11 @@ def _require_clusters(groups: int) -> None:
 
 
 class _Hat:
-    """Blocks of the hat matrix of the full design, the absorbed effects included.
+    """The hat matrix of the full design, the absorbed effects and weights included.
 
-    With unit effects inside the clusters, the hat matrix is the projection on the
-    unit dummies plus Z (Z'Z)^-1 Z' with Z the remaining columns net of unit means.
+    With W the weights and unit effects inside the clusters, H = P + Z Q Z'W: P takes
+    the weighted unit means, Z (n, m) are the remaining columns net of them and
+    Q = (Z'WZ)^-1. Without weights H is symmetric and I - H idempotent.
     """
 
     def __init__(self, fit: Fit, cluster: np.ndarray):
@@ -293,7 +298,10 @@ class _Hat:
                     remedy="cluster on units or on groups of whole units",
                 )
             )
-        columns = [fit.x]
+        weighted = fit.weights is not None
+        self.weights = fit.weights if weighted else np.ones(fit.n_obs)
+        self.root = np.sqrt(self.weights)
+        columns = [fit.x / self.root[:, None] if weighted else fit.x]
         if fit.period is not None:
             dummies = np.eye(int(fit.period.max()) + 1)[fit.period]
             columns.append(dummies if fit.unit is None else dummies[:, 1:])
@@ -301,23 +309,57 @@ class _Hat:
             columns.append(np.ones((fit.n_obs, 1)))
         z = np.hstack(columns)
         if fit.unit is not None:
-            z = TwoWay(fit.unit).demean(z)
+            z = TwoWay(fit.unit, weights=fit.weights).demean(z)
         # Columns of one length: what is singular does not depend on units of measure.
-        length = np.sqrt((z**2).sum(axis=0))
+        length = np.sqrt(self.weights @ z**2)
         self.length = np.where(length > 0, length, 1.0)
         self.z = z / self.length
-        self.inverse = symmetric_inverse(self.z.T @ self.z)
+        self.wz = self.weights[:, None] * self.z
+        self.inverse = symmetric_inverse(self.z.T @ self.wz)
+        # Z'W W Z and P W Z, which differ from Z'WZ and zero with weights only.
+        self.spread = self.wz.T @ self.wz
+        self.means = np.zeros_like(self.z)
+        if fit.unit is not None and weighted:
+            total = cluster_sums(self.weights, fit.unit)
+            sums = cluster_sums(self.weights[:, None] * self.wz, fit.unit)
+            self.means = (sums / total[:, None])[fit.unit]
         self.rows = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
 
-    def unit_block(self, rows: np.ndarray) -> np.ndarray:
-        """Projection on the unit dummies of one cluster's rows."""
+    def _own(self, rows: np.ndarray) -> np.ndarray:
+        """(I - P)(I - P)' of one cluster's rows."""
+        eye = np.eye(len(rows))
         if self.unit is None:
-            return np.zeros((len(rows), len(rows)))
+            return eye
+        weights = self.weights[rows]
         same = self.unit[rows][:, None] == self.unit[rows][None, :]
-        return same / same.sum(axis=1, keepdims=True)
+        share = same * weights
+        share = share / share.sum(axis=1, keepdims=True)
+        return (eye - share) @ (eye - share).T
 
-    def block(self, rows: np.ndarray) -> np.ndarray:
-        return self.unit_block(rows) + self.z[rows] @ self.inverse @ self.z[rows].T
+    def residual_variance(self, rows: np.ndarray) -> np.ndarray:
+        """((I - H)(I - H)')_gg of one cluster's rows, I - H_gg without weights."""
+        zq = self.z[rows] @ self.inverse
+        other = (self.wz[rows] - self.means[rows]) @ zq.T
+        return (
+            self._own(rows)
+            - other
+            - other.T
+            + zq @ self.spread @ self.inverse @ self.z[rows].T
+        )
+
+    def products(self, w: np.ndarray) -> np.ndarray:
+        """w_g' ((I - H)(I - H)')_gh w_h for all pairs of clusters (G, G).
+
+        ``w`` (n,) holds the vectors of all clusters one below the other.
+        """
+        a = cluster_sums(w[:, None] * self.z, self.cluster) @ self.inverse
+        b = cluster_sums(w[:, None] * (self.wz - self.means), self.cluster)
+        crossed = a @ b.T
+        p = a @ self.spread @ a.T - crossed - crossed.T
+        p[np.diag_indices_from(p)] += [
+            w[rows] @ self._own(rows) @ w[rows] for rows in self.rows
+        ]
+        return p
 
 
 def _inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
@@ -331,9 +373,10 @@ def _inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
 def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """CR2 covariance and Satterthwaite degrees of freedom.
 
-    A_g = (I - H_gg)^(-1/2), V = B (sum_g X_g' A_g e_g e_g' A_g X_g) B. For a
-    coefficient c, with w_g = A_g X_g B c and P_gh = w_g' (I - H)_gh w_h, the degrees
-    of freedom are tr(P)^2 / tr(P P).
+    A_g = [((I - H)(I - H)')_gg]^(-1/2), V = B (sum_g X_g'W_g A_g e_g e_g'A_g W_g X_g) B
+    with B = (X'WX)^-1. For a coefficient c, with w_g = A_g W_g X_g B c and
+    P_gh = w_g' ((I - H)(I - H)')_gh w_h, the degrees of freedom are
+    tr(P)^2 / tr(P P). Without weights ((I - H)(I - H)')_gg is I - H_gg.
 
     Returns
     -------
@@ -342,22 +385,17 @@ def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     hat = _Hat(fit, cluster)
     k = fit.x.shape[1]
     sums = np.empty((len(hat.rows), k))
-    weights = np.empty_like(fit.x)
+    adjusted = np.empty_like(fit.x)
+    wx = fit.x * hat.root[:, None]
+    residuals = fit.residuals / hat.root
     for g, rows in enumerate(hat.rows):
-        adjust = _inverse_power(np.eye(len(rows)) - hat.block(rows), -0.5)
-        weights[rows] = adjust @ fit.x[rows] @ fit.bread
-        sums[g] = fit.x[rows].T @ adjust @ fit.residuals[rows]
+        adjust = _inverse_power(hat.residual_variance(rows), -0.5)
+        adjusted[rows] = adjust @ wx[rows] @ fit.bread
+        sums[g] = wx[rows].T @ adjust @ residuals[rows]
     matrix = fit.bread @ (sums.T @ sums) @ fit.bread
     df = np.empty(k)
     for j in range(k):
-        w = weights[:, j]
-        crossed = cluster_sums(w[:, None] * hat.z, cluster)
-        p = -crossed @ hat.inverse @ crossed.T
-        own = [
-            w[rows] @ w[rows] - w[rows] @ hat.unit_block(rows) @ w[rows]
-            for rows in hat.rows
-        ]
-        p[np.diag_indices_from(p)] += own
+        p = hat.products(adjusted[:, j])
         df[j] = np.trace(p) ** 2 / (p**2).sum()
     return matrix, df
 
@@ -380,20 +418,21 @@ def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
     """Coefficients without each cluster in turn, (G, k), in closed form.
 
     With Z the regressors and period dummies net of unit means, dropping cluster g
-    takes Z_g'Z_g and Z_g'y_g from the normal equations; unit means are not disturbed,
-    as units lie within clusters.
+    takes Z_g'W_g Z_g and Z_g'W_g y_g from the normal equations; unit means are not
+    disturbed, as units lie within clusters.
     """
     hat = _Hat(fit, cluster)
     k = fit.x.shape[1]
     # Any outcome with the same coefficients and residuals gives the same answer.
     y = fit.x @ fit.coefficients + fit.residuals
+    z = hat.z * hat.root[:, None]
     groups = len(hat.rows)
-    m = hat.z.shape[1]
+    m = z.shape[1]
     blocks = np.zeros((groups, m, m))
     sides = np.zeros((groups, m))
     for g, rows in enumerate(hat.rows):
-        blocks[g] = hat.z[rows].T @ hat.z[rows]
-        sides[g] = hat.z[rows].T @ y[rows]
+        blocks[g] = z[rows].T @ z[rows]
+        sides[g] = z[rows].T @ y[rows]
     gram = blocks.sum(axis=0) - blocks
     out = np.empty((groups, k))
     side = sides.sum(axis=0) - sides

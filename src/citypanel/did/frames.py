@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from citypanel.did.periods import label_array
+
 COLUMNS = (
     "estimator",
     "aggregation",
@@ -37,10 +39,8 @@ COLUMNS = (
     "standard_errors",
     "note",
 )
+LABEL_COLUMNS = ("cohort", "period", "event_time")
 INTEGER_COLUMNS = (
-    "cohort",
-    "period",
-    "event_time",
     "n_obs",
     "n_units",
     "n_treated_units",
@@ -157,7 +157,9 @@ def tidy(
     columns: dict[str, Any] = {}
     for column in (*COLUMNS, *extra_columns):
         values = [record.get(column) for record in records]
-        if column in INTEGER_COLUMNS:
+        if column in LABEL_COLUMNS:
+            columns[column] = label_array(values)
+        elif column in INTEGER_COLUMNS:
             gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
             whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)

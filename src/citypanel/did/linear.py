@@ -16,8 +16,13 @@ from scipy import linalg, sparse
 from citypanel.errors import EstimationError, describe
 
 
-def indicator(codes: np.ndarray, size: int | None = None) -> sparse.csr_array:
-    """Sparse groups x rows matrix of ones; its product with a matrix sums by group."""
+def indicator(
+    codes: np.ndarray, size: int | None = None, weights: np.ndarray | None = None
+) -> sparse.csr_array:
+    """Sparse groups x rows matrix whose product with a matrix sums by group.
+
+    Its entries are ones, or the weights of the rows.
+    """
     codes = np.asarray(codes)
     counts = np.bincount(codes, minlength=size or 0)
     order = np.arange(len(codes))
@@ -25,7 +30,8 @@ def indicator(codes: np.ndarray, size: int | None = None) -> sparse.csr_array:
         order = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)])
     shape = (len(counts), len(codes))
-    return sparse.csr_array((np.ones(len(codes)), order, starts), shape)
+    entries = np.ones(len(codes)) if weights is None else weights[order]
+    return sparse.csr_array((entries, order, starts), shape)
 
 
 def cluster_sums(values: np.ndarray, codes: np.ndarray, size: int | None = None):
@@ -54,23 +60,31 @@ class TwoWay:
         Codes of the factor with many levels (units).
     second : ndarray of int (n,), optional
         Codes of the other factor (periods, or region by period); none for one way.
+    weights : ndarray (n,), optional
+        Positive regression weights; means and residuals are then those of weighted
+        least squares.
 
     Notes
     -----
-    With C the table of counts, n1 and n2 its margins and S = diag(n2) - C' diag(1/n1)
+    With C the table of counts (sums of weights), n1 and n2 its margins and S = diag(n2) - C' diag(1/n1)
     C, the coefficients of the second factor on a vector y, net of the first, are
     S^+ (sums of y by second - C' (means of y by first)).
     """
 
-    def __init__(self, first: np.ndarray, second: np.ndarray | None = None):
+    def __init__(
+        self,
+        first: np.ndarray,
+        second: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ):
         self.first, self.second = first, second
-        self.sum_first = indicator(first)
-        self.n_first = np.bincount(first).astype(float)
+        self.sum_first = indicator(first, weights=weights)
+        self.n_first = np.bincount(first, weights).astype(float)
         if second is not None:
-            self.sum_second = indicator(second)
+            self.sum_second = indicator(second, weights=weights)
             levels = int(second.max()) + 1
             cells = np.bincount(
-                first * levels + second, minlength=len(self.n_first) * levels
+                first * levels + second, weights, minlength=len(self.n_first) * levels
             )
             counts = cells.reshape(-1, levels).astype(float)
             self.share = counts / self.n_first[:, None]
@@ -141,6 +155,9 @@ class NormalEquations:
         Period dummies and controls.
     size : int
         Number of units.
+    weights : ndarray (n,), optional
+        Positive regression weights, which then stand in every product; right-hand
+        sides are products of weighted rows.
 
     Notes
     -----
@@ -148,12 +165,19 @@ class NormalEquations:
     c_w = (W'W - M'N^-1 M)^+ (a_w - M'N^-1 a_u) and c_u = N^-1 (a_u - M c_w).
     """
 
-    def __init__(self, unit: np.ndarray, other: np.ndarray, size: int):
+    def __init__(
+        self,
+        unit: np.ndarray,
+        other: np.ndarray,
+        size: int,
+        weights: np.ndarray | None = None,
+    ):
         self.unit, self.other = unit, other
-        self.by_unit = indicator(unit, size)
+        self.weighted = other if weights is None else weights[:, None] * other
+        self.by_unit = indicator(unit, size, weights)
         self.count = np.asarray(self.by_unit.sum(axis=1)).ravel()
         self.cross = self.by_unit @ other
-        inner = other.T @ other - self.cross.T @ (self.cross / self.count[:, None])
+        inner = self.weighted.T @ other - self.cross.T @ (self.cross / self.count[:, None])
         self.inverse = symmetric_inverse(inner)
 
     def solve(
@@ -166,7 +190,7 @@ class NormalEquations:
 
     def fit(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least-squares coefficients of y (n,)."""
-        return self.solve(self.by_unit @ y, self.other.T @ y)
+        return self.solve(self.by_unit @ y, self.weighted.T @ y)
 
 
 def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarray:
@@ -189,19 +213,36 @@ def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarr
     return keep
 
 
-def require_full_rank(
-    demeaned: np.ndarray, raw: np.ndarray, names: Sequence[str]
-) -> None:
-    """Raise when a regressor is a combination of the others and the effects.
+def rank_of_columns(
+    demeaned: np.ndarray, raw: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which regressors are identified, and which the effects absorb.
 
     A column that the effects absorb is zero after demeaning up to rounding, which is
     judged against its scale before.
+
+    Parameters
+    ----------
+    demeaned, raw : ndarray (n, k)
+        Regressors net of the effects, and as they came.
+
+    Returns
+    -------
+    ndarray of bool (k,), ndarray of bool (k,)
+        Not a combination of the columns before and the effects; absorbed.
     """
     scale = np.sqrt((raw**2).sum(axis=0))
     scale[scale == 0] = 1.0
     relative = demeaned / scale
     absorbed = np.sqrt((relative**2).sum(axis=0)) < 1e-9
-    keep = independent_columns(np.where(absorbed, 0.0, relative))
+    return independent_columns(np.where(absorbed, 0.0, relative)), absorbed
+
+
+def require_full_rank(
+    demeaned: np.ndarray, raw: np.ndarray, names: Sequence[str]
+) -> None:
+    """Raise when a regressor is a combination of the others and the effects."""
+    keep, absorbed = rank_of_columns(demeaned, raw)
     if keep.all():
         return
     lost = [
@@ -215,7 +256,7 @@ def require_full_rank(
             lost,
             consequence="their coefficients are not identified",
             remedy="leave them out of controls, or use a treatment that varies "
-            "within cities and between cities of a period",
+            "within units and between the units of a period",
         )
     )
 

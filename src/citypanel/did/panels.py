@@ -1,21 +1,84 @@
-"""Checks that every estimator runs on its panel, and the arrays they work on.
+"""The panel that every estimator takes: checked once, sorted, and turned into arrays.
 
-A row is a unit in a period. Rows are sorted by unit and period first, so that no
-result depends on the order in which they came.
+A row is a unit in a period. Rows are sorted by unit and period, so that no result
+depends on the order in which they came. Periods and cohorts are positions on the grid
+of the frequency (`periods`); who is never treated is a mask. Every row that is left out
+is in one log with its reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from citypanel.did.periods import Grid, is_missing, read_periods
 from citypanel.errors import EstimationError, OptionError, PanelError, describe
 from citypanel.panel import require_columns, require_unique_key
 
-NEVER = 0
+# Position of a treatment that never comes: after every period.
+FAR = np.int64(2**40)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Names of the columns of a panel, shared by every estimator.
+
+    Attributes
+    ----------
+    outcome, unit, period : str
+        Outcome, and the two columns of the key.
+    treatment : str, optional
+        Treatment of each row.
+    cohort : str, optional
+        First treated period of each unit, written as the periods are. Null, NaT and
+        infinity mean never, and so does 0 where it is not a period of the panel's
+        grid; a cohort after the last period is not treated within the panel.
+    controls : sequence of str
+        Numeric controls.
+    weights : str, optional
+        Positive weights of the rows: how many observations or people one stands for.
+    cluster : str or sequence of str, optional
+        Columns to cluster on; units by default.
+    groups : sequence of str
+        Further columns that must be known for a row to be used.
+    frequency : str or float, optional
+        Distance between neighbouring periods (see `periods.read_periods`).
+    """
+
+    outcome: str
+    unit: str
+    period: str
+    treatment: str | None = None
+    cohort: str | None = None
+    controls: tuple[str, ...] = ()
+    weights: str | None = None
+    cluster: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    frequency: str | float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("controls", "cluster", "groups"):
+            given = getattr(self, name)
+            listed = (given,) if isinstance(given, str) else tuple(given or ())
+            object.__setattr__(self, name, tuple(c for c in listed if c is not None))
+
+    @property
+    def numeric(self) -> list[str]:
+        """Columns that must hold numbers."""
+        named = [self.outcome, *self.controls, self.treatment, self.weights]
+        return list(dict.fromkeys(c for c in named if c is not None))
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column, once."""
+        named = [*self.numeric, self.unit, self.period, self.cohort]
+        named += [*self.cluster, *self.groups]
+        return list(dict.fromkeys(c for c in named if c is not None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,42 +87,109 @@ class Panel:
 
     Attributes
     ----------
+    design : Design
     frame : DataFrame
         The rows used, in order.
     dropped : DataFrame
-        The rows not used: unit, period, reason.
-    y : ndarray (n,)
-        Outcome.
-    controls : ndarray (n, k)
-        Control columns.
+        The log of rows left out: unit, period, reason.
+    grid : Grid
+        Periods as positions, and their labels.
     unit, period : ndarray of int (n,)
-        Codes into ``units`` and ``periods``.
-    units, periods : ndarray
-        Labels in sorted order.
-    treatment : ndarray (n,) or None
-        Treatment as given.
-    cohort : ndarray of int (n_units,) or None
-        First treated period of each unit, 0 = never within the panel.
-    cluster : ndarray of int (n,)
-        Codes of the clusters; those of the units by default.
+        Codes of each row's unit and period: 0, 1, ... without holes.
+    units : ndarray (n_units,)
+        Labels of the units.
+    start : ndarray of int (n_units,) or None
+        Position of the first treated period, ``FAR`` where it never comes. It can lie
+        before the first period (negative) or after the last.
+    total : int
+        Rows of the panel as it was given.
     """
 
+    design: Design
     frame: pd.DataFrame
     dropped: pd.DataFrame
-    y: np.ndarray
-    controls: np.ndarray
-    control_names: tuple[str, ...]
+    grid: Grid
     unit: np.ndarray
     period: np.ndarray
     units: np.ndarray
-    periods: np.ndarray
-    treatment: np.ndarray | None
-    cohort: np.ndarray | None
-    cluster: np.ndarray
+    start: np.ndarray | None
+    total: int
+
+    # --- rows ---
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Outcome (n,)."""
+        return self.frame[self.design.outcome].to_numpy(float)
+
+    @cached_property
+    def controls(self) -> np.ndarray:
+        """Controls (n, k)."""
+        names = list(self.design.controls)
+        return self.frame[names].to_numpy(float).reshape(self.n_obs, -1)
+
+    @property
+    def control_names(self) -> tuple[str, ...]:
+        return self.design.controls
+
+    @cached_property
+    def treatment(self) -> np.ndarray | None:
+        """Treatment (n,), as given."""
+        name = self.design.treatment
+        return None if name is None else self.frame[name].to_numpy(float)
+
+    @cached_property
+    def weights(self) -> np.ndarray | None:
+        """Weights (n,), or None where every row counts once."""
+        name = self.design.weights
+        return None if name is None else self.frame[name].to_numpy(float)
+
+    @cached_property
+    def row_weights(self) -> np.ndarray:
+        """Weights (n,), ones where none were given."""
+        return np.ones(self.n_obs) if self.weights is None else self.weights
+
+    @cached_property
+    def clusters(self) -> tuple[np.ndarray, ...]:
+        """Codes (n,) of each clustering; the units where none was given."""
+        names = self.design.cluster or (self.design.unit,)
+        return tuple(self.codes(name) for name in names)
+
+    @property
+    def cluster(self) -> np.ndarray:
+        """Codes (n,) of the first clustering."""
+        return self.clusters[0]
+
+    @cached_property
+    def when(self) -> np.ndarray:
+        """Position of each row's period (n,)."""
+        return self.grid.positions[self.period]
+
+    @cached_property
+    def row_start(self) -> np.ndarray:
+        """Position of the cohort of each row's unit (n,)."""
+        return self.start[self.unit]
+
+    @cached_property
+    def event(self) -> np.ndarray:
+        """Positions since treatment (n,); far below zero for the never-treated."""
+        return self.when - self.row_start
+
+    @cached_property
+    def treated(self) -> np.ndarray:
+        """Rows (n,) at or after their unit's cohort."""
+        return self.event >= 0
+
+    @cached_property
+    def ever(self) -> np.ndarray:
+        """Rows (n,) of units that are treated within the panel."""
+        return ~self.never[self.unit]
+
+    # --- units and cohorts ---
 
     @property
     def n_obs(self) -> int:
-        return len(self.y)
+        return len(self.unit)
 
     @property
     def n_units(self) -> int:
@@ -70,36 +200,224 @@ class Panel:
         return int(self.cluster.max()) + 1
 
     @property
+    def positions(self) -> np.ndarray:
+        """Positions of the periods seen (T,), in order."""
+        return self.grid.positions
+
+    @property
+    def last(self) -> int:
+        """Position of the last period."""
+        return int(self.grid.positions[-1])
+
+    @cached_property
+    def never(self) -> np.ndarray:
+        """Units (n_units,) that are not treated within the panel."""
+        return self.start > self.last
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        """Units of each treated cohort, by its position, in order."""
+        values, counts = np.unique(self.start[~self.never], return_counts=True)
+        return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+
+    @cached_property
+    def bases(self) -> dict[int, int | None]:
+        """Last period each cohort is seen in before its treatment, as positions."""
+        return {g: self.last_before(g) for g in self.sizes}
+
+    def last_before(self, g: int, anticipation: int = 0) -> int | None:
+        """Last position a cohort is seen at before its treatment (or anticipation)."""
+        seen = self.when[(self.row_start == g) & (self.when < g - anticipation)]
+        return int(seen.max()) if len(seen) else None
+
+    @cached_property
+    def first_rows(self) -> np.ndarray:
+        """Row at which each unit begins (n_units,)."""
+        return np.searchsorted(self.unit, np.arange(self.n_units))
+
+    def codes(self, column: str) -> np.ndarray:
+        """Codes (n,) of a column's values, in sorted order."""
+        if column == self.design.unit:
+            return self.unit
+        if column == self.design.period:
+            return self.period
+        return pd.factorize(self.frame[column], sort=True)[0].astype(np.int64)
+
+    def of_units(self, codes: np.ndarray, column: str) -> np.ndarray:
+        """Codes that stand for whole units, one a unit.
+
+        Raises
+        ------
+        PanelError
+            A unit with two values.
+        """
+        first = codes[self.first_rows]
+        changed = np.unique(self.unit[first[self.unit] != codes])
+        if len(changed):
+            raise PanelError(
+                describe(
+                    f"Column {column} changes within a unit",
+                    [str(self.units[u]) for u in changed],
+                    consequence="the unit would belong to two groups at once",
+                    remedy="give each unit one value in every row",
+                )
+            )
+        return first
+
+    def period_effects(self, by: str | None = None) -> np.ndarray:
+        """Codes (n,) of the period effects, for each value of a column if given."""
+        if by is None:
+            return self.period
+        codes = self.codes(by) * len(self.positions) + self.period
+        return np.unique(codes, return_inverse=True)[1]
+
+    # --- shape ---
+
+    @cached_property
+    def is_balanced(self) -> bool:
+        """Every unit in every period that is seen."""
+        return self.n_obs == self.n_units * len(self.positions)
+
+    @cached_property
+    def has_even_weights(self) -> bool:
+        """No weights, or the same in every row of a unit."""
+        if self.weights is None:
+            return True
+        return bool((self.weights == self.weights[self.first_rows][self.unit]).all())
+
+    @cached_property
+    def singletons(self) -> np.ndarray:
+        """Units (n_units,) seen in one period only."""
+        return np.bincount(self.unit, minlength=self.n_units) == 1
+
+    def matrix(self, values: np.ndarray) -> np.ndarray:
+        """A column as units x periods seen; nan where a unit is not seen."""
+        values = np.asarray(values)
+        shape = (self.n_units, len(self.positions))
+        if self.is_balanced:
+            return values.reshape(shape)
+        out = np.full(shape, np.nan)
+        out[self.unit, self.period] = values
+        return out
+
+    def cohort_sums(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of a column by cohort and period.
+
+        Returns
+        -------
+        ndarray of int (c,), ndarray (c, T)
+            Cohorts as positions (``FAR`` for units not treated in the panel), and the
+            sums of their rows.
+        """
+        start = np.where(self.never, FAR, self.start)
+        cohorts, codes = np.unique(start, return_inverse=True)
+        size = len(cohorts) * len(self.positions)
+        cells = codes[self.unit] * len(self.positions) + self.period
+        return cohorts, np.bincount(cells, values, size).reshape(len(cohorts), -1)
+
+    # --- rows left out ---
+
+    @property
+    def note(self) -> str | None:
+        """How many rows were left out, and why; None where none was."""
+        if not len(self.dropped):
+            return None
+        reasons = self.dropped["reason"].value_counts(sort=False)
+        said = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+        return f"{len(self.dropped)} of {self.total} rows left out: {said}"
+
+    def keep(self, rows: np.ndarray, reason: str) -> Panel:
+        """The panel with some rows (n,) only; the others are logged with the reason."""
+        return self if rows.all() else self.leave_out([(~rows, reason)])
+
+    def leave_out(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
+        """The panel without some rows (n,), each logged with its first reason.
+
+        Positions stay what they are, unless the first period goes.
+        """
+        rows, log = np.ones(self.n_obs, bool), [self.dropped]
+        for out, reason in lost:
+            out = out & rows
+            keys = self.frame.loc[out, [self.design.unit, self.design.period]]
+            log.append(keys.assign(reason=reason))
+            rows &= ~out
+        dropped = pd.concat([part for part in log if len(part)], ignore_index=True)
+        if not rows.any():
+            raise _nothing_left(self.design, dropped)
+        present, unit = np.unique(self.unit[rows], return_inverse=True)
+        seen, period = np.unique(self.period[rows], return_inverse=True)
+        shift = int(self.positions[seen[0]])
+        grid = replace(
+            self.grid,
+            origin=self.grid.origin + shift * self.grid.step,
+            positions=self.positions[seen] - shift,
+            labels=[self.grid.labels[j] for j in seen],
+        )
+        start = self.start
+        if start is not None:
+            start = start[present]
+            start = np.where(start == FAR, FAR, start - shift)
+        return Panel(
+            self.design,
+            self.frame[rows].reset_index(drop=True),
+            dropped,
+            grid,
+            unit,
+            period,
+            self.units[present],
+            start,
+            self.total,
+        )
+
+    def keep_units(self, units: np.ndarray, reason: str) -> Panel:
+        """The panel with some units (n_units,) only."""
+        return self.keep(units[self.unit], reason)
+
+    def balanced(self) -> Panel:
+        """Only units seen in every period that anyone is seen in."""
+        counts = np.bincount(self.unit, minlength=self.n_units)
+        t = len(self.positions)
+        return self.keep_units(counts == t, f"not seen in all {t} periods")
+
+    def without_always_treated(self) -> Panel:
+        """Only units with a period before their treatment on the panel's grid."""
+        label = self.grid.labels[0]
+        reason = f"treated from the first period ({label}) on"
+        return self.keep_units(self.start > 0, reason)
+
+    def without_unmatched(self) -> Panel:
+        """Only units not treated in the first period they are seen in."""
+        first = self.when[self.first_rows]
+        return self.keep_units(self.start > first, "never seen before its treatment")
+
+    # --- labels ---
+
+    def label(self, position: int) -> Any:
+        """The label of a period or cohort."""
+        return self.grid.label(position)
+
+    # --- names of the earlier panel, for integer periods ---
+
+    @property
+    def periods(self) -> np.ndarray:
+        return np.asarray(self.grid.labels)
+
+    @cached_property
+    def cohort(self) -> np.ndarray | None:
+        if self.start is None:
+            return None
+        known = np.where(self.never, 0, self.start)
+        labels = self.grid.origin + self.grid.step * known
+        return np.where(self.never, 0, labels).astype(np.int64)
+
+    @property
     def cohort_sizes(self) -> dict[int, int]:
-        """Units per treated cohort."""
-        return cohort_sizes(self.cohort)
+        return {self.label(g): n for g, n in self.sizes.items()}
 
     @property
     def event_time(self) -> np.ndarray:
-        """Period minus cohort for each row; the smallest integer for never."""
-        cohort = self.cohort[self.unit]
-        when = self.periods[self.period] - cohort
-        return np.where(cohort > 0, when, np.iinfo(np.int64).min)
-
-    @property
-    def treated(self) -> np.ndarray:
-        """Rows at or after their unit's cohort."""
-        cohort = self.cohort[self.unit]
-        return (cohort > 0) & (self.periods[self.period] >= cohort)
-
-    @property
-    def is_balanced(self) -> bool:
-        return self.n_obs == self.n_units * len(self.periods)
-
-    def matrix(self, values: np.ndarray) -> np.ndarray:
-        """Units x periods view of a column; only for a balanced panel."""
-        return np.asarray(values).reshape(self.n_units, len(self.periods))
-
-
-def cohort_sizes(cohort: np.ndarray) -> dict[int, int]:
-    """Units per treated cohort, from one cohort a unit."""
-    values, counts = np.unique(cohort[cohort > 0], return_counts=True)
-    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+        step = int(self.grid.step)
+        return np.where(self.ever, self.event * step, np.iinfo(np.int64).min)
 
 
 def choose(option: str, value: object, allowed: Sequence[object]) -> None:
@@ -114,38 +432,37 @@ def choose(option: str, value: object, allowed: Sequence[object]) -> None:
         )
 
 
+def take_columns(options: dict[str, Any]) -> Design:
+    """The design among an estimator's options, which lose its columns."""
+    names = [field.name for field in fields(Design)]
+    return Design(**{name: options.pop(name) for name in names if name in options})
+
+
 def prepare(
-    panel: pd.DataFrame,
+    panel: pd.DataFrame | Panel,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
-    treatment: str | None = None,
-    cohort: str | None = None,
-    controls: Sequence[str] = (),
-    cluster: str | None = None,
-    keep: Sequence[str] = (),
     balanced: bool = False,
     absorbing: bool = False,
     first_period_treated: str = "keep",
+    keep: Sequence[str] = (),
+    **columns: Any,
 ) -> Panel:
     """Check a panel and turn it into arrays.
 
     Parameters
     ----------
-    panel : DataFrame
-        One row per unit and period.
-    outcome, unit, period, treatment, cohort, cluster : str
-        Column names. ``cohort`` holds the first treated period; 0, null and infinity
-        mean never, and so does a cohort after the last period.
-    controls, keep : sequence of str
-        Numeric controls, and other columns the estimator needs.
+    panel : DataFrame or Panel
+        One row per unit and period. A panel that is built already is only filtered.
     balanced : bool
-        Drop units that are not seen in every period.
+        Leave out units that are not seen in every period.
     absorbing : bool
         Require a treatment in [0, 1] that never falls within a unit.
     first_period_treated : {"keep", "drop"}
         What to do with units whose cohort is not after the first period.
+    keep : sequence of str
+        Other columns the estimator needs, added to the design's ``groups``.
+    **columns
+        Names of columns, as for `Design`.
 
     Returns
     -------
@@ -155,136 +472,135 @@ def prepare(
     ------
     PanelError
         Missing or non-numeric columns, duplicated keys, a cohort that varies within
-        a unit, a treatment that switches off, no unit left.
+        a unit or is no period of the grid, weights below zero, a treatment that
+        switches off, no unit left.
+    OptionError
+        A frequency that does not fit the periods.
     """
-    controls = tuple([controls] if isinstance(controls, str) else controls)
-    named = {"outcome": outcome, "unit": unit, "period": period}
-    named |= {"treatment": treatment, "cohort": cohort, "cluster": cluster}
-    needed = [c for c in named.values() if c is not None]
-    needed = list(dict.fromkeys([*needed, *controls, *keep]))
-    require_columns(panel, needed)
-    numeric = [outcome, period, *controls]
-    numeric += [c for c in (treatment, cohort) if c is not None]
-    _require_numbers(panel, list(dict.fromkeys(numeric)), unit, period)
-    frame = panel.loc[:, needed].copy()
-    for column in numeric:
-        kind = frame[column].dtype
-        if kind == np.float64 or (column == period and kind == np.int64):
-            continue
-        values = pd.to_numeric(frame[column])
-        frame[column] = values.to_numpy(float, na_value=np.nan)
-    if frame[period].dtype != np.int64:
-        whole = frame[period].dropna()
-        if len(whole) == len(frame) and (whole == np.floor(whole)).all():
-            frame[period] = frame[period].astype(np.int64)
-    if frame[unit].isna().any() or frame[period].isna().any():
-        rows = np.flatnonzero(frame[unit].isna() | frame[period].isna())
+    if isinstance(panel, Panel):
+        data = panel
+    else:
+        groups = Design("", "", "", groups=columns.pop("groups", ())).groups
+        data = build(panel, Design(groups=(*groups, *keep), **columns))
+    if first_period_treated == "drop" and data.start is not None:
+        data = data.without_always_treated()
+    if balanced:
+        data = data.balanced()
+    if absorbing:
+        require_absorbing(data)
+    return data
+
+
+def build(panel: pd.DataFrame, design: Design) -> Panel:
+    """Build the panel of a design: the one place where a frame is checked."""
+    unit, period = design.unit, design.period
+    require_columns(panel, design.columns)
+    _require_numbers(panel, design.numeric, unit, period)
+    frame = panel.loc[:, design.columns].copy()
+    for column in design.numeric:
+        if frame[column].dtype != np.float64:
+            values = pd.to_numeric(frame[column])
+            frame[column] = values.to_numpy(float, na_value=np.nan)
+    lost = frame[unit].isna().to_numpy() | is_missing(frame[period])
+    if lost.any():
         raise PanelError(
             describe(
                 f"Rows without a {unit} or a {period}",
-                [f"row {row}" for row in rows],
+                [f"row {row}" for row in np.flatnonzero(lost)],
                 consequence="they belong to no unit or no period",
                 remedy=f"fill {unit} and {period} or remove the rows",
             )
         )
-    frame = frame.sort_values([unit, period], kind="stable").reset_index(drop=True)
-    a, b = frame[unit].to_numpy(), frame[period].to_numpy()
-    if ((a[1:] == a[:-1]) & (b[1:] == b[:-1])).any():
-        require_unique_key(frame, [unit, period])
-    lost: list[pd.DataFrame] = []
-    values = frame[[outcome, *controls, *([treatment] if treatment else [])]]
-    finite = np.isfinite(values.to_numpy(float, na_value=np.nan)).all(axis=1)
-    if cluster is not None:
-        finite &= frame[cluster].notna().to_numpy()
-    frame = _drop(frame, finite, unit, period, "missing value", lost)
-    cohorts = None
-    if cohort is not None:
-        frame[cohort] = _clean_cohort(frame, cohort, unit, period)
-        if first_period_treated == "drop" and len(frame):
-            first = frame[period].min()
-            fine = ((frame[cohort] == NEVER) | (frame[cohort] > first)).to_numpy()
-            reason = f"treated from the first period ({first}) on"
-            frame = _drop(frame, fine, unit, period, reason, lost)
-    if balanced and len(frame):
-        n_periods = frame[period].nunique()
-        seen = frame.groupby(unit)[period].transform("size").to_numpy()
-        reason = f"not seen in all {n_periods} periods"
-        frame = _drop(frame, seen == n_periods, unit, period, reason, lost)
     if frame.empty:
-        raise PanelError(
-            describe(
-                "No city is left after dropping missing values"
-                + (" and balancing the panel" if balanced else ""),
-                [f"{name}: {len(rows)} rows" for name, rows in _reasons(lost)],
-                consequence="there is nothing to estimate from",
-                remedy=f"look at the missing values of {', '.join(numeric)}, or "
-                "restrict the periods to those seen for every city",
-            )
-        )
+        raise _nothing_left(design, pd.DataFrame(columns=[unit, period, "reason"]))
+    others = [] if design.cohort is None else pd.unique(frame[design.cohort]).tolist()
+    grid = read_periods(
+        frame[period], name=period, frequency=design.frequency, others=others
+    )
+    if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
+        frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
+    when = grid.place(frame[period]).astype(np.int64)
     unit_codes, units = pd.factorize(frame[unit], sort=True)
-    period_codes, periods = pd.factorize(frame[period], sort=True)
-    order = np.lexsort((period_codes, unit_codes))
+    order = np.lexsort((when, unit_codes))
     if (order[1:] < order[:-1]).any():
-        frame = frame.iloc[order].reset_index(drop=True)
-        unit_codes, period_codes = unit_codes[order], period_codes[order]
-    if cohort is not None:
-        starts = np.searchsorted(unit_codes, np.arange(len(units)))
-        cohorts = frame[cohort].to_numpy(np.int64)[starts]
-        cohorts = np.where(cohorts > periods.max(), NEVER, cohorts)
-    given = None
-    if treatment is not None:
-        given = frame[treatment].to_numpy(float)
-        if absorbing:
-            require_absorbing(frame, treatment, unit, period)
-    cluster_codes = unit_codes
-    if cluster is not None and cluster != unit:
-        cluster_codes = pd.factorize(frame[cluster], sort=True)[0]
-    dropped = (
-        pd.concat(lost, ignore_index=True)
-        if lost
-        else pd.DataFrame(columns=[unit, period, "reason"])
+        frame, when = frame.iloc[order], when[order]
+        unit_codes = unit_codes[order]
+    frame = frame.reset_index(drop=True)
+    if ((unit_codes[1:] == unit_codes[:-1]) & (when[1:] == when[:-1])).any():
+        require_unique_key(frame, [unit, period])
+        # Two labels of one period, such as two days of a month.
+        labels = [grid.label(position) for position in when]
+        require_unique_key(frame.assign(**{period: labels}), [unit, period])
+    start = None
+    if design.cohort is not None:
+        start = _starts(frame, design, grid, unit_codes)
+    data = Panel(
+        design,
+        frame,
+        pd.DataFrame(columns=[unit, period, "reason"]),
+        grid,
+        unit_codes.astype(np.int64),
+        np.searchsorted(grid.positions, when),
+        np.asarray(units),
+        start,
+        len(frame),
     )
-    return Panel(
-        frame=frame,
-        dropped=dropped,
-        y=frame[outcome].to_numpy(float),
-        controls=frame[list(controls)].to_numpy(float).reshape(len(frame), -1),
-        control_names=controls,
-        unit=unit_codes.astype(np.int64),
-        period=period_codes.astype(np.int64),
-        units=np.asarray(units),
-        periods=np.asarray(periods),
-        treatment=given,
-        cohort=cohorts,
-        cluster=cluster_codes.astype(np.int64),
+    return _without_unknown(data)
+
+
+def _without_unknown(data: Panel) -> Panel:
+    """Leave out rows with a null, an infinity or a weight of zero, one log entry each.
+
+    All columns are looked at before any row goes, so that a row is logged once, with
+    the first reason it has.
+    """
+    design, frame, lost = data.design, data.frame, []
+    values = frame[design.numeric].to_numpy(float)
+    if not np.isfinite(values).all():
+        for column, value in zip(design.numeric, values.T, strict=True):
+            lost.append((np.isnan(value), f"missing value of {column}"))
+            lost.append((np.isinf(value), f"infinite {column}"))
+    for column in dict.fromkeys((*design.cluster, *design.groups)):
+        lost.append((is_missing(frame[column]), f"missing value of {column}"))
+    if data.weights is not None:
+        negative = data.weights < 0
+        if negative.any():
+            raise PanelError(
+                describe(
+                    f"Weights {design.weights} are negative",
+                    _places(frame[negative], design, design.weights),
+                    consequence="a row cannot stand for fewer than no observations",
+                    remedy="correct the weights, or leave the rows out",
+                )
+            )
+        lost.append((data.weights == 0, f"{design.weights} of zero"))
+    lost = [(rows, reason) for rows, reason in lost if rows.any()]
+    return data.leave_out(lost) if lost else data
+
+
+def _nothing_left(design: Design, log: pd.DataFrame) -> PanelError:
+    reasons = log["reason"].value_counts(sort=False)
+    balancing = any(reason.startswith("not seen in all") for reason in reasons.index)
+    named = ", ".join(design.numeric)
+    return PanelError(
+        describe(
+            "No unit is left after dropping missing values"
+            + (" and balancing the panel" if balancing else ""),
+            [f"{reason}: {count} rows" for reason, count in reasons.items()],
+            consequence="there is nothing to estimate from",
+            remedy=f"look at the missing values of {named}, or restrict the periods "
+            "to those seen for every unit",
+        )
     )
 
 
-def _places(rows: pd.DataFrame, unit: str, period: str, *columns: str) -> list[str]:
+def _places(rows: pd.DataFrame, design: Design, *columns: str) -> list[str]:
     """Name the unit, the period and the values of some rows."""
     return [
-        f"{unit} {row[unit]}, {period} {row[period]}"
+        f"{design.unit} {row[design.unit]}, {design.period} {row[design.period]}"
         + "".join(f", {column} = {row[column]!r}" for column in columns)
         for row in rows.to_dict("records")
     ]
-
-
-def _reasons(lost: list[pd.DataFrame]) -> list[tuple[str, pd.DataFrame]]:
-    return [(rows["reason"].iloc[0], rows) for rows in lost if len(rows)]
-
-
-def _drop(
-    frame: pd.DataFrame,
-    fine: np.ndarray,
-    unit: str,
-    period: str,
-    reason: str,
-    lost: list[pd.DataFrame],
-) -> pd.DataFrame:
-    if fine.all():
-        return frame
-    lost.append(frame.loc[~fine, [unit, period]].assign(reason=reason))
-    return frame[fine].reset_index(drop=True)
 
 
 def _require_numbers(
@@ -300,120 +616,193 @@ def _require_numbers(
         raise PanelError(
             describe(
                 f"Column {column} holds text",
-                _places(bad, unit, period, column),
+                _places(bad, Design(column, unit, period), column),
                 consequence=f"{column} cannot enter a regression",
                 remedy=f"convert {column} to numbers first",
             )
         )
 
 
-def _clean_cohort(
-    frame: pd.DataFrame, cohort: str, unit: str, period: str
-) -> pd.Series:
-    """Cohorts as integers with 0 for never, constant within a unit."""
-    values = frame[cohort].astype(float)
-    values = values.where(np.isfinite(values), NEVER)
-    fraction = values != np.floor(values)
-    if fraction.any():
+def _starts(
+    frame: pd.DataFrame, design: Design, grid: Grid, unit: np.ndarray
+) -> np.ndarray:
+    """Position of each unit's cohort, ``FAR`` for never; constant within a unit."""
+    values = frame[design.cohort]
+    never = is_missing(values)
+    if values.dtype.kind in "iuf":
+        zero = (values == 0).to_numpy(bool, na_value=False)
+    else:
+        zero = np.array([isinstance(v, int | float) and v == 0 for v in values])
+    last = grid.positions[-1]
+    if zero.any():
+        at = grid.place([0])[0] if grid.kind == "number" else -1.0
+        on_grid = 0 <= at <= last and at == np.floor(at)
+        if on_grid and not never.any():
+            raise PanelError(
+                describe(
+                    f"Cohort {design.cohort} is 0, which is a period of this panel",
+                    _places(frame[zero], design),
+                    consequence="0 could mean treated in period 0 or never treated",
+                    remedy="write never as a null or as infinity",
+                )
+            )
+        if not on_grid:
+            never |= zero
+    start = np.full(len(frame), FAR)
+    if not never.all():
+        place = grid.place(values[~never])
+        unread = ~np.isfinite(place)
+        # Cohorts outside the panel need no place on its grid.
+        inside = (place > 0) & (place < last)
+        place = np.where(unread | inside, place, np.ceil(place))
+        off = unread | (place != np.floor(place))
+        if off.any():
+            rows = frame[~never][off]
+            raise PanelError(
+                describe(
+                    f"Cohort {design.cohort} is not a whole period of the panel",
+                    _places(rows, design, design.cohort),
+                    consequence="event time would be undefined",
+                    remedy="give the first treated period, null for never; the grid "
+                    f"is {grid.description}: declare a frequency where that is wrong",
+                )
+            )
+        start[~never] = place.astype(np.int64)
+    changed = (unit[1:] == unit[:-1]) & (start[1:] != start[:-1])
+    if changed.any():
+        rows = np.isin(unit, unit[1:][changed])
+        seen: dict = {}
+        for name, value, lost in zip(
+            frame.loc[rows, design.unit], values[rows], never[rows], strict=True
+        ):
+            shown = "never" if lost else _written(value)
+            seen.setdefault(name, set()).add(shown)
         raise PanelError(
             describe(
-                f"Cohort {cohort} is not a whole period",
-                _places(frame[fraction], unit, period, cohort),
-                consequence="event time would be undefined",
-                remedy="give the first treated period, or 0 for never",
+                f"Cohort {design.cohort} varies within a unit",
+                [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
+                consequence="the unit would belong to two cohorts at once",
+                remedy="give each unit its first treated period in every row",
             )
         )
-    units, firsts = frame[unit].to_numpy(), values.to_numpy()
-    if ((units[1:] == units[:-1]) & (firsts[1:] != firsts[:-1])).any():
-        spread = values.groupby(frame[unit]).nunique()
-        varying = spread[spread > 1].index
-        seen = {
-            u: sorted(values[frame[unit] == u].astype(int).unique()) for u in varying
-        }
-        raise PanelError(
-            describe(
-                f"Cohort {cohort} varies within a city",
-                [f"{unit} {u}: {', '.join(map(str, c))}" for u, c in seen.items()],
-                consequence="the city would belong to two cohorts at once",
-                remedy="give each city its first treated period in every row",
-            )
-        )
-    return values.astype(np.int64)
+    return start[np.searchsorted(unit, np.arange(unit.max() + 1))]
 
 
-def require_absorbing(
-    frame: pd.DataFrame, treatment: str, unit: str, period: str
-) -> None:
+def _written(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)
+
+
+def require_absorbing(data: Panel) -> None:
     """Raise where a treatment falls within a unit or leaves [0, 1]."""
-    values = frame[treatment].to_numpy(float)
+    name, values = data.design.treatment, data.treatment
     outside = (values < 0) | (values > 1)
     if outside.any():
         raise PanelError(
             describe(
-                f"Treatment {treatment} is outside [0, 1]",
-                _places(frame[outside], unit, period, treatment),
+                f"Treatment {name} is outside [0, 1]",
+                _places(data.frame[outside], data.design, name),
                 consequence="it is not an exposure to the policy",
                 remedy="code the treatment 0 before and 1 from the first treated "
                 "period on",
             )
         )
-    units = frame[unit].to_numpy()
-    falls = np.zeros(len(frame), bool)
-    falls[1:] = (units[1:] == units[:-1]) & (values[1:] < values[:-1])
+    falls = np.zeros(data.n_obs, bool)
+    falls[1:] = (data.unit[1:] == data.unit[:-1]) & (values[1:] < values[:-1])
     if falls.any():
         raise PanelError(
             describe(
-                f"Treatment {treatment} switches off",
-                _places(frame[falls], unit, period, treatment),
-                consequence="cohorts and event times assume that a treated city "
+                f"Treatment {name} switches off",
+                _places(data.frame[falls], data.design, name),
+                consequence="cohorts and event times assume that a treated unit "
                 "stays treated",
-                remedy="correct the exposure, or drop the cities that leave the policy",
+                remedy="correct the exposure, or drop the units that leave the policy",
+            )
+        )
+
+
+def require_binary(data: Panel, why: str) -> None:
+    """Raise where a treatment is neither 0 nor 1."""
+    name = data.design.treatment
+    between = ~np.isin(data.treatment, (0.0, 1.0))
+    if between.any():
+        raise EstimationError(
+            describe(
+                f"Treatment {name} is a fraction",
+                _places(data.frame[between], data.design, name),
+                consequence=why,
+                remedy="date the exposure from one period",
+            )
+        )
+
+
+def starts_from_treatment(data: Panel) -> np.ndarray:
+    """Position of the first row with a positive treatment (n_units,), else FAR."""
+    start = np.full(data.n_units, FAR)
+    rows = np.flatnonzero(data.treatment > 0)[::-1]
+    start[data.unit[rows]] = data.when[rows]
+    return start
+
+
+def require_treated_and_control(data: Panel, *, needs: str = "any", **_: Any) -> None:
+    """Raise when no unit is treated or none is left to compare with."""
+    cohort, left = data.design.cohort, data.dropped
+    lost = [f"left out before: {data.note}"] if len(left) else []
+    if data.never.all():
+        raise EstimationError(
+            describe(
+                f"No unit is treated in column {cohort}",
+                lost,
+                consequence="there is no effect to estimate",
+                remedy="check the cohorts and the rows left out; 0 and null mean never "
+                "treated",
+            )
+        )
+    if needs == "never" and not data.never.any():
+        cohorts = [
+            f"cohort {data.label(g)}: {n} unit{'s' if n > 1 else ''}"
+            for g, n in data.sizes.items()
+        ]
+        raise EstimationError(
+            describe(
+                f"No unit is never treated in column {cohort}",
+                [*cohorts, *lost],
+                consequence='control_group="never" has nobody to compare with',
+                remedy=(
+                    "look at the rows left out, among which never-treated units may be"
+                    if lost
+                    else 'use control_group="not_yet", or add never-treated units'
+                ),
+            )
+        )
+
+
+def require_untreated_each_period(data: Panel, **_: Any) -> None:
+    """Raise for periods in which every unit is treated."""
+    untreated = np.bincount(data.period, ~data.treated, len(data.positions))
+    full = [data.grid.labels[j] for j in np.flatnonzero(untreated == 0)]
+    if full:
+        period = data.design.period
+        raise EstimationError(
+            describe(
+                f"Every unit is treated in some {period}",
+                [f"{period} {p}" for p in full],
+                consequence="no untreated unit shows what that period would have "
+                "been like, so its effects are not identified",
+                remedy=f"end the panel before {full[0]}, or add never-treated units",
             )
         )
 
 
 def cohorts_from_treatment(panel: Panel) -> np.ndarray:
     """First period with a positive treatment for each unit, 0 = never."""
-    positive = panel.treatment > 0
-    cohort = np.zeros(panel.n_units, np.int64)
-    rows = np.flatnonzero(positive)[::-1]
-    cohort[panel.unit[rows]] = panel.periods[panel.period[rows]]
-    return cohort
+    start = starts_from_treatment(panel)
+    labels = panel.grid.origin + panel.grid.step * np.where(start == FAR, 0, start)
+    return np.where(start == FAR, 0, labels).astype(np.int64)
 
 
-def require_treated_and_control(panel: Panel, *, cohort: str, needs: str) -> None:
-    """Raise when no unit is treated or none is left to compare with."""
-    if not (panel.cohort > 0).any():
-        raise EstimationError(
-            describe(
-                f"No city is treated in column {cohort}",
-                consequence="there is no effect to estimate",
-                remedy="check the cohorts; 0 and null mean never treated",
-            )
-        )
-    if needs == "never" and (panel.cohort > 0).all():
-        raise EstimationError(
-            describe(
-                f"No city is never treated in column {cohort}",
-                [f"cohort {g}: {n} cities" for g, n in panel.cohort_sizes.items()],
-                consequence='control_group="never" has nobody to compare with',
-                remedy='use control_group="not_yet", or add never-treated cities',
-            )
-        )
-
-
-def require_untreated_each_period(panel: Panel, *, period: str) -> None:
-    """Raise for periods in which every unit is treated."""
-    treated = panel.treated
-    share = np.bincount(panel.period, ~treated, len(panel.periods))
-    full = panel.periods[share == 0]
-    if len(full):
-        raise EstimationError(
-            describe(
-                f"Every city is treated in some {period}",
-                [f"{period} {p}" for p in full],
-                consequence="no untreated city shows what that period would have "
-                "been like, so its effects are not identified",
-                remedy=f"end the panel before {full[0]}, or add never-treated cities",
-            )
-        )
+def cohort_sizes(cohort: np.ndarray) -> dict[int, int]:
+    """Units per treated cohort, from one cohort a unit."""
+    values, counts = np.unique(cohort[cohort > 0], return_counts=True)
+    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}

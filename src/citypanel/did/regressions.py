@@ -64,7 +64,7 @@ def absorbed_fit(
     require_full_rank(xd, x, names)
     bread = linalg.inv(xd.T @ xd)
     b = bread @ (xd.T @ yd)
-    return Fit(xd, b, yd - xd @ b, bread, first, second, constant=False)
+    return Fit(xd, b, yd - xd @ b, bread, first, second, False, weights)
 
 
 def mean_rows(

@@ -172,7 +172,7 @@ def twfe(
     )
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
-        require_absorbing(data.frame, treatment, unit, period)
+        require_absorbing(data)
     d, names = _treatment_columns(data, treatment, by)
     x = np.column_stack([d, data.controls])
     estimate = _estimate(
@@ -331,7 +331,15 @@ def _estimate(
                 remedy='leave engine at its default, or choose "xtreg"',
             )
         )
-    fit = cov.Fit(xd, coefficients, yd - xd @ coefficients, bread, first, second)
+    fit = cov.Fit(
+        xd,
+        coefficients,
+        yd - xd @ coefficients,
+        bread,
+        first,
+        second,
+        weights=None if weights is None else root**2,
+    )
     one = clusters[0] if clusters else data.unit
     two = clusters[1] if len(clusters) > 1 else None
     if reported is not None:

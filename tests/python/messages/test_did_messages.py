@@ -83,7 +83,7 @@ def test_cohort_is_not_a_period(frame):
 def test_nobody_treated(frame):
     with pytest.raises(EstimationError) as error:
         did.event_study(frame.assign(cohort=0), cohort="cohort", **KEYS)
-    assert "No city is treated in column cohort" in message(error)
+    assert "No unit is treated in column cohort" in message(error)
 
 
 def test_collinear_control(frame):
@@ -105,7 +105,7 @@ def test_control_absorbed_by_the_effects(frame):
 def test_no_city_left(frame):
     with pytest.raises(PanelError) as error:
         did.twfe(frame.assign(y=np.nan), treatment="sydid", **KEYS)
-    assert "No city is left" in message(error)
+    assert "No unit is left" in message(error)
 
 
 def test_unknown_standard_errors(frame):
@@ -203,8 +203,8 @@ def test_never_treated_needed_and_absent(frame):
     raises(
         EstimationError,
         did.group_time_att,
-        "No city is never treated in column cohort",
-        "- cohort 2015: 1 cities",
+        "No unit is never treated in column cohort",
+        "- cohort 2015: 1 unit",
         'use control_group="not_yet"',
         panel=treated,
         **STAGGERED,
@@ -214,7 +214,7 @@ def test_never_treated_needed_and_absent(frame):
         raises(
             EstimationError,
             function,
-            "No city is never treated",
+            "No unit is never treated",
             panel=treated,
             **STAGGERED,
             **more,
@@ -227,7 +227,7 @@ def test_all_treated_period(frame):
         raises(
             EstimationError,
             function,
-            "Every city is treated in some year",
+            "Every unit is treated in some year",
             "- year 2016",
             "- year 2017",
             "end the panel before 2016",
@@ -237,7 +237,7 @@ def test_all_treated_period(frame):
     raises(
         EstimationError,
         did.group_time_att,
-        "Every city is treated in some year",
+        "Every unit is treated in some year",
         "- year 2017",
         panel=treated,
         control_group="not_yet",
@@ -254,7 +254,7 @@ def test_nobody_left_after_balancing(frame):
         raises(
             PanelError,
             function,
-            "No city is left after dropping missing values and balancing",
+            "No unit is left after dropping missing values and balancing",
             "not seen in all 4 periods: 9 rows",
             panel=gaps,
             **STAGGERED,
@@ -267,7 +267,7 @@ def test_all_treated_at_once(frame):
         EstimationError,
         did.sun_abraham,
         "All cities are treated at the same time",
-        "- cohort 2015: 1 cities",
+        "- cohort 2015: 1 unit",
         panel=together,
         **STAGGERED,
     )

@@ -143,8 +143,8 @@ def test_an_estimator_that_fails_leaves_a_row_that_says_why(panel):
         treated, outcomes=["tfpch"], estimators=["synthetic_did", "imputation"]
     )
     assert table["aggregation"].tolist() == ["none", "none"]
-    assert "No city is never treated" in table.loc[0, "note"]
-    assert "Every city is treated in some year" in table.loc[1, "note"]
+    assert "No unit is never treated" in table.loc[0, "note"]
+    assert "Every unit is treated in some year" in table.loc[1, "note"]
     assert table["estimate"].isna().all()
 
 

@@ -1,0 +1,481 @@
+"""Periods as positions on the grid of their frequency, with their labels apart.
+
+Estimators count positions: 0 is the first period of the panel, and a period nobody is
+seen in keeps its place. What a reader sees are the labels the panel came with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from citypanel.errors import OptionError, PanelError, describe
+
+# Periods in a year, and how a year and a part are written as one whole number.
+PARTS = {"half-year": (2, 10), "quarter": (4, 10), "month": (12, 100)}
+FREQUENCIES = ("year", *PARTS, "week", "day")
+ON_GRID = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The periods of a panel on an even grid.
+
+    Attributes
+    ----------
+    kind : str
+        How periods are read: ``number``, ``date``, ``period`` or, for whole numbers
+        such as 201512 and 20154, ``half-year``, ``quarter``, ``month`` or ``week``.
+    base : str
+        What an ordinal counts, for dates and pandas Periods.
+    origin, step : float
+        Ordinal of position 0, and ordinals from one position to the next.
+    positions : ndarray of int (T,)
+        Positions seen, in order; the first is 0.
+    labels : list, length T
+        Their labels.
+    """
+
+    kind: str
+    base: str
+    origin: float
+    step: float
+    positions: np.ndarray
+    labels: list
+    template: Any = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether labels are whole numbers of years or counters."""
+        return float(self.origin).is_integer() and float(self.step).is_integer()
+
+    @property
+    def gaps(self) -> list:
+        """Labels of the periods between the first and the last that nobody has."""
+        missing = np.setdiff1d(np.arange(self.positions[-1] + 1), self.positions)
+        return [self.label(p) for p in missing]
+
+    @property
+    def description(self) -> str:
+        """How the periods were read, in words."""
+        named = {"number": "numbers", "date": "dates", "period": "pandas Periods"}
+        kind = named.get(self.kind, f"years and {self.kind}s")
+        unit = f"{self.step:g}" + (f" {self.base}s" if self.base else "")
+        text = f"{kind}, one every {unit}, {self.labels[0]} to {self.labels[-1]}"
+        gaps = [str(gap) for gap in self.gaps]
+        more = f" and {len(gaps) - 10} more" if len(gaps) > 10 else ""
+        return text + (f", without {', '.join(gaps[:10])}{more}" if gaps else "")
+
+    def place(self, values: Any) -> np.ndarray:
+        """Positions of periods (float; a fraction lies between two periods)."""
+        ordinal = _ordinals(values, self.kind, self.base)
+        position = (ordinal - self.origin) / self.step
+        near = np.rint(position)
+        return np.where(np.abs(position - near) < self._tolerance, near, position)
+
+    @property
+    def _tolerance(self) -> float:
+        return ON_GRID if self.kind != "number" or self.is_whole else 0.07
+
+    def label(self, position: int) -> Any:
+        """The label of a position, as the panel writes its periods."""
+        position = int(position)
+        at = int(np.searchsorted(self.positions, position))
+        if at < len(self.positions) and self.positions[at] == position:
+            return self.labels[at]
+        ordinal = self.origin + self.step * position
+        if self.kind == "number":
+            return int(ordinal) if self.is_whole else round(float(ordinal), 10)
+        if self.kind in PARTS:
+            parts, places = PARTS[self.kind]
+            return int(ordinal // parts * places + ordinal % parts + 1)
+        if self.kind == "week":
+            week = date.fromordinal(int(ordinal) * 7 + 1).isocalendar()
+            return week[0] * 100 + week[1]
+        if self.kind == "period" and self.base == "period":
+            return pd.Period(ordinal=int(ordinal), freq=self.template)
+        start = _timestamp(int(ordinal), self.base, self.template)
+        if self.kind == "period":
+            return pd.Period(start, freq=self.template)
+        if self.kind == "text":
+            day, month = f"{start:%Y-%m-%d}", f"{start:%Y-%m}"
+            quarter = f"{start.year}Q{start.quarter}"
+            return {"quarter": quarter, "month": month}.get(self.template, day)
+        return start
+
+    def labels_of(self, positions: Iterable[int]) -> list:
+        return [self.label(p) for p in positions]
+
+    def span(self, k: int | float) -> int | float:
+        """A distance of k positions in the periods' own units.
+
+        Half-years are halves of a year; dates, pandas Periods and periods such as
+        201512 count whole positions.
+        """
+        if self.kind != "number":
+            return int(k)
+        length = k * self.step
+        return int(length) if self.is_whole else round(float(length), 10)
+
+    def steps(self, distance: float) -> float:
+        """The number of positions in a distance given in the periods' own units."""
+        if self.kind != "number":
+            return float(distance)
+        steps = distance / self.step
+        near = round(steps)
+        return float(near) if abs(steps - near) < self._tolerance else steps
+
+
+def read_periods(
+    values: pd.Series | np.ndarray,
+    *,
+    name: str = "period",
+    frequency: str | float | None = None,
+    others: Iterable[Any] = (),
+) -> Grid:
+    """Read the periods of a panel.
+
+    Parameters
+    ----------
+    values : Series
+        Whole numbers, fractions of years, dates, pandas Periods, or text such as
+        2015Q4, 2015-12 and 2015-12-31; no nulls.
+    name : str
+        Column, for messages.
+    frequency : str or float, optional
+        ``year``, ``half-year``, ``quarter``, ``month``, ``week``, ``day``, or a
+        number in the periods' own units. By default the greatest common divisor of
+        the distances between the periods seen. Whole numbers of six digits that all
+        end in 01 to 12 (of five that end in 1 to 4) are months (quarters) of a year;
+        declare ``frequency=1`` where they are plain numbers.
+    others : iterable
+        Cohorts, which must be written the same way for that rule to hold.
+
+    Raises
+    ------
+    OptionError
+        A frequency that is not known or does not fit the periods.
+    PanelError
+        Periods that can be read in two ways, or not at all.
+    """
+    seen = pd.unique(pd.Series(values))
+    kind, base, template = _kind(seen, name, frequency, list(others))
+    ordinal = _ordinals(seen, kind, base)
+    order = np.argsort(ordinal, kind="stable")
+    ordinal, seen = ordinal[order], seen[order]
+    step = _step(ordinal, kind, base, frequency, name)
+    position = (ordinal - ordinal[0]) / step
+    whole = np.rint(position)
+    loose = 0.07 if kind == "number" and not float(step).is_integer() else ON_GRID
+    off = np.abs(position - whole) > loose
+    if off.any() or (np.diff(whole) < 1).any():
+        off[1:] |= np.diff(whole) < 1
+        raise PanelError(
+            describe(
+                f"Periods {name} do not lie on a grid of {frequency or step:g}"
+                if not isinstance(frequency, str)
+                else f"Periods {name} do not lie on a grid of one {frequency}",
+                [f"{name} {label}" for label in seen[off]],
+                consequence="event times would be undefined",
+                remedy="correct the periods, or declare their frequency",
+            )
+        )
+    if kind == "date" and template is None:
+        template = _day_of_month(seen)
+    labels = seen.tolist()
+    if kind == "date":
+        labels = [pd.Timestamp(label) for label in seen]
+    elif (
+        kind == "number" and float(step).is_integer() and float(ordinal[0]).is_integer()
+    ):
+        labels = [int(label) for label in seen]
+    return Grid(
+        kind, base, float(ordinal[0]), float(step), whole.astype(int), labels, template
+    )
+
+
+def is_missing(values: Any) -> np.ndarray:
+    """Nulls, NaT and infinities of a column of periods."""
+    series = pd.Series(values)
+    missing = series.isna().to_numpy(copy=True)
+    if series.dtype.kind == "f":
+        return missing | np.isinf(series.to_numpy(float, na_value=np.nan))
+    if series.dtype == object:
+        infinite = [
+            isinstance(v, float | np.floating) and math.isinf(v) for v in series
+        ]
+        return missing | np.array(infinite, bool)
+    return missing
+
+
+def _kind(seen, name, frequency, others) -> tuple[str, str, Any]:
+    """How the periods are written: kind, what ordinals count, and a template."""
+    if isinstance(frequency, str) and frequency not in FREQUENCIES:
+        raise OptionError(
+            describe(
+                f"Option frequency has the value {frequency!r}",
+                consequence="the distance between two periods would be unknown",
+                remedy="use one of "
+                + ", ".join(map(repr, FREQUENCIES))
+                + ", or a number in the periods' own units",
+            )
+        )
+    series = pd.Series(seen)
+    if isinstance(series.dtype, pd.PeriodDtype) or isinstance(seen[0], pd.Period):
+        periods = pd.PeriodIndex(series)
+        _only_named(frequency, name)
+        return "period", _base(frequency, "period"), periods.freqstr
+    if series.dtype.kind == "M" or isinstance(seen[0], date | np.datetime64):
+        _only_named(frequency, name)
+        dates = pd.DatetimeIndex(series)
+        if frequency is not None:
+            return "date", frequency, None
+        same = len(set(dates.day)) == 1 or dates.is_month_end.all()
+        same &= bool((dates == dates.normalize()).all())
+        return "date", "month" if same and len(dates) > 1 else "day", None
+    if all(isinstance(v, str) for v in seen):
+        return _text_kind(series, name, frequency)
+    numbers = pd.to_numeric(series, errors="coerce")
+    if numbers.isna().any():
+        raise PanelError(
+            describe(
+                f"Column {name} holds text",
+                [f"{name} = {v!r}" for v in series[numbers.isna()]],
+                consequence="its periods have no order and no distance",
+                remedy=f"give {name} as numbers, dates, pandas Periods, or text such "
+                "as 2015Q4 and 2015-12",
+            )
+        )
+    return _number_kind(numbers.to_numpy(float), name, frequency, others), "", None
+
+
+def _only_named(frequency, name) -> None:
+    if frequency is not None and not isinstance(frequency, str):
+        raise OptionError(
+            describe(
+                f"Option frequency has the value {frequency!r}",
+                [f"{name} holds dates"],
+                consequence="a number does not say whether it counts days or months",
+                remedy="use one of " + ", ".join(map(repr, FREQUENCIES)),
+            )
+        )
+
+
+def _base(frequency, kind) -> str:
+    return frequency or kind
+
+
+def _text_kind(series, name, frequency):
+    text = series.astype(str)
+    for pattern, base in (
+        (r"\d{4}-?Q[1-4]", "quarter"),
+        (r"\d{4}-(0[1-9]|1[0-2])", "month"),
+        (r"\d{4}-\d{2}-\d{2}", "day"),
+    ):
+        if text.str.fullmatch(pattern).all():
+            return "text", frequency or base, base
+    numbers = pd.to_numeric(text, errors="coerce")
+    if numbers.notna().all() and frequency is None:
+        return "number", "", None
+    raise PanelError(
+        describe(
+            f"Column {name} holds text that is no period",
+            [f"{name} = {v!r}" for v in text],
+            consequence="its periods have no order and no distance",
+            remedy=f"give {name} as numbers, dates, pandas Periods, or text such as "
+            "2015Q4 and 2015-12",
+        )
+    )
+
+
+def _number_kind(numbers, name, frequency, others) -> str:
+    """Whether whole numbers are years and parts written as one number."""
+    if isinstance(frequency, int | float) and not isinstance(frequency, bool):
+        if not (math.isfinite(frequency) and frequency > 0):
+            raise OptionError(
+                describe(
+                    f"Option frequency has the value {frequency!r}",
+                    consequence="periods would not advance",
+                    remedy="give a positive number in the periods' own units",
+                )
+            )
+        return "number"
+    low, year = numbers.min(), np.floor(numbers)
+    if (numbers != year).any() and frequency is None:
+        part = np.round((numbers - year) * 100, 6)
+        tenths, hundredths = set(part / 10), set(part)
+        if len(set(year)) > 1 and (
+            tenths <= {1, 2, 3, 4} or hundredths <= set(range(1, 13))
+        ):
+            raise _ambiguous(name, numbers)
+    if low < 10_000 or (numbers != year).any():
+        return "number"
+    if low > 18_000_000 and frequency is None:
+        days = pd.to_datetime(
+            pd.Series(numbers.astype(np.int64).astype(str)),
+            format="%Y%m%d",
+            errors="coerce",
+        )
+        if days.notna().all():
+            raise _ambiguous(name, numbers)
+    written = np.array(
+        [v for v in others if isinstance(v, int | float | np.number) and v > 0], float
+    )
+    every = np.concatenate([numbers, written[np.isfinite(written)]])
+
+    def fits(kind: str) -> bool:
+        last, places = (53, 100) if kind == "week" else PARTS[kind]
+        year, part = every // places, every % places
+        return bool(
+            ((year >= 1800) & (year < 2200) & (part >= 1) & (part <= last)).all()
+        )
+
+    if frequency in (*PARTS, "week"):
+        return frequency if fits(frequency) else "number"
+    if frequency is not None:
+        return "number"
+    kind = next((k for k in ("month", "quarter", "week") if fits(k)), None)
+    if kind is None:
+        return "number"
+    places = 100 if kind == "week" else PARTS[kind][1]
+    parts, years = set(numbers % places), set(numbers // places)
+    if kind == "week" and len(years) == 1:
+        return "number"
+    low_parts = {"month": ({1, 2}, {1, 2, 3}, {1, 2, 3, 4}), "quarter": ({1, 2},)}
+    if kind == "week" or (len(years) > 1 and parts in low_parts.get(kind, ())):
+        raise _ambiguous(name, numbers)
+    return kind
+
+
+def _ambiguous(name: str, numbers: np.ndarray) -> PanelError:
+    return PanelError(
+        describe(
+            f"Periods {name} can be read in more than one way",
+            [f"{name} {value:.10g}" for value in np.unique(numbers)],
+            consequence="the distance from one year's last period to the next year's "
+            "first would be a guess",
+            remedy="give dates or pandas Periods; or declare a frequency of "
+            '"half-year", "quarter", "month" or "week" for whole numbers such as '
+            "20151, and frequency=1 for plain numbers",
+        )
+    )
+
+
+def _ordinals(values: Any, kind: str, base: str) -> np.ndarray:
+    """Ordinals of periods, as float; nan for what cannot be read."""
+    if kind == "number":
+        return pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(
+            float, na_value=np.nan
+        )
+    if kind in PARTS or kind == "week":
+        number = pd.to_numeric(pd.Series(values), errors="coerce")
+        number = number.to_numpy(float, na_value=np.nan)
+        if kind == "week":
+            return np.array([_week(v) for v in number])
+        parts, places = PARTS[kind]
+        return number // places * parts + number % places - 1
+    if kind == "period":
+        index = pd.PeriodIndex(pd.Series(values))
+        if base != "period":
+            return _date_ordinals(index.to_timestamp(), base)
+        return np.where(index.isna(), np.nan, index.asi8.astype(float))
+    if kind == "text":
+        index = pd.PeriodIndex(
+            pd.Series(values).astype(str).str.replace("-Q", "Q"), freq="D"
+        ).to_timestamp()
+        return _date_ordinals(index, base)
+    return _date_ordinals(
+        pd.DatetimeIndex(pd.to_datetime(pd.Series(values), errors="coerce")), base
+    )
+
+
+def _date_ordinals(index: pd.DatetimeIndex, base: str) -> np.ndarray:
+    known = ~index.isna()
+    year, month = index.year.to_numpy(float), index.month.to_numpy(float)
+    if base == "year":
+        out = year
+    elif base in PARTS:
+        parts = PARTS[base][0]
+        out = year * parts + (month - 1) // (12 // parts)
+    else:
+        days = index.values.astype("datetime64[s]").astype(np.int64) / 86400.0
+        out = np.floor((days + 3) / 7) if base == "week" else days
+    return np.where(known, out, np.nan)
+
+
+def _week(value: float) -> float:
+    if not math.isfinite(value):
+        return math.nan
+    year, week = divmod(int(value), 100)
+    return (date.fromisocalendar(year, week, 1).toordinal() - 1) // 7
+
+
+def _timestamp(ordinal: int, base: str, template: Any) -> pd.Timestamp:
+    if base in ("day", "week"):
+        days = ordinal if base == "day" else ordinal * 7 - 3
+        return pd.Timestamp(date(1970, 1, 1) + timedelta(days=days))
+    per_year = 1 if base == "year" else PARTS[base][0]
+    year, part = divmod(ordinal, per_year)
+    first = pd.Timestamp(year=int(year), month=int(part) * (12 // per_year) + 1, day=1)
+    if template == "end":
+        return first + pd.offsets.MonthEnd(12 // per_year)
+    day = template if isinstance(template, int) else 1
+    return first + pd.Timedelta(days=day - 1)
+
+
+def _day_of_month(seen) -> int | str:
+    dates = pd.DatetimeIndex(pd.Series(seen))
+    if dates.is_month_end.all():
+        return "end"
+    return int(dates.day[0]) if len(set(dates.day)) == 1 else 1
+
+
+def _step(ordinal, kind, base, frequency, name) -> float:
+    """Distance between neighbouring positions: declared, or the common divisor."""
+    if isinstance(frequency, int | float):
+        return float(frequency)
+    if frequency is not None:
+        if kind != "number":
+            return 1.0
+        per_year = {"year": 1, "half-year": 2, "quarter": 4, "month": 12}
+        fraction = (ordinal != np.floor(ordinal)).any()
+        return 1.0 / per_year.get(frequency, 1) if fraction else 1.0
+    distances = np.diff(ordinal)
+    if not len(distances):
+        return 1.0
+    if (distances == np.floor(distances)).all():
+        return float(np.gcd.reduce(distances.astype(np.int64)))
+    for parts in (2, 4, 12):
+        # Years and months are often written with two decimals.
+        slack = 1e-6 if parts < 12 else 0.0051
+        if (np.abs(ordinal - np.rint(ordinal * parts) / parts) < slack).all():
+            whole = np.diff(np.rint(ordinal * parts)).astype(np.int64)
+            return float(np.gcd.reduce(whole)) / parts
+    step = distances.min()
+    for distance in distances:
+        while distance > ON_GRID * step:
+            step, distance = distance, math.fmod(step, distance)
+            if step - distance < 1e-6 * step:
+                distance = 0.0
+    return float(step)
+
+
+def label_array(values: Sequence[Any]) -> Any:
+    """A column of labels: whole numbers with nulls, numbers, dates, or as they are."""
+    gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
+    known = [v for v, g in zip(values, gap, strict=True) if not g]
+    if all(isinstance(v, int | float | np.number) for v in known):
+        number = np.array([0 if g else v for v, g in zip(values, gap, strict=True)])
+        if (number == np.floor(number.astype(float))).all():
+            return pd.arrays.IntegerArray(number.astype(np.int64), gap)
+        return np.where(gap, np.nan, number)
+    if all(isinstance(v, pd.Timestamp) for v in known):
+        return pd.to_datetime(pd.Series(list(values)))
+    shown = [None if g else v for v, g in zip(values, gap, strict=True)]
+    return pd.Series(shown, dtype=object)

@@ -1,0 +1,749 @@
+"""Estimators on panels of every shape: the truth, or a word why there is none.
+
+Most panels here have no noise and an effect of exactly one, so that every number an
+estimator gives is right to rounding or wrong.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from random_panels import (
+    ESTIMATORS,
+    KEYS,
+    STAGGERED,
+    Case,
+    effect_of,
+    group_time,
+    mk,
+    random_panel,
+    wrong_rows,
+)
+
+from citypanel import did
+from citypanel.errors import CityPanelError, EstimationError, PanelError
+
+COHORTS = dict(outcome="y", cohort="g", unit="id", period="t")
+BY_COHORT = sorted(set(ESTIMATORS) - {"twfe", "bacon_decomposition"})
+FUZZ_QUICK, FUZZ_FULL = 300, 10_000
+
+
+def with_exposure(frame):
+    late = (frame["g"] > 0) & (frame["t"] >= frame["g"])
+    return frame.assign(d=late.astype(float))
+
+
+def as_case(frame, step=1.0):
+    """A panel of `mk` with its positions, for `wrong_rows`."""
+    frame = with_exposure(frame)
+    never = ~(frame["g"] > 0)
+    start = float(frame["t"].min())
+    return Case(
+        frame.assign(
+            p=(frame["t"] - start) / step,
+            gp=np.where(never, 10**6, (frame["g"] - start) / step),
+        ),
+        step,
+        start,
+    )
+
+
+def effects(fit):
+    """Estimates that are effects: not tests, controls or reference periods."""
+    shown = ~fit["aggregation"].isin(["test", "coefficient", "two_by_two"])
+    event = fit["event_time"].fillna(0).astype(float)
+    return fit[shown & (event >= 0)]
+
+
+def all_one(fit, tolerance=1e-8):
+    values = effects(fit)["estimate"]
+    assert len(values) and values.notna().all()
+    np.testing.assert_allclose(values.astype(float), 1.0, atol=tolerance)
+    leads = fit[fit["event_time"].fillna(0).astype(float) < 0]["estimate"].dropna()
+    np.testing.assert_allclose(leads.astype(float), 0.0, atol=tolerance)
+
+
+# The table.
+
+
+def test_a_cohort_without_a_period_before_is_not_identified():
+    frame = mk(range(1, 8), [0, 3, 5], lambda i, g, t: g == 3 and t < 3)
+    fit = did.etwfe(frame, **COHORTS)
+    third = fit[fit["cohort"] == 3]
+    assert third["estimate"].isna().all()
+    assert third["note"].notna().all()
+    rest = effects(fit)
+    known = rest["estimate"].notna()
+    assert (rest.loc[known, "cohort"] == 5).any()
+    np.testing.assert_allclose(rest.loc[known, "estimate"], 1.0, atol=1e-8)
+    assert rest.loc[~known, "note"].notna().all()
+    overall = fit.iloc[0]
+    assert overall["term"] == "overall" and overall["estimate"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", BY_COHORT)
+def test_two_years_apart_are_neighbours(name):
+    fit = ESTIMATORS[name](mk(range(2008, 2020, 2), [0, 2014]))
+    all_one(fit, 1e-6)
+    events = fit["event_time"].dropna().astype(int)
+    assert set(events % 2) == {0}
+    assert 0 in set(events)
+
+
+def test_unit_effects_are_taken_where_cohorts_change_their_members():
+    frame = mk(
+        range(1, 5),
+        [0, 3],
+        lambda i, g, t: i in (9, 11) and t == 1,
+        lvl=lambda i, g: 50 * (i in (9, 11)),
+    )
+    for name in ("etwfe", "etwfe never", "sun_abraham", "imputation", "two_stage"):
+        all_one(ESTIMATORS[name](frame))
+
+
+@pytest.mark.parametrize("start", [2012.5, 2013.0])
+@pytest.mark.parametrize("name", BY_COHORT)
+def test_half_years_keep_their_labels(name, start):
+    halves = np.arange(2011.0, 2015.0, 0.5)
+    fit = ESTIMATORS[name](mk(halves, [0, start]))
+    all_one(fit, 1e-6)
+    events = fit["event_time"].dropna().astype(float)
+    assert {0.0, 0.5} <= set(events) or name == "stacked"
+    cells = fit[fit["aggregation"] == "group_time"]
+    np.testing.assert_allclose(
+        cells["event_time"].astype(float),
+        cells["period"].astype(float) - cells["cohort"].astype(float),
+    )
+
+
+CALENDARS = {
+    "months": lambda k: 100 * (2015 + (k + 8) // 12) + (k + 8) % 12 + 1,
+    "quarters": lambda k: 10 * (2015 + (k + 2) // 4) + (k + 2) % 4 + 1,
+    "dates": lambda k: pd.Timestamp("2011-01-01") + pd.DateOffset(years=k),
+    "months of dates": lambda k: pd.Timestamp("2015-09-01") + pd.DateOffset(months=k),
+    "years": lambda k: pd.Period("2011", "Y") + k,
+    "quarters of pandas": lambda k: pd.Period("2011Q3", "Q") + k,
+    "months of pandas": lambda k: pd.Period("2015-09", "M") + k,
+}
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+@pytest.mark.parametrize("name", BY_COHORT)
+def test_months_quarters_and_dates_are_the_integers_they_stand_for(name, calendar):
+    label = CALENDARS[calendar]
+    frame = noisy()
+    never = frame["g"] == 0
+    want = ESTIMATORS[name](frame)
+    labels = {k: label(k) for k in range(8)}
+    cohort = frame["g"].map(labels)
+    if calendar in ("months", "quarters"):
+        cohort = cohort.where(~never, 0).astype(int)
+    else:
+        cohort = cohort.where(~never, pd.NaT)
+    other = frame.assign(t=frame["t"].map(labels), g=cohort)
+    got = ESTIMATORS[name](other)
+    same_numbers(got, want, rtol=1e-9)
+    pd.testing.assert_series_equal(
+        got["event_time"].astype(float), want["event_time"].astype(float)
+    )
+    cells = want["period"].notna()
+    seen = [str(v) for v in got.loc[cells, "period"]]
+    assert seen == [str(labels[int(k)]) for k in want.loc[cells, "period"]]
+
+
+def test_a_missing_period_keeps_its_place():
+    frame = mk([1, 2, 3, 4, 6, 7, 8], [0, 3, 6])
+    age = (frame["t"] - frame["g"]).where((frame["g"] > 0), -1)
+    frame["y"] += age.where(age > 0, 0)
+    for name in BY_COHORT:
+        fit = ESTIMATORS[name](frame)
+        rows = fit[fit["aggregation"].isin(["dynamic", "event"])]
+        rows = rows[rows["event_time"].astype(float) >= 0]
+        known = rows["estimate"].notna()
+        want = rows["event_time"].astype(float) + 1.0
+        np.testing.assert_allclose(
+            rows.loc[known, "estimate"], want[known], atol=1e-6
+        )
+        assert not (fit["term"] == "period_5").any()
+        assert 2 in set(rows.loc[known, "event_time"]) or name == "stacked"
+
+
+def test_negative_cohorts_are_cohorts():
+    frame = mk(range(-4, 5), [-2, 2, 99])
+    late = (frame["g"] < 99) & (frame["t"] >= frame["g"])
+    frame["y"] = frame["id"] + frame["t"] + 2.0 * late
+    frame["g"] = frame["g"].where(frame["g"] < 99, np.inf)
+    for name in BY_COHORT:
+        if name == "event_study":
+            continue
+        fit = ESTIMATORS[name](frame)
+        values = effects(fit)["estimate"]
+        np.testing.assert_allclose(values.dropna(), 2.0, atol=1e-6)
+        assert fit[fit["estimate"].notna()]["cohort"].eq(-2).any() or (
+            "group" not in set(fit["aggregation"])
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["imputation", "two_stage", "etwfe", "etwfe never", "sun_abraham"]
+)
+def test_untreated_rows_that_do_not_connect_identify_nothing(name):
+    frame = mk(range(2000, 2006), [0, 2003], lambda i, g, t: g == 0 and t < 2003)
+    try:
+        fit = ESTIMATORS[name](frame)
+    except CityPanelError as error:
+        assert "identif" in str(error) or "connect" in str(error)
+        return
+    rows = effects(fit)
+    levels = rows[rows["aggregation"] == "simple"]
+    assert levels["estimate"].isna().all()
+    assert levels["note"].notna().all()
+
+
+def by_region():
+    frame = pd.DataFrame(
+        [(i, t, float(i < 9 and t >= 2)) for i in range(12) for t in range(4)],
+        columns=["id", "t", "d"],
+    )
+    frame["region"] = frame["id"].map(lambda i: ("E", "W", None)[i % 3])
+    frame["y"] = 10.0 * frame["id"] + frame["t"] + 5.0 * frame["d"]
+    return frame
+
+
+def test_units_without_a_group_are_not_controls():
+    fit = did.twfe(by_region(), treatment="d", by="region", **KEYS)
+    shown = fit[fit["term"].isin(["d:E", "d:W"])]
+    np.testing.assert_allclose(shown["estimate"], 5.0, atol=1e-9)
+    lost = fit.attrs["dropped"]["rows"]
+    assert set(lost["id"]) >= {2, 5, 8}
+    assert lost["reason"].str.contains("region").any()
+
+
+# Anticipation.
+
+
+def anticipating(k, cohorts=(0, 4, 6), last=8):
+    frame = mk(range(1, last), list(cohorts))
+    late = (frame["g"] > 0) & (frame["t"] >= frame["g"] - k)
+    return frame.assign(y=frame["id"] + frame["t"] + 1.0 * late)
+
+
+@pytest.mark.parametrize("base", ["varying", "universal"])
+@pytest.mark.parametrize("group", ["never", "not_yet"])
+@pytest.mark.parametrize("k", [1, 2])
+def test_units_that_anticipate_are_compared_with_the_period_before_they_do(
+    k, group, base
+):
+    fit = did.group_time_att(
+        anticipating(k),
+        anticipation=k,
+        control_group=group,
+        base_period=base,
+        **COHORTS,
+    )
+    rows = fit[fit["aggregation"] == "group_time"]
+    early = rows["event_time"] < -k
+    np.testing.assert_allclose(rows.loc[early, "estimate"], 0.0, atol=1e-12)
+    np.testing.assert_allclose(rows.loc[~early, "estimate"], 1.0, atol=1e-12)
+
+
+def test_the_joint_test_leaves_out_the_declared_window():
+    """With an effect in the window and parallel trends before it."""
+    small = 0
+    for seed in range(20):
+        frame = anticipating(1, cohorts=[0, 0, 5, 7], last=9)
+        wide = pd.concat(
+            [frame.assign(id=frame["id"] + 100 * k) for k in range(4)],
+            ignore_index=True,
+        )
+        rng = np.random.default_rng(seed)
+        wide["y"] += 0.3 * rng.normal(size=len(wide))
+        for base in ("varying", "universal"):
+            fit = did.group_time_att(
+                wide, anticipation=1, base_period=base, **COHORTS
+            )
+            test = fit[fit["aggregation"] == "test"].iloc[0]
+            leads = fit[
+                (fit["aggregation"] == "group_time")
+                & (fit["event_time"] < -1)
+                & fit["std_error"].notna()
+            ]
+            assert f"F({len(leads)}," in test["note"]
+            small += test["p_value"] < 0.05
+    assert small <= 10  # of 40; all were with the window among the leads
+
+
+@pytest.mark.parametrize("group", ["never", "not_yet"])
+def test_a_cohort_that_anticipates_after_the_panel_is_not_never_treated(group):
+    frame = anticipating(1, cohorts=[0, 5, 8], last=8)
+    fit = did.group_time_att(frame, anticipation=1, control_group=group, **COHORTS)
+    cells = fit[(fit["cohort"] == 5) & (fit["event_time"] >= -1)]
+    np.testing.assert_allclose(cells["estimate"], 1.0, atol=1e-12)
+    only = did.group_time_att(
+        frame[frame["g"] != 0], anticipation=1, control_group="not_yet", **COHORTS
+    )
+    late = only[(only["cohort"] == 5) & (only["period"] == 7)]
+    assert late["estimate"].isna().all() and late["note"].notna().all()
+
+
+# Singletons, weights, and gaps before treatment.
+
+
+def test_singletons_count_in_no_error_of_reghdfe():
+    frame = with_exposure(noisy())
+    once = pd.DataFrame(
+        [(200 + k, k % 8, 0, 5.0 * k, 0.0) for k in range(12)],
+        columns=["id", "t", "g", "y", "d"],
+    )
+    options = dict(treatment="d", standard_errors="reghdfe", **KEYS)
+    want = did.twfe(frame, **options).iloc[0]
+    more = did.twfe(
+        pd.concat([frame, once], ignore_index=True)[["id", "t", "g", "y", "d"]],
+        **options,
+    )
+    for column in ("estimate", "std_error", "df", "p_value"):
+        assert more.loc[0, column] == pytest.approx(want[column], rel=1e-10)
+    assert (more.attrs["dropped"]["rows"]["id"] >= 200).sum() == 12
+
+
+def weighted_square_root(matrix):
+    values, vectors = np.linalg.eigh(matrix)
+    keep = values > 1e-10
+    root = np.where(keep, np.where(keep, values, 1.0) ** -0.5, 0.0)
+    return (vectors * root) @ vectors.T
+
+
+@pytest.mark.parametrize("weights", ["w", "v"])
+@pytest.mark.parametrize("cluster", [None, "c"])
+def test_weights_stand_in_the_hat_matrix_of_cr2_and_cr3(weights, cluster):
+    frame = random_panel(3, noise=1.0, missing="holes").frame
+    frame = frame[frame["d"].groupby(frame["id"]).transform("size") > 1]
+    fit = {
+        name: did.twfe(
+            frame,
+            treatment="d",
+            weights=weights,
+            cluster=cluster,
+            standard_errors=name,
+            single_unit_std_error=True,
+            **KEYS,
+        ).iloc[0]
+        for name in ("CR2", "CR3")
+    }
+    y, w = frame["y"].to_numpy(), frame[weights].to_numpy()
+    codes = frame[cluster or "id"].to_numpy()
+    x = np.column_stack(
+        [
+            frame["d"],
+            pd.get_dummies(frame["id"]).astype(float),
+            pd.get_dummies(frame["t"]).astype(float).iloc[:, 1:],
+        ]
+    )
+    m = np.linalg.inv(x.T @ (w[:, None] * x))
+    b = m @ x.T @ (w * y)
+    residual = y - x @ b
+    net = np.eye(len(y)) - x @ m @ x.T * w
+    square = net @ net.T
+    variance, influence, squares = 0.0, [], 0.0
+    groups = np.unique(codes)
+    for g in groups:
+        rows = np.flatnonzero(codes == g)
+        adjust = weighted_square_root(square[np.ix_(rows, rows)])
+        scaled = adjust @ (w[rows, None] * x[rows]) @ m[:, 0]
+        variance += (scaled @ residual[rows]) ** 2
+        influence.append(net[rows].T @ scaled)
+        rest = codes != g
+        root = np.sqrt(w[rest])
+        refit = np.linalg.lstsq(root[:, None] * x[rest], root * y[rest], rcond=None)
+        squares += (refit[0][0] - b[0]) ** 2
+    p = np.array(influence) @ np.array(influence).T
+    n = len(groups)
+    assert fit["CR2"]["std_error"] == pytest.approx(np.sqrt(variance), rel=1e-8)
+    assert fit["CR2"]["df"] == pytest.approx(
+        np.trace(p) ** 2 / (p**2).sum(), rel=1e-6
+    )
+    assert fit["CR3"]["std_error"] == pytest.approx(
+        np.sqrt((n - 1) / n * squares), rel=1e-8
+    )
+
+
+def test_cr3_of_matched_units_is_their_refits_with_the_score_held():
+    frame = with_exposure(noisy(n=30, seed=5))
+    rng = np.random.default_rng(5)
+    frame["x"] = rng.normal(size=30)[frame["id"]] + 0.5 * (frame["g"] > 0)
+    fit = did.propensity_score_did(
+        frame, covariates=["x"], method="kernel", standard_errors="CR3", **COHORTS
+    )
+    weight = fit.attrs["scores"]["table"].set_index("id")["weight"]
+    used = frame.assign(w=frame["id"].map(weight))
+    used = used[used["w"] > 0]
+    options = dict(treatment="d", weights="w", **KEYS)
+    options |= dict(engine="closed_form")
+    full = did.twfe(used, **options).loc[0, "estimate"]
+    assert fit.loc[0, "estimate"] == pytest.approx(full, rel=1e-10)
+    units = used["id"].unique()
+    refits = [
+        did.twfe(used[used["id"] != u], **options).loc[0, "estimate"] for u in units
+    ]
+    squares = ((np.array(refits) - full) ** 2).sum()
+    want = np.sqrt((len(units) - 1) / len(units) * squares)
+    assert fit.loc[0, "std_error"] == pytest.approx(want, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", BY_COHORT)
+def test_a_gap_before_treatment_moves_the_base_to_the_last_period_seen(name):
+    frame = mk([1, 2, 3, 5, 6, 7, 8], [0, 5])  # 4 is missing
+    fit = ESTIMATORS[name](frame)
+    all_one(fit, 1e-6)
+    base = fit[fit["note"].fillna("").str.contains("reference")]
+    if len(base):
+        assert set(base["event_time"].astype(int)) == {-2}
+
+
+# Silent losses and crashes.
+
+
+@pytest.mark.parametrize("name", BY_COHORT + ["twfe", "bacon_decomposition"])
+def test_every_row_is_used_or_listed(name):
+    """Rows used and rows listed as left out add up to the panel."""
+    for seed in range(25):
+        case = random_panel(900 + seed)
+        try:
+            fit = ESTIMATORS[name](case.frame)
+        except CityPanelError:
+            continue
+        if "dropped" not in fit.attrs:
+            continue
+        lost = fit.attrs["dropped"]["rows"]
+        assert not lost[["id", "t"]].duplicated().any()
+        assert lost["reason"].notna().all()
+        n_obs = fit["n_obs"].dropna()
+        if name in ("twfe", "event_study", "sun_abraham", "etwfe", "etwfe never"):
+            assert n_obs.iloc[0] + len(lost) == len(case.frame)
+        if len(lost) and name != "group_time_att":
+            notes = fit["note"].dropna()
+            assert notes.str.contains("left out|dropped|rows").any(), name
+
+
+@pytest.mark.parametrize("name", ["switchers", "synthetic_did", "group_time_att"])
+def test_units_that_enter_and_leave_are_counted_in_the_note(name):
+    frame = mk(range(1, 8), [0, 4], lambda i, g, t: i >= 8 and t == 1 + i % 5)
+    fit = ESTIMATORS[name](frame)
+    notes = " ".join(fit["note"].dropna())
+    assert "4" in notes and "left out" in notes
+
+
+def noisy(n=16, seed=1):
+    frame = mk(range(8), [0, 3, 5, 0], n=n)
+    rng = np.random.default_rng(seed)
+    return frame.assign(y=frame["y"] + rng.normal(size=len(frame)))
+
+
+def same_numbers(got, want, rtol=1e-7, factor=1.0, columns=("estimate", "std_error")):
+    assert len(got) == len(want)
+    for column in columns:
+        a = got[column].astype(float).to_numpy()
+        b = factor * want[column].astype(float).to_numpy()
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-9 * factor)
+
+
+@pytest.mark.parametrize("name", sorted(ESTIMATORS))
+def test_weights_that_are_none_at_all_are_named(name):
+    frame = with_exposure(noisy())
+    frame["w"] = 1.0
+    for bad, message in ((-1.0, "negative"), (np.inf, "w")):
+        broken = frame.assign(w=np.where(frame["id"] == 3, bad, 1.0))
+        with pytest.raises(CityPanelError, match=message):
+            ESTIMATORS[name](broken, weights="w")
+    for nothing in (np.nan, 0.0):
+        absent = frame.assign(w=np.where(frame["id"] == 3, nothing, 1.0))
+        got = ESTIMATORS[name](absent, weights="w")
+        want = ESTIMATORS[name](frame[frame["id"] != 3], weights="w")
+        same_numbers(got, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(ESTIMATORS) - {"stacked", "synthetic_did", "bacon_decomposition"})
+)
+def test_rows_without_a_cluster_are_left_out(name):
+    frame = with_exposure(noisy())
+    frame["c"] = (frame["id"] // 2).astype(float)
+    absent = frame.assign(c=frame["c"].where(frame["id"] != 3))
+    got = ESTIMATORS[name](absent, cluster="c")
+    want = ESTIMATORS[name](frame[frame["id"] != 3], cluster="c")
+    same_numbers(got, want, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", BY_COHORT)
+def test_only_a_cohort_of_the_first_period_is_an_error_with_a_name(name):
+    with pytest.raises(CityPanelError, match="treated"):
+        ESTIMATORS[name](mk(range(1, 6), [0, 1]))
+
+
+@pytest.mark.parametrize("name", ["group_time_att", "switchers", "synthetic_did"])
+def test_controls_lost_to_balancing_are_not_called_absent(name):
+    frame = mk(range(1, 6), [0, 3], lambda i, g, t: g == 0 and t == 1 + i % 5)
+    with pytest.raises(CityPanelError) as caught:
+        ESTIMATORS[name](frame)
+    text = str(caught.value)
+    assert "every" in text or "balanc" in text
+    assert "city" not in text
+
+
+def test_states_that_each_adopt_in_a_year_of_their_own_have_errors():
+    rng = np.random.default_rng(3)
+    frame = mk(range(1, 30), [0] + list(range(5, 25)), n=42)
+    frame["id2"] = frame["id"]
+    frame = frame[(frame["id"] < 21) | (frame["g"] == 0)]
+    cohort = {i: (5 + i if i < 20 else 0) for i in range(42)}
+    frame["g"] = frame["id"].map(cohort)
+    frame = with_exposure(frame)
+    frame["y"] = frame["id"] + frame["t"] + frame["d"] + rng.normal(size=len(frame))
+    for name in ("twfe", "imputation", "etwfe", "sun_abraham", "two_stage"):
+        fit = ESTIMATORS[name](frame)
+        overall = fit[fit["term"] == "overall"].iloc[0]
+        assert overall["std_error"] > 0, name
+    overall = group_time(frame, **COHORTS)
+    overall = overall[overall["term"] == "overall"]
+    assert (overall["std_error"] > 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"bacon_decomposition"}))
+def test_a_collinear_control_is_named_dropped_and_told(name):
+    frame = with_exposure(noisy())
+    rng = np.random.default_rng(8)
+    frame["x"] = rng.normal(size=len(frame))
+    frame["twice"] = 2.0 * frame["x"] + 1.0
+    if name.startswith("group_time"):
+        fixed = rng.normal(size=16)
+        frame["x"] = fixed[frame["id"]]
+        frame["twice"] = 2.0 * frame["x"]
+    want = ESTIMATORS[name](frame, controls=["x"])
+    got = ESTIMATORS[name](frame, controls=["x", "twice"])
+    notes = got["note"].dropna()
+    assert notes.str.contains("twice").any()
+    keep = got["term"] != "twice"
+    same_numbers(got[keep].reset_index(drop=True), want, rtol=1e-7)
+
+
+# Sensitivity analysis on any scale.
+
+
+def event_path(scale=1.0, effect=1.0, noise=1.0):
+    frame = noisy(40, seed=4)
+    base = mk(range(8), [0, 3, 5, 0], n=40)
+    frame["y"] = scale * (
+        base["y"] + (effect - 1.0) * (base["t"] >= base["g"]) * (base["g"] > 0)
+        + noise * (frame["y"] - base["y"])
+    )
+    return did.sun_abraham(frame, **COHORTS)
+
+
+@pytest.mark.parametrize("kind", ["relative_magnitude", "smoothness"])
+@pytest.mark.parametrize("scale", [1e-6, 1e6, 1e12])
+def test_sensitivity_scales_with_the_outcome(kind, scale):
+    bounds = [0.0, 0.5, 1.0]
+    factor = 1.0 if kind == "relative_magnitude" else scale
+    want = did.honest_did(event_path(), kind=kind, bounds=bounds)
+    got = did.honest_did(
+        event_path(scale), kind=kind, bounds=[b * factor for b in bounds]
+    )
+    for column in ("conf_low", "conf_high"):
+        np.testing.assert_allclose(got[column] / scale, want[column], rtol=1e-3)
+
+
+def test_a_large_effect_is_robust_and_its_interval_is_not_empty():
+    for noise in (0.02, 0.002):
+        fit = did.honest_did(event_path(effect=5.0, noise=noise), bounds=[0.5, 1.0])
+        rows = fit[fit["aggregation"] == "relative_magnitude"]
+        assert abs(fit.loc[0, "statistic"]) > 20
+        assert rows[["conf_low", "conf_high"]].notna().all(axis=None)
+        assert (rows["conf_low"] < 5.0).all() and (rows["conf_high"] > 5.0).all()
+        assert (rows["breakdown"] == 1.0).all()
+
+
+# Influence functions know which row they belong to.
+
+
+@pytest.mark.parametrize("kind", ["simple", "group", "dynamic", "calendar"])
+def test_sorting_the_cells_does_not_move_an_aggregate(kind):
+    cells = did.group_time_att(noisy(), base_period="universal", **COHORTS)
+    want = did.aggregate_att(cells, kind)
+    for other in (
+        cells.sort_values("p_value"),
+        cells.iloc[::-1],
+        cells.sample(frac=1, random_state=1).reset_index(drop=True),
+    ):
+        got = did.aggregate_att(other, kind)
+        pd.testing.assert_frame_equal(got, want)
+
+
+def test_some_of_the_cells_give_the_aggregate_of_those():
+    cells = did.group_time_att(noisy(), **COHORTS)
+    part = did.aggregate_att(cells.query("event_time >= -3"), "dynamic")
+    whole = did.aggregate_att(cells, "dynamic", min_event_time=-3)
+    pd.testing.assert_frame_equal(part, whole)
+    one = did.aggregate_att(cells.query("cohort == 3"), "simple").loc[0]
+    own = did.aggregate_att(cells, "group").set_index("term").loc["cohort_3"]
+    assert one["estimate"] == pytest.approx(own["estimate"], rel=1e-12)
+    assert one["std_error"] == pytest.approx(own["std_error"], rel=1e-9)
+
+
+def test_cells_that_are_not_those_estimated_are_refused():
+    cells = did.group_time_att(noisy(), **COHORTS)
+    changed = cells.assign(estimate=cells["estimate"] * 2)
+    with pytest.raises(EstimationError, match="estimate"):
+        did.aggregate_att(changed)
+    moved = cells.assign(cohort=cells["cohort"] + 1)
+    with pytest.raises(EstimationError, match="cohort"):
+        did.aggregate_att(moved)
+    twice = pd.concat([cells, cells.iloc[[2]]])
+    twice.attrs = dict(cells.attrs)
+    with pytest.raises(EstimationError, match="twice"):
+        did.aggregate_att(twice)
+
+
+# Invariances.
+
+INVARIANT = sorted(set(ESTIMATORS) - {"bacon_decomposition"})
+
+
+def shaken(seed):
+    return random_panel(seed, noise=1.0).frame
+
+
+def result(name, frame, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ESTIMATORS[name](frame, **options)
+        except CityPanelError as error:
+            return type(error)
+
+
+def agree(got, want, **options):
+    if isinstance(want, type) or isinstance(got, type):
+        assert got is want
+    else:
+        same_numbers(got, want, **options)
+
+
+def plain(seed):
+    """A drawn panel with whole positions for labels and never as null."""
+    frame = shaken(seed)
+    cohort = frame["gp"].where(frame["gp"] < 10**6)
+    return frame.assign(t=frame["p"] + 100, g=cohort + 100)
+
+
+SEEDS = range(40, 46)
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+def test_time_may_be_shifted_and_stretched(name):
+    for seed in SEEDS:
+        frame = plain(seed)
+        want = result(name, frame)
+        for shift, stretch in ((1900, 1), (0, 5), (2000, 0.5), (-1000, 1)):
+            moved = frame.assign(
+                t=shift + stretch * frame["t"], g=shift + stretch * frame["g"]
+            )
+            options = {"before": 2 * stretch, "after": stretch}
+            if name == "stacked" and stretch != 1:
+                got = result_stacked(moved, **options)
+            else:
+                got = result(name, moved)
+            agree(got, want, rtol=1e-8)
+            if not isinstance(want, type):
+                np.testing.assert_allclose(
+                    got["event_time"].astype(float),
+                    stretch * want["event_time"].astype(float),
+                )
+
+
+def result_stacked(frame, **options):
+    try:
+        return did.stacked(frame, **options, **STAGGERED)
+    except CityPanelError as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+def test_units_may_be_renamed_and_rows_reordered(name):
+    for seed in SEEDS:
+        frame = plain(seed)
+        want = result(name, frame)
+        other = frame.sample(frac=1.0, random_state=seed)
+        other["id"] = "u" + (500 - other["unit_number"]).astype(str)
+        agree(result(name, other), want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+@pytest.mark.parametrize("scale", [1e-6, 1e6, 1e12])
+def test_the_scale_of_the_outcome_scales_the_result(name, scale):
+    for seed in SEEDS:
+        frame = plain(seed)
+        want = result(name, frame)
+        got = result(name, frame.assign(y=scale * frame["y"]))
+        if isinstance(want, type):
+            assert got is want
+            continue
+        same_numbers(got, want, rtol=1e-5, factor=scale)
+        assert got["std_error"].notna().equals(want["std_error"].notna())
+        same_numbers(got, want, rtol=1e-5, columns=("p_value",))
+
+
+# The fuzz.
+
+
+def fuzz(names, seeds, tolerance=1e-6, weighted=False):
+    """How often each estimator gave numbers; it must never have given a wrong one."""
+    right = dict.fromkeys(names, 0)
+    wrong = []
+    for k, seed in enumerate(seeds):
+        # A few estimators a panel when there are few panels.
+        case = random_panel(seed)
+        some = names if len(seeds) > 1_000 else names[k % 4 :: 4]
+        for name in some:
+            if name in ("twfe", "event_study") and case.effect != "constant":
+                continue
+            options = {}
+            if (seed // 7) % 3:
+                options["weights"] = ["w", "v"][(seed // 7) % 3 - 1]
+                constant = name.startswith("group") or name in (
+                    "switchers",
+                    "synthetic_did",
+                    "bacon_decomposition",
+                )
+                if constant:
+                    options["weights"] = "w"
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    fit = ESTIMATORS[name](case.frame, **options)
+            except CityPanelError:
+                continue
+            except Exception as error:  # noqa: BLE001
+                wrong.append((name, case.story, options, repr(error)))
+                continue
+            bad = wrong_rows(fit, case, tolerance)
+            if bad:
+                wrong.append((name, case.story, options, bad[:3]))
+            right[name] += not bad
+    assert not wrong, "\n".join(map(str, wrong[:10])) + f"\n{len(wrong)} in all"
+    return right
+
+
+def test_estimators_return_the_truth_or_say_why_not():
+    right = fuzz(sorted(ESTIMATORS), range(FUZZ_QUICK))
+    share = {name: count / (FUZZ_QUICK / 4) for name, count in right.items()}
+    # Refusing everything is no answer.
+    assert min(share.values()) > 0.1, share
+
+
+@pytest.mark.slow
+def test_estimators_return_the_truth_or_say_why_not_in_ten_thousand_panels():
+    right = fuzz(sorted(ESTIMATORS), range(10_000, 10_000 + FUZZ_FULL))
+    assert min(right.values()) > 0.1 * FUZZ_FULL, right
