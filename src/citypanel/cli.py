@@ -10,8 +10,9 @@ from citypanel.errors import CityPanelError
 
 # One module a command, in the order of --help; each has `register(commands)`.
 COMMANDS = (
-    "import_", "report", "study", "accept", "tables", "figures", "specifications",
-    "influence", "codebook", "export", "package", "metrics", "doctor",
+    "new", "check", "evaluate", "import_", "report", "study", "accept", "tables",
+    "figures", "specifications", "influence", "codebook", "export", "package",
+    "metrics", "doctor",
 )  # fmt: skip
 
 

@@ -111,6 +111,7 @@ def att_table(
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
     estimators: Sequence[str] = ESTIMATORS,
     sample: Mapping[str, pd.DataFrame] | None = None,
     control_group: str = "not_yet",
@@ -130,6 +131,8 @@ def att_table(
         the panel does not have are an error.
     cohort, treatment, unit, period, controls
         Column names; ``treatment`` serves `twfe` (it may be a fraction).
+    columns : mapping, optional
+        Further columns by what they are: ``weights``, ``cluster``.
     estimators : sequence of str
         Among ``ESTIMATORS``.
     sample : mapping of name to DataFrame, optional
@@ -152,7 +155,7 @@ def att_table(
     for name in estimators:
         choose("estimators", name, ESTIMATORS)
     chosen = {"all": panel} if sample is None else dict(sample)
-    keys = dict(unit=unit, period=period, controls=list(controls))
+    keys = dict(unit=unit, period=period, controls=list(controls), **(columns or {}))
     parts = []
     for label, frame in chosen.items():
         for outcome in outcomes:
@@ -171,8 +174,7 @@ def att_table(
                     seed,
                     single_unit_std_error,
                 )
-    columns = [*COLUMNS, "outcome", "sample", *BANDS]
-    out = _stack(parts, columns)
+    out = _stack(parts, [*COLUMNS, "outcome", "sample", *BANDS])
     return _signs(out)
 
 
