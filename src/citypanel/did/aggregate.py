@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,8 @@ def aggregate_att(
     group_time: pd.DataFrame,
     kind: str = "simple",
     *,
-    min_event_time: int | None = None,
-    max_event_time: int | None = None,
+    min_event_time: float | None = None,
+    max_event_time: float | None = None,
     uniform_band: bool = False,
     draws: int = 999,
     seed: int = 20240705,
@@ -42,15 +42,17 @@ def aggregate_att(
     Parameters
     ----------
     group_time : DataFrame
-        What `group_time_att` returned.
+        What `group_time_att` returned, or some of its rows in any order: the mean is
+        over the cells that are there. Where that had ``weights``, cohorts count with
+        their weight and not with their number of units.
     kind : {"simple", "group", "dynamic", "calendar"}
         - simple: the mean of the effects after treatment, weighted by cohort size;
         - group: each cohort's mean over its periods; overall, weighted by size;
         - dynamic: by event time, weighted by size; overall, the plain mean over event
           times 0 and later;
         - calendar: by period, weighted by size; overall, the plain mean over periods.
-    min_event_time, max_event_time : int, optional
-        Limits of the event times used.
+    min_event_time, max_event_time : float, optional
+        Limits of the event times used, as the frame writes them.
     uniform_band : bool
         Add columns band_low, band_high that cover all rows of the kind at once.
     draws, seed : int
@@ -65,33 +67,26 @@ def aggregate_att(
     DataFrame
         The row ``overall``, then ``overall_without_single_unit_cohorts`` where there
         are cohorts of one unit beside others, then one row per group, event time or
-        period. A row that rests on cohorts of one unit alone has no standard error.
+        period. A row that rests on one treated unit alone has no standard error.
 
     Raises
     ------
     EstimationError
-        A frame without influence functions, or no effect to aggregate.
+        A frame without influence functions or with cells that are not those
+        estimated; no effect to aggregate.
     """
     choose("kind", kind, KINDS)
-    if "influence" not in group_time.attrs:
-        raise EstimationError(
-            describe(
-                "The frame carries no influence functions",
-                consequence="the standard errors of an aggregate cannot be computed",
-                remedy="pass what group_time_att returned, not a copy read from a file",
-            )
-        )
-    extra = group_time.attrs["influence"]
-    cells = group_time[group_time["aggregation"] == "group_time"]
+    cells = _Cells.of(group_time)
+    extra = cells.extra
     keep = extra["single_unit_std_error"]
     if single_unit_std_error is not None:
         keep = single_unit_std_error
     low = -np.inf if min_event_time is None else min_event_time
     high = np.inf if max_event_time is None else max_event_time
-    event = cells["event_time"].to_numpy(np.int64)
-    known = cells["estimate"].notna().to_numpy()
-    usable = known & (event >= low) & (event <= high)
-    rows, columns = _aggregate(cells, extra, kind, usable)
+    span = cells.grid.span
+    inside = np.array([low <= span(e) <= high for e in cells.event], bool)
+    usable = cells.known & inside
+    rows, columns = cells.aggregate(kind, usable)
     if not rows:
         raise EstimationError(
             describe(
@@ -100,47 +95,50 @@ def aggregate_att(
                 remedy="widen the event times, or look at the notes of the cells",
             )
         )
-    sizes = extra["sizes"]
+    sizes = cells.sizes
     single = [g for g, size in sizes.items() if size == 1]
     if single and len(single) < len(sizes):
-        rest = usable & ~cells["cohort"].isin(single).to_numpy()
-        more, other = _aggregate(cells, extra, kind, rest)
+        more, other = cells.aggregate(kind, usable & ~np.isin(cells.cohort, single))
         if more:
-            gone = ", ".join(map(str, single))
+            gone = ", ".join(str(cells.grid.label(g)) for g in single)
             more[0] |= {"term": WITHOUT_SINGLE, "note": f"without cohort {gone}"}
             rows.insert(1, more[0])
             columns = np.insert(columns, 1, other[:, 0], axis=1)
     errors = influence_std_errors(columns, extra["clusters"])
-    lost = not known.all()
-    for row, error in zip(rows, errors, strict=True):
-        row["std_error"] = error if error > 1e-14 else None
+    sure = errors > extra["resolution"]
+    lost = not cells.known.all()
+    for row, error, certain in zip(rows, errors, sure, strict=True):
+        row["std_error"] = error if certain else None
         row["single_unit"] = rests_on_single_units(row.pop("cohorts"), sizes)
-        if lost and row["term"] == OVERALL:
+        if row["term"] == OVERALL:
             row["note"] = join_notes(
-                row.get("note"), "cells without an estimate left out"
+                row.get("note"),
+                "cells without an estimate left out" if lost else None,
+                extra["note"],
             )
     names: tuple[str, ...] = ("outcome",)
     if uniform_band:
         parts = [j for j, r in enumerate(rows) if OVERALL not in r["term"]] or [0]
-        sure = [
-            j
-            for j in parts
-            if errors[j] > 1e-14 and (keep or not rows[j]["single_unit"])
-        ]
+        wide = [j for j in parts if sure[j] and (keep or not rows[j]["single_unit"])]
         critical = uniform_critical_value(
-            columns[:, sure], extra["clusters"], draws=draws, seed=seed, level=level
+            columns[:, wide], extra["clusters"], draws=draws, seed=seed, level=level
         )
         for j, row in enumerate(rows):
-            width = critical if j in sure else critical_value(np.inf, level)
+            width = critical if j in wide else critical_value(np.inf, level)
             row["band_low"] = row["estimate"] - width * errors[j]
             row["band_high"] = row["estimate"] + width * errors[j]
             if row["std_error"] is None:
                 row["band_low"] = row["band_high"] = None
         names += ("band_low", "band_high")
-    attrs = {"influence": Extras({"matrix": columns, "clusters": extra["clusters"]})}
-    path = _path(rows, columns, extra["clusters"]) if kind == "dynamic" else None
+    attrs = {
+        "influence": Extras({"matrix": columns, "clusters": extra["clusters"]}),
+        "dropped": group_time.attrs["dropped"],
+    }
+    path = cells.path(rows, columns, usable) if kind == "dynamic" else None
     if path is not None:
         attrs["covariance"] = path
+    for row in rows:
+        row.pop("event", None)
     frame = tidy(
         rows,
         estimator="group_time_att",
@@ -149,7 +147,7 @@ def aggregate_att(
         extra_columns=names,
         aggregation=kind,
         outcome=extra["outcome"],
-        n_units=len(extra["cohort"]),
+        n_units=len(extra["start"]),
         n_clusters=int(extra["clusters"].max()) + 1,
         standard_errors="influence function",
         attrs=attrs,
@@ -159,107 +157,197 @@ def aggregate_att(
     return frame
 
 
-def _path(rows, columns, clusters) -> Extras | None:
-    """Event times with their covariance, where all are measured from -1.
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Cells of a frame with their influence functions, in the order of estimation.
 
-    Only the universal base period measures the leads from there; with a varying one
-    they are changes from the period before, and no path.
+    ``cohort``, ``period`` and ``event`` (m,) are positions, ``influence`` (n, m).
     """
-    events = [j for j, row in enumerate(rows) if row.get("event_time") is not None]
-    base = [j for j in events if rows[j]["event_time"] == -1]
-    if not base or np.abs(columns[:, base[0]]).max() > 1e-14:
-        return None
-    kept = [j for j in events if j != base[0]]
-    sums = cluster_sums(columns[:, kept], clusters)
-    return Extras(
-        {
-            "event_times": np.array([rows[j]["event_time"] for j in kept]),
-            "estimates": np.array([rows[j]["estimate"] for j in kept]),
-            "matrix": sums.T @ sums / len(columns) ** 2,
-            "single": np.array([rows[j]["single_unit"] for j in kept]),
-            "reference": -1,
+
+    extra: Extras
+    cohort: np.ndarray
+    period: np.ndarray
+    base: np.ndarray
+    estimate: np.ndarray
+    influence: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> _Cells:
+        """Match the rows of a frame by cohort and period to what was estimated."""
+        extra = frame.attrs.get("influence")
+        if not isinstance(extra, Extras) or "cells" not in extra:
+            raise EstimationError(
+                describe(
+                    "The frame carries no influence functions",
+                    consequence="the standard errors of an aggregate cannot be "
+                    "computed",
+                    remedy="pass what group_time_att returned, not a copy read from a "
+                    "file",
+                )
+            )
+        grid, stored = extra["grid"], extra["cells"]
+        rows = frame[frame["aggregation"] == "group_time"]
+        place = {
+            (grid.label(g), grid.label(t)): j
+            for j, (g, t) in enumerate(
+                zip(stored["cohort"], stored["period"], strict=True)
+            )
         }
-    )
-
-
-def _weighted(estimates, influence, shares, cohorts, unit_cohort):
-    """Size-weighted mean and its influence, the weights' own variation included.
-
-    w_k = p_k / sum p; the influence of the weights is (1{G = g_k} - p_k) / sum p less
-    p_k / (sum p)^2 times the sum of the same over k.
-    """
-    total = shares.sum()
-    centred = (unit_cohort[:, None] == cohorts[None, :]) - shares
-    weight_part = centred / total - np.outer(centred.sum(axis=1), shares / total**2)
-    return (
-        float(estimates @ shares / total),
-        influence @ (shares / total) + weight_part @ estimates,
-    )
-
-
-def _aggregate(cells, extra: Mapping, kind: str, usable: np.ndarray):
-    """Rows (the overall first) and influence columns of one kind."""
-    unit_cohort = extra["cohort"]
-    n = len(unit_cohort)
-    cohort = cells["cohort"].to_numpy(np.int64)
-    event = cells["event_time"].to_numpy(np.int64)
-    periods = cells["period"].to_numpy(np.int64)
-    estimate = cells["estimate"].to_numpy(float)
-    influence = extra["matrix"]
-    sizes = extra["sizes"]
-    share = np.array([sizes[g] / n for g in cohort])
-    post = usable & (event >= 0)
-    if not post.any():
-        return [], np.empty((n, 0))
-
-    def mean(mask):
-        return _weighted(
-            estimate[mask], influence[:, mask], share[mask], cohort[mask], unit_cohort
+        keys = list(zip(rows["cohort"], rows["period"], strict=True))
+        found = np.array([place.get(key, -1) for key in keys], int)
+        values = rows["estimate"].to_numpy(float)
+        own = stored["estimate"].to_numpy(float)[found]
+        same = (found >= 0) & ((values == own) | (np.isnan(values) & np.isnan(own)))
+        twice = pd.Series(found).duplicated().to_numpy() & (found >= 0)
+        for bad, what in (
+            (found < 0, "no cohort and period of this estimate"),
+            (twice, "twice in the frame"),
+            (~same, "not the estimate that its influence function belongs to"),
+        ):
+            if bad.any():
+                raise EstimationError(
+                    describe(
+                        f"Cells of the frame are {what}"
+                        if what.startswith("twice")
+                        else f"Rows of the frame hold {what}"
+                        if what.startswith("no ")
+                        else f"Rows of the frame hold an estimate that is {what}",
+                        [
+                            f"cohort {key[0]}, period {key[1]}: {value:.6g}"
+                            for key, value, b in zip(keys, values, bad, strict=True)
+                            if b
+                        ],
+                        consequence="standard errors would belong to other numbers",
+                        remedy="choose among the rows of group_time_att, and change "
+                        "none",
+                    )
+                )
+        order = np.sort(found)
+        kept = stored.iloc[order]
+        return cls(
+            extra,
+            kept["cohort"].to_numpy(int),
+            kept["period"].to_numpy(int),
+            kept["base"].to_numpy(float),
+            kept["estimate"].to_numpy(float),
+            extra["matrix"][:, order],
         )
 
-    def row(term, value, cohorts, **more):
+    @property
+    def grid(self):
+        return self.extra["grid"]
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        return self.extra["sizes"]
+
+    @property
+    def event(self) -> np.ndarray:
+        return self.period - self.cohort
+
+    @property
+    def known(self) -> np.ndarray:
+        return ~np.isnan(self.estimate)
+
+    def _weighted(self, values, influence, cohorts):
+        """Weighted mean and its influence, the weights' own variation included.
+
+        With p_k the mean over units of w_i 1{G_i = g_k}, the weights are p_k / sum p;
+        their influence is (w_i 1{G_i = g_k} - p_k) / sum p less p_k / (sum p)^2 times
+        the sum of the same over k.
+        """
+        weights = self.extra["weights"] / self.extra["weights"].mean()
+        member = (self.extra["start"][:, None] == cohorts[None, :]) * weights[:, None]
+        shares = member.mean(axis=0)
+        total, centred = shares.sum(), member - shares
+        weight_part = centred / total - np.outer(centred.sum(axis=1), shares / total**2)
+        return (
+            float(values @ shares / total),
+            influence @ (shares / total) + weight_part @ values,
+        )
+
+    def _mean(self, mask):
+        return self._weighted(
+            self.estimate[mask], self.influence[:, mask], self.cohort[mask]
+        )
+
+    def _row(self, term, value, cohorts, **more):
         cohorts = np.unique(cohorts).tolist()
         return {
             "term": term,
             "estimate": value,
             "cohorts": cohorts,
-            "n_treated_units": sum(sizes[g] for g in cohorts),
+            "n_treated_units": sum(self.sizes[g] for g in cohorts),
             **more,
         }
 
-    if kind == "simple":
-        value, column = mean(post)
-        return [row(OVERALL, value, cohort[post])], column[:, None]
-    parts, columns, everyone = [], [], []
-    if kind == "group":
-        groups = np.unique(cohort[post])
-        for g in groups:
-            mask = post & (cohort == g)
-            parts.append(row(f"cohort_{g}", estimate[mask].mean(), [g], cohort=g))
-            columns.append(influence[:, mask].mean(axis=1))
-        values = np.array([p["estimate"] for p in parts])
-        shares = np.array([sizes[g] / n for g in groups])
-        value, column = _weighted(
-            values, np.column_stack(columns), shares, groups, unit_cohort
-        )
-        everyone = groups
-    else:
-        key = event if kind == "dynamic" else periods
-        pool = usable if kind == "dynamic" else post
-        name = "event_time" if kind == "dynamic" else "period"
+    def aggregate(self, kind: str, usable: np.ndarray):
+        """Rows (the overall first) and influence columns of one kind."""
+        post = usable & (self.event >= 0)
+        if not post.any():
+            return [], np.empty((len(self.influence), 0))
+        label, span = self.grid.label, self.grid.span
+        everyone = self.cohort[post]
+        if kind == "simple":
+            value, column = self._mean(post)
+            return [self._row(OVERALL, value, everyone)], column[:, None]
+        parts, columns = [], []
+        if kind == "group":
+            groups = np.unique(everyone)
+            for g in groups:
+                mask = post & (self.cohort == g)
+                value, name = self.estimate[mask].mean(), label(g)
+                parts.append(self._row(f"cohort_{name}", value, [g], cohort=name))
+                columns.append(self.influence[:, mask].mean(axis=1))
+            values = np.array([p["estimate"] for p in parts])
+            value, column = self._weighted(values, np.column_stack(columns), groups)
+            overall = self._row(OVERALL, value, groups)
+            return [overall, *parts], np.column_stack([column, *columns])
+        key, pool = (self.event, usable) if kind == "dynamic" else (self.period, post)
+        late = []
         for k in np.unique(key[pool]):
             mask = pool & (key == k)
-            value, column = mean(mask)
-            parts.append(row(f"{name}_{k}", value, cohort[mask], **{name: k}))
+            value, column = self._mean(mask)
+            if kind == "dynamic":
+                name = {"event_time": span(k), "event": int(k)}
+                term = f"event_time_{span(k)}"
+            else:
+                name, term = {"period": label(k)}, f"period_{label(k)}"
+            if kind != "dynamic" or k >= 0:
+                late.append(len(parts))
+            parts.append(self._row(term, value, self.cohort[mask], **name))
             columns.append(column)
-        late = [
-            j for j, p in enumerate(parts) if kind != "dynamic" or p["event_time"] >= 0
-        ]
         value = float(np.mean([parts[j]["estimate"] for j in late]))
         column = np.column_stack([columns[j] for j in late]).mean(axis=1)
-        everyone = cohort[post]
-    overall = row(OVERALL, value, everyone)
-    return [overall, *parts], np.column_stack([column, *columns])
+        overall = self._row(OVERALL, value, everyone)
+        return [overall, *parts], np.column_stack([column, *columns])
+
+    def path(self, rows, columns, usable) -> Extras | None:
+        """Event times with their covariance, where all share one reference.
+
+        Only the universal base period measures the leads from one event time; with a
+        varying one they are changes from the period before, and no path.
+        """
+        bases = np.unique((self.base - self.cohort)[usable])
+        events = {r["event"]: j for j, r in enumerate(rows) if "event" in r}
+        if len(bases) != 1 or bases[0] not in events:
+            return None
+        reference = int(bases[0])
+        kept = [j for e, j in events.items() if e != reference]
+        clusters = self.extra["clusters"]
+        sums = cluster_sums(columns[:, kept], clusters)
+        positions = np.array([rows[j]["event"] for j in kept])
+        return Extras(
+            {
+                "positions": positions,
+                "event_times": np.array([rows[j]["event_time"] for j in kept]),
+                "estimates": np.array([rows[j]["estimate"] for j in kept]),
+                "matrix": sums.T @ sums / len(columns) ** 2,
+                "single": np.array([rows[j]["single_unit"] for j in kept]),
+                "reference": reference,
+                "span": self.grid.span,
+            }
+        )
 
 
 def uniform_critical_value(

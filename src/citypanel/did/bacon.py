@@ -7,15 +7,22 @@ import pandas as pd
 
 from citypanel.did.frames import Extras, join_notes, tidy
 from citypanel.did.linear import TwoWay
-from citypanel.did.panels import cohorts_from_treatment, prepare
+from citypanel.did.panels import (
+    FAR,
+    Panel,
+    on_panel,
+    require_absorbing,
+    require_binary,
+    starts_from_treatment,
+)
+from citypanel.did.periods import label_array
 from citypanel.errors import EstimationError, describe
 
 NOTE_SINGLE_SIDE = "one side is a cohort of one unit"
 
 
-def bacon_decomposition(
-    panel: pd.DataFrame, *, outcome: str, treatment: str, unit: str, period: str
-) -> pd.DataFrame:
+@on_panel("treatment", "weights")
+def bacon_decomposition(data: Panel) -> pd.DataFrame:
     """Goodman-Bacon decomposition of the two-way fixed effects coefficient.
 
     In a balanced panel the coefficient on an absorbing 0/1 treatment is the weighted
@@ -29,23 +36,26 @@ def bacon_decomposition(
 
     Parameters
     ----------
-    panel : DataFrame
-        Units not seen in every period are left out (``attrs["dropped"]``).
-    outcome, treatment, unit, period : str
-        Column names; the treatment is 0/1 and does not fall within a unit.
+    panel : DataFrame or Panel
+        The decomposition is of the units seen in every period; the note says how many
+        rows are left out, and ``attrs["dropped"]`` which.
+    outcome, treatment, unit, period, weights, frequency
+        Names of columns (see `panels.Design`); the treatment is 0/1 and does not fall
+        within a unit. With weights, which must be constant within units, n_k is the
+        share of the weights, and the coefficient that of the weighted regression.
 
     Returns
     -------
     DataFrame
         One row per 2x2: cohort (the side whose treatment changes), control_cohort
-        (0 = never), type, weight (sum to 1), estimate; no standard error, as the
-        comparisons are not independent. ``attrs["twfe"]`` is the coefficient, equal
+        (0 or null = never), type, weight (sum to 1), estimate; no standard error, as
+        the comparisons are not independent. ``attrs["twfe"]`` is the coefficient, equal
         to the sum of weight times estimate.
 
     Raises
     ------
     PanelError
-        A treatment that switches off.
+        A treatment that switches off, weights that change within a unit.
     EstimationError
         A fractional treatment, or one that never changes.
 
@@ -53,48 +63,45 @@ def bacon_decomposition(
     ----------
     Goodman-Bacon (2021), Journal of Econometrics 225.
     """
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        treatment=treatment,
-        balanced=True,
-        absorbing=True,
-    )
-    fractional = ~np.isin(data.treatment, (0.0, 1.0))
-    if fractional.any():
-        rows = data.frame[fractional]
-        raise EstimationError(
-            describe(
-                f"Treatment {treatment} is a fraction",
-                [
-                    f"{unit} {u}, {period} {t}, {treatment} = {v}"
-                    for u, t, v in zip(
-                        rows[unit], rows[period], rows[treatment], strict=True
-                    )
-                ],
-                consequence="the decomposition is defined for a 0/1 treatment",
-                remedy="date the exposure from the approval year or from the next",
-            )
-        )
-    cohort = cohorts_from_treatment(data)
-    y = data.matrix(data.y)
-    labels, counts = np.unique(cohort, return_counts=True)
-    size = dict(zip(labels.tolist(), counts.tolist(), strict=True))
-    means = {g: y[cohort == g].mean(axis=0) for g in size}
-    treated = {g: (data.periods >= g) & (g > 0) for g in size}
+    data = data.balanced()
+    require_absorbing(data)
+    require_binary(data, "the decomposition is defined for a 0/1 treatment")
+    start, weight = starts_from_treatment(data), data.unit_weights
+    y, positions = data.matrix(data.y), data.positions
+    cohorts = np.unique(start).tolist()
+    members = {g: start == g for g in cohorts}
+    count = {g: int(m.sum()) for g, m in members.items()}
+    means = {g: _mean(y[m], weight[m]) for g, m in members.items()}
+    even = data.weights is None
+    size = {g: count[g] if even else weight[m].sum() for g, m in members.items()}
+    treated = {g: positions >= g for g in cohorts}
     rows = []
-    for g in size:
-        if g == 0 or treated[g].all():
+    # The never-treated, who are last by position, come first in the table.
+    others = sorted(cohorts, key=lambda g: (g != FAR, g))
+    for g in cohorts:
+        if g == FAR or treated[g].all():
             continue
-        for other in size:
+        for other in others:
             if other != g:
-                rows.append(_two_by_two(g, other, size, means, treated))
+                row = _two_by_two(g, other, size, means, treated)
+                never = other == FAR
+                sides = (data.label(g), "never" if never else data.label(other))
+                row |= {
+                    "cohort": sides[0],
+                    "control_cohort": _never_label(data) if never else sides[1],
+                    "term": f"{sides[0]} vs {sides[1]}",
+                    "n_treated_units": count[g],
+                    "n_units": count[g] + count[other],
+                }
+                row["n_obs"] = row["n_units"] * row.pop("n_periods")
+                alone = NOTE_SINGLE_SIDE if min(count[g], count[other]) == 1 else None
+                row["note"] = join_notes(alone, data.note)
+                rows.append(row)
     if not rows:
         raise EstimationError(
             describe(
-                f"Treatment {treatment} never changes within a city",
+                f"Treatment {data.design.treatment} never changes within a unit",
+                [data.note] if data.note else [],
                 consequence="there is no 2x2 comparison",
                 remedy="check the exposure and the years of the panel",
             )
@@ -102,20 +109,32 @@ def bacon_decomposition(
     total = sum(row["weight"] for row in rows)
     for row in rows:
         row["weight"] /= total
-        row["n_units"] = row.pop("sizes")
-        row["n_obs"] = row["n_units"] * row.pop("n_periods")
-    d = TwoWay(data.unit, data.period).demean(data.treatment)
-    return tidy(
+    d = TwoWay(data.unit, data.period, data.weights).demean(data.treatment)
+    w = data.row_weights
+    frame = tidy(
         rows,
         estimator="bacon_decomposition",
         aggregation="two_by_two",
         extra_columns=("control_cohort", "type", "weight", "outcome"),
-        outcome=outcome,
+        outcome=data.design.outcome,
         attrs={
-            "twfe": float(d @ data.y / (d @ d)),
+            "twfe": float(d @ (w * data.y) / (d @ (w * d))),
             "dropped": Extras({"rows": data.dropped}),
         },
-    ).astype({"control_cohort": "Int64", "weight": float})
+    )
+    control = label_array(frame["control_cohort"].tolist())
+    return frame.assign(control_cohort=control).astype({"weight": float})
+
+
+def _never_label(data: Panel) -> int | None:
+    """Never, beside the labels of cohorts: 0 among years, null elsewhere."""
+    return 0 if data.grid.zero_means_never else None
+
+
+def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    if (weight == weight[0]).all():
+        return values.mean(axis=0)
+    return weight / weight.sum() @ values
 
 
 def _two_by_two(g, other, size, means, treated) -> dict:
@@ -125,7 +144,7 @@ def _two_by_two(g, other, size, means, treated) -> dict:
     both = size[g] + size[other]
     share = size[g] / both
     spread = both**2 * share * (1 - share)
-    if other == 0:
+    if other == FAR:
         kind, weight = "Treated vs Untreated", dg * (1 - dg)
         window = np.ones(len(own), bool)
     elif control.all():
@@ -138,17 +157,9 @@ def _two_by_two(g, other, size, means, treated) -> dict:
         kind, weight = "Later vs Earlier Treated", dg * (do - dg)
         window = control
     gap = means[g] - means[other]
-    estimate = gap[window & own].mean() - gap[window & ~own].mean()
-    single = NOTE_SINGLE_SIDE if min(size[g], size[other]) == 1 else None
     return {
-        "cohort": g,
-        "control_cohort": other,
-        "term": f"{g} vs {other or 'never'}",
         "type": kind,
         "weight": spread * weight,
-        "estimate": float(estimate),
-        "sizes": both,
+        "estimate": float(gap[window & own].mean() - gap[window & ~own].mean()),
         "n_periods": int(window.sum()),
-        "n_treated_units": size[g],
-        "note": join_notes(single),
     }

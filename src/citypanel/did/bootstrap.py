@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    OVERALL,
-    join_notes,
-    rests_on_single_units,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
-from citypanel.did.panels import choose, cohort_sizes, cohorts_from_treatment
+from citypanel.did.panels import Panel, choose, on_panel
 from citypanel.errors import OptionError, describe
 
 WEIGHTS = ("auto", "rademacher", "webb", "mammen")
@@ -24,15 +18,16 @@ FEW_CLUSTERS = 12
 FARTHEST = 2.0**20
 
 
+@on_panel(
+    "treatment",
+    "controls",
+    "regression_weights",
+    "cluster",
+    groups=("period_effects_by",),
+)
 def wild_cluster_bootstrap(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    cluster: str | None = None,
     period_effects_by: str | None = None,
     null: float = 0.0,
     weights: str = "auto",
@@ -50,8 +45,11 @@ def wild_cluster_bootstrap(
 
     Parameters
     ----------
-    panel, outcome, treatment, unit, period, controls, cluster, period_effects_by
+    panel, outcome, treatment, unit, period, controls, cluster, frequency,
+    period_effects_by
         As for `twfe`; clusters are whole units.
+    regression_weights : str, optional
+        Column of weights of the regression, as ``weights`` of `twfe`.
     null : float
         Hypothesis tested.
     weights : {"auto", "rademacher", "webb", "mammen"}
@@ -64,7 +62,7 @@ def wild_cluster_bootstrap(
     confidence_interval : bool
         Whether to invert the test.
     single_unit_std_error : bool
-        Report inference also where every cohort has one unit.
+        Report inference also where one unit is treated.
 
     Returns
     -------
@@ -96,16 +94,7 @@ def wild_cluster_bootstrap(
                 remedy="use 999 draws or more",
             )
         )
-    parts = partial(
-        panel,
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
-        cluster=cluster,
-        period_effects_by=period_effects_by,
-    )
+    parts = partial(data, period_effects_by=period_effects_by)
     multipliers, kind = draw_weights(parts.data.n_clusters, weights, draws, seed)
     law = WildLaw(parts, multipliers)
     statistic = (parts.estimate - null) / parts.std_error()
@@ -113,8 +102,6 @@ def wild_cluster_bootstrap(
     low, high = np.nan, np.nan
     if confidence_interval:
         low, high = law.interval(1.0 - level)
-    cohort = cohorts_from_treatment(parts.data)
-    sizes = cohort_sizes(cohort)
     row = {
         "aggregation": "wild_cluster_bootstrap",
         "term": OVERALL,
@@ -124,11 +111,12 @@ def wild_cluster_bootstrap(
         "p_value": p_value,
         "conf_low": low,
         "conf_high": high,
-        "n_treated_units": int((cohort > 0).sum()),
-        "single_unit": rests_on_single_units(sizes, sizes),
+        "n_treated_units": parts.treated_units,
+        "single_unit": parts.rests_on_one,
         "note": join_notes(
             f"{kind} weights, {n_draws} draws",
             None if p_value else f"none as large: p is below 1/{n_draws}",
+            parts.data.note,
         ),
     }
     frame = tidy(
@@ -137,7 +125,7 @@ def wild_cluster_bootstrap(
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome", "null"),
-        outcome=outcome,
+        outcome=data.design.outcome,
         null=null,
         n_obs=parts.data.n_obs,
         n_units=parts.data.n_units,
@@ -179,16 +167,19 @@ class WildLaw:
         K(b) = diag(s) - (D Z) (Z'Z)^+ (Z u)' - q s' / d'd,
 
     s_g = d_g'u_g, (D Z)_g = d_g'Z_g, (Z u)_g = Z_g'u_g, q_g = d_g'd_g, and Z the
-    period dummies and controls net of unit means. Both are linear in b, so that the
-    squared statistic of a draw is a ratio of two quadratics in b whose coefficients
-    are computed once.
+    period dummies and controls net of unit means, all times root weights. Both are
+    linear in b, so that the squared statistic of a draw is a ratio of two quadratics in
+    b whose coefficients are computed once.
     """
 
     def __init__(self, parts: Partialled, weights: np.ndarray):
         self.parts = parts
         cluster, d = parts.cluster, parts.d
         dummies = np.eye(int(parts.period.max()) + 1)[parts.period]
-        z = TwoWay(parts.data.unit).demean(np.hstack([dummies, parts.data.controls]))
+        unit, weighted = parts.data.unit, parts.data.weights is not None
+        z = np.hstack([dummies, parts.raw_controls])
+        z = TwoWay(unit, weights=parts.root**2 if weighted else None).demean(z)
+        z = parts.root[:, None] * z if weighted else z
         inverse = symmetric_inverse(z.T @ z)
         q = cluster_sums(d * d, cluster)
         dz = cluster_sums(d[:, None] * z, cluster)

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    staggered_frame,
-)
-from citypanel.did.linear import independent_columns
+from citypanel.did.frames import staggered_frame
+from citypanel.did.linear import TwoWay, rank_of_columns
 from citypanel.did.panels import (
+    Panel,
     choose,
-    prepare,
+    on_panel,
     require_treated_and_control,
     require_untreated_each_period,
 )
 from citypanel.did.regressions import (
-    Cell,
-    absorbed_fit,
+    cell_dummies,
+    cells_of,
     dynamic_covariance,
     fit_covariance,
+    leads_row,
     mean_rows,
+    regress,
+    require_some_cell,
+    with_peers,
 )
-from citypanel.did.twfe import wald_row
 
 CONTROL_GROUPS = ("not_yet", "never")
 
 
+@on_panel("cohort", "controls", "weights", "cluster")
 def etwfe(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
     control_group: str = "not_yet",
     standard_errors: str = "xtreg",
-    cluster: str | None = None,
     small_sample: Mapping[str, object] | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
@@ -49,24 +46,25 @@ def etwfe(
     y_it on cohort and period dummies, controls with slopes of their own for each
     cohort and each period, the cells d_gt, and the cells times the controls less
     their cohort mean. In a balanced panel the cohort dummies give the coefficients
-    that unit effects would (Wooldridge 2021, section 5).
+    that unit effects would (Wooldridge 2021, section 5); where units come and go, or
+    their weights change, unit effects are taken in their place.
 
     Parameters
     ----------
-    panel : DataFrame
+    panel : DataFrame or Panel
         One row per unit and period. Units treated from the first period on are left
         out.
-    outcome, cohort, unit, period : str
-        Column names; cohort 0 or null = never.
-    controls : sequence of str
-        Best fixed before treatment (see the paper on bad controls).
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
+        Names of columns (see `panels.Design`). Controls are best fixed before
+        treatment (see the paper on bad controls). With weights the regression is
+        weighted, and a mean of effects is that of the population they stand for.
     control_group : {"not_yet", "never"}
-        With "never" every cell but the period before treatment has a coefficient, so
-        that leads appear and only never-treated units are compared with.
+        With "never" every cell but the last period before treatment has a coefficient,
+        so that leads appear and only never-treated units are compared with.
     standard_errors, small_sample
-        A convention of `twfe` (clustered ones), by ``cluster`` (units by default).
+        A convention of `twfe` (clustered ones).
     single_unit_std_error : bool
-        Report standard errors for rows that rest on cohorts of one unit.
+        Report standard errors for rows that rest on one treated unit.
     level : float
 
     Returns
@@ -77,94 +75,92 @@ def etwfe(
     Raises
     ------
     EstimationError
-        Nobody treated; no never-treated units with ``never``; with ``not_yet`` a
-        period in which every unit is treated.
+        Nobody treated; no never-treated units with ``never``; a period in which every
+        unit is treated; no effect identified.
 
     References
     ----------
     Wooldridge (2021), SSRN 3906345; Wooldridge (2023), Econometrics Journal 26.
     """
     choose("control_group", control_group, CONTROL_GROUPS)
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        cluster=cluster,
-        first_period_treated="drop",
-    )
-    needs = "never" if control_group == "never" else "any"
-    require_treated_and_control(data, cohort=cohort, needs=needs)
-    require_untreated_each_period(data, period=period)
-    sizes = data.cohort_sizes
-    row_cohort = data.cohort[data.unit]
-    row_period = data.periods[data.period]
-    cells, members = [], []
-    for g in sizes:
-        for t in data.periods:
-            wanted = t >= g or (control_group == "never" and t != g - 1)
-            rows = (row_cohort == g) & (row_period == t)
-            if wanted and rows.any():
-                cells.append(Cell(g, int(t), float(rows.sum())))
-                members.append(rows)
-    d = np.column_stack(members).astype(float)
-    x = data.controls
+    never = control_group == "never"
+    data = data.without_always_treated()
+    require_treated_and_control(data, needs="never" if never else "any")
+    require_untreated_each_period(data)
+    wanted = data.treated
+    if never:
+        wanted = data.ever & ~data.at_base
+    cells, codes = cells_of(data, wanted)
+    m = len(cells)
+    start = np.where(data.never, data.last + 1, data.start)
+    cohort = np.unique(start, return_inverse=True)[1][data.unit]
+    x, lost = _independent_controls(data, cohort)
     k = x.shape[1]
-    codes = np.unique(row_cohort, return_inverse=True)[1]
-    groups = np.eye(codes.max() + 1)[codes]
-    times = np.eye(len(data.periods))[data.period]
-    centred = x - groups @ ((groups.T @ x) / groups.sum(axis=0)[:, None])
-    nuisance = [groups, times]
+    w = data.row_weights
+    groups = np.eye(cohort.max() + 1)[cohort]
+    times = np.eye(len(data.positions))[data.period]
+    weighted = groups * w[:, None]
+    centred = x - groups @ ((weighted.T @ x) / weighted.sum(axis=0)[:, None])
+    d = cell_dummies(codes, m)
+    by_unit = not (data.is_balanced and data.has_even_weights)
+    nuisance = [] if by_unit else [groups, times]
     for j in range(k):
         nuisance += [groups * x[:, [j]], times * x[:, [j]]]
-    blocks = [d] + [d * centred[:, [j]] for j in range(k)]
-    effects = np.hstack(blocks)
+    effects = np.hstack([d] + [d * centred[:, [j]] for j in range(k)])
     design = np.hstack([*nuisance, effects])
-    keep = independent_columns(design)
     first = design.shape[1] - effects.shape[1]
-    # A cell of one city leaves no slope of its own on the controls: such columns are
+    absorbed = (data.unit, data.period) if by_unit else (None, None)
+    # A cell of one unit leaves no slope of its own on the controls: such columns are
     # left out like other combinations of the columns before them.
-    m = len(cells)
-    order = np.flatnonzero(keep)
-    place = np.full(design.shape[1], -1)
-    place[order] = np.arange(len(order))
-    names = [f"column {j}" for j in order]
-    fit = absorbed_fit(data.y, design[:, order], names, None, None)
-    errors = fit_covariance(fit, data.cluster, standard_errors, small_sample)
-    linear = np.zeros((m, len(order)))
-    for c in range(m):
-        linear[c, place[first + c]] = 1.0
-        for j in range(k):
-            at = place[first + (j + 1) * m + c]
-            if at >= 0:
-                linear[c, at] = centred[members[c], j].mean()
-    estimates = linear @ fit.coefficients
-    matrix = linear @ errors.matrix @ linear.T
-    rows = mean_rows(cells, estimates, matrix, df=np.inf, sizes=sizes)
-    dynamic = dynamic_covariance(cells, estimates, matrix, sizes)
-    leads = [
-        j
-        for j, e in enumerate(dynamic["event_times"])
-        if e < -1 and not dynamic["single"][j]
-    ]
-    if control_group == "never":
-        rows.append(
-            wald_row(
-                dynamic["estimates"][leads],
-                dynamic["matrix"][np.ix_(leads, leads)],
-                df=data.n_clusters - 1.0,
-            )
-        )
+    fit = regress(data.y, design, *absorbed, data.weights)
+    linear = np.zeros((m, design.shape[1]))
+    linear[:, first : first + m] = np.eye(m)
+    for j in range(k):
+        means = (d * w[:, None]).T @ centred[:, j] / cells.weight
+        at = first + (j + 1) * m
+        linear[:, at : at + m] = np.diag(means)
+    known = fit.known(linear)
+    require_some_cell(data, cells, known)
+    data = data.remarking(lost)
+    values = np.where(known, linear[:, fit.keep] @ fit.fit.coefficients, np.nan)
+    errors = fit_covariance(
+        with_peers(fit.fit, cells, codes, values),
+        data.cluster,
+        standard_errors,
+        small_sample,
+    )
+    estimates, matrix = fit.combine(linear, errors.matrix)
+    rows = mean_rows(data, cells, estimates, matrix, df=np.inf, known=known)
+    dynamic = dynamic_covariance(data, cells, estimates, matrix, known)
+    if never:
+        rows.append(leads_row(dynamic, before=0, df=data.n_clusters - 1.0))
     return staggered_frame(
         data,
         rows,
         dynamic,
         estimator="etwfe",
-        outcome=outcome,
         standard_errors=errors.name,
         n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
+        reference=data.reference,
     )
+
+
+def _independent_controls(
+    data: Panel, cohort: np.ndarray
+) -> tuple[np.ndarray, str | None]:
+    """Controls that are not combinations of each other, and word of the others.
+
+    Interactions with cohorts and periods would only repeat them. What the effects
+    absorb alone stays: its slopes by cohort or by period need not be absorbed.
+    """
+    x, names = data.controls, data.control_names
+    if not names:
+        return x, None
+    net = TwoWay(cohort, data.period, data.weights).demean(x)
+    keep, absorbed = rank_of_columns(net, x)
+    keep |= absorbed
+    lost = [name for name, ok in zip(names, keep, strict=True) if not ok]
+    said = "; ".join(f"control {name} left out: collinear" for name in lost)
+    return x[:, keep], said or None

@@ -7,23 +7,20 @@ treated. Imputation (Borusyak, Jaravel and Spiess 2024) and the two-stage estima
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
 
 from citypanel.did.linear import (
     NormalEquations,
     TwoWay,
     cluster_sums,
-    require_full_rank,
+    rank_of_columns,
 )
 from citypanel.did.panels import (
     Panel,
-    prepare,
     require_treated_and_control,
     require_untreated_each_period,
 )
+from citypanel.errors import EstimationError, describe
 
 
 class FirstStage:
@@ -34,107 +31,95 @@ class FirstStage:
     gap : ndarray (n,)
         Outcome minus fitted untreated outcome: effects on treated rows, residuals on
         the others.
-    treated : ndarray of bool (n,)
+    treated, known : ndarray of bool (n,)
+        Treated rows, and rows whose fitted outcome the untreated rows determine.
     """
 
     def __init__(self, data: Panel):
         self.data = data
         self.treated = data.treated
         rows = ~self.treated
-        raw = data.controls[rows]
-        if raw.shape[1]:
-            net = TwoWay(data.unit[rows], data.period[rows]).demean(raw)
-            require_full_rank(net, raw, data.control_names)
-        dummies = np.eye(len(data.periods))[data.period]
+        self.weights = data.row_weights[rows]
+        dummies = np.eye(len(data.positions))[data.period]
         self.other = np.hstack([dummies, data.controls])
         self.equations = NormalEquations(
-            data.unit[rows], self.other[rows], data.n_units
+            data.unit[rows],
+            self.other[rows],
+            data.n_units,
+            None if data.weights is None else self.weights,
         )
+        self.known = self.equations.determines(data.unit, self.other)
         on_units, on_other = self.equations.fit(data.y[rows])
         self.gap = data.y - on_units[data.unit] - self.other @ on_other
 
     def projection(self, weights: np.ndarray) -> np.ndarray:
         """Weights on untreated rows that mirror weights (n, m) on any rows.
 
-        Z_0 (Z_0'Z_0)^-1 Z'w, with rows of zeros for treated rows: the fitted values'
-        weighted sums as linear functions of the untreated outcomes.
+        W_0 Z_0 (Z_0'W_0 Z_0)^-1 Z'w, with rows of zeros for treated rows: the fitted
+        values' weighted sums as linear functions of the untreated outcomes.
         """
         on_units = cluster_sums(weights, self.data.unit, self.data.n_units)
         units, other = self.equations.solve(on_units, self.other.T @ weights)
         fitted = units[self.data.unit] + self.other @ other
+        if self.data.weights is not None:
+            fitted *= self.data.weights[:, None]
         return np.where(self.treated[:, None], 0.0, fitted)
 
 
-def prepare_first_stage(
-    panel: pd.DataFrame,
-    *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str],
-    cluster: str | None,
-) -> FirstStage:
-    """Check the panel and fit; every period and unit needs an untreated row.
+def first_stage(data: Panel) -> FirstStage:
+    """Fit on the untreated rows; treated rows it does not determine are left out.
 
     Raises
     ------
     EstimationError
-        Nobody treated, a period in which every unit is treated, collinear controls.
+        Nobody treated, a period in which every unit is treated, no effect identified.
     """
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        cluster=cluster,
-        first_period_treated="drop",
-    )
-    require_treated_and_control(data, cohort=cohort, needs="any")
-    require_untreated_each_period(data, period=period)
+    data = data.without_always_treated()
+    require_treated_and_control(data)
+    require_untreated_each_period(data)
     untreated = np.bincount(data.unit, ~data.treated, data.n_units) > 0
-    if not untreated.all():
-        # A unit whose untreated rows are all missing shows no level of its own.
-        lost = data.units[~untreated]
-        return prepare_first_stage(
-            panel[~panel[unit].isin(lost)],
-            outcome=outcome,
-            cohort=cohort,
-            unit=unit,
-            period=period,
-            controls=controls,
-            cluster=cluster,
-        )
-    return FirstStage(data)
-
-
-def cell_codes(data: Panel, treated: np.ndarray):
-    """Cohort-by-period cells of treated rows: their codes (-1 elsewhere) and labels."""
-    cohort = data.cohort[data.unit]
-    labels = sorted(
-        set(
-            zip(
-                cohort[treated].tolist(),
-                data.periods[data.period[treated]].tolist(),
-                strict=True,
+    # A unit whose untreated rows are all missing shows no level of its own.
+    data = data.keep_units(untreated, "unit without an untreated row")
+    require_treated_and_control(data)
+    data = data.remarking(_lost_controls(data))
+    first = FirstStage(data)
+    if first.known.all():
+        return first
+    reason = "effect not identified: the untreated rows do not connect"
+    if not (first.known & first.treated).any():
+        raise EstimationError(
+            describe(
+                "No effect is identified by the rows used",
+                [f"{reason} ({int((~first.known).sum())} rows)"],
+                consequence="no chain of untreated rows links a treated unit's own "
+                "periods with those in which it is treated",
+                remedy="add rows before treatment and untreated rows after it",
             )
         )
+    return FirstStage(data.keep(first.known, reason))
+
+
+def _lost_controls(data: Panel) -> str | None:
+    """Say which controls are combinations of others among the untreated rows."""
+    if not data.control_names:
+        return None
+    rows = ~data.treated
+    unit = np.unique(data.unit[rows], return_inverse=True)[1]
+    weights = None if data.weights is None else data.weights[rows]
+    raw = data.controls[rows]
+    keep, absorbed = rank_of_columns(
+        TwoWay(unit, data.period[rows], weights).demean(raw), raw
     )
-    index = {label: j for j, label in enumerate(labels)}
-    codes = np.full(data.n_obs, -1)
-    rows = np.flatnonzero(treated)
-    codes[rows] = [
-        index[g, t]
-        for g, t in zip(
-            cohort[rows].tolist(), data.periods[data.period[rows]].tolist(), strict=True
-        )
+    said = [
+        f"control {name} left out: "
+        + ("absorbed by the fixed effects" if gone else "collinear")
+        for name, ok, gone in zip(data.control_names, keep, absorbed, strict=True)
+        if not ok
     ]
-    return codes, labels
+    return "; ".join(said) or None
 
 
-def mean_weights(codes: np.ndarray, size: int) -> np.ndarray:
+def mean_weights(codes: np.ndarray, size: int, weights: np.ndarray) -> np.ndarray:
     """Columns (n, size) that average the rows of each code; -1 belongs to none."""
-    member = codes[:, None] == np.arange(size)[None, :]
+    member = (codes[:, None] == np.arange(size)) * weights[:, None]
     return member / member.sum(axis=0)

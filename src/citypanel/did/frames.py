@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from citypanel.did.panels import Panel
 from citypanel.did.periods import label_array
 
 COLUMNS = (
@@ -61,6 +62,7 @@ OVERALL = "overall"
 WITHOUT_SINGLE = "overall_without_single_unit_cohorts"
 NOTE_SINGLE = "rests on cohorts of one unit: no sampling distribution"
 NOTE_REFERENCE = "reference period"
+NOTE_UNKNOWN = "not identified by the rows used"
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,12 +181,11 @@ def tidy(
 
 
 def staggered_frame(
-    data: Any,
+    data: Panel,
     rows: Iterable[Mapping[str, Any]],
     dynamic: Mapping[str, Any],
     *,
-    outcome: str,
-    reference: int = -1,
+    reference: int | None = -1,
     attrs: Mapping[str, Any] | None = None,
     **common: Any,
 ) -> pd.DataFrame:
@@ -193,31 +194,45 @@ def staggered_frame(
     Parameters
     ----------
     data : Panel
-        What was estimated from; gives n_obs, n_units and the dropped rows.
+        What was estimated from; gives n_obs, n_units, the outcome, the log of rows left
+        out and the note that stands on the overall rows.
     rows : iterable of mapping
         As for `tidy`.
     dynamic : mapping
-        Covariance of the event times: event_times, estimates, matrix, single. With
-        `reference` it goes to ``attrs["covariance"]``.
-    outcome : str
+        Covariance of the event times: positions, event_times, estimates, matrix,
+        single. With `reference` it goes to ``attrs["covariance"]``.
     reference : int
-        Reference event time.
+        Position of the reference event time.
     attrs : mapping, optional
         Further attributes.
     **common
         As for `tidy`.
     """
+    rows = [dict(row) for row in rows]
+    noted = [row for row in rows if row.get("aggregation") == "simple"]
+    add_note(noted or rows[:1], data.note)
+    path = {**dynamic, "reference": reference, "span": data.grid.span}
     return tidy(
         rows,
         extra_columns=("outcome",),
-        outcome=outcome,
         attrs={
             **(attrs or {}),
-            "covariance": Extras({**dynamic, "reference": reference}),
+            "covariance": Extras(path),
             "dropped": Extras({"rows": data.dropped}),
         },
-        **{"n_obs": data.n_obs, "n_units": data.n_units, **common},
+        **{
+            "outcome": data.design.outcome,
+            "n_obs": data.n_obs,
+            "n_units": data.n_units,
+            **common,
+        },
     )
+
+
+def add_note(rows: Iterable[dict], note: str | None) -> None:
+    """Add a note to some rows that are not tidy yet."""
+    for row in rows:
+        row["note"] = join_notes(row.get("note"), note)
 
 
 def _complete(columns: dict[str, Any], level: float) -> None:

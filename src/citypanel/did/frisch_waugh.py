@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,9 @@ from citypanel.did.covariances import (
     is_nested,
     small_sample_factor,
 )
-from citypanel.did.linear import TwoWay, cluster_sums, partial_out, within
-from citypanel.did.panels import Panel, prepare
+from citypanel.did.linear import TwoWay, cluster_sums, partial_out
+from citypanel.did.panels import FAR, Panel, prepare, starts_from_treatment
+from citypanel.did.regressions import lost_controls, not_identified, regress_net
 from citypanel.errors import EstimationError, describe
 
 
@@ -30,22 +32,34 @@ class Partialled:
     Attributes
     ----------
     data : Panel
+    transform : TwoWay
+        Takes the effects out.
+    root : ndarray (n,)
+        Roots of the weights, ones without; y, d and controls are multiplied by them.
     y, d : ndarray (n,)
         Net of effects and controls.
     controls : ndarray (n, k)
-        Net of the effects.
+        Net of the effects; those that are collinear or absorbed are left out.
+    raw_controls : ndarray (n, k)
+        The same, as they came.
     period : ndarray of int (n,)
         Codes of the period effects, by region where asked for.
+    start : ndarray of int (n_units,)
+        Position of the first treated period.
     cluster : ndarray of int (n,)
     factor : float
         Small-sample factor of the ``xtreg`` convention.
     """
 
     data: Panel
+    transform: TwoWay
+    root: np.ndarray
     y: np.ndarray
     d: np.ndarray
     controls: np.ndarray
+    raw_controls: np.ndarray
     period: np.ndarray
+    start: np.ndarray
     cluster: np.ndarray
     factor: float
 
@@ -53,12 +67,27 @@ class Partialled:
     def fit(self) -> Fit:
         """The whole regression, controls included."""
         data = self.data
-        both = np.column_stack([data.y, data.treatment, data.controls])
-        both = TwoWay(data.unit, self.period).demean(both)
+        both = np.column_stack([data.y, data.treatment, self.raw_controls])
+        both = self.net(both)
         y, x = both[:, 0], both[:, 1:]
         bread = np.linalg.inv(x.T @ x)
         b = bread @ (x.T @ y)
-        return Fit(x, b, y - x @ b, bread, data.unit, self.period)
+        weights = None if data.weights is None else self.root**2
+        return Fit(x, b, y - x @ b, bread, data.unit, self.period, weights=weights)
+
+    def net(self, values: np.ndarray) -> np.ndarray:
+        """Columns (n, m) net of the effects, times the roots of the weights."""
+        net = self.transform.demean(values)
+        return net if self.data.weights is None else self.root[:, None] * net
+
+    @property
+    def treated_units(self) -> int:
+        return int((self.start < FAR).sum())
+
+    @property
+    def rests_on_one(self) -> bool:
+        """Whether one unit is treated: the effect has no sampling distribution."""
+        return self.treated_units == 1
 
     @property
     def estimate(self) -> float:
@@ -71,57 +100,70 @@ class Partialled:
 
 
 def partial(
-    panel: pd.DataFrame,
+    panel: pd.DataFrame | Panel,
     *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    cluster: str | None = None,
     period_effects_by: str | None = None,
-    keep: Sequence[str] = (),
+    keep: Sequence[str | None] = (),
+    **columns: Any,
 ) -> Partialled:
     """Check the panel and partial the controls and both effects out.
+
+    Parameters
+    ----------
+    panel : DataFrame or Panel
+        With an absorbing treatment in [0, 1].
+    period_effects_by : str, optional
+    keep : sequence of str
+        Further columns the caller needs.
+    **columns
+        Names of columns (see `panels.Design`).
 
     Raises
     ------
     PanelError, EstimationError
         As `twfe`; also clusters that cut units.
     """
-    extra = [*keep, *([period_effects_by] if period_effects_by else [])]
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        treatment=treatment,
-        controls=controls,
-        cluster=cluster,
-        keep=extra,
-        absorbing=True,
-    )
+    groups = (*keep, period_effects_by)
+    data = prepare(panel, groups=groups, absorbing=True, **columns)
     if not is_nested(data.unit, data.cluster):
         raise EstimationError(
             describe(
-                f"A city lies in more than one cluster of {cluster}",
-                consequence="resampling whole clusters would tear cities apart",
-                remedy="cluster on the city or on groups of whole cities",
+                f"A unit lies in more than one cluster of {data.design.cluster[0]}",
+                consequence="resampling whole clusters would tear units apart",
+                remedy="cluster on the unit or on groups of whole units",
             )
         )
-    second = data.period
-    if period_effects_by is not None:
-        groups = pd.factorize(data.frame[period_effects_by], sort=True)[0]
-        second = groups * len(data.periods) + data.period
-        second = np.unique(second, return_inverse=True)[1]
+    second = data.period_effects(period_effects_by)
+    weights, root = data.weights, np.ones(data.n_obs)
+    if weights is not None:
+        weights = weights / weights.mean()
+        root = np.sqrt(weights)
+    transform = TwoWay(data.unit, second, weights)
     x = np.column_stack([data.treatment, data.controls])
-    y, x = within(data.y, x, data.unit, second, [treatment, *data.control_names])
-    d, rest = x[:, 0], x[:, 1:]
-    net = partial_out(np.column_stack([y, d]), rest)
-    k = count_parameters(
-        Fit(x, np.zeros(0), y, np.zeros((0, 0)), data.unit, second),
-        [data.cluster],
-        "nonnested",
+    net = transform.demean(np.column_stack([data.y, x]))
+    if data.weights is not None:
+        net = root[:, None] * net
+    names = [data.design.treatment, *data.control_names]
+    fit = regress_net(
+        net[:, 0], net[:, 1:], root[:, None] * x, data.unit, second, weights
     )
-    factor = small_sample_factor(data.n_obs, k, data.n_clusters)
-    return Partialled(data, net[:, 0], net[:, 1], rest, second, data.cluster, factor)
+    if not fit.first_known(1)[0]:
+        raise not_identified(fit, names, 1)
+    data = data.remarking(lost_controls(fit, data.control_names, 1))
+    kept = fit.keep[1:]
+    y, d, rest = net[:, 0], net[:, 1], net[:, 2:][:, kept]
+    both = partial_out(np.column_stack([y, d]), rest)
+    k = count_parameters(fit.fit, [data.cluster], "nonnested")
+    return Partialled(
+        data,
+        transform,
+        root,
+        both[:, 0],
+        both[:, 1],
+        rest,
+        data.controls[:, kept],
+        second,
+        starts_from_treatment(data),
+        data.cluster,
+        small_sample_factor(data.n_obs, k, data.n_clusters),
+    )

@@ -7,47 +7,53 @@ influence function from which standard errors, aggregates and uniform bands foll
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import linalg
 
-from citypanel.did.frames import NOTE_REFERENCE, NOTE_SINGLE, Extras, tidy
-from citypanel.did.linear import cluster_sums
-from citypanel.did.panels import (
-    Panel,
-    choose,
-    prepare,
-    require_treated_and_control,
+from citypanel.did.frames import (
+    NOTE_REFERENCE,
+    NOTE_SINGLE,
+    Extras,
+    join_notes,
+    rests_on_single_units,
+    tidy,
 )
+from citypanel.did.linear import cluster_sums, independent_columns
+from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
 from citypanel.did.propensity_scores import logit
 from citypanel.did.twfe import wald_row
-from citypanel.errors import EstimationError, PanelError, describe
+from citypanel.errors import EstimationError, OptionError, describe
 
+PANELS = ("balanced", "unbalanced", "repeated")
 CONTROL_GROUPS = ("never", "not_yet")
 METHODS = ("dr", "ipw", "reg")
 BASE_PERIODS = ("varying", "universal")
 TRIM = 0.995
+ROW = "observation"
 NOTE_OVERLAP = "no overlap: the covariates separate this cohort from its controls"
 NOTE_FEW = "too few control units for the covariates"
+NOTE_NO_BASE = "not identified: the cohort is not seen before its treatment"
+NOTE_NOT_SEEN = "not identified: the cohort is not seen in both periods"
+NOTE_NO_CONTROL = "not identified: no untreated unit to compare with"
 
 
 def group_time_att(
-    panel: pd.DataFrame,
+    frame: pd.DataFrame | Panel | None = None,
+    /,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
+    panel: str | pd.DataFrame = "balanced",
     control_group: str = "never",
     method: str = "dr",
     base_period: str = "varying",
     anticipation: int = 0,
-    cluster: str | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
+    **columns: Any,
 ) -> pd.DataFrame:
     """Average effect on each cohort in each period.
 
@@ -57,39 +63,55 @@ def group_time_att(
 
     Parameters
     ----------
-    panel : DataFrame
-        One row per unit and period. Units not seen in every period, and units treated
-        from the first period on, are left out (``attrs["dropped"]``).
-    outcome, cohort, unit, period : str
-        Column names; cohort 0 or null = never.
-    controls : sequence of str
-        Covariates, taken from the earlier period of each comparison.
+    frame : DataFrame
+        One row per unit and period. Units treated from the first period on are left
+        out (``attrs["dropped"]`` lists every row that is).
+    panel : {"balanced", "unbalanced", "repeated"}
+        - balanced: units seen in every period, each compared with itself;
+        - unbalanced: all rows; each comparison takes the means of whoever is seen in
+          its two periods, as in repeated cross-sections, and errors are summed by
+          unit. Those who come and go must not differ in level from those they are
+          averaged with, the cohort's other units or the other controls;
+        - repeated: repeated cross-sections, every row a unit of its own (``unit``
+          need not be given, and serves only where ``cluster`` names it).
+
+        The data may be given by this name too, and are then taken as balanced.
     control_group : {"never", "not_yet"}
         Units never treated, or also those treated only after both periods (and after
-        the anticipation).
+        the anticipation). Units that are treated after the panel, but anticipate
+        within it, are not never treated.
     method : {"dr", "ipw", "reg"}
         How covariates enter; without controls the three are the same difference of
         means.
     base_period : {"varying", "universal"}
-        Before treatment, compare with the period before (pseudo effects of entering
-        next period) or with the last period before treatment throughout.
+        Before treatment (and its anticipation), compare with the period before
+        (pseudo effects of entering next period) or with the last period before it
+        throughout. From then on the base is always the last period seen before.
     anticipation : int
-        Periods before treatment in which units may already react.
-    cluster : str, optional
-        Clusters of whole units.
+        Periods before treatment in which units may already react. The joint test of
+        the leads leaves them out.
     single_unit_std_error : bool
         Report standard errors for cohorts of one unit, which have no sampling
         distribution.
     level : float
         Coverage of the (normal) pointwise intervals.
+    **columns
+        ``outcome``, ``cohort``, ``unit``, ``period``, ``controls``, ``weights``,
+        ``cluster`` and ``frequency``, as for `panels.Design`. Controls are taken from
+        the earlier period of each comparison. Weights are sampling or population
+        weights: the effect is then the mean over the people (or whatever the weights
+        count) of the cohort and not over its units, with weights of the base period
+        where they change; cohorts are averaged by `aggregate_att` with their weight
+        in the first period. A cluster holds whole units.
 
     Returns
     -------
     DataFrame
         One row per cohort and period (aggregation ``group_time``), then the joint
         test that every effect before treatment is zero (``test``; statistic is the
-        Wald statistic over its degrees of freedom). ``attrs["influence"]`` carries
-        what `aggregate_att` needs.
+        Wald statistic over its degrees of freedom). What is not identified has no
+        estimate and says why in ``note``. ``attrs["influence"]`` carries what
+        `aggregate_att` needs.
 
     Raises
     ------
@@ -104,29 +126,53 @@ def group_time_att(
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Sant'Anna and Zhao
     (2020), Journal of Econometrics 219.
     """
+    if frame is None:
+        frame, panel = panel, "balanced"
+    choose("panel", panel, PANELS)
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("method", method, METHODS)
     choose("base_period", base_period, BASE_PERIODS)
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        cluster=cluster,
-        balanced=True,
-        first_period_treated="drop",
+    if not (isinstance(anticipation, int | np.integer) and anticipation >= 0):
+        raise OptionError(
+            describe(
+                f"Option anticipation has the value {anticipation!r}",
+                consequence="the period before units react would be undefined",
+                remedy="give a whole number of periods, 0 for none",
+            )
+        )
+    if panel == "repeated" and isinstance(frame, pd.DataFrame):
+        frame = frame.assign(**{ROW: np.arange(len(frame))})
+        columns["unit"] = ROW
+    data = prepare(frame, first_period_treated="drop", **columns)
+    if anticipation:
+        reason = f"no period before treatment and {anticipation} of anticipation"
+        data = data.keep_units(data.start > anticipation, reason)
+    if panel == "balanced":
+        data = data.balanced()
+    never = data.start > data.last + anticipation
+    require_treated_and_control(data)
+    if control_group == "never":
+        _require_never(data, never, anticipation)
+    else:
+        _require_not_yet(data)
+    controls, lost = _independent_controls(data)
+    problem = _Problem(
+        data,
+        controls,
+        never,
+        unit_clusters(data),
+        by_unit=panel == "balanced",
+        control_group=control_group,
+        method=method,
+        varying=base_period == "varying",
+        anticipation=anticipation,
     )
-    require_treated_and_control(data, cohort=cohort, needs=control_group)
-    if control_group == "not_yet":
-        _require_not_yet(data, period)
-    clusters = unit_clusters(data, cluster)
-    rows, influence = _cells(
-        data, control_group, method, base_period, anticipation, clusters
-    )
-    sizes = data.cohort_sizes
-    rows.append(_pretest_row(rows, influence, clusters, sizes))
+    rows, influence, cells = problem.cells()
+    note = join_notes(data.note, lost)
+    test = _pretest_row(rows, influence, problem)
+    test["note"] = join_notes(test["note"], note)
+    rows.append(test)
+    outcome = data.design.outcome
     return tidy(
         rows,
         estimator="group_time_att",
@@ -134,17 +180,22 @@ def group_time_att(
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
         outcome=outcome,
-        n_clusters=int(clusters.max()) + 1,
+        n_clusters=int(problem.clusters.max()) + 1,
         standard_errors="influence function",
         attrs={
             "influence": Extras(
                 {
                     "matrix": influence,
-                    "cohort": data.cohort,
-                    "clusters": clusters,
-                    "sizes": sizes,
+                    "cells": cells,
+                    "grid": data.grid,
+                    "start": data.start,
+                    "weights": problem.unit_weights,
+                    "clusters": problem.clusters,
+                    "sizes": problem.sizes,
+                    "resolution": problem.resolution,
                     "single_unit_std_error": single_unit_std_error,
                     "outcome": outcome,
+                    "note": note,
                 }
             ),
             "dropped": Extras({"rows": data.dropped}),
@@ -152,38 +203,68 @@ def group_time_att(
     )
 
 
-def unit_clusters(data: Panel, cluster: str | None) -> np.ndarray:
+def unit_clusters(data: Panel, *_: Any) -> np.ndarray:
     """Cluster code of each unit; clusters must hold whole units."""
-    starts = np.searchsorted(data.unit, np.arange(data.n_units))
-    codes = data.cluster[starts]
-    if (codes[data.unit] != data.cluster).any():
-        bad = np.unique(data.unit[codes[data.unit] != data.cluster])
-        raise PanelError(
+    names = data.design.cluster or (data.design.unit,)
+    if len(names) > 1:
+        raise OptionError(
             describe(
-                f"Cluster {cluster} changes within a city",
-                [str(data.units[u]) for u in bad],
-                consequence="the city's observations would count as independent",
-                remedy="cluster on the city or on groups of whole cities",
+                "More than one column to cluster on",
+                names,
+                consequence="influence functions are summed by one clustering",
+                remedy="name one column",
             )
         )
-    return codes
+    return data.of_units(data.cluster, names[0])
 
 
-def _require_not_yet(data: Panel, period: str) -> None:
+def _require_never(data: Panel, never: np.ndarray, anticipation: int) -> None:
+    """Someone is never treated, and does not anticipate within the panel either."""
+    require_treated_and_control(data, needs="never")
+    if not never.any():
+        raise EstimationError(
+            describe(
+                "Every unit anticipates a treatment within the panel",
+                [
+                    f"cohort {data.label(g)}"
+                    for g in np.unique(data.start[data.start > data.last])
+                ],
+                consequence='control_group="never" has nobody to compare with',
+                remedy=f'use control_group="not_yet" or fewer than {anticipation} '
+                "periods of anticipation",
+            )
+        )
+
+
+def _require_not_yet(data: Panel) -> None:
     """Every period needs a unit that is not yet treated in it."""
-    last = data.periods.max()
-    if (data.cohort == 0).any() or (data.cohort > last).any():
+    if data.never.any():
         return
-    full = data.periods[data.periods >= data.cohort.max()]
+    period = data.design.period
+    last = data.start.max()
+    full = [data.label(p) for p in data.positions if p >= last]
     raise EstimationError(
         describe(
-            f"Every city is treated in some {period}",
+            f"Every unit is treated in some {period}",
             [f"{period} {p}" for p in full],
             consequence='control_group="not_yet" has nobody left to compare with',
             remedy=f"end the panel before {full[0]}: the last cohort then serves as "
             "the control group",
         )
     )
+
+
+def _independent_controls(data: Panel) -> tuple[np.ndarray, str | None]:
+    """Controls (n, k) without those that the others and a constant give, and a note."""
+    x = data.controls
+    if not x.shape[1]:
+        return x, None
+    spread = x - x.mean(axis=0)
+    flat = np.sqrt((spread**2).sum(axis=0)) < 1e-9 * np.sqrt((x**2).sum(axis=0))
+    keep = independent_columns(np.where(flat, 0.0, spread))
+    lost = [n for n, ok in zip(data.control_names, keep, strict=True) if not ok]
+    note = "collinear controls left out: " + ", ".join(lost) if lost else None
+    return x[:, keep], note
 
 
 def influence_std_errors(influence: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -203,125 +284,305 @@ def influence_std_errors(influence: np.ndarray, clusters: np.ndarray) -> np.ndar
     return np.sqrt((sums**2).sum(axis=0)) / len(influence)
 
 
-def _cells(data, control_group, method, base_period, anticipation, clusters):
-    """One row and one influence column per cohort and period."""
-    n, periods = data.n_units, data.periods
-    y = data.matrix(data.y)
-    covariates = data.controls.reshape(n, len(periods), -1)
-    rows, columns = [], []
-    for g, size in data.cohort_sizes.items():
-        before = np.flatnonzero(periods + anticipation < g)
-        if not len(before):
-            continue
-        universal = before[-1]
-        for t in range(len(periods)):
-            post = periods[t] >= g
-            if base_period == "varying" and t == 0:
-                continue
-            base = universal if post or base_period == "universal" else t - 1
-            row = {
-                "aggregation": "group_time",
-                "cohort": g,
-                "period": periods[t],
-                "event_time": periods[t] - g,
-                "term": f"cohort_{g}_period_{periods[t]}",
-                "n_treated_units": size,
-                "single_unit": size == 1,
-            }
-            if base == t:
-                rows.append(
-                    {
-                        **row,
-                        "estimate": 0.0,
-                        "note": NOTE_REFERENCE,
-                        "single_unit": False,
-                    }
-                )
-                columns.append(np.zeros(n))
-                continue
-            treated = data.cohort == g
-            control = data.cohort == 0
-            if control_group == "not_yet":
-                latest = periods[max(t, base)] + anticipation
-                control = control | ((data.cohort > latest) & ~treated)
-            used = treated | control
-            x = np.column_stack([np.ones(n), covariates[:, min(base, t)]])[used]
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Everything that the cells of one panel share.
+
+    ``controls`` (n, k) by row; ``never`` and ``clusters`` (n_units,); ``by_unit``
+    says whether units are compared with themselves, which takes a balanced panel.
+    """
+
+    data: Panel
+    controls: np.ndarray
+    never: np.ndarray
+    clusters: np.ndarray
+    by_unit: bool
+    control_group: str
+    method: str
+    varying: bool
+    anticipation: int
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        """Units of each cohort that reacts within the panel, by its position."""
+        values, counts = np.unique(self.data.start[~self.never], return_counts=True)
+        return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+
+    @cached_property
+    def seen(self) -> dict[int, np.ndarray]:
+        """Positions each cohort is seen at."""
+        data = self.data
+        return {g: np.unique(data.when[data.row_start == g]) for g in self.sizes}
+
+    @cached_property
+    def by_period(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Outcomes and weights (n_units, T) and controls (n_units, T, k), balanced."""
+        data, shape = self.data, (self.data.n_units, len(self.data.positions))
+        return (
+            data.y.reshape(shape),
+            data.row_weights.reshape(shape),
+            self.controls.reshape(*shape, -1),
+        )
+
+    @cached_property
+    def unit_weights(self) -> np.ndarray:
+        """Weight of each unit (n_units,): of its first row, or the mean of its rows."""
+        weights = self.data.row_weights
+        if self.by_unit:
+            return weights[self.data.first_rows]
+        counts = np.bincount(self.data.unit)
+        return np.bincount(self.data.unit, weights) / counts
+
+    @cached_property
+    def resolution(self) -> float:
+        """Standard errors below this are rounding of the outcome."""
+        return 1e-14 * float(np.abs(self.data.y).max(initial=0.0))
+
+    def base(self, g: int, t: int) -> int | None:
+        """Position of the base period of cohort g in t, as the cohort is seen."""
+        before = g - self.anticipation
+        if self.varying and t < before:
+            before = t
+        early = self.seen[g][self.seen[g] < before]
+        return int(early[-1]) if len(early) else None
+
+    def cells(self):
+        """One row and one influence column per cohort and period.
+
+        Returns
+        -------
+        list of dict, ndarray (n_units, m), DataFrame
+            Rows; influence; and the position of cohort, period and base of each.
+        """
+        data, n = self.data, self.data.n_units
+        rows, columns, places = [], [], []
+        for g, size in self.sizes.items():
+            for t in data.positions.tolist():
+                base = self.base(g, t)
+                early = t < g - self.anticipation
+                if self.varying and early and base is None:
+                    continue
+                row = {
+                    "aggregation": "group_time",
+                    "cohort": data.label(g),
+                    "period": data.label(t),
+                    "event_time": data.grid.span(t - g),
+                    "term": f"cohort_{data.label(g)}_period_{data.label(t)}",
+                    "n_treated_units": size,
+                }
+                influence = np.zeros(n)
+                if base == t:
+                    row |= {"estimate": 0.0, "note": NOTE_REFERENCE}
+                elif base is None:
+                    row |= {"estimate": None, "note": NOTE_NO_BASE}
+                else:
+                    row["single_unit"] = rests_on_single_units([g], self.sizes)
+                    more, part = self.compare(g, t, base)
+                    row |= more
+                    if part is not None:
+                        influence = part
+                        error = influence_std_errors(part[:, None], self.clusters)[0]
+                        row["std_error"] = error if error > self.resolution else None
+                rows.append(row)
+                columns.append(influence)
+                places.append((g, t, base, row["estimate"]))
+        cells = pd.DataFrame(places, columns=["cohort", "period", "base", "estimate"])
+        return rows, np.column_stack(columns), cells
+
+    def compare(self, g: int, t: int, base: int) -> tuple[dict, np.ndarray | None]:
+        """One cell: its numbers or a note, and its influence function (n_units,)."""
+        data = self.data
+        treated = data.start == g
+        control = self.never
+        if self.control_group == "not_yet":
+            control = (data.start > max(t, base) + self.anticipation) & ~treated
+        if self.by_unit:
+            units = np.flatnonzero(treated | control)
+            d = treated[units]
+            counts = [d.sum(), (~d).sum()]
+            row = {"n_units": len(units), "n_obs": 2 * len(units)}
+        else:
+            chosen = (treated | control)[data.unit]
+            rows = np.flatnonzero(chosen & ((data.when == t) | (data.when == base)))
+            units, post = data.unit[rows], data.when[rows] == t
+            d = treated[units]
+            counts = [(a & b).sum() for a in (d, ~d) for b in (post, ~post)]
+            present = np.bincount(units, minlength=data.n_units) > 0
+            row = {"n_units": int(present.sum()), "n_obs": len(rows)}
+        if not min(counts):
+            own = min(counts[: len(counts) // 2])
+            note = NOTE_NO_CONTROL if own else NOTE_NOT_SEEN
+            return {**row, "estimate": None, "note": note}, None
+        d = d.astype(float)
+        if self.by_unit:
+            now, then = np.searchsorted(data.positions, (t, base))
+            y, w, x = self.by_period
+            w = w[units, then]
             effect, part, note = _difference(
-                (y[:, t] - y[:, base])[used], treated[used].astype(float), x, method
+                y[units, now] - y[units, then],
+                d,
+                x[units, min(now, then)],
+                w / w.mean(),
+                self.method,
             )
-            influence = np.zeros(n)
-            if note is None:
-                influence[used] = part * n / used.sum()
-                row["std_error"] = float(
-                    influence_std_errors(influence[:, None], clusters)[0]
-                )
-            row |= {
-                "estimate": effect,
-                "note": note,
-                "n_units": int(used.sum()),
-                "n_obs": 2 * int(used.sum()),
-            }
-            rows.append(row)
-            columns.append(influence)
-    return rows, np.column_stack(columns)
+        else:
+            w = data.row_weights[rows]
+            effect, part, note = _cross_sections(
+                data.y[rows], d, self.controls[rows], w / w.mean(), post, self.method
+            )
+        row |= {"estimate": effect, "note": note}
+        if part is None:
+            return row, None
+        scale = data.n_units / len(part)
+        if self.by_unit:
+            influence = np.zeros(data.n_units)
+            influence[units] = part * scale
+            return row, influence
+        return row, np.bincount(units, part * scale, data.n_units)
 
 
-def _difference(dy, d, x, method):
-    """Effect on the treated, its influence function (n,) and a note if it fails."""
-    nothing = (float("nan"), None)
-    control = d == 0
-    gram = x[control].T @ x[control]
-    if control.sum() < x.shape[1] or np.linalg.cond(gram) > 1e12:
-        return (*nothing, NOTE_FEW)
-    n = len(dy)
-    if method == "ipw" or (method == "dr" and x.shape[1] > 1):
-        score = logit(d, x)
-        if score is None:
-            return (*nothing, NOTE_OVERLAP)
-        p = np.minimum(score.probability, 1 - 1e-6)
-        keep = np.where(control, p < TRIM, True)
-        odds = np.where(control & keep, p / (1 - p), 0.0)
-        ps_influence = (d - p)[:, None] * x @ score.inverse_information * n
+def _design(x: np.ndarray) -> np.ndarray:
+    """A constant and the controls, each centred and on a scale of one."""
+    spread = x.std(axis=0)
+    x = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.column_stack([np.ones(len(x)), x])
+
+
+def _least_squares(y, x, weights):
+    """Fitted values (n,) and influence of the coefficients (n, k), None if singular."""
+    gram = x.T @ (weights[:, None] * x)
+    if (weights > 0).sum() < x.shape[1] or np.linalg.cond(gram) > 1e12:
+        return None
+    inverse = linalg.inv(gram)
+    fitted = x @ (inverse @ (x.T @ (weights * y)))
+    return fitted, (weights * (y - fitted))[:, None] * x @ inverse * len(y)
+
+
+def _odds(d, x, w, method):
+    """Weights of the controls (n,) and their influence (n, k); None without overlap.
+
+    With a constant alone the odds are a number and cancel.
+    """
+    control = w * (1 - d)
+    if x.shape[1] == 1 or method == "reg":
+        return control, np.zeros_like(x)
+    score = logit(d, x, weights=w)
+    if score is None:
+        return None
+    p = np.minimum(score.probability, 1 - 1e-6)
+    odds = np.where(p < TRIM, control * p / (1 - p), 0.0)
+    return odds, (w * (d - p))[:, None] * x @ score.inverse_information * len(d)
+
+
+def _mean(weights, values):
+    """Weighted mean and its influence (n,)."""
+    mean = weights @ values / weights.sum()
+    return mean, weights * (values - mean) / weights.mean()
+
+
+def _difference(dy, d, controls, w, method):
+    """Effect on the treated from changes, its influence (n,), and a note if it fails.
+
+    Parameters
+    ----------
+    dy, d, w : ndarray (n,)
+        Changes, 1 for the treated, weights of mean one.
+    controls : ndarray (n, k)
+    """
+    n, x = len(dy), _design(controls)
+    regression = _least_squares(dy, x, w * (1 - d))
+    if regression is None:
+        return None, None, NOTE_FEW
+    if method == "ipw":
+        fitted, ols = np.zeros(n), np.zeros_like(x)
     else:
-        # With a constant alone the odds are a number and cancel.
-        odds, ps_influence = control.astype(float), np.zeros_like(x)
-    fitted = np.zeros(n)
-    ols_influence = np.zeros_like(x)
-    if method != "ipw":
-        inverse = linalg.inv(gram)
-        fitted = x @ (inverse @ (x[control].T @ dy[control]))
-        ols_influence = (control * (dy - fitted))[:, None] * x @ inverse * n
-    gap = dy - fitted
-    mean_treated = d @ gap / d.sum()
-    treated_part = d * (gap - mean_treated) - ols_influence @ (d @ x) / n
-    influence = treated_part / d.mean()
-    if method == "reg":
-        return float(mean_treated), influence, None
-    mean_control = odds @ gap / odds.sum()
-    centred = odds * (gap - mean_control)
-    control_part = (
-        centred + ps_influence @ (centred @ x) / n - ols_influence @ (odds @ x) / n
-    )
-    influence = influence - control_part / odds.mean()
-    return float(mean_treated - mean_control), influence, None
+        fitted, ols = regression
+    weights = _odds(d, x, w, method)
+    if weights is None:
+        return None, None, NOTE_OVERLAP
+    odds, score = weights
+    gap, treated = dy - fitted, w * d
+    effect, influence = _mean(treated, gap)
+    influence = influence - ols @ (treated @ x) / treated.sum()
+    if method != "reg":
+        mean, part = _mean(odds, gap)
+        by_score = score @ ((odds * (gap - mean)) @ x) - ols @ (odds @ x)
+        effect, influence = effect - mean, influence - part - by_score / odds.sum()
+    return float(effect), influence, None
 
 
-def _pretest_row(rows, influence, clusters, sizes) -> dict:
-    """Wald test that the effects before treatment are zero."""
+def _cross_sections(y, d, controls, w, post, method):
+    """Effect on the treated from levels in two periods; as `_difference`.
+
+    With m_ds the regression of group d in period s, E_1 the mean over the treated of
+    both periods and E_ds that of one group and period (controls by their odds),
+
+    - ipw: the difference over periods of E_1s[Y] - E_0s[Y];
+    - reg: that of E_1s[Y] less the difference E_1[m_01 - m_00];
+    - dr: the difference over periods of E_1[m_1s - m_0s] - E_0s[Y - m_0s], which is
+      locally efficient (Sant'Anna and Zhao 2020, equation 3.4).
+
+    Parameters
+    ----------
+    post : ndarray of bool (n,)
+        Rows of the later of treatment's two periods, or of t.
+    """
+    x = _design(controls)
+    weights = _odds(d, x, w, method)
+    if weights is None:
+        return None, None, NOTE_OVERLAP
+    odds, score = weights
+    treated = w * d
+    effect, influence = 0.0, np.zeros(len(y))
+
+    def add(sign, weights, values, *coefficients):
+        """Add a mean, with its weights' and its coefficients' own variation."""
+        nonlocal effect, influence
+        mean, part = _mean(weights, values)
+        for side, ols in coefficients:
+            part = part + side * ols @ (weights @ x) / weights.sum()
+        if weights is not treated and method != "reg":
+            part = part + score @ ((weights * (values - mean)) @ x) / weights.sum()
+        effect, influence = effect + sign * mean, influence + sign * part
+
+    plain = x.shape[1] == 1
+    for sign, period in ((1.0, post), (-1.0, ~post)):
+        own = _least_squares(y, x, w * d * period)
+        other = _least_squares(y, x, w * (1 - d) * period)
+        if other is None or (own is None and method == "dr"):
+            return None, None, NOTE_FEW
+        if method == "reg" or plain or method == "ipw":
+            mean, part = _mean(treated * period, y)
+            effect, influence = effect + sign * mean, influence + sign * part
+        if method == "reg":
+            add(-sign, treated, other[0], (1.0, other[1]))
+        elif plain or method == "ipw":
+            add(-sign, odds * period, y)
+        else:
+            gap = own[0] - other[0]
+            add(sign, treated, gap, (1.0, own[1]), (-1.0, other[1]))
+            add(-sign, odds * period, y - other[0], (-1.0, other[1]))
+    return float(effect), influence, None
+
+
+def _pretest_row(rows, influence, problem) -> dict:
+    """Wald test that the effects before treatment (and anticipation) are zero."""
+    data = problem.data
+    window = data.grid.span(-problem.anticipation)
+    leads = [r["event_time"] < window for r in rows]
     cells = [
         j
         for j, row in enumerate(rows)
-        if row["event_time"] < 0
-        and row.get("std_error", 0) > 0
-        and sizes[row["cohort"]] > 1
+        if leads[j] and (row.get("std_error") or 0) > 0 and not row["single_unit"]
     ]
-    sums = cluster_sums(influence[:, cells], clusters)
-    n = len(influence)
-    estimates = np.array([rows[j]["estimate"] for j in cells])
-    skipped = any(r["single_unit"] and r["event_time"] < 0 for r in rows)
+    sums = cluster_sums(influence[:, cells], problem.clusters)
+    estimates = np.array([rows[j]["estimate"] for j in cells], float)
+    skipped = any(
+        lead and row.get("single_unit") for lead, row in zip(leads, rows, strict=True)
+    )
     return wald_row(
         estimates,
-        sums.T @ sums / n**2,
+        sums.T @ sums / len(influence) ** 2,
         df=np.inf,
         note=f"cohorts of one unit left out ({NOTE_SINGLE})" if skipped else None,
     )

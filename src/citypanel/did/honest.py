@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,12 @@ from scipy import linalg, optimize, special
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
 from citypanel.did.panels import choose
-from citypanel.errors import OptionError, describe
+from citypanel.errors import EstimationError, OptionError, describe
 
 KINDS = ("relative_magnitude", "smoothness")
 TARGETS = ("first", "average")
 LARGE_BIAS = 30.0
+NOTE_EMPTY = "every null near the estimate is rejected: no interval"
 
 
 def honest_did(
@@ -60,7 +61,9 @@ def honest_did(
         Use event times that rest on cohorts of one unit.
     level : float
     grid_points : int
-        Nulls tried within 20 standard errors of zero, for relative_magnitude.
+        Nulls tried within 20 standard errors of zero, or of the estimate where that
+        is further away, for relative_magnitude; the search goes on outwards where the
+        last of them is not rejected.
     draws, seed : int
         Of the least-favourable critical value.
 
@@ -77,7 +80,8 @@ def honest_did(
     OptionError
         Unknown kind or target, a negative bound.
     EstimationError
-        An event study without a covariance or without pre-periods.
+        An event study without a covariance, without pre-periods or without sampling
+        variation.
 
     References
     ----------
@@ -90,6 +94,15 @@ def honest_did(
     after = path.times > path.reference
     plain = float(weights @ path.estimates[after])
     error = float(np.sqrt(weights @ path.matrix[np.ix_(after, after)] @ weights))
+    if not (np.isfinite(path.matrix).all() and error > 1e-12 * abs(plain)):
+        raise EstimationError(
+            describe(
+                "The event study has no sampling variation",
+                [f"estimate {plain:.4g}, standard error {error:.4g}"],
+                consequence="every violation would be ruled out",
+                remedy="check the outcome: without noise there is nothing to test",
+            )
+        )
     if bounds is None:
         bounds = (0.5, 1.0, 1.5, 2.0)
         if kind == "smoothness":
@@ -129,6 +142,7 @@ def honest_did(
                 "estimate": estimate,
                 "conf_low": low,
                 "conf_high": high,
+                "note": NOTE_EMPTY if np.isnan(low) else None,
             }
         )
     robust = [r["bound"] for r in rows[1:] if r["conf_low"] > 0 or r["conf_high"] < 0]
@@ -216,7 +230,7 @@ def fixed_length_interval(
     start[free] = particular
     basis = np.zeros((n, null.shape[1]))
     basis[free] = null
-    root = linalg.cholesky(path.matrix)
+    root = covariance_root(path.matrix).T
     scale = float(np.sqrt(base @ path.matrix @ base))
     k, m = basis.shape[1], c.shape[1]
 
@@ -295,12 +309,17 @@ def relative_magnitude_interval(
     Returns
     -------
     low, high : float
-        Edges of the nulls kept, found on a grid and refined by bisection; a grid edge
-        that is kept gives an infinite side.
+        Edges of the nulls kept, found on a grid and refined by bisection; nan when
+        none is kept, infinite where the search finds no null that is rejected.
     """
     after = path.times > path.reference
     error = np.sqrt(weights @ path.matrix[np.ix_(after, after)] @ weights)
-    grid = np.linspace(-20 * error, 20 * error, grid_points)
+    # In units of about one standard error, exactly: a power of two.
+    unit = 2.0 ** np.rint(np.log2(error))
+    path = replace(path, estimates=path.estimates / unit, matrix=path.matrix / unit**2)
+    plain, error = weights @ path.estimates[after], error / unit
+    centre = plain if abs(plain) > 20 * error else 0.0
+    grid = centre + np.linspace(-20 * error, 20 * error, grid_points)
     kappa = alpha / 10.0
     sets = []
     for place, sign in itertools.product(range(path.n_before), (1.0, -1.0)):
@@ -319,20 +338,34 @@ def relative_magnitude_interval(
     inside = np.flatnonzero(kept(grid))
     if not len(inside):
         return float("nan"), float("nan")
+    fine = (grid[1] - grid[0]) / 2**12
     edges = []
-    for edge, step in ((inside[0], -1), (inside[-1], 1)):
-        if not 0 <= edge + step < grid_points:
-            edges.append(step * np.inf)
+    for edge, side in ((inside[0], -1), (inside[-1], 1)):
+        good, step = grid[edge], grid[1] - grid[0]
+        bad = good + side * step
+        while step < 1e12 and kept(np.array([bad]))[0]:
+            good, step = bad, 2 * step
+            bad = good + side * step
+        if step >= 1e12:
+            edges.append(side * np.inf)
             continue
-        good, bad = grid[edge], grid[edge + step]
-        for _ in range(12):
+        for _ in range(round(np.log2(step / fine))):
             middle = (good + bad) / 2
             if kept(np.array([middle]))[0]:
                 good = middle
             else:
                 bad = middle
-        edges.append(good)
+        edges.append(good * unit)
     return float(edges[0]), float(edges[1])
+
+
+def covariance_root(matrix: np.ndarray) -> np.ndarray:
+    """L with L L' = matrix, which may be singular."""
+    try:
+        return linalg.cholesky(matrix, lower=True)
+    except linalg.LinAlgError:
+        values, vectors = linalg.eigh(matrix)
+        return vectors * np.sqrt(np.clip(values, 0.0, None))
 
 
 def _moments(path, weights, bound, place, sign) -> Moments:

@@ -7,36 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.first_stage import (
-    cell_codes,
-    mean_weights,
-    prepare_first_stage,
-)
-from citypanel.did.frames import (
-    rests_on_single_units,
-    staggered_frame,
-)
+from citypanel.did.first_stage import FirstStage, first_stage, mean_weights
+from citypanel.did.frames import NOTE_UNKNOWN, staggered_frame
 from citypanel.did.linear import cluster_sums
+from citypanel.did.panels import Panel, on_panel
 from citypanel.did.regressions import (
-    Cell,
-    absorbed_fit,
+    cells_of,
     dynamic_covariance,
     fit_covariance,
     mean_rows,
+    regress,
+    wald_row,
 )
-from citypanel.did.twfe import wald_row
 
 
+@on_panel("cohort", "controls", "weights", "cluster")
 def imputation(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    leads: int | Sequence[int] | None = None,
-    cluster: str | None = None,
+    leads: float | Sequence[float] | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -47,20 +36,21 @@ def imputation(
 
     Parameters
     ----------
-    panel : DataFrame
+    panel : DataFrame or Panel
         One row per unit and period, balanced or not. Units without an untreated row
-        are left out.
-    outcome, cohort, unit, period : str
-        Column names; cohort 0 or null = never.
-    controls : sequence of str
-    leads : int or sequence of int, optional
+        are left out, and so are treated rows whose untreated outcome the untreated
+        rows do not determine (see the note and ``attrs["dropped"]``).
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
+        Names of columns (see `panels.Design`). Weights weight the regression over
+        untreated rows and the means of tau_it, which are then those of the population
+        the weights stand for.
+    leads : number or sequence of numbers, optional
         Event times before treatment that get coefficients in a regression over
         untreated rows only, the test of parallel trends that does not reuse the
-        effects' rows; a number k means -k to -1. By default all but -1. At least one
-        event time must be left out.
-    cluster : str, optional
+        effects' rows; a number k means all from -k on. By default all but the last
+        before treatment. At least one event time must be left out.
     single_unit_std_error : bool
-        Report standard errors for rows that rest on cohorts of one unit.
+        Report standard errors for rows that rest on one treated unit.
     level : float
 
     Returns
@@ -69,40 +59,35 @@ def imputation(
         ``simple``/``overall``, ``dynamic`` (leads included, with the ``xtreg``
         convention and t(G-1)), ``group``, ``calendar``, ``group_time`` and the joint
         test of the leads. Standard errors are the conservative ones of the paper:
-        effects vary around their cohort-by-period mean; intervals are normal.
+        effects vary around their cohort-by-period mean, and those of cohorts of one
+        unit around the mean of such cohorts at the event time; intervals are normal.
 
     Raises
     ------
     EstimationError
-        Nobody treated; a period in which every unit is treated; a collinear control.
+        Nobody treated; a period in which every unit is treated; no effect identified.
 
     References
     ----------
     Borusyak, Jaravel and Spiess (2024), Review of Economic Studies 91.
     """
-    first = prepare_first_stage(
-        panel,
-        outcome=outcome,
-        cohort=cohort,
-        unit=unit,
-        period=period,
-        controls=controls,
-        cluster=cluster,
-    )
-    data, sizes = first.data, first.data.cohort_sizes
-    codes, labels = cell_codes(data, first.treated)
-    weights = mean_weights(codes, len(labels))
+    first = first_stage(data)
+    data = first.data
+    cells, codes = cells_of(data, first.treated)
+    weights = mean_weights(codes, len(cells), data.row_weights)
     estimates = weights.T @ first.gap
-    # tau less its cell mean, weighted by the squared weights: a plain mean here, as
-    # weights are constant within cells.
-    centred = np.where(first.treated, first.gap - estimates[codes], first.gap)
+    # tau less its cell mean, weighted by the squared weights; where the cell is one
+    # unit, less the mean of its peers.
+    squares = weights**2
+    centre = squares.T @ first.gap / squares.sum(axis=0)
+    for group in cells.peers():
+        centre[group] = np.average(estimates[group], weights=cells.weight[group])
+    centred = np.where(first.treated, first.gap - centre[codes], first.gap)
     signed = weights - first.projection(weights)
     influence = cluster_sums(signed * centred[:, None], data.cluster)
-    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
-    cells = [Cell(g, t, float(c)) for (g, t), c in zip(labels, counts, strict=True)]
     matrix = influence.T @ influence
-    rows = mean_rows(cells, estimates, matrix, df=np.inf, sizes=sizes)
-    more, test = _lead_rows(data, first.treated, leads)
+    rows = mean_rows(data, cells, estimates, matrix, df=np.inf)
+    more, test = _lead_rows(first, leads)
     dynamic = [j for j, row in enumerate(rows) if row["aggregation"] == "dynamic"]
     at = dynamic[0] if dynamic else len(rows)
     rows[at:at] = more
@@ -110,9 +95,8 @@ def imputation(
     return staggered_frame(
         data,
         rows,
-        dynamic_covariance(cells, estimates, matrix, sizes),
+        dynamic_covariance(data, cells, estimates, matrix),
         estimator="imputation",
-        outcome=outcome,
         standard_errors="conservative",
         n_clusters=data.n_clusters,
         level=level,
@@ -120,52 +104,55 @@ def imputation(
     )
 
 
-def _lead_rows(data, treated, leads):
+def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
     """Event times before treatment, from a regression over untreated rows."""
-    rows = ~treated
-    event = data.event_time[rows]
-    seen = np.unique(event[(event < 0) & (data.cohort[data.unit[rows]] > 0)])
+    data, grid = first.data, first.data.grid
+    rows = ~first.treated
+    event, ever = data.event[rows], data.ever[rows]
+    kept = np.unique(event[ever])
     if leads is None:
-        wanted = range(seen.min(initial=0), -1)
+        kept = kept[:-1]
+    elif isinstance(leads, int | float):
+        kept = kept[kept >= -grid.steps(leads)]
     else:
-        wanted = range(-leads, 0) if isinstance(leads, int) else list(leads)
-    kept = [int(e) for e in seen if e in wanted]
-    if not kept:
+        kept = kept[np.isin(kept, [grid.steps(e) for e in leads])]
+    if not len(kept):
         return [], wald_row(np.empty(0), np.empty((0, 0)), df=np.inf)
-    x = (event[:, None] == np.array(kept)[None, :]).astype(float)
-    names = [f"event time {e}" for e in kept]
-    unit = np.unique(data.unit[rows], return_inverse=True)[1]
-    cluster = np.unique(data.cluster[rows], return_inverse=True)[1]
-    fit = absorbed_fit(
+    x = (ever & (event == kept[:, None])).T.astype(float)
+    fit = regress(
         data.y[rows],
         np.column_stack([x, data.controls[rows]]),
-        [*names, *data.control_names],
-        unit,
+        np.unique(data.unit[rows], return_inverse=True)[1],
         data.period[rows],
+        None if data.weights is None else data.weights[rows],
     )
-    errors = fit_covariance(fit, cluster, "xtreg", None)
-    sizes = data.cohort_sizes
+    cluster = np.unique(data.cluster[rows], return_inverse=True)[1]
+    errors = fit_covariance(fit.fit, cluster, "xtreg", None)
+    m = len(kept)
+    known = fit.first_known(m)
+    estimates, matrix = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)
     out = []
     for j, e in enumerate(kept):
-        units = np.unique(data.unit[rows][event == e])
-        cohorts = np.unique(data.cohort[units])
-        out.append(
-            {
-                "aggregation": "dynamic",
-                "event_time": e,
-                "term": f"event_time_{e}",
-                "estimate": fit.coefficients[j],
-                "std_error": errors.std_errors[j],
-                "df": errors.df[j],
-                "n_treated_units": len(units),
-                "single_unit": rests_on_single_units(cohorts, sizes),
-                "standard_errors": errors.name,
+        units = np.unique(data.unit[rows][ever & (event == e)])
+        row = {
+            "aggregation": "dynamic",
+            "event_time": grid.span(e),
+            "term": f"event_time_{grid.span(e)}",
+            "n_treated_units": len(units),
+            "standard_errors": errors.name,
+        }
+        if known[j]:
+            row |= {
+                "estimate": estimates[j],
+                "std_error": np.sqrt(max(matrix[j, j], 0.0)),
+                "df": errors.n_clusters - 1.0,
+                "single_unit": len(units) == 1,
             }
-        )
-    sure = [j for j, row in enumerate(out) if not row["single_unit"]]
+        else:
+            row["note"] = NOTE_UNKNOWN
+        out.append(row)
+    sure = [j for j in range(m) if known[j] and not out[j]["single_unit"]]
     test = wald_row(
-        fit.coefficients[sure],
-        errors.matrix[np.ix_(sure, sure)],
-        df=errors.n_clusters - 1.0,
+        estimates[sure], matrix[np.ix_(sure, sure)], df=errors.n_clusters - 1.0
     )
     return out, test

@@ -1,4 +1,4 @@
-"""What the estimate becomes without a city, without a batch, and at a fake date."""
+"""What the estimate becomes without a unit, without a batch, and at a fake date."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.covariances import leave_one_cluster_out
-from citypanel.did.frames import OVERALL, rests_on_single_units, tidy
+from citypanel.did.frames import OVERALL, join_notes, tidy
 from citypanel.did.frisch_waugh import partial
-from citypanel.did.panels import cohort_sizes, cohorts_from_treatment, prepare
+from citypanel.did.panels import (
+    FAR,
+    Panel,
+    on_panel,
+    require_absorbing,
+    starts_from_treatment,
+)
 from citypanel.did.twfe import twfe
 from citypanel.errors import EstimationError, OptionError, describe
 
 
+@on_panel("treatment", "controls", "weights", "cluster", groups=("period_effects_by",))
 def jackknife(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    cluster: str | None = None,
     period_effects_by: str | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
@@ -32,6 +33,12 @@ def jackknife(
 
     V = (G-1)/G sum_g (b_(g) - b)^2 with b_(g) the estimate without cluster g, from the
     normal equations less the cluster's part. Inference from t(G-1).
+
+    Parameters
+    ----------
+    panel, outcome, treatment, unit, period, controls, weights, cluster, frequency,
+    period_effects_by, single_unit_std_error, level
+        As for `twfe`; clusters are whole units.
 
     Returns
     -------
@@ -47,16 +54,7 @@ def jackknife(
     ----------
     MacKinnon, Nielsen and Webb (2023), Journal of Applied Econometrics 38.
     """
-    parts = partial(
-        panel,
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
-        cluster=cluster,
-        period_effects_by=period_effects_by,
-    )
+    parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
     left = leave_one_cluster_out(parts.fit, parts.cluster)[:, 0]
     if np.isnan(left).any():
@@ -67,23 +65,22 @@ def jackknife(
         raise EstimationError(
             describe(
                 "The effect is not identified without some clusters",
-                [f"{unit} {data.units[data.unit[i]]}" for i in first],
+                [f"{data.design.unit} {data.units[data.unit[i]]}" for i in first],
                 consequence="the jackknife has no value for them",
                 remedy="use a sample in which more than one cluster is treated",
             )
         )
     groups = len(left)
     variance = (groups - 1.0) / groups * ((left - parts.estimate) ** 2).sum()
-    cohort = cohorts_from_treatment(data)
-    sizes = cohort_sizes(cohort)
     row = {
         "aggregation": "jackknife",
         "term": OVERALL,
         "estimate": parts.estimate,
         "std_error": float(np.sqrt(variance)),
         "df": groups - 1.0,
-        "n_treated_units": int((cohort > 0).sum()),
-        "single_unit": rests_on_single_units(sizes, sizes),
+        "n_treated_units": parts.treated_units,
+        "single_unit": parts.rests_on_one,
+        "note": data.note,
     }
     return tidy(
         [row],
@@ -91,7 +88,7 @@ def jackknife(
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
-        outcome=outcome,
+        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=groups,
@@ -99,47 +96,41 @@ def jackknife(
     )
 
 
+@on_panel("treatment", "controls", "weights", groups=("period_effects_by",))
 def leave_one_city_out(
-    panel: pd.DataFrame,
-    *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    period_effects_by: str | None = None,
+    data: Panel, *, period_effects_by: str | None = None
 ) -> pd.DataFrame:
-    """The estimate without each city in turn, in closed form.
+    """The estimate without each unit in turn, in closed form.
+
+    Parameters
+    ----------
+    panel, outcome, treatment, unit, period, controls, weights, frequency,
+    period_effects_by
+        As for `twfe`.
 
     Returns
     -------
     DataFrame
-        One row per city, sorted by the estimate: term is the city left out, cohort
+        One row per unit, sorted by the estimate: term is the unit left out, cohort
         its cohort, ``change`` the estimate less that of the whole sample. Null where
         the rest does not identify the effect.
     """
-    parts = partial(
-        panel,
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
-        period_effects_by=period_effects_by,
-    )
-    data = parts.data
+    parts = partial(data, period_effects_by=period_effects_by)
+    data, start = parts.data, parts.start
     left = leave_one_cluster_out(parts.fit, data.unit)[:, 0]
-    cohort = cohorts_from_treatment(data)
     rows = [
         {
             "aggregation": "leave_one_city_out",
             "term": str(data.units[u]),
-            "cohort": cohort[u],
+            "cohort": _cohort_label(data, start[u]),
             "estimate": left[u],
             "change": left[u] - parts.estimate,
             "n_obs": data.n_obs - int((data.unit == u).sum()),
-            "n_treated_units": int((cohort > 0).sum() - (cohort[u] > 0)),
-            "note": None if np.isfinite(left[u]) else "not identified without it",
+            "n_treated_units": parts.treated_units - int(start[u] < FAR),
+            "note": join_notes(
+                None if np.isfinite(left[u]) else "not identified without it",
+                data.note,
+            ),
         }
         for u in np.lexsort((np.arange(data.n_units), left))
     ]
@@ -147,24 +138,33 @@ def leave_one_city_out(
         rows,
         estimator="twfe",
         extra_columns=("change", "outcome"),
-        outcome=outcome,
+        outcome=data.design.outcome,
         n_units=data.n_units - 1,
     )
 
 
+def _cohort_label(data: Panel, start: int):
+    """A cohort's label; 0 for never among years, null elsewhere."""
+    if start < FAR:
+        return data.label(start)
+    return 0 if data.grid.zero_means_never else None
+
+
+@on_panel("treatment", "controls", "weights", groups=("period_effects_by",))
 def leave_one_batch_out(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
     standard_errors: str = "xtreg",
     period_effects_by: str | None = None,
     single_unit_std_error: bool = False,
 ) -> pd.DataFrame:
-    """The estimate without the cities of each cohort in turn.
+    """The estimate without the units of each cohort in turn.
+
+    Parameters
+    ----------
+    panel, outcome, treatment, unit, period, controls, weights, frequency,
+    standard_errors, period_effects_by, single_unit_std_error
+        As for `twfe`.
 
     Returns
     -------
@@ -172,46 +172,33 @@ def leave_one_batch_out(
         One row per cohort left out: term, cohort and ``change`` from the whole
         sample's estimate. Cohorts without which nobody is treated have no row.
     """
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        treatment=treatment,
-        controls=controls,
-        keep=[period_effects_by] if period_effects_by else [],
-        absorbing=True,
-    )
-    cohort = cohorts_from_treatment(data)
+    require_absorbing(data)
+    start = starts_from_treatment(data)
     options = dict(
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
+        data.design.columns_given(),
         standard_errors=standard_errors,
         period_effects_by=period_effects_by,
         single_unit_std_error=True,
         engine="closed_form",
     )
-    whole = twfe(panel, **options).iloc[0]["estimate"]
+    whole = twfe(data.frame, **options).iloc[0]["estimate"]
     rows = []
-    for g in np.unique(cohort[cohort > 0]):
-        rest = cohort[(cohort > 0) & (cohort != g)]
+    for g in np.unique(start[start < FAR]):
+        rest = start[(start < FAR) & (start != g)]
         if not len(rest):
             continue
-        out = panel[unit].isin(data.units[cohort == g])
-        fit = twfe(panel[~out], **options)
-        row = fit.iloc[0].to_dict()
-        sizes = cohort_sizes(rest)
+        out = (start == g)[data.unit]
+        row = twfe(data.frame[~out], **options).iloc[0].to_dict()
+        label = data.label(g)
         rows.append(
             {
                 **{k: v for k, v in row.items() if k not in ("estimator", "note")},
                 "aggregation": "leave_one_batch_out",
-                "cohort": g,
-                "term": f"without cohort {g}",
+                "cohort": label,
+                "term": f"without cohort {label}",
                 "change": row["estimate"] - whole,
-                "single_unit": rests_on_single_units(sizes, sizes),
+                "single_unit": len(rest) == 1,
+                "note": data.note,
             }
         )
     return tidy(
@@ -222,14 +209,10 @@ def leave_one_batch_out(
     )
 
 
+@on_panel("cohort", "controls", "weights", groups=("period_effects_by",))
 def fake_date_placebo(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
     years_before: Sequence[int] = (1, 2, 3),
     standard_errors: str = "xtreg",
     period_effects_by: str | None = None,
@@ -237,13 +220,22 @@ def fake_date_placebo(
 ) -> pd.DataFrame:
     """Two-way fixed effects at dates before the policy, on rows before it.
 
-    Rows at or after a city's cohort are left out, and the treatment starts
+    Rows at or after a unit's cohort are left out, and the treatment starts
     ``years_before`` periods earlier; an effect there is not the policy's.
+
+    Parameters
+    ----------
+    panel, outcome, cohort, unit, period, controls, weights, frequency
+        Names of columns (see `panels.Design`).
+    years_before : sequence of int
+        How many positions of the panel's grid before the policy.
+    standard_errors, period_effects_by, single_unit_std_error
+        As for `twfe`.
 
     Returns
     -------
     DataFrame
-        One row per fake date: term, event_time = -years_before.
+        One row per fake date: term, event_time = -years_before in the periods' units.
 
     Raises
     ------
@@ -262,41 +254,29 @@ def fake_date_placebo(
                 remedy="use 1, 2, ... periods before",
             )
         )
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        keep=[period_effects_by] if period_effects_by else [],
-        first_period_treated="drop",
-    )
-    frame = data.frame[~data.treated].copy()
-    start = data.cohort[data.unit][~data.treated]
-    sizes = data.cohort_sizes
+    data = data.without_always_treated()
+    before = ~data.treated
+    frame = data.frame[before].copy()
+    columns = data.design.columns_given()
+    del columns["cohort"]
     rows = []
     for k in years_before:
-        fake = (start > 0) & (frame[period].to_numpy() >= start - k)
+        fake = data.ever[before] & (data.event[before] >= -k)
         fit = twfe(
             frame.assign(_fake=fake.astype(float)),
-            outcome=outcome,
-            treatment="_fake",
-            unit=unit,
-            period=period,
-            controls=controls,
+            **dict(columns, treatment="_fake"),
             standard_errors=standard_errors,
             period_effects_by=period_effects_by,
             single_unit_std_error=True,
         ).iloc[0]
-        behind = np.unique(start[fake])
         rows.append(
             {
                 **{c: v for c, v in fit.items() if c not in ("estimator", "note")},
                 "aggregation": "fake_date",
-                "event_time": -k,
+                "event_time": data.grid.span(-k),
                 "term": f"treated {k} periods before",
-                "single_unit": rests_on_single_units(behind, sizes),
+                "single_unit": len(np.unique(data.unit[before][fake])) == 1,
+                "note": data.note,
             }
         )
     return tidy(

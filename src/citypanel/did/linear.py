@@ -66,9 +66,9 @@ class TwoWay:
 
     Notes
     -----
-    With C the table of counts (sums of weights), n1 and n2 its margins and S = diag(n2) - C' diag(1/n1)
-    C, the coefficients of the second factor on a vector y, net of the first, are
-    S^+ (sums of y by second - C' (means of y by first)).
+    With C the table of counts (sums of weights), n1 and n2 its margins and
+    S = diag(n2) - C' diag(1/n1) C, the coefficients of the second factor on a vector
+    y, net of the first, are S^+ (sums of y by second - C' (means of y by first)).
     """
 
     def __init__(
@@ -177,8 +177,26 @@ class NormalEquations:
         self.by_unit = indicator(unit, size, weights)
         self.count = np.asarray(self.by_unit.sum(axis=1)).ravel()
         self.cross = self.by_unit @ other
-        inner = self.weighted.T @ other - self.cross.T @ (self.cross / self.count[:, None])
+        means = self.cross / self.count[:, None]
+        inner = self.weighted.T @ other - self.cross.T @ means
         self.inverse = symmetric_inverse(inner)
+        self.inner = inner
+
+    def determines(self, unit: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Rows (r,) of units and other columns (r, m) whose fitted value is unique.
+
+        A fitted value c_u + w'c_w is, net of the unit's mean, w less the mean of W over
+        the unit's rows: it must lie in the row space of the inner system, that is
+        nothing of it may lie in the system's null space.
+        """
+        length = np.sqrt(np.diag(self.inner))
+        length = np.where(length > 0, length, 1.0)
+        values, vectors = linalg.eigh(self.inner / np.outer(length, length))
+        null = vectors[:, values <= 1e-11 * values.max(initial=0.0)]
+        means = self.cross / np.where(self.count > 0, self.count, np.nan)[:, None]
+        net = (other - means[unit]) / length
+        size = np.abs(net).max(axis=1, initial=0.0)
+        return np.abs(net @ null).max(axis=1, initial=0.0) <= 1e-6 * size
 
     def solve(
         self, on_units: np.ndarray, on_other: np.ndarray
@@ -198,18 +216,17 @@ def independent_columns(matrix: np.ndarray, tolerance: float = 1e-9) -> np.ndarr
     matrix = np.asarray(matrix, float)
     scale = np.sqrt((matrix**2).sum(axis=0))
     keep = np.zeros(matrix.shape[1], bool)
-    basis: list[np.ndarray] = []
-    for j in range(matrix.shape[1]):
-        if scale[j] == 0.0:
-            continue
+    basis = np.empty((len(matrix), min(matrix.shape)), order="F")
+    rank = 0
+    for j in np.flatnonzero(scale):
         column = matrix[:, j] / scale[j]
         for _ in range(2):  # twice is enough (Giraud et al. 2005)
-            for vector in basis:
-                column = column - vector * (vector @ column)
+            column = column - basis[:, :rank] @ (basis[:, :rank].T @ column)
         norm = np.sqrt(column @ column)
-        if norm > tolerance:
+        if norm > tolerance and rank < basis.shape[1]:
             keep[j] = True
-            basis.append(column / norm)
+            basis[:, rank] = column / norm
+            rank += 1
     return keep
 
 

@@ -8,7 +8,9 @@ is in one log with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -67,6 +69,11 @@ class Design:
             listed = (given,) if isinstance(given, str) else tuple(given or ())
             object.__setattr__(self, name, tuple(c for c in listed if c is not None))
 
+    def columns_given(self) -> dict[str, Any]:
+        """Keyword arguments of an estimator on the same columns, groups left out."""
+        names = [field.name for field in fields(self) if field.name != "groups"]
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
     @property
     def numeric(self) -> list[str]:
         """Columns that must hold numbers."""
@@ -103,6 +110,8 @@ class Panel:
         before the first period (negative) or after the last.
     total : int
         Rows of the panel as it was given.
+    remarks : tuple of str
+        What else a reader of the results should know; stands in their note.
     """
 
     design: Design
@@ -114,6 +123,7 @@ class Panel:
     units: np.ndarray
     start: np.ndarray | None
     total: int
+    remarks: tuple[str, ...] = ()
 
     # --- rows ---
 
@@ -148,6 +158,17 @@ class Panel:
     def row_weights(self) -> np.ndarray:
         """Weights (n,), ones where none were given."""
         return np.ones(self.n_obs) if self.weights is None else self.weights
+
+    @cached_property
+    def unit_clusters(self) -> np.ndarray:
+        """Code of the cluster of each unit (n_units,); clusters hold whole units."""
+        name = self.design.cluster[0] if self.design.cluster else self.design.unit
+        return self.of_units(self.cluster, f"Cluster {name}")
+
+    @cached_property
+    def unit_weights(self) -> np.ndarray:
+        """Weight of each unit (n_units,), which must be the same in all its rows."""
+        return self.of_units(self.row_weights, f"Weight {self.design.weights}")
 
     @cached_property
     def clusters(self) -> tuple[np.ndarray, ...]:
@@ -220,15 +241,25 @@ class Panel:
         values, counts = np.unique(self.start[~self.never], return_counts=True)
         return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
 
-    @cached_property
-    def bases(self) -> dict[int, int | None]:
-        """Last period each cohort is seen in before its treatment, as positions."""
-        return {g: self.last_before(g) for g in self.sizes}
-
     def last_before(self, g: int, anticipation: int = 0) -> int | None:
         """Last position a cohort is seen at before its treatment (or anticipation)."""
         seen = self.when[(self.row_start == g) & (self.when < g - anticipation)]
         return int(seen.max()) if len(seen) else None
+
+    @cached_property
+    def at_base(self) -> np.ndarray:
+        """Rows (n,) in the last period their cohort is seen in before treatment."""
+        early = self.ever & (self.event < 0)
+        cohort, codes = np.unique(self.row_start, return_inverse=True)
+        last = np.full(len(cohort), -FAR)
+        np.maximum.at(last, codes[early], self.when[early])
+        return early & (self.when == last[codes])
+
+    @cached_property
+    def reference(self) -> int | None:
+        """Last event position before treatment that anyone is seen at."""
+        early = self.event[self.ever & (self.event < 0)]
+        return int(early.max()) if len(early) else None
 
     @cached_property
     def first_rows(self) -> np.ndarray:
@@ -244,7 +275,7 @@ class Panel:
         return pd.factorize(self.frame[column], sort=True)[0].astype(np.int64)
 
     def of_units(self, codes: np.ndarray, column: str) -> np.ndarray:
-        """Codes that stand for whole units, one a unit.
+        """Values that stand for whole units, one a unit.
 
         Raises
         ------
@@ -256,9 +287,9 @@ class Panel:
         if len(changed):
             raise PanelError(
                 describe(
-                    f"Column {column} changes within a unit",
+                    f"{column} changes within a unit",
                     [str(self.units[u]) for u in changed],
-                    consequence="the unit would belong to two groups at once",
+                    consequence="the rows of a unit would be torn apart",
                     remedy="give each unit one value in every row",
                 )
             )
@@ -319,29 +350,40 @@ class Panel:
 
     @property
     def note(self) -> str | None:
-        """How many rows were left out, and why; None where none was."""
-        if not len(self.dropped):
-            return None
-        reasons = self.dropped["reason"].value_counts(sort=False)
-        said = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
-        return f"{len(self.dropped)} of {self.total} rows left out: {said}"
+        """Rows left out and why, and the remarks; None where there are none."""
+        said = list(self.remarks)
+        if len(self.dropped):
+            reasons = self.dropped["reason"].value_counts(sort=False)
+            why = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+            said.append(f"{len(self.dropped)} of {self.total} rows left out: {why}")
+        return "; ".join(said) or None
+
+    def remarking(self, *remarks: str | None) -> Panel:
+        """The panel with something to tell its readers."""
+        more = tuple(remark for remark in remarks if remark)
+        return replace(self, remarks=(*self.remarks, *more)) if more else self
 
     def keep(self, rows: np.ndarray, reason: str) -> Panel:
         """The panel with some rows (n,) only; the others are logged with the reason."""
         return self if rows.all() else self.leave_out([(~rows, reason)])
+
+    def logging(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
+        """The panel with some rows (n,) in the log, each with its first reason."""
+        log, free = [self.dropped], np.ones(self.n_obs, bool)
+        for out, reason in lost:
+            keys = self.frame.loc[out & free, [self.design.unit, self.design.period]]
+            log.append(keys.assign(reason=reason))
+            free &= ~out
+        log = [part for part in log if len(part)]
+        return replace(self, dropped=pd.concat(log, ignore_index=True))
 
     def leave_out(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
         """The panel without some rows (n,), each logged with its first reason.
 
         Positions stay what they are, unless the first period goes.
         """
-        rows, log = np.ones(self.n_obs, bool), [self.dropped]
-        for out, reason in lost:
-            out = out & rows
-            keys = self.frame.loc[out, [self.design.unit, self.design.period]]
-            log.append(keys.assign(reason=reason))
-            rows &= ~out
-        dropped = pd.concat([part for part in log if len(part)], ignore_index=True)
+        rows = ~np.logical_or.reduce([out for out, _ in lost])
+        dropped = self.logging(lost).dropped
         if not rows.any():
             raise _nothing_left(self.design, dropped)
         present, unit = np.unique(self.unit[rows], return_inverse=True)
@@ -367,6 +409,7 @@ class Panel:
             self.units[present],
             start,
             self.total,
+            self.remarks,
         )
 
     def keep_units(self, units: np.ndarray, reason: str) -> Panel:
@@ -432,10 +475,67 @@ def choose(option: str, value: object, allowed: Sequence[object]) -> None:
         )
 
 
-def take_columns(options: dict[str, Any]) -> Design:
-    """The design among an estimator's options, which lose its columns."""
-    names = [field.name for field in fields(Design)]
-    return Design(**{name: options.pop(name) for name in names if name in options})
+def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
+    """Give an estimator of a `Panel` its public face: a frame and names of columns.
+
+    Parameters
+    ----------
+    *columns : str
+        What the estimator takes beyond outcome, unit, period and frequency: names of
+        `Design`. ``cohort`` and ``treatment`` are required where they are named.
+        The weights of the bootstrap, whose ``weights`` are its draws', are called
+        ``regression_weights``.
+    groups : sequence of str
+        Options of the estimator that name a further column.
+
+    Returns
+    -------
+    decorator
+        The estimator is then called as ``estimator(frame, outcome=..., unit=...,
+        period=..., ...)``, or with a `Panel` and its own options only.
+    """
+    names = ("outcome", *columns[:1], "unit", "period", *columns[1:], "frequency")
+    required = {"outcome", "unit", "period", "cohort", "treatment"} & set(names)
+
+    def face(estimator: Callable) -> Callable:
+        own = list(inspect.signature(estimator).parameters.values())[1:]
+
+        @functools.wraps(estimator)
+        def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
+            if isinstance(panel, Panel):
+                return estimator(panel, **options)
+            given = {
+                name.removeprefix("regression_"): options.pop(name)
+                for name in names
+                if name in options
+            }
+            absent = required - set(given)
+            if absent:
+                raise TypeError(
+                    f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
+                )
+            more = tuple(options.get(name) for name in groups)
+            return estimator(build(panel, Design(groups=more, **given)), **options)
+
+        keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+        default = {field.name: field.default for field in fields(Design)}
+        call.__signature__ = inspect.Signature(
+            [
+                inspect.Parameter("panel", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+                *(
+                    inspect.Parameter(
+                        name,
+                        keyword,
+                        default=empty if name in required else default.get(name),
+                    )
+                    for name in names
+                ),
+                *own,
+            ]
+        )
+        return call
+
+    return face
 
 
 def prepare(
@@ -531,9 +631,9 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         # Two labels of one period, such as two days of a month.
         labels = [grid.label(position) for position in when]
         require_unique_key(frame.assign(**{period: labels}), [unit, period])
-    start = None
+    start = remark = None
     if design.cohort is not None:
-        start = _starts(frame, design, grid, unit_codes)
+        start, remark = _starts(frame, design, grid, unit_codes)
     data = Panel(
         design,
         frame,
@@ -544,6 +644,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         np.asarray(units),
         start,
         len(frame),
+        () if remark is None else (remark,),
     )
     return _without_unknown(data)
 
@@ -555,6 +656,17 @@ def _without_unknown(data: Panel) -> Panel:
     the first reason it has.
     """
     design, frame, lost = data.design, data.frame, []
+    if data.weights is not None:
+        broken = (data.weights < 0) | np.isinf(data.weights)
+        if broken.any():
+            raise PanelError(
+                describe(
+                    f"Weights {design.weights} are negative or infinite",
+                    _places(frame[broken], design, design.weights),
+                    consequence="a row stands for some number of observations",
+                    remedy="correct the weights, or leave the rows out",
+                )
+            )
     values = frame[design.numeric].to_numpy(float)
     if not np.isfinite(values).all():
         for column, value in zip(design.numeric, values.T, strict=True):
@@ -563,16 +675,6 @@ def _without_unknown(data: Panel) -> Panel:
     for column in dict.fromkeys((*design.cluster, *design.groups)):
         lost.append((is_missing(frame[column]), f"missing value of {column}"))
     if data.weights is not None:
-        negative = data.weights < 0
-        if negative.any():
-            raise PanelError(
-                describe(
-                    f"Weights {design.weights} are negative",
-                    _places(frame[negative], design, design.weights),
-                    consequence="a row cannot stand for fewer than no observations",
-                    remedy="correct the weights, or leave the rows out",
-                )
-            )
         lost.append((data.weights == 0, f"{design.weights} of zero"))
     lost = [(rows, reason) for rows, reason in lost if rows.any()]
     return data.leave_out(lost) if lost else data
@@ -625,29 +727,31 @@ def _require_numbers(
 
 def _starts(
     frame: pd.DataFrame, design: Design, grid: Grid, unit: np.ndarray
-) -> np.ndarray:
-    """Position of each unit's cohort, ``FAR`` for never; constant within a unit."""
+) -> tuple[np.ndarray, str | None]:
+    """Position of each unit's cohort, ``FAR`` for never, and how 0 was read."""
     values = frame[design.cohort]
     never = is_missing(values)
     if values.dtype.kind in "iuf":
         zero = (values == 0).to_numpy(bool, na_value=False)
     else:
         zero = np.array([isinstance(v, int | float) and v == 0 for v in values])
-    last = grid.positions[-1]
-    if zero.any():
-        at = grid.place([0])[0] if grid.kind == "number" else -1.0
-        on_grid = 0 <= at <= last and at == np.floor(at)
-        if on_grid and not never.any():
-            raise PanelError(
-                describe(
-                    f"Cohort {design.cohort} is 0, which is a period of this panel",
-                    _places(frame[zero], design),
-                    consequence="0 could mean treated in period 0 or never treated",
-                    remedy="write never as a null or as infinity",
+    last, remark = grid.positions[-1], None
+    if zero.any() and grid.kind == "number":
+        at = grid.place([0])[0]
+        if at == 0 and not never.any():
+            remark = "cohort 0 is read as never treated, though 0 is the first period"
+        elif 0 <= at <= last and at == np.floor(at):
+            if not never.any():
+                raise PanelError(
+                    describe(
+                        f"Cohort {design.cohort} is 0, which is a period of this panel",
+                        _places(frame[zero], design),
+                        consequence="0 could mean treated in period 0 or never treated",
+                        remedy="write never as a null or as infinity",
+                    )
                 )
-            )
-        if not on_grid:
-            never |= zero
+            zero[:] = False
+    never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
         place = grid.place(values[~never])
@@ -685,7 +789,7 @@ def _starts(
                 remedy="give each unit its first treated period in every row",
             )
         )
-    return start[np.searchsorted(unit, np.arange(unit.max() + 1))]
+    return start[np.searchsorted(unit, np.arange(unit.max() + 1))], remark
 
 
 def _written(value: Any) -> str:

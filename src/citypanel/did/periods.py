@@ -56,6 +56,11 @@ class Grid:
         return float(self.origin).is_integer() and float(self.step).is_integer()
 
     @property
+    def zero_means_never(self) -> bool:
+        """Whether 0 can stand for never beside the labels of cohorts."""
+        return self.kind not in ("date", "period", "text") and self.origin > 0
+
+    @property
     def gaps(self) -> list:
         """Labels of the periods between the first and the last that nobody has."""
         missing = np.setdiff1d(np.arange(self.positions[-1] + 1), self.positions)
@@ -130,6 +135,20 @@ class Grid:
         steps = distance / self.step
         near = round(steps)
         return float(near) if abs(steps - near) < self._tolerance else steps
+
+    def whole_steps(self, distance: float, option: str) -> int:
+        """`steps` where they must be a whole number."""
+        steps = self.steps(distance)
+        if not float(steps).is_integer():
+            raise OptionError(
+                describe(
+                    f"Option {option} is {distance:g}, which is no distance between "
+                    "periods",
+                    consequence="no event time would be meant",
+                    remedy=f"use multiples of {self.span(1)}",
+                )
+            )
+        return int(steps)
 
 
 def read_periods(

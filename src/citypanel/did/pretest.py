@@ -10,8 +10,9 @@ from scipy import optimize, stats
 
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
+from citypanel.did.honest import covariance_root
 from citypanel.did.panels import choose
-from citypanel.errors import OptionError, describe
+from citypanel.errors import EstimationError, OptionError, describe
 
 TESTS = ("individual", "joint")
 
@@ -62,7 +63,8 @@ def pretrend_power(
     OptionError
         A power outside (1 - level, 1), or an unknown test.
     EstimationError
-        An event study without a covariance or without pre-periods.
+        An event study without a covariance or without pre-periods; leads whose
+        covariance is singular.
 
     References
     ----------
@@ -123,13 +125,27 @@ class _PreTest:
         self.path, self.test = path, test
         self.before = path.times < path.reference
         self.trend = (path.times - path.reference).astype(float)
+        pre = path.matrix[np.ix_(self.before, self.before)]
+        error = np.sqrt(np.diag(pre))
+        correlation = pre / np.outer(error, error)
+        if not (error > 0).all() or np.linalg.cond(correlation) > 1e12:
+            raise EstimationError(
+                describe(
+                    "The leads have no covariance of full rank",
+                    [
+                        f"event time {e}: standard error {s:.4g}"
+                        for e, s in zip(path.times[self.before], error, strict=True)
+                    ],
+                    consequence="the pre-test has no distribution",
+                    remedy="use fewer leads or more clusters",
+                )
+            )
         rng = np.random.default_rng(seed)
-        root = np.linalg.cholesky(path.matrix)
+        root = covariance_root(path.matrix)
         half = rng.standard_normal((draws // 2, len(path.times))) @ root.T
         self.noise = np.vstack([half, -half])
-        pre = path.matrix[np.ix_(self.before, self.before)]
         self.inverse = np.linalg.inv(pre)
-        self.error = np.sqrt(np.diag(pre))
+        self.error = error
         self.single = stats.norm.ppf(0.5 + level / 2)
         self.joint = stats.chi2.ppf(level, self.before.sum())
 

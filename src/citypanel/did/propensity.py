@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from citypanel.did.frames import OVERALL, Extras, join_notes, tidy
+from citypanel.did.frames import (
+    OVERALL,
+    Extras,
+    join_notes,
+    rests_on_single_units,
+    tidy,
+)
 from citypanel.did.linear import require_full_rank
-from citypanel.did.panels import choose, prepare, require_treated_and_control
+from citypanel.did.panels import (
+    Design,
+    Panel,
+    build,
+    choose,
+    require_treated_and_control,
+)
 from citypanel.did.propensity_scores import Logit, logit
 from citypanel.did.twfe import twfe
 from citypanel.errors import EstimationError, OptionError, describe
 
 METHODS = ("nearest", "kernel", "weighting")
 WARNING = (
-    "matching comes after selection: the policy went to the large trading cities, "
-    "whose like are seldom untreated"
+    "matching comes after selection: units that are like those chosen for a policy are "
+    "seldom untreated"
 )
 
 
@@ -30,7 +43,8 @@ def balance_table(
     period: str,
     covariates: Sequence[str],
     weights: pd.Series | None = None,
-    before: int | None = None,
+    before: Any = None,
+    frequency: str | float | None = None,
 ) -> pd.DataFrame:
     """Means of covariates before treatment, treated against never treated.
 
@@ -43,8 +57,10 @@ def balance_table(
     weights : Series, optional
         Weight by unit (index); units that are missing or zero drop out. Adds the
         sample ``matched`` below ``unmatched``.
-    before : int, optional
+    before : period, optional
         First period not used; the earliest cohort by default.
+    frequency : str or float, optional
+        As for `panels.Design`.
 
     Returns
     -------
@@ -58,7 +74,8 @@ def balance_table(
     ----------
     Rosenbaum and Rubin (1985), American Statistician 39.
     """
-    units, x = _before(panel, cohort, unit, period, covariates, before)
+    keys = dict(cohort=cohort, unit=unit, period=period, frequency=frequency)
+    units, x = _before(panel, keys, covariates, before)
     return _balance(
         units["treated"].to_numpy(),
         x,
@@ -83,8 +100,9 @@ def propensity_score_did(
     caliper: float | None = 0.25,
     bandwidth: float = 0.06,
     common_support: bool = True,
-    before: int | None = None,
+    before: Any = None,
     standard_errors: str = "xtreg",
+    frequency: str | float | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -112,10 +130,14 @@ def propensity_score_did(
         None admits any distance.
     common_support : bool
         Leave out treated units whose score lies outside the controls' range.
-    before : int, optional
+    before : period, optional
         First period not used for the covariates; the earliest cohort by default.
     standard_errors : str
-        Of the weighted regression; the score is taken as given.
+        Of the weighted regression. The score and the matches are taken as given: the
+        refits of CR3, without each cluster in turn, hold the weights and do not
+        estimate the score again, so that its own sampling error is not in any of them.
+    frequency : str or float, optional
+        As for `panels.Design`.
 
     Returns
     -------
@@ -145,23 +167,24 @@ def propensity_score_did(
                 remedy="neighbours >= 1, caliper and bandwidth positive",
             )
         )
-    units, x = _before(panel, cohort, unit, period, covariates, before)
+    keys = dict(cohort=cohort, unit=unit, period=period, frequency=frequency)
+    units, x = _before(panel, keys, covariates, before)
     treated = units["treated"].to_numpy()
     spread = x.std(axis=0)
     require_full_rank(x - x.mean(axis=0), x, list(covariates))
     design = np.column_stack([np.ones(len(x)), (x - x.mean(axis=0)) / spread])
-    # Single cities may be certain to be treated: the common support leaves them out.
+    # Single units may be certain to be treated: the common support leaves them out.
     score = logit(treated.astype(float), design, overlap=1.0)
     if score is None:
         raise EstimationError(
             describe(
-                "The covariates separate treated from control cities",
+                "The covariates separate treated from control units",
                 [
                     f"{c}: treated {x[treated, j].mean():.4g}, "
                     f"control {x[~treated, j].mean():.4g}"
                     for j, c in enumerate(covariates)
                 ],
-                consequence="propensity scores are 0 or 1 and no city has a match",
+                consequence="propensity scores are 0 or 1 and no unit has a match",
                 remedy="use fewer covariates",
             )
         )
@@ -170,18 +193,19 @@ def propensity_score_did(
     if not (weight[treated] > 0).any():
         raise EstimationError(
             describe(
-                "No treated city has a match",
+                "No treated unit has a match",
                 [f"caliper {caliper}, common support {common_support}"],
                 consequence="there is nothing to compare",
                 remedy="widen the caliper",
             )
         )
     kept = pd.Series(weight, index=units.index)
-    frame = panel.assign(
-        _weight=panel[unit].map(kept).fillna(0.0),
-        _treated=_exposure(panel, cohort, period),
+    data = build(panel, Design(outcome=outcome, controls=controls, **keys))
+    matched = data.frame[unit].map(kept).fillna(0.0).to_numpy()
+    data = data.keep(matched > 0, "no match or no score")
+    frame = data.frame.assign(
+        _weight=matched[matched > 0], _treated=data.treated.astype(float)
     )
-    frame = frame[frame["_weight"] > 0]
     fit = twfe(
         frame,
         outcome=outcome,
@@ -195,19 +219,16 @@ def propensity_score_did(
         level=level,
     )
     row = fit[fit["aggregation"] == OVERALL].iloc[0].to_dict()
-    counts = panel.loc[panel[unit].isin(kept[kept > 0].index)].groupby(unit)[cohort]
-    cohorts = counts.first().fillna(0)
-    cohorts = cohorts[(cohorts > 0) & np.isfinite(cohorts)]
     off = int((weight[treated] == 0).sum())
     row |= {
         "aggregation": method,
         "note": join_notes(
             WARNING,
             f"{int((weight[treated] > 0).sum())} treated and "
-            f"{int((weight[~treated] > 0).sum())} control cities",
-            f"{off} treated cities without a match" if off else None,
+            f"{int((weight[~treated] > 0).sum())} control units",
+            f"{off} treated units without a match" if off else None,
         ),
-        "single_unit": bool(len(cohorts)) and (cohorts.value_counts() == 1).all(),
+        "single_unit": rests_on_single_units(data.sizes, data.sizes),
     }
     pseudo = _pseudo_r2(score, treated)
     return tidy(
@@ -220,6 +241,7 @@ def propensity_score_did(
             "balance": Extras(
                 {"table": _balance(treated, x, covariates, weight), "pseudo_r2": pseudo}
             ),
+            "dropped": Extras({"rows": data.dropped}),
             "scores": Extras(
                 {
                     "table": pd.DataFrame(
@@ -236,45 +258,48 @@ def propensity_score_did(
     )
 
 
-def _exposure(panel, cohort, period) -> pd.Series:
-    start = panel[cohort].astype(float)
-    start = start.where(np.isfinite(start) & (start > 0), np.inf)
-    return (panel[period] >= start).astype(float)
-
-
-def _before(panel, cohort, unit, period, covariates, before):
+def _before(panel, keys, covariates, before):
     """Units with their covariates' means before treatment."""
     covariates = list(covariates)
     if not covariates:
         raise OptionError(
             describe(
                 "No covariate for the balance or the score",
-                consequence="cities could not be told apart",
+                consequence="units could not be told apart",
                 remedy="name at least one covariate",
             )
         )
-    data = prepare(
-        panel,
-        outcome=covariates[0],
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=covariates[1:],
-    )
-    require_treated_and_control(data, cohort=cohort, needs="never")
-    first = min(data.cohort_sizes) if before is None else before
-    early = data.periods[data.period] < first
+    data = build(panel, Design(covariates[0], controls=covariates[1:], **keys))
+    require_treated_and_control(data, needs="never")
+    first = min(data.sizes)
+    if before is not None:
+        first = _place(data, before)
+    early = data.when < first
     if not early.any():
         raise EstimationError(
             describe(
-                f"No period before {first}",
+                f"No period before {data.label(first) if before is None else before}",
                 consequence="covariates after treatment would be matched on",
                 remedy="start the panel earlier",
             )
         )
-    means = data.frame[early].groupby(unit)[covariates].mean()
-    treated = pd.Series(data.cohort > 0, index=data.units).reindex(means.index)
+    means = data.frame[early].groupby(keys["unit"])[covariates].mean()
+    treated = pd.Series(~data.never, index=data.units).reindex(means.index)
     return pd.DataFrame({"treated": treated}), means.to_numpy(float)
+
+
+def _place(data: Panel, before: Any) -> float:
+    place = float(data.grid.place([before])[0])
+    if not np.isfinite(place):
+        raise OptionError(
+            describe(
+                f"Option before has the value {before!r}",
+                [f"the periods are {data.grid.description}"],
+                consequence="the periods before treatment would be unknown",
+                remedy="give a period written as those of the panel",
+            )
+        )
+    return place
 
 
 def _match(p, treated, method, neighbours, caliper, bandwidth, common_support):

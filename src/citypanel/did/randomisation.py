@@ -1,53 +1,49 @@
-"""Randomisation inference: the policy's cohorts dealt anew among the cities."""
+"""Randomisation inference: the policy's cohorts dealt anew among the units."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    NOTE_SINGLE,
-    OVERALL,
-    join_notes,
-    rests_on_single_units,
-    tidy,
-)
+from citypanel.did.frames import NOTE_SINGLE, OVERALL, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
-from citypanel.did.linear import TwoWay, indicator, partial_out
-from citypanel.did.panels import cohort_sizes, cohorts_from_treatment
-from citypanel.errors import OptionError, describe
+from citypanel.did.linear import indicator, partial_out
+from citypanel.did.panels import Panel, on_panel
+from citypanel.errors import EstimationError, OptionError, describe
 
 CHUNK = 20_000_000
 
 
+@on_panel(
+    "treatment",
+    "controls",
+    "weights",
+    "cluster",
+    groups=("period_effects_by", "within"),
+)
 def randomisation_inference(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    cluster: str | None = None,
     period_effects_by: str | None = None,
     within: str | None = None,
     draws: int = 999,
     seed: int = 20240705,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Permutation test of no effect for any city, on the t statistic.
+    """Permutation test of no effect for any unit, on the t statistic.
 
-    Whole treatment paths are permuted among units, which keeps the number of cities
+    Whole treatment paths are permuted among units, which keeps the number of units
     and the date of every batch; each draw's t uses the same clustered standard error
     as the sample's. The coefficient itself is never the statistic: under unequal
     variances its permutation law is not that of the estimate (MacKinnon and Webb 2020).
 
     Parameters
     ----------
-    panel, outcome, treatment, unit, period, controls, cluster, period_effects_by
-        As for `twfe`.
+    panel, outcome, treatment, unit, period, controls, weights, cluster, frequency,
+    period_effects_by
+        As for `twfe`; weights and controls stay with their units.
     within : str, optional
         Permute within the values of this column only (regions).
     draws, seed : int
@@ -59,14 +55,15 @@ def randomisation_inference(
     DataFrame
         One row, aggregation ``randomisation``: estimate, ``xtreg`` standard error,
         statistic t and p_value = (1 + draws with |t| at least the sample's) /
-        (1 + draws).
+        (1 + draws). Draws without a statistic (the effects absorb the treatment they
+        deal) count neither above nor below; the note says how many there were.
 
     Raises
     ------
     OptionError
         Too few draws.
     PanelError, EstimationError
-        As `twfe`.
+        As `twfe`; also where no draw has a statistic.
 
     References
     ----------
@@ -74,37 +71,38 @@ def randomisation_inference(
     Journal of Econometrics 218.
     """
     _require_draws(draws)
-    parts = partial(
-        panel,
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
-        cluster=cluster,
-        period_effects_by=period_effects_by,
-        keep=[within] if within else [],
-    )
+    parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
     statistics = permuted_statistics(parts, draws, seed, within)
+    known = statistics[np.isfinite(statistics)]
+    lost = draws - len(known)
+    if not len(known):
+        raise EstimationError(
+            describe(
+                "No permutation has a statistic",
+                [f"{draws} permutations" + (f" within {within}" if within else "")],
+                consequence="the effects absorb every treatment that is dealt",
+                remedy="permute within larger groups, or leave period_effects_by out",
+            )
+        )
     statistic = parts.estimate / parts.std_error()
-    as_large = np.sum(np.abs(statistics) >= abs(statistic) * (1 - 1e-10))
-    cohort = cohorts_from_treatment(data)
-    sizes = cohort_sizes(cohort)
-    single = rests_on_single_units(sizes, sizes)
+    as_large = np.sum(np.abs(known) >= abs(statistic) * (1 - 1e-10))
+    single = parts.rests_on_one
     row = {
         "aggregation": "randomisation",
         "term": OVERALL,
         "estimate": parts.estimate,
-        # The permutation law is valid with one treated city; the error is not.
+        # The permutation law is valid with one treated unit; the error is not.
         "std_error": None if single else parts.std_error(),
         "statistic": statistic,
         "df": data.n_clusters - 1.0,
-        "p_value": (1.0 + as_large) / (1.0 + draws),
-        "n_treated_units": int((cohort > 0).sum()),
+        "p_value": (1.0 + as_large) / (1.0 + len(known)),
+        "n_treated_units": parts.treated_units,
         "note": join_notes(
-            f"{draws} permutations" + (f" within {within}" if within else ""),
+            f"{len(known)} permutations" + (f" within {within}" if within else ""),
+            f"{lost} draws without a statistic left out" if lost else None,
             NOTE_SINGLE if single else None,
+            data.note,
         ),
     }
     return tidy(
@@ -112,7 +110,7 @@ def randomisation_inference(
         estimator="twfe",
         level=level,
         extra_columns=("outcome",),
-        outcome=outcome,
+        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_clusters,
@@ -120,30 +118,24 @@ def randomisation_inference(
     )
 
 
+@on_panel("treatment", "controls", "weights", "cluster")
 def randomisation_draws(
-    panel: pd.DataFrame,
-    *,
-    outcome: str,
-    treatment: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    draws: int = 999,
-    seed: int = 20240705,
+    data: Panel, *, draws: int = 999, seed: int = 20240705
 ) -> pd.DataFrame:
     """The t statistics behind `randomisation_inference`, draw by draw.
 
     Parameters
     ----------
-    panel, outcome, treatment, unit, period, controls, draws, seed
+    panel, outcome, treatment, unit, period, controls, weights, cluster, frequency,
+    draws, seed
         As for `randomisation_inference`, whose permutations these are.
 
     Returns
     -------
     DataFrame
         draw, statistic: draw 0 is the sample's own t, 1 to ``draws`` those of the
-        treatment paths dealt anew. (1 + draws with |t| at least that of draw 0) /
-        (1 + draws) is the p-value.
+        treatment paths dealt anew, null where there is none. With n the draws that
+        have one, (1 + those with |t| at least that of draw 0) / (1 + n) is the p-value.
 
     Raises
     ------
@@ -153,14 +145,7 @@ def randomisation_draws(
         As `twfe`.
     """
     _require_draws(draws)
-    parts = partial(
-        panel,
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
-    )
+    parts = partial(data)
     sample = parts.estimate / parts.std_error()
     statistics = np.concatenate([[sample], permuted_statistics(parts, draws, seed)])
     return pd.DataFrame({"draw": np.arange(draws + 1), "statistic": statistics})
@@ -200,30 +185,30 @@ def permutations(
 def permuted_statistics(
     parts: Partialled, draws: int, seed: int, within: str | None = None
 ) -> np.ndarray:
-    """t statistics (draws,) under permuted treatment paths, in batches."""
+    """t statistics (draws,) under permuted treatment paths, nan where there is none."""
     data = parts.data
     paths = treatment_paths(data)
     strata = None
     if within is not None:
-        starts = np.searchsorted(data.unit, np.arange(data.n_units))
-        strata = pd.factorize(data.frame[within].iloc[starts], sort=True)[0]
+        strata = data.of_units(data.codes(within), f"Column {within}")
     order = permutations(data.n_units, draws, seed, strata)
     batch = max(1, CHUNK // data.n_obs)
-    transform = TwoWay(data.unit, parts.period)
     by_cluster = indicator(parts.cluster)
+    limit = 1e-10 * float(parts.root**2 @ data.treatment**2)
     out = []
     for start in range(0, draws, batch):
         chosen = order[start : start + batch]
         d = paths[chosen[:, data.unit], data.period].T
-        d = partial_out(transform.demean(d), parts.controls)
+        d = partial_out(parts.net(d), parts.controls)
         size = np.einsum("nb,nb->b", d, d)
         # A draw whose treatment the effects absorb (all of a stratum) says nothing.
-        size = np.where(size > 1e-10, size, np.nan)
+        size = np.where(size > limit, size, np.nan)
         b = parts.y @ d / size
         scores = by_cluster @ (d * (parts.y[:, None] - d * b))
         error = np.sqrt(parts.factor * np.einsum("gb,gb->b", scores, scores)) / size
-        out.append(b / error)
-    return np.nan_to_num(np.concatenate(out), nan=0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out.append(np.where(error > 0, b / error, np.nan))
+    return np.concatenate(out)
 
 
 def permutation_test(
@@ -240,7 +225,7 @@ def permutation_test(
 ) -> pd.DataFrame:
     """Permutation test of any estimator's t (or of its test of the leads).
 
-    In samples of a dozen cities normal intervals of the staggered estimators, and the
+    In samples of a dozen units normal intervals of the staggered estimators, and the
     joint test of the leads, reject true nulls too often; the permutation law of the
     same statistic does not depend on their approximations. One run of the estimator
     for each draw.
@@ -274,7 +259,12 @@ def permutation_test(
     _require_draws(draws)
 
     def statistic(frame: pd.DataFrame) -> pd.Series | None:
-        fit = estimator(frame, cohort=cohort, unit=unit, **options)
+        try:
+            fit = estimator(frame, cohort=cohort, unit=unit, **options)
+        except EstimationError:
+            if frame is panel:
+                raise
+            return None
         rows = fit[(fit["term"] == term) & fit["statistic"].notna()]
         return rows.iloc[0] if len(rows) else None
 
@@ -284,18 +274,18 @@ def permutation_test(
             describe(
                 f"The estimator has no statistic under the term {term!r}",
                 consequence="there is nothing to permute",
-                remedy='use "overall" or "leads_jointly_zero", and a sample whose '
-                "cohorts are not of one city each",
+                remedy='use "overall" or "leads_jointly_zero", and a sample that '
+                "has more than one treated unit",
             )
         )
     first = panel.drop_duplicates(unit).sort_values(unit, kind="stable")
-    cities, starts = first[unit].to_numpy(), first[cohort].to_numpy()
+    units, starts = first[unit].to_numpy(), first[cohort].to_numpy()
     strata = None if within is None else pd.factorize(first[within], sort=True)[0]
-    order = permutations(len(cities), draws, seed, strata)
+    order = permutations(len(units), draws, seed, strata)
     limit = abs(sample["statistic"]) * (1 - 1e-10)
     as_large = computed = 0
     for row in order:
-        dealt = dict(zip(cities, starts[row], strict=True))
+        dealt = dict(zip(units, starts[row], strict=True))
         drawn = statistic(panel.assign(**{cohort: panel[unit].map(dealt)}))
         if drawn is not None:
             computed += 1
@@ -308,7 +298,10 @@ def permutation_test(
         "p_value": (1.0 + as_large) / (1.0 + computed),
         "conf_high": None,
         "note": join_notes(
-            f"{computed} permutations" + (f" within {within}" if within else "")
+            f"{computed} permutations" + (f" within {within}" if within else ""),
+            f"{draws - computed} draws without a statistic left out"
+            if computed < draws
+            else None,
         ),
     }
     out = tidy([record], estimator=sample["estimator"], extra_columns=("outcome",))

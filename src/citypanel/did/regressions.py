@@ -3,94 +3,272 @@
 Sun and Abraham's, Wooldridge's and the stacked estimator are one regression with a
 coefficient per cell, followed by weighted means of cells. The weights are sample
 shares and are taken as fixed, so a mean w'b has variance w'Vw.
+
+A combination of coefficients is a number only where the rows used determine it. With X
+the regressors net of the effects, its columns split into independent ones K and the
+rest D = K A, a combination w of the coefficients is estimable if and only if w lies in
+the row space of X, that is w_D = A'w_K; its value is then w_K'b_K.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, stats
 
 from citypanel.did.covariances import Covariance, Fit, covariance
-from citypanel.did.frames import OVERALL, WITHOUT_SINGLE, rests_on_single_units
-from citypanel.did.linear import TwoWay, require_full_rank
+from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, WITHOUT_SINGLE, join_notes
+from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.panels import Panel
+from citypanel.errors import EstimationError, describe
+
+ESTIMABLE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """A cohort in a period: its place among the coefficients and its rows."""
+class Regression:
+    """Least squares on the independent regressors, and what became of the others.
 
-    cohort: int
-    period: int
-    weight: float
+    Attributes
+    ----------
+    fit : Fit
+        Of the independent columns.
+    keep, absorbed : ndarray of bool (k,)
+        Columns that are independent of those before them, and columns that the
+        effects absorb.
+    alias : ndarray (kept, lost)
+        The lost columns as combinations of the kept ones.
+    length : ndarray (k,)
+        Lengths of the columns, the unit their coefficients are judged in.
+    """
+
+    fit: Fit
+    keep: np.ndarray
+    absorbed: np.ndarray
+    alias: np.ndarray
+    length: np.ndarray
+
+    def known(self, combinations: np.ndarray) -> np.ndarray:
+        """Which combinations (m, k) of the coefficients are estimable."""
+        if self.keep.all():
+            return np.ones(len(combinations), bool)
+        scaled = combinations / self.length
+        size = np.abs(scaled).max(axis=1, initial=0.0)
+        of_lost = combinations[:, self.keep] @ self.alias / self.length[~self.keep]
+        gap = np.abs(scaled[:, ~self.keep] - of_lost).max(axis=1, initial=0.0)
+        return gap <= ESTIMABLE * size
+
+    def first_known(self, m: int) -> np.ndarray:
+        """Which of the first m coefficients are estimable."""
+        return self.known(np.eye(m, len(self.keep)))
 
     @property
-    def event_time(self) -> int:
-        return self.period - self.cohort
+    def slopes(self) -> np.ndarray:
+        """Coefficients (k,), zero for the columns left out."""
+        return np.where(self.keep, self.spread(self.fit.coefficients), 0.0)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Values of the kept columns in the places of all (nan for the lost ones)."""
+        out = np.full(len(self.keep), np.nan)
+        out[self.keep] = values
+        return out
+
+    def combine(
+        self, combinations: np.ndarray, matrix: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Values (m,) and covariance (m, m) of combinations (m, k).
+
+        They mean nothing for combinations that are not `known`.
+        """
+        own = combinations[:, self.keep]
+        return own @ self.fit.coefficients, own @ matrix @ own.T
+
+    def lost(self, names: Sequence[str]) -> dict[str, str]:
+        """Names of the columns left out, and why."""
+        return {
+            name: "absorbed by the fixed effects" if gone else "collinear"
+            for name, ok, gone in zip(names, self.keep, self.absorbed, strict=True)
+            if not ok
+        }
 
 
-def absorbed_fit(
+def regress(
     y: np.ndarray,
     x: np.ndarray,
-    names: Sequence[str],
     first: np.ndarray | None,
     second: np.ndarray | None,
     weights: np.ndarray | None = None,
-) -> Fit:
-    """Least squares net of two effects, with the rank checked.
+    constant: bool = False,
+) -> Regression:
+    """Least squares net of two effects, on the columns that are independent.
 
     Parameters
     ----------
     y : ndarray (n,)
     x : ndarray (n, k)
-    names : sequence of str, length k
+        A column that is a combination of those before it and the effects is left out.
     first, second : ndarray of int (n,) or None
         Effects absorbed; none absorbed when ``first`` is None.
     weights : ndarray (n,), optional
-        Regression weights, only without absorbed effects.
-
-    Returns
-    -------
-    Fit
+        Regression weights.
+    constant : bool
+        Whether a constant counts among the parameters without effects.
     """
-    if first is None:
-        root = 1.0 if weights is None else np.sqrt(weights)
-        yd, xd = root * y, (x.T * root).T
-    else:
-        both = TwoWay(first, second).demean(np.column_stack([y, x]))
+    yd, xd, raw = y, x, x
+    if first is not None:
+        both = TwoWay(first, second, weights).demean(np.column_stack([y, x]))
         yd, xd = both[:, 0], both[:, 1:]
-    require_full_rank(xd, x, names)
-    bread = linalg.inv(xd.T @ xd)
-    b = bread @ (xd.T @ yd)
-    return Fit(xd, b, yd - xd @ b, bread, first, second, False, weights)
+    if weights is not None:
+        root = np.sqrt(weights)
+        yd, xd, raw = root * yd, root[:, None] * xd, root[:, None] * x
+    return regress_net(yd, xd, raw, first, second, weights, constant)
+
+
+def regress_net(
+    yd: np.ndarray,
+    xd: np.ndarray,
+    raw: np.ndarray,
+    first: np.ndarray | None,
+    second: np.ndarray | None,
+    weights: np.ndarray | None = None,
+    constant: bool = False,
+) -> Regression:
+    """`regress` on columns that are net of the effects and weighted already.
+
+    ``raw`` (n, k) holds the regressors before: what is left of them is judged by it.
+    """
+    keep, absorbed = rank_of_columns(xd, raw)
+    length = np.sqrt((np.where(absorbed, raw, xd) ** 2).sum(axis=0))
+    length = np.where(length > 0, length, 1.0)
+    kept = xd[:, keep]
+    alias = np.zeros((int(keep.sum()), int((~keep).sum())))
+    if alias.size:
+        scaled = np.where(absorbed, 0.0, xd / length)
+        solved = np.linalg.lstsq(scaled[:, keep], scaled[:, ~keep], rcond=None)[0]
+        alias = solved / length[keep][:, None] * length[~keep]
+    bread = linalg.inv(kept.T @ kept) if kept.shape[1] else np.zeros((0, 0))
+    b = bread @ (kept.T @ yd)
+    fit = Fit(kept, b, yd - kept @ b, bread, first, second, constant, weights)
+    return Regression(fit, keep, absorbed, alias, length)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cohorts in periods: positions, summed weights of their rows, and their units.
+
+    ``cohort``, ``period``, ``weight`` (m,); ``units`` a list of m arrays of codes.
+    """
+
+    cohort: np.ndarray
+    period: np.ndarray
+    weight: np.ndarray
+    units: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.cohort)
+
+    @property
+    def event(self) -> np.ndarray:
+        """Positions since treatment (m,)."""
+        return self.period - self.cohort
+
+    def units_of(self, mask: np.ndarray) -> np.ndarray:
+        """Units behind some of the cells."""
+        some = [self.units[j] for j in np.flatnonzero(mask)]
+        return np.unique(np.concatenate(some)) if some else np.empty(0, np.int64)
+
+    @property
+    def lonely(self) -> np.ndarray:
+        """Cells (m,) of one unit: their effect and its own shock are one number."""
+        return np.array([len(units) == 1 for units in self.units], bool)
+
+    def peers(self) -> list[np.ndarray]:
+        """Groups of cells of one unit each, two units or more a group.
+
+        By event time; event times with one such unit form one group before treatment
+        and one after.
+        """
+        lonely, event = self.lonely, self.event
+        groups, rest = [], []
+        for e in np.unique(event[lonely]):
+            here = np.flatnonzero(lonely & (event == e))
+            (groups if len(here) > 1 else rest).append(here)
+        for after in (False, True):
+            some = [g for g in rest if (event[g[0]] >= 0) == after]
+            if some:
+                joined = np.concatenate(some)
+                if len({int(self.units[j][0]) for j in joined}) > 1:
+                    groups.append(joined)
+        return groups
+
+
+def cells_of(data: Panel, rows: np.ndarray) -> tuple[Cells, np.ndarray]:
+    """Cells of some rows (n,), by cohort and period; each row's cell, -1 for none."""
+    at = np.flatnonzero(rows)
+    key = np.column_stack([data.row_start[at], data.when[at]])
+    found, inverse = np.unique(key, axis=0, return_inverse=True)
+    codes = np.full(data.n_obs, -1)
+    codes[at] = inverse.ravel()
+    weight = np.bincount(codes[at], data.row_weights[at], len(found))
+    order = np.argsort(codes[at], kind="stable")
+    counts = np.bincount(codes[at], minlength=len(found))
+    units = np.split(data.unit[at][order], np.cumsum(counts)[:-1])
+    return Cells(found[:, 0], found[:, 1], weight, units), codes
+
+
+def cell_dummies(codes: np.ndarray, m: int) -> np.ndarray:
+    """Dummies (n, m) of the rows' cells."""
+    return (codes[:, None] == np.arange(m)).astype(float)
+
+
+def with_peers(fit: Fit, cells: Cells, codes: np.ndarray, effects: np.ndarray) -> Fit:
+    """The fit with residuals of cells of one unit taken around those of their peers.
+
+    A coefficient of its own fits the rows of a cell of one unit exactly, so that their
+    residuals are zero, whatever the spread of effects and shocks between such units.
+    The effect less the mean of its peers (`Cells.peers`) takes the residual's place,
+    as imputation does it (Borusyak, Jaravel and Spiess 2024, section 4.3): conservative
+    where effects differ, and right where only shocks do.
+    """
+    extra = np.zeros(len(cells))
+    for group in cells.peers():
+        group = group[np.isfinite(effects[group])]
+        if len(group) > 1:
+            mean = np.average(effects[group], weights=cells.weight[group])
+            extra[group] = effects[group] - mean
+    if not extra.any():
+        return fit
+    own = np.where(codes >= 0, extra[codes], 0.0)
+    root = 1.0 if fit.weights is None else np.sqrt(fit.weights)
+    return replace(fit, residuals=fit.residuals + root * own)
 
 
 def mean_rows(
-    cells: Sequence[Cell],
+    data: Panel,
+    cells: Cells,
     estimates: np.ndarray,
     matrix: np.ndarray,
     *,
     df: float,
-    sizes: Mapping[int, int],
-    pre: bool = True,
+    known: np.ndarray | None = None,
 ) -> list[dict]:
     """Cells, event times, cohorts, periods and the overall effect, as tidy rows.
 
     Parameters
     ----------
-    cells : sequence of Cell, length m
-        In the order of the first m coefficients.
+    data : Panel
+        For the labels.
+    cells : Cells, m of them
+        In the order of the estimates.
     estimates : ndarray (m,)
     matrix : ndarray (m, m)
         Covariance of the cells.
     df : float
         Degrees of freedom of the t distribution.
-    sizes : mapping
-        Units per cohort.
-    pre : bool
-        Also give the event times before treatment.
+    known : ndarray of bool (m,), optional
+        Cells that are identified; the others are null and stand in no mean.
 
     Returns
     -------
@@ -98,107 +276,218 @@ def mean_rows(
         ``overall`` (and without cohorts of one unit), then ``dynamic``, ``group``,
         ``calendar`` and ``group_time`` rows.
     """
-    weights = np.array([c.weight for c in cells])
-    event = np.array([c.event_time for c in cells])
-    cohort = np.array([c.cohort for c in cells])
-    period = np.array([c.period for c in cells])
+    known = np.ones(len(cells), bool) if known is None else known
+    estimates = np.where(known, estimates, 0.0)
+    event, cohort, period = cells.event, cells.cohort, cells.period
     post = event >= 0
 
+    def name(j: int) -> str:
+        return f"cohort {data.label(cohort[j])} in {data.label(period[j])}"
+
     def row(mask, **labels):
-        w = np.where(mask, weights, 0.0)
+        used = mask & known
+        units = cells.units_of(used)
+        note = labels.pop("note", None)
+        if not used.any():
+            count = len(cells.units_of(mask))
+            note = join_notes(NOTE_UNKNOWN, note)
+            return {"estimate": None, "n_treated_units": count, "note": note, **labels}
+        lost = [name(j) for j in np.flatnonzero(mask & ~known)]
+        if lost:
+            more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+            lost_note = f"without {', '.join(lost[:3])}{more}: not identified"
+            note = join_notes(note, lost_note)
+        w = np.where(used, cells.weight, 0.0)
         w = w / w.sum()
-        behind = np.unique(cohort[mask]).tolist()
         return {
             "estimate": float(w @ estimates),
             "std_error": float(np.sqrt(max(w @ matrix @ w, 0.0))),
             "df": df,
-            "n_treated_units": sum(sizes[g] for g in behind),
-            "single_unit": rests_on_single_units(behind, sizes),
+            "n_treated_units": len(units),
+            "single_unit": len(units) == 1,
+            "note": note,
             **labels,
         }
 
     rows = [row(post, aggregation="simple", term=OVERALL)]
-    single = [g for g, n in sizes.items() if n == 1]
+    single = [g for g, n in data.sizes.items() if n == 1]
     rest = post & ~np.isin(cohort, single)
     if single and rest.any():
-        rows.append(
-            row(
-                rest,
-                aggregation="simple",
-                term=WITHOUT_SINGLE,
-                note="without cohort " + ", ".join(map(str, single)),
-            )
-        )
-    kept = post | pre
-    for e in np.unique(event[kept]):
-        rows.append(
-            row(
-                kept & (event == e),
-                aggregation="dynamic",
-                event_time=e,
-                term=f"event_time_{e}",
-            )
-        )
+        gone = ", ".join(str(data.label(g)) for g in single)
+        note = f"without cohort {gone}"
+        rows.append(row(rest, aggregation="simple", term=WITHOUT_SINGLE, note=note))
+    for e in np.unique(event):
+        shown = data.grid.span(e)
+        labels = dict(event_time=shown, term=f"event_time_{shown}")
+        rows.append(row(event == e, aggregation="dynamic", **labels))
     for g in np.unique(cohort[post]):
-        rows.append(
-            row(post & (cohort == g), aggregation="group", cohort=g, term=f"cohort_{g}")
-        )
+        shown = data.label(g)
+        labels = dict(cohort=shown, term=f"cohort_{shown}")
+        rows.append(row(post & (cohort == g), aggregation="group", **labels))
     for t in np.unique(period[post]):
-        rows.append(
-            row(
-                post & (period == t),
-                aggregation="calendar",
-                period=t,
-                term=f"period_{t}",
-            )
-        )
-    for j in np.flatnonzero(kept):
-        mask = np.zeros(len(cells), bool)
-        mask[j] = True
-        rows.append(
-            row(
-                mask,
-                aggregation="group_time",
-                cohort=cohort[j],
-                period=period[j],
-                event_time=event[j],
-                term=f"cohort_{cohort[j]}_period_{period[j]}",
-            )
-        )
+        shown = data.label(t)
+        labels = dict(period=shown, term=f"period_{shown}")
+        rows.append(row(post & (period == t), aggregation="calendar", **labels))
+    for j in range(len(cells)):
+        mask = np.arange(len(cells)) == j
+        g, t = data.label(cohort[j]), data.label(period[j])
+        labels = dict(cohort=g, period=t, event_time=data.grid.span(event[j]))
+        labels["term"] = f"cohort_{g}_period_{t}"
+        rows.append(row(mask, aggregation="group_time", **labels))
     return rows
 
 
-def dynamic_covariance(cells, estimates, matrix, sizes) -> dict:
-    """Event-time effects, their covariance, and which rest on single units."""
-    event = np.array([c.event_time for c in cells])
-    times = np.unique(event)
-    weights = np.array([[c.weight * (c.event_time == e) for c in cells] for e in times])
+def dynamic_covariance(
+    data: Panel,
+    cells: Cells,
+    estimates: np.ndarray,
+    matrix: np.ndarray,
+    known: np.ndarray | None = None,
+) -> dict:
+    """Event-time effects, their covariance, and which rest on a single unit.
+
+    Returns
+    -------
+    dict
+        positions and event_times (their labels), estimates, matrix, single.
+    """
+    known = np.ones(len(cells), bool) if known is None else known
+    times = np.unique(cells.event[known])
+    mask = (cells.event == times[:, None]) & known
+    weights = mask * cells.weight
     weights = weights / weights.sum(axis=1, keepdims=True)
-    single = [
-        all(sizes[c.cohort] == 1 for c in cells if c.event_time == e) for e in times
-    ]
     return {
-        "event_times": times,
-        "estimates": weights @ estimates,
+        "positions": times,
+        "event_times": np.array([data.grid.span(e) for e in times]),
+        "estimates": weights @ np.where(known, estimates, 0.0),
         "matrix": weights @ matrix @ weights.T,
-        "single": np.array(single),
+        "single": np.array([len(cells.units_of(m)) == 1 for m in mask], bool),
     }
 
 
 def coefficient_rows(
-    names: Iterable[str], start: int, fit: Fit, errors: Covariance
+    names: Iterable[str], start: int, regression: Regression, errors: Covariance
 ) -> list[dict]:
     """Tidy rows of the controls, whose coefficients begin at ``start``."""
-    return [
-        {
-            "aggregation": "coefficient",
-            "term": name,
-            "estimate": fit.coefficients[j],
-            "std_error": errors.std_errors[j],
-            "df": errors.df[j],
-        }
-        for j, name in enumerate(names, start=start)
+    names = list(names)
+    columns = (regression.fit.coefficients, errors.std_errors, errors.df)
+    values, spread, df = (regression.spread(column) for column in columns)
+    known = regression.known(np.eye(len(regression.keep)))
+    rows = []
+    for j, name in enumerate(names, start=start):
+        row = {"aggregation": "coefficient", "term": name}
+        if known[j]:
+            row |= {"estimate": values[j], "std_error": spread[j], "df": df[j]}
+        else:
+            row["note"] = f"{name} is {_why(regression, j)}: not identified"
+        rows.append(row)
+    return rows
+
+
+def _why(regression: Regression, j: int) -> str:
+    absorbed = regression.absorbed[j]
+    return "absorbed by the fixed effects" if absorbed else "collinear"
+
+
+def lost_controls(regression: Regression, names: Sequence[str], m: int) -> str | None:
+    """Say which of the controls, the columns after the first m, were left out."""
+    said = [
+        f"control {name} left out: {_why(regression, j)}"
+        for j, name in enumerate(names, start=m)
+        if not regression.keep[j]
     ]
+    return "; ".join(said) or None
+
+
+def not_identified(
+    regression: Regression, names: Sequence[str], treatments: int
+) -> EstimationError:
+    """The error of a regression whose first coefficients are not identified."""
+    lost = regression.lost(names)
+    return EstimationError(
+        describe(
+            "Regressors are combinations of the others or of the fixed effects",
+            [f"{name}: {why}" for name, why in lost.items()],
+            consequence=f"the coefficient of {', '.join(names[:treatments])} is not "
+            "identified",
+            remedy="leave out controls that repeat the treatment, or use a treatment "
+            "that varies within units and between the units of a period",
+        )
+    )
+
+
+def require_some_cell(data: Panel, cells: Cells, known: np.ndarray) -> None:
+    """Raise when no effect after treatment is identified."""
+    post = cells.event >= 0
+    if (post & known).any():
+        return
+    raise EstimationError(
+        describe(
+            "No effect is identified by the rows used",
+            [
+                f"cohort {data.label(g)}: seen in "
+                + ", ".join(map(str, data.grid.labels_of(_seen(data, g))))
+                for g in data.sizes
+            ]
+            + ([data.note] if data.note else []),
+            consequence="no chain of untreated rows links treated units to a control "
+            "group before and after treatment",
+            remedy="add rows before treatment and untreated rows after it",
+        )
+    )
+
+
+def _seen(data: Panel, g: int) -> np.ndarray:
+    return np.unique(data.when[data.row_start == g])
+
+
+def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:
+    """Joint test of the event times before a position that rest on several units."""
+    early = (dynamic["positions"] < before) & ~dynamic["single"]
+    return wald_row(
+        dynamic["estimates"][early], dynamic["matrix"][np.ix_(early, early)], df=df
+    )
+
+
+def wald_row(
+    estimates: np.ndarray,
+    matrix: np.ndarray,
+    *,
+    df: float,
+    term: str = "leads_jointly_zero",
+    note: str | None = None,
+) -> dict:
+    """Row of a joint test: F = b' V^-1 b / q against F(q, df), chi2/q for df = inf."""
+    q = len(estimates)
+    row = {"aggregation": "test", "term": term, "note": note, "df": df}
+    if q == 0:
+        row["note"] = join_notes(note, "no lead to test")
+        return row
+    rank = _rank(matrix)
+    if rank < q or (np.isfinite(df) and q > df):
+        fewer = min(rank, int(min(df, q)))
+        row["note"] = join_notes(note, f"{q} leads but a covariance of rank {fewer}")
+        return row
+    size = np.sqrt(np.diag(matrix))
+    scaled, b = matrix / np.outer(size, size), estimates / size
+    statistic = float(b @ linalg.solve(scaled, b, assume_a="sym")) / q
+    p = (
+        stats.chi2.sf(statistic * q, q)
+        if np.isinf(df)
+        else stats.f.sf(statistic, q, df)
+    )
+    row |= {"statistic": statistic, "p_value": float(p)}
+    row["note"] = join_notes(note, f"F({q}, {df:g})")
+    return row
+
+
+def _rank(matrix: np.ndarray) -> int:
+    """Rank of a covariance, whatever the units of its variables."""
+    size = np.sqrt(np.clip(np.diag(matrix), 0.0, None))
+    if (size == 0).any():
+        return int((size > 0).sum())
+    values = linalg.eigvalsh(matrix / np.outer(size, size))
+    return int((values > 1e-10 * values.max()).sum())
 
 
 def fit_covariance(

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from citypanel.did.frames import (
     NOTE_REFERENCE,
+    NOTE_UNKNOWN,
     OVERALL,
     WITHOUT_SINGLE,
     join_notes,
-    rests_on_single_units,
     staggered_frame,
 )
-from citypanel.did.panels import choose, prepare, require_treated_and_control
-from citypanel.did.regressions import absorbed_fit, fit_covariance
-from citypanel.did.twfe import wald_row
+from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
+from citypanel.did.regressions import (
+    fit_covariance,
+    leads_row,
+    lost_controls,
+    regress,
+)
 from citypanel.errors import EstimationError, OptionError, describe
 
 CONTROL_GROUPS = ("not_yet", "never")
 WEIGHTINGS = ("aggregate", "none")
 
 
+@on_panel("cohort", "controls", "weights", "cluster")
 def stacked(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    before: int = 3,
-    after: int = 1,
+    before: float = 3,
+    after: float = 1,
     control_group: str = "not_yet",
     weighting: str = "aggregate",
     experiment_effects: bool = True,
@@ -43,19 +41,21 @@ def stacked(
 ) -> pd.DataFrame:
     """One clean experiment per cohort, stacked in event time.
 
-    Each cohort's experiment has its own cities, the controls not treated until after
+    Each cohort's experiment has its own units, the controls not treated until after
     its window, and the event times -before to after. The effects are the coefficients
-    of treatment by event time.
+    of treatment by event time, measured from the last period seen before treatment.
 
     Parameters
     ----------
-    panel : DataFrame
+    panel : DataFrame or Panel
         One row per unit and period; only units seen through a window enter it.
-    outcome, cohort, unit, period : str
-        Column names; cohort 0 or null = never.
-    controls : sequence of str
-    before, after : int
-        The window. Cohorts whose window leaves the panel are left out (note).
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
+        Names of columns (see `panels.Design`). Weights multiply those below, and an
+        experiment's share is that of its treated units' weights: the effect is the
+        mean over the population the treated units stand for.
+    before, after : number
+        The window, in the periods' own units. Cohorts whose window leaves the panel
+        are left out (note).
     control_group : {"not_yet", "never"}
         "not_yet" takes units treated after the window too.
     weighting : {"aggregate", "none"}
@@ -66,13 +66,15 @@ def stacked(
           effects (Cengiz, Dube, Lindner and Zipperer 2019).
     experiment_effects : bool
         With aggregate weights: treatment and event-time effects for each experiment.
-        The estimate is the same without them, but then what the experiments' calendar
-        years have in common stands in the residuals, and the standard error is too
-        large where years differ.
+        Without controls the estimate is the same without them, but then what the
+        experiments' calendar years have in common stands in the residuals, and the
+        standard error is too large where years differ. With controls the estimate
+        changes too, as their slopes are then fitted between experiments as well.
     standard_errors : str
         A convention of `twfe`, by unit: a unit that serves in several experiments is
         one cluster.
     single_unit_std_error : bool
+        Report standard errors for rows that rest on one treated unit.
     level : float
 
     Returns
@@ -90,182 +92,192 @@ def stacked(
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)
-    if before < 1 or after < 0:
+    grid = data.grid
+    width = tuple(int(np.floor(grid.steps(k) + 1e-9)) for k in (before, after))
+    if width[0] < 1 or width[1] < 0:
         raise OptionError(
             describe(
                 f"Window -{before} to {after} is not possible",
                 consequence="an experiment needs a period before and the first treated",
-                remedy="take before >= 1 and after >= 0",
+                remedy=f"take before >= {grid.span(1)} and after >= 0",
             )
         )
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        first_period_treated="drop",
-    )
-    require_treated_and_control(data, cohort=cohort, needs="any")
-    stack, lost = _stack(data, before, after, control_group)
-    names = data.control_names
-    event, sizes = stack["event"].to_numpy(), data.cohort_sizes
-    treated = stack["treated"].to_numpy()
-    used = [g for g in sizes if g not in lost]
-    times = np.arange(-before, after + 1)
-    kept = times[times != -1]
+    data = data.without_always_treated()
+    require_treated_and_control(data)
+    stack, lost = _stack(data, *width, control_group)
+    data = _log_incomplete(data, stack, width, control_group)
+    names, event = list(data.control_names), stack["event"].to_numpy()
+    treated = (stack["treated"] == 1).to_numpy()
+    used = [g for g in data.sizes if g not in lost]
+    times = np.unique(event)
+    kept = np.unique(event[~stack["at_base"].to_numpy()])
+    m = len(kept)
 
     def estimate(rows: np.ndarray):
         part = stack[rows]
-        d = (part["treated"].to_numpy()[:, None] == 1) & (
-            part["event"].to_numpy()[:, None] == kept
-        )
-        x = np.column_stack([d, part[list(names)]]).astype(float)
-        labels = [*(f"event time {e}" for e in kept), *names]
-        unit_codes = pd.factorize(part["unit"], sort=True)[0]
+        own, at = part["treated"].to_numpy(), part["event"].to_numpy()
+        base = part["at_base"].to_numpy()
+        d = (own == 1)[:, None] & (at[:, None] == kept) & ~base[:, None]
+        x = np.column_stack([d, part[names]]).astype(float)
+        w = part["weight"].to_numpy()
         if weighting == "none":
-            own = pd.factorize(part["cohort"] * 10**6 + part["unit"])[0]
-            when = pd.factorize(part["cohort"] * 10**4 + part["event"])[0]
-            fit = absorbed_fit(part["y"].to_numpy(), x, labels, own, when)
+            unit = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "unit"]]))[0]
+            when = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "event"]]))[0]
+            given = None if data.weights is None else w
+            fit = regress(part["y"].to_numpy(), x, unit, when, given)
         else:
-            base = [np.ones(len(part)), part["treated"].to_numpy()]
-            base += [part["event"].to_numpy() == e for e in kept]
+            base = [np.ones(len(part)), own, *((at == e) for e in kept)]
             groups = [np.ones(len(part), bool)]
             if experiment_effects:
                 groups = [part["cohort"].to_numpy() == g for g in used]
                 groups = [g for g in groups if g.any()]
             nuisance = [g * column for g in groups for column in base]
             x = np.column_stack([x, *nuisance]).astype(float)
-            labels += [f"effect {j}" for j in range(len(nuisance))]
-            fit = absorbed_fit(
-                part["y"].to_numpy(), x, labels, None, None, _shares(part)
-            )
-        return fit, fit_covariance(fit, unit_codes, standard_errors, None)
+            fit = regress(part["y"].to_numpy(), x, None, None, _shares(part))
+        cluster = np.unique(part["cluster"], return_inverse=True)[1]
+        errors = fit_covariance(fit.fit, cluster, standard_errors, None)
+        known = fit.first_known(m)
+        b, v = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)
+        return fit, errors, known, np.where(known, b, 0.0), v
 
-    fit, errors = estimate(np.ones(len(stack), bool))
-    m = len(kept)
-    b, v = fit.coefficients[:m], errors.matrix[:m, :m]
+    def overall(known, b, v, df, units, **labels):
+        post = (kept >= 0) & known
+        row = {"aggregation": "simple", "term": OVERALL, "n_treated_units": units}
+        row |= labels
+        if not post.any():
+            return {**row, "note": join_notes(NOTE_UNKNOWN, row.get("note"))}
+        w = post / post.sum()
+        return {
+            **row,
+            "estimate": w @ b,
+            "std_error": np.sqrt(max(w @ v @ w, 0.0)),
+            "df": df,
+            "single_unit": units == 1,
+        }
+
+    fit, errors, known, b, v = estimate(np.ones(len(stack), bool))
     df = errors.n_clusters - 1.0
-    post = (kept >= 0) / (kept >= 0).sum()
     note = None
     if lost:
-        note = "window leaves the panel for cohort " + ", ".join(map(str, lost))
-    rows = [
-        {
-            "aggregation": "simple",
-            "term": OVERALL,
-            "estimate": post @ b,
-            "std_error": np.sqrt(max(post @ v @ post, 0.0)),
-            "df": df,
-            "n_treated_units": sum(sizes[g] for g in used),
-            "single_unit": rests_on_single_units(used, sizes),
-            "note": note,
-        }
-    ]
-    single = [g for g in used if sizes[g] == 1]
+        gone = ", ".join(str(data.label(g)) for g in lost)
+        note = f"window leaves the panel for cohort {gone}"
+    data = data.remarking(lost_controls(fit, names, m))
+    count = stack.loc[treated].groupby("cohort")["unit"].nunique()
+    rows = [overall(known, b, v, df, int(count.sum()), note=note)]
+    single = [g for g in used if count[g] == 1]
     if single and len(single) < len(used):
-        other, spread = estimate(~stack["cohort"].isin(single).to_numpy())
+        _, spread, *rest = estimate(~stack["cohort"].isin(single).to_numpy())
+        gone = ", ".join(str(data.label(g)) for g in single)
         rows.append(
-            {
-                "aggregation": "simple",
-                "term": WITHOUT_SINGLE,
-                "estimate": post @ other.coefficients[:m],
-                "std_error": np.sqrt(max(post @ spread.matrix[:m, :m] @ post, 0.0)),
-                "df": spread.n_clusters - 1.0,
-                "n_treated_units": sum(sizes[g] for g in used if g not in single),
-                "note": join_notes(
-                    "without cohort " + ", ".join(map(str, single)), note
-                ),
-            }
+            overall(
+                *rest,
+                spread.n_clusters - 1.0,
+                int(count.sum()) - len(single),
+                term=WITHOUT_SINGLE,
+                note=join_notes(f"without cohort {gone}", note),
+            )
         )
+    alone = []
     for e in times:
+        units = stack.loc[(event == e) & treated, "unit"].nunique()
+        label = grid.span(e)
         row = {
             "aggregation": "dynamic",
-            "event_time": e,
-            "term": f"event_time_{e}",
-            "n_treated_units": stack.loc[
-                (event == e) & (treated == 1), "unit"
-            ].nunique(),
+            "event_time": label,
+            "term": f"event_time_{label}",
+            "n_treated_units": units,
         }
-        if e == -1:
+        j = int(np.searchsorted(kept, e))
+        if j == m or kept[j] != e:
             row |= {"estimate": 0.0, "note": NOTE_REFERENCE}
+        elif not known[j]:
+            alone.append(units == 1)
+            row["note"] = NOTE_UNKNOWN
         else:
-            j = int(np.flatnonzero(kept == e)[0])
-            row |= {
-                "estimate": b[j],
-                "std_error": np.sqrt(max(v[j, j], 0.0)),
-                "df": df,
-                "single_unit": rests_on_single_units(used, sizes),
-            }
+            alone.append(units == 1)
+            error = np.sqrt(max(v[j, j], 0.0))
+            row |= {"estimate": b[j], "std_error": error, "df": df}
+            row["single_unit"] = units == 1
         rows.append(row)
-    leads = np.flatnonzero(kept < -1)
-    rows.append(wald_row(b[leads], v[np.ix_(leads, leads)], df=df))
+    path = {
+        "positions": kept[known],
+        "event_times": np.array([grid.span(e) for e in kept[known]]),
+        "estimates": b[known],
+        "matrix": v[np.ix_(known, known)],
+        "single": np.array(alone, bool)[known],
+    }
+    base = np.unique(event[stack["at_base"].to_numpy()]).max()
+    rows.append(leads_row(path, before=base, df=df))
     return staggered_frame(
         data,
         rows,
-        {
-            "event_times": kept,
-            "estimates": b,
-            "matrix": v,
-            "single": np.full(len(kept), rests_on_single_units(used, sizes)),
-        },
+        path,
         estimator="stacked",
-        outcome=outcome,
         standard_errors=errors.name,
         n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
         n_obs=len(stack),
         n_units=stack["unit"].nunique(),
+        reference=int(base),
     )
 
 
 def _stack(data, before, after, control_group):
     """Long frame of all experiments, and the cohorts without one."""
-    first, last = data.periods[0], data.periods[-1]
     frame = pd.DataFrame(
         {
             "unit": data.unit,
-            "period": data.periods[data.period],
-            "start": data.cohort[data.unit],
+            "period": data.when,
+            "start": data.row_start,
             "y": data.y,
+            "weight": data.row_weights,
+            "cluster": data.cluster,
         }
     )
     frame[list(data.control_names)] = data.controls
+    never = data.never[data.unit]
     parts, lost = [], []
-    width = before + after + 1
-    for g in data.cohort_sizes:
-        if g - before < first or g + after > last:
+    for g in data.sizes:
+        seen = data.positions[
+            (data.positions >= g - before) & (data.positions <= g + after)
+        ]
+        early = seen[seen < g]
+        leaves = g - before < 0 or g + after > data.last
+        if leaves or not len(early) or not (seen >= g).any():
             lost.append(g)
             continue
-        clean = frame["start"] == 0
-        if control_group == "not_yet":
-            clean |= frame["start"] > g + after
+        clean = never | (frame["start"] > g + after)
+        if control_group == "never":
+            clean = never
         own = frame["start"] == g
         inside = frame["period"].between(g - before, g + after)
         part = frame[(clean | own) & inside].copy()
-        seen = part.groupby("unit")["period"].transform("size")
-        part = part[seen == width]
+        count = part.groupby("unit")["period"].transform("size")
+        part = part[count == len(seen)]
         part["cohort"], part["event"] = g, part["period"] - g
         part["treated"] = (part["start"] == g).astype(int)
+        part["at_base"] = part["period"] == early[-1]
         if part["treated"].min() == 1 or part.empty or part["treated"].max() == 0:
+            start, end = data.label(g - before), data.label(g + after)
             raise EstimationError(
                 describe(
                     "An experiment has nobody on one side",
-                    [f"cohort {g}, periods {g - before} to {g + after}"],
+                    [f"cohort {data.label(g)}, periods {start} to {end}"],
                     consequence="its effect is not identified",
                     remedy="shorten the window, or add controls",
                 )
             )
         parts.append(part)
     if not parts:
+        first, last = data.grid.labels[0], data.grid.labels[-1]
+        windows = [(g, data.label(g - before), data.label(g + after)) for g in lost]
         raise EstimationError(
             describe(
                 "No cohort has its whole window in the panel",
                 [
-                    f"cohort {g}: {g - before} to {g + after}, panel {first} to {last}"
-                    for g in lost
+                    f"cohort {data.label(g)}: {start} to {end}, panel {first} to {last}"
+                    for g, start, end in windows
                 ],
                 consequence="there is no experiment to stack",
                 remedy="shorten before or after",
@@ -274,12 +286,27 @@ def _stack(data, before, after, control_group):
     return pd.concat(parts, ignore_index=True), lost
 
 
+def _log_incomplete(data, stack, width, control_group) -> Panel:
+    """Log units that belong to some experiment and are seen through none."""
+    used = np.isin(np.arange(data.n_units), stack["unit"])
+    cohorts = np.unique(stack["cohort"])
+    wanted = np.isin(data.start, cohorts) | data.never
+    if control_group == "not_yet":
+        wanted |= data.start > cohorts.min() + width[1]
+    rows = (wanted & ~used)[data.unit]
+    if not rows.any():
+        return data
+    return data.logging([(rows, "not seen in every period of an experiment's window")])
+
+
 def _shares(part: pd.DataFrame) -> np.ndarray:
     """Weights that give controls the treated units' mix of experiments."""
-    units = part[part["event"] == 0]
-    counts = [
-        units.loc[units["treated"] == side, "cohort"].value_counts(normalize=True)
+    units = part[part["at_base"]]
+    totals = [
+        units[units["treated"] == side].groupby("cohort")["weight"].sum()
         for side in (1, 0)
     ]
-    weight = (counts[0] / counts[1]).reindex(part["cohort"]).to_numpy()
-    return np.where(part["treated"] == 1, 1.0, weight)
+    shares = [total / total.sum() for total in totals]
+    ratio = (shares[0] / shares[1]).reindex(part["cohort"]).to_numpy()
+    ratio = np.where(part["treated"] == 1, 1.0, ratio)
+    return ratio * part["weight"].to_numpy()

@@ -1,62 +1,54 @@
-"""Switchers against cities that have not switched yet."""
+"""Switchers against units that have not switched yet."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    staggered_frame,
-)
-from citypanel.did.group_time import unit_clusters
+from citypanel.did.frames import staggered_frame
 from citypanel.did.linear import cluster_sums
-from citypanel.did.panels import prepare, require_treated_and_control
+from citypanel.did.panels import Panel, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
-    Cell,
-    absorbed_fit,
+    Cells,
     dynamic_covariance,
+    leads_row,
+    lost_controls,
     mean_rows,
+    regress,
 )
-from citypanel.did.twfe import wald_row
 from citypanel.errors import EstimationError, describe
 
 
+@on_panel("cohort", "controls", "weights", "cluster")
 def switchers(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
     effects: int | None = None,
     placebos: int | None = None,
-    cluster: str | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
     """Effects of de Chaisemartin and D'Haultfoeuille for an absorbing treatment.
 
-    DID(g, e) is the change of cohort g from g-1 to g+e less that of the units not
-    treated by g+e; event time e averages cohorts by size. Placebo k compares g-1-k
-    with g-1 for the units whose effect k-1 can be estimated.
+    DID(g, e) is the change of cohort g from b to g+e less that of the units not
+    treated by g+e, with b the last period seen before g (g-1 without gaps); event time
+    e averages cohorts by size. Placebo k compares b-k with b for the units whose
+    effect over as long a time can be estimated.
 
     Parameters
     ----------
-    panel : DataFrame
+    panel : DataFrame or Panel
         One row per unit and period. Units not seen in every period, and units treated
-        from the first period on, are left out.
-    outcome, cohort, unit, period : str
-        Column names; cohort 0 or null = never.
-    controls : sequence of str
-        Taken out first, with slopes from first differences of untreated rows.
+        from the first period on, are left out (see the note and ``attrs["dropped"]``).
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
+        Names of columns (see `panels.Design`). Controls are taken out first, with
+        slopes from first differences of untreated rows. Changes are averaged with the
+        units' weights in period b, and cohorts with the sums of their weights: the
+        effect is that of the population the weights stand for.
     effects, placebos : int, optional
-        How many event times after and before; all by default.
-    cluster : str, optional
+        How many periods after and before; all by default.
     single_unit_std_error : bool
-        Report standard errors for rows that rest on cohorts of one unit.
+        Report standard errors for rows that rest on one treated unit.
     level : float
 
     Returns
@@ -78,105 +70,98 @@ def switchers(
     de Chaisemartin and D'Haultfoeuille (2020), American Economic Review 110; (2024),
     Review of Economics and Statistics.
     """
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        cluster=cluster,
-        balanced=True,
-        first_period_treated="drop",
-    )
-    require_treated_and_control(data, cohort=cohort, needs="any")
-    clusters = unit_clusters(data, cluster)
-    y = data.matrix(_without_controls(data))
-    sizes = data.cohort_sizes
+    data = data.without_always_treated().balanced()
+    require_treated_and_control(data)
+    clusters = data.unit_clusters
+    outcome, data = _without_controls(data)
+    y, w = data.matrix(outcome), data.matrix(data.row_weights)
+    column = {int(p): j for j, p in enumerate(data.positions)}
     cells, estimates, influence = [], [], []
-    for g, size in sizes.items():
-        start = int(np.searchsorted(data.periods, g))
-        own = data.cohort == g
-        for step in range(len(data.periods) - start):
-            if effects is not None and step >= effects:
+    for g in data.sizes:
+        own = data.start == g
+        b = max(p for p in column if p < g)
+        for p in (p for p in column if p >= g):
+            rest = data.start > p
+            if not rest.any() or (effects is not None and p - g >= effects):
                 break
-            at = start + step
-            rest = (data.cohort == 0) | (data.cohort > data.periods[at])
-            if not rest.any():
-                break
-            placebo = start - 2 - step
-            pairs = [(g + step, at)]
-            if placebo >= 0 and (placebos is None or step < placebos):
-                pairs.append((g - 2 - step, placebo))
-            for when, column in pairs:
-                change = y[:, column] - y[:, start - 1]
-                cells.append(Cell(g, int(when), float(size)))
-                estimates.append(change[own].mean() - change[rest].mean())
-                part = np.zeros(data.n_units)
-                part[own] = _scaled(change[own])
-                part[rest] = -_scaled(change[rest])
+            mirrored = 2 * b - p
+            pairs = [p]
+            if mirrored in column and (placebos is None or p - g < placebos):
+                pairs.append(mirrored)
+            for at in pairs:
+                change = y[:, column[at]] - y[:, column[b]]
+                part, means = np.zeros(data.n_units), []
+                for side, sign in ((own, 1.0), (rest, -1.0)):
+                    mean, moved = _mean(change[side], w[side, column[b]])
+                    means.append(mean)
+                    part[side] = sign * moved
+                cells.append((g, at, w[own, column[b]].sum(), np.flatnonzero(own)))
+                estimates.append(means[0] - means[1])
                 influence.append(part)
     if not cells:
         raise EstimationError(
             describe(
-                "No switcher has a city that has not switched yet beside it",
-                [f"cohort {g}: {n} cities" for g, n in sizes.items()],
+                "No switcher has a unit that has not switched yet beside it",
+                [
+                    f"cohort {data.label(g)}: {n} unit{'s' if n > 1 else ''}"
+                    for g, n in data.sizes.items()
+                ],
                 consequence="there is no comparison",
-                remedy="add never-treated cities or later cohorts",
+                remedy="add never-treated units or later cohorts",
             )
         )
+    found = Cells(
+        np.array([c[0] for c in cells]),
+        np.array([c[1] for c in cells]),
+        np.array([c[2] for c in cells], float),
+        [c[3] for c in cells],
+    )
     sums = cluster_sums(np.column_stack(influence), clusters)
     matrix = sums.T @ sums
     estimates = np.array(estimates)
-    rows = mean_rows(cells, estimates, matrix, df=np.inf, sizes=sizes)
-    rows.append(_placebo_test(cells, estimates, matrix, sizes))
+    dynamic = dynamic_covariance(data, found, estimates, matrix)
+    rows = mean_rows(data, found, estimates, matrix, df=np.inf)
+    rows.append(leads_row(dynamic, before=0, df=np.inf))
     return staggered_frame(
         data,
         rows,
-        dynamic_covariance(cells, estimates, matrix, sizes),
+        dynamic,
         estimator="switchers",
-        outcome=outcome,
         standard_errors="cohort-demeaned",
         n_clusters=int(clusters.max()) + 1,
         level=level,
         single_unit_std_error=single_unit_std_error,
+        reference=data.reference,
     )
 
 
-def _scaled(change: np.ndarray) -> np.ndarray:
-    """Deviations from the mean over n, with n/(n-1) on the variance.
+def _mean(change: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray]:
+    """Weighted mean, and each unit's part in it with n/(n-1) on the variance.
 
-    One unit has no deviation; its own change stands for it, as the rows that rest on
-    it alone are marked.
+    One unit has no deviation from its mean; its own change stands for it, as the rows
+    that rest on it alone are marked.
     """
     n = len(change)
     if n == 1:
-        return change
-    return (change - change.mean()) * np.sqrt(n / (n - 1.0)) / n
+        return float(change[0]), change
+    if (weight == weight[0]).all():
+        mean = change.mean()
+        return float(mean), (change - mean) * np.sqrt(n / (n - 1.0)) / n
+    share = weight / weight.sum()
+    mean = share @ change
+    return float(mean), (change - mean) * share * np.sqrt(n / (n - 1.0))
 
 
-def _without_controls(data) -> np.ndarray:
+def _without_controls(data: Panel) -> tuple[np.ndarray, Panel]:
+    """The outcome net of the controls, and the panel that says which were left out."""
     if not data.control_names:
-        return data.y
+        return data.y, data
     follows = np.flatnonzero(np.diff(data.unit) == 0) + 1
     both = follows[~data.treated[follows]]
     change = data.y[both] - data.y[both - 1]
     x = data.controls[both] - data.controls[both - 1]
     when = np.unique(data.period[both], return_inverse=True)[1]
-    fit = absorbed_fit(change, x, data.control_names, when, None)
-    return data.y - data.controls @ fit.coefficients
-
-
-def _placebo_test(cells, estimates, matrix, sizes) -> dict:
-    """Joint test of the event times before -1."""
-    event = np.array([c.event_time for c in cells])
-    weights = []
-    for e in np.unique(event[event < 0]):
-        w = np.array([c.weight * (c.event_time == e) for c in cells])
-        if all(sizes[c.cohort] == 1 for c in cells if c.event_time == e):
-            continue
-        weights.append(w / w.sum())
-    if not weights:
-        return wald_row(np.empty(0), np.empty((0, 0)), df=np.inf)
-    w = np.array(weights)
-    return wald_row(w @ estimates, w @ matrix @ w.T, df=np.inf)
+    weights = None if data.weights is None else data.weights[both]
+    fit = regress(change, x, when, None, weights)
+    said = lost_controls(fit, data.control_names, 0)
+    return data.y - data.controls @ fit.slopes, data.remarking(said)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras, join_notes, staggered_frame
+from citypanel.did.frames import Extras, add_note, staggered_frame
 from citypanel.did.panels import (
     Panel,
     choose,
-    prepare,
+    on_panel,
     require_treated_and_control,
 )
 from citypanel.did.regressions import (
-    Cell,
-    absorbed_fit,
+    Cells,
     dynamic_covariance,
+    lost_controls,
     mean_rows,
+    regress,
 )
 from citypanel.errors import EstimationError, OptionError, describe
 
@@ -33,7 +33,8 @@ class CohortFit:
     """One cohort's weights and gaps.
 
     ``omega`` (n_control,), ``lam`` (n_before,), ``gaps`` (n_after,): the treated mean
-    less the synthetic control in each period after, less the same before.
+    less the synthetic control in each period after, less the same before. ``before``
+    and ``after`` are columns of the periods seen.
     """
 
     cohort: int
@@ -42,21 +43,17 @@ class CohortFit:
     before: np.ndarray
     after: np.ndarray
 
-    def gaps(self, treated: np.ndarray, control: np.ndarray, omega=None) -> np.ndarray:
+    def gaps(self, treated, control, weight, omega=None) -> np.ndarray:
         """Gaps after, for treated (n1, T) and control (n0, T) outcomes."""
         omega = self.omega if omega is None else omega
-        line = treated.mean(axis=0) - omega @ control
+        line = _mean(treated, weight) - omega @ control
         return line[self.after] - self.lam @ line[self.before]
 
 
+@on_panel("cohort", "controls", "weights")
 def synthetic_did(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
     variance: str = "jackknife",
     draws: int = 100,
     seed: int = 20240705,
@@ -72,17 +69,17 @@ def synthetic_did(
 
     Parameters
     ----------
-    panel : DataFrame
+    panel : DataFrame or Panel
         One row per unit and period. Units not seen in every period, and units treated
-        before the third period, are left out.
-    outcome, cohort, unit, period : str
-        Column names; cohort 0 or null = never.
-    controls : sequence of str
-        Taken out first, with slopes from untreated rows and both effects (the
-        "projected" way).
+        before the third period, are left out (see the note and ``attrs["dropped"]``).
+    outcome, cohort, unit, period, controls, weights, frequency
+        Names of columns (see `panels.Design`). Controls are taken out first, with
+        slopes from untreated rows and both effects (the "projected" way). Weights,
+        constant within units, weight the treated units in their cohort and the cohorts
+        in the mean; controls have omega instead, which the method chooses.
     variance : {"jackknife", "placebo", "none"}
         - jackknife over units with the weights held (renormalised), which treats the
-          cities as draws; cohorts of one unit are held fixed;
+          units as draws; cohorts of one unit are held fixed;
         - placebo: as many controls as there are treated are given their cohorts
           (each of them in turn where one unit is treated), which assumes equal
           variances and needs more controls than treated.
@@ -112,96 +109,107 @@ def synthetic_did(
     111; Clarke, Pailañir, Athey and Imbens (2024), Stata Journal 24.
     """
     choose("variance", variance, VARIANCES)
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        balanced=True,
-        first_period_treated="drop",
-    )
-    require_treated_and_control(data, cohort=cohort, needs="never")
-    y = data.matrix(_without_controls(data))
-    groups = [g for g in data.cohort_sizes if (data.periods < g).sum() >= 2]
-    if not groups:
+    data = data.without_always_treated().balanced()
+    require_treated_and_control(data, needs="never")
+    weight = data.unit_weights
+    outcome, data = _without_controls(data)
+    late = [g for g in data.sizes if (data.positions < g).sum() >= 2]
+    if not late:
         raise EstimationError(
             describe(
                 "No cohort has two periods before treatment",
-                [f"cohort {g}" for g in data.cohort_sizes],
+                [f"cohort {data.label(g)}" for g in data.sizes],
                 consequence="there is no path to match",
                 remedy="start the panel earlier",
             )
         )
-    control = y[data.cohort == 0]
-    treated = [y[data.cohort == g] for g in groups]
-    fits = fit_cohorts(treated, control, groups, data.periods)
-    estimates = np.concatenate(
-        [f.gaps(t, control) for f, t in zip(fits, treated, strict=True)]
-    )
-    cells = [
-        Cell(f.cohort, int(p), float(len(t)))
-        for f, t in zip(fits, treated, strict=True)
-        for p in data.periods[f.after]
+    y = data.matrix(outcome)
+    keep = data.never | np.isin(data.start, late)
+    y, weight = y[keep], weight[keep]
+    data = data.keep_units(keep, "treated before the third period")
+    control = y[data.never]
+    members = [np.flatnonzero(data.start == g) for g in late]
+    treated, weights = [y[m] for m in members], [weight[m] for m in members]
+    fits = fit_cohorts(treated, control, late, data.positions, weights)
+    whole = [
+        f.gaps(t, control, w) for f, t, w in zip(fits, treated, weights, strict=True)
     ]
-    sizes = {g: data.cohort_sizes[g] for g in groups}
+    estimates = np.concatenate(whole)
+    keys = [
+        (f.cohort, int(p), float(w.sum()), m)
+        for f, w, m in zip(fits, weights, members, strict=True)
+        for p in data.positions[f.after]
+    ]
+    cells = Cells(
+        np.array([k[0] for k in keys]),
+        np.array([k[1] for k in keys]),
+        np.array([k[2] for k in keys]),
+        [k[3] for k in keys],
+    )
     note = None
     if variance == "jackknife":
-        matrix = _jackknife(fits, treated, control)
-        if any(size == 1 for size in sizes.values()):
+        matrix = _jackknife(fits, treated, control, weights)
+        if any(len(m) == 1 for m in members):
             note = "jackknife with cohorts of one unit held fixed"
     elif variance == "placebo":
-        matrix = _placebo(treated, control, groups, data.periods, draws, seed)
+        matrix = _placebo(treated, control, late, data.positions, weights, draws, seed)
     else:
         matrix = np.full((len(cells),) * 2, np.nan)
-    rows = mean_rows(cells, estimates, matrix, df=np.inf, sizes=sizes)
+    rows = mean_rows(data, cells, estimates, matrix, df=np.inf)
+    tiny = 1e-12 * max(float(np.abs(data.y).max()), np.finfo(float).tiny)
     for row in rows:
-        if not np.isfinite(row["std_error"]) or row["std_error"] <= 1e-12:
+        if not np.isfinite(row["std_error"]) or row["std_error"] <= tiny:
             row["std_error"] = None
-    if note:
-        rows[0]["note"] = join_notes(rows[0].get("note"), note)
-    never = data.units[data.cohort == 0]
-    weights = {
-        f.cohort: {
+    add_note(rows[:1], note)
+    never = data.units[data.never]
+    labels = np.array(data.grid.labels, object)
+    chosen = {
+        data.label(f.cohort): {
             "omega": dict(zip(never.tolist(), f.omega.tolist(), strict=True)),
-            "lambda": dict(
-                zip(data.periods[f.before].tolist(), f.lam.tolist(), strict=True)
-            ),
+            "lambda": dict(zip(labels[f.before], f.lam.tolist(), strict=True)),
         }
         for f in fits
     }
     return staggered_frame(
         data,
         rows,
-        dynamic_covariance(cells, estimates, matrix, sizes),
+        dynamic_covariance(data, cells, estimates, matrix),
         estimator="synthetic_did",
-        outcome=outcome,
         standard_errors=variance,
         n_clusters=data.n_units,
         level=level,
         single_unit_std_error=single_unit_std_error and variance == "placebo",
-        attrs={"weights": Extras(weights)},
+        attrs={"weights": Extras(chosen)},
+        reference=data.reference,
     )
 
 
-def _without_controls(data: Panel) -> np.ndarray:
+def _without_controls(data: Panel) -> tuple[np.ndarray, Panel]:
+    """The outcome net of the controls, and the panel that says which were left out."""
     if not data.control_names:
-        return data.y
+        return data.y, data
     rows = ~data.treated
-    fit = absorbed_fit(
+    fit = regress(
         data.y[rows],
         data.controls[rows],
-        data.control_names,
-        data.unit[rows],
+        np.unique(data.unit[rows], return_inverse=True)[1],
         data.period[rows],
+        None if data.weights is None else data.weights[rows],
     )
-    return data.y - data.controls @ fit.coefficients
+    said = lost_controls(fit, data.control_names, 0)
+    return data.y - data.controls @ fit.slopes, data.remarking(said)
 
 
-def fit_cohorts(treated, control, groups, periods) -> list[CohortFit]:
-    """Weights of every cohort for one sample."""
-    stacked = [t.mean(axis=0)[None] for t in treated]
+def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean over units (T,)."""
+    if (weight == weight[0]).all():
+        return values.mean(axis=0)
+    return weight / weight.sum() @ values
+
+
+def fit_cohorts(treated, control, groups, periods, weights) -> list[CohortFit]:
+    """Weights of every cohort for one sample; cohorts and periods are positions."""
+    stacked = [_mean(t, w)[None] for t, w in zip(treated, weights, strict=True)]
     counts = [len(t) for t in treated]
     batched = _fit_batch(stacked, counts, control[None], groups, periods)
     return [
@@ -304,24 +312,26 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
     return x
 
 
-def _jackknife(fits, treated, control) -> np.ndarray:
+def _jackknife(fits, treated, control, weights) -> np.ndarray:
     """Covariance of the cells with each unit left out in turn, weights held."""
     moved = []
     for i in range(len(control)):
         parts = []
-        for fit, own in zip(fits, treated, strict=True):
+        for fit, own, weight in zip(fits, treated, weights, strict=True):
             omega = np.delete(fit.omega, i)
             total = omega.sum()
             omega = omega / total if total > 0 else np.full(len(omega), 1 / len(omega))
-            parts.append(fit.gaps(own, np.delete(control, i, axis=0), omega))
+            parts.append(fit.gaps(own, np.delete(control, i, axis=0), weight, omega))
         moved.append(np.concatenate(parts))
-    whole = [f.gaps(t, control) for f, t in zip(fits, treated, strict=True)]
-    for c, (fit, own) in enumerate(zip(fits, treated, strict=True)):
+    every = list(zip(fits, treated, weights, strict=True))
+    whole = [fit.gaps(own, control, weight) for fit, own, weight in every]
+    for c, (fit, own, weight) in enumerate(every):
         if len(own) == 1:
             continue
         for i in range(len(own)):
             parts = list(whole)
-            parts[c] = fit.gaps(np.delete(own, i, axis=0), control)
+            rest = np.delete(own, i, axis=0)
+            parts[c] = fit.gaps(rest, control, np.delete(weight, i))
             moved.append(np.concatenate(parts))
     # The estimate itself stands for a unit that cannot be left out.
     values = np.array(moved)
@@ -330,13 +340,13 @@ def _jackknife(fits, treated, control) -> np.ndarray:
     return (n - 1.0) / n * changes.T @ changes
 
 
-def _placebo(treated, control, groups, periods, draws, seed) -> np.ndarray:
+def _placebo(treated, control, groups, periods, weights, draws, seed) -> np.ndarray:
     """Covariance of the cells with cohorts given to controls."""
     needed = sum(len(t) for t in treated)
     if needed >= len(control):
         raise EstimationError(
             describe(
-                f"{len(control)} never-treated cities cannot stand in for {needed}",
+                f"{len(control)} never-treated units cannot stand in for {needed}",
                 consequence="no control would be left in a placebo",
                 remedy='use variance="jackknife"',
             )
@@ -356,9 +366,13 @@ def _placebo(treated, control, groups, periods, draws, seed) -> np.ndarray:
         ring = np.arange(len(control))
         order = (ring[:, None] + ring) % len(control)
     means, start = [], 0
-    for own in treated:
+    for own, weight in zip(treated, weights, strict=True):
         chosen = order[:, start : start + len(own)]
-        means.append(control[chosen].mean(axis=1))
+        even = (weight == weight[0]).all()
+        share = None if even else weight / weight.sum()
+        drawn = control[chosen]
+        mean = drawn.mean(axis=1) if even else np.einsum("n,bnt->bt", share, drawn)
+        means.append(mean)
         start += len(own)
     rest = control[order[:, needed:]]
     counts = [len(t) for t in treated]

@@ -10,37 +10,41 @@ comparisons of which some use treated cities as controls (Goodman-Bacon 2021):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from linearmodels.panel import PanelOLS
-from scipy import linalg, stats
 
 from citypanel.did import covariances as cov
 from citypanel.did.frames import (
     NOTE_REFERENCE,
+    NOTE_UNKNOWN,
     OVERALL,
     WITHOUT_SINGLE,
     Extras,
+    add_note,
     join_notes,
-    rests_on_single_units,
     tidy,
 )
-from citypanel.did.linear import (
-    TwoWay,
-    cluster_sums,
-    require_full_rank,
-    symmetric_inverse,
-)
+from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import (
+    FAR,
     Panel,
     choose,
-    cohort_sizes,
-    cohorts_from_treatment,
+    on_panel,
     prepare,
     require_absorbing,
     require_treated_and_control,
+    starts_from_treatment,
+)
+from citypanel.did.periods import read_periods
+from citypanel.did.regressions import (
+    Regression,
+    lost_controls,
+    not_identified,
+    regress_net,
+    wald_row,
 )
 from citypanel.errors import EstimationError, OptionError, describe
 
@@ -52,11 +56,24 @@ ENGINES = ("linearmodels", "closed_form")
 class Estimate:
     """Coefficients, their covariance and the fit's R2s."""
 
-    fit: cov.Fit
+    regression: Regression
     covariance: cov.Covariance
     r2_within: float
     r2_partial: float
     constant: tuple[float, float]
+
+    @property
+    def fit(self) -> cov.Fit:
+        return self.regression.fit
+
+    def column(self, name: str) -> np.ndarray:
+        """Coefficients, std_errors or df in the places of all regressors."""
+        values = {
+            "coefficients": self.fit.coefficients,
+            "std_errors": self.covariance.std_errors,
+            "df": self.covariance.df,
+        }
+        return self.regression.spread(values[name])
 
 
 def twfe(
@@ -75,6 +92,7 @@ def twfe(
     by: str | None = None,
     outcome_shift: int = 0,
     weights: str | None = None,
+    frequency: str | float | None = None,
     absorbing: bool = True,
     single_unit_std_error: bool = False,
     without_single_units: bool = False,
@@ -90,9 +108,11 @@ def twfe(
     outcome, treatment, unit, period : str
         Column names. A treatment within [0, 1] must not fall within a unit.
     controls : sequence of str
-        Further regressors.
+        Further regressors. One that is a combination of others or of the effects is
+        left out, and the note names it.
     standard_errors : str
-        ``xtreg`` (default; the same as ``reghdfe``), ``fixest``, ``linearmodels``,
+        ``xtreg`` (default), ``reghdfe`` (the same without singletons: units, and
+        period effects, with one row), ``fixest``, ``linearmodels``,
         ``full``, ``CR0``, ``CR2``, ``CR3``, ``conventional`` or ``HC1``; the
         name stands in the output. p-values from t(G-1), for ``linearmodels``,
         ``conventional`` and ``HC1`` from t(residual df), for ``CR2`` from
@@ -108,18 +128,23 @@ def twfe(
         Period effects for each value of this column (region-by-year effects).
     by : str, optional
         Interact the treatment with this column: one coefficient a group in one
-        regression with common controls and period effects.
+        regression with common controls and period effects. Rows without a group are
+        left out, those of never-treated units too.
     outcome_shift : int
         Outcome this many periods ahead (negative: before); rows without it drop out.
     weights : str, optional
-        Column of analytic weights.
+        Column of positive weights of the rows. The coefficient is then that of the
+        population they stand for; with effects that differ, each unit's share in it
+        follows its weight as well as the timing of its treatment.
+    frequency : str or float, optional
+        Distance between neighbouring periods (see `periods.read_periods`).
     absorbing : bool
         Check that a treatment in [0, 1] never falls within a unit.
     single_unit_std_error : bool
-        Report a standard error for a coefficient that rests on cohorts of one unit.
+        Report a standard error for a coefficient that rests on one treated unit.
     without_single_units : bool
         Add the row ``overall_without_single_unit_cohorts``: the same regression
-        without the cities that make up cohorts of one.
+        without the units that make up cohorts of one.
     level : float
         Coverage of the intervals.
     engine : {"linearmodels", "closed_form"}
@@ -140,14 +165,13 @@ def twfe(
     PanelError
         Keys, columns or cells that cannot be used; a treatment that switches off.
     EstimationError
-        A regressor absorbed by the effects or collinear.
+        A treatment that is absorbed by the effects, or collinear with the controls.
     OptionError
         An option that is not on its list.
     """
     choose("standard_errors", standard_errors, cov.CONVENTIONS)
     choose("effects", effects, EFFECTS)
     choose("engine", engine, ENGINES)
-    controls = [controls] if isinstance(controls, str) else list(controls)
     clusters = [cluster] if isinstance(cluster, str) else list(cluster or ())
     if len(clusters) > 2:
         raise OptionError(
@@ -159,68 +183,61 @@ def twfe(
             )
         )
     if outcome_shift:
-        panel = shift_outcome(panel, outcome, unit, period, outcome_shift)
-    keep = [c for c in (*clusters, period_effects_by, by, weights) if c is not None]
-    data = prepare(
-        panel,
+        panel = shift_outcome(
+            panel, outcome, unit, period, outcome_shift, frequency=frequency
+        )
+    columns = dict(
         outcome=outcome,
+        treatment=treatment,
         unit=unit,
         period=period,
-        treatment=treatment,
         controls=controls,
-        keep=keep,
+        weights=weights,
+        cluster=cluster,
+        frequency=frequency,
     )
+    data = prepare(panel, groups=(period_effects_by, by), **columns)
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
         require_absorbing(data)
+    if standard_errors == "reghdfe":
+        data = _without_singletons(data, effects, period_effects_by)
     d, names = _treatment_columns(data, treatment, by)
-    x = np.column_stack([d, data.controls])
     estimate = _estimate(
         data,
-        x,
+        np.column_stack([d, data.controls]),
         [*names, *data.control_names],
         effects=effects,
-        second=_period_codes(data, period_effects_by),
-        clusters=[pd.factorize(data.frame[c], sort=True)[0] for c in clusters],
+        second=data.period_effects(period_effects_by),
         convention=standard_errors,
         small_sample=small_sample,
-        weights=None if weights is None else data.frame[weights].to_numpy(float),
         engine=engine,
+        treatments=len(names),
     )
-    cohort = cohorts_from_treatment(data) if exposure else None
-    rows = _coefficient_rows(data, estimate, names, by, cohort)
-    common = _common(
-        data,
-        estimate,
-        outcome if not outcome_shift else f"{outcome} {outcome_shift:+d}",
+    data = data.remarking(
+        lost_controls(estimate.regression, data.control_names, len(names))
     )
+    start = starts_from_treatment(data) if exposure else None
+    rows = _coefficient_rows(data, estimate, names, d, start)
+    shown = outcome if not outcome_shift else f"{outcome} {outcome_shift:+d}"
     if by is None:
         rows.append({**rows[0], "aggregation": OVERALL, "term": OVERALL})
-    if without_single_units and by is None and cohort is not None:
-        rows += _without_single_rows(
-            data,
-            cohort,
-            panel,
-            rows[0],
-            unit,
-            dict(
-                outcome=outcome,
-                treatment=treatment,
-                unit=unit,
-                period=period,
-                controls=controls,
-                standard_errors=standard_errors,
-                cluster=cluster,
-                small_sample=small_sample,
-                effects=effects,
-                period_effects_by=period_effects_by,
-                weights=weights,
-                absorbing=absorbing,
-                level=level,
-                engine=engine,
-            ),
+    add_note([*rows[: len(names)], *rows[-1:]] if by is None else rows, data.note)
+    if without_single_units and by is None and start is not None:
+        options = dict(
+            standard_errors=standard_errors,
+            small_sample=small_sample,
+            effects=effects,
+            period_effects_by=period_effects_by,
+            absorbing=absorbing,
+            level=level,
+            engine=engine,
         )
+        rows += _without_single_rows(data, start, panel, {**columns, **options})
     terms = [*names, *data.control_names]
+    kept = [
+        term for term, ok in zip(terms, estimate.regression.keep, strict=True) if ok
+    ]
     return tidy(
         rows,
         estimator="twfe",
@@ -228,30 +245,42 @@ def twfe(
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
-            "covariance": Extras(
-                {"terms": terms, "matrix": estimate.covariance.matrix}
-            ),
+            "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
             "dropped": Extras({"rows": data.dropped}),
         },
-        **common,
+        **_common(data, estimate, shown),
     )
 
 
 def shift_outcome(
-    panel: pd.DataFrame, outcome: str, unit: str, period: str, shift: int
+    panel: pd.DataFrame,
+    outcome: str,
+    unit: str,
+    period: str,
+    shift: int,
+    *,
+    frequency: str | float | None = None,
 ) -> pd.DataFrame:
     """Replace the outcome by its value ``shift`` periods later, matched by period."""
-    later = panel[[unit, period, outcome]].copy()
-    later[period] = later[period] - shift
-    return panel.drop(columns=outcome).merge(later, on=[unit, period], how="left")
+    grid = read_periods(panel[period], name=period, frequency=frequency)
+    when = grid.place(panel[period])
+    later = panel[[unit, outcome]].assign(**{"_when": when - shift})
+    left = panel.drop(columns=outcome).assign(**{"_when": when})
+    return left.merge(later, on=[unit, "_when"], how="left").drop(columns="_when")
 
 
-def _period_codes(data: Panel, by: str | None) -> np.ndarray:
-    if by is None:
-        return data.period
-    groups = pd.factorize(data.frame[by], sort=True)[0]
-    codes = groups * len(data.periods) + data.period
-    return np.unique(codes, return_inverse=True)[1]
+def _without_singletons(data: Panel, effects: str, by: str | None) -> Panel:
+    """Leave out effects with one row, which fit it exactly, until none is left."""
+    while effects != "none":
+        once = [np.bincount(data.unit)[data.unit] == 1]
+        if effects == "two_way":
+            second = data.period_effects(by)
+            once.append(np.bincount(second)[second] == 1)
+        rows = np.logical_or.reduce(once)
+        if not rows.any():
+            break
+        data = data.keep(~rows, "singleton: the only row of its effect")
+    return data
 
 
 def _treatment_columns(
@@ -289,28 +318,41 @@ def _estimate(
     *,
     effects: str = "two_way",
     second: np.ndarray | None = None,
-    clusters: Sequence[np.ndarray] = (),
     convention: str = "xtreg",
     small_sample: Mapping[str, object] | None = None,
-    weights: np.ndarray | None = None,
     engine: str = "linearmodels",
+    treatments: int = 0,
 ) -> Estimate:
-    """Solve the regression and give it a covariance."""
+    """Solve the regression and give it a covariance.
+
+    The first ``treatments`` coefficients must not all be unidentified.
+    """
     first = data.unit if effects != "none" else None
-    second = (
-        (data.period if second is None else second) if effects == "two_way" else None
+    times = data.period if second is None else second
+    second = times if effects == "two_way" else None
+    y, weights = data.y, data.weights
+    root = np.ones(data.n_obs)
+    if weights is not None:
+        weights = weights / weights.mean()
+        root = np.sqrt(weights)
+    transform = None if first is None else TwoWay(first, second, weights)
+    raw = np.column_stack([y, x])
+    demeaned = _demean(raw, transform, root)
+    regression = regress_net(
+        demeaned[:, 0],
+        demeaned[:, 1:],
+        root[:, None] * x,
+        first,
+        second,
+        weights,
+        constant=True,
     )
-    root = np.ones(data.n_obs) if weights is None else np.sqrt(weights / weights.mean())
-    y = data.y
-    transform = None if first is None else TwoWay(first, second)
-    demeaned = _demean(np.column_stack([y, x]), first, second, root, transform)
-    require_full_rank(demeaned[:, 1:], x, names)
-    yd, xd = demeaned[:, 0], demeaned[:, 1:]
-    bread = linalg.inv(xd.T @ xd)
-    reported = None
+    if treatments and not regression.first_known(treatments).any():
+        raise not_identified(regression, names, treatments)
+    keep, yd = regression.keep, demeaned[:, 0]
+    fit, reported = regression.fit, None
     if engine == "linearmodels":
-        times = data.period if second is None else second
-        model, labels = _model(y, x, data.unit, times, effects, weights)
+        model, labels = _model(y, x[:, keep], data.unit, times, effects, weights)
         result = model.fit(
             cov_type="clustered",
             clusters=pd.DataFrame(data.unit, index=model.dependent.index),
@@ -319,11 +361,12 @@ def _estimate(
             debiased=False,
         )
         coefficients = result.params[labels].to_numpy()
+        residuals = yd - fit.x @ coefficients
+        fit = replace(fit, coefficients=coefficients, residuals=residuals)
+        regression = replace(regression, fit=fit)
         if convention == "linearmodels":
-            reported = _reported(model, labels, data, clusters)
-    else:
-        coefficients = bread @ (xd.T @ yd)
-    if convention == "linearmodels" and reported is None:
+            reported = _reported(model, labels, data)
+    elif convention == "linearmodels":
         raise OptionError(
             describe(
                 'standard_errors="linearmodels" needs engine="linearmodels"',
@@ -331,17 +374,8 @@ def _estimate(
                 remedy='leave engine at its default, or choose "xtreg"',
             )
         )
-    fit = cov.Fit(
-        xd,
-        coefficients,
-        yd - xd @ coefficients,
-        bread,
-        first,
-        second,
-        weights=None if weights is None else root**2,
-    )
-    one = clusters[0] if clusters else data.unit
-    two = clusters[1] if len(clusters) > 1 else None
+    one = data.clusters[0]
+    two = data.clusters[1] if len(data.clusters) > 1 else None
     if reported is not None:
         covariance = reported
     else:
@@ -352,40 +386,35 @@ def _estimate(
             second_cluster=two,
             small_sample=small_sample,
         )
-    within = _demean(y[:, None], first, None, root)[:, 0]
     if first is None:
         within = root * (y - np.average(y, weights=root**2))
+    else:
+        within = _demean(y[:, None], TwoWay(first, weights=weights), root)[:, 0]
     ssr = fit.residuals @ fit.residuals
-    constant = _constant(y, x, root, fit, covariance, one, two, transform)
+    constant = _constant(y, x[:, keep], root, fit, covariance, one, two, transform)
     return Estimate(
-        fit, covariance, 1 - ssr / (within @ within), 1 - ssr / (yd @ yd), constant
+        regression,
+        covariance,
+        1 - ssr / (within @ within),
+        1 - ssr / (yd @ yd),
+        constant,
     )
 
 
-def _demean(values, first, second, root, transform=None) -> np.ndarray:
-    """Columns net of the effects, times the root of the weights."""
-    if first is None:
-        mean = np.average(values, axis=0, weights=root**2)
-        return root[:, None] * (values - mean)
-    if (root == 1).all():
-        return (transform or TwoWay(first, second)).demean(values)
-    columns = [values]
-    if second is not None:
-        columns.append(np.eye(int(second.max()) + 1)[second][:, 1:])
-    stacked = np.hstack(columns)
-    total = cluster_sums(root**2, first)
-    means = cluster_sums(root[:, None] ** 2 * stacked, first) / total[:, None]
-    net = root[:, None] * (stacked - means[first])
-    k = values.shape[1]
-    if second is None:
-        return net
-    coefficients = np.linalg.lstsq(net[:, k:], net[:, :k], rcond=None)[0]
-    return net[:, :k] - net[:, k:] @ coefficients
+def _demean(
+    values: np.ndarray, transform: TwoWay | None, root: np.ndarray
+) -> np.ndarray:
+    """Columns net of the effects (of the mean without), times root weights (n,)."""
+    if transform is None:
+        net = values - np.average(values, axis=0, weights=root**2)
+    else:
+        net = transform.demean(values)
+    return net if (root == 1).all() else root[:, None] * net
 
 
-def _reported(model, labels, data, clusters) -> cov.Covariance:
+def _reported(model, labels, data) -> cov.Covariance:
     """linearmodels' own clustered standard errors with its defaults."""
-    codes = np.column_stack(list(clusters) or [data.unit])
+    codes = np.column_stack(data.clusters)
     result = model.fit(
         cov_type="clustered",
         clusters=pd.DataFrame(codes, index=model.dependent.index),
@@ -431,7 +460,8 @@ def _mean_direction(x, fit, root, transform) -> np.ndarray:
             dummies = np.eye(int(second.max()) + 1)[second][:, 1:]
             columns = np.hstack([x, dummies])
             means = np.average(columns, axis=0, weights=weights)
-        w = _demean(columns, first, None, root)
+        way = None if first is None else TwoWay(first, weights=weights)
+        w = _demean(columns, way, root)
         return w @ (symmetric_inverse(w.T @ w) @ means)
     net = TwoWay(first).demean(x)
     across = (transform.sum_second @ net)[1:]
@@ -443,29 +473,23 @@ def _mean_direction(x, fit, root, transform) -> np.ndarray:
     return net @ solved[:k] + line[second] - (transform.share @ line)[first]
 
 
-def _coefficient_rows(data, estimate, names, by, cohort) -> list[dict]:
+def _coefficient_rows(data, estimate, names, d, start) -> list[dict]:
     """One row per coefficient, the constant last."""
-    errors, df = estimate.covariance.std_errors, estimate.covariance.df
-    terms = [*names, *data.control_names]
+    columns = [estimate.column(c) for c in ("coefficients", "std_errors", "df")]
+    values, errors, df = columns
+    regression = estimate.regression
+    known = regression.known(np.eye(len(regression.keep)))
+    lost = regression.lost([*names, *data.control_names])
     rows = []
-    for j, term in enumerate(terms):
-        row = {
-            "aggregation": "coefficient",
-            "term": term,
-            "estimate": estimate.fit.coefficients[j],
-            "std_error": errors[j],
-            "df": df[j],
-        }
-        if j < len(names) and cohort is not None:
-            behind = cohort
-            if by is not None:
-                starts = np.searchsorted(data.unit, np.arange(data.n_units))
-                group = data.frame[by].to_numpy()[starts]
-                mine = np.array([f"{term.split(':')[0]}:{g}" == term for g in group])
-                behind = np.where(mine, cohort, 0)
-            sizes = cohort_sizes(behind)
-            row["n_treated_units"] = int((behind > 0).sum())
-            row["single_unit"] = rests_on_single_units(sizes, sizes)
+    for j, term in enumerate([*names, *data.control_names]):
+        row = {"aggregation": "coefficient", "term": term}
+        if known[j]:
+            row |= {"estimate": values[j], "std_error": errors[j], "df": df[j]}
+        else:
+            row["note"] = join_notes(NOTE_UNKNOWN, lost.get(term))
+        if j < len(names) and start is not None:
+            count = len(np.unique(data.unit[d[:, j] > 0]))
+            row["n_treated_units"], row["single_unit"] = count, count == 1
         rows.append(row)
     rows.append(
         {
@@ -473,7 +497,7 @@ def _coefficient_rows(data, estimate, names, by, cohort) -> list[dict]:
             "term": "const",
             "estimate": estimate.constant[0],
             "std_error": estimate.constant[1],
-            "df": df[0],
+            "df": estimate.covariance.df[0],
             "note": None
             if np.isfinite(estimate.constant[1])
             else "no standard error for the constant under this convention",
@@ -494,35 +518,30 @@ def _common(data: Panel, estimate: Estimate, outcome: str) -> dict:
     }
 
 
-def _without_single_rows(data, cohort, panel, first, unit, options) -> list[dict]:
+def _without_single_rows(data, start, panel, options) -> list[dict]:
     """The overall row of the regression without cohorts of one unit."""
-    values, counts = np.unique(cohort[cohort > 0], return_counts=True)
+    values, counts = np.unique(start[start < FAR], return_counts=True)
     single = values[counts == 1]
-    left = np.isin(cohort, single)
+    left = np.isin(start, single)
     if not len(single) or len(single) == len(values):
         return []
-    smaller = panel[~panel[unit].isin(data.units[left])]
+    smaller = panel[~panel[options["unit"]].isin(data.units[left])]
     other = twfe(smaller, **options)
     row = other[other["aggregation"] == OVERALL].iloc[0].to_dict()
-    gone = ", ".join(str(int(c)) for c in single)
+    gone = ", ".join(str(data.label(g)) for g in single)
     row["term"] = WITHOUT_SINGLE
     row["note"] = join_notes(row["note"], f"without cohort {gone}")
     return [row]
 
 
+@on_panel("cohort", "controls", "weights", "cluster", groups=("period_effects_by",))
 def event_study(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    reference: int = -1,
-    bin_before: int | None = None,
-    bin_after: int | None = None,
+    reference: float | None = None,
+    bin_before: float | None = None,
+    bin_after: float | None = None,
     standard_errors: str = "xtreg",
-    cluster: str | None = None,
     small_sample: Mapping[str, object] | None = None,
     period_effects_by: str | None = None,
     single_unit_std_error: bool = False,
@@ -536,17 +555,19 @@ def event_study(
 
     Parameters
     ----------
-    panel, outcome, unit, period, controls, standard_errors, cluster, small_sample,
-    period_effects_by, single_unit_std_error, level, engine
+    panel : DataFrame or Panel
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
+        Names of columns (see `panels.Design`).
+    standard_errors, small_sample, period_effects_by, single_unit_std_error, level,
+    engine
         As for `twfe`.
-    cohort : str
-        First treated period, 0 or null = never.
-    reference : int
-        Event time left out.
-    bin_before, bin_after : int, optional
+    reference : number, optional
+        Event time left out, in the periods' own units; the last one before treatment
+        by default.
+    bin_before, bin_after : number, optional
         Event times at or before ``bin_before`` share one coefficient, and those at
-        or after ``bin_after``; none by default. With batches of 1, 12 and 21 cities
-        the far event times rest on few cities (see ``n_treated_units``).
+        or after ``bin_after``; none by default. Far event times rest on few units
+        (see ``n_treated_units``).
 
     Returns
     -------
@@ -565,60 +586,64 @@ def event_study(
         As for `twfe`; also a reference that no treated unit reaches.
     """
     choose("standard_errors", standard_errors, cov.CONVENTIONS)
-    data = prepare(
-        panel,
-        outcome=outcome,
-        unit=unit,
-        period=period,
-        cohort=cohort,
-        controls=controls,
-        cluster=cluster,
-        keep=[period_effects_by] if period_effects_by else [],
-    )
-    require_treated_and_control(data, cohort=cohort, needs="any")
-    lower = -np.inf if bin_before is None else bin_before
-    upper = np.inf if bin_after is None else bin_after
-    if not lower < reference < upper:
+    require_treated_and_control(data)
+    if standard_errors == "reghdfe":
+        data = _without_singletons(data, "two_way", period_effects_by)
+    grid, ever = data.grid, data.ever
+    base = data.reference
+    if reference is not None:
+        base = grid.whole_steps(reference, "reference")
+    low = -FAR if bin_before is None else grid.whole_steps(bin_before, "bin_before")
+    high = FAR if bin_after is None else grid.whole_steps(bin_after, "bin_after")
+    if base is not None and not low < base < high:
         raise OptionError(
             describe(
-                f"Reference {reference} lies in a bin ({bin_before}, {bin_after})",
+                f"Reference {grid.span(base)} lies in a bin ({bin_before}, "
+                f"{bin_after})",
                 consequence="the reference would be a mean of several event times",
                 remedy="take bin_before < reference < bin_after",
             )
         )
-    ever = data.cohort[data.unit] > 0
-    raw = data.event_time
-    binned = np.where(ever, np.clip(raw, lower, upper), np.nan)
-    times = np.unique(binned[ever]).astype(int)
-    if reference not in times:
+    binned = np.where(ever, np.clip(data.event, low, high), FAR)
+    times = np.unique(binned[ever])
+    if base not in times or len(times) == 1:
+        seen = ", ".join(str(grid.span(e)) for e in times)
+        at = "before treatment" if base is None else f"{grid.span(base)}"
         raise EstimationError(
             describe(
-                f"No treated city is seen at the reference event time {reference}",
-                [f"event times seen: {', '.join(map(str, times))}"],
+                f"No treated unit is seen at the reference event time {at}",
+                [f"event times seen: {seen}"],
                 consequence="the other event times have nothing to be measured from",
                 remedy="choose a reference among the event times seen",
             )
         )
-    kept = times[times != reference]
+    kept = times[times != base]
+    m = len(kept)
     dummies = (binned[:, None] == kept[None, :]).astype(float)
-    names = [f"event time {e}" for e in kept]
-    clusters = [] if cluster is None else [data.cluster]
+    labels = [grid.span(e) for e in kept]
     estimate = _estimate(
         data,
         np.column_stack([dummies, data.controls]),
-        [*names, *data.control_names],
-        second=_period_codes(data, period_effects_by),
-        clusters=clusters,
+        [*(f"event time {e}" for e in labels), *data.control_names],
+        second=data.period_effects(period_effects_by),
         convention=standard_errors,
         small_sample=small_sample,
         engine=engine,
+        treatments=m,
     )
-    rows = _event_rows(
-        data, estimate, times, kept, binned, reference, bin_before, bin_after
+    known = estimate.regression.first_known(m)
+    data = data.remarking(lost_controls(estimate.regression, data.control_names, m))
+    rows = _event_rows(data, estimate, times, kept, binned, base, (low, high), known)
+    single = np.array([row.get("single_unit", False) for row in rows])
+    single = single[: m + 1][times != base]
+    values = np.where(known, estimate.column("coefficients")[:m], 0.0)
+    _, matrix = estimate.regression.combine(
+        np.eye(m, m + len(data.control_names)), estimate.covariance.matrix
     )
-    rows.append(_leads_row(estimate, rows, kept, reference))
-    m = len(kept)
-    single = {row["event_time"] for row in rows if row.get("single_unit")}
+    df = float(estimate.covariance.df[0])
+    rows.append(_leads_row(values, matrix, kept, base, known, single, df))
+    add_note(rows[-1:], data.note)
+    add_note([row for row in rows if row.get("note") != NOTE_REFERENCE][:1], data.note)
     return tidy(
         rows,
         estimator="twfe",
@@ -628,107 +653,66 @@ def event_study(
         attrs={
             "covariance": Extras(
                 {
-                    "event_times": kept,
-                    "estimates": estimate.fit.coefficients[:m],
-                    "matrix": estimate.covariance.matrix[:m, :m],
-                    "reference": reference,
-                    "single": np.array([e in single for e in kept]),
+                    "positions": kept[known],
+                    "event_times": np.array(labels)[known],
+                    "estimates": values[known],
+                    "matrix": matrix[np.ix_(known, known)],
+                    "reference": base,
+                    "single": single[known],
+                    "span": grid.span,
                 }
             ),
             "dropped": Extras({"rows": data.dropped}),
         },
-        **_common(data, estimate, outcome),
+        **_common(data, estimate, data.design.outcome),
     )
 
 
-def _event_rows(
-    data, estimate, times, kept, binned, reference, bin_before, bin_after
-) -> list[dict]:
-    errors, df = estimate.covariance.std_errors, estimate.covariance.df
+def _event_rows(data, estimate, times, kept, binned, base, bins, known) -> list[dict]:
+    columns = [estimate.column(c) for c in ("coefficients", "std_errors", "df")]
+    values, errors, df = columns
     rows = []
     for e in times:
-        here = np.unique(data.unit[binned == e])
-        cohorts = np.unique(data.cohort[here])
+        units, label = np.unique(data.unit[binned == e]), data.grid.span(e)
         row = {
             "aggregation": "event",
-            "event_time": e,
-            "term": f"event_time_{e}",
-            "n_treated_units": len(here),
+            "event_time": label,
+            "term": f"event_time_{label}",
+            "n_treated_units": len(units),
         }
-        if e == reference:
+        j = int(np.searchsorted(kept, e))
+        if e == base:
             row |= {"estimate": 0.0, "note": NOTE_REFERENCE}
+        elif not known[j]:
+            row["note"] = NOTE_UNKNOWN
         else:
-            j = int(np.flatnonzero(kept == e)[0])
             row |= {
-                "estimate": estimate.fit.coefficients[j],
+                "estimate": values[j],
                 "std_error": errors[j],
                 "df": df[j],
-                "single_unit": rests_on_single_units(cohorts, data.cohort_sizes),
+                "single_unit": len(units) == 1,
             }
-            if e in (bin_before, bin_after):
-                row["note"] = f"binned: {e} and {'before' if e < 0 else 'after'}"
+            if e in bins:
+                row["note"] = f"binned: {label} and {'before' if e < 0 else 'after'}"
         rows.append(row)
+    all_known = estimate.regression.known(np.eye(len(estimate.regression.keep)))
     for j, term in enumerate(data.control_names, start=len(kept)):
-        rows.append(
-            {
-                "aggregation": "coefficient",
-                "term": term,
-                "estimate": estimate.fit.coefficients[j],
-                "std_error": errors[j],
-                "df": df[j],
-            }
-        )
+        row = {"aggregation": "coefficient", "term": term}
+        if all_known[j]:
+            row |= {"estimate": values[j], "std_error": errors[j], "df": df[j]}
+        else:
+            row["note"] = NOTE_UNKNOWN
+        rows.append(row)
     return rows
 
 
-def _leads_row(estimate, rows, kept, reference) -> dict:
+def _leads_row(values, matrix, kept, base, known, single, df) -> dict:
     """Joint Wald test of the leads that have a sampling distribution."""
-    single = {r["event_time"] for r in rows if r.get("single_unit")}
-    leads = [j for j, e in enumerate(kept) if e < reference and e not in single]
+    early = (kept < base) & known
+    leads = early & ~single
     return wald_row(
-        estimate.fit.coefficients[leads],
-        estimate.covariance.matrix[np.ix_(leads, leads)],
-        df=float(estimate.covariance.df[0]),
-        note="leads that rest on one unit left out"
-        if single & {e for e in kept if e < reference}
-        else None,
+        values[leads],
+        matrix[np.ix_(leads, leads)],
+        df=df,
+        note="leads that rest on one unit left out" if (early & single).any() else None,
     )
-
-
-def wald_row(
-    estimates: np.ndarray,
-    matrix: np.ndarray,
-    *,
-    df: float,
-    term: str = "leads_jointly_zero",
-    note: str | None = None,
-) -> dict:
-    """Row of a joint test: F = b' V^-1 b / q against F(q, df), chi2/q for df = inf."""
-    q = len(estimates)
-    row = {"aggregation": "test", "term": term, "note": note, "df": df}
-    if q == 0:
-        row["note"] = join_notes(note, "no lead to test")
-        return row
-    rank = _rank(matrix)
-    if rank < q or (np.isfinite(df) and q > df):
-        fewer = min(rank, int(min(df, q)))
-        row["note"] = join_notes(note, f"{q} leads but a covariance of rank {fewer}")
-        return row
-    statistic = float(estimates @ linalg.solve(matrix, estimates, assume_a="pos")) / q
-    p = (
-        stats.chi2.sf(statistic * q, q)
-        if np.isinf(df)
-        else stats.f.sf(statistic, q, df)
-    )
-    row |= {"statistic": statistic, "p_value": float(p)}
-    row["note"] = join_notes(note, f"F({q}, {df:g})")
-    return row
-
-
-def _rank(matrix: np.ndarray) -> int:
-    """Rank of a covariance, whatever the units of its variables."""
-    size = np.sqrt(np.clip(np.diag(matrix), 0.0, None))
-    if (size == 0).any():
-        return int((size > 0).sum())
-    values = linalg.eigvalsh(matrix / np.outer(size, size))
-    return int((values > 1e-10 * values.max()).sum())

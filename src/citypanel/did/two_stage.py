@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
-from citypanel.did.first_stage import FirstStage, mean_weights, prepare_first_stage
-from citypanel.did.frames import (
-    OVERALL,
-    WITHOUT_SINGLE,
-    rests_on_single_units,
-    staggered_frame,
-)
+from citypanel.did.first_stage import FirstStage, first_stage, mean_weights
+from citypanel.did.frames import OVERALL, WITHOUT_SINGLE, staggered_frame
 from citypanel.did.linear import cluster_sums
-from citypanel.did.twfe import wald_row
+from citypanel.did.panels import Panel, on_panel
+from citypanel.did.regressions import leads_row
 
 
+@on_panel("cohort", "controls", "weights", "cluster")
 def two_stage(
-    panel: pd.DataFrame,
+    data: Panel,
     *,
-    outcome: str,
-    cohort: str,
-    unit: str,
-    period: str,
-    controls: Sequence[str] = (),
-    reference: int = -1,
-    cluster: str | None = None,
+    reference: float | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -40,11 +29,12 @@ def two_stage(
 
     Parameters
     ----------
-    panel, outcome, cohort, unit, period, controls, cluster, single_unit_std_error,
-    level
-        As for `imputation`.
-    reference : int
-        Event time without a dummy in the event study.
+    panel, outcome, cohort, unit, period, controls, weights, cluster, frequency,
+    single_unit_std_error, level
+        As for `imputation`; both stages are weighted.
+    reference : number, optional
+        Event time without a dummy in the event study, in the periods' own units; the
+        last one before treatment by default.
 
     Returns
     -------
@@ -62,59 +52,43 @@ def two_stage(
     ----------
     Gardner (2022), arXiv 2207.05943; Butts and Gardner (2022), R Journal 14.
     """
-    first = prepare_first_stage(
-        panel,
-        outcome=outcome,
-        cohort=cohort,
-        unit=unit,
-        period=period,
-        controls=controls,
-        cluster=cluster,
-    )
-    data, sizes = first.data, first.data.cohort_sizes
-    row_cohort = data.cohort[data.unit]
-    event = data.event_time
+    first = first_stage(data)
+    data = first.data
+    base = data.reference
+    if reference is not None:
+        base = data.grid.whole_steps(reference, "reference")
     df = data.n_clusters - 1.0
-    rows, _, _ = _second_stage(first, first.treated, None, "simple", df)
-    single = [g for g, n in sizes.items() if n == 1]
-    rest = first.treated & ~np.isin(row_cohort, single)
+    rows, _ = _second_stage(first, first.treated, None, "simple", df)
+    single = [g for g, n in data.sizes.items() if n == 1]
+    rest = first.treated & ~np.isin(data.row_start, single)
     if single and rest.any():
-        more, _, _ = _second_stage(first, rest, None, "simple", df)
-        more[0] |= {
-            "term": WITHOUT_SINGLE,
-            "note": "without cohort " + ", ".join(map(str, single)),
-        }
+        more, _ = _second_stage(first, rest, None, "simple", df)
+        gone = ", ".join(str(data.label(g)) for g in single)
+        more[0] |= {"term": WITHOUT_SINGLE, "note": f"without cohort {gone}"}
         rows += more
-    shown = (row_cohort > 0) & (event != reference)
-    dynamic, influence, times = _second_stage(first, shown, event, "dynamic", df)
+    shown = data.ever & (data.event != base)
+    dynamic, influence = _second_stage(first, shown, data.event, "dynamic", df)
     rows += dynamic
-    rows += _second_stage(first, first.treated, row_cohort, "group", df)[0]
-    when = data.periods[data.period]
-    rows += _second_stage(first, first.treated, when, "calendar", df)[0]
-    matrix = influence.T @ influence
-    estimates = np.array([row["estimate"] for row in dynamic])
-    leads = [
-        j
-        for j, row in enumerate(dynamic)
-        if row["event_time"] < reference and not row["single_unit"]
-    ]
-    rows.append(wald_row(estimates[leads], matrix[np.ix_(leads, leads)], df=df))
+    rows += _second_stage(first, first.treated, data.row_start, "group", df)[0]
+    rows += _second_stage(first, first.treated, data.when, "calendar", df)[0]
+    path = {
+        "positions": np.unique(data.event[shown]),
+        "event_times": np.array([row["event_time"] for row in dynamic]),
+        "estimates": np.array([row["estimate"] for row in dynamic]),
+        "matrix": influence.T @ influence,
+        "single": np.array([row["single_unit"] for row in dynamic], bool),
+    }
+    rows.append(leads_row(path, before=base, df=df))
     return staggered_frame(
         data,
         rows,
-        {
-            "event_times": np.array(times),
-            "estimates": estimates,
-            "matrix": matrix,
-            "single": np.array([row["single_unit"] for row in dynamic]),
-        },
+        path,
         estimator="two_stage",
-        outcome=outcome,
         standard_errors="two-stage",
         n_clusters=data.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        reference=reference,
+        reference=base,
     )
 
 
@@ -123,17 +97,18 @@ LABELS = {"dynamic": "event_time", "group": "cohort", "calendar": "period"}
 
 def _second_stage(
     first: FirstStage, shown: np.ndarray, key: np.ndarray | None, kind: str, df: float
-):
+) -> tuple[list[dict], np.ndarray]:
     """Means of the gaps by key over the rows shown, with their influence by cluster.
 
-    psi = B x_2' e_2 - B (x_2'x_1)(x_10'x_10)^-1 x_10' e_1 with B = (x_2'x_2)^-1.
+    psi = B x_2' e_2 - B (x_2'x_1)(x_10'x_10)^-1 x_10' e_1 with B = (x_2'x_2)^-1, each
+    product weighted where the panel has weights.
     """
     data = first.data
     if key is None:
         key = np.zeros(data.n_obs, np.int64)
     values = np.unique(key[shown])
     codes = np.where(shown, np.searchsorted(values, key), -1)
-    weights = mean_weights(codes, len(values))
+    weights = mean_weights(codes, len(values), data.row_weights)
     estimates = weights.T @ first.gap
     second = np.where(shown, first.gap - estimates[codes], first.gap)
     residual = np.where(first.treated, 0.0, first.gap)
@@ -142,11 +117,10 @@ def _second_stage(
         data.cluster,
     )
     errors = np.sqrt((influence**2).sum(axis=0))
-    sizes = data.cohort_sizes
+    label = data.grid.span if kind == "dynamic" else data.label
     rows = []
-    for j, value in enumerate(values.tolist()):
+    for j, value in enumerate(values):
         units = np.unique(data.unit[codes == j])
-        cohorts = np.unique(data.cohort[units])
         row = {
             "aggregation": kind,
             "term": OVERALL,
@@ -154,9 +128,10 @@ def _second_stage(
             "std_error": errors[j],
             "df": df,
             "n_treated_units": len(units),
-            "single_unit": rests_on_single_units(cohorts, sizes),
+            "single_unit": len(units) == 1,
         }
         if kind != "simple":
-            row |= {LABELS[kind]: value, "term": f"{LABELS[kind]}_{value}"}
+            name, labelled = LABELS[kind], label(value)
+            row |= {name: labelled, "term": f"{name}_{labelled}"}
         rows.append(row)
-    return rows, influence, values.tolist()
+    return rows, influence

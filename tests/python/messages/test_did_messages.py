@@ -90,16 +90,31 @@ def test_collinear_control(frame):
     rng = np.random.default_rng(1)
     frame["eco"] = rng.normal(size=len(frame))
     frame["con"] = 2 * frame["eco"] + frame["year"]
-    with pytest.raises(EstimationError) as error:
-        did.twfe(frame, treatment="sydid", controls=["eco", "con"], **KEYS)
-    assert "- con: collinear" in message(error)
+    one = did.twfe(frame, treatment="sydid", controls=["eco"], **KEYS)
+    two = did.twfe(frame, treatment="sydid", controls=["eco", "con"], **KEYS)
+    assert two.loc[0, "estimate"] == pytest.approx(one.loc[0, "estimate"])
+    assert "control con left out: collinear" in two.loc[0, "note"]
+    lost = two[two["term"] == "con"].iloc[0]
+    assert np.isnan(lost["estimate"]) and "collinear" in lost["note"]
 
 
 def test_control_absorbed_by_the_effects(frame):
     frame["area"] = frame["city_id"].astype(float)
+    fit = did.twfe(frame, treatment="sydid", controls=["area"], **KEYS)
+    assert "control area left out: absorbed by the fixed" in fit.loc[0, "note"]
+
+
+def test_control_that_repeats_the_treatment(frame):
     with pytest.raises(EstimationError) as error:
-        did.twfe(frame, treatment="sydid", controls=["area"], **KEYS)
-    assert "- area: absorbed by the fixed effects" in message(error)
+        did.twfe(
+            frame.assign(twin=2 * frame["sydid"] + 1),
+            treatment="sydid",
+            controls=["twin"],
+            **KEYS,
+        )
+    text = message(error)
+    assert "- twin: collinear" in text
+    assert "coefficient of sydid is not identified" in text
 
 
 def test_no_city_left(frame):
@@ -266,7 +281,7 @@ def test_all_treated_at_once(frame):
     raises(
         EstimationError,
         did.sun_abraham,
-        "All cities are treated at the same time",
+        "All units are treated at the same time",
         "- cohort 2015: 1 unit",
         panel=together,
         **STAGGERED,
@@ -278,7 +293,7 @@ def test_switchers_without_anybody_to_compare(frame):
     raises(
         EstimationError,
         did.switchers,
-        "No switcher has a city that has not switched",
+        "No switcher has a unit that has not switched",
         panel=together,
         **STAGGERED,
     )
@@ -302,7 +317,7 @@ def test_treatment_that_never_changes(frame):
     raises(
         EstimationError,
         did.bacon_decomposition,
-        "never changes within a city",
+        "never changes within a unit",
         panel=frame.assign(sydid=(frame["city_id"] == "330100").astype(float)),
         treatment="sydid",
         **KEYS,
@@ -327,7 +342,7 @@ def test_cluster_that_changes_within_a_city(frame):
         raises(
             PanelError,
             function,
-            "Cluster province changes within a city",
+            "Column province changes within a unit",
             "- 330100",
             panel=moving,
             cluster="province",
@@ -479,7 +494,7 @@ def test_synthetic_did_limits(frame):
     raises(
         EstimationError,
         did.synthetic_did,
-        "1 never-treated cities cannot stand in",
+        "1 never-treated units cannot stand in",
         panel=frame,
         variance="placebo",
         **STAGGERED,
@@ -589,7 +604,7 @@ def test_matching_inputs(frame):
     raises(
         EstimationError,
         did.propensity_score_did,
-        "No treated city has a match",
+        "No treated unit has a match",
         panel=many,
         covariates=["x"],
         caliper=1e-12,
@@ -617,11 +632,11 @@ def test_permutation_test_inputs(frame):
         draws=9,
         **options,
     )
-    # Every cohort here is one city: no statistic.
+    # One treated city: no statistic.
     raises(
         OptionError,
         did.permutation_test,
         "no statistic under the term 'overall'",
         draws=99,
-        **options,
+        **{**options, "panel": frame[frame["city_id"] != "330200"]},
     )

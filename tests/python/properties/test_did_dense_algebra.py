@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from random_panels import KEYS, NEVER, STAGGERED, random_panel
+from tests.support.random_panels import KEYS, NEVER, STAGGERED, random_panel
 
 from citypanel import did
 from citypanel.errors import CityPanelError
@@ -158,9 +158,7 @@ def test_an_event_study_is_least_squares_on_event_times(weights):
         x = np.column_stack([columns, dummies(rows["id"]), dummies(rows["t"])])
         w = None if weights is None else rows[weights]
         dense = Dense(rows["y"], x.astype(float), w, rows["id"])
-        got = {
-            float(r["event_time"]) / case.step: r for r in shown.to_dict("records")
-        }
+        got = {float(r["event_time"]) / case.step: r for r in shown.to_dict("records")}
         for j, e in enumerate(times):
             pick = np.eye(x.shape[1])[j]
             row = got[e]
@@ -172,10 +170,7 @@ def test_an_event_study_is_least_squares_on_event_times(weights):
 
 
 def saturated(rows, weights, cells):
-    columns = [
-        (rows["gp"] == g) & (rows["p"] == p)
-        for g, p in cells
-    ]
+    columns = [(rows["gp"] == g) & (rows["p"] == p) for g, p in cells]
     x = np.column_stack([*columns, dummies(rows["id"]), dummies(rows["t"])])
     w = None if weights is None else rows[weights]
     return Dense(rows["y"], x.astype(float), w, rows["id"])
@@ -229,9 +224,7 @@ def test_saturated_regressions_are_least_squares_with_unit_effects(name, weights
             share = np.zeros(size)
             share[post] = (dense.x[:, post] * w[:, None]).sum(axis=0)
             if share.any():
-                agree(
-                    fit.loc[0, ["estimate", "std_error"]], dense[share / share.sum()]
-                )
+                agree(fit.loc[0, ["estimate", "std_error"]], dense[share / share.sum()])
     assert compared > QUICK
 
 

@@ -271,6 +271,6 @@ def test_a_city_certain_to_be_treated_is_off_the_support():
     giant = frame["city_id"].eq(frame.loc[frame["cohort"] > 0, "city_id"].iloc[0])
     frame.loc[giant, "size"] = 12.0
     fit = did.propensity_score_did(frame, outcome="y", **SCORE)
-    assert "treated cities without a match" in fit.loc[0, "note"]
+    assert "treated units without a match" in fit.loc[0, "note"]
     scores = fit.attrs["scores"]["table"].set_index("city_id")
     assert scores.loc[frame.loc[giant, "city_id"].iloc[0], "weight"] == 0

@@ -91,8 +91,8 @@ def random_panel(
     frame = frame[_seen(frame, missing, cohort, positions, rng)].reset_index(drop=True)
     effect = EFFECTS[int(rng.integers(3))]
     level = rng.integers(-20, 21, n).astype(float)
-    if levels == "cohort":
-        level = np.array([float((31 * g) % 17) for g in cohort])
+    if levels == "common":
+        level[:] = 7.0
     shock = rng.integers(-5, 6, n_periods).astype(float)
     frame["d"] = (frame["p"] >= frame["gp"]).astype(float)
     frame["y"] = (
@@ -111,9 +111,7 @@ def random_panel(
     if start == 2000.0:
         never_label = [0.0, np.nan, np.inf][int(rng.integers(3))]
     frame["t"] = start + step * frame["p"]
-    frame["g"] = np.where(
-        frame["gp"] == NEVER, never_label, start + step * frame["gp"]
-    )
+    frame["g"] = np.where(frame["gp"] == NEVER, never_label, start + step * frame["gp"])
     if step >= 1.0:
         frame["t"] = frame["t"].astype(int)
     names = rng.permutation(n)
@@ -156,9 +154,7 @@ def group_time(frame, **options):
         try:
             out.append(did.aggregate_att(cells, kind))
         except CityPanelError:
-            assert not (
-                (cells["event_time"] >= 0) & cells["estimate"].notna()
-            ).any()
+            assert not ((cells["event_time"] >= 0) & cells["estimate"].notna()).any()
     return pd.concat([f.assign(of=f["estimator"]) for f in out], ignore_index=True)
 
 
@@ -169,11 +165,15 @@ ESTIMATORS = {
     "group_time_att not yet": lambda f, **o: group_time(
         f, control_group="not_yet", base_period="universal", **STAGGERED, **o
     ),
+    "group_time_att unbalanced": lambda f, **o: group_time(
+        f, panel="unbalanced", control_group="not_yet", **STAGGERED, **o
+    ),
+    "group_time_att repeated": lambda f, **o: group_time(
+        f, panel="repeated", base_period="universal", **STAGGERED, **o
+    ),
     "sun_abraham": lambda f, **o: did.sun_abraham(f, **STAGGERED, **o),
     "etwfe": lambda f, **o: did.etwfe(f, **STAGGERED, **o),
-    "etwfe never": lambda f, **o: did.etwfe(
-        f, control_group="never", **STAGGERED, **o
-    ),
+    "etwfe never": lambda f, **o: did.etwfe(f, control_group="never", **STAGGERED, **o),
     "imputation": lambda f, **o: did.imputation(f, **STAGGERED, **o),
     "two_stage": lambda f, **o: did.two_stage(f, **STAGGERED, **o),
     "stacked": lambda f, **o: did.stacked(f, before=2, after=1, **STAGGERED, **o),
@@ -184,6 +184,10 @@ ESTIMATORS = {
     ),
 }
 ROBUST = sorted(set(ESTIMATORS) - {"twfe", "bacon_decomposition"})
+
+
+# Means of whoever is seen: right where those who come and go do not differ in level.
+OF_LEVELS = ("group_time_att unbalanced", "group_time_att repeated")
 
 
 def wrong_rows(fit: pd.DataFrame, case: Case, tolerance: float = 1e-6) -> list[str]:
