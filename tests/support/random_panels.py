@@ -47,7 +47,7 @@ class Case:
     story: dict = field(default_factory=dict)
 
     def position(self, label) -> int:
-        return int(round((float(label) - self.start) / self.step))
+        return round((float(label) - self.start) / self.step)
 
     def truth(self, cohort: int, period: int) -> float:
         return effect_of(self.effect, cohort, period)

@@ -16,7 +16,6 @@ from tests.support.random_panels import (
     KEYS,
     STAGGERED,
     Case,
-    effect_of,
     group_time,
     mk,
     random_panel,
@@ -413,7 +412,7 @@ def test_a_gap_before_treatment_moves_the_base_to_the_last_period_seen(name):
 # Silent losses and crashes.
 
 
-@pytest.mark.parametrize("name", BY_COHORT + ["twfe", "bacon_decomposition"])
+@pytest.mark.parametrize("name", [*BY_COHORT, "twfe", "bacon_decomposition"])
 def test_every_row_is_used_or_listed(name):
     """Rows used and rows listed as left out add up to the panel."""
     for seed in range(25):
@@ -503,7 +502,7 @@ def test_controls_lost_to_balancing_are_not_called_absent(name):
 
 def test_states_that_each_adopt_in_a_year_of_their_own_have_errors():
     rng = np.random.default_rng(3)
-    frame = mk(range(1, 30), [0] + list(range(5, 25)), n=42)
+    frame = mk(range(1, 30), [0, *list(range(5, 25))], n=42)
     frame["id2"] = frame["id"]
     frame = frame[(frame["id"] < 21) | (frame["g"] == 0)]
     cohort = {i: (5 + i if i < 20 else 0) for i in range(42)}
@@ -738,7 +737,7 @@ def fuzz(names, seeds, tolerance=1e-6, weighted=False):
                     fit = ESTIMATORS[name](case.frame, **options)
             except CityPanelError:
                 continue
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 wrong.append((name, case.story, options, repr(error)))
                 continue
             bad = wrong_rows(fit, case, tolerance)
