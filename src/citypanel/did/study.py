@@ -270,11 +270,22 @@ def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
     for column in columns:
         if column in TEXT_COLUMNS or column in ("outcome", "sample", "check"):
             out[column] = out[column].where(out[column].notna(), None)
-        elif column in ("cohort", "period", "event_time") or column.startswith("n_"):
+        elif column in ("cohort", "period", "event_time"):
+            out[column] = _periods(out[column])
+        elif column.startswith("n_"):
             out[column] = pd.to_numeric(out[column]).astype("Int64")
         else:
             out[column] = pd.to_numeric(out[column]).astype(float)
     return out
+
+
+def _periods(labels: pd.Series) -> pd.Series:
+    """Whole numbers where all are, numbers where all are, else the labels as text."""
+    numbers = pd.to_numeric(labels, errors="coerce")
+    if not (numbers.notna() | labels.isna()).all():
+        return labels.where(labels.notna(), None)
+    whole = (numbers.dropna() % 1 == 0).all()
+    return numbers.astype("Int64" if whole else "Float64")
 
 
 def _signs(out: pd.DataFrame) -> pd.DataFrame:

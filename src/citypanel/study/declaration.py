@@ -407,7 +407,7 @@ class _Reader:
             published=self.beside(("published",), folder),
             relevant_effect=self.positive(("relevant_effect",)),
             source=self.text(("source",)) or "",
-            draws=self.whole(("draws",), 999, lowest=99),
+            draws=self.whole(("draws",), 999, lowest=999),
             seed=self.whole(("seed",), 1),
             document=self.document,
         )

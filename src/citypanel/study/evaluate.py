@@ -395,7 +395,7 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
     study = made.study
     region = next(iter(study.groups.values()), None)
     controls = [c.name for c in study.controls]
-    return tables.sensitivity_table(
+    table = tables.sensitivity_table(
         made.frame.dropna(subset=[study.headline.name]),
         outcomes=[study.headline.name],
         cohort=COHORT,
@@ -409,6 +409,9 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         bound=relevant_effect(made),
         seed=study.seed,
     )
+    named = {"leave_one_batch_out": "leave_one_cohort_out"}
+    named |= {"leave_one_city_out": "leave_one_unit_out"}
+    return table.replace({"check": named, "aggregation": named})
 
 
 def relevant_effect(made: StudyPanel) -> float:

@@ -151,6 +151,13 @@ def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
     except CityPanelError as error:
         report(("period",), " ".join(str(error).split()), "")
         return study.document.problems[start:]
+    except (ValueError, TypeError, AttributeError) as error:
+        report(
+            ("policy", "cohort" if study.cohort else "treatment"),
+            f"cannot be read beside {study.period}: {' '.join(str(error).split())}",
+            f"write it as {study.period} is written, or leave it empty for never",
+        )
+        return study.document.problems[start:]
     _examine_content(study, made)
     return study.document.problems[start:]
 
