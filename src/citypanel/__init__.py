@@ -10,7 +10,7 @@ __all__ = ["evaluate"]
 def __getattr__(name: str) -> Any:
     """Import what is heavy when it is asked for."""
     if name == "evaluate":
-        from citypanel.study.evaluate import evaluate
+        from citypanel.study.own.evaluate import evaluate
 
         return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

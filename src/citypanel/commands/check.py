@@ -19,12 +19,12 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print what was understood, or raise with every mistake."""
-    from citypanel.study.declaration import (
+    from citypanel.study.own.declaration import (
         examine_declaration,
         find_study,
         raise_problems,
     )
-    from citypanel.study.own_panel import (
+    from citypanel.study.own.panel import (
         TREATMENT,
         UNIT,
         examine,

@@ -28,9 +28,9 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the file whole, or leave the last one as it was."""
-    from citypanel.study.declaration import find_study, read_declaration
-    from citypanel.study.evaluate import evaluate
-    from citypanel.study.storage import write_tables
+    from citypanel.study.own.declaration import find_study, read_declaration
+    from citypanel.study.own.evaluate import evaluate
+    from citypanel.study.own.storage import write_tables
 
     say = say_unless_quiet(options)
     study = read_declaration(find_study(Path.cwd(), options.name))

@@ -27,7 +27,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the declaration and say what to do next."""
-    from citypanel.study.proposal import write_study
+    from citypanel.study.own.proposal import write_study
 
     path = write_study(Path.cwd(), options.name, options.panel)
     print(f"{path.relative_to(Path.cwd())} written. Correct it, then run:")

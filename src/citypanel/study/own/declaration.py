@@ -1,7 +1,7 @@
 """The declaration of a study that brings its own panel: ``studies/<name>/study.yml``.
 
 `read_declaration` reads the file into a `Study` and finds every mistake that can be
-seen without the panel; `citypanel.study.own_panel` holds it against the data.
+seen without the panel; `citypanel.study.own.panel` holds it against the data.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from citypanel.errors import DeclarationError, describe
-from citypanel.study import yaml_lines
-from citypanel.study.yaml_lines import Document, Problem
+from citypanel.study.own import yaml_lines
+from citypanel.study.own.yaml_lines import Document, Problem
 
 FILE = "study.yml"
 FORMATS = (".csv", ".xlsx", ".dta", ".parquet")

@@ -17,8 +17,8 @@ import pandas as pd
 
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, describe
-from citypanel.study.declaration import FILE
-from citypanel.study.own_panel import read_panel
+from citypanel.study.own.declaration import FILE
+from citypanel.study.own.panel import read_panel
 
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)

@@ -14,14 +14,14 @@ import pytest
 import citypanel
 from citypanel.cli import main
 from citypanel.errors import DeclarationError
-from citypanel.study import formulas
-from citypanel.study.declaration import examine_declaration, read_declaration
-from citypanel.study.evaluate import (
+from citypanel.study.own import formulas
+from citypanel.study.own.declaration import examine_declaration, read_declaration
+from citypanel.study.own.evaluate import (
     comparison_table,
     descriptives,
     regression_table,
 )
-from citypanel.study.own_panel import examine, prepare_panel, read_panel
+from citypanel.study.own.panel import examine, prepare_panel, read_panel
 
 STUDY = """\
 name: made_up

@@ -15,9 +15,9 @@ import pandas as pd
 
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
-from citypanel.study import formulas
-from citypanel.study.declaration import Study, raise_problems
-from citypanel.study.yaml_lines import Problem
+from citypanel.study.own import formulas
+from citypanel.study.own.declaration import Study, raise_problems
+from citypanel.study.own.yaml_lines import Problem
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (

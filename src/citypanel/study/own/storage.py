@@ -10,7 +10,7 @@ import pandas as pd
 
 from citypanel.errors import PublicationError, describe
 from citypanel.files import atomically
-from citypanel.study.declaration import Study
+from citypanel.study.own.declaration import Study
 
 SCHEMA = "marts"
 COMMENTS = {

@@ -12,14 +12,14 @@ from citypanel import did
 from citypanel.did import study as tables
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import (
+from citypanel.study.own.declaration import (
     STUDY_WEIGHTS,
     Column,
     Study,
     find_study,
     read_declaration,
 )
-from citypanel.study.own_panel import (
+from citypanel.study.own.panel import (
     COHORT,
     PERIOD,
     TREATMENT,

@@ -1,0 +1,1 @@
+"""A study that brings its own panel: declared, checked, evaluated without a warehouse."""
