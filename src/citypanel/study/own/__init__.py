@@ -1,1 +1,1 @@
-"""A study that brings its own panel: declared, checked, evaluated without a warehouse."""
+"""Studies that bring their own panel: declared, checked, evaluated; no warehouse."""
