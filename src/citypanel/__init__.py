@@ -1,1 +1,16 @@
-"""City-year panels and place-based policy estimates."""
+"""Panels of units over time and estimates of place-based policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is heavy when it is asked for."""
+    if name == "evaluate":
+        from citypanel.study.own.evaluate import evaluate
+
+        return evaluate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

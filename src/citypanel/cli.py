@@ -15,9 +15,9 @@ from citypanel.identity import refuse_other_code
 
 # One module a command, in the order of --help.
 COMMANDS = (
-    "build", "ask", "runs", "import_", "report", "study", "accept", "tables",
-    "figures", "specifications", "influence", "codebook", "export", "package",
-    "metrics", "doctor",
+    "build", "ask", "runs", "new", "check", "evaluate", "import_", "report", "study",
+    "accept", "tables", "figures", "specifications", "influence", "codebook", "export",
+    "package", "metrics", "doctor",
 )  # fmt: skip
 
 

@@ -67,6 +67,10 @@ class ImporterError(CityPanelError):
     """A file cannot be imported; the seeds stand as they were."""
 
 
+class DeclarationError(CityPanelError):
+    """A declaration of a study, or its data against it, is wrong."""
+
+
 class PublicationError(CityPanelError):
     """The warehouse file could not be published; the last one still stands."""
 

@@ -83,6 +83,7 @@ def att_table(
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
     estimators: Sequence[str] = ESTIMATORS,
     sample: Mapping[str, pd.DataFrame] | None = None,
     control_group: str = "not_yet",
@@ -101,6 +102,8 @@ def att_table(
         Columns; those the panel does not have are an error.
     cohort, treatment, unit, period, controls
         Column names; ``treatment`` serves `twfe` (it may be a fraction).
+    columns : mapping, optional
+        Further columns by what they are: ``weights``, ``cluster``.
     estimators : sequence of str
         Among ``ESTIMATORS``.
     sample : mapping of name to DataFrame, optional
@@ -124,6 +127,7 @@ def att_table(
         choose("estimators", name, ESTIMATORS)
     chosen = {"all": panel} if sample is None else dict(sample)
     keys: dict[str, Any] = dict(unit=unit, period=period, controls=list(controls))
+    keys |= columns or {}
     parts = []
     for label, frame in chosen.items():
         for outcome in outcomes:
@@ -142,8 +146,7 @@ def att_table(
                     seed,
                     single_unit_std_error,
                 )
-    columns = [*COLUMNS, "outcome", "sample", *BANDS]
-    out = _stack(parts, columns)
+    out = _stack(parts, [*COLUMNS, "outcome", "sample", *BANDS])
     return _signs(out)
 
 
@@ -240,11 +243,22 @@ def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
     for column in columns:
         if column in TEXT_COLUMNS or column in ("outcome", "sample", "check"):
             out[column] = out[column].where(out[column].notna(), None)
-        elif column in ("cohort", "period", "event_time") or column.startswith("n_"):
+        elif column in ("cohort", "period", "event_time"):
+            out[column] = _periods(out[column])
+        elif column.startswith("n_"):
             out[column] = pd.to_numeric(out[column]).astype("Int64")
         else:
             out[column] = pd.to_numeric(out[column]).astype(float)
     return out
+
+
+def _periods(labels: pd.Series) -> pd.Series:
+    """Whole numbers where all are, numbers where all are, else the labels as text."""
+    numbers = pd.to_numeric(labels, errors="coerce")
+    if not (numbers.notna() | labels.isna()).all():
+        return labels.where(labels.notna(), None)
+    whole = (numbers.dropna() % 1 == 0).all()
+    return numbers.astype("Int64" if whole else "Float64")
 
 
 def _signs(out: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,35 @@
+"""`citypanel new`: a declaration for a panel of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def register(commands: argparse._SubParsersAction) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "new",
+        help="declare a study on a panel of your own",
+        description="Look at a panel file and write studies/NAME/study.yml for you to "
+        "correct.",
+    )
+    parser.add_argument("name", help="a-z, 0-9 and _, such as my_zones")
+    parser.add_argument(
+        "--panel",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="one row per unit and period: .csv, .xlsx, .dta or .parquet",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the declaration and say what to do next."""
+    from citypanel.study.own.proposal import write_study
+
+    path = write_study(Path.cwd(), options.name, options.panel)
+    print(f"{path.relative_to(Path.cwd())} written. Correct it, then run:")
+    print(f"  citypanel check {options.name}")
+    print(f"  citypanel evaluate {options.name}")

@@ -1,0 +1,1 @@
+"""Studies that bring their own panel: declared, checked, evaluated; no warehouse."""

@@ -1,0 +1,383 @@
+"""The panel that a study brings: read, held against its declaration, made ready.
+
+`examine` finds every mistake of the data against the declaration at once;
+`prepare_panel` gives the columns that the estimates take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from citypanel.did.periods import read_periods
+from citypanel.errors import CityPanelError, DeclarationError
+from citypanel.study.own import formulas
+from citypanel.study.own.declaration import Study, raise_problems
+from citypanel.study.own.yaml_lines import Problem
+
+#: Columns of the prepared panel that are not the declaration's own names.
+UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
+    "unit_id",
+    "period",
+    "cohort",
+    "treatment",
+    "weights",
+)
+FIRST_NAMED = 5
+SHOWN = 10
+
+
+@dataclass(frozen=True, eq=False)
+class StudyPanel:
+    """What the estimates of a study take.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        unit_id, period, cohort and treatment, weights (where declared), then every
+        outcome and control by its declared name and every column of the file.
+    log : DataFrame
+        Rows left out before any estimate: unit_id, period, reason.
+    """
+
+    study: Study
+    frame: pd.DataFrame
+    log: pd.DataFrame
+
+    def select(self, condition: str | None) -> pd.DataFrame:
+        """The rows under a condition, or under a declared sample's."""
+        if condition is None:
+            return self.frame
+        text = self.study.samples.get(condition, condition)
+        keep = formulas.evaluate(self.frame, {"keep": text}, unit=UNIT, period=PERIOD)
+        # A condition that is not known is not met.
+        return self.frame[keep["keep"].fillna(False).astype(bool).to_numpy()]
+
+
+def read_panel(path: Path) -> pd.DataFrame:
+    """A panel file as a frame: .csv, .xlsx, .dta or .parquet.
+
+    Raises
+    ------
+    DeclarationError
+        A file that cannot be read as what its name says.
+    """
+    readers = {
+        ".csv": lambda: pd.read_csv(path, encoding="utf-8-sig"),
+        ".xlsx": lambda: pd.read_excel(path, engine="calamine"),
+        ".dta": lambda: pd.read_stata(path, convert_categoricals=False),
+        ".parquet": lambda: _read_parquet(path),
+    }
+    try:
+        frame = readers[path.suffix.lower()]()
+    except KeyError:
+        raise DeclarationError(
+            f"{path.name} ends in {path.suffix}; a panel is one of "
+            f"{', '.join(readers)}."
+        ) from None
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise DeclarationError(
+            f"{path.name} cannot be read: {why}\n"
+            "Consequence: the study has no data.\n"
+            f"Remedy: open it with what wrote it and save it again as {path.suffix}."
+        ) from error
+    frame.columns = [str(column).strip() for column in frame.columns]
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        return connection.execute("select * from read_parquet(?)", [str(path)]).df()
+
+
+def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel:
+    """Read the study's panel, hold it against the declaration, and make it ready.
+
+    Parameters
+    ----------
+    study : Study
+    frame : DataFrame, optional
+        The panel itself in place of the file.
+
+    Raises
+    ------
+    DeclarationError
+        Every mistake of the data against the declaration, at once.
+    """
+    frame = read_panel(study.panel) if frame is None else frame
+    problems = examine(study, frame)
+    if problems:
+        raise_problems(study.name, problems)
+    return _made(study, frame)
+
+
+def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
+    """Every mistake of a panel against its declaration."""
+    start = len(study.document.problems)
+    report = study.document.report
+    columns = list(frame.columns)
+    folded = pd.Series([c.lower() for c in columns])
+    for column in folded[folded.duplicated()]:
+        report(
+            ("panel",), f"has two columns {column}", "rename one; case does not count"
+        )
+    named = {
+        ("unit", "key"): study.unit,
+        ("period", "key"): study.period,
+        ("unit", "parent"): study.parent,
+        ("policy", "cohort"): study.cohort,
+        ("policy", "treatment"): study.treatment,
+        ("cluster",): study.cluster,
+        **{("unit", "groups", g): c for g, c in study.groups.items()},
+    }
+    for path, column in named.items():
+        if column and column not in columns:
+            report(path, _no_column(column, columns), "")
+    _examine_formulas(study, columns)
+    if len(study.document.problems) > start:
+        return study.document.problems[start:]
+    _examine_rows(study, frame)
+    if len(study.document.problems) > start:
+        return study.document.problems[start:]
+    try:
+        made = _made(study, frame)
+    except CityPanelError as error:
+        report(("period",), " ".join(str(error).split()), "")
+        return study.document.problems[start:]
+    except (ValueError, TypeError, AttributeError) as error:
+        report(
+            ("policy", "cohort" if study.cohort else "treatment"),
+            f"cannot be read beside {study.period}: {' '.join(str(error).split())}",
+            f"write it as {study.period} is written, or leave it empty for never",
+        )
+        return study.document.problems[start:]
+    _examine_content(study, made)
+    return study.document.problems[start:]
+
+
+def _examine_formulas(study: Study, columns: list[str]) -> None:
+    report = study.document.report
+    everywhere = [*columns, *(o.name for o in study.outcomes)]
+    everywhere += [c.name for c in study.controls]
+    for outcome in study.outcomes:
+        for what in formulas.problems_of(outcome.formula, columns):
+            report(("outcome", outcome.name), what, "")
+    for control in study.controls:
+        for what in formulas.problems_of(control.formula, columns):
+            report(("controls", control.name), what, "")
+    if study.weights:
+        for what in formulas.problems_of(study.weights, columns):
+            report(("weights",), what, "")
+    for name, condition in study.samples.items():
+        for what in formulas.problems_of(condition, everywhere):
+            report(("samples", name), what, "")
+    for place, column in enumerate(study.columns):
+        sample = column.sample
+        if sample is not None and sample not in study.samples:
+            for what in formulas.problems_of(sample, everywhere):
+                report(("columns", place, "sample"), what, "")
+        if column.weights not in (None, "study"):
+            for what in formulas.problems_of(column.weights, columns):
+                report(("columns", place, "weights"), what, "")
+        if column.cluster and column.cluster not in columns:
+            report(("columns", place, "cluster"), _no_column(column.cluster, columns))
+
+
+def _no_column(column: str, columns: Iterable[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(column, list(columns), 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    listed = ", ".join(list(columns)[:SHOWN])
+    return f"the panel has no column {column}{hint} It has {listed}"
+
+
+def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
+    """Keys, and a cohort that is not one per unit."""
+    report = study.document.report
+    key = [study.unit, study.period]
+    for path, column in (
+        (("unit", "key"), study.unit),
+        (("period", "key"), study.period),
+    ):
+        empty = frame[column].isna()
+        if empty.any():
+            rows = ", ".join(str(i + 2) for i in np.flatnonzero(empty)[:FIRST_NAMED])
+            report(
+                path,
+                f"{column} is empty in {int(empty.sum())} rows (row {rows})",
+                "fill it, or remove the rows",
+            )
+    twice = frame[frame.duplicated(key, keep=False)].dropna(subset=key)
+    if len(twice):
+        report(
+            ("unit", "key"),
+            f"{len(twice)} rows share a {study.unit} and a {study.period}: "
+            + _named(twice, key),
+            "keep one row per unit and period, or name the right columns",
+        )
+    if study.cohort:
+        values = frame.groupby(study.unit)[study.cohort]
+        varying = values.nunique(dropna=False)
+        varying = varying[varying > 1]
+        if len(varying):
+            first = varying.index[0]
+            seen = frame.loc[frame[study.unit] == first, study.cohort].unique()
+            report(
+                ("policy", "cohort"),
+                f"{study.cohort} varies within {len(varying)} units, such as {first}: "
+                + ", ".join(map(str, seen[:FIRST_NAMED])),
+                "give each unit its first treated period in every row, or name a "
+                "column of exposure as treatment:",
+            )
+
+
+def _named(rows: pd.DataFrame, key: list[str]) -> str:
+    places = [f"{a} in {b}" for a, b in rows[key].drop_duplicates().to_numpy()]
+    rest = len(places) - FIRST_NAMED
+    return ", ".join(places[:FIRST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
+    grid = read_periods(
+        frame[study.period],
+        frequency=study.frequency,
+        others=frame[study.cohort] if study.cohort else (),
+    )
+    when = grid.place(frame[study.period]).astype(int)
+    computed = {o.name: o.formula for o in study.outcomes}
+    computed |= {c.name: c.formula for c in study.controls}
+    if study.weights:
+        computed[WEIGHTS] = study.weights
+    for place, column in enumerate(study.columns):
+        if column.weights not in (None, "study"):
+            computed[f"{WEIGHTS}_{place}"] = column.weights
+    values = formulas.evaluate(
+        frame, computed, unit=study.unit, period=study.period, positions=when
+    )
+    made = frame.copy()
+    for name in values:
+        made[name] = values[name].to_numpy()
+    made[UNIT], made[PERIOD] = frame[study.unit], frame[study.period]
+    for outcome in study.outcomes:
+        made[outcome.name] = _transformed(made, outcome.name, outcome.transform, when)
+    if study.treatment:
+        made[TREATMENT] = frame[study.treatment].astype(float)
+    if study.cohort:
+        made[COHORT] = frame[study.cohort]
+    else:
+        first = made[made[TREATMENT] > 0].groupby(UNIT)[PERIOD].min()
+        made[COHORT] = made[UNIT].map(first)
+    if not study.treatment:
+        at = _starts(made[COHORT], grid)
+        made[TREATMENT] = (when >= at).astype(float)
+    keep = pd.Series(True, index=made.index)
+    log = []
+    for bound, fails, words in (
+        (study.first, lambda at: when < at, "before the study's first period"),
+        (study.last, lambda at: when > at, "after the study's last period"),
+    ):
+        if bound is not None:
+            outside = pd.Series(fails(float(grid.place([bound])[0])), made.index)
+            log.append(made.loc[keep & outside, [UNIT, PERIOD]].assign(reason=words))
+            keep &= ~outside
+    made = made[keep].sort_values([UNIT, PERIOD], kind="stable").reset_index(drop=True)
+    empty = pd.DataFrame(columns=[UNIT, PERIOD, "reason"])
+    return StudyPanel(study, made, pd.concat(log, ignore_index=True) if log else empty)
+
+
+def _starts(cohort: pd.Series, grid) -> np.ndarray:
+    """Position of each row's cohort; infinity for never."""
+    out = np.full(len(cohort), np.inf)
+    numbers = pd.to_numeric(cohort, errors="coerce")
+    known = cohort.notna().to_numpy() & ~np.isinf(numbers.fillna(0).to_numpy())
+    zero = (numbers == 0).to_numpy()
+    labels = set(grid.labels)
+    known &= ~zero | (0 in labels)
+    if known.any():
+        out[known] = grid.place(cohort[known])
+    return out
+
+
+def _transformed(frame, name, transform, when) -> np.ndarray:
+    values = frame[name].astype(float)
+    if transform in ("log", "log_difference"):
+        values = np.log(values.where(values > 0))
+    if transform in ("difference", "log_difference"):
+        values = values - before(frame[UNIT], when, values)
+    return values.to_numpy()
+
+
+def before(units: pd.Series, when: np.ndarray, values: pd.Series, by: int = 1):
+    """Each row's value `by` periods before, null where its unit was not seen then."""
+    known = pd.Series(values.to_numpy(float), pd.MultiIndex.from_arrays([units, when]))
+    asked = pd.MultiIndex.from_arrays([units, np.asarray(when) - by])
+    return pd.Series(known.reindex(asked).to_numpy(), units.index)
+
+
+def _examine_content(study: Study, made: StudyPanel) -> None:
+    """Treated and control units, weights, periods and outcomes that say something."""
+    report = study.document.report
+    frame = made.frame
+    if frame.empty:
+        report(
+            ("period",),
+            f"no row lies between {study.first} and {study.last}",
+            "mend first and last, or leave them out",
+        )
+        return
+    path = ("policy", "cohort") if study.cohort else ("policy", "treatment")
+    treated = frame.groupby(UNIT)[TREATMENT].max() > 0
+    always = frame.groupby(UNIT)[TREATMENT].min() > 0
+    if not treated.any():
+        report(
+            path,
+            "no unit is treated within the study's periods",
+            "0, empty and infinity mean never; periods and cohorts must be written "
+            "alike",
+        )
+    elif always[treated].all():
+        report(
+            path,
+            "every treated unit is treated in every period",
+            "an effect needs periods before the treatment",
+        )
+    elif treated.all() and frame.loc[frame[TREATMENT] == 0, PERIOD].nunique() < 2:
+        report(path, "there is no control unit", "add units that are never treated")
+    exposure = frame[TREATMENT]
+    if ((exposure < 0) | (exposure > 1)).any() and study.treatment:
+        report(
+            ("policy", "treatment"),
+            f"{study.treatment} lies outside 0 to 1",
+            "write the share of the period in which the unit was treated",
+        )
+    if study.weights:
+        bad = ~(frame[WEIGHTS].astype(float) > 0)
+        if bad.any():
+            report(
+                ("weights",),
+                f"missing, zero or negative in {int(bad.sum())} rows: "
+                + _named(frame[bad], [UNIT, PERIOD]),
+                "weights are positive numbers; leave the rows out by first and last, "
+                "or mend them",
+            )
+    for outcome in study.outcomes:
+        known = frame[outcome.name].notna()
+        seen = frame[known].groupby(PERIOD).size()
+        empty = sorted(set(frame[PERIOD]) - set(seen.index))
+        shifted = outcome.transform.endswith("difference")
+        if shifted and empty == [frame[PERIOD].min()]:
+            empty = []
+        if empty:
+            report(
+                ("outcome", outcome.name),
+                f"has no value in {', '.join(map(str, empty[:SHOWN]))}",
+                "restrict period: first and last, or mend the formula",
+            )

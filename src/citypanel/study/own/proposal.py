@@ -1,0 +1,309 @@
+"""`citypanel new`: look at a panel file and propose its declaration.
+
+What a column is, is guessed from its values and only then from its name; whoever
+declares the study corrects it. Nothing is estimated here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from citypanel.did.periods import read_periods
+from citypanel.errors import CityPanelError, DeclarationError, describe
+from citypanel.study.own.declaration import FILE
+from citypanel.study.own.panel import read_panel
+
+_PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
+_COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
+_MOST_CONTROLS = 8
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Roles of a panel's columns, as far as its values tell."""
+
+    unit: str
+    period: str
+    cohort: str | None
+    treatment: str | None
+    outcomes: tuple[str, ...]
+    controls: tuple[str, ...]
+    groups: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def propose(frame: pd.DataFrame) -> Proposal:
+    """Guess a panel's unit, period, policy, outcome and controls.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Any table with a row per unit and period.
+
+    Raises
+    ------
+    DeclarationError
+        No two columns identify the rows.
+    """
+    unit, period = _key(frame)
+    notes = []
+    constant = [
+        c
+        for c in frame.columns
+        if c not in (unit, period) and _constant(frame, unit, c)
+    ]
+    cohort = _cohort(frame, unit, period, constant)
+    treatment = _treatment(frame, unit, period)
+    if cohort is None and treatment is None:
+        notes.append("no column says when units are treated: name it under policy:")
+    groups = [
+        c
+        for c in constant
+        if c != cohort and 2 <= frame[c].nunique() <= 12 and not _numeric(frame[c])
+    ]
+    numbers = [
+        c
+        for c in frame.columns
+        if _numeric(frame[c])
+        and c not in (unit, period, cohort, treatment, *constant)
+        and frame[c].nunique() > 2
+    ]
+    if not numbers:
+        raise DeclarationError(
+            describe(
+                "No column of numbers changes over time",
+                list(map(str, frame.columns)),
+                consequence="there is no outcome to study",
+                remedy="see that numbers are stored as numbers, one row per unit and "
+                "period",
+            )
+        )
+    return Proposal(
+        unit=unit,
+        period=period,
+        cohort=cohort,
+        treatment=treatment,
+        outcomes=tuple(numbers[:1]),
+        controls=tuple(numbers[1 : 1 + _MOST_CONTROLS]),
+        groups=tuple(groups),
+        notes=tuple(notes),
+    )
+
+
+def _numeric(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(
+        column
+    )
+
+
+def _constant(frame: pd.DataFrame, unit: str, column: str) -> bool:
+    return bool((frame.groupby(unit)[column].nunique(dropna=False) <= 1).all())
+
+
+def _key(frame: pd.DataFrame) -> tuple[str, str]:
+    """Two columns that identify the rows, the second readable as periods."""
+    periods = []
+    for column in frame.columns:
+        if frame[column].isna().any() or not 2 <= frame[column].nunique() <= len(frame):
+            continue
+        whole = not _numeric(frame[column]) or (frame[column] % 0.25 == 0).all()
+        if not whole or frame[column].nunique() > max(400, len(frame) // 2):
+            continue
+        try:
+            read_periods(frame[column])
+        except CityPanelError:
+            continue
+        except (ValueError, TypeError):
+            continue
+        periods.append(column)
+    periods.sort(key=lambda c: (not _PERIOD_NAMES.search(c), frame[c].nunique()))
+    for period in periods:
+        for unit in frame.columns:
+            if unit == period or frame[unit].isna().any():
+                continue
+            if frame[unit].nunique() < 2 or frame[unit].nunique() == len(frame):
+                continue
+            if not frame.duplicated([unit, period]).any():
+                return str(unit), str(period)
+    raise DeclarationError(
+        describe(
+            "No two columns identify the rows",
+            list(map(str, frame.columns)),
+            consequence="the file is no panel of one row per unit and period",
+            remedy="remove repeated rows, or reshape the file so that each row is one "
+            "unit in one period",
+        )
+    )
+
+
+def _cohort(
+    frame: pd.DataFrame, unit: str, period: str, constant: Sequence[str]
+) -> str | None:
+    """A column constant within units whose values are periods, zero or nothing."""
+    try:
+        seen = set(frame[period])
+        low, high = min(seen), max(seen)
+    except TypeError:
+        return None
+    found = []
+    for column in constant:
+        if pd.api.types.is_numeric_dtype(frame[period]) and not _numeric(frame[column]):
+            continue
+        values = frame[column].dropna()
+        if _numeric(values):
+            values = values[np.isfinite(values) & (values != 0)]
+        if values.empty or not frame[column].map(_is_never).any():
+            continue
+        try:
+            inside = values.between(low, high + (high - low)).all()
+        except TypeError:
+            continue
+        if inside and values.isin(seen).any():
+            found.append(column)
+    found.sort(key=lambda c: not _COHORT_NAMES.search(c))
+    return found[0] if found else None
+
+
+def _is_never(value: object) -> bool:
+    return bool(pd.isna(value)) or value == 0 or value == np.inf
+
+
+def _treatment(frame: pd.DataFrame, unit: str, period: str) -> str | None:
+    """A column within 0 and 1 that begins at 0 and never falls within a unit."""
+    ordered = frame.sort_values([unit, period])
+    for column in frame.columns:
+        if column in (unit, period) or not _numeric(frame[column]):
+            continue
+        values = ordered[column]
+        if values.isna().any() or not values.between(0, 1).all():
+            continue
+        steps = values.groupby(ordered[unit]).diff().dropna()
+        if (steps >= 0).all() and (steps > 0).any():
+            return str(column)
+    return None
+
+
+def write_study(root: Path, name: str, panel: Path) -> Path:
+    """Copy a panel into ``studies/<name>`` and write a declaration to correct.
+
+    Raises
+    ------
+    DeclarationError
+        The study exists, the name cannot be one, or the file is no panel.
+    """
+    folder = root / "studies" / name
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise DeclarationError(
+            describe(
+                f"'{name}' cannot name a study",
+                consequence="its folder and its file would be hard to address",
+                remedy="use a-z, 0-9 and _, a letter first",
+            )
+        )
+    if (folder / FILE).exists():
+        raise DeclarationError(
+            describe(
+                f"studies/{name}/{FILE} exists",
+                consequence="a new declaration would replace it",
+                remedy="remove the folder, or choose another name",
+            )
+        )
+    if not panel.is_file():
+        raise DeclarationError(
+            describe(
+                f"{panel} does not exist",
+                consequence="there is no panel to look at",
+                remedy="give the path of a .csv, .xlsx, .dta or .parquet file",
+            )
+        )
+    proposal = propose(read_panel(panel))
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(panel, folder / panel.name)
+    path = folder / FILE
+    path.write_text(declaration_text(name, panel.name, proposal), encoding="utf-8")
+    return path
+
+
+def declaration_text(name: str, panel: str, proposal: Proposal) -> str:
+    """The proposal as YAML, with a comment where a person must decide."""
+    title = name.replace("_", " ").capitalize()
+    lines = [
+        "# Proposed from the panel; correct it, then run: citypanel check " + name,
+        *(f"# {note}" for note in proposal.notes),
+        f"name: {name}",
+        f"title: {{en: {_quoted(title)}}}",
+        "unit:",
+        "  noun: {en: unit}",
+        f"  key: {_quoted(proposal.unit)}",
+    ]
+    if proposal.groups:
+        listed = ", ".join(f"{_name(g)}: {_quoted(g)}" for g in proposal.groups)
+        lines.append(f"  groups: {{{listed}}}")
+    lines += [
+        f"period: {{key: {_quoted(proposal.period)}}}",
+        f"panel: {_quoted(panel)}",
+        "policy:",
+        "  label: {en: policy}",
+    ]
+    if proposal.cohort:
+        lines.append(f"  cohort: {_quoted(proposal.cohort)}")
+    if proposal.treatment:
+        lines.append(f"  treatment: {_quoted(proposal.treatment)}")
+    lines.append("outcome:")
+    for number, column in enumerate(proposal.outcomes):
+        mark = ", headline: true" if number == 0 else ""
+        formula = _formula(column)
+        lines.append(
+            f"  {_name(column)}: {{label: {{en: {_quoted(column)}}}, "
+            f"formula: {formula}, transform: level{mark}}}"
+        )
+    if proposal.controls:
+        lines.append("# Mark what the policy may move: after_treatment: true")
+        lines.append("controls:")
+        lines += [
+            f"  {_name(c)}: {{label: {{en: {_quoted(c)}}}, formula: {_formula(c)}}}"
+            for c in proposal.controls
+        ]
+    else:
+        lines.append("controls: []")
+    lines += [
+        "weights: null",
+        "columns:",
+        '  - {table: "1", name: (1)}',
+    ]
+    if proposal.controls:
+        lines.append('  - {table: "1", name: (2), controls: all}')
+    return "\n".join(lines) + "\n"
+
+
+def _name(column: str) -> str:
+    name = re.sub(r"\W+", "_", column).strip("_").lower()
+    return name if re.match(r"[^\W\d]", name) else f"c_{name}"
+
+
+def _formula(column: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column)
+    return _quoted(column if plain else '"' + column.replace('"', '""') + '"')
+
+
+def _quoted(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and text.lower() not in (
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+        "y",
+        "n",
+    ):
+        return text
+    return "'" + text.replace("'", "''") + "'"

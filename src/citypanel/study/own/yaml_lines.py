@@ -1,0 +1,107 @@
+"""YAML with the line of every key, for messages that say where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands, what is wrong, and how to mend it."""
+
+    place: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" + (
+            f". Remedy: {self.remedy}" if self.remedy else ""
+        )
+
+
+@dataclass
+class Document:
+    """A YAML file as plain values, with the line of every key and item.
+
+    Attributes
+    ----------
+    name : str
+        The file's name, for messages.
+    value : object
+        Mappings, lists and scalars; None where the file is no YAML.
+    lines : dict of path to int
+        Line (from 1) of each value by its path, such as ``("unit", "key")``.
+    problems : list of Problem
+        Text that is no YAML, and keys given twice.
+    """
+
+    name: str
+    value: Any = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, path: Path) -> str:
+        """``study.yml line 4, unit.key``, or the nearest line above it."""
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        words = f"{self.name} line {self.lines.get(known, 1)}"
+        return f"{words}, {'.'.join(map(str, path))}" if path else words
+
+    def report(self, path: Path, what: str, remedy: str = "") -> None:
+        """Add a mistake at a path."""
+        self.problems.append(Problem(self.place(path), what, remedy))
+
+
+def read(text: str, name: str) -> Document:
+    """Parse YAML; what cannot be parsed is a problem of the document, not an error."""
+    document = Document(name)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is not None:
+            document.value = _value(node, (), document)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        why = getattr(error, "problem", None) or str(error).split("\n")[0]
+        document.value = None
+        document.problems = [
+            Problem(
+                f"{name} line {line}",
+                f"this is no YAML: {why}",
+                "write `key: value` with spaces, never tabs, before the key; put text "
+                "that holds a colon in quotes",
+            )
+        ]
+    return document
+
+
+def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+    document.lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            inner = (*path, key)
+            if key in found:
+                first = document.lines[inner]
+                document.lines[inner] = key_node.start_mark.line + 1
+                document.report(
+                    inner, f"stands twice, first in line {first}", "keep one"
+                )
+                continue
+            document.lines[inner] = key_node.start_mark.line + 1
+            found[key] = _value(value_node, inner, document)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(n, (*path, i), document) for i, n in enumerate(node.value)]
+    return yaml.SafeLoader.construct_object(_scalars(), node)
+
+
+def _scalars() -> yaml.SafeLoader:
+    return yaml.SafeLoader("")

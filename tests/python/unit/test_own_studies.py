@@ -1,0 +1,324 @@
+"""Studies declared on a panel of their own: read, checked, proposed, evaluated."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+import citypanel
+from citypanel.cli import main
+from citypanel.errors import DeclarationError
+from citypanel.study.own import formulas
+from citypanel.study.own.declaration import examine_declaration, read_declaration
+from citypanel.study.own.evaluate import (
+    comparison_table,
+    descriptives,
+    regression_table,
+)
+from citypanel.study.own.panel import examine, prepare_panel, read_panel
+
+STUDY = """\
+name: made_up
+unit: {noun: {en: farm}, key: farm, groups: {area: area}}
+period: {key: quarter}
+panel: panel.csv
+policy: {label: {en: subsidy}, cohort: start}
+outcome:
+  yield: {label: {en: Yield}, formula: harvest / land}
+controls:
+  rain: {formula: ln(rain), label: {en: Log rain}}
+columns:
+  - {table: "1", name: (1)}
+  - {table: "1", name: (2), controls: all, sample: area = 'north'}
+draws: 999
+"""
+
+
+def panel() -> pd.DataFrame:
+    """Twelve farms in eight quarters; the subsidy adds 0.5 to the yield."""
+    rng = np.random.default_rng(3)
+    quarters = [f"{y}Q{q}" for y in (2020, 2021) for q in (1, 2, 3, 4)]
+    rows = []
+    for farm in range(12):
+        start = ["", "2020Q4", "2021Q2"][farm % 3]
+        for quarter in quarters:
+            on = bool(start) and quarter >= start
+            land = 2.0 + farm
+            noise = 0.01 * rng.normal()
+            rows.append(
+                {
+                    "farm": f"farm {farm}",
+                    "quarter": quarter,
+                    "start": start,
+                    "area": "north" if farm % 2 else "south",
+                    "harvest": land * (1.0 + 0.1 * farm + 0.5 * on + noise),
+                    "land": land,
+                    "rain": 10.0 + rng.uniform(),
+                }
+            )
+    return pd.DataFrame(rows).replace({"start": {"": None}})
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    made = tmp_path / "studies" / "made_up"
+    made.mkdir(parents=True)
+    panel().to_csv(made / "panel.csv", index=False)
+    (made / "study.yml").write_text(STUDY)
+    return made
+
+
+def test_a_planted_effect_is_found_by_every_estimator(folder):
+    tables = citypanel.evaluate(None, folder / "study.yml")
+    columns = tables["rpt_regressions"].query("term == 'treatment'")
+    assert columns["column_name"].tolist() == ["(1)", "(2)"]
+    assert columns["estimate"].to_numpy() == pytest.approx(0.5, abs=0.02)
+    assert columns["n_units"].tolist() == [12, 6]
+    att = tables["rpt_att"]
+    overall = att[(att["term"] == "overall") & att["estimate"].notna()]
+    assert overall["estimator"].nunique() == 9
+    assert overall["estimate"].to_numpy() == pytest.approx(0.5, abs=0.03)
+    assert len(tables["rpt_sample"]) == 12
+    assert set(tables["rpt_sample"]["area"]) == {"north", "south"}
+
+
+def test_a_frame_takes_the_place_of_the_file(folder):
+    design = read_declaration(folder / "study.yml")
+    moved = panel().assign(harvest=lambda f: f["harvest"] + f["land"])
+    told = descriptives(prepare_panel(design, moved))
+    plain = descriptives(prepare_panel(design))
+    assert (told["mean"] - plain["mean"]).iloc[0] == pytest.approx(1.0)
+
+
+# What is wrong, and the line and words that say so.
+MISTAKES = [
+    ("name: made_up", "name: Made Up", 1, "use a-z"),
+    ("name: made_up", "name: another", 1, "the folder is studies/made_up"),
+    ("key: farm,", "key: frm,", 2, "did you mean farm"),
+    ("key: quarter", "kye: quarter", 3, "did you mean key"),
+    ("panel: panel.csv", "panel: other.csv", 4, "does not exist beside"),
+    ("cohort: start", "cohorte: start", 5, "did you mean cohort"),
+    ("cohort: start", "cohort: begin", 5, "no column begin"),
+    ("cohort: start", "cohort: area", 5, "write it as quarter"),
+    ("harvest / land", "harvest / lnd", 7, "did you mean land"),
+    ("harvest / land", "read_csv('x')", 7, "not among the functions"),
+    ("harvest / land", "(select 1)", 7, "a query has no place"),
+    ("formula: harvest / land", "transform: loge", 7, "permitted: level, log"),
+    ("ln(rain)", "ln(rain", 9, "no expression"),
+    ("controls: all", "controls: [rian]", 12, "no declared control"),
+    ("area = 'north'", "aera = 'north'", 12, "no series aera"),
+    ("name: (2)", "name: (1)", 12, "a second column"),
+    ("draws: 999", "draws: 5", 13, "from 999 on"),
+    ("draws: 999", "draws: 999\ndrawn: 3", 14, "did you mean draws"),
+    ("draws: 999", "weights: rain - 10.5", 13, "negative in"),
+    ("draws: 999", "draws: 999\nname: made_up", 14, "stands twice"),
+    ("draws: 999", "\tdraws: 999", 13, "no YAML"),
+    ("formula: harvest", "headline: yes please, formula: harvest", 7, "true or false"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "line", "words"), MISTAKES)
+def test_each_mistake_has_its_line_and_a_remedy(folder, before, after, line, words):
+    path = folder / "study.yml"
+    assert STUDY.count(before) >= 1
+    path.write_text(STUDY.replace(before, after, 1))
+    with pytest.raises(DeclarationError) as raised:
+        citypanel.evaluate(None, path)
+    message = str(raised.value)
+    assert f"line {line}" in message and words in message, message
+    assert "nothing was built" in message
+
+
+def test_check_finds_every_mistake_at_once(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parents[1])
+    text = STUDY.replace("ln(rain)", "ln(rian)").replace("draws: 999", "draws: 1")
+    (folder / "study.yml").write_text(text)
+    assert main(["check", "made_up"]) == 1
+    said = capsys.readouterr().err
+    assert "rian" in said and "from 999 on" in said and "2 mistakes" in said
+    (folder / "study.yml").write_text(STUDY)
+    assert main(["check", "made_up"]) == 0
+    assert "96 rows, 12 units (farm), 8 treated" in capsys.readouterr().out
+
+
+def test_an_unknown_study_names_those_declared(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parents[1])
+    assert main(["check", "made_upp"]) == 1
+    said = capsys.readouterr().err
+    assert "did you mean made_up?" in said and "citypanel new" in said
+
+
+DATA = [
+    (lambda f: f.assign(start=None), "no unit is treated"),
+    (lambda f: f.assign(start="2020Q1"), "treated in every period"),
+    (lambda f: pd.concat([f, f.head(1)]), "2 rows share"),
+    (lambda f: f.assign(farm=f["farm"].where(f.index != 5)), "is empty in 1 rows"),
+    (lambda f: f.assign(land=f["land"].where(f["quarter"] != "2020Q3")), "2020Q3"),
+    (
+        lambda f: f.assign(start=f["start"].where(f.index != 8, "2021Q1")),
+        "varies within 1 units",
+    ),
+    (lambda f: f.assign(LAND=1), "two columns land"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), DATA)
+def test_each_mistake_of_the_data_is_named(folder, change, words):
+    study = read_declaration(folder / "study.yml")
+    found = examine(study, change(panel()))
+    assert any(words in str(problem) for problem in found), found
+    assert all("line " in str(problem) for problem in found)
+
+
+FORMULAS = [
+    ("a + 1", [2.0, 3.0, 4.0, 1.0]),
+    ("ln(a)", [0.0, np.log(2), np.log(3), np.nan]),
+    ("1 / a", [1.0, 0.5, 1 / 3, np.nan]),
+    ("unit_mean(a)", [1.5, 1.5, 1.5, 1.5]),
+    ("value_in(a, 2)", [np.nan, np.nan, 0.0, 0.0]),
+    # Period 3 follows a gap in unit 1.
+    ("previous(a)", [np.nan, np.nan, np.nan, 3.0]),
+    ("next(a)", [np.nan, np.nan, 0.0, np.nan]),
+    ("case when a > 1 then 1 else 0 end", [0, 1, 1, 0]),
+    ("coalesce(nullif(a, 0), 9)", [1.0, 2.0, 3.0, 9.0]),
+]
+
+
+@pytest.mark.parametrize(("formula", "values"), FORMULAS)
+def test_formulas_are_evaluated_row_by_row(formula, values):
+    frame = pd.DataFrame({"id": [1, 1, 2, 2], "t": [1, 3, 1, 2], "a": [1.0, 2, 3, 0]})
+    assert formulas.problems_of(formula, frame.columns) == []
+    ours = formulas.evaluate(frame, {"v": formula}, unit="id", period="t")["v"]
+    np.testing.assert_allclose(ours.astype(float), values)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "read_csv('/etc/passwd')",
+        "(select 1)",
+        "a from panel",
+        "a), (a",
+        "a; drop table panel",
+        "getenv('HOME')",
+        "avg(a) over ()",
+        "a in (select a from panel)",
+        "exists(select 1)",
+        "a::integer",
+        "columns(*)",
+        "*",
+        "[a]",
+        "x -> 1",
+        "unit_mean(previous(a))",
+        "unit_mean()",
+        "sum(a)",
+        "$1",
+        "",
+    ],
+)
+def test_a_formula_runs_no_other_code(formula):
+    assert formulas.problems_of(formula, ["a"])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx", ".dta", ".parquet"])
+def test_new_proposes_what_the_file_holds(tmp_path, monkeypatch, suffix, capsys):
+    frame = (
+        panel()
+        .drop(columns="quarter")
+        .assign(year=lambda f: 2000 + f.groupby("farm").cumcount())
+    )
+    frame["start"] = frame["start"].map({"2020Q4": 2003, "2021Q2": 2005}).fillna(0)
+    source = tmp_path / f"my{suffix}"
+    if suffix == ".csv":
+        frame.to_csv(source, index=False)
+    elif suffix == ".xlsx":
+        frame.to_excel(source, index=False)
+    elif suffix == ".dta":
+        frame.to_stata(source, write_index=False)
+    else:
+        duckdb.from_df(frame).write_parquet(str(source))
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "my_farms", "--panel", str(source)]) == 0
+    study, problems = examine_declaration(tmp_path / "studies/my_farms/study.yml")
+    assert problems == []
+    assert (study.unit, study.period, study.cohort) == ("farm", "year", "start")
+    assert study.groups == {"area": "area"}
+    assert study.headline.name == "harvest"
+    assert examine(study, read_panel(study.panel)) == []
+    # A second run does not replace what a person has corrected.
+    assert main(["new", "my_farms", "--panel", str(source)]) == 1
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_file_without_a_key_is_no_panel(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"a": [1, 1], "b": [2, 2]}).to_csv("x.csv", index=False)
+    assert main(["new", "x", "--panel", "x.csv"]) == 1
+    assert "No two columns identify the rows" in capsys.readouterr().err
+    assert not Path("studies").exists()
+
+
+def test_evaluate_writes_a_file_whole(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parents[1])
+    assert main(["evaluate", "made_up", "-q"]) == 0
+    with duckdb.connect("made_up.duckdb", read_only=True) as connection:
+        tables = connection.execute(
+            "select table_name, comment from duckdb_tables()"
+        ).fetchall()
+        assert len(tables) == 11 and all(comment for _, comment in tables)
+        types = connection.execute(
+            "select data_type from duckdb_columns() where not internal"
+        ).fetchall()
+        assert ('"NULL"',) not in types
+    before = Path("made_up.duckdb").read_bytes()
+    (folder / "study.yml").write_text(STUDY.replace("harvest /", "harvst /"))
+    assert main(["evaluate", "made_up", "-q"]) == 1
+    assert "did you mean harvest" in capsys.readouterr().err
+    assert Path("made_up.duckdb").read_bytes() == before
+
+
+SHIPPED = ["enterprise_zones", "castle_doctrine"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_printed_figures_agree(project, name):
+    study = read_declaration(project / "studies" / name / "study.yml")
+    columns = regression_table(prepare_panel(study))
+    told = comparison_table(study, columns)
+    assert len(told) >= 4 and told["agrees"].all(), told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_table_of_a_study_speaks_of_another(project, name):
+    tables = citypanel.evaluate(None, project / "studies" / name / "study.yml")
+    assert tables["rpt_published_comparison"]["agrees"].all()
+    words = re.compile(r"pilot|yuan|huang|prefecture|batch", re.IGNORECASE)
+    for table in tables.values():
+        for column in table.select_dtypes(include=["object", "string"]):
+            text = table[column].dropna().astype(str)
+            assert not text.str.contains(words).any(), (column, text.head())
+
+
+def test_printed_figures_of_the_counties(project, tmp_path):
+    there = project.parent / "shared" / "studies" / "medicaid_mortality"
+    if not there.is_dir():
+        pytest.skip("the counties' deaths may not be shipped; see its study.yml")
+    folder = tmp_path / "medicaid_mortality"
+    shutil.copytree(project / "studies" / "medicaid_mortality", folder)
+    (folder / "county_years.csv").symlink_to(there / "county_years.csv")
+    study = read_declaration(folder / "study.yml")
+    made = prepare_panel(study)
+    columns = regression_table(made)
+    told = comparison_table(study, columns)
+    assert len(told) == 6 and told["agrees"].all(), told
+    errors = columns.set_index("column_name")["std_error"]
+    # Analytic errors; the printed ones, 2.01 and 1.92, are bootstrapped.
+    assert errors["one cohort"] == pytest.approx(2.0200, abs=5e-5)
+    assert errors["all cohorts"] == pytest.approx(1.8906, abs=5e-5)
