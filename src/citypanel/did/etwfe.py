@@ -13,8 +13,8 @@ from citypanel.did.panels import (
     Panel,
     choose,
     on_panel,
+    periods_all_treated,
     require_treated_and_control,
-    require_untreated_each_period,
 )
 from citypanel.did.regressions import (
     cell_dummies,
@@ -75,8 +75,8 @@ def etwfe(
     Raises
     ------
     EstimationError
-        Nobody treated; no never-treated units with ``never``; a period in which every
-        unit is treated; no effect identified.
+        Nobody treated; no never-treated units with ``never``; no effect identified,
+        as where every unit is treated in each period with treatment.
 
     References
     ----------
@@ -86,7 +86,7 @@ def etwfe(
     never = control_group == "never"
     data = data.without_always_treated()
     require_treated_and_control(data, needs="never" if never else "any")
-    require_untreated_each_period(data)
+    periods_all_treated(data)
     wanted = data.treated
     if never:
         wanted = data.ever & ~data.at_base

@@ -17,8 +17,8 @@ from citypanel.did.linear import (
 )
 from citypanel.did.panels import (
     Panel,
+    periods_all_treated,
     require_treated_and_control,
-    require_untreated_each_period,
 )
 from citypanel.errors import EstimationError
 
@@ -72,11 +72,13 @@ def first_stage(data: Panel) -> FirstStage:
     Raises
     ------
     EstimationError
-        Nobody treated, a period in which every unit is treated, no effect identified.
+        Nobody treated; no effect identified, as where every unit is treated in each
+        period with treatment.
     """
     data = data.without_always_treated()
     require_treated_and_control(data)
-    require_untreated_each_period(data)
+    full = periods_all_treated(data)
+    data = data.keep(~full, "every unit is treated in the period")
     untreated = np.bincount(data.unit, ~data.treated, data.n_units) > 0
     # A unit whose untreated rows are all missing shows no level of its own.
     data = data.keep_units(untreated, "unit without an untreated row")
@@ -85,11 +87,14 @@ def first_stage(data: Panel) -> FirstStage:
         raise EstimationError.of(
             "did.no_treated_unit_seen", [data.note] if data.note else []
         )
-    data = data.remarking(_lost_controls(data))
+    lost = _lost_controls(data)
+    data = data.remarking(lost)
     first = FirstStage(data)
     if first.known.all():
         return first
     reason = "effect not identified: the untreated rows do not connect"
+    if lost:
+        reason += " or leave the slope of a control open"
     if not (first.known & first.treated).any():
         raise EstimationError.of(
             "did.no_effect_identified_rows_2",

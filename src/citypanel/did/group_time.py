@@ -160,7 +160,7 @@ def group_time_att(
         data,
         controls,
         never,
-        unit_clusters(data),
+        data.unit_clusters,
         by_unit=panel == "balanced",
         control_group=control_group,
         method=method,
@@ -202,14 +202,6 @@ def group_time_att(
             "dropped": Extras({"rows": data.dropped}),
         },
     )
-
-
-def unit_clusters(data: Panel, *_: Any) -> np.ndarray:
-    """Cluster code of each unit; clusters must hold whole units."""
-    names = data.design.cluster or (data.design.unit,)
-    if len(names) > 1:
-        raise OptionError.of("did.more_than_one_column", names)
-    return data.of_units(data.cluster, names[0])
 
 
 def _require_never(data: Panel, never: np.ndarray, anticipation: float) -> None:

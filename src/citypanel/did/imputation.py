@@ -65,7 +65,8 @@ def imputation(
     Raises
     ------
     EstimationError
-        Nobody treated; a period in which every unit is treated; no effect identified.
+        Nobody treated; no effect identified, as where every unit is treated in each
+        period with treatment.
 
     References
     ----------

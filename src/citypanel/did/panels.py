@@ -173,13 +173,17 @@ class Panel:
 
     @cached_property
     def clusters(self) -> tuple[np.ndarray, ...]:
-        """Codes (n,) of each clustering; the units where none was given."""
+        """Codes (n,) of one or two clusterings; the units where none was given."""
         names = self.design.cluster or (self.design.unit,)
+        if len(names) > 2:
+            raise OptionError.of("did.more_than_two_columns", names)
         return tuple(self.codes(name) for name in names)
 
     @property
     def cluster(self) -> np.ndarray:
-        """Codes (n,) of the first clustering."""
+        """Codes (n,) of the only clustering, for estimators that take one."""
+        if len(self.design.cluster) > 1:
+            raise OptionError.of("did.more_than_one_column", self.design.cluster)
         return self.clusters[0]
 
     @cached_property
@@ -825,11 +829,18 @@ def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
         )
 
 
-def require_untreated_each_period(data: Panel) -> None:
-    """Raise for periods in which every unit is treated."""
+def periods_all_treated(data: Panel) -> np.ndarray:
+    """Rows (n,) of periods in which every unit is treated: they show no effect.
+
+    Raises
+    ------
+    EstimationError
+        No treated row in another period.
+    """
     untreated = np.bincount(data.period, ~data.treated, len(data.positions))
-    full = [data.name(p) for p in data.positions[untreated == 0]]
-    if full:
+    full_rows = (untreated == 0)[data.period]
+    if full_rows.any() and not (data.treated & ~full_rows).any():
+        full = [data.name(p) for p in data.positions[untreated == 0]]
         period = data.design.period
         raise EstimationError.of(
             "did.every_unit_treated_some",
@@ -837,3 +848,4 @@ def require_untreated_each_period(data: Panel) -> None:
             period=period,
             what=full[0],
         )
+    return full_rows

@@ -25,6 +25,7 @@ from citypanel.did.panels import Panel
 from citypanel.errors import EstimationError
 
 ESTIMABLE = 1e-6
+UNSEEN = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,13 @@ class Regression:
     def first_known(self, m: int) -> np.ndarray:
         """Which of the first m coefficients are estimable."""
         return self.known(np.eye(m, len(self.keep)))
+
+    @property
+    def loose(self) -> np.ndarray:
+        """Directions (k, lost) in which the coefficients can move unseen."""
+        out = np.eye(len(self.keep))[:, ~self.keep]
+        out[self.keep] = -self.alias
+        return out
 
     @property
     def slopes(self) -> np.ndarray:
@@ -400,6 +408,77 @@ def lost_controls(regression: Regression, names: Sequence[str], m: int) -> str |
         if not regression.keep[j]
     ]
     return "; ".join(said) or None
+
+
+@dataclass(frozen=True, eq=False)
+class Untreated:
+    """The outcome net of controls whose slopes come from untreated rows.
+
+    A control that is no regressor of its own there is left out. Where it repeats
+    others in the treated rows too, nothing hangs on its slope; else the effects do,
+    and those that would move with it are not identified.
+
+    Attributes
+    ----------
+    data : Panel
+    regression : Regression or None
+        Of the outcome on the controls over untreated rows; None without controls.
+    outcome : ndarray (n,)
+        Outcome less the controls times their slopes.
+    unseen : ndarray (n, lost)
+        What each control left out has beyond the others, as the untreated rows show
+        them; the effects of any estimator are sure only if it finds none in it.
+    """
+
+    data: Panel
+    regression: Regression | None
+
+    @property
+    def outcome(self) -> np.ndarray:
+        if self.regression is None:
+            return self.data.y
+        return self.data.y - self.data.controls @ self.regression.slopes
+
+    @property
+    def unseen(self) -> np.ndarray:
+        if self.regression is None:
+            return np.empty((self.data.n_obs, 0))
+        return self.data.controls @ self.regression.loose
+
+    def judge(self, cells: Cells, moved: np.ndarray) -> tuple[np.ndarray, str | None]:
+        """Which cells are identified, and word of the controls left out.
+
+        Parameters
+        ----------
+        cells : Cells, m of them
+        moved : ndarray (m, lost)
+            The estimator's cells with ``unseen`` for the outcome.
+
+        Raises
+        ------
+        EstimationError
+            No effect after treatment is identified.
+        """
+        fit, data = self.regression, self.data
+        if fit is None:
+            return np.ones(len(cells), bool), None
+        size = np.abs(data.controls).max(axis=0) @ np.abs(fit.loose)
+        free = np.abs(moved) > UNSEEN * size
+        said, blind = [], []
+        columns = np.flatnonzero(~fit.keep)
+        for j, moves in zip(columns, free.any(axis=0), strict=True):
+            name = data.control_names[j]
+            why = "its slope is not identified by the untreated rows"
+            said.append(f"control {name} left out: {why if moves else _why(fit, j)}")
+            blind += [name] if moves else []
+        known = ~free.any(axis=1)
+        if not (known & (cells.event >= 0)).any():
+            raise EstimationError.of(
+                "did.slope_not_identified",
+                [data.note] if data.note else [],
+                what=", ".join(blind),
+            )
+        return known, "; ".join(said) or None
 
 
 def not_identified(

@@ -10,9 +10,9 @@ from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import Panel, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
     Cells,
+    Untreated,
     dynamic_covariance,
     leads_row,
-    lost_controls,
     mean_rows,
     regress,
 )
@@ -63,7 +63,8 @@ def switchers(
     Raises
     ------
     EstimationError
-        Nobody treated; no event time with units that have not switched yet.
+        Nobody treated; no event time with units that have not switched yet; untreated
+        rows that do not identify the slope of a control on which every effect hangs.
 
     References
     ----------
@@ -73,11 +74,11 @@ def switchers(
     data = data.without_always_treated().balanced()
     require_treated_and_control(data)
     clusters = data.unit_clusters
-    outcome, data = _without_controls(data)
-    data = data.remarking(data.base_note)
-    y, w = data.matrix(outcome), data.matrix(data.row_weights)
+    untreated = _without_controls(data)
+    y, w = data.matrix(untreated.outcome), data.matrix(data.row_weights)
+    unseen = [data.matrix(column) for column in untreated.unseen.T]
     column = {int(p): j for j, p in enumerate(data.positions)}
-    cells, estimates, influence = [], [], []
+    cells, estimates, influence, moved = [], [], [], []
     for g in data.sizes:
         own = data.start == g
         b = max(p for p in column if p < g)
@@ -90,15 +91,17 @@ def switchers(
             if mirrored in column and (placebos is None or p - g < placebos):
                 pairs.append(mirrored)
             for at in pairs:
-                change = y[:, column[at]] - y[:, column[b]]
-                part, means = np.zeros(data.n_units), []
-                for side, sign in ((own, 1.0), (rest, -1.0)):
-                    mean, moved = _mean(change[side], w[side, column[b]])
-                    means.append(mean)
-                    part[side] = sign * moved
-                cells.append((g, at, w[own, column[b]].sum(), np.flatnonzero(own)))
-                estimates.append(means[0] - means[1])
+                first, last = column[b], column[at]
+                estimate, part = _gap(y[:, last] - y[:, first], own, rest, w[:, first])
+                cells.append((g, at, w[own, first].sum(), np.flatnonzero(own)))
+                estimates.append(estimate)
                 influence.append(part)
+                moved.append(
+                    [
+                        _gap(x[:, last] - x[:, first], own, rest, w[:, first])[0]
+                        for x in unseen
+                    ]
+                )
     if not cells:
         raise EstimationError.of(
             "did.no_switcher_unit_not",
@@ -117,8 +120,10 @@ def switchers(
     sums = cluster_sums(np.column_stack(influence), clusters)
     matrix = sums.T @ sums
     estimates = np.array(estimates)
-    dynamic = dynamic_covariance(data, found, estimates, matrix)
-    rows = mean_rows(data, found, estimates, matrix, df=np.inf)
+    known, said = untreated.judge(found, np.array(moved))
+    data = data.remarking(said, data.base_note)
+    dynamic = dynamic_covariance(data, found, estimates, matrix, known)
+    rows = mean_rows(data, found, estimates, matrix, df=np.inf, known=known)
     rows.append(leads_row(dynamic, before=0, df=np.inf))
     return staggered_frame(
         data,
@@ -131,6 +136,18 @@ def switchers(
         single_unit_std_error=single_unit_std_error,
         reference=data.reference,
     )
+
+
+def _gap(
+    change: np.ndarray, own: np.ndarray, rest: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Mean change of a cohort less that of the rest, and each unit's part in it."""
+    part, means = np.zeros(len(change)), []
+    for side, sign in ((own, 1.0), (rest, -1.0)):
+        mean, moved = _mean(change[side], weight[side])
+        means.append(mean)
+        part[side] = sign * moved
+    return means[0] - means[1], part
 
 
 def _mean(change: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray]:
@@ -150,16 +167,14 @@ def _mean(change: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray]:
     return float(mean), (change - mean) * share * np.sqrt(n / (n - 1.0))
 
 
-def _without_controls(data: Panel) -> tuple[np.ndarray, Panel]:
-    """The outcome net of the controls, and the panel that says which were left out."""
+def _without_controls(data: Panel) -> Untreated:
+    """The outcome net of the controls."""
     if not data.control_names:
-        return data.y, data
+        return Untreated(data, None)
     follows = np.flatnonzero(np.diff(data.unit) == 0) + 1
     both = follows[~data.treated[follows]]
     change = data.y[both] - data.y[both - 1]
     x = data.controls[both] - data.controls[both - 1]
     when = np.unique(data.period[both], return_inverse=True)[1]
     weights = None if data.weights is None else data.weights[both]
-    fit = regress(change, x, when, None, weights)
-    said = lost_controls(fit, data.control_names, 0)
-    return data.y - data.controls @ fit.slopes, data.remarking(said)
+    return Untreated(data, regress(change, x, when, None, weights))

@@ -17,8 +17,8 @@ from citypanel.did.panels import (
 )
 from citypanel.did.regressions import (
     Cells,
+    Untreated,
     dynamic_covariance,
-    lost_controls,
     mean_rows,
     regress,
 )
@@ -102,7 +102,8 @@ def synthetic_did(
     ------
     EstimationError
         Nobody treated or never treated; too few controls for the placebo; fewer than
-        two periods before every cohort.
+        two periods before every cohort; untreated rows that do not identify the slope
+        of a control on which every effect hangs.
 
     References
     ----------
@@ -113,15 +114,17 @@ def synthetic_did(
     data = data.without_always_treated().balanced()
     require_treated_and_control(data, needs="never")
     weight = data.unit_weights
-    outcome, data = _without_controls(data)
+    untreated = _without_controls(data)
     late = [g for g in data.sizes if (data.positions < g).sum() >= 2]
     if not late:
         raise EstimationError.of(
             "did.no_cohort_two_periods", [f"cohort {data.name(g)}" for g in data.sizes]
         )
-    y = data.matrix(outcome)
+    y = data.matrix(untreated.outcome)
+    unseen = [data.matrix(column) for column in untreated.unseen.T]
     keep = data.never | np.isin(data.start, late)
     y, weight = y[keep], weight[keep]
+    unseen = [x[keep] for x in unseen]
     data = data.keep_units(keep, "treated before the third period")
     control = y[data.never]
     members = [np.flatnonzero(data.start == g) for g in late]
@@ -142,6 +145,17 @@ def synthetic_did(
         np.array([k[2] for k in keys]),
         [k[3] for k in keys],
     )
+    moved = [
+        np.concatenate(
+            [
+                f.gaps(x[m], x[data.never], w)
+                for f, m, w in zip(fits, members, weights, strict=True)
+            ]
+        )
+        for x in unseen
+    ]
+    known, said = untreated.judge(cells, np.reshape(moved, (-1, len(cells))).T)
+    data = data.remarking(said)
     note = None
     if variance == "jackknife" and len(control) == 1:
         matrix = np.full((len(cells),) * 2, np.nan)
@@ -154,10 +168,11 @@ def synthetic_did(
         matrix = _placebo(treated, control, late, data.positions, weights, draws, seed)
     else:
         matrix = np.full((len(cells),) * 2, np.nan)
-    rows = mean_rows(data, cells, estimates, matrix, df=np.inf)
+    rows = mean_rows(data, cells, estimates, matrix, df=np.inf, known=known)
     tiny = 1e-12 * max(float(np.abs(data.y).max()), np.finfo(float).tiny)
     for row in rows:
-        if not np.isfinite(row["std_error"]) or row["std_error"] <= tiny:
+        error = row.get("std_error", np.nan)
+        if not np.isfinite(error) or error <= tiny:
             row["std_error"] = None
     add_note(rows[:1], note)
     never = data.units[data.never]
@@ -172,7 +187,7 @@ def synthetic_did(
     return staggered_frame(
         data,
         rows,
-        dynamic_covariance(data, cells, estimates, matrix),
+        dynamic_covariance(data, cells, estimates, matrix, known),
         estimator="synthetic_did",
         standard_errors=variance,
         n_clusters=data.n_units,
@@ -183,10 +198,10 @@ def synthetic_did(
     )
 
 
-def _without_controls(data: Panel) -> tuple[np.ndarray, Panel]:
-    """The outcome net of the controls, and the panel that says which were left out."""
+def _without_controls(data: Panel) -> Untreated:
+    """The outcome net of the controls."""
     if not data.control_names:
-        return data.y, data
+        return Untreated(data, None)
     rows = ~data.treated
     fit = regress(
         data.y[rows],
@@ -195,8 +210,7 @@ def _without_controls(data: Panel) -> tuple[np.ndarray, Panel]:
         data.period[rows],
         None if data.weights is None else data.weights[rows],
     )
-    said = lost_controls(fit, data.control_names, 0)
-    return data.y - data.controls @ fit.slopes, data.remarking(said)
+    return Untreated(data, fit)
 
 
 def fit_cohorts(treated, control, groups, periods, weights) -> list[CohortFit]:

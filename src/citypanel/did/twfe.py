@@ -175,9 +175,6 @@ def twfe(
     choose("standard_errors", standard_errors, cov.CONVENTIONS)
     choose("effects", effects, EFFECTS)
     choose("engine", engine, ENGINES)
-    clusters = [cluster] if isinstance(cluster, str) else list(cluster or ())
-    if len(clusters) > 2:
-        raise OptionError.of("did.more_than_two_columns", clusters)
     if outcome_shift:
         panel = shift_outcome(
             panel, outcome, unit, period, outcome_shift, frequency=frequency

@@ -238,6 +238,7 @@ def test_never_treated_needed_and_absent(frame):
 
 def test_all_treated_period(frame):
     treated = frame[frame["cohort"] > 0]
+    at_once = frame[frame["cohort"] == 2016]
     for function in (did.imputation, did.two_stage, did.etwfe):
         raises(
             EstimationError,
@@ -246,7 +247,7 @@ def test_all_treated_period(frame):
             "- year 2016",
             "- year 2017",
             "end the panel before 2016",
-            panel=treated,
+            panel=at_once,
             **STAGGERED,
         )
     raises(
