@@ -298,17 +298,7 @@ def _check_workers(client, address: str) -> None:
         elif other := differences(expected, found):
             wrong.append(f"{worker}: {other}")
     if wrong:
-        raise ClusterError(
-            describe(
-                f"Workers of the Dask scheduler at {address} run other code than this "
-                "process",
-                wrong,
-                consequence="their numbers would not be this code's; no specification "
-                "was computed, and earlier results are as they were",
-                remedy="install the same citypanel and requirements.lock on each, and "
-                "restart them",
-            )
-        )
+        raise ClusterError.of("curve.other_code", wrong, address=address)
 
 
 def check_scheduler(address: str) -> None:
@@ -323,14 +313,7 @@ def check_scheduler(address: str) -> None:
         import distributed  # noqa: F401
         from distributed.comm.addressing import get_address_host_port, parse_address
     except ImportError as error:
-        raise ClusterError(
-            describe(
-                "--dask needs the package distributed, which is not installed",
-                consequence="no specification was computed",
-                remedy="python -m pip install 'citypanel[cluster]', or leave --dask "
-                "out and use --workers",
-            )
-        ) from error
+        raise ClusterError.of("curve.dask_not_installed") from error
     # distributed tries a closed port for as long as it may, and logs what it meets.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     logging.getLogger("tornado").setLevel(logging.CRITICAL)
@@ -364,16 +347,8 @@ def _no_scheduler(address: str, error: Exception) -> ClusterError:
     told = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, TimeoutError):
         told = f"no answer within {CONNECT_SECONDS} s"
-    return ClusterError(
-        describe(
-            f"No Dask scheduler answers at {address or 'an empty address'}",
-            [told],
-            consequence="no specification was computed; earlier results are as "
-            "they were",
-            remedy="start one (dask scheduler) and its workers (dask worker "
-            f"{address or 'ADDRESS'}), correct the address, or leave --dask out and "
-            "use --workers",
-        )
+    return ClusterError.of(
+        "curve.no_scheduler", [told], address=address or "an empty address"
     )
 
 

@@ -142,8 +142,8 @@ class Study:
                 needs = [self.get(need, options) for need in step.needs]
                 taken = {option: getattr(options, option) for option in step.takes}
                 store[key] = (step.function(*needs, **taken), None)
-            except Exception as failure:
-                store[key] = (None, failure)
+            except Exception as error:
+                store[key] = (None, error)
             if len(self._large) > KEPT * len(_LARGE):
                 self._large.popitem(last=False)
         elif step.is_large:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from citypanel.errors import DeclarationError, describe
 from citypanel.study.own import yaml_lines
@@ -199,16 +199,15 @@ def read_declaration(path: Path) -> Study:
     return study
 
 
-def raise_problems(name: str, problems: Sequence[Problem]) -> None:
+def raise_problems(name: str, problems: Sequence[Problem]) -> NoReturn:
     """Raise the mistakes of a declaration, or of the data against it, all at once."""
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        count = len(problems)
-        raise DeclarationError(
-            f"The study {name} has {count} mistake{'s' * (count > 1)}:\n{lines}\n"
-            "Consequence: nothing was built; what was published stands as it was.\n"
-            f"Remedy: mend them and run citypanel check {name}."
-        )
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    count = len(problems)
+    raise DeclarationError(
+        f"The study {name} has {count} mistake{'s' * (count > 1)}:\n{lines}\n"
+        "Consequence: nothing was built; what was published stands as it was.\n"
+        f"Remedy: mend them and run citypanel check {name}."
+    )
 
 
 def examine_declaration(path: Path) -> tuple[Study | None, list[Problem]]:

@@ -15,6 +15,8 @@ from citypanel.errors import CityPanelError
 from citypanel.study.own.declaration import (
     STUDY_WEIGHTS,
     Column,
+    Control,
+    Outcome,
     Study,
     find_study,
     read_declaration,
@@ -151,7 +153,8 @@ def descriptives(made: StudyPanel) -> pd.DataFrame:
     study, frame = made.study, made.frame
     ever = frame.groupby(UNIT)[TREATMENT].transform("max") > 0
     rows = []
-    for variable in [*study.outcomes, *study.controls]:
+    variables: list[Outcome | Control] = [*study.outcomes, *study.controls]
+    for variable in variables:
         for group, keep in (
             ("all", ever | True),
             ("treated", ever),

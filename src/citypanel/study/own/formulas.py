@@ -165,7 +165,7 @@ def _in_sql(text: str, unit: str, period: str) -> tuple[str, dict[str, str]]:
     """The formula over columns, and the panel's functions behind those, as windows."""
     key, time = _quoted(unit), _quoted(period)
     over = f"over (partition by {key} order by __position)"
-    calls = {}
+    calls: dict[str, str] = {}
     while found := _PANEL_CALL.search(_masked(text)):
         name = found[1].lower()
         arguments, end = _arguments(text, found.end())

@@ -15,8 +15,8 @@ import pandas as pd
 
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
-from citypanel.study.own import formulas
-from citypanel.study.own.declaration import Study, raise_problems
+from citypanel.study.own import formulas, yaml_lines
+from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.yaml_lines import Problem
 
 #: Columns of the prepared panel that are not the declaration's own names.
@@ -128,7 +128,7 @@ def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
         report(
             ("panel",), f"has two columns {column}", "rename one; case does not count"
         )
-    named = {
+    named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
         ("unit", "parent"): study.parent,
@@ -183,7 +183,7 @@ def _examine_formulas(study: Study, columns: list[str]) -> None:
         if sample is not None and sample not in study.samples:
             for what in formulas.problems_of(sample, everywhere):
                 report(("columns", place, "sample"), what, "")
-        if column.weights not in (None, "study"):
+        if column.weights is not None and column.weights != STUDY_WEIGHTS:
             for what in formulas.problems_of(column.weights, columns):
                 report(("columns", place, "weights"), what, "")
         if column.cluster and column.cluster not in columns:
@@ -257,7 +257,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     if study.weights:
         computed[WEIGHTS] = study.weights
     for place, column in enumerate(study.columns):
-        if column.weights not in (None, "study"):
+        if column.weights is not None and column.weights != STUDY_WEIGHTS:
             computed[f"{WEIGHTS}_{place}"] = column.weights
     values = formulas.evaluate(
         frame, computed, unit=study.unit, period=study.period, positions=when
