@@ -9,6 +9,8 @@ from typing import Any
 import duckdb
 
 from citypanel.errors import OutputError, describe
+from citypanel.study import plugin
+from citypanel.study.declaration import declared
 from citypanel.warehouse.published import Publication, records_of
 
 ANALYSES = Path("analyses")
@@ -65,7 +67,7 @@ def question(text: str, *, root: Path = Path()) -> str:
 
 
 def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
-    """Return plain SQL: dbt's ref, var and study_options as the file has them.
+    """Return plain SQL: dbt's ref, var and the study's options as the file has them.
 
     Raises
     ------
@@ -113,10 +115,18 @@ def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
     def study_options() -> dict[str, Any]:
         return {k: str(v) if isinstance(v, bool) else v for k, v in options.items()}
 
+    def resolved_study() -> dict[str, Any]:
+        known = {k: v for k, v in options.items() if k in declared().build_options}
+        return json.loads(plugin.study_options(json.dumps(known)))
+
     environment = SandboxedEnvironment(undefined=StrictUndefined)
     try:
         return environment.from_string(text).render(
-            ref=ref, var=var, study_options=study_options, config=lambda **_: ""
+            ref=ref,
+            var=var,
+            study_options=study_options,
+            resolved_study=resolved_study,
+            config=lambda **_: "",
         )
     except TemplateError as error:
         raise OutputError(

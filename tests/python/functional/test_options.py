@@ -85,6 +85,7 @@ N_QUICK = 1
 def test_combination_builds_and_has_the_rows_it_implies(workshop, options):
     result = workshop.dbt("build", "--vars", f"{{{options}}}")
     assert result.returncode == 0, result.stdout[-4000:]
+    workshop = workshop.published_by(result)
     counts = workshop.query(COUNTS).iloc[0]
     expected = COMBINATIONS[options]
     assert {name: counts[name] for name in expected} == expected
@@ -111,7 +112,7 @@ def test_intervals_come_from_the_replications_and_the_seed(workshop):
     assert (before["tfpch_low"] <= before["tfpch_high"]).all()
     result = workshop.dbt("build", "--vars", "{bootstrap_replications: 20, seed: 1}")
     assert result.returncode == 0, result.stdout[-4000:]
-    after = workshop.query(sql)
+    after = workshop.published_by(result).query(sql)
     assert (after["bootstrap_replications"] == 20).all()
     assert (after["tfpch"] == before["tfpch"]).all()
     assert not (after["tfpch_low"] == before["tfpch_low"]).all()
@@ -121,6 +122,7 @@ def test_intervals_come_from_the_replications_and_the_seed(workshop):
 def test_an_index_without_a_solution_is_empty_with_its_reason(workshop):
     result = workshop.dbt("build", "--vars", "{returns_to_scale: vrs}")
     assert result.returncode == 0, result.stdout[-4000:]
+    workshop = workshop.published_by(result)
     empty = workshop.query(
         "select * from marts.fct_tfp_changes where tfpch is null order by all"
     )

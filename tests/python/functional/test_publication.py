@@ -80,7 +80,7 @@ def test_every_test_that_alone_fails_errs_or_is_skipped_is_refused(nodes):
     recorded = present_fingerprints(nodes)
     assert judge(nodes, {}, passed, selected=nodes).is_sound
     tests = [node for node in nodes.values() if "test" in node.kind]
-    assert len(tests) >= 45
+    assert len(tests) >= 40
     for node in tests:
         for status in ("fail", "error", "runtime error", "skipped"):
             for before in ({}, recorded):
@@ -108,11 +108,14 @@ def test_a_node_depends_on_the_options_it_reads_and_no_others(manifest, built, n
         ),
     )
     assert changed() == set()
-    filling = "gaps_take_the_mean_of_neighbours_and_ends_are_carried"
-    assert changed(carry_years=3) == {
-        "int_cells__imputed", "int_study_variants", "dq_imputation_scores", filling,
-    }  # fmt: skip
-    assert "int_study_inputs" in changed(log_base="e")
+    # The steps take theirs from this table, and so depend on it.
+    assert changed(carry_years=3) == {"int_study_variants"}
+    assert changed(log_base="e") == {"int_study_variants", "dim_variables"}
+    study = Surroundings(root=built.root, study="another declaration")
+    now = nodes_of(manifest, study)
+    moved = {n.name for id_, n in now.items() if n.own != before[id_].own}
+    assert {"int_study_variants", "est_regressions", "dim_pilot_zones"} <= moved
+    assert "stg_yearbook__cells" not in moved
 
 
 def test_python_models_depend_on_the_library_and_the_files_they_declare(
@@ -121,7 +124,9 @@ def test_python_models_depend_on_the_library_and_the_files_they_declare(
     before = nodes_of(manifest, Surroundings(root=built.root, library="1"))
     after = nodes_of(manifest, Surroundings(root=built.root, library="2"))
     changed = {node.name for id_, node in after.items() if node.own != before[id_].own}
-    assert changed == {node.name for node in after.values() if node.name[:4] == "est_"}
+    python = {n.name for n in manifest.nodes.values() if n.language == "python"}
+    assert changed == python & {node.name for node in after.values()}
+    assert len(changed) > 20
     moved = nodes_of(manifest, Surroundings(root=tmp_path, library="1"))
     reads = {node.name for id_, node in moved.items() if node.own != before[id_].own}
     seeds = {node.name for node in moved.values() if node.kind == "seed"}

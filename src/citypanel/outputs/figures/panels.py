@@ -140,14 +140,14 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
     data = data.reset_index(drop=True)
     figure = s.new_figure(height=4.8)
     panels = figure.subplots(2, 3, sharex=True, sharey=True)
-    regions = region_names()
+    seen = set(data["member"])
     rows = (
-        ("region", [r for r in regions if r in set(data["member"])], "regions"),
-        ("role", ["treated", "control"], "roles"),
+        ("region", {r: said for r, said in region_names().items() if r in seen}),
+        ("role", {r: LABELS.label("roles", r) for r in ("treated", "control")}),
     )
     policy = marts["fct_policy_exposures"]
     cohorts = sorted(set(policy["cohort"]) - {0})
-    for line, (dimension, members, names) in zip(panels, rows, strict=True):
+    for line, (dimension, members) in zip(panels, rows, strict=True):
         for axes, (level, label) in zip(line, SAID.of("levels").items(), strict=True):
             s.zero_line(axes, 1.0)
             for cohort in cohorts:
@@ -172,7 +172,7 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
                     marker=marker,
                     linestyle=dashes,
                     markersize=3,
-                    label=o.label(names, member),
+                    label=o(members[member]),
                 )
             if dimension == "region":
                 axes.set_title(o(label))
