@@ -9,6 +9,15 @@
     {%- if not execute -%}
         {{ return({"options": {}, "variants": {}, "listed": [], "labour_series": []}) }}
     {%- endif -%}
+    {%- if not options_are_known() -%}
+        {% do exceptions.raise_compiler_error(
+            "Target " ~ target.name ~ " does not know the study's options.\n"
+            ~ "Consequence: nothing that depends on an option can be built.\n"
+            ~ "Remedy: give it the plug-in citypanel.warehouse.preflight in profiles.yml, "
+            ~ "as target build has, or citypanel.study.plugin where this project is a "
+            ~ "package of yours."
+        ) %}
+    {%- endif -%}
     {%- set given = {} -%}
     {%- for name in option_names() -%}
         {%- do given.update({name: var(name, none)}) -%}
@@ -19,6 +28,14 @@
         {% do exceptions.raise_compiler_error(found.problem) %}
     {%- endif -%}
     {{ return(found) }}
+{%- endmacro %}
+
+
+{% macro options_are_known() -%}
+    {%- set found = run_query(
+        "select 1 from duckdb_functions() where function_name = 'study_options'"
+    ) -%}
+    {{ return(found.rows | length > 0) }}
 {%- endmacro %}
 
 

@@ -4,9 +4,9 @@
 {% macro start_run() -%}
     {% if execute and project_name == "citypanel" and is_a_run() %}
     {%- do check_no_import_is_unfinished() -%}
+    {%- if library_is_there() -%}
     {%- do check_option_names() -%}
     {%- do study_options() -%}
-    {%- if library_is_there() -%}
     {%- set run = {
         "run_id": invocation_id,
         "command": invocation_args_dict.get("which"),

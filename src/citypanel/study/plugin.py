@@ -67,8 +67,21 @@ def _years(values: dict[str, Any]) -> dict[str, int]:
     return {name: getattr(options, name) for name in names}
 
 
+def register(conn: duckdb.DuckDBPyConnection) -> None:
+    """Make the functions known to a connection, once."""
+    known = conn.execute(
+        "select 1 from duckdb_functions() where function_name = 'study_options'"
+    ).fetchall()
+    if not known:
+        conn.create_function("study_declaration", study_declaration, [], "varchar")
+        conn.create_function("study_options", study_options, ["varchar"], "varchar")
+
+
 class Plugin:
     """Makes the functions known to every connection of dbt.
+
+    The project's own profile has them from `citypanel.warehouse.preflight`; this is for
+    the profile of a project that takes this one as a package.
 
     RuntimeError is what dbt-duckdb shows as an error of the run and not as a crash.
     """
@@ -85,8 +98,7 @@ class Plugin:
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Make the functions known."""
-        conn.create_function("study_declaration", study_declaration, [], "varchar")
-        conn.create_function("study_options", study_options, ["varchar"], "varchar")
+        register(conn)
 
     def configure_cursor(self, cursor: Any) -> None:
         """A cursor knows what its connection knows."""

@@ -481,9 +481,11 @@ class Plugin:
         """Leave the configuration as it is."""
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Register what the project's hooks call."""
+        """Register what the project's macros and hooks call."""
+        from citypanel.study import plugin
         from citypanel.warehouse.run import register
 
+        plugin.register(conn)
         register(
             conn,
             build_file=self.build_file,
