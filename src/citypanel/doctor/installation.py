@@ -5,6 +5,7 @@ What is installed is tried by another process: an import may take seconds, or cr
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -212,17 +213,19 @@ def damaged_packages(names: list[str]) -> dict[str, str]:
     owners: dict[Path, list[str]] = defaultdict(list)
     damaged = {}
     for name in names:
-        files = metadata.files(name)
-        if files is None:
+        came_with = metadata.distribution(name)
+        # `metadata.files` leaves out what is missing, from Python 3.12 on.
+        listed = came_with.read_text("RECORD")
+        if listed is None:
             damaged[name] = "half installed, it has no list of its files"
             continue
-        for file in files:
-            if file.suffix == ".pyc" or file.parts[0] == "..":
+        for file, _, size in csv.reader(listed.splitlines()):
+            if file.endswith(".pyc") or file.startswith(".."):
                 continue
-            path = Path(file.locate())
+            path = Path(str(came_with.locate_file(file)))
             owners[path].append(name)
-            if file.size is not None:
-                expected[path].add(file.size)
+            if size:
+                expected[path].add(int(size))
     wrong: dict[str, list[str]] = defaultdict(list)
     for path, names_of_path in owners.items():
         try:
