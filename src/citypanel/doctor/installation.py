@@ -219,13 +219,13 @@ def damaged_packages(names: list[str]) -> dict[str, str]:
         if listed is None:
             damaged[name] = "half installed, it has no list of its files"
             continue
-        for file, _, size in csv.reader(listed.splitlines()):
+        for file, _, bytes_of in csv.reader(listed.splitlines()):
             if file.endswith(".pyc") or file.startswith(".."):
                 continue
             path = Path(str(came_with.locate_file(file)))
             owners[path].append(name)
-            if size:
-                expected[path].add(int(size))
+            if bytes_of:
+                expected[path].add(int(bytes_of))
     wrong: dict[str, list[str]] = defaultdict(list)
     for path, names_of_path in owners.items():
         try:
