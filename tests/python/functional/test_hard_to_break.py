@@ -330,7 +330,7 @@ def test_a_full_disk_ends_with_a_remedy_and_nothing_is_lost(built, tmp_path, mom
         assert project.published.read_bytes() == content
         assert project.fingerprints() == before
         if moment == "before":
-            assert "The disk has 0 MB free and a build needs" in text
+            assert ": 0 MB free and a build needs" in text
             assert "Remedy: free some room and build again" in text
         elif moment == "in a model":
             assert "Remedy: the disk is full. Free some room" in text
