@@ -27,6 +27,7 @@ from citypanel.did.jackknife import (
 )
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.panels import choose
+from citypanel.did.periods import label_array
 from citypanel.did.power import power_table
 from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
@@ -244,21 +245,12 @@ def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
         if column in TEXT_COLUMNS or column in ("outcome", "sample", "check"):
             out[column] = out[column].where(out[column].notna(), None)
         elif column in ("cohort", "period", "event_time"):
-            out[column] = _periods(out[column])
+            out[column] = label_array(list(out[column]))
         elif column.startswith("n_"):
             out[column] = pd.to_numeric(out[column]).astype("Int64")
         else:
             out[column] = pd.to_numeric(out[column]).astype(float)
     return out
-
-
-def _periods(labels: pd.Series) -> pd.Series:
-    """Whole numbers where all are, numbers where all are, else the labels as text."""
-    numbers = pd.to_numeric(labels, errors="coerce")
-    if not (numbers.notna() | labels.isna()).all():
-        return labels.where(labels.notna(), None)
-    whole = (numbers.dropna() % 1 == 0).all()
-    return numbers.astype("Int64" if whole else "Float64")
 
 
 def _signs(out: pd.DataFrame) -> pd.DataFrame:

@@ -13,38 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from citypanel.did.covariances import CONVENTIONS
+from citypanel.did.group_time import CONTROL_GROUPS
+from citypanel.did.study import ESTIMATORS
 from citypanel.errors import DeclarationError, describe
 from citypanel.study.own import yaml_lines
 from citypanel.study.own.yaml_lines import Document, Problem
+from citypanel.words import LANGUAGES
 
 FILE = "study.yml"
 FORMATS = (".csv", ".xlsx", ".dta", ".parquet")
 TRANSFORMS = ("level", "log", "difference", "log_difference")
 EFFECTS = ("two_way", "unit", "period", "none")
-ERRORS = (
-    "xtreg",
-    "reghdfe",
-    "linearmodels",
-    "full",
-    "CR0",
-    "CR2",
-    "CR3",
-    "conventional",
-    "HC1",
-)
-ESTIMATORS = (
-    "twfe",
-    "group_time_att",
-    "sun_abraham",
-    "imputation",
-    "two_stage",
-    "etwfe",
-    "stacked",
-    "switchers",
-    "synthetic_did",
-)
-CONTROL_GROUPS = ("never", "not_yet")
-LANGUAGES = ("en", "zh")
+# `fixest` asks for small-sample options that a column does not have.
+ERRORS = tuple(name for name in CONVENTIONS if name != "fixest")
 #: A column that says nothing of weights has those of its study.
 STUDY_WEIGHTS = "study"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
