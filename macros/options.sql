@@ -9,7 +9,7 @@
     {%- if not execute -%}
         {{ return({"options": {}, "variants": {}, "listed": [], "labour_series": []}) }}
     {%- endif -%}
-    {%- if not options_are_known() -%}
+    {%- if not is_registered("study_options") -%}
         {% do exceptions.raise_compiler_error(
             "Target " ~ target.name ~ " does not know the study's options.\n"
             ~ "Consequence: nothing that depends on an option can be built.\n"
@@ -28,14 +28,6 @@
         {% do exceptions.raise_compiler_error(found.problem) %}
     {%- endif -%}
     {{ return(found) }}
-{%- endmacro %}
-
-
-{% macro options_are_known() -%}
-    {%- set found = run_query(
-        "select 1 from duckdb_functions() where function_name = 'study_options'"
-    ) -%}
-    {{ return(found.rows | length > 0) }}
 {%- endmacro %}
 
 

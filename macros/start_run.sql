@@ -46,8 +46,14 @@
 
 {#- Whether the target has the plug-in of profiles.yml; without it nothing is published. -#}
 {% macro library_is_there() -%}
+    {{ return(is_registered("publish_if_sound")) }}
+{%- endmacro %}
+
+
+{#- Whether a plug-in has made a function known to this connection. -#}
+{% macro is_registered(function) -%}
     {%- set found = run_query(
-        "select 1 from duckdb_functions() where function_name = 'publish_if_sound'"
+        "select 1 from duckdb_functions() where function_name = '" ~ function ~ "'"
     ) -%}
     {{ return(found.rows | length > 0) }}
 {%- endmacro %}

@@ -17,6 +17,7 @@ from citypanel.errors import DeclarationError
 from citypanel.study.own import formulas
 from citypanel.study.own.declaration import examine_declaration, read_declaration
 from citypanel.study.own.evaluate import (
+    column_options,
     comparison_table,
     descriptives,
     regression_table,
@@ -86,6 +87,19 @@ def test_a_planted_effect_is_found_by_every_estimator(folder):
     assert overall["estimate"].to_numpy() == pytest.approx(0.5, abs=0.03)
     assert len(tables["rpt_sample"]) == 12
     assert set(tables["rpt_sample"]["area"]) == {"north", "south"}
+
+
+def test_changes_are_to_the_period_before_on_the_whole_panels_grid(folder):
+    """First and third quarters alone: none has the quarter before it."""
+    text = STUDY.replace(
+        "controls: all, sample: area = 'north'",
+        "difference: true, effects: none, "
+        "sample: \"quarter in ('2020Q1', '2020Q3', '2021Q1', '2021Q3')\"",
+    )
+    (folder / "study.yml").write_text(text)
+    made = prepare_panel(read_declaration(folder / "study.yml"))
+    frame, _ = column_options(made, 1)
+    assert frame.empty
 
 
 def test_a_frame_takes_the_place_of_the_file(folder):

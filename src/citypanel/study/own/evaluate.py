@@ -10,7 +10,6 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.did import study as tables
-from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError
 from citypanel.study.own.declaration import (
     STUDY_WEIGHTS,
@@ -24,6 +23,7 @@ from citypanel.study.own.declaration import (
 from citypanel.study.own.panel import (
     COHORT,
     PERIOD,
+    POSITION,
     TREATMENT,
     UNIT,
     WEIGHTS,
@@ -195,19 +195,17 @@ def column_options(made: StudyPanel, place: int) -> tuple[pd.DataFrame, dict]:
     if column.cluster:
         options["cluster"] = column.cluster
     if column.periods_ahead:
-        grid = read_periods(frame[PERIOD], frequency=study.frequency)
-        when = grid.place(frame[PERIOD]).astype(int)
+        when = frame[POSITION].to_numpy()
         later = before(frame[UNIT], when, frame[column.outcome], -column.periods_ahead)
         frame = frame.assign(**{column.outcome: later})
     if column.difference:
-        frame = _differenced(frame, column, study)
+        frame = _differenced(frame, column)
     return frame, options
 
 
-def _differenced(frame: pd.DataFrame, column: Column, study: Study) -> pd.DataFrame:
+def _differenced(frame: pd.DataFrame, column: Column) -> pd.DataFrame:
     """Outcome, treatment and controls as changes from the period before."""
-    grid = read_periods(frame[PERIOD], frequency=study.frequency)
-    when = grid.place(frame[PERIOD]).astype(int)
+    when = frame[POSITION].to_numpy()
     changes = {}
     for name in (column.outcome, TREATMENT, *column.controls):
         values = frame[name].astype(float)

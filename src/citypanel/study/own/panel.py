@@ -27,6 +27,8 @@ UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
     "treatment",
     "weights",
 )
+#: Each row's period as a position on the grid of the whole panel.
+POSITION = "__position"
 FIRST_NAMED = 5
 SHOWN = 10
 
@@ -53,7 +55,13 @@ class StudyPanel:
         if condition is None:
             return self.frame
         text = self.study.samples.get(condition, condition)
-        keep = formulas.evaluate(self.frame, {"keep": text}, unit=UNIT, period=PERIOD)
+        keep = formulas.evaluate(
+            self.frame,
+            {"keep": text},
+            unit=UNIT,
+            period=PERIOD,
+            positions=self.frame[POSITION].to_numpy(),
+        )
         # A condition that is not known is not met.
         return self.frame[keep["keep"].fillna(False).astype(bool).to_numpy()]
 
@@ -266,6 +274,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     for name in values:
         made[name] = values[name].to_numpy()
     made[UNIT], made[PERIOD] = frame[study.unit], frame[study.period]
+    made[POSITION] = when
     for outcome in study.outcomes:
         made[outcome.name] = _transformed(made, outcome.name, outcome.transform, when)
     if study.treatment:
