@@ -9,7 +9,7 @@
     {%- if not execute -%}
         {{ return({"options": {}, "variants": {}, "listed": [], "labour_series": []}) }}
     {%- endif -%}
-    {%- if not is_registered("study_options") -%}
+    {%- if not has_plug_in(["citypanel.warehouse.preflight", "citypanel.study.plugin"]) -%}
         {% do exceptions.raise_compiler_error(
             "Target " ~ target.name ~ " does not know the study's options.\n"
             ~ "Consequence: nothing that depends on an option can be built.\n"
