@@ -246,11 +246,6 @@ class Panel:
         values, counts = np.unique(self.start[~self.never], return_counts=True)
         return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
 
-    def last_before(self, g: int, anticipation: int = 0) -> int | None:
-        """Last position a cohort is seen at before its treatment (or anticipation)."""
-        seen = self.when[(self.row_start == g) & (self.when < g - anticipation)]
-        return int(seen.max()) if len(seen) else None
-
     @cached_property
     def at_base(self) -> np.ndarray:
         """Rows (n,) in the last period their cohort is seen in before treatment."""
@@ -327,11 +322,6 @@ class Panel:
         if self.weights is None:
             return True
         return bool((self.weights == self.weights[self.first_rows][self.unit]).all())
-
-    @cached_property
-    def singletons(self) -> np.ndarray:
-        """Units (n_units,) seen in one period only."""
-        return np.bincount(self.unit, minlength=self.n_units) == 1
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """A column as units x periods seen; nan where a unit is not seen."""

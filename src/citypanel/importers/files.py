@@ -34,7 +34,6 @@ LARGEST_RATIO = 250
 RATIO_APPLIES_FROM = 2**20
 MOST_ENTRIES = 2_000
 MOST_CELLS = 20_000_000
-LONGEST_CELL = 32_767
 
 ZIP, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 NOTHING_WRITTEN = "nothing was imported; the seeds stand as they were"

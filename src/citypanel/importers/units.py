@@ -64,10 +64,6 @@ class Units:
             if known:
                 self._spellings.setdefault(spelled(spelling), known)
 
-    def is_spelled(self, text: str) -> bool:
-        """Whether a text is a unit's name in one of its spellings."""
-        return spelled(text) in self._spellings
-
     def named(self, text: str, quantity: str = "") -> str:
         """The table's name of a unit that is spelled otherwise; empty where none is.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,7 +60,3 @@ class Grid:
                 **{name: table[city, year] for name, table in tables.items()},
             }
         )
-
-    def taking(self, rows: Sequence[int], names: Sequence[str]) -> Grid:
-        """A grid of some of the cities, under other names."""
-        return Grid(np.asarray(names, dtype=object), self.years)
