@@ -104,16 +104,17 @@ def replace(part: Path, target: Path) -> None:
         raise PermissionError(
             error.errno, "a program has it open, and Windows replaces no open file"
         ) from error
-    try:
-        folder = os.open(target.parent, os.O_RDONLY)
-    except OSError:  # a system that opens no folders
-        return
-    try:
-        os.fsync(folder)
-    except OSError:  # a file system that syncs no folders
-        pass
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk, where the system and its disk can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def real_path(path: Path) -> Path:

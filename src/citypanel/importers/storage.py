@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from citypanel.errors import ImporterError, describe
+from citypanel.files import sync_folder
 
 FOLDER = Path("seeds") / ".importing"
 JOURNAL = "journal.json"
@@ -121,7 +122,7 @@ def write_together(
             )
             after_step("journal written")
             os.replace(folder / "journal.part", folder / JOURNAL)
-            _sync_folder(folder)
+            sync_folder(folder)
             after_step("journal in place")
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -167,7 +168,7 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
                 target.unlink(missing_ok=True)
             elif part.is_file():
                 os.replace(part, target)
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
             elif hashlib.sha256(target.read_bytes()).hexdigest() != move["sha256"]:
                 raise OSError(f"{move['target']} was changed after the import stopped")
             after_step(f"moved {move['target']}")
@@ -239,15 +240,6 @@ def _write_through(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _unwritable(folder: Path, error: OSError) -> ImporterError:
