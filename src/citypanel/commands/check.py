@@ -24,24 +24,17 @@ def run(options: argparse.Namespace) -> None:
         find_study,
         raise_problems,
     )
-    from citypanel.study.own.panel import (
-        TREATMENT,
-        UNIT,
-        examine,
-        prepare_panel,
-        read_panel,
-    )
+    from citypanel.study.own.panel import TREATMENT, UNIT, look, read_panel
 
     path = find_study(Path.cwd(), options.name)
     study, problems = examine_declaration(path)
-    if study is not None and study.panel.is_file():
-        frame = read_panel(study.panel)
-        # What hides behind another mistake shows at the next check.
-        named = study.unit and study.period and study.outcomes
-        problems = [*problems, *(examine(study, frame) if named else [])]
-    if problems or study is None:
+    made = None
+    # What hides behind another mistake shows at the next check.
+    if study and study.panel.is_file() and all((study.unit, study.period, study.outcomes)):
+        made, more = look(study, read_panel(study.panel))
+        problems = [*problems, *more]
+    if problems or study is None or made is None:
         raise_problems(options.name, list(dict.fromkeys(problems)))
-    made = prepare_panel(study, frame)
     treated = made.frame.groupby(UNIT)[TREATMENT].max() > 0
     print(
         f"{options.name}: {len(made.frame)} rows, {len(treated)} units "

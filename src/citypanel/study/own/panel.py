@@ -120,14 +120,19 @@ def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel
         Every mistake of the data against the declaration, at once.
     """
     frame = read_panel(study.panel) if frame is None else frame
-    problems = examine(study, frame)
-    if problems:
+    made, problems = look(study, frame)
+    if made is None or problems:
         raise_problems(study.name, problems)
-    return _made(study, frame)
+    return made
 
 
 def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
     """Every mistake of a panel against its declaration."""
+    return look(study, frame)[1]
+
+
+def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Problem]]:
+    """The panel, where it can be made at all, and every mistake of it."""
     start = len(study.document.problems)
     report = study.document.report
     columns = list(frame.columns)
@@ -150,24 +155,24 @@ def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
             report(path, _no_column(column, columns), "")
     _examine_formulas(study, columns)
     if len(study.document.problems) > start:
-        return study.document.problems[start:]
+        return None, study.document.problems[start:]
     _examine_rows(study, frame)
     if len(study.document.problems) > start:
-        return study.document.problems[start:]
+        return None, study.document.problems[start:]
     try:
         made = _made(study, frame)
     except CityPanelError as error:
         report(("period",), " ".join(str(error).split()), "")
-        return study.document.problems[start:]
+        return None, study.document.problems[start:]
     except (ValueError, TypeError, AttributeError) as error:
         report(
             ("policy", "cohort" if study.cohort else "treatment"),
             f"cannot be read beside {study.period}: {' '.join(str(error).split())}",
             f"write it as {study.period} is written, or leave it empty for never",
         )
-        return study.document.problems[start:]
+        return None, study.document.problems[start:]
     _examine_content(study, made)
-    return study.document.problems[start:]
+    return made, study.document.problems[start:]
 
 
 def _examine_formulas(study: Study, columns: list[str]) -> None:
