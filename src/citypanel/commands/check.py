@@ -30,7 +30,8 @@ def run(options: argparse.Namespace) -> None:
     study, problems = examine_declaration(path)
     made = None
     # What hides behind another mistake shows at the next check.
-    if study and study.panel.is_file() and all((study.unit, study.period, study.outcomes)):
+    named = study and study.unit and study.period and study.outcomes
+    if study and named and study.panel.is_file():
         made, more = look(study, read_panel(study.panel))
         problems = [*problems, *more]
     if problems or study is None or made is None:
