@@ -32,6 +32,7 @@ from citypanel.did.randomisation import (
     randomisation_draws,
     randomisation_inference,
 )
+from citypanel.did.spatial import spatial_inference
 from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
@@ -63,6 +64,7 @@ __all__ = [
     "randomisation_draws",
     "randomisation_inference",
     "romano_wolf",
+    "spatial_inference",
     "stacked",
     "study",
     "sun_abraham",
