@@ -34,6 +34,7 @@ from citypanel.did.randomisation import (
     randomisation_inference,
 )
 from citypanel.did.spatial import spatial_inference
+from citypanel.did.spillovers import spillovers
 from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
@@ -70,6 +71,7 @@ __all__ = [
     "randomisation_inference",
     "romano_wolf",
     "spatial_inference",
+    "spillovers",
     "stacked",
     "study",
     "sun_abraham",

@@ -469,7 +469,7 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
         The weights of the bootstrap, whose ``weights`` are its draws', are called
         ``regression_weights``.
     groups : sequence of str
-        Options of the estimator that name a further column.
+        Options of the estimator that name a further column, or several.
 
     Returns
     -------
@@ -498,7 +498,11 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                     f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
                 )
             more = [options.get(name) for name in groups]
-            given["groups"] = tuple(name for name in more if name is not None)
+            given["groups"] = tuple(
+                name
+                for one in more
+                for name in ((one,) if isinstance(one, str) else one or ())
+            )
             return estimator(build(panel, Design(**given)), **options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
