@@ -8,6 +8,7 @@ from citypanel.did import study
 from citypanel.did.aggregate import aggregate_att
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
+from citypanel.did.concurrent import concurrent_policies
 from citypanel.did.etwfe import etwfe
 from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
 from citypanel.did.group_time import group_time_att
@@ -47,6 +48,7 @@ __all__ = [
     "aggregate_att",
     "bacon_decomposition",
     "balance_table",
+    "concurrent_policies",
     "conley_taber",
     "equivalence_test",
     "etwfe",
