@@ -10,6 +10,7 @@ from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.concurrent import concurrent_policies
 from citypanel.did.etwfe import etwfe
+from citypanel.did.factors import interactive_fixed_effects, matrix_completion
 from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
@@ -60,9 +61,11 @@ __all__ = [
     "holm",
     "honest_did",
     "imputation",
+    "interactive_fixed_effects",
     "jackknife",
     "leave_one_batch_out",
     "leave_one_city_out",
+    "matrix_completion",
     "minimum_detectable_effect",
     "permutation_test",
     "power_at",
