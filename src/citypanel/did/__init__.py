@@ -6,6 +6,7 @@ the tidy frame that `frames` describes.
 
 from citypanel.did import study
 from citypanel.did.aggregate import aggregate_att
+from citypanel.did.augmented import augmented_synthetic_control
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.concurrent import concurrent_policies
@@ -47,6 +48,7 @@ from citypanel.did.two_stage import two_stage
 
 __all__ = [
     "aggregate_att",
+    "augmented_synthetic_control",
     "bacon_decomposition",
     "balance_table",
     "concurrent_policies",
