@@ -5,6 +5,7 @@ the tidy frame that `frames` describes.
 """
 
 from citypanel.did import study
+from citypanel.did.adjusted import entropy_balancing, machine_learning_did
 from citypanel.did.aggregate import aggregate_att
 from citypanel.did.augmented import augmented_synthetic_control
 from citypanel.did.bacon import bacon_decomposition
@@ -53,6 +54,7 @@ __all__ = [
     "balance_table",
     "concurrent_policies",
     "conley_taber",
+    "entropy_balancing",
     "equivalence_test",
     "etwfe",
     "event_study",
@@ -67,6 +69,7 @@ __all__ = [
     "jackknife",
     "leave_one_batch_out",
     "leave_one_city_out",
+    "machine_learning_did",
     "matrix_completion",
     "minimum_detectable_effect",
     "permutation_test",

@@ -15,7 +15,9 @@ from citypanel.errors import CityPanelError, OptionError
 OWN = dict(outcome="y", cohort="g", unit="i", period="t")
 
 
-def simulate(seed=0, n=24, years=14, starts=(9, 11), each=3, noise=0.3, effect=1.0, shift=0.4):
+def simulate(
+    seed=0, n=24, years=14, starts=(9, 11), each=3, noise=0.3, effect=1.0, shift=0.4
+):
     rng = np.random.default_rng(seed)
     g = np.full(n, np.nan)
     g[: each * len(starts)] = np.repeat(starts, each)
