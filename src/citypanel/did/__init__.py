@@ -31,6 +31,7 @@ from citypanel.did.power import (
     power_table,
 )
 from citypanel.did.pretest import pretrend_power
+from citypanel.did.pretrends import pretrend_at_slope
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import (
     permutation_test,
@@ -75,6 +76,7 @@ __all__ = [
     "permutation_test",
     "power_at",
     "power_table",
+    "pretrend_at_slope",
     "pretrend_power",
     "propensity_score_did",
     "randomisation_draws",
