@@ -1,4 +1,4 @@
-"""A trend before treatment, in one place: its slope, and what a test would see of it."""
+"""A trend before treatment: its slope, and what a test would see of it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def pretrend_at_slope(
 ) -> pd.DataFrame:
     """The line through the leads, the power of the pre-test against it, and its bias.
 
-    With b the leads' estimates, V their covariance and r_e = e - reference, the slope is
-    that of generalised least squares through the reference,
+    With b the leads' estimates, V their covariance and r_e = e - reference, the slope
+    is that of generalised least squares through the reference,
 
         slope = r'V^-1 b / r'V^-1 r,   variance 1 / r'V^-1 r.
 

@@ -28,7 +28,7 @@ DRAW_COLUMNS = {
 }
 
 
-def _headline(
+def headline(
     panel: pd.DataFrame, variants: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.Series]:
     rows = panel.loc[panel["variant"] == HEADLINE].reset_index(drop=True)
@@ -53,7 +53,7 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         As `citypanel.did.study.att_table`, for the headline; with att_by_region also
         for each region, on the headline's outcome alone. Those rows carry a warning.
     """
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     draws, seed = int(options["inference_draws"]), int(options["seed"])
     whole = tables.att_table(rows, outcomes=declared().outcomes, draws=draws, seed=seed)
     if options["att_by_region"] != "True":
@@ -77,7 +77,7 @@ def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
     Under a fractional exposure the decomposition is of the 0/1 treatment.
     """
-    rows, _ = _headline(panel, variants)
+    rows, _ = headline(panel, variants)
     exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
     rows = rows.assign(sydid=exposed.astype(float))
     return tables.bacon_table(rows, outcomes=declared().outcomes)
@@ -96,7 +96,7 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As `citypanel.did.study.inference_table`, one row per column of Tables 3 to 5.
     """
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     draws = int(options["inference_draws"])
@@ -126,7 +126,7 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         the permutations behind `inference`. A column that cannot be estimated has no
         rows; `inference` says why.
     """
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     whole = [c for c in declared().columns if c.where is None and not c.years_ahead]
@@ -149,7 +149,7 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Every credibility check of the headline; see `did.study.sensitivity_table`."""
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     return tables.sensitivity_table(
@@ -174,7 +174,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def balance(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Balance of the covariates before the policy; see `did.study.balance`."""
-    rows, _ = _headline(panel, variants)
+    rows, _ = headline(panel, variants)
     controls, _ = usable_controls(rows)
     covariates = [name for name in declared().covariates if name in controls]
     return tables.balance(rows, covariates=covariates, outcome=OUTCOME)
