@@ -359,7 +359,7 @@ def _estimate(
             )
         )
         lost = isinstance(result, str)
-        notes.append(result if lost else None)
+        notes.append(str(result) if lost else None)
         estimates.append(0.0 if lost else result[0])
         influence.append(np.zeros(data.n_units) if lost else result[1])
     known = np.array([note is None for note in notes], bool)

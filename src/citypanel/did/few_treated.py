@@ -329,28 +329,12 @@ def few_treated(
         if not 0 < treated < fewer_than:
             continue
         part = data.keep_units(units, "not in the sample")
-        plain = dict(by_cohort=False, draws=draws, seed=seed, level=level)
-        calls = [
-            ("conley_taber", lambda p=part, o=plain: conley_taber(p, **o)),
-            (
-                "randomisation",
-                lambda p=part: randomisation_inference(
-                    p, draws=draws, seed=seed, level=level
-                ),
-            ),
-        ]
-        if size is not None:
-            calls.insert(
-                1,
-                (
-                    "ferman_pinto",
-                    lambda p=part, o=plain: ferman_pinto(p, size=size, **o),
-                ),
-            )
-        for term, call in calls:
+        for term in ("conley_taber", "ferman_pinto", "randomisation"):
+            if term == "ferman_pinto" and size is None:
+                continue
             row: dict = {"n_treated_units": treated, "n_units": part.n_units}
             try:
-                row |= call().iloc[0].to_dict()
+                row |= _by_method(term, part, size, draws, seed, level)
             except CityPanelError as error:
                 row["note"] = str(error).splitlines()[0]
             row |= {**label, "term": term}
@@ -367,3 +351,14 @@ def few_treated(
         attrs={"dropped": Extras({"rows": data.dropped})},
     )
     return out
+
+
+def _by_method(
+    name: str, data: Panel, size: str | None, draws: int, seed: int, level: float
+) -> dict:
+    """The overall row of one method."""
+    if name == "randomisation":
+        frame = randomisation_inference(data, draws=draws, seed=seed, level=level)
+    else:
+        frame = _table(data, name, size, False, draws, seed, level)
+    return frame.iloc[0].to_dict()

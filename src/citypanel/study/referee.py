@@ -14,7 +14,7 @@ from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
 from citypanel.study.referee_words import answer_rows
 
-KEYS: dict[str, str] = dict(outcome=OUTCOME, unit="city_id", period="year")
+KEYS: dict[str, Any] = dict(outcome=OUTCOME, unit="city_id", period="year")
 TREATMENT, COHORT = "sydid", "cohort"
 PLACE = ("latitude", "longitude")
 RINGS = (0, 100, 200, 300)
@@ -156,9 +156,11 @@ def _weights(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
 
 
 def _few(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
-    return did.few_treated(
+    found = did.few_treated(
         frame, treatment=TREATMENT, by="region", draws=draws, seed=seed, **KEYS
     )
+    none = pd.DataFrame([{"note": "every cohort and region has ten treated units"}])
+    return found if len(found) else none
 
 
 def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
