@@ -365,7 +365,7 @@ def bacon_table(
             except CityPanelError as error:
                 table = _reason(
                     "bacon_decomposition", OVERALL, outcome, error, "not estimated"
-                )
+                ).assign(control_cohort=None, type="none", weight=np.nan)
             total = table.attrs.get("twfe", np.nan)
             table.attrs = {}
             parts.append(table.assign(sample=label, twfe=total))
@@ -467,6 +467,10 @@ def inference_table(
             }
         )
     out = pd.DataFrame(rows)
+    text = ("paper_table", "paper_column", "outcome", "wild_note", "note")
+    # A measure that no column has is a number all the same.
+    numbers = [name for name in out if name not in text]
+    out[numbers] = out[numbers].apply(pd.to_numeric)
     out["p_value_holm"] = np.nan
     out["p_value_romano_wolf"] = np.nan
     for table, part in out.groupby("paper_table", sort=False):

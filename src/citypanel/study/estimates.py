@@ -207,8 +207,8 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
         require_steady(rows, TREATMENT, "city_id", "year")
     except EstimationError as error:
         note = f"not estimated: {_first_lines(error)}"
-        said = {"outcome": panel["outcome_name"].iloc[0], "note": note}
-        frame = pd.DataFrame([{"estimator": "twfe", **said}])
+        frame = pd.DataFrame([{"event_time": REFERENCE_EVENT_TIME, "note": note}])
+        frame = frame.assign(estimator="twfe", outcome=panel["outcome_name"].iloc[0])
         return frame.reindex(columns=list(EVENT_COLUMNS)).astype(EVENT_COLUMNS)
     fitted = did.event_study(
         rows,
