@@ -75,9 +75,7 @@ def samples(
     return out
 
 
-def require_steady(
-    frame: pd.DataFrame, treatment: str, unit: str, period: str
-) -> None:
+def require_steady(frame: pd.DataFrame, treatment: str, unit: str, period: str) -> None:
     """Raise where a treatment is not 1 in every period after a unit's first.
 
     Estimators by cohort know a first period and nothing else: a policy that ends or is

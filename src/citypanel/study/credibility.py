@@ -111,7 +111,7 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         tables.table_columns(
             rows, declared().columns, outcome=OUTCOME, controls=controls
         ),
-        bound=declared().effect,
+        bound=bound_of(rows),
         draws=draws,
         permutations=draws,
         seed=int(options["seed"]),
@@ -166,10 +166,22 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         controls=controls,
         covariates=[name for name in declared().covariates if name in controls],
         sample=tables.samples(rows, without=_groups(rows)),
-        bound=declared().effect,
+        bound=bound_of(rows),
         seed=int(options["seed"]),
         absorbing=False,
     ).assign(outcome=rows["outcome_name"].iloc[0])
+
+
+def bound_of(rows: pd.DataFrame) -> float:
+    """The effect that power and equivalence are judged by.
+
+    The printed one, where the study declares it; else a tenth of the standard deviation
+    of the outcome where nobody is treated.
+    """
+    effect = declared().effect
+    if effect is not None:
+        return float(effect)
+    return float(rows.loc[rows[TREATMENT] == 0, OUTCOME].std() / 10)
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, np.ndarray]:
