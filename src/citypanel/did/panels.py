@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.periods import Grid, is_missing, read_periods
+from citypanel.did.results import Extras, remember
 from citypanel.errors import EstimationError, OptionError, PanelError
 from citypanel.panel import require_columns, require_unique_key
 
@@ -482,11 +483,19 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
 
     def face(estimator: Callable) -> Callable:
         own = list(inspect.signature(estimator).parameters.values())[1:]
+        defaults = {each.name: each.default for each in own}
+
+        def estimated(data: Panel, options: dict[str, Any]) -> pd.DataFrame:
+            result = estimator(data, **options)
+            if isinstance(result, pd.DataFrame):
+                result.attrs.setdefault("dropped", Extras({"rows": data.dropped}))
+            used = {**data.design.columns_given(), **defaults, **options}
+            return remember(result, estimator.__name__, used)
 
         @functools.wraps(estimator)
         def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
             if isinstance(panel, Panel):
-                return estimator(panel, **options)
+                return estimated(panel, options)
             given = {
                 name.removeprefix("regression_"): options.pop(name)
                 for name in names
@@ -499,7 +508,7 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 )
             more = [options.get(name) for name in groups]
             given["groups"] = tuple(name for name in more if name is not None)
-            return estimator(build(panel, Design(**given)), **options)
+            return estimated(build(panel, Design(**given)), options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
         default = {field.name: field.default for field in fields(Design)}

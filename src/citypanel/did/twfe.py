@@ -48,6 +48,7 @@ from citypanel.did.regressions import (
     regress_net,
     wald_row,
 )
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError
 
 EFFECTS = ("two_way", "unit", "none")
@@ -78,6 +79,7 @@ class Estimate:
         return self.regression.spread(values[name])
 
 
+@remembering
 def twfe(
     panel: pd.DataFrame,
     *,
