@@ -67,14 +67,27 @@ def _years(values: dict[str, Any]) -> dict[str, int]:
     return {name: getattr(options, name) for name in names}
 
 
-def register(conn: duckdb.DuckDBPyConnection) -> None:
+def no_declaration() -> str:
+    """As `study_declaration` of a study that brings its panel: it has no options."""
+    return json.dumps({"options": []})
+
+
+def no_options(given: str) -> str:
+    """As `study_options` of a study that brings its panel."""
+    empty = {"options": {}, "variants": {}, "listed": [], "labour_series": []}
+    return json.dumps({"problem": None, **empty})
+
+
+def register(conn: duckdb.DuckDBPyConnection, *, brings_panel: bool = False) -> None:
     """Make the functions known to a connection, once."""
     known = conn.execute(
         "select 1 from duckdb_functions() where function_name = 'study_options'"
     ).fetchall()
     if not known:
-        conn.create_function("study_declaration", study_declaration, [], "varchar")
-        conn.create_function("study_options", study_options, ["varchar"], "varchar")
+        names = no_declaration if brings_panel else study_declaration
+        values = no_options if brings_panel else study_options
+        conn.create_function("study_declaration", names, [], "varchar")
+        conn.create_function("study_options", values, ["varchar"], "varchar")
 
 
 class Plugin:
