@@ -11,15 +11,26 @@ import json
 from typing import Any
 
 import duckdb
+import yaml
 
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import Declaration, declared
+from citypanel.study.declaration import FILE, Declaration, declared, folder_of
 from citypanel.study.options import Options
 
 
 def study_declaration() -> str:
-    """The names of the options, as JSON."""
-    return json.dumps({"options": list(declared().build_options)})
+    """The names of the options, and the study's words, as JSON."""
+    study = declared()
+    content = yaml.safe_load((folder_of(study.name) / FILE).read_text(encoding="utf-8"))
+    words = {
+        "name": study.name,
+        "title": content.get("title") or {},
+        "unit": (content.get("unit") or {}).get("noun") or {},
+        "policy": (content.get("policy") or {}).get("label") or {},
+        "source": content.get("source") or "",
+        "effect": study.effect,
+    }
+    return json.dumps({"options": list(study.build_options), "words": words})
 
 
 def study_options(given: str) -> str:

@@ -55,3 +55,21 @@
         ) %}
     {%- endfor -%}
 {%- endmacro %}
+
+
+{#- What the study calls itself, its units and its policy. -#}
+{% macro study_words() -%}
+    {%- if not execute -%}
+        {{ return({"title": {}, "unit": {}, "policy": {}}) }}
+    {%- endif -%}
+    {{ return(fromjson(run_query("select study_declaration()").rows[0][0]).words) }}
+{%- endmacro %}
+
+
+{% macro quoted_or_null(text) -%}
+    {%- if text -%}
+        '{{ text | replace("'", "''") }}'
+    {%- else -%}
+        cast(null as varchar)
+    {%- endif -%}
+{%- endmacro %}
