@@ -58,7 +58,11 @@ def refuse_other_code(root: Path) -> None:
     """
     own = (root / "src" / "citypanel").resolve()
     code = running_code()
-    if not (own / "__init__.py").is_file() or own == code.folder or digest_of(own) == code.digest:
+    if (
+        not (own / "__init__.py").is_file()
+        or own == code.folder
+        or digest_of(own) == code.digest
+    ):
         return
     raise WarehouseError(
         describe(

@@ -1,6 +1,6 @@
 """What dbt asks of a study's declaration while it runs, as functions of DuckDB.
 
-dbt parses nothing that depends on a declaration. `macros/options.sql` asks for the
+dbt parses nothing that depends on a declaration. The macros of options ask for the
 names of the options, hands back what was given to the run, and takes every option's
 value.
 """
@@ -85,7 +85,8 @@ def no_declaration() -> str:
 
 def no_options(given: str) -> str:
     """As `study_options` of a study that brings its panel."""
-    empty = {"options": {}, "variants": {}, "listed": [], "labour_series": []}
+    empty: dict[str, Any] = {"options": {}, "variants": {}}
+    empty |= {"listed": [], "labour_series": []}
     return json.dumps({"problem": None, **empty})
 
 

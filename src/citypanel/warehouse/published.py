@@ -300,6 +300,11 @@ def kept_name(record: Publication) -> str:
     return f"{record.published_at:%Y%m%dT%H%M%SZ}_{record.short_id}.duckdb"
 
 
+def published_file(study: str) -> Path:
+    """Return the file that a study's build publishes, as profiles.yml names it."""
+    return PUBLISHED_FILE if study == SHIPPED else PUBLISHED_FILE.with_stem(study)
+
+
 def published_files(root: Path) -> list[Path]:
     """Return the files of a folder that builds of this project have published."""
     studies = sorted(path.parent.name for path in root.glob(f"studies/*/{FILE}"))

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from citypanel.identity import digest_of, digest_of_file
 from citypanel.study.own.declaration import (
+    Study,
     examine_declaration,
     find_study,
     raise_problems,
     read_declaration,
 )
 from citypanel.study.own.evaluate import results, unit_periods
-from citypanel.study.own.panel import look, prepare_panel, read_panel
+from citypanel.study.own.panel import StudyPanel, look, prepare_panel, read_panel
 from citypanel.study.own.tables import stacked
 
 
@@ -36,11 +36,17 @@ def study_results(study: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_study(study: str) -> None:
-    """Raise with every mistake of a declaration, and of its panel against it.
+    """As `checked_study`; a build has no use for the panel yet."""
+    checked_study(study)
+
+
+def checked_study(study: str) -> StudyPanel:
+    """The panel of a study that has no mistake.
 
     Raises
     ------
     DeclarationError
+        With every mistake of the declaration, and of the panel against it.
     """
     path = find_study(Path.cwd(), study)
     declared, problems = examine_declaration(path)
@@ -52,17 +58,8 @@ def check_study(study: str) -> None:
         problems = [*problems, *more]
     if problems or made is None:
         raise_problems(study, list(dict.fromkeys(problems)))
+    return made
 
 
-def digest_of_study(study: str) -> str:
-    """Digest of the declaration, what stands beside it, and the panel it names."""
-    path = find_study(Path.cwd(), study)
-    parts = [digest_of(path.parent)]
-    declared, _ = examine_declaration(path)
-    named = (declared.panel, declared.published) if declared else ()
-    parts += [digest_of_file(f) for f in named if f is not None and f.is_file()]
-    return " ".join(parts)
-
-
-def _read(study: str):
+def _read(study: str) -> Study:
     return read_declaration(find_study(Path.cwd(), study))

@@ -220,7 +220,7 @@ def group_table(made: StudyPanel) -> pd.DataFrame:
 def unit_periods(made: StudyPanel) -> pd.DataFrame:
     """One row per unit, period and variable: outcomes, controls, treatment, weights."""
     study, frame = made.study, made.frame
-    names = [v.name for v in (*study.outcomes, *study.controls)]
+    names = [o.name for o in study.outcomes] + [c.name for c in study.controls]
     names += [TREATMENT] + ([WEIGHTS] if study.weights else [])
     long = pd.concat(
         [
@@ -443,7 +443,7 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
     """Inference side by side for each declared column with two-way effects.
 
     Columns in first differences, or with other effects, are in
-    ``rpt_study_regressions`` only: the resampling methods here re-estimate two-way effects.
+    ``rpt_study_regressions`` only: what resamples here re-estimates two-way effects.
     """
     columns = {}
     for place, column in enumerate(made.study.columns):

@@ -70,19 +70,21 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
     falls = frame.groupby(UNIT)[TREATMENT].diff() < 0
     for row in frame[falls].to_dict("records"):
         found("treatment_falls", row[UNIT], row[PERIOD], value=row[TREATMENT])
-    for variable in (*made.study.outcomes, *made.study.controls):
-        values = frame[variable.name].astype(float)
+    names = [outcome.name for outcome in made.study.outcomes]
+    names += [control.name for control in made.study.controls]
+    for name in names:
+        values = frame[name].astype(float)
         for row in frame[values.isna()].to_dict("records"):
-            found("no_value", row[UNIT], row[PERIOD], variable.name, name=variable.name)
+            found("no_value", row[UNIT], row[PERIOD], name, name=name)
         for place in _spikes(frame, values):
             row = frame.loc[place]
             found(
                 "spike",
                 row[UNIT],
                 row[PERIOD],
-                variable.name,
+                name,
                 values[place],
-                name=variable.name,
+                name=name,
                 seen=float(values[place]),
             )
     return pd.DataFrame(rows)

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+#: Where they stand in a file.
+SCHEMA = "study"
 _ESTIMATE = {
     "estimate": "double",
     "std_error": "double",
@@ -261,7 +263,7 @@ def fixed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def text(value: object) -> str | None:
-    """A label as text: 2001 and not 2001.0, a day without its midnight; None for null."""
+    """A label as text: 2001 and not 2001.0, a day without its midnight."""
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, (float, np.floating)):
@@ -280,7 +282,9 @@ def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     types = {c: kind for columns in TABLES.values() for c, kind in columns.items()}
     parts = [
-        frame.reindex(columns=list(types)).assign(**{MART: name, ROW: range(len(frame))})
+        frame.reindex(columns=list(types)).assign(
+            **{MART: name, ROW: range(len(frame))}
+        )
         for name, frame in tables.items()
         if len(frame)
     ]
