@@ -436,6 +436,8 @@ def bacon_table(made: StudyPanel) -> pd.DataFrame:
         unit=UNIT,
         period=PERIOD,
     )
+    if made.study.weights:
+        table["note"] = table["note"].map(_unweighted)
     return table.rename(columns={"type": "comparison", "twfe": "twfe_estimate"})
 
 
@@ -492,15 +494,24 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         controls=controls,
         covariates=[c.name for c in study.controls if not c.after_treatment],
         region=region,
+        columns=shared_columns(study),
         sample={name: made.select(name) for name in study.samples},
         bound=relevant_effect(made),
         seed=study.seed,
     )
     table = table.replace({"check": _CHECKS, "aggregation": _CHECKS})
     table = table.rename(columns={"check": "check_name"})
+    if study.weights:
+        matched = table["check_name"] == "propensity_score"
+        table.loc[matched, "note"] = table["note"].map(_unweighted)[matched]
     keys = ["check_name", "sample", "estimator", "aggregation", "term"]
     table["row_order"] = table.groupby(keys, dropna=False).cumcount() + 1
     return table
+
+
+def _unweighted(note: object = None) -> str:
+    said = "without the study's weights"
+    return f"{note}; {said}" if isinstance(note, str) else said
 
 
 _CHECKS = {
@@ -536,5 +547,7 @@ def balance_table(made: StudyPanel) -> pd.DataFrame:
         unit=UNIT,
         period=PERIOD,
     )
+    if made.study.weights:
+        table["note"] = _unweighted()
     names = {"n_treated": "n_treated_units", "n_control": "n_control_units"}
     return table.rename(columns=names)
