@@ -628,7 +628,7 @@ def sensitivity_table(
         its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
-    further = dict(columns or {})
+    further: dict[str, Any] = dict(columns or {})
     weights = {k: v for k, v in further.items() if k == "weights"}
     base: dict[str, Any] = dict(treatment=treatment, unit=unit, period=period)
     staggered: dict[str, Any] = dict(cohort=cohort, unit=unit, period=period)
