@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -330,7 +331,7 @@ def few_treated(
             continue
         part = data.keep_units(units, "not in the sample")
         plain = dict(by_cohort=False, draws=draws, seed=seed, level=level)
-        calls = [
+        calls: list[tuple[str, Callable[[], pd.DataFrame]]] = [
             ("conley_taber", lambda p=part, o=plain: conley_taber(p, **o)),
             (
                 "randomisation",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -149,7 +150,7 @@ def spillovers(
         ),
     ]
     for j, (name, (low, high)) in enumerate(zip(names, pairwise(edges), strict=True)):
-        shown = dict(aggregation="spillover", term=name)
+        shown: dict[str, Any] = dict(aggregation="spillover", term=name)
         if neighbours is None:
             shown |= dict(ring_from_km=low, ring_to_km=high)
         found = clean.mean(ring == j)
