@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -330,25 +331,20 @@ def few_treated(
         if not 0 < treated < fewer_than:
             continue
         part = data.keep_units(units, "not in the sample")
-        plain = dict(by_cohort=False, draws=draws, seed=seed, level=level)
-        calls: list[tuple[str, Callable[[], pd.DataFrame]]] = [
-            ("conley_taber", lambda p=part, o=plain: conley_taber(p, **o)),
-            (
-                "randomisation",
-                lambda p=part: randomisation_inference(
-                    p, draws=draws, seed=seed, level=level
-                ),
-            ),
-        ]
-        if size is not None:
-            calls.insert(
-                1,
-                (
-                    "ferman_pinto",
-                    lambda p=part, o=plain: ferman_pinto(p, size=size, **o),
-                ),
+        options = dict(draws=draws, seed=seed, level=level)
+        calls: dict[str, Callable[[], pd.DataFrame]] = {
+            "conley_taber": functools.partial(
+                conley_taber, part, by_cohort=False, **options
             )
-        for term, call in calls:
+        }
+        if size is not None:
+            calls["ferman_pinto"] = functools.partial(
+                ferman_pinto, part, size=size, by_cohort=False, **options
+            )
+        calls["randomisation"] = functools.partial(
+            randomisation_inference, part, **options
+        )
+        for term, call in calls.items():
             row: dict = {"n_treated_units": treated, "n_units": part.n_units}
             try:
                 row |= call().iloc[0].to_dict()
