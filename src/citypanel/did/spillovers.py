@@ -130,7 +130,7 @@ def spillovers(
     codes = np.where(data.treated, m, ring)
     clean = Gaps(data, codes >= 0)
     if not (clean.known & data.treated).any():
-        raise EstimationError.of("did.every_row_touched", rings=tuple(edges[1:]))
+        raise EstimationError.of("did.every_row_touched")
 
     whole = plain.mean(data.treated)
     direct = clean.mean(data.treated)
@@ -259,7 +259,7 @@ class Gaps:
         self.data, self.touched = data, touched
         rows = ~touched
         if not rows.any():
-            raise EstimationError.of("did.every_row_touched", rings="")
+            raise EstimationError.of("did.every_row_touched")
         weights = None if data.weights is None else data.weights[rows]
         dummies = np.eye(len(data.positions))[data.period]
         self.other = np.hstack([dummies, data.controls])
