@@ -563,6 +563,7 @@ def regional_table(
     period: str = "year",
     controls: Sequence[str] = (),
     region: str = "region",
+    columns: Mapping[str, str] | None = None,
     standard_errors: str = "xtreg",
     absorbing: bool = True,
 ) -> pd.DataFrame:
@@ -584,6 +585,7 @@ def regional_table(
         standard_errors=standard_errors,
         engine=ENGINE,
         absorbing=absorbing,
+        **(columns or {}),
     )
     parts = []
     for outcome in outcomes:
@@ -642,6 +644,7 @@ def sensitivity_table(
     controls: Sequence[str] = (),
     covariates: Sequence[str] = (),
     region: str | None = "region",
+    columns: Mapping[str, str] | None = None,
     sample: Mapping[str, pd.DataFrame] | None = None,
     bound: float,
     seed: int = 0,
@@ -657,6 +660,10 @@ def sensitivity_table(
         Of the propensity score; none leaves that check out.
     region : str or None
         For region-by-year effects and the effects by region.
+    columns : mapping, optional
+        Further columns by what they are: ``weights``, ``cluster``. What leaves out
+        units or moves dates takes the weights and clusters by unit; the propensity
+        score takes neither.
     sample : mapping of name to DataFrame, optional
         Exclusions (see `samples`), the whole panel among them.
     bound : float
@@ -676,6 +683,8 @@ def sensitivity_table(
         its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
+    further: dict[str, Any] = dict(columns or {})
+    weights = {k: v for k, v in further.items() if k == "weights"}
     base: dict[str, Any] = dict(treatment=treatment, unit=unit, period=period)
     staggered: dict[str, Any] = dict(cohort=cohort, unit=unit, period=period)
 
@@ -696,7 +705,7 @@ def sensitivity_table(
         return checked
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
-        fit = twfe(frame, engine=ENGINE, absorbing=absorbing, **options)
+        fit = twfe(frame, engine=ENGINE, absorbing=absorbing, **options, **further)
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
     for outcome in outcomes:
@@ -726,6 +735,7 @@ def sensitivity_table(
                         panel,
                         outcomes=[o],
                         region=region,
+                        columns=further,
                         absorbing=absorbing,
                         **base,
                     ),
@@ -741,10 +751,16 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c),
+            "twfe": lambda c=cohorts: event_study(
+                panel, engine=ENGINE, **c, **further
+            ),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
-                    panel, control_group="not_yet", base_period="universal", **c
+                    panel,
+                    control_group="not_yet",
+                    base_period="universal",
+                    **c,
+                    **further,
                 ),
                 "dynamic",
             ),
@@ -770,7 +786,7 @@ def sensitivity_table(
                 outcome,
                 steady(
                     lambda c=cohorts, k=years: fake_date_placebo(
-                        panel, years_before=(k,), **c
+                        panel, years_before=(k,), **c, **weights
                     )
                 ),
             )
@@ -778,13 +794,13 @@ def sensitivity_table(
             "leave_one_batch_out",
             "all",
             outcome,
-            lambda o=options: leave_one_batch_out(panel, **o),
+            lambda o=options: leave_one_batch_out(panel, **o, **weights),
         )
         add(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_city_out(panel, **o),
+            lambda o=options: leave_one_city_out(panel, **o, **weights),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):

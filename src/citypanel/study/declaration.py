@@ -240,6 +240,8 @@ class Declaration:
 
     Attributes
     ----------
+    content : mapping
+        As given.
     name : str
     options : dict of str to Option
     controls : dict of str to Control
@@ -271,6 +273,7 @@ class Declaration:
 
     def __init__(self, declared: Mapping[str, Any], folder: Path | None = None):
         self._problems: list[str] = []
+        self.content = declared
         self.name = str(declared["name"])
         self.folder = folder
         period = declared["period"]

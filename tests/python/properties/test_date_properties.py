@@ -59,7 +59,8 @@ def test_months_quarters_and_years_hold_their_days_and_no_others(day):
         ],
         "quarter": [
             f"{day.year}Q{quarter}", f"{day.year}-q{quarter}", f"Q{quarter} {day.year}",
-            f"{day.year}年第{'一二三四'[quarter - 1]}季度", f"{day.year}年{quarter}季度",
+            f"{day.year}年第{'一二三四'[quarter - 1]}季度",
+            f"{day.year}年{quarter}季度",
         ],
         "year": [day.year, str(day.year), float(day.year), f"{day.year}年"],
     }  # fmt: skip
