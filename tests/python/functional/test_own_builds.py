@@ -73,7 +73,7 @@ def test_a_build_publishes_what_evaluate_returns(place):
                 ).reset_index(drop=True)
                 for frame in (ours, theirs)
             )  # fmt: skip
-            pd.testing.assert_frame_equal(ours, theirs, rtol=1e-9, obj=name)
+            pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6, obj=name)
         declared = connection.execute(
             "select table_name, column_name, lower(data_type) from duckdb_columns() "
             "where schema_name = 'study' order by column_index"
