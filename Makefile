@@ -15,10 +15,13 @@ build: $(STAMP)
 	$(BIN)/citypanel build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 test-all: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
+
+# The files of tests are spread over two processes; `make test WORKERS=` takes one.
+WORKERS ?= -n 2 --no-loadscope-reorder
 
 # docs/validation.md: what the tests compare with other people's software.
 validation: $(STAMP)
@@ -65,7 +68,8 @@ FORCE:
 # The lock names exact versions and hashes for every Python that pyproject.toml names.
 # Only for whoever changes a dependency; needs uv on the PATH.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra test --extra cluster --generate-hashes \
+	uv pip compile --universal --python-version 3.11 \
+	    --extra warehouse --extra outputs --extra test --generate-hashes \
 	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
 	    --output-file requirements.lock pyproject.toml
 

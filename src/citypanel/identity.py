@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 from citypanel.errors import WarehouseError, describe
@@ -31,6 +32,20 @@ class Code:
     digest: str
     folder: Path
     version: str
+
+
+def declared_packages() -> list[str]:
+    """Return the packages that the library and the warehouse are declared to need.
+
+    Those of its own and of the extras `warehouse` and `outputs`, in alphabetical order.
+    """
+    found = set()
+    for line in requires("citypanel") or ():
+        package, _, condition = line.partition(";")
+        extra = re.search(r"""\bextra\s*==\s*['"](\w+)""", condition)
+        if extra is None or extra[1] in ("warehouse", "outputs"):
+            found.add(re.split(r"[^A-Za-z0-9._-]", package.strip())[0])
+    return sorted(found)
 
 
 def running_code() -> Code:

@@ -8,6 +8,7 @@ value.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
@@ -46,7 +47,8 @@ def study_options(given: str) -> str:
     str
         JSON of problem (why the values cannot be used, or null), options, variants (the
         headline and those beside it, by name), listed (options with one column of text
-        each) and labour_series (the series of the labour measure's formula).
+        each), labour_series (the series of the labour measure's formula) and policy
+        (what is declared of the roster).
     """
     try:
         return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
@@ -68,6 +70,7 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         },
         "listed": listed,
         "labour_series": list(labour.names),
+        "policy": asdict(study.policy_of(headline["policy"])),
     }
 
 

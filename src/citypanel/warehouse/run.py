@@ -13,14 +13,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from citypanel.errors import CityPanelError, PublicationError
-from citypanel.identity import digest_of, running_code
+from citypanel.identity import declared_packages, digest_of, running_code
 from citypanel.study.declaration import SHIPPED, declared, folder_of
 from citypanel.warehouse.comments import Comments, relation_comment
 from citypanel.warehouse.ledger import Ledger
@@ -618,14 +618,9 @@ def _software() -> dict[str, str]:
 
 
 def _python_software() -> dict[str, str]:
-    """Python and the packages that the library is declared to need."""
+    """Python and the packages that a build is declared to need."""
     found = {"python": _python_version()}
-    for line in requires(PACKAGE) or ():
-        if "extra ==" in line:
-            continue
-        name = line.split(";")[0]
-        for mark in "<>=!~[ (":
-            name = name.partition(mark)[0]
+    for name in declared_packages():
         try:
             found[name] = version(name)
         except PackageNotFoundError:
