@@ -31,15 +31,22 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Quality report, Data Docs, study report, dbt's documentation and the specification curve
+# With STUDY=name, all outputs of a study that brings its panel, under outputs/name. Else
+# quality report, Data Docs, study report, dbt's documentation and the specification curve
 # of the published file, under outputs/, so that every link between them leads somewhere;
 # builds the file first where there is none.
+ifneq ($(filter-out pilot_zones,$(STUDY)),)
+report: $(STAMP)
+	test -f $(STUDY).duckdb || $(BIN)/citypanel build --study $(STUDY)
+	$(BIN)/citypanel report --study $(STUDY)
+else
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
 	$(BIN)/citypanel study
 	$(MAKE) --no-print-directory docs
 	$(BIN)/citypanel specifications --count 2000
+endif
 
 # dbt's documentation as one page. Its own target path keeps the log of the last build,
 # which `citypanel package` reads.

@@ -58,7 +58,7 @@ def refuse_other_code(root: Path) -> None:
     """Refuse to go on in a checkout whose library is not the one that runs.
 
     A copied environment, another checkout's commands on the PATH or a PYTHONPATH run
-    the code of another folder. A folder without src/citypanel has none of its own, and
+    the code of another folder. A folder without it in src/ has none of its own, and
     a copy that does not differ is none of another.
 
     Parameters
@@ -73,7 +73,11 @@ def refuse_other_code(root: Path) -> None:
     """
     own = (root / "src" / "citypanel").resolve()
     code = running_code()
-    if not own.is_dir() or own == code.folder or digest_of(own) == code.digest:
+    if (
+        not (own / "__init__.py").is_file()
+        or own == code.folder
+        or digest_of(own) == code.digest
+    ):
         return
     raise WarehouseError(
         describe(

@@ -4,7 +4,7 @@ Examples
 --------
 >>> from citypanel.examples import zones
 >>> zones().shape
-(400, 12)
+(400, 15)
 """
 
 from pathlib import Path
@@ -28,7 +28,8 @@ def zones() -> pd.DataFrame:
         One row per city and year (2010 to 2019): city, year, region, zone (first year
         with a zone, null for never), treated (0 or 1), wage (logarithm), output,
         capital, labour, investment and emissions (all at constant prices or in constant
-        units), population (thousand persons).
+        units), population (thousand persons), latitude, longitude (degrees), port
+        (first year of another policy, which has no effect).
 
     Examples
     --------
@@ -37,6 +38,5 @@ def zones() -> pd.DataFrame:
     >>> panel.groupby("zone", dropna=False)["city"].nunique().tolist()
     [8, 8, 24]
     """
-    return pd.read_csv(
-        Path(__file__).with_name("zones.csv"), dtype={"city": "str", "zone": "Int64"}
-    )
+    types = {"city": "str", "zone": "Int64", "port": "Int64"}
+    return pd.read_csv(Path(__file__).with_name("zones.csv"), dtype=types)

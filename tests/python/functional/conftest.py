@@ -18,7 +18,8 @@ import pytest
 
 PARTS = (
     "analyses", "expectations", "macros", "models", "python_models", "seeds",
-    "studies", "tests/generic", "tests/singular", "dbt_project.yml", "profiles.yml",
+    "src/citypanel/skeleton", "studies", "tests/generic", "tests/singular",
+    "dbt_project.yml", "profiles.yml",
 )  # fmt: skip
 
 
