@@ -75,6 +75,22 @@ def aggregate_att(
     EstimationError
         A frame without influence functions or with cells that are not those
         estimated; no effect to aggregate.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> cells = did.group_time_att(zones(), **columns)
+    >>> found = did.aggregate_att(cells, "group")
+    >>> found[["term", "estimate", "std_error"]].round(3)
+              term  estimate  std_error
+    0      overall     0.101      0.019
+    1  cohort_2014     0.159      0.021
+    2  cohort_2016     0.043      0.013
+    >>> late = cells[cells["period"] >= 2018]
+    >>> did.aggregate_att(late).loc[0, "estimate"].round(3)
+    np.float64(0.128)
     """
     choose("kind", kind, KINDS)
     cells = _Cells.of(group_time)

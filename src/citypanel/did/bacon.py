@@ -73,6 +73,19 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
     References
     ----------
     Goodman-Bacon (2021), Journal of Econometrics 225.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.bacon_decomposition(zones(), **columns)
+    >>> found.groupby("type")["weight"].sum().round(3)
+    type
+    Earlier vs Later Treated    0.05
+    Later vs Earlier Treated    0.05
+    Treated vs Untreated        0.90
+    Name: weight, dtype: float64
     """
     data = data.balanced()
     require_absorbing(data)

@@ -81,6 +81,16 @@ def etwfe(
     References
     ----------
     Wooldridge (2021), SSRN 3906345; Wooldridge (2023), Econometrics Journal 26.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.etwfe(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.119      0.009
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     never = control_group == "never"

@@ -127,6 +127,18 @@ def group_time_att(
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Sant'Anna and Zhao
     (2020), Journal of Econometrics 219.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> cells = did.group_time_att(zones(), **columns)
+    >>> cells.loc[4:6, ["cohort", "period", "estimate", "std_error"]].round(3)
+       cohort  period  estimate  std_error
+    4    2014    2015     0.143      0.026
+    5    2014    2016     0.148      0.029
+    6    2014    2017     0.166      0.022
     """
     if frame is None:
         frame, panel = panel, "balanced"

@@ -94,6 +94,16 @@ def stacked(
         No cohort's window lies in the panel, or an experiment without controls.
     OptionError
         A window without a period before.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.stacked(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.075      0.016
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)

@@ -23,7 +23,7 @@ from citypanel.did.jackknife import (
     fake_date_placebo,
     jackknife,
     leave_one_batch_out,
-    leave_one_city_out,
+    leave_one_unit_out,
 )
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.panels import choose
@@ -800,7 +800,7 @@ def sensitivity_table(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_city_out(panel, **o, **weights),
+            lambda o=options: leave_one_unit_out(panel, **o, **weights),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):

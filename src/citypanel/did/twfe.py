@@ -190,6 +190,23 @@ def twfe(
         A treatment that is absorbed by the effects, or collinear with the controls.
     OptionError
         An option that is not on its list.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.twfe(zones(), **columns)
+    >>> found[["term", "estimate", "std_error", "p_value"]].round(3)
+          term  estimate  std_error  p_value
+    0  treated     0.101      0.017      0.0
+    1    const    10.005      0.006      0.0
+    2  overall     0.101      0.017      0.0
+    >>> found.confint(level=0.9).round(3)
+          term  conf_low  conf_high
+    0  treated     0.071      0.130
+    1    const     9.995     10.015
+    2  overall     0.071      0.130
     """
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
@@ -613,6 +630,20 @@ def event_study(
     ------
     PanelError, EstimationError, OptionError
         As for `twfe`; also a reference that no treated unit reaches.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.event_study(zones(), bin_before=-4, bin_after=3, **columns)
+    >>> found.loc[2:5, ["event_time", "estimate", "std_error"]].round(3)
+       event_time  estimate  std_error
+    2          -2    -0.008      0.015
+    3          -1     0.000        NaN
+    4           0     0.067      0.016
+    5           1     0.090      0.021
+    >>> figure = found.plot()
     """
     choose("standard_errors", standard_errors, cov.CONVENTIONS)
     require_treated_and_control(data)

@@ -51,6 +51,16 @@ def two_stage(
     References
     ----------
     Gardner (2022), arXiv 2207.05943; Butts and Gardner (2022), R Journal 14.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.two_stage(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.119      0.018
     """
     first = first_stage(data)
     data = first.data
