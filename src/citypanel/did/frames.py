@@ -8,8 +8,9 @@ estimate, a note and no standard error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,16 @@ NOTE_REFERENCE = "reference period"
 NOTE_UNKNOWN = "not identified by the rows used"
 
 
+class Later:
+    """A value that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make = cache(make)
+
+    def __call__(self) -> Any:
+        return self.make()
+
+
 @dataclass(frozen=True, eq=False)
 class Extras:
     """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
@@ -76,7 +87,8 @@ class Extras:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
-        return self.values[key]
+        value = self.values[key]
+        return value() if isinstance(value, Later) else value
 
     def __contains__(self, key: object) -> bool:
         return key in self.values

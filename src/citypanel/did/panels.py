@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from citypanel.did.linear import cluster_sums
 from citypanel.did.periods import Grid, is_missing, read_periods
 from citypanel.errors import EstimationError, OptionError, PanelError
 from citypanel.panel import require_columns, require_unique_key
@@ -137,7 +138,7 @@ class Panel:
     def controls(self) -> np.ndarray:
         """Controls (n, k)."""
         names = list(self.design.controls)
-        return self.frame[names].to_numpy(float).reshape(self.n_obs, -1)
+        return self.frame[names].to_numpy(float).reshape(len(self.unit), -1)
 
     @property
     def control_names(self) -> tuple[str, ...]:
@@ -158,7 +159,7 @@ class Panel:
     @cached_property
     def row_weights(self) -> np.ndarray:
         """Weights (n,), ones where none were given."""
-        return np.ones(self.n_obs) if self.weights is None else self.weights
+        return np.ones(len(self.unit)) if self.weights is None else self.weights
 
     @cached_property
     def unit_clusters(self) -> np.ndarray:
@@ -225,6 +226,36 @@ class Panel:
     def n_clusters(self) -> int:
         return int(self.cluster.max()) + 1
 
+    def count(self, units: np.ndarray) -> int:
+        """How many units some codes stand for, each once."""
+        return len(np.unique(units))
+
+    @cached_property
+    def mean_weight(self) -> float:
+        """Mean of the weights over the rows."""
+        return self.row_weights.mean()
+
+    def effect_rows(self, codes: np.ndarray) -> np.ndarray:
+        """How many rows share each row's effect, by its code (n,)."""
+        return np.bincount(codes)[codes]
+
+    def rows_behind(self, units: np.ndarray) -> int:
+        """How many rows some rows stand for, given the codes of their units."""
+        return len(units)
+
+    def products(self, scores: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """Sum over clusters of the outer products of their scores (m, m).
+
+        Parameters
+        ----------
+        scores : ndarray (n, m)
+            Each row's part of its cluster's score, linear in the outcome.
+        slopes : ndarray (n, m)
+            Their derivatives by the outcome, which only sums of units need.
+        """
+        sums = cluster_sums(scores, self.cluster)
+        return sums.T @ sums
+
     @property
     def positions(self) -> np.ndarray:
         """Positions of the periods seen (T,), in order."""
@@ -274,7 +305,7 @@ class Panel:
     @cached_property
     def first_rows(self) -> np.ndarray:
         """Row at which each unit begins (n_units,)."""
-        return np.searchsorted(self.unit, np.arange(self.n_units))
+        return np.searchsorted(self.unit, np.arange(len(self.units)))
 
     def codes(self, column: str) -> np.ndarray:
         """Codes (n,) of a column's values, in sorted order."""
@@ -326,7 +357,7 @@ class Panel:
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """A column as units x periods seen; nan where a unit is not seen."""
         values = np.asarray(values)
-        shape = (self.n_units, len(self.positions))
+        shape = (len(self.units), len(self.positions))
         if self.is_balanced:
             return values.reshape(shape)
         out = np.full(shape, np.nan)
@@ -371,7 +402,7 @@ class Panel:
 
     def logging(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
         """The panel with some rows (n,) in the log, each with its first reason."""
-        log, free = [self.dropped], np.ones(self.n_obs, bool)
+        log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
             keys = self.frame.loc[out & free, [self.design.unit, self.design.period]]
             log.append(keys.assign(reason=reason))
@@ -388,6 +419,10 @@ class Panel:
         dropped = self.logging(lost).dropped
         if not rows.any():
             raise _nothing_left(self.design, dropped)
+        return replace(self.only(rows), dropped=dropped)
+
+    def only(self, rows: np.ndarray) -> Panel:
+        """The panel of some rows (n,), without a word of the others."""
         present, unit = np.unique(self.unit[rows], return_inverse=True)
         seen, period = np.unique(self.period[rows], return_inverse=True)
         shift = int(self.positions[seen[0]])
@@ -401,18 +436,19 @@ class Panel:
         if start is not None:
             start = start[present]
             start = np.where(start == FAR, FAR, start - shift)
-        return Panel(
-            self.design,
-            self.frame[rows].reset_index(drop=True),
-            dropped,
-            grid,
-            unit,
-            period,
-            self.units[present],
-            start,
-            self.total,
-            self.remarks,
+        return replace(
+            self,
+            grid=grid,
+            unit=unit,
+            period=period,
+            units=self.units[present],
+            start=start,
+            **self._rest(rows, present, seen),
         )
+
+    def _rest(self, rows: np.ndarray, units: np.ndarray, periods: np.ndarray) -> dict:
+        """What else a panel of some rows has, given the codes that remain."""
+        return {"frame": self.frame[rows].reset_index(drop=True)}
 
     def keep_units(self, units: np.ndarray, reason: str) -> Panel:
         """The panel with some units (n_units,) only."""
@@ -420,7 +456,7 @@ class Panel:
 
     def balanced(self) -> Panel:
         """Only units seen in every period that anyone is seen in."""
-        counts = np.bincount(self.unit, minlength=self.n_units)
+        counts = np.bincount(self.unit, minlength=len(self.units))
         t = len(self.positions)
         return self.keep_units(counts == t, f"not seen in all {t} periods")
 
@@ -458,7 +494,11 @@ def choose(option: str, value: object, allowed: Sequence[object]) -> None:
         )
 
 
-def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
+def on_panel(
+    *columns: str,
+    groups: Sequence[str] = (),
+    ready: Callable[..., Panel] = lambda panel, **options: panel,
+) -> Callable:
     """Give an estimator of a `Panel` its public face: a frame and names of columns.
 
     Parameters
@@ -470,6 +510,8 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
         ``regression_weights``.
     groups : sequence of str
         Options of the estimator that name a further column.
+    ready : callable
+        Gives the estimator its panel, from the one built and its options.
 
     Returns
     -------
@@ -486,7 +528,7 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
         @functools.wraps(estimator)
         def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
             if isinstance(panel, Panel):
-                return estimator(panel, **options)
+                return estimator(ready(panel, **options), **options)
             given = {
                 name.removeprefix("regression_"): options.pop(name)
                 for name in names
@@ -499,7 +541,8 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 )
             more = [options.get(name) for name in groups]
             given["groups"] = tuple(name for name in more if name is not None)
-            return estimator(build(panel, Design(**given)), **options)
+            data = ready(build(panel, Design(**given)), **options)
+            return estimator(data, **options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
         default = {field.name: field.default for field in fields(Design)}
@@ -772,7 +815,7 @@ def require_absorbing(data: Panel) -> None:
             _places(data.frame[outside], data.design, name),
             name=name,
         )
-    falls = np.zeros(data.n_obs, bool)
+    falls = np.zeros(len(data.unit), bool)
     falls[1:] = (data.unit[1:] == data.unit[:-1]) & (values[1:] < values[:-1])
     if falls.any():
         raise PanelError.of(
@@ -797,7 +840,7 @@ def require_binary(data: Panel, why: str) -> None:
 
 def starts_from_treatment(data: Panel) -> np.ndarray:
     """Position of the first row with a positive treatment (n_units,), else FAR."""
-    start = np.full(data.n_units, FAR)
+    start = np.full(len(data.units), FAR)
     rows = np.flatnonzero(data.treatment > 0)[::-1]
     start[data.unit[rows]] = data.when[rows]
     return start
