@@ -624,7 +624,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     unit, period = design.unit, design.period
     require_columns(panel, design.columns)
     _require_numbers(panel, design.numeric, unit, period)
-    frame = panel.loc[:, design.columns].copy()
+    frame = panel.loc[:, design.columns]
     for column in design.numeric:
         if frame[column].dtype != np.float64:
             values = pd.to_numeric(frame[column])
@@ -645,17 +645,18 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     )
     if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
         frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
-    when = grid.place(frame[period]).astype(np.int64)
-    unit_codes, units = pd.factorize(frame[unit], sort=True)
-    order = np.lexsort((when, unit_codes))
-    if (order[1:] < order[:-1]).any():
-        frame, when = frame.iloc[order], when[order]
-        unit_codes = unit_codes[order]
+    period_codes = _period_codes(frame[period], grid)
+    unit_codes, units = _unit_codes(frame[unit])
+    order = _order(unit_codes, period_codes, len(units), len(grid.positions))
+    if order is not None:
+        frame = frame.iloc[order]
+        unit_codes, period_codes = unit_codes[order], period_codes[order]
     frame = frame.reset_index(drop=True)
-    if ((unit_codes[1:] == unit_codes[:-1]) & (when[1:] == when[:-1])).any():
+    same = (unit_codes[1:] == unit_codes[:-1]) & (period_codes[1:] == period_codes[:-1])
+    if same.any():
         require_unique_key(frame, [unit, period])
         # Two labels of one period, such as two days of a month.
-        labels = [grid.label(position) for position in when]
+        labels = [grid.label(grid.positions[code]) for code in period_codes]
         require_unique_key(frame.assign(**{period: labels}), [unit, period])
     start = remark = None
     if design.cohort is not None:
@@ -665,14 +666,45 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         frame,
         pd.DataFrame(columns=[unit, period, "reason"]),
         grid,
-        unit_codes.astype(np.int64),
-        np.searchsorted(grid.positions, when),
+        unit_codes,
+        period_codes,
         np.asarray(units),
         start,
         len(frame),
         () if remark is None else (remark,),
     )
     return _without_unknown(data)
+
+
+def _period_codes(values: pd.Series, grid: Grid) -> np.ndarray:
+    """Codes (n,) of the periods seen."""
+    codes, seen = pd.factorize(values)
+    return np.searchsorted(grid.positions, grid.place(seen).astype(np.int64))[codes]
+
+
+def _unit_codes(values: pd.Series) -> tuple[np.ndarray, Any]:
+    """Codes (n,) in sorted order and their labels."""
+    if values.dtype.kind in "iu" and isinstance(values.dtype, np.dtype):
+        array = values.to_numpy()
+        first = np.concatenate([[True], array[1:] != array[:-1]])
+        if (array[1:] >= array[:-1]).all():
+            return np.cumsum(first) - 1, array[first]
+    codes, units = pd.factorize(values, sort=True)
+    return codes.astype(np.int64), units
+
+
+def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> Any:
+    """Order (n,) of the rows by unit and period, None where they are in it."""
+    key = unit * periods + period
+    if (key[1:] >= key[:-1]).all():
+        return None
+    if units * periods <= 4 * len(key):
+        place = np.full(units * periods, -1)
+        place[key] = np.arange(len(key))
+        order = place[place >= 0]
+        if len(order) == len(key):  # no key twice
+            return order
+    return np.lexsort((period, unit))
 
 
 def _without_unknown(data: Panel) -> Panel:
@@ -690,9 +722,9 @@ def _without_unknown(data: Panel) -> Panel:
                 _places(frame[broken], design, design.weights),
                 weights=design.weights,
             )
-    values = frame[design.numeric].to_numpy(float)
-    if not np.isfinite(values).all():
-        for column, value in zip(design.numeric, values.T, strict=True):
+    for column in design.numeric:
+        value = frame[column].to_numpy(float)
+        if not np.isfinite(value).all():
             lost.append((np.isnan(value), f"missing value of {column}"))
             lost.append((np.isinf(value), f"infinite {column}"))
     for column in dict.fromkeys((*design.cluster, *design.groups)):
@@ -767,7 +799,8 @@ def _starts(
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
-        place = grid.place(values[~never])
+        codes, seen = pd.factorize(values[~never])
+        place = grid.place(seen)[codes]
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)
