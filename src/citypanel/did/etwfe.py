@@ -9,6 +9,7 @@ import pandas as pd
 
 from citypanel.did.frames import staggered_frame
 from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.moments import condense
 from citypanel.did.panels import (
     Panel,
     choose,
@@ -31,7 +32,7 @@ from citypanel.did.regressions import (
 CONTROL_GROUPS = ("not_yet", "never")
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def etwfe(
     data: Panel,
     *,
@@ -136,7 +137,7 @@ def etwfe(
     values = np.where(known, linear[:, fit.keep] @ fit.fit.coefficients, np.nan)
     errors = fit_covariance(
         with_peers(fit.fit, cells, codes, values),
-        data.cluster,
+        data,
         standard_errors,
         small_sample,
     )

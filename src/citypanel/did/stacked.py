@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from citypanel.did import covariances as cov
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     NOTE_UNKNOWN,
@@ -13,9 +14,9 @@ from citypanel.did.frames import (
     join_notes,
     staggered_frame,
 )
+from citypanel.did.moments import MomentPanel, condense, covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
-    fit_covariance,
     leads_row,
     lost_controls,
     regress,
@@ -26,7 +27,7 @@ CONTROL_GROUPS = ("not_yet", "never")
 WEIGHTINGS = ("aggregate", "none")
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def stacked(
     data: Panel,
     *,
@@ -160,8 +161,7 @@ def stacked(
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
         fit = regress(part["y"].to_numpy(), x, effects[0], effects[1], given)
-        cluster = np.unique(part["cluster"], return_inverse=True)[1]
-        errors = fit_covariance(fit.fit, cluster, standard_errors, None)
+        errors = _covariance(data, fit.fit, part, standard_errors)
         sure = fit.first_known(len(d))
         mean = np.zeros((m, len(fit.keep)))
         for j, (cell, e) in enumerate(cells):
@@ -193,7 +193,7 @@ def stacked(
         gone = ", ".join(data.name(g) for g in lost)
         note = f"window leaves the panel for cohort {gone}"
     data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
-    count = stack.loc[treated].groupby("cohort")["unit"].nunique()
+    count = stack.loc[treated].groupby("cohort")["unit"].agg(data.count)
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
     single = [g for g in used if count[g] == 1]
     if single and len(single) < len(used):
@@ -212,7 +212,7 @@ def stacked(
         )
     alone = []
     for e in times:
-        units = stack.loc[(event == e) & treated, "unit"].nunique()
+        units = data.count(stack.loc[(event == e) & treated, "unit"])
         label = grid.span(e)
         row = {
             "aggregation": "dynamic",
@@ -250,10 +250,20 @@ def stacked(
         n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        n_obs=len(stack),
-        n_units=stack["unit"].nunique(),
+        n_obs=data.rows_behind(stack["unit"]),
+        n_units=data.count(stack["unit"]),
         reference=int(base),
     )
+
+
+def _covariance(data, fit, part, convention):
+    """Covariance by unit (or cluster) of a regression on some rows of the stack."""
+    if isinstance(data, MomentPanel):
+        unit, when = part["unit"].to_numpy(), part["period"].to_numpy()
+        when = np.searchsorted(data.positions, when)
+        return covariance(data, fit, convention, unit=unit, period=when)
+    cluster = np.unique(part["cluster"], return_inverse=True)[1]
+    return cov.covariance(fit, convention=convention, cluster=cluster)
 
 
 def _stack(data, before, after, control_group):
@@ -265,7 +275,7 @@ def _stack(data, before, after, control_group):
             "start": data.row_start,
             "y": data.y,
             "weight": data.row_weights,
-            "cluster": data.cluster,
+            "cluster": data.unit if isinstance(data, MomentPanel) else data.cluster,
         }
     )
     frame[list(data.control_names)] = data.controls
@@ -313,7 +323,7 @@ def _stack(data, before, after, control_group):
 
 def _log_incomplete(data, stack, width, control_group) -> Panel:
     """Log units that belong to some experiment and are seen through none."""
-    used = np.isin(np.arange(data.n_units), stack["unit"])
+    used = np.isin(np.arange(len(data.units)), stack["unit"])
     cohorts = np.unique(stack["cohort"])
     wanted = np.isin(data.start, cohorts) | data.never
     if control_group == "not_yet":
