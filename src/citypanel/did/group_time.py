@@ -17,6 +17,7 @@ from scipy import linalg
 
 from citypanel.did.frames import (
     NOTE_REFERENCE,
+    NOTE_ROUNDING,
     NOTE_SINGLE,
     Extras,
     join_notes,
@@ -162,6 +163,7 @@ def group_time_att(
         never,
         data.unit_clusters,
         by_unit=panel == "balanced",
+        cross_sections=panel == "repeated",
         control_group=control_group,
         method=method,
         varying=base_period == "varying",
@@ -193,7 +195,7 @@ def group_time_att(
                     "weights": problem.unit_weights,
                     "clusters": problem.clusters,
                     "sizes": problem.sizes,
-                    "resolution": problem.resolution,
+                    "resolution": data.resolution,
                     "single_unit_std_error": single_unit_std_error,
                     "outcome": outcome,
                     "note": note,
@@ -269,7 +271,8 @@ class _Problem:
 
     ``controls`` (n, k) by row; ``never`` and ``clusters`` (n_units,); ``by_unit``
     says whether units are compared with themselves, which takes a balanced panel;
-    ``ahead`` is the anticipation in positions.
+    ``cross_sections`` whether each row is a unit; ``ahead`` is the anticipation in
+    positions.
     """
 
     data: Panel
@@ -277,6 +280,7 @@ class _Problem:
     never: np.ndarray
     clusters: np.ndarray
     by_unit: bool
+    cross_sections: bool
     control_group: str
     method: str
     varying: bool
@@ -312,11 +316,6 @@ class _Problem:
             return weights[self.data.first_rows]
         counts = np.bincount(self.data.unit)
         return np.bincount(self.data.unit, weights) / counts
-
-    @cached_property
-    def resolution(self) -> float:
-        """Standard errors below this are rounding of the outcome."""
-        return 1e-14 * float(np.abs(self.data.y).max(initial=0.0))
 
     def base(self, g: int, t: int) -> int | None:
         """Position of the base period of cohort g in t, as the cohort is seen."""
@@ -362,7 +361,10 @@ class _Problem:
                     if part is not None:
                         influence = part
                         error = influence_std_errors(part[:, None], self.clusters)[0]
-                        row["std_error"] = error if error > self.resolution else None
+                        row["std_error"] = error
+                        if error <= data.resolution:
+                            note = join_notes(row["note"], NOTE_ROUNDING)
+                            row |= {"std_error": None, "note": note}
                 rows.append(row)
                 columns.append(influence)
                 places.append((g, t, base, row["estimate"]))
@@ -413,6 +415,10 @@ class _Problem:
         row |= {"estimate": effect, "note": note}
         if part is None:
             return row, None
+        if not self.by_unit and not self.cross_sections:
+            half = int((np.bincount(units) == 1).sum())
+            more = f"compares whoever is seen: {half} units in one period only"
+            row["note"] = join_notes(note, more if half else None)
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)

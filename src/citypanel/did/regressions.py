@@ -19,7 +19,13 @@ import numpy as np
 from scipy import linalg, stats
 
 from citypanel.did.covariances import Covariance, Fit, covariance
-from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, WITHOUT_SINGLE, join_notes
+from citypanel.did.frames import (
+    NOTE_NOTHING_LEFT,
+    NOTE_UNKNOWN,
+    OVERALL,
+    WITHOUT_SINGLE,
+    join_notes,
+)
 from citypanel.did.linear import TwoWay, rank_of_columns
 from citypanel.did.panels import Panel
 from citypanel.errors import EstimationError
@@ -371,6 +377,7 @@ def dynamic_covariance(
         "estimates": weights @ np.where(known, estimates, 0.0),
         "matrix": weights @ matrix @ weights.T,
         "single": np.array([len(cells.units_of(m)) == 1 for m in mask], bool),
+        "resolution": data.resolution,
     }
 
 
@@ -516,6 +523,7 @@ def _seen(data: Panel, g: int) -> np.ndarray:
 def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:
     """Joint test of the event times before a position that rest on several units."""
     early = (dynamic["positions"] < before) & ~dynamic["single"]
+    early &= ~(np.diag(dynamic["matrix"]) <= dynamic["resolution"] ** 2)
     return wald_row(
         dynamic["estimates"][early], dynamic["matrix"][np.ix_(early, early)], df=df
     )
@@ -534,6 +542,9 @@ def wald_row(
     row = {"aggregation": "test", "term": term, "note": note, "df": df}
     if q == 0:
         row["note"] = join_notes(note, "no lead to test")
+        return row
+    if not np.isfinite(matrix).all():
+        row["note"] = join_notes(note, NOTE_NOTHING_LEFT)
         return row
     rank = _rank(matrix)
     if rank < q or (np.isfinite(df) and q > df):
