@@ -103,7 +103,7 @@ def aggregate_att(
     lost = not cells.known.all()
     for row, error, certain in zip(rows, errors, sure, strict=True):
         row["std_error"] = error if certain else None
-        if not certain:
+        if not certain and (error or row["estimate"]):
             row["note"] = join_notes(row.get("note"), NOTE_ROUNDING)
         row["single_unit"] = row["n_treated_units"] == 1
         if row["term"] == OVERALL:

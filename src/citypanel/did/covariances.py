@@ -208,7 +208,7 @@ def covariance(
         return Covariance(matrix, np.full(k, float(n - used)), None, convention)
     assert cluster is not None
     groups = int(cluster.max()) + 1
-    _require_clusters(groups)
+    require_clusters(groups)
     options: dict[str, Any]
     if convention in ("CR2", "CR3"):
         if second_cluster is not None:
@@ -251,7 +251,7 @@ def _two_way(fit, ways, used, options, name) -> Covariance:
     """V(first) + V(second) - V(intersection), mended when not positive."""
     both = [*ways, cross_cluster(*ways)]
     sizes = [int(c.max()) + 1 for c in both]
-    _require_clusters(min(sizes[:2]))
+    require_clusters(min(sizes[:2]))
     total = np.zeros_like(fit.bread)
     for codes, size, sign in zip(both, sizes, (1.0, 1.0, -1.0), strict=True):
         g = min(sizes[:2]) if options["G.df"] == "min" else size
@@ -266,7 +266,8 @@ def _two_way(fit, ways, used, options, name) -> Covariance:
     return Covariance(total, np.full(len(total), fewest - 1.0), fewest, name)
 
 
-def _require_clusters(groups: int) -> None:
+def require_clusters(groups: int) -> None:
+    """Raise where there are fewer than two clusters."""
     if groups < 2:
         raise EstimationError.of("did.standard_errors_cluster_need", groups=groups)
 

@@ -48,7 +48,10 @@ def etwfe(
     cohort and each period, the cells d_gt, and the cells times the controls less
     their cohort mean. In a balanced panel the cohort dummies give the coefficients
     that unit effects would (Wooldridge 2021, section 5); where units come and go, or
-    their weights or controls change, unit effects are taken in their place.
+    their weights or controls change, unit effects are taken in their place. Rows of
+    periods in which every unit is treated stay: their own cells fit them, so that in a
+    balanced panel they move no other estimate and count in the small-sample factor
+    alone (R's etwfe drops them), and with unit effects they tell of the units' levels.
 
     Parameters
     ----------
@@ -96,6 +99,7 @@ def etwfe(
     start = np.where(data.never, data.last + 1, data.start)
     cohort = np.unique(start, return_inverse=True)[1][data.unit]
     x, lost = _independent_controls(data, cohort)
+    x = x - x.mean(axis=0)  # the dummies span its level, which would only round
     k = x.shape[1]
     w = data.row_weights
     groups = np.eye(cohort.max() + 1)[cohort]

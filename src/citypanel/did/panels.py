@@ -314,7 +314,7 @@ class Panel:
         if len(changed):
             raise PanelError.of(
                 "did.column_changes_within_unit",
-                [str(self.units[u]) for u in changed],
+                [f"{self.design.unit} {self.units[u]}" for u in changed],
                 column=column,
             )
         return first

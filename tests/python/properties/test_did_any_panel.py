@@ -953,6 +953,32 @@ def test_an_index_named_as_a_column_is_no_matter():
     same_numbers(test(named, did.switchers), test(frame, did.switchers))
 
 
+RESAMPLED = ["wild_cluster_bootstrap", "jackknife", "randomisation_inference"]
+
+
+@pytest.mark.parametrize("name", [*RESAMPLED, "randomisation_draws"])
+def test_one_cluster_or_no_residual_is_an_error_with_a_name(name):
+    frame = with_exposure(noisy()).assign(c=1)
+    with pytest.raises(EstimationError, match="two clusters"):
+        ONE_CLUSTERING[name](frame, cluster="c")
+    if name in ("wild_cluster_bootstrap", "randomisation_draws"):
+        frame["x"] = frame["y"]
+        with pytest.raises(EstimationError, match="fit the outcome exactly"):
+            ONE_CLUSTERING[name](frame, controls=["x"])
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+def test_the_level_of_a_control_is_no_matter(name):
+    if name.startswith("group_time"):  # whose controls are the units' own
+        return
+    frame = with_exposure(noisy())
+    frame["x"] = np.random.default_rng(8).normal(size=len(frame))
+    want = ESTIMATORS[name](frame, controls=["x"])
+    got = ESTIMATORS[name](frame.assign(x=frame["x"] + 1e7), controls=["x"])
+    keep = ~want["term"].isin(["const"])
+    same_numbers(got[keep], want[keep], rtol=1e-5)
+
+
 # The fuzz.
 
 
