@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from citypanel.did.frames import (
+    NOTE_ROUNDING,
     OVERALL,
     WITHOUT_SINGLE,
     Extras,
@@ -120,6 +121,8 @@ def aggregate_att(
     lost = not cells.known.all()
     for row, error, certain in zip(rows, errors, sure, strict=True):
         row["std_error"] = error if certain else None
+        if not certain and (error or row["estimate"]):
+            row["note"] = join_notes(row.get("note"), NOTE_ROUNDING)
         row["single_unit"] = row["n_treated_units"] == 1
         if row["term"] == OVERALL:
             row["note"] = join_notes(

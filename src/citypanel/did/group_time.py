@@ -17,6 +17,7 @@ from scipy import linalg
 
 from citypanel.did.frames import (
     NOTE_REFERENCE,
+    NOTE_ROUNDING,
     NOTE_SINGLE,
     Extras,
     join_notes,
@@ -179,6 +180,7 @@ def group_time_att(
         controls,
         never,
         by_unit=panel == "balanced",
+        cross_sections=panel == "repeated",
         control_group=control_group,
         method=method,
         varying=base_period == "varying",
@@ -209,7 +211,7 @@ def group_time_att(
                     "grid": data.grid,
                     "n_clusters": data.n_clusters,
                     "sizes": problem.sizes,
-                    "resolution": problem.resolution,
+                    "resolution": data.resolution,
                     "single_unit_std_error": single_unit_std_error,
                     "outcome": outcome,
                     "note": note,
@@ -335,13 +337,15 @@ class _Problem:
 
     ``controls`` (n, k) by row; ``never`` (n_units,); ``by_unit``
     says whether units are compared with themselves, which takes a balanced panel;
-    ``ahead`` is the anticipation in positions.
+    ``cross_sections`` whether each row is a unit; ``ahead`` is the anticipation in
+    positions.
     """
 
     data: Panel
     controls: np.ndarray
     never: np.ndarray
     by_unit: bool
+    cross_sections: bool
     control_group: str
     method: str
     varying: bool
@@ -386,11 +390,6 @@ class _Problem:
             return weights[self.data.first_rows]
         counts = np.bincount(self.data.unit)
         return np.bincount(self.data.unit, weights) / counts
-
-    @cached_property
-    def resolution(self) -> float:
-        """Standard errors below this are rounding of the outcome."""
-        return 1e-14 * float(np.abs(self.data.y).max(initial=0.0))
 
     def base(self, g: int, t: int) -> int | None:
         """Position of the base period of cohort g in t, as the cohort is seen."""
@@ -437,7 +436,10 @@ class _Problem:
                     if part is not None:
                         influence = part
                         error = law.std_errors(part[:, None])[0]
-                        row["std_error"] = error if error > self.resolution else None
+                        row["std_error"] = error
+                        if error <= data.resolution:
+                            note = join_notes(row["note"], NOTE_ROUNDING)
+                            row |= {"std_error": None, "note": note}
                 rows.append(row)
                 columns.append(influence)
                 places.append((g, t, base, row["estimate"]))
@@ -457,7 +459,7 @@ class _Problem:
             units = np.flatnonzero(treated | control)
             d = treated[units]
             counts = [d.sum(), (~d).sum()]
-            row = {"n_units": len(units), "n_obs": 2 * len(units)}
+            row: dict[str, Any] = {"n_units": len(units), "n_obs": 2 * len(units)}
         else:
             chosen = (treated | control)[data.unit]
             rows = np.flatnonzero(chosen & ((data.when == t) | (data.when == base)))
@@ -490,6 +492,10 @@ class _Problem:
         row |= {"estimate": effect, "note": note}
         if part is None:
             return row, None
+        if not self.by_unit and not self.cross_sections:
+            half = int((np.bincount(units) == 1).sum())
+            more = f"compares whoever is seen: {half} units in one period only"
+            row["note"] = join_notes(note, more if half else None)
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)

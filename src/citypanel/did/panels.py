@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,21 @@ class Panel:
     def y(self) -> np.ndarray:
         """Outcome (n,)."""
         return self.frame[self.design.outcome].to_numpy(float)
+
+    @cached_property
+    def resolution(self) -> float:
+        """Standard errors up to this are rounding of the outcome."""
+        return 1e-13 * float(np.abs(self.y).max(initial=0.0))
+
+    @cached_property
+    def y_within(self) -> np.ndarray:
+        """Outcome less its mean by unit (n,).
+
+        Where unit effects, or effects that the units nest in, are in a regression the
+        coefficients are the same, without the rounding of large levels.
+        """
+        means = np.bincount(self.unit, self.y) / np.bincount(self.unit)
+        return self.y - means[self.unit]
 
     @cached_property
     def controls(self) -> np.ndarray:
@@ -333,7 +349,7 @@ class Panel:
         if len(changed):
             raise PanelError.of(
                 "did.column_changes_within_unit",
-                [str(self.units[u]) for u in changed],
+                [f"{self.design.unit} {self.units[u]}" for u in changed],
                 column=column,
             )
         return first
@@ -802,7 +818,9 @@ def _starts(
     if values.dtype.kind in "iuf":
         zero = (values == 0).to_numpy(bool, na_value=False)
     else:
-        zero = np.array([isinstance(v, int | float) and v == 0 for v in values])
+        numbers = [v if isinstance(v, str | Number) else None for v in values]
+        zero = pd.to_numeric(pd.Series(numbers, dtype=object), errors="coerce") == 0
+        zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
         at = grid.place([0])[0]

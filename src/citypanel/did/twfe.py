@@ -297,6 +297,7 @@ def twfe(
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
+        resolution=data.resolution,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
@@ -317,6 +318,7 @@ def shift_outcome(
     frequency: str | float | None = None,
 ) -> pd.DataFrame:
     """Replace the outcome by its value ``shift`` periods later, matched by period."""
+    panel = panel.reset_index(drop=True)
     grid = read_periods(panel[period], name=period, frequency=frequency)
     when = grid.place(panel[period])
     later = panel[[unit, outcome]].assign(**{"_when": when - shift})
@@ -346,6 +348,8 @@ def _treatment_columns(
     groups = data.frame[by]
     labels = sorted(groups.dropna().unique())
     treated = [g for g in labels if (data.treatment[(groups == g)] != 0).any()]
+    if not treated:
+        treated = labels
     columns = [data.treatment * (groups == g).to_numpy() for g in treated]
     return np.column_stack(columns), [f"{treatment}:{g}" for g in treated]
 
@@ -756,6 +760,7 @@ def event_study(
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
+        resolution=data.resolution,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras(

@@ -87,6 +87,7 @@ def two_stage(
         "estimates": np.array([row["estimate"] for row in dynamic]),
         "matrix": matrix,
         "single": np.array([row["single_unit"] for row in dynamic], bool),
+        "resolution": data.resolution,
     }
     rows.append(leads_row(path, before=base, df=df))
     return staggered_frame(
