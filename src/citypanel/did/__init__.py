@@ -36,6 +36,7 @@ from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, twfe
 from citypanel.did.two_stage import two_stage
 
@@ -58,6 +59,7 @@ __all__ = [
     "permutation_test",
     "power_at",
     "power_table",
+    "pretrend_line",
     "pretrend_power",
     "propensity_score_did",
     "randomisation_draws",
