@@ -28,15 +28,19 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Quality report, Data Docs, study report, dbt's documentation and the specification curve
-# of the published file, under outputs/, so that every link between them leads somewhere;
+# Every page, table and figure of the published file under outputs/, the front page last, so
+# that every link leads somewhere and the study tells the range of the specifications;
 # builds the file first where there is none.
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
-	$(BIN)/citypanel study
 	$(MAKE) --no-print-directory docs
 	$(BIN)/citypanel specifications --count 2000
+	for language in en zh; do \
+	    $(BIN)/citypanel tables --language $$language || exit 1; \
+	    $(BIN)/citypanel figures --language $$language || exit 1; \
+	done
+	$(BIN)/citypanel study
 
 # dbt's documentation as one page. Its own target path keeps the log of the last build,
 # which `citypanel package` reads.
