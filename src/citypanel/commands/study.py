@@ -1,4 +1,4 @@
-"""`citypanel study`: the study of the published file as one page, and the front page."""
+"""`citypanel study`: the study of the published file, and the front page."""
 
 from __future__ import annotations
 

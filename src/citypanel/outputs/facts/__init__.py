@@ -20,7 +20,9 @@ from citypanel.outputs.facts.gather import (
     Facts,
     Frames,
     gather,
+    pretrend_of,
     read_frames,
+    trend_lines,
     with_curve,
 )
 from citypanel.outputs.facts.labels import Labels
@@ -58,6 +60,8 @@ __all__ = [
     "conclude",
     "effect_of",
     "gather",
+    "pretrend_of",
     "read_frames",
+    "trend_lines",
     "with_curve",
 ]

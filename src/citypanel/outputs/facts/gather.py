@@ -324,7 +324,7 @@ def gather(frames: Frames) -> Facts:
         if is_papers
         else None,
         inference=_inference(frames.get("rpt_inference"), main, is_papers),
-        pretrend=_pretrend(frames, outcome, fakes),
+        pretrend=pretrend_of(frames, outcome, fakes),
         trend_lines=trend_lines(frames.get("rpt_sensitivity")),
         estimators=None if att is None else _estimators(att, outcome),
         level=_level(att, outcome),
@@ -503,7 +503,10 @@ def _level(att: pd.DataFrame | None, outcome: str) -> Level | None:
     return Level(found[0], tuple(r.leads_p for r in rows if math.isfinite(r.leads_p)))
 
 
-def _pretrend(frames: Frames, outcome: str, fakes: tuple[Check, ...]) -> Pretrend:
+def pretrend_of(
+    frames: Frames, outcome: str, fakes: tuple[Check, ...] = ()
+) -> Pretrend:
+    """The years before the policy, from the tables of the two-way estimate."""
     leads = missed = math.nan
     line = net = bounded = Effect()
     events = frames.get("rpt_event_study")
