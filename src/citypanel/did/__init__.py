@@ -48,6 +48,7 @@ from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, twfe
 from citypanel.did.twfe_weights import twfe_weights
 from citypanel.did.two_stage import two_stage
@@ -102,6 +103,7 @@ __all__ = [
     "power_at",
     "power_table",
     "pretrend_at_slope",
+    "pretrend_line",
     "pretrend_power",
     "propensity_score_did",
     "randomisation_draws",
