@@ -1,4 +1,4 @@
-"""A trend before treatment in one place: its slope, and what a test sees of it."""
+"""A trend before treatment: its slope, and what a test would see of it."""
 
 from __future__ import annotations
 
