@@ -14,7 +14,7 @@ from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
 from citypanel.study.referee_words import answer_rows
 
-KEYS: dict[str, str] = dict(outcome=OUTCOME, unit="city_id", period="year")
+KEYS: dict[str, Any] = dict(outcome=OUTCOME, unit="city_id", period="year")
 TREATMENT, COHORT = "sydid", "cohort"
 PLACE = ("latitude", "longitude")
 RINGS = (0, 100, 200, 300)
