@@ -7,5 +7,5 @@ def model(dbt, session):
         dbt.ref("int_study_panel").df(),
         dbt.ref("int_study_variants").df(),
         dbt.ref("stg_policy__concurrent").df(),
-        dbt.ref("ref_city_places").df(),
+        dbt.ref("ref_prefectures").df(),
     )

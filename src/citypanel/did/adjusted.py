@@ -358,10 +358,14 @@ def _estimate(
                 np.flatnonzero(pair.own),
             )
         )
-        lost = isinstance(result, str)
-        notes.append(str(result) if lost else None)
-        estimates.append(0.0 if lost else result[0])
-        influence.append(np.zeros(data.n_units) if lost else result[1])
+        note, value, function = None, 0.0, np.zeros(data.n_units)
+        if isinstance(result, str):
+            note = result
+        else:
+            value, function = result
+        notes.append(note)
+        estimates.append(value)
+        influence.append(function)
     known = np.array([note is None for note in notes], bool)
     cells = Cells(
         np.array([k[0] for k in keys], np.int64),

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -387,7 +388,7 @@ def _estimate(
         raise OptionError.of("did.bootstrap_draws_too_few", draws=task.draws)
     data = _usable(data, 1)
     cells = _cells(data)
-    table: dict[float, float] = {}
+    table: dict[Any, float] = {}
     if choices is None:
         choices = _penalties(cells)
     amount = choices[0]

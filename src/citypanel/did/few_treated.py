@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +70,19 @@ def conley_taber(
     References
     ----------
     Conley and Taber (2011), Review of Economics and Statistics 93.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> few = zones().query("city == 'c01' or city > 'c08'")
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.conley_taber(few, draws=999, **columns)
+    >>> found[["term", "estimate", "conf_low", "conf_high", "p_value"]].round(3)
+              term  estimate  conf_low  conf_high  p_value
+    0      overall     0.060     0.038      0.085    0.002
+    1  cohort_2014     0.208     0.144      0.275    0.002
+    2  cohort_2016     0.040     0.016      0.068    0.004
     """
     return _table(data, "conley_taber", None, by_cohort, draws, seed, level)
 
@@ -112,6 +127,19 @@ def ferman_pinto(
     References
     ----------
     Ferman and Pinto (2019), Review of Economics and Statistics 101.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> few = zones().query("city == 'c01' or city > 'c08'")
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.ferman_pinto(few, size="population", draws=999, **columns)
+    >>> found[["term", "estimate", "conf_low", "conf_high", "p_value"]].round(3)
+              term  estimate  conf_low  conf_high  p_value
+    0      overall     0.060     0.036      0.084    0.002
+    1  cohort_2014     0.208     0.095      0.275    0.002
+    2  cohort_2016     0.040     0.014      0.067    0.004
     """
     return _table(data, "ferman_pinto", size, by_cohort, draws, seed, level)
 
@@ -310,6 +338,20 @@ def few_treated(
     ------
     PanelError, EstimationError
         As `conley_taber`.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> few = zones().query("city == 'c01' or city > 'c08'")
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.few_treated(few, **columns)
+    >>> found[["sample", "term", "estimate", "p_value"]].round(3)
+      sample           term  estimate  p_value
+    0   2014   conley_taber     0.208    0.002
+    1   2014  randomisation     0.208    0.041
+    2   2016   conley_taber     0.040    0.004
+    3   2016  randomisation     0.040    0.003
     """
     data = data.balanced()
     start = starts_from_treatment(data)
@@ -329,12 +371,23 @@ def few_treated(
         if not 0 < treated < fewer_than:
             continue
         part = data.keep_units(units, "not in the sample")
-        for term in ("conley_taber", "ferman_pinto", "randomisation"):
-            if term == "ferman_pinto" and size is None:
-                continue
+        options = dict(draws=draws, seed=seed, level=level)
+        calls: dict[str, Callable[[], pd.DataFrame]] = {
+            "conley_taber": functools.partial(
+                conley_taber, part, by_cohort=False, **options
+            )
+        }
+        if size is not None:
+            calls["ferman_pinto"] = functools.partial(
+                ferman_pinto, part, size=size, by_cohort=False, **options
+            )
+        calls["randomisation"] = functools.partial(
+            randomisation_inference, part, **options
+        )
+        for term, call in calls.items():
             row: dict = {"n_treated_units": treated, "n_units": part.n_units}
             try:
-                row |= _by_method(term, part, size, draws, seed, level)
+                row |= call().iloc[0].to_dict()
             except CityPanelError as error:
                 row["note"] = str(error).splitlines()[0]
             row |= {**label, "term": term}
@@ -351,14 +404,3 @@ def few_treated(
         attrs={"dropped": Extras({"rows": data.dropped})},
     )
     return out
-
-
-def _by_method(
-    name: str, data: Panel, size: str | None, draws: int, seed: int, level: float
-) -> dict:
-    """The overall row of one method."""
-    if name == "randomisation":
-        frame = randomisation_inference(data, draws=draws, seed=seed, level=level)
-    else:
-        frame = _table(data, name, size, False, draws, seed, level)
-    return frame.iloc[0].to_dict()

@@ -70,7 +70,7 @@ def answers(
     policies : DataFrame
         policy, city_id, approval_year: other policies of the time.
     places : DataFrame
-        city_id, latitude and longitude in degrees, as text or numbers.
+        unit_id, latitude and longitude in degrees, as text or numbers.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def _with(rows: pd.DataFrame, policies: pd.DataFrame, places: pd.DataFrame):
     first = known.pivot_table(
         index="city_id", columns="policy", values="approval_year", aggfunc="min"
     )
-    at = places.set_index("city_id")[list(PLACE)].astype(float)
+    at = places.set_index("unit_id")[list(PLACE)].astype(float)
     frame = rows.join(at, on="city_id").join(first.astype(float), on="city_id")
     frame["province"] = frame["city_id"].astype(str).str[:2]
     frame.attrs["policies"] = list(first.columns)

@@ -39,7 +39,7 @@ def answers(panel):
     rng = np.random.default_rng(5)
     places = pd.DataFrame(
         {
-            "city_id": cities,
+            "unit_id": cities,
             "latitude": rng.uniform(25, 35, len(cities)).astype(str),
             "longitude": rng.uniform(100, 115, len(cities)).astype(str),
         }
