@@ -33,7 +33,12 @@ def panel():
 @pytest.fixture(scope="module")
 def answers(panel):
     variants = pd.DataFrame(
-        {"variant": ["headline"], "seed": [3], "inference_draws": [99]}
+        {
+            "variant": ["headline"],
+            "seed": [3],
+            "inference_draws": [99],
+            "policy": ["pilot_zones"],
+        }
     )
     cities = panel["city_id"].unique()
     rng = np.random.default_rng(5)
@@ -44,6 +49,9 @@ def answers(panel):
             "longitude": rng.uniform(100, 115, len(cities)).astype(str),
         }
     )
+    own = pd.DataFrame(
+        {"policy": "pilot_zones", "city_id": cities, "approval_year": 2015}
+    )
     policies = pd.DataFrame(
         {
             "policy": "other",
@@ -51,6 +59,7 @@ def answers(panel):
             "approval_year": 2016,
         }
     )
+    policies = pd.concat([policies, own], ignore_index=True)
     return referee.answers(panel, variants, policies, places)
 
 
@@ -74,6 +83,7 @@ def test_the_numbers_of_a_sentence_are_those_of_the_rows(answers):
     assert f"{rows.loc['unit', 'std_error']:.3f} clustered by unit" in said
     rows = answers[answers["question"] == "concurrent_policies"]
     both = rows[(rows["aggregation"] == "overlap") & (rows["term"] == "both")]
+    assert set(rows["policy"].dropna()) == {"other"}
     assert f"{both['n_units'].iloc[0]} of 24 treated units" in rows["text_en"].iloc[0]
 
 
