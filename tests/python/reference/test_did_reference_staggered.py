@@ -51,21 +51,39 @@ def test_bacon_two_by_twos(folder):
     assert total == approx(published["weighted_sum"], abs=5e-5)
 
 
-# The decomposition with controls has pieces within and between covariates; the
-# function takes no controls.
-NOT_OFFERED_BACON = {"controlled": "bacon_decomposition has no controls"}
-
-
-def test_bacon_figures_left_out_are_listed(folder):
+@pytest.mark.compares("did.bacon_decomposition, controls", "R bacondecomp 0.1.1")
+def test_bacon_with_controls(folder):
+    # bacondecomp 0.1.1; 1e-8. Its weights of the pairs leave the part within cohorts out.
     expected = load(folder, "bacon_castle")
-    tested = {
+    assert set(expected) == {
         "peer",
         "two_by_two",
         "weighted_sum",
         "twfe",
         "twfe_se_cluster_state_fixest_default",
+        "controlled",
     }
-    assert set(expected) == tested | set(NOT_OFFERED_BACON)
+    expected = expected["controlled"]
+    ours = did.bacon_decomposition(
+        read(folder, "bacon_castle"),
+        outcome="l_homicide",
+        treatment="post",
+        unit="state",
+        period="year",
+        controls=["l_pop", "l_income"],
+    )
+    assert ours.attrs["twfe"] == approx(expected["twfe"], abs=1e-8)
+    within = ours[ours["type"] == "Within cohorts"].iloc[0]
+    assert within["weight"] == approx(expected["Omega"], abs=1e-8)
+    assert within["estimate"] == approx(expected["beta_hat_w"], abs=1e-8)
+    pairs = ours.set_index(["cohort", "control_cohort"])
+    assert len(pairs) == len(expected["two_by_two"]) + 1
+    for want in expected["two_by_two"]:
+        other = 0 if want["untreated"] == 99999 else want["untreated"]
+        row = pairs.loc[(want["treated"], other)]
+        assert row["estimate"] == approx(want["estimate"], abs=1e-8)
+        share = row["weight"] / (1 - expected["Omega"])
+        assert share == approx(want["weight"], abs=1e-8)
 
 
 def specifications(references):
