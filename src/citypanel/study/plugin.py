@@ -12,17 +12,17 @@ from dataclasses import asdict
 from typing import Any
 
 import duckdb
-import yaml
 
 from citypanel.errors import CityPanelError
 from citypanel.study.declaration import FILE, Declaration, declared, folder_of
 from citypanel.study.options import Options
+from citypanel.words import load
 
 
 def study_declaration() -> str:
     """The names of the options, and the study's words, as JSON."""
     study = declared()
-    content = yaml.safe_load((folder_of(study.name) / FILE).read_text(encoding="utf-8"))
+    content = load(folder_of(study.name) / FILE)
     words = {
         "name": study.name,
         "title": content.get("title") or {},
