@@ -420,7 +420,7 @@ class _Problem:
         if not self.by_unit and not self.cross_sections:
             half = int((np.bincount(units) == 1).sum())
             more = f"compares whoever is seen: {half} units in one period only"
-            row["note"] = join_notes(note, more if half else None)
+            row |= {"note": join_notes(note, more if half else None)}
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)
