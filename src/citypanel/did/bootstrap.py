@@ -84,6 +84,16 @@ def wild_cluster_bootstrap(
     ----------
     Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90; Webb
     (2023), Canadian Journal of Economics 56; Roodman et al. (2019), Stata Journal 19.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.wild_cluster_bootstrap(zones(), draws=999, seed=1, **columns)
+    >>> found[["estimate", "conf_low", "conf_high", "p_value"]].round(3)
+       estimate  conf_low  conf_high  p_value
+    0     0.101     0.063      0.139      0.0
     """
     choose("weights", weights, WEIGHTS)
     if draws < 99:

@@ -10,6 +10,7 @@ import pandas as pd
 from citypanel.did.covariances import is_nested
 from citypanel.did.frames import staggered_frame
 from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.moments import condense
 from citypanel.did.panels import (
     Panel,
     choose,
@@ -32,7 +33,7 @@ from citypanel.did.regressions import (
 CONTROL_GROUPS = ("not_yet", "never")
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def etwfe(
     data: Panel,
     *,
@@ -85,6 +86,16 @@ def etwfe(
     References
     ----------
     Wooldridge (2021), SSRN 3906345; Wooldridge (2023), Econometrics Journal 26.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.etwfe(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.119      0.009
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     never = control_group == "never"
@@ -133,7 +144,7 @@ def etwfe(
     values = np.where(known, linear[:, fit.keep] @ fit.fit.coefficients, np.nan)
     errors = fit_covariance(
         with_peers(fit.fit, cells, codes, values),
-        data.cluster,
+        data,
         standard_errors,
         small_sample,
     )

@@ -90,6 +90,19 @@ def honest_did(
     ----------
     Rambachan and Roth (2023), Review of Economic Studies 90; Andrews, Roth and Pakes
     (2023), Review of Economic Studies 90.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> path = did.event_study(zones(), **columns)
+    >>> found = did.honest_did(path, bounds=[0.0, 0.5], grid_points=200, draws=500)
+    >>> found[["bound", "conf_low", "conf_high"]].round(2)
+       bound  conf_low  conf_high
+    0    NaN      0.04       0.10
+    1    0.0      0.04       0.10
+    2    0.5      0.01       0.12
     """
     choose("kind", kind, KINDS)
     path = event_path(frame, single_units=single_units)

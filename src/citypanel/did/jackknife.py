@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,6 +61,16 @@ def jackknife(
     References
     ----------
     MacKinnon, Nielsen and Webb (2023), Journal of Applied Econometrics 38.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.jackknife(zones(), **columns)
+    >>> found[["estimate", "std_error"]].round(4)
+       estimate  std_error
+    0    0.1006      0.018
     """
     parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
@@ -101,7 +113,7 @@ def jackknife(
 
 
 @on_panel("treatment", "controls", "weights", groups=("period_effects_by",))
-def leave_one_city_out(
+def leave_one_unit_out(
     data: Panel, *, period_effects_by: str | None = None
 ) -> pd.DataFrame:
     """The estimate without each unit in turn, in closed form.
@@ -118,13 +130,24 @@ def leave_one_city_out(
         One row per unit, sorted by the estimate: term is the unit left out, cohort
         its cohort, ``change`` the estimate less that of the whole sample. Null where
         the rest does not identify the effect.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.leave_one_unit_out(zones(), **columns)
+    >>> found[["term", "estimate", "change"]].iloc[[0, -1]].round(4)
+       term  estimate  change
+    0   c01    0.0941 -0.0065
+    39  c12    0.1068  0.0062
     """
     parts = partial(data, period_effects_by=period_effects_by)
     data, start = parts.data, parts.start
     left = leave_one_cluster_out(parts.fit, data.unit)[:, 0]
     rows = [
         {
-            "aggregation": "leave_one_city_out",
+            "aggregation": "leave_one_unit_out",
             "term": str(data.units[u]),
             "cohort": _cohort_label(data, start[u]),
             "estimate": left[u],
@@ -146,6 +169,18 @@ def leave_one_city_out(
         n_units=data.n_units - 1,
         attrs=dropped_rows(data),
     )
+
+
+def leave_one_city_out(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
+    """The former name of `leave_one_unit_out`; it goes with version 0.3."""
+    warnings.warn(
+        "leave_one_city_out is called leave_one_unit_out",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    found = leave_one_unit_out(panel, **options)
+    found["aggregation"] = "leave_one_city_out"
+    return found
 
 
 def _cohort_label(data: Panel, start: int):
@@ -176,6 +211,17 @@ def leave_one_batch_out(
     DataFrame
         One row per cohort left out: term, cohort and ``change`` from the whole
         sample's estimate. Cohorts without which nobody is treated have no row.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.leave_one_batch_out(zones(), **columns)
+    >>> found[["term", "estimate", "change"]].round(3)
+                      term  estimate  change
+    0  without cohort 2014      0.04   -0.06
+    1  without cohort 2016      0.17    0.07
     """
     require_absorbing(data)
     start = starts_from_treatment(data)
@@ -259,6 +305,18 @@ def fake_date_placebo(
         A date that is not before the policy.
     EstimationError
         Nobody is seen on both sides of the fake date.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.fake_date_placebo(zones(), **columns)
+    >>> found[["term", "estimate", "p_value"]].round(2)
+                           term  estimate  p_value
+    0  treated 1 periods before      0.01     0.64
+    1  treated 2 periods before     -0.01     0.54
+    2  treated 3 periods before     -0.02     0.14
     """
     late = [k for k in years_before if k < 1]
     if late:

@@ -75,6 +75,16 @@ def randomisation_inference(
     ----------
     Young (2019), Quarterly Journal of Economics 134; MacKinnon and Webb (2020),
     Journal of Econometrics 218.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.randomisation_inference(zones(), draws=999, seed=1, **columns)
+    >>> found[["estimate", "p_value"]].round(3)
+       estimate  p_value
+    0     0.101    0.001
     """
     _require_draws(draws)
     parts = partial(data, period_effects_by=period_effects_by)
@@ -146,6 +156,17 @@ def randomisation_draws(
         Too few draws.
     PanelError, EstimationError
         As `twfe`.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.randomisation_draws(zones(), draws=999, seed=1, **columns)
+    >>> found.iloc[:2].round(3)
+       draw  statistic
+    0     0      5.752
+    1     1     -1.446
     """
     _require_draws(draws)
     parts = partial(data)
@@ -258,6 +279,18 @@ def permutation_test(
     ------
     OptionError
         Too few draws, or no row with a statistic under the term.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> found = did.permutation_test(
+    ...     zones(), did.two_stage, outcome="wage", cohort="zone", unit="city",
+    ...     period="year", draws=99, seed=1,
+    ... )
+    >>> found[["estimate", "p_value"]].round(3)
+       estimate  p_value
+    0     0.119     0.01
     """
     _require_draws(draws)
 

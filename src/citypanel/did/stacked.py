@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.covariances import is_nested
+from citypanel.did import covariances as cov
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     NOTE_UNKNOWN,
@@ -14,9 +14,9 @@ from citypanel.did.frames import (
     join_notes,
     staggered_frame,
 )
+from citypanel.did.moments import MomentPanel, condense, covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
-    fit_covariance,
     leads_row,
     lost_controls,
     regress,
@@ -29,7 +29,7 @@ LEAVES = "window leaves the panel"
 NOBODY = "nobody is seen on one side of the experiment"
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def stacked(
     data: Panel,
     *,
@@ -98,6 +98,16 @@ def stacked(
         No cohort has its window in the panel, and somebody on both sides in it.
     OptionError
         A window without a period before.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.stacked(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.075      0.016
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)
@@ -154,12 +164,11 @@ def stacked(
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
         y = part["y"].to_numpy()
-        cluster = np.unique(part["cluster"], return_inverse=True)[1]
-        if effects[0] is None and is_nested(part["unit"].to_numpy(), cluster):
+        if effects[0] is None and _units_nest(data, part):
             # Levels of the units cancel; without them there is less to round.
             y = y - part.groupby(["cohort", "unit"])["y"].transform("mean").to_numpy()
         fit = regress(y, x, effects[0], effects[1], given)
-        errors = fit_covariance(fit.fit, cluster, standard_errors, None)
+        errors = _covariance(data, fit.fit, part, standard_errors)
         sure = fit.first_known(len(d))
         mean = np.zeros((m, len(fit.keep)))
         for j, (cell, e) in enumerate(cells):
@@ -192,7 +201,7 @@ def stacked(
         said.append(f"{why} for cohort {gone}")
     note = "; ".join(said) or None
     data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
-    count = stack.loc[treated].groupby("cohort")["unit"].nunique()
+    count = stack.loc[treated].groupby("cohort")["unit"].agg(data.count)
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
     single = [g for g in used if count[g] == 1]
     if single and len(single) < len(used):
@@ -211,7 +220,7 @@ def stacked(
         )
     alone = []
     for e in times:
-        units = stack.loc[(event == e) & treated, "unit"].nunique()
+        units = data.count(stack.loc[(event == e) & treated, "unit"])
         label = grid.span(e)
         row = {
             "aggregation": "dynamic",
@@ -250,10 +259,28 @@ def stacked(
         n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        n_obs=len(stack),
-        n_units=stack["unit"].nunique(),
+        n_obs=data.rows_behind(stack["unit"]),
+        n_units=data.count(stack["unit"]),
         reference=int(base),
     )
+
+
+def _units_nest(data, part) -> bool:
+    """Whether no unit has rows in several clusters; groups of units never have."""
+    if isinstance(data, MomentPanel):
+        return True
+    cluster = np.unique(part["cluster"], return_inverse=True)[1]
+    return cov.is_nested(part["unit"].to_numpy(), cluster)
+
+
+def _covariance(data, fit, part, convention):
+    """Covariance by unit (or cluster) of a regression on some rows of the stack."""
+    if isinstance(data, MomentPanel):
+        unit, when = part["unit"].to_numpy(), part["period"].to_numpy()
+        when = np.searchsorted(data.positions, when)
+        return covariance(data, fit, convention, unit=unit, period=when)
+    cluster = np.unique(part["cluster"], return_inverse=True)[1]
+    return cov.covariance(fit, convention=convention, cluster=cluster)
 
 
 def _stack(data, before, after, control_group):
@@ -265,7 +292,7 @@ def _stack(data, before, after, control_group):
             "start": data.row_start,
             "y": data.y,
             "weight": data.row_weights,
-            "cluster": data.cluster,
+            "cluster": data.unit if isinstance(data, MomentPanel) else data.cluster,
         }
     )
     frame[list(data.control_names)] = data.controls
@@ -321,7 +348,7 @@ def _stack(data, before, after, control_group):
 
 def _log_incomplete(data, stack, lost, width, control_group) -> Panel:
     """Log units that serve in no experiment: theirs has none, or they are not seen."""
-    used = np.isin(np.arange(data.n_units), stack["unit"])
+    used = np.isin(np.arange(len(data.units)), stack["unit"])
     cohorts = np.unique(stack["cohort"])
     wanted = np.isin(data.start, cohorts) | data.never
     if control_group == "not_yet":

@@ -109,6 +109,16 @@ def synthetic_did(
     ----------
     Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), American Economic Review
     111; Clarke, Pailañir, Athey and Imbens (2024), Stata Journal 24.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.synthetic_did(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.115       0.01
     """
     choose("variance", variance, VARIANCES)
     data = data.without_always_treated().balanced()
