@@ -18,6 +18,7 @@ from citypanel.did.jackknife import (
     leave_one_batch_out,
     leave_one_city_out,
 )
+from citypanel.did.moments import moments
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.power import (
     equivalence_test,
@@ -55,6 +56,7 @@ __all__ = [
     "leave_one_batch_out",
     "leave_one_city_out",
     "minimum_detectable_effect",
+    "moments",
     "permutation_test",
     "power_at",
     "power_table",

@@ -33,7 +33,7 @@ from scipy import linalg
 from citypanel.did import covariances as cov
 from citypanel.did.frames import Later
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
-from citypanel.did.panels import FAR, Panel, starts_from_treatment
+from citypanel.did.panels import FAR, Design, Panel, build, starts_from_treatment
 from citypanel.errors import PanelError
 
 # Panels with fewer rows are estimated row by row: there is nothing to gain.
@@ -56,6 +56,65 @@ def way(name: str) -> Iterator[None]:
         yield
     finally:
         _way.reset(token)
+
+
+def moments(
+    panel: Any,
+    *,
+    outcome: str,
+    unit: str,
+    period: str,
+    cohort: str | None = None,
+    treatment: str | None = None,
+    weights: str | None = None,
+    cluster: str | None = None,
+    frequency: str | float | None = None,
+) -> MomentPanel:
+    """Counts, means and covariances of the outcome by cohort, which estimators take.
+
+    Parameters
+    ----------
+    panel : DataFrame, DuckDB relation, or path of a Parquet file
+        One row per unit and period. A relation or a file is read in parts and need not
+        fit into memory.
+    outcome, unit, period, cohort, treatment, weights, cluster, frequency
+        Names of columns (see `panels.Design`). A treatment is 0 or 1 and stays; weights
+        and clusters are the same in all rows of a unit.
+
+    Returns
+    -------
+    MomentPanel
+        To be given to `twfe`, `event_study`, `bacon_decomposition`, `group_time_att`,
+        `sun_abraham`, `imputation`, `two_stage`, `etwfe`, `stacked` and `switchers`
+        in place of a panel. Units of the same cohort that are seen in the same periods
+        are one group. From a relation, rows left out are logged by reason and period
+        with their number, and not one by one.
+
+    Raises
+    ------
+    PanelError
+        A panel that no estimator takes, and one whose sums do not suffice: weights or
+        clusters that change within a unit, other treatments, or as many patterns of
+        missing periods as units.
+    """
+    design = Design(
+        outcome,
+        unit,
+        period,
+        treatment=treatment,
+        cohort=cohort,
+        weights=weights,
+        cluster=cluster,
+        frequency=frequency,
+    )
+    if not isinstance(panel, pd.DataFrame):
+        from citypanel.did.relations import read_moments
+
+        return read_moments(panel, design)
+    found = _moments_of(build(panel, design), True)
+    if found is None:
+        raise PanelError.of("did.moments_do_not_suffice")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +183,28 @@ class MomentPanel(Panel):
     group: np.ndarray | None = None
     column: np.ndarray | None = None
     source: Panel | None = None
+
+    @classmethod
+    def of(cls, sums, design, dropped, grid, start, total, remarks=(), source=None):
+        """The panel of all groups in every period they are seen in."""
+        unit, period = np.nonzero(sums.seen)
+        size, width = sums.seen.shape
+        return cls(
+            design=design,
+            frame=None,
+            dropped=dropped,
+            grid=grid,
+            unit=unit,
+            period=period,
+            units=np.arange(size),
+            start=start,
+            total=total,
+            remarks=remarks,
+            sums=sums,
+            group=np.arange(size),
+            column=np.arange(width),
+            source=source,
+        )
 
     # --- what the estimators read ---
 
@@ -207,6 +288,12 @@ class MomentPanel(Panel):
     def _rest(self, rows: np.ndarray, units: np.ndarray, periods: np.ndarray) -> dict:
         return {"group": self.group[units], "column": self.column[periods]}
 
+    @property
+    def lost(self) -> pd.Series:
+        if self.source is not None:
+            return super().lost
+        return self.dropped.groupby("reason", sort=False)["rows"].sum().astype(int)
+
     def logging(self, lost) -> Panel:
         log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
@@ -220,6 +307,15 @@ class MomentPanel(Panel):
         cells = np.zeros(self.sums.seen.shape, bool)
         cells[self.group[self.unit[rows]], self.column[self.period[rows]]] = True
         source, design = self.source, self.design
+        if source is None:
+            period = self.period[rows]
+            lines = pd.DataFrame({design.unit: None, design.period: period})
+            lines["rows"] = self.stands[self.unit[rows]]
+            lines = lines.groupby(design.period, as_index=False).agg(
+                {design.unit: "first", "rows": "sum"}
+            )
+            labels = [self.grid.labels[t] for t in lines[design.period]]
+            return lines.assign(**{design.period: labels})
         at = cells[self.sums.member[source.unit], source.period]
         return source.frame.loc[at, [design.unit, design.period]]
 
@@ -565,7 +661,7 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         y[data.unit, data.period] = data.y
         seen = seen[at]
     weight = None if data.weights is None else data.unit_weights
-    sums = _sums(y, seen, weight, np.split(order, places[1:]), width)
+    sums = group_sums(y, seen, weight, np.split(order, places[1:]), width)
     groups = Groups(
         data.positions,
         first[at],
@@ -574,22 +670,9 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         None if cluster is None else cluster[at],
         member,
     )
-    unit, period = np.nonzero(seen)
-    return MomentPanel(
-        design=design,
-        frame=None,
-        dropped=data.dropped,
-        grid=data.grid,
-        unit=unit,
-        period=period,
-        units=np.arange(size),
-        start=None if data.start is None else data.start[at],
-        total=data.total,
-        remarks=data.remarks,
-        sums=groups,
-        group=np.arange(size),
-        column=np.arange(width),
-        source=data,
+    start = None if data.start is None else data.start[at]
+    return MomentPanel.of(
+        groups, design, data.dropped, data.grid, start, data.total, data.remarks, data
     )
 
 
@@ -599,7 +682,7 @@ def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray,
     return codes.astype(np.int64), len(values)
 
 
-def _sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
+def group_sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
     """count, total, squares, uneven, mean, cross, spread and once of `Groups`."""
     g, k = len(members), width + 1
     count = np.array([len(m) for m in members])

@@ -18,10 +18,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, stats
 
-from citypanel.did import moments
 from citypanel.did.covariances import Covariance, Fit, covariance
 from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, WITHOUT_SINGLE, join_notes
 from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.moments import MomentPanel
+from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel
 from citypanel.errors import EstimationError
 
@@ -577,9 +578,9 @@ def fit_covariance(
     rows: np.ndarray | None = None,
 ) -> Covariance:
     """Covariance of an absorbed fit by cluster, over all or some rows (n,)."""
-    if isinstance(data, moments.MomentPanel):
+    if isinstance(data, MomentPanel):
         some = data if rows is None else data.only(rows)
-        return moments.covariance(some, fit, convention, small_sample)
+        return group_covariance(some, fit, convention, small_sample)
     cluster = data.cluster
     if rows is not None:
         cluster = np.unique(cluster[rows], return_inverse=True)[1]
