@@ -571,6 +571,12 @@ def _root(matrix: np.ndarray, size: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0.0, None))).T * size
 
 
+def large_enough(data: Panel) -> bool:
+    """Whether a panel is to be estimated from sums where they suffice."""
+    chosen = _way.get()
+    return chosen == "always" or (chosen == "auto" and data.n_obs >= LARGE)
+
+
 def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
     """The panel as groups of units, where their sums suffice and are few.
 
@@ -587,8 +593,7 @@ def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
         if chosen == "never" or not _enough(data, two_way, options):
             return _rows_of(data)
         return data
-    small = chosen == "auto" and data.n_obs < LARGE
-    if chosen == "never" or small or not _enough(data, two_way, options):
+    if not large_enough(data) or not _enough(data, two_way, options):
         return data
     kept = data.__dict__.get("_moments")
     if kept is None:

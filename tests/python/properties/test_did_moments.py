@@ -386,3 +386,14 @@ def test_a_relation_that_is_no_panel_is_refused_like_a_frame(change, message):
     for panel in (frame, duckdb.from_df(frame)):
         with pytest.raises(PanelError, match=message):
             did.moments(panel, **STAGGERED, weights="w")
+
+
+@pytest.mark.parametrize("options", [{}, {"cluster": "c"}, {"within": "half"}], ids=str)
+def test_dealt_treatments_are_summed_unit_by_unit(options):
+    frame = large(60).assign(half=lambda f: f["id"] % 2)
+    fits = both(did.randomisation_draws, frame, draws=99, **{**KEYS, "treatment": "d"})
+    np.testing.assert_allclose(*(f["statistic"] for f in fits), rtol=1e-9)
+    fits = both(
+        did.randomisation_inference, frame, draws=199, treatment="d", **KEYS, **options
+    )
+    assert_same(*fits)
