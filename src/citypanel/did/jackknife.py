@@ -119,8 +119,8 @@ def _of_moments(data: MomentPanel) -> dict | None:
     row = fit[fit["term"] == OVERALL].iloc[0].to_dict()
     if not np.isfinite(row["std_error"]):
         return None
-    kept = ("estimate", "std_error", "df", "n_treated_units")
-    kept += ("n_obs", "n_units", "n_clusters")
+    kept = ["estimate", "std_error", "df", "n_treated_units"]
+    kept += ["n_obs", "n_units", "n_clusters"]
     return {
         "aggregation": "jackknife",
         "term": OVERALL,

@@ -104,7 +104,7 @@ def moments(
         treatment=treatment,
         cohort=cohort,
         weights=weights,
-        cluster=cluster,
+        cluster=() if cluster is None else (cluster,),
         frequency=frequency,
     )
     if not isinstance(panel, pd.DataFrame):
@@ -160,10 +160,14 @@ class Groups:
     spread: np.ndarray
     once: np.ndarray
     cluster: np.ndarray | None = None
-    member: np.ndarray | None = None
+    member: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+# What `group_sums` makes of them.
+SUMS = ("count", "total", "squares", "uneven", "mean", "cross", "spread", "once")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MomentPanel(Panel):
     """A panel whose units are groups of units (see `Groups`).
 
@@ -179,10 +183,10 @@ class MomentPanel(Panel):
         The panel of the rows, where there is one.
     """
 
-    sums: Groups | None = None
-    group: np.ndarray | None = None
-    column: np.ndarray | None = None
-    source: Panel | None = None
+    sums: Groups
+    group: np.ndarray
+    column: np.ndarray
+    source: Any = None
 
     @classmethod
     def of(cls, sums, design, dropped, grid, start, total, remarks=(), source=None):
@@ -671,9 +675,9 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         data.positions,
         first[at],
         seen,
-        *sums,
-        None if cluster is None else cluster[at],
-        member,
+        **dict(zip(SUMS, sums, strict=True)),
+        cluster=None if cluster is None else cluster[at],
+        member=member,
     )
     start = None if data.start is None else data.start[at]
     return MomentPanel.of(
@@ -792,7 +796,7 @@ def _parameters(data: MomentPanel, fit: cov.Fit, which: str, codes) -> int:
 def _n_effects(data: MomentPanel, fit: cov.Fit, codes: np.ndarray) -> int:
     """Independent dummies of the effects absorbed, the constant included."""
     if fit.unit is None:
-        return int(fit.period.max()) + 1
+        return len(np.unique(fit.period))
     stands = data.stands[codes].astype(float)
     units = int(stands[np.unique(fit.unit, return_index=True)[1]].sum())
     if fit.period is None:

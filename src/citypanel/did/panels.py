@@ -804,8 +804,8 @@ def starts_of(
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
-        codes, seen = pd.factorize(values[~never])
-        place = grid.place(seen)[codes]
+        codes, labels = pd.factorize(values[~never])
+        place = grid.place(labels)[codes]
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)

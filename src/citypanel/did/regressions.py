@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import linalg, stats
@@ -579,7 +580,7 @@ def fit_covariance(
 ) -> Covariance:
     """Covariance of an absorbed fit by cluster, over all or some rows (n,)."""
     if isinstance(data, MomentPanel):
-        some = data if rows is None else data.only(rows)
+        some: Any = data if rows is None else data.only(rows)
         return group_covariance(some, fit, convention, small_sample)
     cluster = data.cluster
     if rows is not None:

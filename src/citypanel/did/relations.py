@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.did.moments import Groups, MomentPanel, group_sums
+from citypanel.did.moments import SUMS, Groups, MomentPanel, group_sums
 from citypanel.did.panels import FAR, Design, starts_of
 from citypanel.did.periods import read_periods
 from citypanel.errors import PanelError
@@ -314,8 +314,8 @@ class _Sums:
             self.positions,
             np.array(first)[order],
             np.array(seen)[order],
-            *columns,
-            None if _cluster(design) is None else np.array(cluster)[order],
+            **dict(zip(SUMS, columns, strict=True)),
+            cluster=None if _cluster(design) is None else np.array(cluster)[order],
         )
         log = pd.DataFrame({"reason": list(lost), "rows": list(lost.values())})
         log = log.reindex(columns=[design.unit, design.period, "reason", "rows"])
