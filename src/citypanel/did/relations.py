@@ -22,7 +22,7 @@ from citypanel.panel import require_columns
 
 MEMORY = "3GB"
 # Units that are in memory at once.
-PART = 500_000
+PART = 1_000_000
 MOST_PERIODS = 400
 # Numbers that the products of all groups may take.
 MOST = 50_000_000
@@ -90,10 +90,9 @@ class _Reader:
         design = self.design
         total, lost = self._count()
         seen = self.ask(
-            f"""select {_name(design.period)} as period,
-                {_name(design.period)}::varchar as written,
-                typeof({_name(design.period)}) as kind
-            from panel where {self.used} group by all"""
+            f"""select period, period::varchar as written, typeof(period) as kind
+            from (select distinct {_name(design.period)} as period
+                from panel where {self.used})"""
         )
         if seen.empty:
             raise PanelError.of(
@@ -164,6 +163,8 @@ class _Reader:
                 weights=design.weights,
             )
         self.n_units = max(int(found["n_units"]), 1)
+        if not any(found[f"lost_{j}"] for j in range(len(self.reasons))):
+            self.used = "true"
         lost = {
             reason: int(found[f"lost_{j}"]) for j, reason in enumerate(self.reasons)
         }
