@@ -18,6 +18,7 @@ from citypanel.did.frames import (
     tidy,
 )
 from citypanel.did.frisch_waugh import partial
+from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -72,6 +73,10 @@ def jackknife(
        estimate  std_error
     0    0.1006      0.018
     """
+    sums = condense(data, two_way=True, standard_errors="CR3")
+    if isinstance(sums, MomentPanel) and (row := _of_moments(sums)) is not None:
+        options = dict(level=level, single_unit_std_error=single_unit_std_error)
+        return _jackknife_frame(row, data, **options)
     parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
     left = leave_one_cluster_out(parts.fit, parts.cluster)[:, 0]
@@ -95,21 +100,54 @@ def jackknife(
         "n_treated_units": parts.treated_units,
         "single_unit": parts.rests_on_one,
         "note": data.note,
+        "n_obs": data.n_obs,
+        "n_units": data.n_units,
+        "n_clusters": groups,
     }
+    return _jackknife_frame(
+        row,
+        data,
+        level=level,
+        single_unit_std_error=single_unit_std_error,
+    )
+
+
+def _jackknife_frame(row: dict, data: Panel, **options) -> pd.DataFrame:
     return tidy(
         [row],
         estimator="twfe",
-        level=level,
-        single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
         outcome=data.design.outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=groups,
         standard_errors="CV3",
         attrs=dropped_rows(data),
         resolution=data.resolution,
+        **options,
     )
+
+
+def _of_moments(data: MomentPanel) -> dict | None:
+    """The row of the jackknife; None where a unit is needed to know the effect."""
+    require_absorbing(data)
+    named = {name: getattr(data.design, name) for name in ("outcome", "unit", "period")}
+    fit = twfe(
+        data,
+        treatment=str(data.design.treatment),
+        standard_errors="CR3",
+        single_unit_std_error=True,
+        **named,
+    )
+    row = fit[fit["term"] == OVERALL].iloc[0].to_dict()
+    if not np.isfinite(row["std_error"]):
+        return None
+    kept = ["estimate", "std_error", "df", "n_treated_units"]
+    kept += ["n_obs", "n_units", "n_clusters"]
+    return {
+        "aggregation": "jackknife",
+        "term": OVERALL,
+        **{name: row[name] for name in kept},
+        "single_unit": row["n_treated_units"] == 1,
+        "note": data.note,
+    }
 
 
 @on_panel("treatment", "controls", "weights", groups=("period_effects_by",))

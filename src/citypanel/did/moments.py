@@ -32,7 +32,7 @@ from scipy import linalg
 
 from citypanel.did import covariances as cov
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
-from citypanel.did.panels import FAR, Panel, starts_from_treatment
+from citypanel.did.panels import FAR, Design, Panel, build, starts_from_treatment
 from citypanel.did.results import Later
 from citypanel.errors import PanelError
 
@@ -41,8 +41,6 @@ LARGE = 20_000
 # Rows that one row of the groups stands for, at least.
 GAIN = 4
 NOTHING = 1e-10
-# Fields without a default of their own, behind the panel's that have one.
-GIVEN: Any = None
 
 _way: ContextVar[str] = ContextVar("way", default="auto")
 
@@ -58,6 +56,65 @@ def way(name: str) -> Iterator[None]:
         yield
     finally:
         _way.reset(token)
+
+
+def moments(
+    panel: Any,
+    *,
+    outcome: str,
+    unit: str,
+    period: str,
+    cohort: str | None = None,
+    treatment: str | None = None,
+    weights: str | None = None,
+    cluster: str | None = None,
+    frequency: str | float | None = None,
+) -> MomentPanel:
+    """Counts, means and covariances of the outcome by cohort, which estimators take.
+
+    Parameters
+    ----------
+    panel : DataFrame, DuckDB relation, or path of a Parquet file
+        One row per unit and period. A relation or a file is read in parts and need not
+        fit into memory.
+    outcome, unit, period, cohort, treatment, weights, cluster, frequency
+        Names of columns (see `panels.Design`). A treatment is 0 or 1 and stays; weights
+        and clusters are the same in all rows of a unit.
+
+    Returns
+    -------
+    MomentPanel
+        To be given to `twfe`, `event_study`, `bacon_decomposition`, `group_time_att`,
+        `sun_abraham`, `imputation`, `two_stage`, `etwfe`, `stacked` and `switchers`
+        in place of a panel. Units of the same cohort that are seen in the same periods
+        are one group. From a relation, rows left out are logged by reason and period
+        with their number, and not one by one.
+
+    Raises
+    ------
+    PanelError
+        A panel that no estimator takes, and one whose sums do not suffice: weights or
+        clusters that change within a unit, other treatments, or as many patterns of
+        missing periods as units.
+    """
+    design = Design(
+        outcome,
+        unit,
+        period,
+        treatment=treatment,
+        cohort=cohort,
+        weights=weights,
+        cluster=() if cluster is None else (cluster,),
+        frequency=frequency,
+    )
+    if not isinstance(panel, pd.DataFrame):
+        from citypanel.did.relations import read_moments
+
+        return read_moments(panel, design)
+    found = _moments_of(build(panel, design), True)
+    if found is None:
+        raise PanelError.of("did.moments_do_not_suffice")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +160,14 @@ class Groups:
     spread: np.ndarray
     once: np.ndarray
     cluster: np.ndarray | None = None
-    member: np.ndarray = GIVEN
+    member: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+# What `group_sums` makes of them.
+SUMS = ("count", "total", "squares", "uneven", "mean", "cross", "spread", "once")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MomentPanel(Panel):
     """A panel whose units are groups of units (see `Groups`).
 
@@ -122,10 +183,32 @@ class MomentPanel(Panel):
         The panel of the rows, where there is one.
     """
 
-    sums: Groups = GIVEN
-    group: np.ndarray = GIVEN
-    column: np.ndarray = GIVEN
-    source: Panel | None = None
+    sums: Groups
+    group: np.ndarray
+    column: np.ndarray
+    source: Any = None
+
+    @classmethod
+    def of(cls, sums, design, dropped, grid, start, total, remarks=(), source=None):
+        """The panel of all groups in every period they are seen in."""
+        unit, period = np.nonzero(sums.seen)
+        size, width = sums.seen.shape
+        return cls(
+            design=design,
+            frame=None,
+            dropped=dropped,
+            grid=grid,
+            unit=unit,
+            period=period,
+            units=np.arange(size),
+            start=start,
+            total=total,
+            remarks=remarks,
+            sums=sums,
+            group=np.arange(size),
+            column=np.arange(width),
+            source=source,
+        )
 
     # --- what the estimators read ---
 
@@ -209,6 +292,12 @@ class MomentPanel(Panel):
     def _rest(self, rows: np.ndarray, units: np.ndarray, periods: np.ndarray) -> dict:
         return {"group": self.group[units], "column": self.column[periods]}
 
+    @property
+    def lost(self) -> pd.Series:
+        if self.source is not None:
+            return super().lost
+        return self.dropped.groupby("reason", sort=False)["rows"].sum().astype(int)
+
     def logging(self, lost) -> Panel:
         log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
@@ -221,7 +310,16 @@ class MomentPanel(Panel):
         """Unit and period of the rows behind some rows."""
         cells = np.zeros(self.sums.seen.shape, bool)
         cells[self.group[self.unit[rows]], self.column[self.period[rows]]] = True
-        source, design = _rows_of(self), self.design
+        source, design = self.source, self.design
+        if source is None:
+            period = self.period[rows]
+            lines = pd.DataFrame({design.unit: None, design.period: period})
+            lines["rows"] = self.stands[self.unit[rows]]
+            lines = lines.groupby(design.period, as_index=False).agg(
+                {design.unit: "first", "rows": "sum"}
+            )
+            labels = [self.grid.labels[t] for t in lines[design.period]]
+            return lines.assign(**{design.period: labels})
         at = cells[self.sums.member[source.unit], source.period]
         return source.frame.loc[at, [design.unit, design.period]]
 
@@ -477,6 +575,12 @@ def _root(matrix: np.ndarray, size: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0.0, None))).T * size
 
 
+def large_enough(data: Panel) -> bool:
+    """Whether a panel is to be estimated from sums where they suffice."""
+    chosen = _way.get()
+    return chosen == "always" or (chosen == "auto" and data.n_obs >= LARGE)
+
+
 def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
     """The panel as groups of units, where their sums suffice and are few.
 
@@ -493,8 +597,7 @@ def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
         if chosen == "never" or not _enough(data, two_way, options):
             return _rows_of(data)
         return data
-    small = chosen == "auto" and data.n_obs < LARGE
-    if chosen == "never" or small or not _enough(data, two_way, options):
+    if not large_enough(data) or not _enough(data, two_way, options):
         return data
     kept = data.__dict__.get("_moments")
     if kept is None:
@@ -567,31 +670,18 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         y[data.unit, data.period] = data.y
         seen = seen[at]
     weight = None if data.weights is None else data.unit_weights
-    sums = _sums(y, seen, weight, np.split(order, places[1:]), width)
+    sums = group_sums(y, seen, weight, np.split(order, places[1:]), width)
     groups = Groups(
-        positions=data.positions,
-        first=first[at],
-        seen=seen,
+        data.positions,
+        first[at],
+        seen,
+        **dict(zip(SUMS, sums, strict=True)),
         cluster=None if cluster is None else cluster[at],
         member=member,
-        **sums,
     )
-    unit, period = np.nonzero(seen)
-    return MomentPanel(
-        design=design,
-        frame=None,
-        dropped=data.dropped,
-        grid=data.grid,
-        unit=unit,
-        period=period,
-        units=np.arange(size),
-        start=None if data.start is None else data.start[at],
-        total=data.total,
-        remarks=data.remarks,
-        sums=groups,
-        group=np.arange(size),
-        column=np.arange(width),
-        source=data,
+    start = None if data.start is None else data.start[at]
+    return MomentPanel.of(
+        groups, design, data.dropped, data.grid, start, data.total, data.remarks, data
     )
 
 
@@ -601,7 +691,7 @@ def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray,
     return codes.astype(np.int64), len(values)
 
 
-def _sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
+def group_sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
     """count, total, squares, uneven, mean, cross, spread and once of `Groups`."""
     g, k = len(members), width + 1
     count = np.array([len(m) for m in members])
@@ -637,10 +727,7 @@ def _sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
         once[np.ix_([j], place, place)] = here[0]
         spread[np.ix_([j], place, place)] = here[1]
         cross[j, place] = here[2]
-    return {
-        "count": count, "total": total, "squares": squares, "uneven": uneven,
-        "mean": mean, "cross": cross, "spread": spread, "once": once,
-    }  # fmt: skip
+    return count, total, squares, uneven, mean, cross, spread, once
 
 
 # --- covariances of a regression on groups ---
@@ -709,8 +796,7 @@ def _parameters(data: MomentPanel, fit: cov.Fit, which: str, codes) -> int:
 def _n_effects(data: MomentPanel, fit: cov.Fit, codes: np.ndarray) -> int:
     """Independent dummies of the effects absorbed, the constant included."""
     if fit.unit is None:
-        assert fit.period is not None
-        return int(fit.period.max()) + 1
+        return len(np.unique(fit.period))
     stands = data.stands[codes].astype(float)
     units = int(stands[np.unique(fit.unit, return_index=True)[1]].sum())
     if fit.period is None:

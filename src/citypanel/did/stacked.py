@@ -14,7 +14,8 @@ from citypanel.did.frames import (
     join_notes,
     staggered_frame,
 )
-from citypanel.did.moments import MomentPanel, condense, covariance
+from citypanel.did.moments import MomentPanel, condense
+from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
     leads_row,
@@ -278,7 +279,7 @@ def _covariance(data, fit, part, convention):
     if isinstance(data, MomentPanel):
         unit, when = part["unit"].to_numpy(), part["period"].to_numpy()
         when = np.searchsorted(data.positions, when)
-        return covariance(data, fit, convention, unit=unit, period=when)
+        return group_covariance(data, fit, convention, unit=unit, period=when)
     cluster = np.unique(part["cluster"], return_inverse=True)[1]
     return cov.covariance(fit, convention=convention, cluster=cluster)
 

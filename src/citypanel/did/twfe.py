@@ -19,7 +19,6 @@ import pandas as pd
 from linearmodels.panel import PanelOLS
 
 from citypanel.did import covariances as cov
-from citypanel.did import moments
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     NOTE_UNKNOWN,
@@ -32,6 +31,7 @@ from citypanel.did.frames import (
 )
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.moments import MomentPanel, condense
+from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -460,7 +460,7 @@ def _of_moments(data, regression, convention, small_sample, raw, transform):
     """The estimate from groups: their means' fit, and the spread within them."""
     fit = regression.fit
     root, x = np.sqrt(fit.weights), raw[:, 1:][:, regression.keep]
-    covariance = moments.covariance(data, fit, convention, small_sample)
+    covariance = group_covariance(data, fit, convention, small_sample)
     noise = (fit.weights / data.weights * data.noise()).sum()
     ssr = fit.residuals @ fit.residuals + noise
     within = _demean(raw[:, :1], TwoWay(fit.unit, weights=fit.weights), root)[:, 0]
