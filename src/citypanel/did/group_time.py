@@ -136,9 +136,9 @@ def group_time_att(
     >>> cells = did.group_time_att(zones(), **columns)
     >>> cells.loc[4:6, ["cohort", "period", "estimate", "std_error"]].round(3)
        cohort  period  estimate  std_error
-    4    2014    2015     0.143      0.026
-    5    2014    2016     0.148      0.029
-    6    2014    2017     0.166      0.022
+    4    2014    2015     0.136      0.022
+    5    2014    2016     0.142      0.020
+    6    2014    2017     0.184      0.024
     """
     if frame is None:
         frame, panel = panel, "balanced"

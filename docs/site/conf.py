@@ -1,0 +1,28 @@
+"""Sphinx reads this; `assemble.py` lays out the pages."""
+
+from importlib.metadata import version
+
+project = "citypanel"
+release = version("citypanel")
+html_title = f"citypanel {release}"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["LICENSE-DATA.md"]
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 4
+# A link to code or data of the project leads nowhere on the site, and stays text.
+suppress_warnings = ["myst.xref_missing", "myst.header"]
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+html_theme = "furo"
+html_static_path: list[str] = []
+html_show_sourcelink = False
+html_copy_source = False
+html_search_language = "en"
+html_theme_options = {
+    "light_css_variables": {
+        "font-stack": "system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
+    }
+}
