@@ -4,8 +4,8 @@ The pages of `docs/` and those they lead to keep their places, so that their lin
 Added are the results and pictures of the estimators, made here by running what the page
 says, the gallery and the reference of functions.
 
-Run in the project's root:  python -m docs.site.assemble   (pages of estimators under docs/
-are written anew with --write)
+Run in the project's root:  python -m docs.site.assemble
+With --write it writes the pages of estimators under docs/ anew.
 """
 
 from __future__ import annotations
@@ -27,13 +27,22 @@ SOURCE = Path("target/site/source")
 WITH = ("README*.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE*", "analyses/*.md")
 PACKAGES = ("did", "frontier", "capital", "importers", "examples")
 HEADS = {
-    "en": "# Estimators\n\nEach with its call on the panel of the [quickstart](quickstart.md). "
-    "[中文](zh/estimators.md)\n\nOn the site, what a call returns and its picture stand below "
-    "it. What each is, and what it needs: [method](method/did.md), "
-    "[frontier](method/frontier.md).\n",
-    "zh": "# 估计量\n\n每个估计量在[快速上手](quickstart.md)所用面板上的调用。[English](../estimators.md)\n\n"
-    "网站上，调用之后附有结果与图。方法见[双重差分](../method/did.md)与[前沿](../method/frontier.md)（英文）。\n",
-}  # fmt: skip
+    "en": """# Estimators
+
+Each with its call on the panel of the [quickstart](quickstart.md).
+[中文](zh/estimators.md)
+
+On the site, what a call returns and its picture stand below it. What each is, and what
+it needs: [method](method/did.md), [frontier](method/frontier.md).
+""",
+    "zh": """# 估计量
+
+每个估计量在[快速上手](quickstart.md)所用面板上的调用。[English](../estimators.md)
+
+网站上，调用之后附有结果与图。方法见[双重差分](../method/did.md)与
+[前沿](../method/frontier.md)（英文）。
+""",
+}
 MENU = {
     "Start": ["quickstart", "estimators", "gallery", "tutorial/first-estimate",
               "comparison"],
@@ -181,6 +190,8 @@ def _gallery(root: Path, source: Path, names: list[str]) -> None:
                 ["figures", "--database", str(root / "citypanel.duckdb"),
                  "--output", str(folder), "-q"]
             )  # fmt: skip
+        for notes in folder.rglob("*.md"):
+            notes.unlink()
         drawn = sorted(folder.rglob("*.svg")) if code == 0 else []
         if drawn:
             parts.append("## The shipped study\n")
@@ -205,8 +216,9 @@ def _reference(folder: Path) -> None:
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing):
-                lines += [f".. autoclass:: {name}", "   :members: summary, plot, "
-                          "to_latex, confint, dropped, options", ""]  # fmt: skip
+                own = [m for m in vars(thing) if not m.startswith("_")]
+                members = f"   :members: {', '.join(own)}"
+                lines += [f".. autoclass:: {name}", members, ""]
             elif callable(thing):
                 lines += [f".. autofunction:: {name}", ""]
         lines.append("```")
@@ -215,7 +227,7 @@ def _reference(folder: Path) -> None:
 
 def _index(source: Path) -> None:
     """The first page, with the menu."""
-    parts = [(HERE / "index.md").read_text("utf-8")]
+    parts = [(HERE / "first_page.txt").read_text("utf-8")]
     for caption, entries in MENU.items():
         pages = []
         for entry in entries:
@@ -224,7 +236,8 @@ def _index(source: Path) -> None:
         if caption == "Start":
             pages.append("README")
         if caption == "Project":
-            pages += ["CONTRIBUTING", "CHANGELOG", "analyses/README", "docs/README"]
+            pages += ["CONTRIBUTING", "CHANGELOG", "LICENSE-DATA", "analyses/README"]
+            pages.append("docs/README")
         if caption == "中文":
             pages.append("README.zh-CN")
         menu = "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "",

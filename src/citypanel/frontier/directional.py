@@ -253,7 +253,7 @@ def malmquist_luenberger(
     of the plan of period t to the technology of period s,
 
         tfpch = sqrt( (1 + beta^a(a)) / (1 + beta^a(b))
-                      x (1 + beta^b(a)) / (1 + beta^b(b)) )
+                      x (1 + beta^b(a)) / (1 + beta^b(b)) ),
         effch = (1 + beta^a(a)) / (1 + beta^b(b)),   techch = tfpch / effch.
 
     Parameters
