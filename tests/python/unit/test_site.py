@@ -1,4 +1,4 @@
-"""The site's pages: their code runs, their languages agree, releases say one version."""
+"""The pages of the site: their code runs, their languages agree; releases agree."""
 
 from __future__ import annotations
 
