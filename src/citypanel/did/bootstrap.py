@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, join_notes, tidy
+from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import Panel, choose, on_panel
@@ -135,6 +135,7 @@ def wild_cluster_bootstrap(
         n_units=parts.data.n_units,
         n_clusters=parts.data.n_clusters,
         standard_errors="xtreg",
+        attrs=dropped_rows(parts.data),
     )
     if not confidence_interval:
         frame[["conf_low", "conf_high"]] = np.nan

@@ -8,6 +8,7 @@ its changes after treatment by Mbar times the largest change before.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from citypanel.did.frames import tidy
 from citypanel.did.panels import choose
 from citypanel.errors import EstimationError, OptionError
 
+MOST_VERTICES = 1_000_000
 KINDS = ("relative_magnitude", "smoothness")
 TARGETS = ("first", "average")
 LARGE_BIAS = 30.0
@@ -82,7 +84,7 @@ def honest_did(
         Unknown kind or target, a negative bound.
     EstimationError
         An event study without a covariance, without pre-periods or without sampling
-        variation.
+        variation; more event times after treatment than relative_magnitude can take.
 
     References
     ----------
@@ -407,6 +409,8 @@ def _vertices(x: np.ndarray, s: np.ndarray) -> np.ndarray:
         u, values, _ = linalg.svd(x, full_matrices=False)
         x = u[:, values > 1e-10 * max(values.max(), 1.0)]
     size = x.shape[1] + 1
+    if math.comb(m, size) > MOST_VERTICES:
+        raise EstimationError.of("did.too_many_event_times_after", times=size)
     system = np.column_stack([x, s])
     chosen = np.array(list(itertools.combinations(range(m), size)))
     left = system[chosen].transpose(0, 2, 1)

@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.covariances import leave_one_cluster_out
-from citypanel.did.frames import OVERALL, join_notes, tidy
+from citypanel.did.frames import (
+    NOTE_ROUNDING,
+    OVERALL,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.frisch_waugh import partial
 from citypanel.did.panels import (
     FAR,
@@ -101,6 +107,8 @@ def jackknife(
         n_units=data.n_units,
         n_clusters=groups,
         standard_errors="CV3",
+        attrs=dropped_rows(data),
+        resolution=data.resolution,
     )
 
 
@@ -159,6 +167,7 @@ def leave_one_unit_out(
         extra_columns=("change", "outcome"),
         outcome=data.design.outcome,
         n_units=data.n_units - 1,
+        attrs=dropped_rows(data),
     )
 
 
@@ -230,17 +239,27 @@ def leave_one_batch_out(
         if not len(rest):
             continue
         out = (start == g)[data.unit]
-        row = twfe(data.frame[~out], **options).iloc[0].to_dict()
         label = data.label(g)
+        labels = {
+            "aggregation": "leave_one_batch_out",
+            "cohort": label,
+            "term": f"without cohort {data.name(g)}",
+            "n_treated_units": len(rest),
+        }
+        try:
+            row = twfe(data.frame[~out], **options).iloc[0].to_dict()
+        except EstimationError:
+            rows.append({**labels, "note": "not identified without it"})
+            continue
         rows.append(
             {
-                **{k: v for k, v in row.items() if k not in ("estimator", "note")},
-                "aggregation": "leave_one_batch_out",
-                "cohort": label,
-                "term": f"without cohort {data.name(g)}",
+                **{k: v for k, v in row.items() if k != "estimator"},
+                **labels,
                 "change": row["estimate"] - whole,
                 "single_unit": len(rest) == 1,
-                "note": data.note,
+                "note": join_notes(
+                    NOTE_ROUNDING if pd.isna(row["std_error"]) else None, data.note
+                ),
             }
         )
     return tidy(
@@ -248,6 +267,7 @@ def leave_one_batch_out(
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
         extra_columns=("change", "outcome"),
+        attrs=dropped_rows(data),
     )
 
 
@@ -320,12 +340,14 @@ def fake_date_placebo(
         ).iloc[0]
         rows.append(
             {
-                **{c: v for c, v in fit.items() if c not in ("estimator", "note")},
+                **{c: v for c, v in fit.items() if c != "estimator"},
                 "aggregation": "fake_date",
                 "event_time": data.grid.span(-k),
                 "term": f"treated {k} periods before",
                 "single_unit": len(np.unique(data.unit[before][fake])) == 1,
-                "note": data.note,
+                "note": join_notes(
+                    NOTE_ROUNDING if pd.isna(fit["std_error"]) else None, data.note
+                ),
             }
         )
     return tidy(
@@ -333,4 +355,5 @@ def fake_date_placebo(
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
+        attrs=dropped_rows(data),
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from citypanel.did.frames import (
+    NOTE_ROUNDING,
     OVERALL,
     Extras,
     join_notes,
@@ -246,6 +247,8 @@ def propensity_score_did(
             f"{int((weight[treated] > 0).sum())} treated and "
             f"{int((weight[~treated] > 0).sum())} control units",
             f"{off} treated units without a match" if off else None,
+            NOTE_ROUNDING if pd.isna(row["std_error"]) else None,
+            data.note,
         ),
         "single_unit": sum(data.sizes.values()) == 1,
     }

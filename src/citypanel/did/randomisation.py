@@ -7,11 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import NOTE_SINGLE, OVERALL, join_notes, tidy
+from citypanel.did.frames import (
+    NOTE_SINGLE,
+    OVERALL,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import indicator, partial_out
 from citypanel.did.panels import Panel, on_panel
-from citypanel.errors import EstimationError, OptionError
+from citypanel.errors import EstimationError, OptionError, PanelError
 
 CHUNK = 20_000_000
 
@@ -121,6 +127,7 @@ def randomisation_inference(
         n_units=data.n_units,
         n_clusters=data.n_clusters,
         standard_errors="xtreg",
+        attrs=dropped_rows(data),
     )
 
 
@@ -290,7 +297,7 @@ def permutation_test(
     def statistic(frame: pd.DataFrame) -> pd.Series | None:
         try:
             fit = estimator(frame, cohort=cohort, unit=unit, **options)
-        except EstimationError:
+        except (EstimationError, PanelError):
             if frame is panel:
                 raise
             return None
@@ -300,6 +307,7 @@ def permutation_test(
     sample = statistic(panel)
     if sample is None:
         raise OptionError.of("did.estimator_no_statistic_under", term=term)
+    panel = panel.reset_index(drop=True)
     first = panel.drop_duplicates(unit).sort_values(unit, kind="stable")
     units, starts = first[unit].to_numpy(), first[cohort].to_numpy()
     strata = None if within is None else pd.factorize(first[within], sort=True)[0]
@@ -326,7 +334,12 @@ def permutation_test(
             else None,
         ),
     }
-    out = tidy([record], estimator=sample["estimator"], extra_columns=("outcome",))
+    out = tidy(
+        [record],
+        estimator=sample["estimator"],
+        extra_columns=("outcome",),
+        attrs={k: v for k, v in sample.attrs.items() if k == "dropped"},
+    )
     out[["conf_low", "conf_high"]] = np.nan
     return out
 

@@ -131,6 +131,8 @@ def synthetic_did(
             "did.no_cohort_two_periods", [f"cohort {data.name(g)}" for g in data.sizes]
         )
     y = data.matrix(untreated.outcome)
+    # Both kinds of weights match paths up to a level; large ones would only round.
+    y = y - y.mean(axis=1, keepdims=True)
     unseen = [data.matrix(column) for column in untreated.unseen.T]
     keep = data.never | np.isin(data.start, late)
     y, weight = y[keep], weight[keep]
@@ -179,10 +181,8 @@ def synthetic_did(
     else:
         matrix = np.full((len(cells),) * 2, np.nan)
     rows = mean_rows(data, cells, estimates, matrix, df=np.inf, known=known)
-    tiny = 1e-12 * max(float(np.abs(data.y).max()), np.finfo(float).tiny)
     for row in rows:
-        error = row.get("std_error", np.nan)
-        if not np.isfinite(error) or error <= tiny:
+        if not np.isfinite(row.get("std_error", np.nan)):
             row["std_error"] = None
     add_note(rows[:1], note)
     never = data.units[data.never]

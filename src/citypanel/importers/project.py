@@ -233,9 +233,7 @@ def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
     if spec.kind == "policy":
         sheets = yearbook._chosen(spec, file.sheets, reference.units)
         return bool(sheets) and all(
-            yearbook._under(
-                yearbook._headers(spec, sheets[0], reference.units), names
-            )
+            yearbook._under(yearbook._headers(spec, sheets[0], reference.units), names)
             for names in (
                 spec.keys["date"],
                 (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
