@@ -161,7 +161,7 @@ def assemble(root: Path, source: Path) -> None:
         (root / "docs" / "README.md").read_text("utf-8"), encoding="utf-8"
     )
     pictures = source / "docs" / "pictures"
-    pictures.mkdir()
+    pictures.mkdir(exist_ok=True)
     results = {}
     for name, entry in estimators().items():
         result = run(entry["call"])

@@ -8,7 +8,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -324,7 +324,7 @@ class UnitInfluence:
         return {
             "law": self,
             "columns": columns,
-            "matrix": Later(lambda: self.units(columns)),
+            "matrix": Later(partial(self.units, columns)),
             "start": self.start,
             "weights": self.weights,
             "clusters": self.clusters,
