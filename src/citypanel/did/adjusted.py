@@ -227,8 +227,8 @@ def machine_learning_did(
     ...         return np.column_stack([1 - self.predict(x), self.predict(x)])
     >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
     >>> found = did.machine_learning_did(
-    ...     zones(), controls=["population"], outcome_learner=Mean(), score_learner=Mean(),
-    ...     folds=2, **columns
+    ...     zones(), controls=["population"], outcome_learner=Mean(),
+    ...     score_learner=Mean(), folds=2, **columns
     ... )
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
