@@ -95,7 +95,7 @@ def etwfe(
     >>> found = did.etwfe(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.119      0.009
+    0     0.128      0.008
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     never = control_group == "never"

@@ -8,7 +8,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -138,9 +138,9 @@ def group_time_att(
     >>> cells = did.group_time_att(zones(), **columns)
     >>> cells.loc[4:6, ["cohort", "period", "estimate", "std_error"]].round(3)
        cohort  period  estimate  std_error
-    4    2014    2015     0.143      0.026
-    5    2014    2016     0.148      0.029
-    6    2014    2017     0.166      0.022
+    4    2014    2015     0.136      0.022
+    5    2014    2016     0.142      0.020
+    6    2014    2017     0.184      0.024
     """
     if frame is None:
         frame, panel = panel, "balanced"
@@ -324,7 +324,7 @@ class UnitInfluence:
         return {
             "law": self,
             "columns": columns,
-            "matrix": Later(lambda: self.units(columns)),
+            "matrix": Later(partial(self.units, columns)),
             "start": self.start,
             "weights": self.weights,
             "clusters": self.clusters,

@@ -80,7 +80,7 @@ def imputation(
     >>> found = did.imputation(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.119      0.009
+    0     0.128      0.007
     """
     first = first_stage(data)
     data = first.data

@@ -71,7 +71,7 @@ def jackknife(
     >>> found = did.jackknife(zones(), **columns)
     >>> found[["estimate", "std_error"]].round(4)
        estimate  std_error
-    0    0.1006      0.018
+    0    0.1106      0.016
     """
     sums = condense(data, two_way=True, standard_errors="CR3")
     if isinstance(sums, MomentPanel) and (row := _of_moments(sums)) is not None:
@@ -177,8 +177,8 @@ def leave_one_unit_out(
     >>> found = did.leave_one_unit_out(zones(), **columns)
     >>> found[["term", "estimate", "change"]].iloc[[0, -1]].round(4)
        term  estimate  change
-    0   c01    0.0941 -0.0065
-    39  c12    0.1068  0.0062
+    0   c06    0.1049 -0.0057
+    39  c10    0.1159  0.0053
     """
     parts = partial(data, period_effects_by=period_effects_by)
     data, start = parts.data, parts.start
@@ -258,8 +258,8 @@ def leave_one_batch_out(
     >>> found = did.leave_one_batch_out(zones(), **columns)
     >>> found[["term", "estimate", "change"]].round(3)
                       term  estimate  change
-    0  without cohort 2014      0.04   -0.06
-    1  without cohort 2016      0.17    0.07
+    0  without cohort 2014     0.057  -0.054
+    1  without cohort 2016     0.176   0.066
     """
     require_absorbing(data)
     start = starts_from_treatment(data)
@@ -352,9 +352,9 @@ def fake_date_placebo(
     >>> found = did.fake_date_placebo(zones(), **columns)
     >>> found[["term", "estimate", "p_value"]].round(2)
                            term  estimate  p_value
-    0  treated 1 periods before      0.01     0.64
-    1  treated 2 periods before     -0.01     0.54
-    2  treated 3 periods before     -0.02     0.14
+    0  treated 1 periods before      0.01     0.35
+    1  treated 2 periods before      0.01     0.45
+    2  treated 3 periods before      0.01     0.56
     """
     late = [k for k in years_before if k < 1]
     if late:

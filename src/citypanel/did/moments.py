@@ -563,7 +563,7 @@ class GroupInfluence:
             name: Later(partial(self._of_units, name))
             for name in ("start", "weights", "clusters")
         }
-        whole = Later(lambda: self.units(columns))
+        whole = Later(partial(self.units, columns))
         return {"law": self, "columns": columns, "matrix": whole, **later}
 
 

@@ -85,7 +85,7 @@ def randomisation_inference(
     >>> found = did.randomisation_inference(zones(), draws=999, seed=1, **columns)
     >>> found[["estimate", "p_value"]].round(3)
        estimate  p_value
-    0     0.101    0.001
+    0     0.111    0.001
     """
     _require_draws(draws)
     parts = partial(data, period_effects_by=period_effects_by)
@@ -166,8 +166,8 @@ def randomisation_draws(
     >>> found = did.randomisation_draws(zones(), draws=999, seed=1, **columns)
     >>> found.iloc[:2].round(3)
        draw  statistic
-    0     0      5.752
-    1     1     -1.446
+    0     0      7.095
+    1     1     -0.012
     """
     _require_draws(draws)
     parts = partial(data)
@@ -343,7 +343,7 @@ def permutation_test(
     ... )
     >>> found[["estimate", "p_value"]].round(3)
        estimate  p_value
-    0     0.119     0.01
+    0     0.128     0.01
     """
     _require_draws(draws)
 

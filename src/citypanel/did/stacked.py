@@ -108,7 +108,7 @@ def stacked(
     >>> found = did.stacked(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.075      0.016
+    0     0.077      0.016
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)

@@ -802,7 +802,10 @@ def sensitivity_table(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_unit_out(panel, **o, **weights),
+            # As in files published before the function's name changed.
+            lambda o=options: leave_one_unit_out(panel, **o, **weights).assign(
+                aggregation="leave_one_city_out"
+            ),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):

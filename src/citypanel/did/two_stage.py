@@ -60,7 +60,7 @@ def two_stage(
     >>> found = did.two_stage(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.119      0.018
+    0     0.128      0.016
     """
     first = first_stage(data)
     data = first.data
