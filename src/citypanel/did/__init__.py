@@ -13,6 +13,7 @@ from citypanel.did.augmented import augmented_synthetic_control
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.concurrent import concurrent_policies
+from citypanel.did.dose import dose_response
 from citypanel.did.etwfe import etwfe
 from citypanel.did.factors import interactive_fixed_effects, matrix_completion
 from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
@@ -81,6 +82,7 @@ __all__ = [
     "balance_table",
     "concurrent_policies",
     "conley_taber",
+    "dose_response",
     "entropy_balancing",
     "equivalence_test",
     "etwfe",

@@ -447,7 +447,7 @@ def _estimate(
         if task.draws
         else None,
         attrs={
-            "cross_validation": Extras(table),
+            "cross_validation": Extras({"errors": table}),
             "dropped": Extras({"rows": data.dropped}),
         },
         **{chosen: amount},
