@@ -202,7 +202,11 @@ def test_rosters_written_before_ends_were_read_stay(seeded):
     )
     rows, _ = imported(seeded, [["城市", "日期"], ["唐山", "2014-05-01"]])
     old = rows.set_index("policy").loc["older"]
-    assert (old["intensity"], old["end_date"], old["date_precision"]) == ("1", "", "day")
+    assert (old["intensity"], old["end_date"], old["date_precision"]) == (
+        "1",
+        "",
+        "day",
+    )
 
 
 # ------------------------------------------------------------------ who is compared
