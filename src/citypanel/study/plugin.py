@@ -47,8 +47,8 @@ def study_options(given: str) -> str:
     str
         JSON of problem (why the values cannot be used, or null), options, variants (the
         headline and those beside it, by name), listed (options with one column of text
-        each), labour_series (the series of the labour measure's formula) and policy
-        (what is declared of the roster).
+        each), labour_series (the series of the labour measure's formula), years (those
+        whose figures are read) and policy (what is declared of the roster).
     """
     try:
         return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
@@ -71,6 +71,7 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         },
         "listed": listed,
         "labour_series": list(labour.names),
+        "years": list(range(study.years[0], study.years[1] + 1)),
         "policy": _compared(study.policy_of(headline["policy"])),
     }
 
