@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from citypanel.errors import OptionError
+from citypanel.study import schema, yaml_lines
 from citypanel.study.formulas import Formula, formula
 
 SHIPPED = "pilot_zones"
@@ -742,14 +743,20 @@ def _with_bases(path: Path) -> list[Path]:
 @cache
 def _content(path: Path, changed: int) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except yaml.YAMLError as error:
-        raise OptionError.of(
-            "study.no_yaml", [" ".join(str(error).split())], path=path
-        ) from error
-    if not isinstance(content, dict):
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError.of("study.no_yaml", [str(error)], path=path) from error
+    document = yaml_lines.read(text, f"{path.parent.name}/{FILE}")
+    if document.value is None and document.problems:
+        raise OptionError.of("study.no_yaml", document.problems, path=path)
+    if not isinstance(document.value, dict):
         raise OptionError.of("study.no_yaml", ["it holds no keys"], path=path)
-    return content
+    schema.examine(document, path.parents[2])
+    if document.problems:
+        raise OptionError.of(
+            "study.declaration_unusable", document.problems, name=path.parent.name
+        )
+    return yaml.load(text, _Loader)
 
 
 @cache
@@ -758,6 +765,9 @@ def _read(paths: tuple[Path, ...], changed: tuple[int, ...]) -> Declaration:
     whole: dict[str, Any] = {}
     for content in reversed(contents):
         whole = _upon(whole, content)
+    if lacking := schema.missing(whole):
+        name = paths[0].parent.name
+        raise OptionError.of("study.declaration_unusable", lacking, name=name)
     return Declaration(whole, paths[0].parent)
 
 

@@ -59,7 +59,7 @@ def study_options(given: str) -> str:
 
 def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     headline = study.resolve(given)
-    _roster(study)  # What is wrong with it is said before anything is built.
+    roster_of(study)  # What is wrong with it is said before anything is built.
     choices = [o for o in study.options.values() if o.name in study.build_options]
     labour = study.options["labour_measure"].formula_of(headline["labour_measure"])
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
@@ -92,12 +92,19 @@ def study_roster() -> str:
         `ROSTER_COLUMNS`, none where the roster is a seed.
     """
     try:
-        return json.dumps({"problem": None, "rows": _roster(declared())})
+        return json.dumps({"problem": None, "rows": roster_of(declared())})
     except CityPanelError as error:
         return json.dumps({"problem": str(error), "rows": []})
 
 
-def _roster(study: Declaration) -> list[dict[str, str]]:
+def roster_of(study: Declaration) -> list[dict[str, str]]:
+    """The rows of a study's own roster, by `ROSTER_COLUMNS`.
+
+    Raises
+    ------
+    ImporterError
+        With every cell that cannot be used.
+    """
     if study.policy.file is None:
         return []
     return _read_roster(study.policy, study.policy.file.stat().st_mtime_ns)

@@ -19,10 +19,10 @@ from citypanel.did.group_time import CONTROL_GROUPS
 from citypanel.did.study import ESTIMATORS
 from citypanel.errors import DeclarationError, describe
 from citypanel.importers.policy import DISTRICTS, TWICE, Choices
-from citypanel.study.own import yaml_lines
+from citypanel.study import yaml_lines
 from citypanel.study.own.roster import COLUMNS as ROSTER_COLUMNS
 from citypanel.study.own.roster import COUNTS, Roster
-from citypanel.study.own.yaml_lines import Document, Problem
+from citypanel.study.yaml_lines import Document, Problem
 from citypanel.words import LANGUAGES
 
 FILE = "study.yml"

@@ -15,10 +15,11 @@ import pandas as pd
 
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
-from citypanel.study.own import formulas, yaml_lines
+from citypanel.study import yaml_lines
+from citypanel.study.own import formulas
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.roster import Assignment, assign
-from citypanel.study.own.yaml_lines import Problem
+from citypanel.study.yaml_lines import Problem
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
