@@ -23,7 +23,7 @@ from citypanel.did.jackknife import (
     fake_date_placebo,
     jackknife,
     leave_one_batch_out,
-    leave_one_city_out,
+    leave_one_unit_out,
 )
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.panels import choose
@@ -33,6 +33,7 @@ from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS
@@ -678,9 +679,9 @@ def sensitivity_table(
         Tidy rows with outcome, sample and check: headline, region_by_year, by_region
         (see `regional_table`), with_controls, exclusion, honest (relative magnitudes
         and smoothness, for the two-way and the group-time event study),
-        pretrend_power, fake_date, leave_one_batch_out, leave_one_city_out,
-        propensity_score; and the columns each check adds. Rows of an estimate carry
-        its minimum detectable effect and equivalence test.
+        pretrend_power, pretrend_line, fake_date, leave_one_batch_out,
+        leave_one_city_out, propensity_score; and the columns each check adds. Rows of
+        an estimate carry its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
     further: dict[str, Any] = dict(columns or {})
@@ -777,6 +778,7 @@ def sensitivity_table(
                 outcome,
                 steady(lambda m=make: pretrend_power(m(), seed=seed)),
             )
+            add("pretrend_line", "all", outcome, lambda m=make: pretrend_line(m()))
         for years in (1, 2, 3):
             add(
                 "fake_date",
@@ -798,7 +800,7 @@ def sensitivity_table(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_city_out(panel, **o, **weights),
+            lambda o=options: leave_one_unit_out(panel, **o, **weights),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):
