@@ -18,18 +18,13 @@ from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.group_time import CONTROL_GROUPS
 from citypanel.did.study import ESTIMATORS
 from citypanel.errors import DeclarationError, describe
-<<<<<<< HEAD
 from citypanel.importers.policy import DISTRICTS, TWICE, Choices
 from citypanel.study import yaml_lines
+from citypanel.study.own import index as indices
+from citypanel.study.own.index import Index
 from citypanel.study.own.roster import COLUMNS as ROSTER_COLUMNS
 from citypanel.study.own.roster import COUNTS, Roster
 from citypanel.study.yaml_lines import Document, Problem
-=======
-from citypanel.study.own import index as indices
-from citypanel.study.own import yaml_lines
-from citypanel.study.own.index import Index
-from citypanel.study.own.yaml_lines import Document, Problem
->>>>>>> main
 from citypanel.words import LANGUAGES
 
 FILE = "study.yml"
@@ -449,7 +444,8 @@ class _Reader:
             columns = {name: self.text((*at, name)) or "" for name in names}
             at = (*at, "file")
         path = self.beside(at, folder, required=True)
-        others, where = self.get((*top, "others")), (*top, "others")
+        others = self.get((*top, "others"))
+        where: tuple = (*top, "others")
         control: tuple[int, ...] = ()
         if isinstance(others, dict):
             self.mapping(where, ("default", "control"))
@@ -468,7 +464,9 @@ class _Reader:
             times=times,
             unknown=self.choice((*top, "unknown"), ("refuse", "leave_out"), "refuse"),
         )
-        return path and Roster(
+        if path is None:
+            return None
+        return Roster(
             path=path,
             columns=columns,
             counts=self.choice((*top, "counts"), COUNTS, "any"),

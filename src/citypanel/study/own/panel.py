@@ -18,13 +18,9 @@ from citypanel.errors import CityPanelError, DeclarationError
 from citypanel.study import yaml_lines
 from citypanel.study.own import formulas
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
-<<<<<<< HEAD
+from citypanel.study.own.index import index_values
 from citypanel.study.own.roster import Assignment, assign
 from citypanel.study.yaml_lines import Problem
-=======
-from citypanel.study.own.index import index_values
-from citypanel.study.own.yaml_lines import Problem
->>>>>>> main
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
