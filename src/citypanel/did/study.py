@@ -752,9 +752,7 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(
-                panel, engine=ENGINE, **c, **further
-            ),
+            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c, **further),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
                     panel,

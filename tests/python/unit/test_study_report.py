@@ -235,8 +235,10 @@ def test_inference_agrees_or_does_not():
 def test_regions_are_told_apart_by_how_they_are_estimated():
     assert sentences.regions(gather(made_up())) == []  # one region is no comparison
     frames = made_up()
-    more = frames["rpt_sensitivity"].query("check_name == 'by_region'").assign(
-        sample="western", term="sydid:western", **effect(-0.03, 0.005)
+    more = (
+        frames["rpt_sensitivity"]
+        .query("check_name == 'by_region'")
+        .assign(sample="western", term="sydid:western", **effect(-0.03, 0.005))
     )
     frames["rpt_sensitivity"] = pd.concat([frames["rpt_sensitivity"], more])
     apart = [
