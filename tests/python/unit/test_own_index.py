@@ -124,7 +124,8 @@ def test_a_mistake_of_an_index_has_its_line(folder, before, after, words):
     if not problems:
         problems = examine(study, panel())
     said = "\n".join(map(str, problems))
-    assert re.search("line [67]", said) and words in said.replace("outputs is", "outputs: is"), said
+    assert re.search("line [67]", said), said
+    assert words in said.replace("outputs is", "outputs: is"), said
     with pytest.raises(DeclarationError):
         prepare_panel(read_declaration(path))
 
