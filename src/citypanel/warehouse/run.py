@@ -108,7 +108,7 @@ class Request:
 
 
 # A model of studies that bring their panel.
-_OF_PANELS = ("model.citypanel.est_study",)
+_OF_PANELS = "model.citypanel.est_study"
 
 _NO_REQUEST = Request(run_id="", command="", arguments={}, selected=frozenset())
 
@@ -185,9 +185,6 @@ class Run:
 
     def check_study(self, ledger: Ledger) -> None:
         """Refuse models, a variable or a build file of another study than the run's."""
-        known = (self.manifest.nodes.get(id_) for id_ in _OF_PANELS)
-        builds = any(node is not None and node.config.enabled for node in known)
-        check_kind(self.study, builds_panels=builds)
         everywhere = _variables(self.config.vars.to_dict(), PACKAGE)
         named = {**everywhere, **self.config.cli_vars}.get(STUDY, "")
         check_file(
@@ -196,6 +193,7 @@ class Run:
             file=self.build_file,
             holds=ledger.study(),
         )
+        check_kind(self.study, builds_panels=_OF_PANELS in self.manifest.nodes)
         ledger.hold(self.study.name)
 
     def finish(self, statuses: Mapping[str, str]) -> Outcome:

@@ -244,6 +244,7 @@ def published(facts: StudyFacts) -> Words:
 def quality(facts: StudyFacts) -> list[Words]:
     """How many findings of each kind the panel has."""
     rows = facts["dq_study_findings"]
+    rows = rows[rows["rule"] != "not_taken"]
     if rows.empty:
         return [SAID("quality_none")]
     counts = rows["rule"].value_counts()

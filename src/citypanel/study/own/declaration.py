@@ -127,7 +127,6 @@ class Study:
     policy_label: Words
     cohort: str | None
     treatment: str | None
-    anticipation: int
     outcomes: tuple[Outcome, ...]
     controls: tuple[Control, ...]
     weights: str | None
@@ -340,7 +339,7 @@ class _Reader:
             )
         self.mapping(("unit",), ("noun", "key", "parent", "groups"))
         self.mapping(("period",), ("key", "frequency", "first", "last", "noun"))
-        self.mapping(("policy",), ("label", "cohort", "treatment", "anticipation"))
+        self.mapping(("policy",), ("label", "cohort", "treatment"))
         groups = self.mapping(("unit", "groups"))
         for group, column in groups.items():
             if not isinstance(column, str):
@@ -381,7 +380,6 @@ class _Reader:
             policy_label=self.words(("policy", "label"), "policy"),
             cohort=cohort,
             treatment=treatment,
-            anticipation=self.whole(("policy", "anticipation"), 0),
             outcomes=outcomes,
             controls=controls,
             weights=self.text(("weights",)),
