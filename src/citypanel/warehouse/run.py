@@ -427,13 +427,20 @@ class Run:
         if self.study.brings_panel:
             return self.defaults
         every = self.defaults | dict(self.config.cli_vars)
-        return {k: v for k, v in every.items() if k not in (PUBLISH_TO, STUDY)}
+        given = {k: v for k, v in every.items() if k not in (PUBLISH_TO, STUDY)}
+        return given | self.named
 
     @property
     def defaults(self) -> dict[str, Any]:
         if self.study.brings_panel:
-            return {STUDY: self.study.name}
-        return self.declared | _variables(self.config.vars.to_dict(), PACKAGE)
+            return self.named
+        own = self.declared | _variables(self.config.vars.to_dict(), PACKAGE)
+        return own | self.named
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The study's name, which the shipped one's file need not say."""
+        return {} if self.study.name == SHIPPED else {STUDY: self.study.name}
 
     @property
     def declared(self) -> dict[str, Any]:
