@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from citypanel.outputs.study_report.facts import POLICY, StudyFacts
-from citypanel.outputs.study_report.sentences import SAID, term, why
+from citypanel.outputs.study_report.sentences import SAID, rule_label, term, why
 from citypanel.outputs.tables.model import (
     NO_VALUE,
     Block,
@@ -305,11 +305,9 @@ def published(facts: StudyFacts, language: str) -> list[Table]:
 
 def findings(facts: StudyFacts, language: str) -> Table:
     """What is odd about the panel, one line a finding."""
-    labels = SAID.of("rules")
     lines = []
     for _, row in facts["dq_study_findings"].iterrows():
-        rule = labels.get(row["rule"])
-        label = rule.said(language) if rule else str(row["rule"])
+        label = rule_label(str(row["rule"])).said(language)
         text = row[f"evidence_{language}"]
         lines.append(
             Row(
