@@ -479,7 +479,8 @@ def _upper_tail(x, low, high) -> np.ndarray:
     point = np.where(flip, -x, x)
     total = special.log_ndtr(b), special.log_ndtr(a)
     middle = special.log_ndtr(point)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # An empty interval (low > high, the critical value) is one that rejects anyway.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         below = np.exp(middle - total[0]) - np.exp(total[1] - total[0])
         whole = 1.0 - np.exp(total[1] - total[0])
         share = np.clip(below / whole, 0.0, 1.0)

@@ -30,6 +30,7 @@ def study_declaration() -> str:
         "policy": (content.get("policy") or {}).get("label") or {},
         "source": content.get("source") or "",
         "effect": study.effect,
+        "compares": bool(content.get("published")),
     }
     return json.dumps({"options": list(study.build_options), "words": words})
 

@@ -44,6 +44,8 @@ class ChosenStudy:
             named = [content.get(key) for key in ("panel", "published")]
             files = [self.folder / n for n in named if isinstance(n, str)]
             parts += [digest_of_file(f) for f in files if f.is_file()]
+            if isinstance(base := content.get("extends"), str) and base != self.name:
+                parts.append(ChosenStudy(base, folder_of(base)).digest())
         return " ".join(parts)
 
     def _content(self) -> Any:

@@ -122,6 +122,7 @@ MISTAKES = [
     ("panel: panel.csv", "panel: other.csv", 4, "does not exist beside"),
     ("cohort: start", "cohorte: start", 5, "did you mean cohort"),
     ("cohort: start", "cohort: begin", 5, "no column begin"),
+    ("cohort: start", "cohort: start, anticipation: 1", 5, "is not a key"),
     ("cohort: start", "cohort: area", 5, "write it as quarter"),
     ("harvest / land", "harvest / lnd", 7, "did you mean land"),
     ("harvest / land", "read_csv('x')", 7, "not among the functions"),

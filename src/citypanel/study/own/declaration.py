@@ -132,7 +132,6 @@ class Study:
     cohort: str | None
     treatment: str | None
     roster: Roster | None
-    anticipation: int
     outcomes: tuple[Outcome, ...]
     controls: tuple[Control, ...]
     weights: str | None
@@ -395,7 +394,6 @@ class _Reader:
             cohort=cohort,
             treatment=treatment,
             roster=roster,
-            anticipation=self.whole(("policy", "anticipation"), 0),
             outcomes=outcomes,
             controls=controls,
             weights=self.text(("weights",)),
@@ -684,7 +682,6 @@ POLICY = (
     "label",
     "cohort",
     "treatment",
-    "anticipation",
     "roster",
     "counts",
     "batches",

@@ -20,7 +20,7 @@ from citypanel.study.own.declaration import (
     find_study,
     read_declaration,
 )
-from citypanel.study.own.findings import panel_findings
+from citypanel.study.own.findings import panel_findings, steps_not_taken
 from citypanel.study.own.panel import (
     COHORT,
     PERIOD,
@@ -107,6 +107,8 @@ def results(made: StudyPanel) -> dict[str, pd.DataFrame]:
         "rpt_study_balance": _or_reason(lambda: balance_table(made), "covariate"),
         "dq_study_findings": panel_findings(made),
     }
+    empty = steps_not_taken([name for name, frame in found.items() if frame.empty])
+    found["dq_study_findings"] = pd.concat([found["dq_study_findings"], empty])
     return {name: fixed(name, frame) for name, frame in found.items()}
 
 
