@@ -68,7 +68,8 @@ NUMBERS = [
                 and event_time < 0
         ),
         line as (select regr_slope(y, x) as slope from leads)
-        select printf('%.4f', -line.slope), printf('%.4f', std_error), printf('%.3f', p_value)
+        select printf('%.4f', -line.slope), printf('%.4f', std_error),
+            printf('%.3f', p_value)
         from line, marts.rpt_sensitivity
         where check_name = 'pretrend_line' and term = 'slope' and {TWFE}
         """,
@@ -112,8 +113,8 @@ NUMBERS = [
         """,
     ),
     (
-        "output grew {}-fold and capital {}-fold. The index says that productivity fell "
-        "to {} of its first level",
+        "output grew {}-fold and capital {}-fold. The index says that productivity "
+        "fell to {} of its first level",
         """
         with ends as (
             select
