@@ -19,6 +19,9 @@ rosters as (
         policy,
         batch,
         approval_date,
+        end_date,
+        intensity,
+        date_precision,
         document,
         province_zh,
         unit_zh,
@@ -47,6 +50,9 @@ units as (
         zones.state_council_document,
         zones.batch,
         zones.approval_date,
+        cast(null as varchar) as end_date,
+        '1' as intensity,
+        'day' as date_precision,
     from zones
     left join cities
         on
@@ -63,6 +69,9 @@ units as (
         document as state_council_document,
         batch,
         approval_date,
+        end_date,
+        intensity,
+        date_precision,
     from rosters
 
 ),
@@ -78,11 +87,14 @@ final as (
 
         ---------- labels
         state_council_document,
+        date_precision,
 
         ---------- measures
         {{ to_whole_number("batch") }} as batch,
         cast(approval_date as date) as approval_date,
         year(cast(approval_date as date)) as approval_year,
+        cast(end_date as date) as end_date,
+        {{ to_number("intensity") }} as intensity,
     from units
 
 )

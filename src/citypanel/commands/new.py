@@ -32,4 +32,5 @@ def run(options: argparse.Namespace) -> None:
     path = write_study(Path.cwd(), options.name, options.panel)
     print(f"{path.relative_to(Path.cwd())} written. Correct it, then run:")
     print(f"  citypanel check {options.name}")
-    print(f"  citypanel evaluate {options.name}")
+    print(f"  citypanel build --study {options.name}")
+    print(f"  citypanel report --study {options.name}")

@@ -8,7 +8,9 @@ from citypanel.did import study
 from citypanel.did.aggregate import aggregate_att
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
+from citypanel.did.concurrent import concurrent_policies
 from citypanel.did.etwfe import etwfe
+from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
 from citypanel.did.imputation import imputation
@@ -32,22 +34,29 @@ from citypanel.did.randomisation import (
     randomisation_draws,
     randomisation_inference,
 )
+from citypanel.did.spatial import spatial_inference
+from citypanel.did.spillovers import spillovers
 from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
 from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, twfe
+from citypanel.did.twfe_weights import twfe_weights
 from citypanel.did.two_stage import two_stage
 
 __all__ = [
     "aggregate_att",
     "bacon_decomposition",
     "balance_table",
+    "concurrent_policies",
+    "conley_taber",
     "equivalence_test",
     "etwfe",
     "event_study",
     "fake_date_placebo",
+    "ferman_pinto",
+    "few_treated",
     "group_time_att",
     "holm",
     "honest_did",
@@ -65,12 +74,15 @@ __all__ = [
     "randomisation_draws",
     "randomisation_inference",
     "romano_wolf",
+    "spatial_inference",
+    "spillovers",
     "stacked",
     "study",
     "sun_abraham",
     "switchers",
     "synthetic_did",
     "twfe",
+    "twfe_weights",
     "two_stage",
     "wild_cluster_bootstrap",
 ]

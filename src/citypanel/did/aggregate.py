@@ -19,11 +19,13 @@ from citypanel.did.frames import (
 from citypanel.did.group_time import influence_std_errors
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import choose
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError, describe
 
 KINDS = ("simple", "group", "dynamic", "calendar")
 
 
+@remembering
 def aggregate_att(
     group_time: pd.DataFrame,
     kind: str = "simple",

@@ -9,7 +9,6 @@ estimate, a note and no standard error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy import special
 
 from citypanel.did.panels import Panel
 from citypanel.did.periods import label_array
+from citypanel.did.results import Extras, Result, critical_value
 
 COLUMNS = (
     "estimator",
@@ -65,32 +65,6 @@ NOTE_REFERENCE = "reference period"
 NOTE_UNKNOWN = "not identified by the rows used"
 
 
-@dataclass(frozen=True, eq=False)
-class Extras:
-    """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
-
-    pandas copies and compares ``attrs``; an object compared by identity and never
-    copied keeps large arrays out of both.
-    """
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def __getitem__(self, key: str) -> Any:
-        return self.values[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.values
-
-    def __deepcopy__(self, memo: dict) -> Extras:
-        return self
-
-
-def critical_value(df: float, level: float = 0.95) -> float:
-    """Two-sided critical value of t(df); df = inf is the normal."""
-    tail = 0.5 + level / 2.0
-    return float(special.ndtri(tail) if np.isinf(df) else special.stdtrit(df, tail))
-
-
 def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
     """Two-sided p-value of a t statistic; df = inf is the normal."""
     statistic = np.abs(np.asarray(statistic, float))
@@ -117,7 +91,7 @@ def tidy(
     extra_columns: Iterable[str] = (),
     attrs: Mapping[str, Any] | None = None,
     **common: Any,
-) -> pd.DataFrame:
+) -> Result:
     """Build the tidy frame from rows that hold at least an estimate.
 
     Parameters
@@ -140,7 +114,7 @@ def tidy(
 
     Returns
     -------
-    DataFrame
+    Result
         Statistic, interval and p-value follow from estimate, standard error and df
         (inf means normal), unless the row brings its own.
     """
@@ -179,7 +153,7 @@ def tidy(
         else:
             columns[column] = values
     _complete(columns, level)
-    frame = pd.DataFrame(columns, index=index)
+    frame = Result(columns, index=index)
     frame.attrs = dict(attrs or {})
     return frame
 
@@ -192,7 +166,7 @@ def staggered_frame(
     reference: int | None = -1,
     attrs: Mapping[str, Any] | None = None,
     **common: Any,
-) -> pd.DataFrame:
+) -> Result:
     """The tidy frame of an estimator for staggered adoption.
 
     Parameters

@@ -26,6 +26,7 @@ from citypanel.did.linear import cluster_sums, independent_columns
 from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
 from citypanel.did.propensity_scores import logit
 from citypanel.did.regressions import wald_row
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError
 
 PANELS = ("balanced", "unbalanced", "repeated")
@@ -41,6 +42,7 @@ NOTE_NOT_SEEN = "not identified: the cohort is not seen in both periods"
 NOTE_NO_CONTROL = "not identified: no untreated unit to compare with"
 
 
+@remembering
 def group_time_att(
     frame: pd.DataFrame | Panel | None = None,
     /,

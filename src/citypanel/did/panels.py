@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.periods import Grid, is_missing, read_periods
+from citypanel.did.results import Extras, remember
 from citypanel.errors import EstimationError, OptionError, PanelError
 from citypanel.panel import require_columns, require_unique_key
 
@@ -50,6 +51,8 @@ class Design:
         Further columns that must be known for a row to be used.
     frequency : str or float, optional
         Distance between neighbouring periods (see `periods.read_periods`).
+    carried : sequence of str
+        Further columns that the rows keep, whether known or not.
     """
 
     outcome: str
@@ -62,16 +65,18 @@ class Design:
     cluster: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     frequency: str | float | None = None
+    carried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("controls", "cluster", "groups"):
+        for name in ("controls", "cluster", "groups", "carried"):
             given = getattr(self, name)
             listed = (given,) if isinstance(given, str) else tuple(given or ())
             object.__setattr__(self, name, tuple(c for c in listed if c is not None))
 
     def columns_given(self) -> dict[str, Any]:
         """Keyword arguments of an estimator on the same columns, groups left out."""
-        names = [field.name for field in fields(self) if field.name != "groups"]
+        names = [field.name for field in fields(self)]
+        names = [name for name in names if name not in ("groups", "carried")]
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
     @property
@@ -84,7 +89,7 @@ class Design:
     def columns(self) -> list[str]:
         """Every column, once."""
         named = [*self.numeric, self.unit, self.period, self.cohort]
-        named += [*self.cluster, *self.groups]
+        named += [*self.cluster, *self.groups, *self.carried]
         return list(dict.fromkeys(c for c in named if c is not None))
 
 
@@ -458,7 +463,9 @@ def choose(option: str, value: object, allowed: Sequence[object]) -> None:
         )
 
 
-def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
+def on_panel(
+    *columns: str, groups: Sequence[str] = (), carried: Sequence[str] = ()
+) -> Callable:
     """Give an estimator of a `Panel` its public face: a frame and names of columns.
 
     Parameters
@@ -469,7 +476,9 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
         The weights of the bootstrap, whose ``weights`` are its draws', are called
         ``regression_weights``.
     groups : sequence of str
-        Options of the estimator that name a further column.
+        Options of the estimator that name a further column, or several.
+    carried : sequence of str
+        The same for columns that may be null.
 
     Returns
     -------
@@ -482,11 +491,19 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
 
     def face(estimator: Callable) -> Callable:
         own = list(inspect.signature(estimator).parameters.values())[1:]
+        defaults = {each.name: each.default for each in own}
+
+        def estimated(data: Panel, options: dict[str, Any]) -> pd.DataFrame:
+            result = estimator(data, **options)
+            if isinstance(result, pd.DataFrame):
+                result.attrs.setdefault("dropped", Extras({"rows": data.dropped}))
+            used = {**data.design.columns_given(), **defaults, **options}
+            return remember(result, estimator.__name__, used)
 
         @functools.wraps(estimator)
         def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
             if isinstance(panel, Panel):
-                return estimator(panel, **options)
+                return estimated(panel, options)
             given = {
                 name.removeprefix("regression_"): options.pop(name)
                 for name in names
@@ -497,9 +514,14 @@ def on_panel(*columns: str, groups: Sequence[str] = ()) -> Callable:
                 raise TypeError(
                     f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
                 )
-            more = [options.get(name) for name in groups]
-            given["groups"] = tuple(name for name in more if name is not None)
-            return estimator(build(panel, Design(**given)), **options)
+            for kind, its in (("groups", groups), ("carried", carried)):
+                more = [options.get(name) for name in its]
+                given[kind] = tuple(
+                    name
+                    for one in more
+                    for name in ((one,) if isinstance(one, str) else one or ())
+                )
+            return estimated(build(panel, Design(**given)), options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
         default = {field.name: field.default for field in fields(Design)}

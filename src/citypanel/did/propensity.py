@@ -24,6 +24,7 @@ from citypanel.did.panels import (
     require_treated_and_control,
 )
 from citypanel.did.propensity_scores import Logit, logit
+from citypanel.did.results import remembering
 from citypanel.did.twfe import twfe
 from citypanel.errors import EstimationError, OptionError
 
@@ -87,6 +88,7 @@ def balance_table(
     )
 
 
+@remembering
 def propensity_score_did(
     panel: pd.DataFrame,
     *,

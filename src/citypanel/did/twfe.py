@@ -48,6 +48,8 @@ from citypanel.did.regressions import (
     regress_net,
     wald_row,
 )
+from citypanel.did.results import remembering
+from citypanel.did.spatial import conley, conley_options, unit_coordinates
 from citypanel.errors import EstimationError, OptionError
 
 EFFECTS = ("two_way", "unit", "none")
@@ -78,6 +80,7 @@ class Estimate:
         return self.regression.spread(values[name])
 
 
+@remembering
 def twfe(
     panel: pd.DataFrame,
     *,
@@ -100,6 +103,10 @@ def twfe(
     without_single_units: bool = False,
     level: float = 0.95,
     engine: str = "linearmodels",
+    coordinates: Sequence[str] | None = None,
+    cutoff_km: float | None = None,
+    kernel: str = "bartlett",
+    lags: float | None = None,
 ) -> pd.DataFrame:
     """Two-way fixed effects regression of an outcome on a treatment.
 
@@ -115,7 +122,8 @@ def twfe(
     standard_errors : str
         ``xtreg`` (default), ``reghdfe`` (the same without singletons: units, and
         period effects, with one row), ``fixest``, ``linearmodels``,
-        ``full``, ``CR0``, ``CR2``, ``CR3``, ``conventional`` or ``HC1``; the
+        ``full``, ``CR0``, ``CR2``, ``CR3``, ``conventional``, ``HC1`` or
+        ``conley`` (errors shared by neighbours, see `spatial`); the
         name stands in the output. p-values from t(G-1), for ``linearmodels``,
         ``conventional`` and ``HC1`` from t(residual df), for ``CR2`` from
         Satterthwaite's.
@@ -151,6 +159,17 @@ def twfe(
         Coverage of the intervals.
     engine : {"linearmodels", "closed_form"}
         Who solves the regression; the numbers agree to rounding.
+    coordinates : two str, optional
+        For ``conley``: columns of latitude and longitude, in degrees; rows without
+        them are left out.
+    cutoff_km : float, optional
+        For ``conley``: distance from which on errors are independent.
+    kernel : {"bartlett", "uniform"}
+        For ``conley``: weights that fall to zero at the cutoff, or one up to it.
+    lags : number, optional
+        For ``conley``: None lets errors of neighbours depend on each other over any
+        number of periods; a number counts neighbours within a period only, and a
+        unit's own periods up to that far apart with Bartlett's weights (Hsiang 2010).
 
     Returns
     -------
@@ -172,7 +191,7 @@ def twfe(
     OptionError
         An option that is not on its list.
     """
-    choose("standard_errors", standard_errors, cov.CONVENTIONS)
+    choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
     choose("engine", engine, ENGINES)
     if outcome_shift:
@@ -189,7 +208,11 @@ def twfe(
         cluster=cluster,
         frequency=frequency,
     )
-    data = prepare(panel, groups=(period_effects_by, by), **columns)
+    spatial = standard_errors == "conley"
+    at = conley_options(coordinates, cutoff_km, kernel) if spatial else ()
+    if spatial and cluster is not None:
+        raise OptionError.of("did.conley_and_clusters", cluster=cluster)
+    data = prepare(panel, groups=(period_effects_by, by, *at), **columns)
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
         require_absorbing(data)
@@ -202,11 +225,23 @@ def twfe(
         [*names, *data.control_names],
         effects=effects,
         second=data.period_effects(period_effects_by),
-        convention=standard_errors,
+        convention="HC1" if spatial else standard_errors,
         small_sample=small_sample,
         engine=engine,
         treatments=len(names),
     )
+    if spatial:
+        errors = conley(
+            estimate.fit,
+            data,
+            unit_coordinates(data, at),
+            cutoff_km=float(cutoff_km or 0),
+            kernel=kernel,
+            lags=lags,
+            small_sample=small_sample,
+        )
+        constant = (estimate.constant[0], float("nan"))
+        estimate = replace(estimate, covariance=errors, constant=constant)
     data = data.remarking(
         lost_controls(estimate.regression, data.control_names, len(names))
     )
@@ -225,6 +260,10 @@ def twfe(
             absorbing=absorbing,
             level=level,
             engine=engine,
+            coordinates=coordinates,
+            cutoff_km=cutoff_km,
+            kernel=kernel,
+            lags=lags,
         )
         rows += _without_single_rows(data, start, panel, {**columns, **options})
     terms = [*names, *data.control_names]

@@ -49,6 +49,8 @@ SOURCE_COLUMNS = (
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 SHIPPED_SOURCES = ("yearbook", "province")
 DEFAULT_PRECEDENCE = 9
+# Columns that rosters once were without, and what their rows meant.
+ADDED = {"end_date": "", "intensity": "1", "date_precision": "day"}
 NOT_STATED = "not stated"
 
 
@@ -130,8 +132,8 @@ def load_reference(project: Path) -> Reference:
     tables = {
         name: read_seed(folder / f"{name}.csv")
         for name in (
-            "ref_cities", "ref_city_changes", "ref_provinces", "ref_units",
-            "ref_variables",
+            "ref_cities", "ref_city_changes", "ref_prefectures", "ref_provinces",
+            "ref_units", "ref_variables",
         )
     }  # fmt: skip
     missing = [name for name, rows in tables.items() if not rows]
@@ -149,6 +151,7 @@ def load_reference(project: Path) -> Reference:
         project=project,
         gazetteer=Gazetteer(
             cities=tables["ref_cities"],
+            prefectures=tables["ref_prefectures"],
             changes=tables["ref_city_changes"],
             provinces=tables["ref_provinces"],
         ),
@@ -383,6 +386,9 @@ def plan_policy(
     name: str | None = None,
     origin: Mapping[str, str] | None = None,
     allow_unmatched: bool = False,
+    districts: str | None = None,
+    twice: str = "refuse",
+    times: str = "refuse",
 ) -> Plan:
     """Read a roster as a policy that the option `policy` can name.
 
@@ -390,6 +396,11 @@ def plan_policy(
     ----------
     name : str, optional
         Name of the policy; by default that of the file.
+    allow_unmatched : bool
+        Keep units of unknown name, and districts where `districts` says nothing, as
+        units outside the study.
+    districts, twice, times : str
+        See `citypanel.importers.policy.Choices`.
     """
     reference = load_reference(project)
     files = [read_file(path) for path in paths]
@@ -414,11 +425,16 @@ def plan_policy(
         spec=chosen,
         gazetteer=reference.gazetteer,
         units=reference.units,
-        allow_unmatched=allow_unmatched,
+        choices=policy.Choices(
+            districts=districts,
+            twice=twice,
+            times=times,
+            unknown="leave_out" if allow_unmatched else "refuse",
+        ),
     )
     rows = _other_rows(project / ROSTERS, policy.ROSTER_COLUMNS, "policy", name)
     rows += [(name, *row) for row in reading.rows]
-    rows.sort(key=lambda row: (row[0], int(row[1]), row[4], row[5]))
+    rows.sort(key=lambda row: (row[0], int(row[1]), *row[7:10], row[2]))
     batches = sorted({int(row[0]) for row in reading.rows})
     return Plan(
         contents={
@@ -577,7 +593,13 @@ def _other_rows(
         return []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _spoiled(path, str(error)) from error
-    if found != tuple(columns) or any(len(row) != len(columns) for row in rows):
+    if any(len(row) != len(found) for row in rows):
+        raise _spoiled(path, "its rows are not as long as its header")
+    if set(columns) - set(found) <= set(ADDED):
+        # Written before these columns were.
+        held = [{**ADDED, **dict(zip(found, row, strict=True))} for row in rows]
+        rows = [tuple(row[column] for column in columns) for row in held]
+    elif found != tuple(columns):
         raise _spoiled(path, "its columns are not those of an import")
     place = columns.index(key)
     return [row for row in rows if row[place] != name]

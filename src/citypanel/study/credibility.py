@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.did import study as tables
-from citypanel.errors import CityPanelError
+from citypanel.errors import CityPanelError, EstimationError
 from citypanel.study.declaration import declared, module_of
-from citypanel.study.estimates import OUTCOME, usable_controls
+from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 
 HEADLINE = "headline"
 # Measured on simulated samples of the regions' sizes: docs/method/did_size.md.
@@ -55,7 +56,9 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """
     rows, options = _headline(panel, variants)
     draws, seed = int(options["inference_draws"]), int(options["seed"])
-    whole = tables.att_table(rows, outcomes=declared().outcomes, draws=draws, seed=seed)
+    whole = tables.att_table(
+        rows, outcomes=declared().outcomes, draws=draws, seed=seed, absorbing=False
+    )
     if options["att_by_region"] != "True":
         return whole
     everything = tables.samples(rows, by="region")
@@ -65,6 +68,7 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         sample={name: part for name, part in everything.items() if name != "all"},
         draws=draws,
         seed=seed,
+        absorbing=False,
     )
     regions["note"] = regions["note"].map(
         lambda note: SMALL_SAMPLE if pd.isna(note) else f"{note}; {SMALL_SAMPLE}"
@@ -75,11 +79,14 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """The comparisons behind the two-way estimate; see `did.study.bacon_table`.
 
-    Under a fractional exposure the decomposition is of the 0/1 treatment.
+    Under a fractional first year the decomposition is of the 0/1 treatment. A policy
+    that ends, or is partial later, has no such comparisons.
     """
     rows, _ = _headline(panel, variants)
-    exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
-    rows = rows.assign(sydid=exposed.astype(float))
+    with suppress(EstimationError):
+        tables.require_steady(rows, TREATMENT, "city_id", "year")
+        exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
+        rows = rows.assign(sydid=exposed.astype(float))
     return tables.bacon_table(rows, outcomes=declared().outcomes)
 
 
@@ -108,6 +115,7 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         draws=draws,
         permutations=draws,
         seed=int(options["seed"]),
+        absorbing=False,
     ).assign(outcome=rows["outcome_name"].iloc[0], draws=draws)
 
 
@@ -160,6 +168,7 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         sample=tables.samples(rows, without=_groups(rows)),
         bound=declared().effect,
         seed=int(options["seed"]),
+        absorbing=False,
     ).assign(outcome=rows["outcome_name"].iloc[0])
 
 

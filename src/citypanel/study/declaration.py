@@ -133,6 +133,29 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """Whose effect is studied, and who is compared with whom.
+
+    Attributes
+    ----------
+    roster : str
+        Name of the roster that the rest is said of.
+    others : {"exclude", "control"}
+        Units of a batch that is not chosen, where they are treated within the study's
+        periods: left out of the comparison, or controls.
+    control : tuple of int
+        Batches that are controls whatever `others` says.
+    always_treated : {"mark", "exclude"}
+        Units treated in every period: kept and marked, or left out.
+    """
+
+    roster: str
+    others: str = "exclude"
+    control: tuple[int, ...] = ()
+    always_treated: str = "mark"
+
+
+@dataclass(frozen=True)
 class Exclusion:
     """A group of cities that may be left out."""
 
@@ -208,6 +231,8 @@ class Declaration:
     controls : dict of str to Control
     exclusions : dict of str to Exclusion
     columns : tuple of Column
+    policy : Policy
+        Of the declared roster; `policy_of` has that of any.
     regions : dict of name to {language: label}, in the order they are listed
     base_year : int
         Of the prices.
@@ -236,6 +261,7 @@ class Declaration:
         period = declared["period"]
         self.base_year = int(period["base"])
         self.growth_years = tuple(map(int, period["growth"]))
+        self.policy = self._policy(declared.get("policy") or {})
         self.controls = {
             name: Control(name, formula(c["formula"]), c.get("after_treatment"))
             for name, c in declared["controls"].items()
@@ -264,6 +290,31 @@ class Declaration:
         self._check()
 
     # -------------------------------------------------------------------- reading
+
+    def _policy(self, entry: Mapping) -> Policy:
+        others = entry.get("others") or {}
+        if not isinstance(others, Mapping):
+            others = {"default": others}
+        found = Policy(
+            str(entry.get("roster", self.name)),
+            others.get("default", "exclude"),
+            tuple(others.get("control") or ()),
+            entry.get("always_treated", "mark"),
+        )
+        if found.others not in ("exclude", "control"):
+            self._problems.append(
+                f"policy: others is '{found.others}', neither exclude nor control"
+            )
+        if found.always_treated not in ("mark", "exclude"):
+            self._problems.append(
+                f"policy: always_treated is '{found.always_treated}', neither mark nor "
+                "exclude"
+            )
+        return found
+
+    def policy_of(self, roster: str) -> Policy:
+        """What is declared of a roster; of an imported one nothing is."""
+        return self.policy if roster == self.policy.roster else Policy(roster)
 
     def _option(self, name: str, entry: Mapping, groups: Mapping) -> Option:
         kind = entry.get("kind") or "choice"

@@ -1,6 +1,6 @@
 """What dbt asks of a study's declaration while it runs, as functions of DuckDB.
 
-dbt parses nothing that depends on a declaration. `macros/options.sql` asks for the
+dbt parses nothing that depends on a declaration. The macros of options ask for the
 names of the options, hands back what was given to the run, and takes every option's
 value.
 """
@@ -8,18 +8,30 @@ value.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
+import yaml
 
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import Declaration, declared
+from citypanel.study.declaration import FILE, Declaration, declared, folder_of
 from citypanel.study.options import Options
 
 
 def study_declaration() -> str:
-    """The names of the options, as JSON."""
-    return json.dumps({"options": list(declared().build_options)})
+    """The names of the options, and the study's words, as JSON."""
+    study = declared()
+    content = yaml.safe_load((folder_of(study.name) / FILE).read_text(encoding="utf-8"))
+    words = {
+        "name": study.name,
+        "title": content.get("title") or {},
+        "unit": (content.get("unit") or {}).get("noun") or {},
+        "policy": (content.get("policy") or {}).get("label") or {},
+        "source": content.get("source") or "",
+        "effect": study.effect,
+    }
+    return json.dumps({"options": list(study.build_options), "words": words})
 
 
 def study_options(given: str) -> str:
@@ -35,7 +47,8 @@ def study_options(given: str) -> str:
     str
         JSON of problem (why the values cannot be used, or null), options, variants (the
         headline and those beside it, by name), listed (options with one column of text
-        each) and labour_series (the series of the labour measure's formula).
+        each), labour_series (the series of the labour measure's formula) and policy
+        (what is declared of the roster).
     """
     try:
         return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
@@ -57,6 +70,7 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         },
         "listed": listed,
         "labour_series": list(labour.names),
+        "policy": asdict(study.policy_of(headline["policy"])),
     }
 
 
@@ -67,14 +81,28 @@ def _years(values: dict[str, Any]) -> dict[str, int]:
     return {name: getattr(options, name) for name in names}
 
 
-def register(conn: duckdb.DuckDBPyConnection) -> None:
+def no_declaration() -> str:
+    """As `study_declaration` of a study that brings its panel: it has no options."""
+    return json.dumps({"options": []})
+
+
+def no_options(given: str) -> str:
+    """As `study_options` of a study that brings its panel."""
+    empty: dict[str, Any] = {"options": {}, "variants": {}}
+    empty |= {"listed": [], "labour_series": []}
+    return json.dumps({"problem": None, **empty})
+
+
+def register(conn: duckdb.DuckDBPyConnection, *, brings_panel: bool = False) -> None:
     """Make the functions known to a connection, once."""
     known = conn.execute(
         "select 1 from duckdb_functions() where function_name = 'study_options'"
     ).fetchall()
     if not known:
-        conn.create_function("study_declaration", study_declaration, [], "varchar")
-        conn.create_function("study_options", study_options, ["varchar"], "varchar")
+        names = no_declaration if brings_panel else study_declaration
+        values = no_options if brings_panel else study_options
+        conn.create_function("study_declaration", names, [], "varchar")
+        conn.create_function("study_options", values, ["varchar"], "varchar")
 
 
 class Plugin:

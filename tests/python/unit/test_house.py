@@ -127,7 +127,7 @@ def test_every_sentence_that_the_code_asks_for_is_there(project):
                 uses.append((path, own["SAID"], node.args[0].value))
     for path, catalogue, name in uses:
         known = words.Catalogue(catalogues.get(catalogue, catalogue))
-        assert name in set(known), (path, name)
+        assert name in known, (path, name)
         asked += 1
     assert asked > 200
 
@@ -154,6 +154,17 @@ def test_every_error_that_the_code_raises_is_worded(project):
                 assert asked == facts, (path, key)
                 raised.add(key)
     assert raised == {f"{a}.{b}" for a, group in wanted.items() for b in group}
+
+
+def test_what_dbt_reads_before_a_declaration_has_the_declared_defaults(project):
+    """dbt cannot parse a declaration, so these defaults stand in its own file too."""
+    settings = yaml.safe_load((project / "dbt_project.yml").read_text("utf-8"))
+    declared = yaml.safe_load(
+        (project / "studies" / "pilot_zones" / "study.yml").read_text("utf-8")
+    )["options"]
+    assert settings["vars"]
+    for name, default in settings["vars"].items():
+        assert default == declared[name]["default"], name
 
 
 def test_the_version_is_the_installed_one(capsys):

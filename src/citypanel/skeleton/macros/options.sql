@@ -43,14 +43,33 @@
 
 
 {% macro check_option_names() -%}
-    {%- set known = option_names() + ["publish_to"] -%}
+    {%- set known = option_names() + ["study", "publish_to"] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(
-            "There is no option named '" ~ name ~ "'. Options: "
+            "There is no option named '" ~ name ~ "'"
+            ~ (" of the study " ~ var("study") if var("study", none) else "") ~ ". Options: "
             ~ known | sort | join(", ") ~ ".\n"
             ~ "Consequence: nothing was built; the published file stands as it was.\n"
-            ~ "Remedy: correct the name in --vars; studies/pilot_zones/study.yml explains "
-            ~ "each option."
+            ~ "Remedy: correct the name in --vars; studies/" ~ var("study", "pilot_zones")
+            ~ "/study.yml says what each is."
         ) %}
     {%- endfor -%}
+{%- endmacro %}
+
+
+{#- What the study calls itself, its units and its policy. -#}
+{% macro study_words() -%}
+    {%- if not execute -%}
+        {{ return({"title": {}, "unit": {}, "policy": {}}) }}
+    {%- endif -%}
+    {{ return(fromjson(run_query("select study_declaration()").rows[0][0]).words) }}
+{%- endmacro %}
+
+
+{% macro quoted_or_null(text) -%}
+    {%- if text -%}
+        '{{ text | replace("'", "''") }}'
+    {%- else -%}
+        cast(null as varchar)
+    {%- endif -%}
 {%- endmacro %}

@@ -22,8 +22,8 @@
         or "failure while replaying wal" in text or "database has been invalidated" in text -%}
         {%- do not_published(
             "tables could not be read",
-            "the build file is damaged. Remove target/citypanel_build.duckdb and "
-            ~ "target/citypanel_build.duckdb.wal and run dbt build again"
+            "the build file is damaged. Remove " ~ target.path ~ " and " ~ target.path
+            ~ ".wal and run dbt build again"
         ) -%}
     {%- elif library_is_there() %}
     select publish_if_sound('{{ tojson(statuses) | replace("'", "''") }}')
