@@ -12,6 +12,7 @@
         {%- endif -%}
     {%- endfor -%}
     {%- set text = messages | join("\n") | lower -%}
+    {%- if messages -%}{%- do name_suspects(statuses, messages | join("\n")) -%}{%- endif -%}
     {%- if "no space left" in text or "disk quota" in text or "out of disk" in text -%}
         {%- do not_published(
             "tables could not be written",
@@ -32,6 +33,31 @@
             "target " ~ target.name ~ " has no plug-in citypanel.warehouse.preflight",
             "give it one in profiles.yml, as target build has"
         ) -%}
+    {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The used figures that are furthest from what is expected, before what failed: a step
+    that cannot be computed says where it stops, and not which figure is to blame. Those of
+    a city that the failure names come first. -#}
+{% macro name_suspects(statuses, message) -%}
+    {%- set judged = [] -%}
+    {%- for node in graph.nodes.values() if node.name == "int_cells__findings"
+        and statuses.get(node.unique_id) == "success" -%}
+        {%- do judged.append(node.relation_name) -%}
+    {%- endfor -%}
+    {%- if judged and "power of ten from what is expected" not in message -%}
+    {%- set rows = run_query(
+        "select suspicion from " ~ judged[0] ~ " where suspicion is not null order by "
+        ~ "not contains('" ~ message | replace("'", "''") ~ "', unit_id), suspect_order "
+        ~ "limit 10"
+    ).rows -%}
+    {%- if rows | length > 0 -%}
+    {%- do log(
+        "look at these figures first (intermediate.int_cells__findings has all):\n  - "
+        ~ rows | map(attribute=0) | join("\n  - "), info=true
+    ) -%}
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
