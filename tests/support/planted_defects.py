@@ -91,6 +91,7 @@ def simulated(
     first_year: int = 2010,
     n_years: int = 10,
     degrees_of_freedom: float = 5.0,
+    n_provinces: int | None = None,
 ) -> Simulated:
     """Draw a panel in which every identity holds and no cell is wrong.
 
@@ -109,6 +110,8 @@ def simulated(
         Size of the panel.
     degrees_of_freedom : float
         Of the t distribution; infinity draws normal changes.
+    n_provinces : int, optional
+        One for five cities unless given; at most 89.
     """
     rng = np.random.default_rng(seed)
     years = np.arange(first_year, first_year + n_years)
@@ -133,7 +136,7 @@ def simulated(
             1.5 * middle,
         )
 
-    n_provinces = max(2, n_cities // 5)
+    n_provinces = n_provinces or max(2, n_cities // 5)
     province = np.arange(n_cities) % n_provinces
     # The municipality is its province.
     province[province == 0] = 1
@@ -174,7 +177,7 @@ def simulated(
     values["education_expenditure_cny_10k"] = np.round(
         share(0.17, 0.005) * values["fiscal_expenditure_cny_10k"]
     )
-    codes = [f"{province[i] + 11:02d}{i % 89 + 1:02d}00" for i in range(n_cities)]
+    codes = [f"{province[i] + 11:02d}{i + 1:04d}" for i in range(n_cities)]
     return Simulated(
         cells=_long(values, codes, years, gdp, real),
         cities=pd.DataFrame(
