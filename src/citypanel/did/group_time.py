@@ -493,7 +493,7 @@ class _Problem:
         if part is None:
             return row, None
         if not self.by_unit and not self.cross_sections:
-            half = int((np.bincount(units) == 1).sum())
+            half = data.count(np.flatnonzero(np.bincount(units) == 1))
             more = f"compares whoever is seen: {half} units in one period only"
             row |= {"note": join_notes(note, more if half else None)}
         scale = data.n_units / len(part)

@@ -259,6 +259,17 @@ class MomentPanel(Panel):
         return self.clusters_of(np.arange(len(self.units)))
 
     @property
+    def units_nest(self) -> bool:
+        return True
+
+    @cached_property
+    def resolution(self) -> float:
+        # A sum of squares that cancels leaves the root of what its terms round by.
+        spread = np.diagonal(self.sums.spread, axis1=1, axis2=2)
+        size = np.sqrt((spread.max(axis=1, initial=0.0) / self.sums.squares).max())
+        return max(super().resolution, 1e-8 * float(size))
+
+    @property
     def is_balanced(self) -> bool:
         return len(self.unit) == len(self.units) * len(self.positions)
 

@@ -146,6 +146,11 @@ class Panel:
         return 1e-13 * float(np.abs(self.y).max(initial=0.0))
 
     @cached_property
+    def units_nest(self) -> bool:
+        """Whether no unit has rows in several clusters."""
+        return bool((self.cluster == self.cluster[self.first_rows][self.unit]).all())
+
+    @cached_property
     def y_within(self) -> np.ndarray:
         """Outcome less its mean by unit (n,).
 

@@ -165,7 +165,7 @@ def stacked(
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
         y = part["y"].to_numpy()
-        if effects[0] is None and _units_nest(data, part):
+        if effects[0] is None and data.units_nest:
             # Levels of the units cancel; without them there is less to round.
             y = y - part.groupby(["cohort", "unit"])["y"].transform("mean").to_numpy()
         fit = regress(y, x, effects[0], effects[1], given)
@@ -264,14 +264,6 @@ def stacked(
         n_units=data.count(stack["unit"]),
         reference=int(base),
     )
-
-
-def _units_nest(data, part) -> bool:
-    """Whether no unit has rows in several clusters; groups of units never have."""
-    if isinstance(data, MomentPanel):
-        return True
-    cluster = np.unique(part["cluster"], return_inverse=True)[1]
-    return cov.is_nested(part["unit"].to_numpy(), cluster)
 
 
 def _covariance(data, fit, part, convention):
