@@ -85,7 +85,8 @@ def test_the_papers_number_is_placed_against_the_interval():
     own = "paper_not_significant"
     assert placed() == ["paper_inside", "power_weak", own]
     assert placed(std_error=0.02) == ["paper_inside_with_zero", "power_weak", own]
-    assert placed(estimate=-0.02)[:2] == ["paper_outside", "power_weak_outside"]
+    assert placed(estimate=-0.02) == ["paper_outside", own]
+    assert placed(estimate=-0.009)[:2] == ["paper_outside", "power_weak_outside"]
     assert placed(printed=(0.024, 0.001)) == ["paper_inside", "power_weak"]
     assert placed(printed=None) == placed(policy="other") == []
     above = sentences.against_paper(gather(made_up(estimate=-0.02)))[0]
