@@ -32,8 +32,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 # With STUDY=name, all outputs of a study that brings its panel, under outputs/name. Else
-# quality report, Data Docs, study report, dbt's documentation and the specification curve
-# of the published file, under outputs/, so that every link between them leads somewhere;
+# every page, table and figure of the published file under outputs/, the front page last, so
+# that every link leads somewhere and the study tells the range of the specifications;
 # builds the file first where there is none.
 ifneq ($(filter-out pilot_zones,$(STUDY)),)
 report: $(STAMP)
@@ -43,9 +43,13 @@ else
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
-	$(BIN)/citypanel study
 	$(MAKE) --no-print-directory docs
 	$(BIN)/citypanel specifications --count 2000
+	for language in en zh; do \
+	    $(BIN)/citypanel tables --language $$language || exit 1; \
+	    $(BIN)/citypanel figures --language $$language || exit 1; \
+	done
+	$(BIN)/citypanel study
 endif
 
 # dbt's documentation as one page. Its own target path keeps the log of the last build,

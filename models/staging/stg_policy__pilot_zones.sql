@@ -1,6 +1,7 @@
 -- The shipped roster has names only: they are matched here, once, within the province.
--- A unit that is no city of the study keeps an empty city_id. Imported rosters stand
--- beside it under their own names.
+-- A unit that is no city of the study keeps an empty city_id. Imported rosters, and that of
+-- a study that has one beside its declaration, stand beside it under their own names.
+{%- set own = study_roster_rows() %}
 with zones as (
 
     select
@@ -73,6 +74,23 @@ units as (
         intensity,
         date_precision,
     from rosters
+
+    {%- for row in own %}
+
+    union all
+
+    select
+        '{{ row.policy }}' as policy,
+        '{{ row.province_zh | replace("'", "''") }}' as province_zh,
+        '{{ row.unit_zh | replace("'", "''") }}' as zone_zh,
+        nullif('{{ row.city_id }}', '') as city_id,
+        '{{ row.document | replace("'", "''") }}' as state_council_document,
+        '{{ row.batch }}' as batch,
+        '{{ row.approval_date }}' as approval_date,
+        nullif('{{ row.end_date }}', '') as end_date,
+        '{{ row.intensity }}' as intensity,
+        '{{ row.date_precision }}' as date_precision,
+    {%- endfor %}
 
 ),
 

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from citypanel.did.frames import (
+    NOTE_ROUNDING,
     OVERALL,
     WITHOUT_SINGLE,
     Extras,
@@ -16,7 +17,6 @@ from citypanel.did.frames import (
     join_notes,
     tidy,
 )
-from citypanel.did.group_time import influence_std_errors
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import choose
 from citypanel.did.results import remembering
@@ -75,6 +75,22 @@ def aggregate_att(
     EstimationError
         A frame without influence functions or with cells that are not those
         estimated; no effect to aggregate.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> cells = did.group_time_att(zones(), **columns)
+    >>> found = did.aggregate_att(cells, "group")
+    >>> found[["term", "estimate", "std_error"]].round(3)
+              term  estimate  std_error
+    0      overall     0.101      0.019
+    1  cohort_2014     0.159      0.021
+    2  cohort_2016     0.043      0.013
+    >>> late = cells[cells["period"] >= 2018]
+    >>> did.aggregate_att(late).loc[0, "estimate"].round(3)
+    np.float64(0.128)
     """
     choose("kind", kind, KINDS)
     cells = _Cells.of(group_time)
@@ -99,11 +115,14 @@ def aggregate_att(
             more[0] |= {"term": WITHOUT_SINGLE, "note": f"without cohort {gone}"}
             rows.insert(1, more[0])
             columns = np.insert(columns, 1, other[:, 0], axis=1)
-    errors = influence_std_errors(columns, extra["clusters"])
+    law = extra["law"]
+    errors = law.std_errors(columns)
     sure = errors > extra["resolution"]
     lost = not cells.known.all()
     for row, error, certain in zip(rows, errors, sure, strict=True):
         row["std_error"] = error if certain else None
+        if not certain and (error or row["estimate"]):
+            row["note"] = join_notes(row.get("note"), NOTE_ROUNDING)
         row["single_unit"] = row["n_treated_units"] == 1
         if row["term"] == OVERALL:
             row["note"] = join_notes(
@@ -116,7 +135,11 @@ def aggregate_att(
         parts = [j for j, r in enumerate(rows) if OVERALL not in r["term"]] or [0]
         wide = [j for j in parts if sure[j] and (keep or not rows[j]["single_unit"])]
         critical = uniform_critical_value(
-            columns[:, wide], extra["clusters"], draws=draws, seed=seed, level=level
+            law.units(columns[:, wide]),
+            extra["clusters"],
+            draws=draws,
+            seed=seed,
+            level=level,
         )
         for j, row in enumerate(rows):
             width = critical if j in wide else critical_value(np.inf, level)
@@ -126,7 +149,7 @@ def aggregate_att(
                 row["band_low"] = row["band_high"] = None
         names += ("band_low", "band_high")
     attrs = {
-        "influence": Extras({"matrix": columns, "clusters": extra["clusters"]}),
+        "influence": Extras(law.extras(columns)),
         "dropped": group_time.attrs["dropped"],
     }
     path = cells.path(rows, columns, usable) if kind == "dynamic" else None
@@ -142,8 +165,8 @@ def aggregate_att(
         extra_columns=names,
         aggregation=kind,
         outcome=extra["outcome"],
-        n_units=len(extra["start"]),
-        n_clusters=int(extra["clusters"].max()) + 1,
+        n_units=law.n_units,
+        n_clusters=extra["n_clusters"],
         standard_errors="influence function",
         attrs=attrs,
     )
@@ -156,7 +179,8 @@ def aggregate_att(
 class _Cells:
     """Cells of a frame with their influence functions, in the order of estimation.
 
-    ``cohort``, ``period`` and ``event`` (m,) are positions, ``influence`` (n, m).
+    ``cohort``, ``period`` and ``event`` (m,) are positions, ``influence`` their
+    columns, as the frame's ``law`` holds them.
     """
 
     extra: Extras
@@ -217,7 +241,7 @@ class _Cells:
             kept["period"].to_numpy(int),
             kept["base"].to_numpy(float),
             kept["estimate"].to_numpy(float),
-            extra["matrix"][:, order],
+            extra["columns"][:, order],
         )
 
     @property
@@ -243,10 +267,8 @@ class _Cells:
         their influence is (w_i 1{G_i = g_k} - p_k) / sum p less p_k / (sum p)^2 times
         the sum of the same over k.
         """
-        weights = self.extra["weights"] / self.extra["weights"].mean()
-        member = (self.extra["start"][:, None] == cohorts[None, :]) * weights[:, None]
-        shares = member.mean(axis=0)
-        total, centred = shares.sum(), member - shares
+        shares, centred = self.extra["law"].shares(cohorts)
+        total = shares.sum()
         weight_part = centred / total - np.outer(centred.sum(axis=1), shares / total**2)
         return (
             float(values @ shares / total),
@@ -320,15 +342,13 @@ class _Cells:
             return None
         reference = int(bases[0])
         kept = [j for e, j in events.items() if e != reference]
-        clusters = self.extra["clusters"]
-        sums = cluster_sums(columns[:, kept], clusters)
         positions = np.array([rows[j]["event"] for j in kept])
         return Extras(
             {
                 "positions": positions,
                 "event_times": np.array([rows[j]["event_time"] for j in kept]),
                 "estimates": np.array([rows[j]["estimate"] for j in kept]),
-                "matrix": sums.T @ sums / len(columns) ** 2,
+                "matrix": self.extra["law"].covariance(columns[:, kept]),
                 "single": np.array([rows[j]["single_unit"] for j in kept]),
                 "reference": reference,
                 "span": self.grid.span,

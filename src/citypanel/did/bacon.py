@@ -7,6 +7,7 @@ import pandas as pd
 
 from citypanel.did.frames import Extras, join_notes, tidy
 from citypanel.did.linear import TwoWay, weighted_mean
+from citypanel.did.moments import condense
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -22,7 +23,7 @@ from citypanel.errors import EstimationError
 NOTE_SINGLE_SIDE = "one side is a cohort of one unit"
 
 
-@on_panel("treatment", "controls", "weights")
+@on_panel("treatment", "controls", "weights", ready=condense)
 def bacon_decomposition(data: Panel) -> pd.DataFrame:
     """Goodman-Bacon decomposition of the two-way fixed effects coefficient.
 
@@ -73,6 +74,19 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
     References
     ----------
     Goodman-Bacon (2021), Journal of Econometrics 225.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.bacon_decomposition(zones(), **columns)
+    >>> found.groupby("type")["weight"].sum().round(3)
+    type
+    Earlier vs Later Treated    0.05
+    Later vs Earlier Treated    0.05
+    Treated vs Untreated        0.90
+    Name: weight, dtype: float64
     """
     data = data.balanced()
     require_absorbing(data)
@@ -83,7 +97,7 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
     y, positions = data.matrix(data.y), data.positions
     cohorts = np.unique(start).tolist()
     members = {g: start == g for g in cohorts}
-    count = {g: int(m.sum()) for g, m in members.items()}
+    count = {g: data.count(np.flatnonzero(m)) for g, m in members.items()}
     means = {g: weighted_mean(y[m], weight[m]) for g, m in members.items()}
     even = data.weights is None
     size = {g: count[g] if even else weight[m].sum() for g, m in members.items()}

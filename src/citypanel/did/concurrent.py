@@ -82,6 +82,24 @@ def concurrent_policies(
     ----------
     Roth, Sant'Anna, Bilinski and Poe (2023), Journal of Econometrics 235, section 6;
     Cengiz, Dube, Lindner and Zipperer (2019), Quarterly Journal of Economics 134.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.concurrent_policies(zones(), policies=["port"], **columns)
+    >>> effects = found[(found["policy"] == "port") & (found["term"] == "overall")]
+    >>> effects[["aggregation", "estimator", "estimate", "std_error"]].round(3)
+                aggregation   estimator  estimate  std_error
+    4              headline        twfe     0.101      0.017
+    5              headline  imputation     0.119      0.009
+    6         without_units        twfe     0.105      0.021
+    7         without_units  imputation     0.122      0.012
+    8   exposure_controlled        twfe     0.098      0.017
+    9   exposure_controlled  imputation     0.115      0.009
+    10           interacted        twfe     0.099      0.020
+    13        stacked_clean     stacked     0.080      0.016
     """
     names = [policies] if isinstance(policies, str) else list(policies)
     if not names:

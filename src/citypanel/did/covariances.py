@@ -208,8 +208,7 @@ def covariance(
         return Covariance(matrix, np.full(k, float(n - used)), None, convention)
     assert cluster is not None
     groups = int(cluster.max()) + 1
-    _require_clusters(groups)
-    options: dict[str, Any]
+    require_clusters(groups)
     if convention in ("CR2", "CR3"):
         if second_cluster is not None:
             raise OptionError.of(
@@ -218,18 +217,9 @@ def covariance(
         build = cr2 if convention == "CR2" else cr3
         matrix, df = build(fit, cluster)
         return Covariance(matrix, df, groups, convention)
-    if convention == "CR0":
-        options = {"K.adj": False, "G.adj": False}
-        which = "none"
-    elif convention == "fixest":
-        options = fixest_options(small_sample)
-        which = str(options["K.fixef"])
-    else:
-        options = {"K.adj": True, "G.adj": True, "G.df": "min"}
-        which = "full" if convention == "full" else "nonnested"
     ways = [cluster] if second_cluster is None else [cluster, second_cluster]
+    options, which, name = small_sample_rule(convention, small_sample, len(ways))
     used = count_parameters(fit, ways, which)
-    name = _name(convention, options, second_cluster is not None)
     if second_cluster is None:
         factor = small_sample_factor(
             n, used, groups, k_adj=options["K.adj"], g_adj=options["G.adj"]
@@ -237,6 +227,20 @@ def covariance(
         matrix = factor * sandwich(fit, cluster)
         return Covariance(matrix, np.full(k, groups - 1.0), groups, name)
     return _two_way(fit, ways, used, options, name)
+
+
+def small_sample_rule(
+    convention: str, given: Mapping[str, object] | None, ways: int = 1
+) -> tuple[dict[str, Any], str, str]:
+    """Options of the factor, which effects count in K, and the convention's name."""
+    options: dict[str, Any] = {"K.adj": True, "G.adj": True, "G.df": "min"}
+    which = "full" if convention == "full" else "nonnested"
+    if convention == "CR0":
+        options, which = {"K.adj": False, "G.adj": False}, "none"
+    elif convention == "fixest":
+        options = fixest_options(given)
+        which = str(options["K.fixef"])
+    return options, which, _name(convention, options, ways == 2)
 
 
 def _name(convention: str, options: Mapping[str, object], two_way: bool) -> str:
@@ -251,7 +255,7 @@ def _two_way(fit, ways, used, options, name) -> Covariance:
     """V(first) + V(second) - V(intersection), mended when not positive."""
     both = [*ways, cross_cluster(*ways)]
     sizes = [int(c.max()) + 1 for c in both]
-    _require_clusters(min(sizes[:2]))
+    require_clusters(min(sizes[:2]))
     total = np.zeros_like(fit.bread)
     for codes, size, sign in zip(both, sizes, (1.0, 1.0, -1.0), strict=True):
         g = min(sizes[:2]) if options["G.df"] == "min" else size
@@ -266,7 +270,8 @@ def _two_way(fit, ways, used, options, name) -> Covariance:
     return Covariance(total, np.full(len(total), fewest - 1.0), fewest, name)
 
 
-def _require_clusters(groups: int) -> None:
+def require_clusters(groups: int) -> None:
+    """Raise where there are fewer than two clusters."""
     if groups < 2:
         raise EstimationError.of("did.standard_errors_cluster_need", groups=groups)
 
@@ -350,7 +355,7 @@ class _Hat:
         return p
 
 
-def _inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
+def inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
     """Symmetric inverse power with the null space left out."""
     values, vectors = linalg.eigh((matrix + matrix.T) / 2)
     keep = values > 1e-10
@@ -377,7 +382,7 @@ def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     wx = fit.x * hat.root[:, None]
     residuals = fit.residuals / hat.root
     for g, rows in enumerate(hat.rows):
-        adjust = _inverse_power(hat.residual_variance(rows), -0.5)
+        adjust = inverse_power(hat.residual_variance(rows), -0.5)
         adjusted[rows] = adjust @ wx[rows] @ fit.bread
         sums[g] = wx[rows].T @ adjust @ residuals[rows]
     matrix = fit.bread @ (sums.T @ sums) @ fit.bread

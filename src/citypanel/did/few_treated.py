@@ -70,6 +70,19 @@ def conley_taber(
     References
     ----------
     Conley and Taber (2011), Review of Economics and Statistics 93.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> few = zones().query("city == 'c01' or city > 'c08'")
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.conley_taber(few, draws=999, **columns)
+    >>> found[["term", "estimate", "conf_low", "conf_high", "p_value"]].round(3)
+              term  estimate  conf_low  conf_high  p_value
+    0      overall     0.060     0.038      0.085    0.002
+    1  cohort_2014     0.208     0.144      0.275    0.002
+    2  cohort_2016     0.040     0.016      0.068    0.004
     """
     return _table(data, "conley_taber", None, by_cohort, draws, seed, level)
 
@@ -114,6 +127,19 @@ def ferman_pinto(
     References
     ----------
     Ferman and Pinto (2019), Review of Economics and Statistics 101.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> few = zones().query("city == 'c01' or city > 'c08'")
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.ferman_pinto(few, size="population", draws=999, **columns)
+    >>> found[["term", "estimate", "conf_low", "conf_high", "p_value"]].round(3)
+              term  estimate  conf_low  conf_high  p_value
+    0      overall     0.060     0.036      0.084    0.002
+    1  cohort_2014     0.208     0.095      0.275    0.002
+    2  cohort_2016     0.040     0.014      0.067    0.004
     """
     return _table(data, "ferman_pinto", size, by_cohort, draws, seed, level)
 
@@ -312,6 +338,20 @@ def few_treated(
     ------
     PanelError, EstimationError
         As `conley_taber`.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> few = zones().query("city == 'c01' or city > 'c08'")
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.few_treated(few, **columns)
+    >>> found[["sample", "term", "estimate", "p_value"]].round(3)
+      sample           term  estimate  p_value
+    0   2014   conley_taber     0.208    0.002
+    1   2014  randomisation     0.208    0.041
+    2   2016   conley_taber     0.040    0.004
+    3   2016  randomisation     0.040    0.003
     """
     data = data.balanced()
     start = starts_from_treatment(data)

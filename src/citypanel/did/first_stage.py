@@ -15,6 +15,7 @@ from citypanel.did.linear import (
     cluster_sums,
     rank_of_columns,
 )
+from citypanel.did.moments import MomentPanel
 from citypanel.did.panels import (
     Panel,
     periods_all_treated,
@@ -41,16 +42,30 @@ class FirstStage:
         rows = ~self.treated
         self.weights = data.row_weights[rows]
         dummies = np.eye(len(data.positions))[data.period]
-        self.other = np.hstack([dummies, data.controls])
+        # A control's level is the unit effects'; large ones would only round.
+        level = cluster_sums(data.controls, data.unit, data.n_units)
+        level /= np.bincount(data.unit, minlength=data.n_units)[:, None]
+        self.other = np.hstack([dummies, data.controls - level[data.unit]])
         self.equations = NormalEquations(
             data.unit[rows],
             self.other[rows],
-            data.n_units,
+            len(data.units),
             None if data.weights is None else self.weights,
         )
         self.known = self.equations.determines(data.unit, self.other)
         on_units, on_other = self.equations.fit(data.y[rows])
         self.gap = data.y - on_units[data.unit] - self.other @ on_other
+
+    def centre(self, weights: np.ndarray) -> np.ndarray:
+        """Means of the gaps (m,) by the squares of weights (n, m)."""
+        squares, gap = weights**2, self.gap
+        if isinstance(self.data, MomentPanel):
+            squares = squares * self.data.square_ratio[:, None]
+            shift, rows = self.data.square_shift, ~self.treated
+            count = np.bincount(self.data.unit, rows)
+            mean = np.bincount(self.data.unit, rows * shift) / count
+            gap = gap + shift - mean[self.data.unit]
+        return squares.T @ gap / squares.sum(axis=0)
 
     def projection(self, weights: np.ndarray) -> np.ndarray:
         """Weights on untreated rows that mirror weights (n, m) on any rows.
@@ -58,7 +73,7 @@ class FirstStage:
         W_0 Z_0 (Z_0'W_0 Z_0)^-1 Z'w, with rows of zeros for treated rows: the fitted
         values' weighted sums as linear functions of the untreated outcomes.
         """
-        on_units = cluster_sums(weights, self.data.unit, self.data.n_units)
+        on_units = cluster_sums(weights, self.data.unit, len(self.data.units))
         units, other = self.equations.solve(on_units, self.other.T @ weights)
         fitted = units[self.data.unit] + self.other @ other
         if self.data.weights is not None:
@@ -79,7 +94,7 @@ def first_stage(data: Panel) -> FirstStage:
     require_treated_and_control(data)
     full = periods_all_treated(data)
     data = data.keep(~full, "every unit is treated in the period")
-    untreated = np.bincount(data.unit, ~data.treated, data.n_units) > 0
+    untreated = np.bincount(data.unit, ~data.treated, len(data.units)) > 0
     # A unit whose untreated rows are all missing shows no level of its own.
     data = data.keep_units(untreated, "unit without an untreated row")
     require_treated_and_control(data)
@@ -98,7 +113,7 @@ def first_stage(data: Panel) -> FirstStage:
     if not (first.known & first.treated).any():
         raise EstimationError.of(
             "did.no_effect_identified_rows_2",
-            [f"{reason} ({int((~first.known).sum())} rows)"],
+            [f"{reason} ({data.rows_behind(data.unit[~first.known])} rows)"],
         )
     return FirstStage(data.keep(first.known, reason))
 

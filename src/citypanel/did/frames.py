@@ -63,6 +63,8 @@ WITHOUT_SINGLE = "overall_without_single_unit_cohorts"
 NOTE_SINGLE = "rests on cohorts of one unit: no sampling distribution"
 NOTE_REFERENCE = "reference period"
 NOTE_UNKNOWN = "not identified by the rows used"
+NOTE_ROUNDING = "no standard error: residuals are rounding of the outcome"
+NOTE_NOTHING_LEFT = "no standard error: as many parameters as rows"
 
 
 def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
@@ -90,6 +92,7 @@ def tidy(
     single_unit_std_error: bool = False,
     extra_columns: Iterable[str] = (),
     attrs: Mapping[str, Any] | None = None,
+    resolution: float = 0.0,
     **common: Any,
 ) -> Result:
     """Build the tidy frame from rows that hold at least an estimate.
@@ -109,6 +112,8 @@ def tidy(
         Columns to keep after the common ones.
     attrs : mapping, optional
         Attached as ``DataFrame.attrs``.
+    resolution : float
+        Standard errors up to this are rounding of the outcome and are withheld.
     **common
         Values for every row that does not have its own.
 
@@ -121,6 +126,13 @@ def tidy(
     records = []
     for row in rows:
         record = {**common, **row, "estimator": row.get("estimator", estimator)}
+        error = record.get("std_error")
+        if error is not None and resolution and not error > resolution:
+            if error <= resolution:
+                record["note"] = join_notes(record.get("note"), NOTE_ROUNDING)
+            else:
+                record["note"] = record.get("note") or NOTE_NOTHING_LEFT
+            record |= dict.fromkeys(("std_error", "statistic", "p_value", "df"))
         if record.pop("single_unit", False):
             record["note"] = join_notes(NOTE_SINGLE, record.get("note"))
             if not single_unit_std_error:
@@ -205,7 +217,13 @@ def staggered_frame(
             "n_units": data.n_units,
             **common,
         },
+        resolution=data.resolution,
     )
+
+
+def dropped_rows(data: Panel) -> dict[str, Extras]:
+    """``attrs`` of a result: the log of rows left out."""
+    return {"dropped": Extras({"rows": data.dropped})}
 
 
 def add_note(rows: Iterable[dict], note: str | None) -> None:

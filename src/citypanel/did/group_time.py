@@ -17,16 +17,18 @@ from scipy import linalg
 
 from citypanel.did.frames import (
     NOTE_REFERENCE,
+    NOTE_ROUNDING,
     NOTE_SINGLE,
     Extras,
     join_notes,
     tidy,
 )
 from citypanel.did.linear import cluster_sums, independent_columns
+from citypanel.did.moments import GroupInfluence, MomentPanel, condense
 from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
 from citypanel.did.propensity_scores import logit
 from citypanel.did.regressions import wald_row
-from citypanel.did.results import remembering
+from citypanel.did.results import Later, remembering
 from citypanel.errors import EstimationError, OptionError
 
 PANELS = ("balanced", "unbalanced", "repeated")
@@ -127,6 +129,18 @@ def group_time_att(
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Sant'Anna and Zhao
     (2020), Journal of Econometrics 219.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> cells = did.group_time_att(zones(), **columns)
+    >>> cells.loc[4:6, ["cohort", "period", "estimate", "std_error"]].round(3)
+       cohort  period  estimate  std_error
+    4    2014    2015     0.143      0.026
+    5    2014    2016     0.148      0.029
+    6    2014    2017     0.166      0.022
     """
     if frame is None:
         frame, panel = panel, "balanced"
@@ -144,7 +158,10 @@ def group_time_att(
             rows, columns = frame.frame, asdict(frame.design)
         frame = rows.assign(**{ROW: np.arange(len(rows))})
         columns["unit"] = ROW
-    data = prepare(frame, first_period_treated="drop", **columns)
+    data = prepare(frame, **columns)
+    if panel != "repeated":
+        data = condense(data)
+    data = prepare(data, first_period_treated="drop")
     ahead = data.grid.steps(anticipation)
     if ahead:
         reason = f"no period before treatment and {anticipation:g} of anticipation"
@@ -162,8 +179,8 @@ def group_time_att(
         data,
         controls,
         never,
-        data.unit_clusters,
         by_unit=panel == "balanced",
+        cross_sections=panel == "repeated",
         control_group=control_group,
         method=method,
         varying=base_period == "varying",
@@ -172,7 +189,8 @@ def group_time_att(
     found, influence, cells = problem.cells()
     note = join_notes(data.note, lost)
     early = (cells["period"] - cells["cohort"] < -ahead).to_numpy()
-    test = _pretest_row(found, influence, problem.clusters, early)
+    law = problem.law
+    test = _pretest_row(found, influence, law, early)
     test["note"] = join_notes(test["note"], note)
     found.append(test)
     outcome = data.design.outcome
@@ -183,19 +201,17 @@ def group_time_att(
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
         outcome=outcome,
-        n_clusters=int(problem.clusters.max()) + 1,
+        n_clusters=data.n_clusters,
         standard_errors="influence function",
         attrs={
             "influence": Extras(
                 {
-                    "matrix": influence,
+                    **law.extras(influence),
                     "cells": cells,
                     "grid": data.grid,
-                    "start": data.start,
-                    "weights": problem.unit_weights,
-                    "clusters": problem.clusters,
+                    "n_clusters": data.n_clusters,
                     "sizes": problem.sizes,
-                    "resolution": problem.resolution,
+                    "resolution": data.resolution,
                     "single_unit_std_error": single_unit_std_error,
                     "outcome": outcome,
                     "note": note,
@@ -266,29 +282,89 @@ def influence_std_errors(influence: np.ndarray, clusters: np.ndarray) -> np.ndar
 
 
 @dataclass(frozen=True, eq=False)
+class UnitInfluence:
+    """Influence functions held unit by unit: columns (n_units, m).
+
+    ``start``, ``weights``, ``clusters`` (n_units,).
+    """
+
+    start: np.ndarray
+    weights: np.ndarray
+    clusters: np.ndarray
+
+    @property
+    def n_units(self) -> int:
+        return len(self.start)
+
+    @property
+    def width(self) -> int:
+        """Length of a column."""
+        return len(self.start)
+
+    def std_errors(self, columns: np.ndarray) -> np.ndarray:
+        return influence_std_errors(columns, self.clusters)
+
+    def covariance(self, columns: np.ndarray) -> np.ndarray:
+        sums = cluster_sums(columns, self.clusters)
+        return sums.T @ sums / len(columns) ** 2
+
+    def shares(self, cohorts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cohorts' shares of the weights (c,), and their influence (n_units, c)."""
+        weights = self.weights / self.weights.mean()
+        member = (self.start[:, None] == cohorts[None, :]) * weights[:, None]
+        shares = member.mean(axis=0)
+        return shares, member - shares
+
+    def units(self, columns: np.ndarray) -> np.ndarray:
+        """Columns unit by unit."""
+        return columns
+
+    def extras(self, columns: np.ndarray) -> dict[str, Any]:
+        """What a frame carries of them."""
+        return {
+            "law": self,
+            "columns": columns,
+            "matrix": Later(lambda: self.units(columns)),
+            "start": self.start,
+            "weights": self.weights,
+            "clusters": self.clusters,
+        }
+
+
+@dataclass(frozen=True, eq=False)
 class _Problem:
     """Everything that the cells of one panel share.
 
-    ``controls`` (n, k) by row; ``never`` and ``clusters`` (n_units,); ``by_unit``
+    ``controls`` (n, k) by row; ``never`` (n_units,); ``by_unit``
     says whether units are compared with themselves, which takes a balanced panel;
-    ``ahead`` is the anticipation in positions.
+    ``cross_sections`` whether each row is a unit; ``ahead`` is the anticipation in
+    positions.
     """
 
     data: Panel
     controls: np.ndarray
     never: np.ndarray
-    clusters: np.ndarray
     by_unit: bool
+    cross_sections: bool
     control_group: str
     method: str
     varying: bool
     ahead: float
 
     @cached_property
+    def law(self):
+        """How influence functions are held, and what follows from them."""
+        if isinstance(self.data, MomentPanel):
+            return GroupInfluence(self.data)
+        data = self.data
+        return UnitInfluence(data.start, self.unit_weights, data.unit_clusters)
+
+    @cached_property
     def sizes(self) -> dict[int, int]:
         """Units of each cohort that reacts within the panel, by its position."""
-        values, counts = np.unique(self.data.start[~self.never], return_counts=True)
-        return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+        units = np.flatnonzero(~self.never)
+        start = self.data.start[units]
+        return {int(g): self.data.count(units[start == g]) for g in np.unique(start)}
 
     @cached_property
     def seen(self) -> dict[int, np.ndarray]:
@@ -315,11 +391,6 @@ class _Problem:
         counts = np.bincount(self.data.unit)
         return np.bincount(self.data.unit, weights) / counts
 
-    @cached_property
-    def resolution(self) -> float:
-        """Standard errors below this are rounding of the outcome."""
-        return 1e-14 * float(np.abs(self.data.y).max(initial=0.0))
-
     def base(self, g: int, t: int) -> int | None:
         """Position of the base period of cohort g in t, as the cohort is seen."""
         before = g - self.ahead
@@ -336,7 +407,8 @@ class _Problem:
         list of dict, ndarray (n_units, m), DataFrame
             Rows; influence; and the position of cohort, period and base of each.
         """
-        data, n = self.data, self.data.n_units
+        data, law = self.data, self.law
+        blank = np.zeros(law.width)
         rows, columns, places = [], [], []
         for g, size in self.sizes.items():
             for t in data.positions.tolist():
@@ -352,7 +424,7 @@ class _Problem:
                     "term": f"cohort_{data.label(g)}_period_{data.label(t)}",
                     "n_treated_units": size,
                 }
-                influence = np.zeros(n)
+                influence = blank
                 if base == t:
                     row |= {"estimate": 0.0, "note": NOTE_REFERENCE}
                 elif base is None:
@@ -363,8 +435,11 @@ class _Problem:
                     row |= more
                     if part is not None:
                         influence = part
-                        error = influence_std_errors(part[:, None], self.clusters)[0]
-                        row["std_error"] = error if error > self.resolution else None
+                        error = law.std_errors(part[:, None])[0]
+                        row["std_error"] = error
+                        if error <= data.resolution:
+                            note = join_notes(row["note"], NOTE_ROUNDING)
+                            row |= {"std_error": None, "note": note}
                 rows.append(row)
                 columns.append(influence)
                 places.append((g, t, base, row["estimate"]))
@@ -378,11 +453,13 @@ class _Problem:
         control = self.never
         if self.control_group == "not_yet":
             control = (data.start > max(t, base) + self.ahead) & ~treated
+        if isinstance(data, MomentPanel):
+            return self.compare_groups(treated, control, t, base)
         if self.by_unit:
             units = np.flatnonzero(treated | control)
             d = treated[units]
             counts = [d.sum(), (~d).sum()]
-            row = {"n_units": len(units), "n_obs": 2 * len(units)}
+            row: dict[str, Any] = {"n_units": len(units), "n_obs": 2 * len(units)}
         else:
             chosen = (treated | control)[data.unit]
             rows = np.flatnonzero(chosen & ((data.when == t) | (data.when == base)))
@@ -415,12 +492,45 @@ class _Problem:
         row |= {"estimate": effect, "note": note}
         if part is None:
             return row, None
+        if not self.by_unit and not self.cross_sections:
+            half = int((np.bincount(units) == 1).sum())
+            more = f"compares whoever is seen: {half} units in one period only"
+            row["note"] = join_notes(note, more if half else None)
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)
             influence[units] = part * scale
             return row, influence
         return row, np.bincount(units, part * scale, data.n_units)
+
+    def compare_groups(self, treated, control, t, base):
+        """`compare` from the sums of groups (U,)."""
+        data, law = self.data, self.law
+        now, then = np.searchsorted(data.positions, (t, base))
+        seen = law.seen[:, [now, then]]
+        chosen = np.flatnonzero((treated | control) & seen.any(axis=1))
+        row = {
+            "n_units": data.count(chosen),
+            "n_obs": int(data.stands[chosen] @ seen[chosen].sum(axis=1)),
+        }
+        total, mean = data.sums.total[data.group], law.mean[:, [now, then]]
+        means, scores = [], np.zeros_like(mean)
+        for side, sign in ((treated, 1.0), (control, -1.0)):
+            weight = np.where(side[:, None] & seen, total[:, None], 0.0)
+            size = weight.sum(axis=0)
+            if not size.all():
+                own = side is treated
+                note = NOTE_NOT_SEEN if own else NOTE_NO_CONTROL
+                return {**row, "estimate": None, "note": note}, None
+            means.append((weight * mean).sum(axis=0) / size)
+            scores += sign * (weight > 0) / size
+        gaps = means[0] - means[1]
+        scores *= data.n_units * np.array([1.0, -1.0])
+        centre = np.where(treated[:, None], means[0], means[1])
+        level = (scores * (mean - centre)).sum(axis=1)
+        effect = float(gaps[0] - gaps[1])
+        row |= {"estimate": effect, "note": None}
+        return row, law.column(level, {now: scores[:, 0], then: scores[:, 1]})
 
 
 def _design(x: np.ndarray) -> np.ndarray:
@@ -547,19 +657,18 @@ def _cross_sections(y, d, controls, w, post, method):
     return float(effect), influence, None
 
 
-def _pretest_row(rows, influence, clusters, early) -> dict:
+def _pretest_row(rows, influence, law, early) -> dict:
     """Wald test that the effects before treatment (and anticipation) are zero."""
     cells = [
         j
         for j, row in enumerate(rows)
         if early[j] and (row.get("std_error") or 0) > 0 and not row["single_unit"]
     ]
-    sums = cluster_sums(influence[:, cells], clusters)
     estimates = np.array([rows[j]["estimate"] for j in cells], float)
     skipped = any(e and r.get("single_unit") for e, r in zip(early, rows, strict=True))
     return wald_row(
         estimates,
-        sums.T @ sums / len(influence) ** 2,
+        law.covariance(influence[:, cells]),
         df=np.inf,
         note=f"cohorts of one unit left out ({NOTE_SINGLE})" if skipped else None,
     )

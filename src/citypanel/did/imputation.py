@@ -9,7 +9,7 @@ import pandas as pd
 
 from citypanel.did.first_stage import FirstStage, first_stage, mean_weights
 from citypanel.did.frames import NOTE_UNKNOWN, staggered_frame
-from citypanel.did.linear import cluster_sums
+from citypanel.did.moments import condense
 from citypanel.did.panels import Panel, on_panel
 from citypanel.did.regressions import (
     cells_of,
@@ -21,7 +21,7 @@ from citypanel.did.regressions import (
 )
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def imputation(
     data: Panel,
     *,
@@ -71,6 +71,16 @@ def imputation(
     References
     ----------
     Borusyak, Jaravel and Spiess (2024), Review of Economic Studies 91.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.imputation(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.119      0.009
     """
     first = first_stage(data)
     data = first.data
@@ -79,14 +89,12 @@ def imputation(
     estimates = weights.T @ first.gap
     # tau less its cell mean, weighted by the squared weights; where the cell is one
     # unit, less the mean of its peers.
-    squares = weights**2
-    centre = squares.T @ first.gap / squares.sum(axis=0)
+    centre = first.centre(weights)
     for group in cells.peers():
         centre[group] = np.average(estimates[group], weights=cells.weight[group])
     centred = np.where(first.treated, first.gap - centre[codes], first.gap)
     signed = weights - first.projection(weights)
-    influence = cluster_sums(signed * centred[:, None], data.cluster)
-    matrix = influence.T @ influence
+    matrix = data.products(signed * centred[:, None], signed)
     rows = mean_rows(data, cells, estimates, matrix, df=np.inf)
     more, test = _lead_rows(first, leads)
     dynamic = [j for j, row in enumerate(rows) if row["aggregation"] == "dynamic"]
@@ -127,20 +135,20 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
         data.period[rows],
         None if data.weights is None else data.weights[rows],
     )
-    cluster = np.unique(data.cluster[rows], return_inverse=True)[1]
-    errors = fit_covariance(fit.fit, cluster, "xtreg", None)
-    df = float(cluster.max())
+    errors = fit_covariance(fit.fit, data, "xtreg", rows=rows)
+    assert errors.n_clusters is not None
+    df = errors.n_clusters - 1.0
     m = len(kept)
     known = fit.first_known(m)
     estimates, matrix = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)
     out = []
     for j, e in enumerate(kept):
-        units = np.unique(data.unit[rows][ever & (event == e)])
+        units = data.count(data.unit[rows][ever & (event == e)])
         row = {
             "aggregation": "dynamic",
             "event_time": grid.span(e),
             "term": f"event_time_{grid.span(e)}",
-            "n_treated_units": len(units),
+            "n_treated_units": units,
             "standard_errors": errors.name,
         }
         if known[j]:
@@ -148,7 +156,7 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
                 "estimate": estimates[j],
                 "std_error": np.sqrt(max(matrix[j, j], 0.0)),
                 "df": df,
-                "single_unit": len(units) == 1,
+                "single_unit": units == 1,
             }
         else:
             row["note"] = NOTE_UNKNOWN

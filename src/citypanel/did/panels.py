@@ -13,11 +13,13 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from numbers import Number
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from citypanel.did.linear import cluster_sums
 from citypanel.did.periods import Grid, is_missing, read_periods
 from citypanel.did.results import Extras, remember
 from citypanel.errors import EstimationError, OptionError, PanelError
@@ -139,10 +141,25 @@ class Panel:
         return self.frame[self.design.outcome].to_numpy(float)
 
     @cached_property
+    def resolution(self) -> float:
+        """Standard errors up to this are rounding of the outcome."""
+        return 1e-13 * float(np.abs(self.y).max(initial=0.0))
+
+    @cached_property
+    def y_within(self) -> np.ndarray:
+        """Outcome less its mean by unit (n,).
+
+        Where unit effects, or effects that the units nest in, are in a regression the
+        coefficients are the same, without the rounding of large levels.
+        """
+        means = np.bincount(self.unit, self.y) / np.bincount(self.unit)
+        return self.y - means[self.unit]
+
+    @cached_property
     def controls(self) -> np.ndarray:
         """Controls (n, k)."""
         names = list(self.design.controls)
-        return self.frame[names].to_numpy(float).reshape(self.n_obs, -1)
+        return self.frame[names].to_numpy(float).reshape(len(self.unit), -1)
 
     @property
     def control_names(self) -> tuple[str, ...]:
@@ -163,7 +180,7 @@ class Panel:
     @cached_property
     def row_weights(self) -> np.ndarray:
         """Weights (n,), ones where none were given."""
-        return np.ones(self.n_obs) if self.weights is None else self.weights
+        return np.ones(len(self.unit)) if self.weights is None else self.weights
 
     @cached_property
     def unit_clusters(self) -> np.ndarray:
@@ -230,6 +247,36 @@ class Panel:
     def n_clusters(self) -> int:
         return int(self.cluster.max()) + 1
 
+    def count(self, units: np.ndarray) -> int:
+        """How many units some codes stand for, each once."""
+        return len(np.unique(units))
+
+    @cached_property
+    def mean_weight(self) -> float:
+        """Mean of the weights over the rows."""
+        return self.row_weights.mean()
+
+    def effect_rows(self, codes: np.ndarray) -> np.ndarray:
+        """How many rows share each row's effect, by its code (n,)."""
+        return np.bincount(codes)[codes]
+
+    def rows_behind(self, units: np.ndarray) -> int:
+        """How many rows some rows stand for, given the codes of their units."""
+        return len(units)
+
+    def products(self, scores: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """Sum over clusters of the outer products of their scores (m, m).
+
+        Parameters
+        ----------
+        scores : ndarray (n, m)
+            Each row's part of its cluster's score, linear in the outcome.
+        slopes : ndarray (n, m)
+            Their derivatives by the outcome, which only sums of units need.
+        """
+        sums = cluster_sums(scores, self.cluster)
+        return sums.T @ sums
+
     @property
     def positions(self) -> np.ndarray:
         """Positions of the periods seen (T,), in order."""
@@ -279,7 +326,7 @@ class Panel:
     @cached_property
     def first_rows(self) -> np.ndarray:
         """Row at which each unit begins (n_units,)."""
-        return np.searchsorted(self.unit, np.arange(self.n_units))
+        return np.searchsorted(self.unit, np.arange(len(self.units)))
 
     def codes(self, column: str) -> np.ndarray:
         """Codes (n,) of a column's values, in sorted order."""
@@ -302,7 +349,7 @@ class Panel:
         if len(changed):
             raise PanelError.of(
                 "did.column_changes_within_unit",
-                [str(self.units[u]) for u in changed],
+                [f"{self.design.unit} {self.units[u]}" for u in changed],
                 column=column,
             )
         return first
@@ -331,7 +378,7 @@ class Panel:
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """A column as units x periods seen; nan where a unit is not seen."""
         values = np.asarray(values)
-        shape = (self.n_units, len(self.positions))
+        shape = (len(self.units), len(self.positions))
         if self.is_balanced:
             return values.reshape(shape)
         out = np.full(shape, np.nan)
@@ -376,7 +423,7 @@ class Panel:
 
     def logging(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
         """The panel with some rows (n,) in the log, each with its first reason."""
-        log, free = [self.dropped], np.ones(self.n_obs, bool)
+        log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
             keys = self.frame.loc[out & free, [self.design.unit, self.design.period]]
             log.append(keys.assign(reason=reason))
@@ -393,6 +440,10 @@ class Panel:
         dropped = self.logging(lost).dropped
         if not rows.any():
             raise _nothing_left(self.design, dropped)
+        return replace(self.only(rows), dropped=dropped)
+
+    def only(self, rows: np.ndarray) -> Panel:
+        """The panel of some rows (n,), without a word of the others."""
         present, unit = np.unique(self.unit[rows], return_inverse=True)
         seen, period = np.unique(self.period[rows], return_inverse=True)
         shift = int(self.positions[seen[0]])
@@ -406,18 +457,19 @@ class Panel:
         if start is not None:
             start = start[present]
             start = np.where(start == FAR, FAR, start - shift)
-        return Panel(
-            self.design,
-            self.frame[rows].reset_index(drop=True),
-            dropped,
-            grid,
-            unit,
-            period,
-            self.units[present],
-            start,
-            self.total,
-            self.remarks,
+        return replace(
+            self,
+            grid=grid,
+            unit=unit,
+            period=period,
+            units=self.units[present],
+            start=start,
+            **self._rest(rows, present, seen),
         )
+
+    def _rest(self, rows: np.ndarray, units: np.ndarray, periods: np.ndarray) -> dict:
+        """What else a panel of some rows has, given the codes that remain."""
+        return {"frame": self.frame[rows].reset_index(drop=True)}
 
     def keep_units(self, units: np.ndarray, reason: str) -> Panel:
         """The panel with some units (n_units,) only."""
@@ -425,7 +477,7 @@ class Panel:
 
     def balanced(self) -> Panel:
         """Only units seen in every period that anyone is seen in."""
-        counts = np.bincount(self.unit, minlength=self.n_units)
+        counts = np.bincount(self.unit, minlength=len(self.units))
         t = len(self.positions)
         return self.keep_units(counts == t, f"not seen in all {t} periods")
 
@@ -464,7 +516,10 @@ def choose(option: str, value: object, allowed: Sequence[object]) -> None:
 
 
 def on_panel(
-    *columns: str, groups: Sequence[str] = (), carried: Sequence[str] = ()
+    *columns: str,
+    groups: Sequence[str] = (),
+    carried: Sequence[str] = (),
+    ready: Callable[..., Panel] = lambda panel, **options: panel,
 ) -> Callable:
     """Give an estimator of a `Panel` its public face: a frame and names of columns.
 
@@ -479,6 +534,8 @@ def on_panel(
         Options of the estimator that name a further column, or several.
     carried : sequence of str
         The same for columns that may be null.
+    ready : callable
+        Gives the estimator its panel, from the one built and its options.
 
     Returns
     -------
@@ -494,7 +551,7 @@ def on_panel(
         defaults = {each.name: each.default for each in own}
 
         def estimated(data: Panel, options: dict[str, Any]) -> pd.DataFrame:
-            result = estimator(data, **options)
+            result = estimator(ready(data, **options), **options)
             if isinstance(result, pd.DataFrame):
                 result.attrs.setdefault("dropped", Extras({"rows": data.dropped}))
             used = {**data.design.columns_given(), **defaults, **options}
@@ -603,7 +660,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     unit, period = design.unit, design.period
     require_columns(panel, design.columns)
     _require_numbers(panel, design.numeric, unit, period)
-    frame = panel.loc[:, design.columns].copy()
+    frame = panel.loc[:, design.columns]
     for column in design.numeric:
         if frame[column].dtype != np.float64:
             values = pd.to_numeric(frame[column])
@@ -624,17 +681,18 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     )
     if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
         frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
-    when = grid.place(frame[period]).astype(np.int64)
-    unit_codes, units = pd.factorize(frame[unit], sort=True)
-    order = np.lexsort((when, unit_codes))
-    if (order[1:] < order[:-1]).any():
-        frame, when = frame.iloc[order], when[order]
-        unit_codes = unit_codes[order]
+    period_codes = _period_codes(frame[period], grid)
+    unit_codes, units = _unit_codes(frame[unit])
+    order = _order(unit_codes, period_codes, len(units), len(grid.positions))
+    if order is not None:
+        frame = frame.iloc[order]
+        unit_codes, period_codes = unit_codes[order], period_codes[order]
     frame = frame.reset_index(drop=True)
-    if ((unit_codes[1:] == unit_codes[:-1]) & (when[1:] == when[:-1])).any():
+    same = (unit_codes[1:] == unit_codes[:-1]) & (period_codes[1:] == period_codes[:-1])
+    if same.any():
         require_unique_key(frame, [unit, period])
         # Two labels of one period, such as two days of a month.
-        labels = [grid.label(position) for position in when]
+        labels = [grid.label(grid.positions[code]) for code in period_codes]
         require_unique_key(frame.assign(**{period: labels}), [unit, period])
     start = remark = None
     if design.cohort is not None:
@@ -644,14 +702,45 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         frame,
         pd.DataFrame(columns=[unit, period, "reason"]),
         grid,
-        unit_codes.astype(np.int64),
-        np.searchsorted(grid.positions, when),
+        unit_codes,
+        period_codes,
         np.asarray(units),
         start,
         len(frame),
         () if remark is None else (remark,),
     )
     return _without_unknown(data)
+
+
+def _period_codes(values: pd.Series, grid: Grid) -> np.ndarray:
+    """Codes (n,) of the periods seen."""
+    codes, seen = pd.factorize(values)
+    return np.searchsorted(grid.positions, grid.place(seen).astype(np.int64))[codes]
+
+
+def _unit_codes(values: pd.Series) -> tuple[np.ndarray, Any]:
+    """Codes (n,) in sorted order and their labels."""
+    if values.dtype.kind in "iu" and isinstance(values.dtype, np.dtype):
+        array = values.to_numpy()
+        first = np.concatenate([[True], array[1:] != array[:-1]])
+        if (array[1:] >= array[:-1]).all():
+            return np.cumsum(first) - 1, array[first]
+    codes, units = pd.factorize(values, sort=True)
+    return codes.astype(np.int64), units
+
+
+def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> Any:
+    """Order (n,) of the rows by unit and period, None where they are in it."""
+    key = unit * periods + period
+    if (key[1:] >= key[:-1]).all():
+        return None
+    if units * periods <= 4 * len(key):
+        place = np.full(units * periods, -1)
+        place[key] = np.arange(len(key))
+        order = place[place >= 0]
+        if len(order) == len(key):  # no key twice
+            return order
+    return np.lexsort((period, unit))
 
 
 def _without_unknown(data: Panel) -> Panel:
@@ -669,9 +758,9 @@ def _without_unknown(data: Panel) -> Panel:
                 _places(frame[broken], design, design.weights),
                 weights=design.weights,
             )
-    values = frame[design.numeric].to_numpy(float)
-    if not np.isfinite(values).all():
-        for column, value in zip(design.numeric, values.T, strict=True):
+    for column in design.numeric:
+        value = frame[column].to_numpy(float)
+        if not np.isfinite(value).all():
             lost.append((np.isnan(value), f"missing value of {column}"))
             lost.append((np.isinf(value), f"infinite {column}"))
     for column in dict.fromkeys((*design.cluster, *design.groups)):
@@ -729,7 +818,9 @@ def _starts(
     if values.dtype.kind in "iuf":
         zero = (values == 0).to_numpy(bool, na_value=False)
     else:
-        zero = np.array([isinstance(v, int | float) and v == 0 for v in values])
+        numbers = [v if isinstance(v, str | Number) else None for v in values]
+        zero = pd.to_numeric(pd.Series(numbers, dtype=object), errors="coerce") == 0
+        zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
         at = grid.place([0])[0]
@@ -746,7 +837,8 @@ def _starts(
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
-        place = grid.place(values[~never])
+        codes, distinct = pd.factorize(values[~never])
+        place = grid.place(distinct)[codes]
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)
@@ -794,7 +886,7 @@ def require_absorbing(data: Panel) -> None:
             _places(data.frame[outside], data.design, name),
             name=name,
         )
-    falls = np.zeros(data.n_obs, bool)
+    falls = np.zeros(len(data.unit), bool)
     falls[1:] = (data.unit[1:] == data.unit[:-1]) & (values[1:] < values[:-1])
     if falls.any():
         raise PanelError.of(
@@ -819,7 +911,7 @@ def require_binary(data: Panel, why: str) -> None:
 
 def starts_from_treatment(data: Panel) -> np.ndarray:
     """Position of the first row with a positive treatment (n_units,), else FAR."""
-    start = np.full(data.n_units, FAR)
+    start = np.full(len(data.units), FAR)
     rows = np.flatnonzero(data.treatment > 0)[::-1]
     start[data.unit[rows]] = data.when[rows]
     return start

@@ -12,14 +12,22 @@ the row space of X, that is w_D = A'w_K; its value is then w_K'b_K.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from scipy import linalg, stats
 
+from citypanel.did import moments
 from citypanel.did.covariances import Covariance, Fit, covariance
-from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, WITHOUT_SINGLE, join_notes
+from citypanel.did.frames import (
+    NOTE_NOTHING_LEFT,
+    NOTE_UNKNOWN,
+    OVERALL,
+    WITHOUT_SINGLE,
+    join_notes,
+)
 from citypanel.did.linear import TwoWay, rank_of_columns
 from citypanel.did.panels import Panel
 from citypanel.errors import EstimationError
@@ -166,13 +174,15 @@ def regress_net(
 class Cells:
     """Cohorts in periods: positions, summed weights of their rows, and their units.
 
-    ``cohort``, ``period``, ``weight`` (m,); ``units`` a list of m arrays of codes.
+    ``cohort``, ``period``, ``weight`` (m,); ``units`` a list of m arrays of codes, and
+    ``count`` says how many units some codes are.
     """
 
     cohort: np.ndarray
     period: np.ndarray
     weight: np.ndarray
     units: list[np.ndarray]
+    count: Callable[[np.ndarray], int] = len
 
     def __len__(self) -> int:
         return len(self.cohort)
@@ -182,15 +192,15 @@ class Cells:
         """Positions since treatment (m,)."""
         return self.period - self.cohort
 
-    def units_of(self, mask: np.ndarray) -> np.ndarray:
-        """Units behind some of the cells."""
+    def n_units(self, mask: np.ndarray) -> int:
+        """How many units are behind some of the cells."""
         some = [self.units[j] for j in np.flatnonzero(mask)]
-        return np.unique(np.concatenate(some)) if some else np.empty(0, np.int64)
+        return self.count(np.unique(np.concatenate(some))) if some else 0
 
     @property
     def lonely(self) -> np.ndarray:
         """Cells (m,) of one unit: their effect and its own shock are one number."""
-        return np.array([len(units) == 1 for units in self.units], bool)
+        return np.array([self.count(units) == 1 for units in self.units], bool)
 
     def peers(self) -> list[np.ndarray]:
         """Groups of cells of one unit each, two units or more a group.
@@ -220,13 +230,13 @@ def cells_of(data: Panel, rows: np.ndarray) -> tuple[Cells, np.ndarray]:
     width = len(data.positions)
     key, inverse = np.unique(own * width + data.period[at], return_inverse=True)
     found = np.column_stack([cohorts[key // width], data.positions[key % width]])
-    codes = np.full(data.n_obs, -1)
+    codes = np.full(len(data.unit), -1)
     codes[at] = inverse
     weight = np.bincount(codes[at], data.row_weights[at], len(found))
     order = np.argsort(codes[at], kind="stable")
     counts = np.bincount(codes[at], minlength=len(found))
     units = np.split(data.unit[at][order], np.cumsum(counts))[: len(found)]
-    return Cells(found[:, 0], found[:, 1], weight, units), codes
+    return Cells(found[:, 0], found[:, 1], weight, units, data.count), codes
 
 
 def cell_dummies(codes: np.ndarray, m: int) -> np.ndarray:
@@ -297,10 +307,10 @@ def mean_rows(
 
     def row(mask, **labels):
         used = mask & known
-        units = cells.units_of(used)
+        units = cells.n_units(used)
         note = labels.pop("note", None)
         if not used.any():
-            count = len(cells.units_of(mask))
+            count = cells.n_units(mask)
             note = join_notes(NOTE_UNKNOWN, note)
             return {"estimate": None, "n_treated_units": count, "note": note, **labels}
         lost = [name(j) for j in np.flatnonzero(mask & ~known)]
@@ -314,8 +324,8 @@ def mean_rows(
             "estimate": float(w @ estimates),
             "std_error": float(np.sqrt(max(w @ matrix @ w, 0.0))),
             "df": df,
-            "n_treated_units": len(units),
-            "single_unit": len(units) == 1,
+            "n_treated_units": units,
+            "single_unit": units == 1,
             "note": note,
             **labels,
         }
@@ -370,7 +380,8 @@ def dynamic_covariance(
         "event_times": np.array([data.grid.span(e) for e in times]),
         "estimates": weights @ np.where(known, estimates, 0.0),
         "matrix": weights @ matrix @ weights.T,
-        "single": np.array([len(cells.units_of(m)) == 1 for m in mask], bool),
+        "single": np.array([cells.n_units(m) == 1 for m in mask], bool),
+        "resolution": data.resolution,
     }
 
 
@@ -442,7 +453,7 @@ class Untreated:
     @property
     def unseen(self) -> np.ndarray:
         if self.regression is None:
-            return np.empty((self.data.n_obs, 0))
+            return np.empty((len(self.data.unit), 0))
         return self.data.controls @ self.regression.loose
 
     def judge(self, cells: Cells, moved: np.ndarray) -> tuple[np.ndarray, str | None]:
@@ -516,6 +527,7 @@ def _seen(data: Panel, g: int) -> np.ndarray:
 def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:
     """Joint test of the event times before a position that rest on several units."""
     early = (dynamic["positions"] < before) & ~dynamic["single"]
+    early &= ~(np.diag(dynamic["matrix"]) <= dynamic["resolution"] ** 2)
     return wald_row(
         dynamic["estimates"][early], dynamic["matrix"][np.ix_(early, early)], df=df
     )
@@ -534,6 +546,11 @@ def wald_row(
     row = {"aggregation": "test", "term": term, "note": note, "df": df}
     if q == 0:
         row["note"] = join_notes(note, "no lead to test")
+        return row
+    if not np.isfinite(matrix).all():
+        some = f"{q} leads, not all with a standard error"
+        none = not np.isfinite(np.diag(matrix)).any()
+        row["note"] = join_notes(note, NOTE_NOTHING_LEFT if none else some)
         return row
     rank = _rank(matrix)
     if rank < q or (np.isfinite(df) and q > df):
@@ -563,9 +580,20 @@ def _rank(matrix: np.ndarray) -> int:
 
 
 def fit_covariance(
-    fit: Fit, cluster: np.ndarray, convention: str, small_sample: Mapping | None
+    fit: Fit,
+    data: Panel,
+    convention: str,
+    small_sample: Mapping | None = None,
+    *,
+    rows: np.ndarray | None = None,
 ) -> Covariance:
-    """Covariance of an absorbed fit by cluster."""
+    """Covariance of an absorbed fit by cluster, over all or some rows (n,)."""
+    if isinstance(data, moments.MomentPanel):
+        some = data if rows is None else cast(moments.MomentPanel, data.only(rows))
+        return moments.covariance(some, fit, convention, small_sample)
+    cluster = data.cluster
+    if rows is not None:
+        cluster = np.unique(cluster[rows], return_inverse=True)[1]
     return covariance(
         fit, convention=convention, cluster=cluster, small_sample=small_sample
     )

@@ -30,6 +30,16 @@ _SPECIAL = {
 }  # fmt: skip
 
 
+class Later:
+    """A value that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make = functools.cache(make)
+
+    def __call__(self) -> Any:
+        return self.make()
+
+
 @dataclass(frozen=True, eq=False)
 class Extras:
     """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
@@ -41,7 +51,8 @@ class Extras:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Any:
-        return self.values[key]
+        value = self.values[key]
+        return value() if isinstance(value, Later) else value
 
     def __contains__(self, key: object) -> bool:
         return key in self.values

@@ -224,6 +224,20 @@ def spatial_inference(
     Conley (1999), Journal of Econometrics 92; Hsiang (2010), Proceedings of the
     National Academy of Sciences 107; Cameron, Gelbach and Miller (2008), Review of
     Economics and Statistics 90; (2011), Journal of Business and Economic Statistics 29.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.spatial_inference(
+    ...     zones(), coordinates=["latitude", "longitude"], cutoffs_km=[300],
+    ...     kernels=["bartlett"], **columns
+    ... )
+    >>> found[["term", "estimate", "std_error"]].round(4)
+                  term  estimate  std_error
+    0             unit    0.1006     0.0175
+    1  bartlett_300_km    0.1006     0.0178
     """
     from citypanel.did.bootstrap import wild_cluster_bootstrap
     from citypanel.did.twfe import twfe

@@ -103,6 +103,21 @@ def spillovers(
     ----------
     Butts (2021), arXiv 2105.03737; Borusyak, Jaravel and Spiess (2024), Review of
     Economic Studies 91.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.spillovers(
+    ...     zones(), coordinates=["latitude", "longitude"], rings=[0, 100], **columns
+    ... )
+    >>> found[["aggregation", "term", "estimate", "std_error"]].head(4).round(3)
+         aggregation                 term  estimate  std_error
+    0         simple              overall     0.119      0.009
+    1         simple               direct     0.118      0.009
+    2  contamination  overall_less_direct     0.001      0.003
+    3      spillover        ring_0_100_km    -0.003      0.019
     """
     edges = _edges(coordinates, neighbours, rings)
     if (data.start > data.last).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from citypanel.did import covariances as cov
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     NOTE_UNKNOWN,
@@ -13,9 +14,9 @@ from citypanel.did.frames import (
     join_notes,
     staggered_frame,
 )
+from citypanel.did.moments import MomentPanel, condense, covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
-    fit_covariance,
     leads_row,
     lost_controls,
     regress,
@@ -24,9 +25,11 @@ from citypanel.errors import EstimationError, OptionError
 
 CONTROL_GROUPS = ("not_yet", "never")
 WEIGHTINGS = ("aggregate", "none")
+LEAVES = "window leaves the panel"
+NOBODY = "nobody is seen on one side of the experiment"
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def stacked(
     data: Panel,
     *,
@@ -57,8 +60,9 @@ def stacked(
         weights would not cancel the units' levels; there, and where experiments differ
         in their event times, each has coefficients of its own, which are averaged.
     before, after : number
-        The window, in the periods' own units. Cohorts whose window leaves the panel
-        are left out (note).
+        The window, in the periods' own units. Cohorts whose window leaves the panel,
+        or in whose window nobody treated or nobody to compare with is seen, are left
+        out (note).
     control_group : {"not_yet", "never"}
         "not_yet" takes units treated after the window too.
     weighting : {"aggregate", "none"}
@@ -91,9 +95,19 @@ def stacked(
     Raises
     ------
     EstimationError
-        No cohort's window lies in the panel, or an experiment without controls.
+        No cohort has its window in the panel, and somebody on both sides in it.
     OptionError
         A window without a period before.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.stacked(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.075      0.016
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)
@@ -106,7 +120,7 @@ def stacked(
     data = data.without_always_treated()
     require_treated_and_control(data)
     stack, lost = _stack(data, width[0], width[1], control_group)
-    data = _log_incomplete(data, stack, width, control_group)
+    data = _log_incomplete(data, stack, lost, width, control_group)
     names, event = list(data.control_names), stack["event"].to_numpy()
     treated = (stack["treated"] == 1).to_numpy()
     used = [g for g in data.sizes if g not in lost]
@@ -149,9 +163,12 @@ def stacked(
             nuisance = [g * column for g in groups for column in base]
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
-        fit = regress(part["y"].to_numpy(), x, effects[0], effects[1], given)
-        cluster = np.unique(part["cluster"], return_inverse=True)[1]
-        errors = fit_covariance(fit.fit, cluster, standard_errors, None)
+        y = part["y"].to_numpy()
+        if effects[0] is None and _units_nest(data, part):
+            # Levels of the units cancel; without them there is less to round.
+            y = y - part.groupby(["cohort", "unit"])["y"].transform("mean").to_numpy()
+        fit = regress(y, x, effects[0], effects[1], given)
+        errors = _covariance(data, fit.fit, part, standard_errors)
         sure = fit.first_known(len(d))
         mean = np.zeros((m, len(fit.keep)))
         for j, (cell, e) in enumerate(cells):
@@ -178,12 +195,13 @@ def stacked(
 
     fit, errors, known, b, v = estimate(np.ones(len(stack), bool))
     df = errors.n_clusters - 1.0
-    note = None
-    if lost:
-        gone = ", ".join(data.name(g) for g in lost)
-        note = f"window leaves the panel for cohort {gone}"
+    said = []
+    for why in dict.fromkeys(lost.values()):
+        gone = ", ".join(data.name(g) for g in lost if lost[g] == why)
+        said.append(f"{why} for cohort {gone}")
+    note = "; ".join(said) or None
     data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
-    count = stack.loc[treated].groupby("cohort")["unit"].nunique()
+    count = stack.loc[treated].groupby("cohort")["unit"].agg(data.count)
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
     single = [g for g in used if count[g] == 1]
     if single and len(single) < len(used):
@@ -202,7 +220,7 @@ def stacked(
         )
     alone = []
     for e in times:
-        units = stack.loc[(event == e) & treated, "unit"].nunique()
+        units = data.count(stack.loc[(event == e) & treated, "unit"])
         label = grid.span(e)
         row = {
             "aggregation": "dynamic",
@@ -228,6 +246,7 @@ def stacked(
         "estimates": b[known],
         "matrix": v[np.ix_(known, known)],
         "single": np.array(alone, bool)[known],
+        "resolution": data.resolution,
     }
     base = np.unique(event[stack["at_base"].to_numpy()]).max()
     rows.append(leads_row(path, before=base, df=df))
@@ -240,14 +259,32 @@ def stacked(
         n_clusters=errors.n_clusters,
         level=level,
         single_unit_std_error=single_unit_std_error,
-        n_obs=len(stack),
-        n_units=stack["unit"].nunique(),
+        n_obs=data.rows_behind(stack["unit"]),
+        n_units=data.count(stack["unit"]),
         reference=int(base),
     )
 
 
+def _units_nest(data, part) -> bool:
+    """Whether no unit has rows in several clusters; groups of units never have."""
+    if isinstance(data, MomentPanel):
+        return True
+    cluster = np.unique(part["cluster"], return_inverse=True)[1]
+    return cov.is_nested(part["unit"].to_numpy(), cluster)
+
+
+def _covariance(data, fit, part, convention):
+    """Covariance by unit (or cluster) of a regression on some rows of the stack."""
+    if isinstance(data, MomentPanel):
+        unit, when = part["unit"].to_numpy(), part["period"].to_numpy()
+        when = np.searchsorted(data.positions, when)
+        return covariance(data, fit, convention, unit=unit, period=when)
+    cluster = np.unique(part["cluster"], return_inverse=True)[1]
+    return cov.covariance(fit, convention=convention, cluster=cluster)
+
+
 def _stack(data, before, after, control_group):
-    """Long frame of all experiments, and the cohorts without one."""
+    """Long frame of all experiments, and why the other cohorts have none."""
     frame = pd.DataFrame(
         {
             "unit": data.unit,
@@ -255,12 +292,13 @@ def _stack(data, before, after, control_group):
             "start": data.row_start,
             "y": data.y,
             "weight": data.row_weights,
-            "cluster": data.cluster,
+            "cluster": data.unit if isinstance(data, MomentPanel) else data.cluster,
         }
     )
     frame[list(data.control_names)] = data.controls
     never = data.never[data.unit]
-    parts, lost = [], []
+    parts: list[pd.DataFrame] = []
+    lost: dict[int, str] = {}
     for g in data.sizes:
         seen = data.positions[
             (data.positions >= g - before) & (data.positions <= g + after)
@@ -268,7 +306,7 @@ def _stack(data, before, after, control_group):
         early = seen[seen < g]
         leaves = g - before < 0 or g + after > data.last
         if leaves or not len(early) or not (seen >= g).any():
-            lost.append(g)
+            lost[g] = LEAVES
             continue
         clean = never | (frame["start"] > g + after)
         if control_group == "never":
@@ -282,15 +320,22 @@ def _stack(data, before, after, control_group):
         part["treated"] = (part["start"] == g).astype(int)
         part["at_base"] = part["period"] == early[-1]
         if part["treated"].min() == 1 or part.empty or part["treated"].max() == 0:
-            start, end = data.name(g - before), data.name(g + after)
-            raise EstimationError.of(
-                "did.experiment_nobody_on_one",
-                [f"cohort {data.name(g)}, periods {start} to {end}"],
-            )
+            lost[g] = NOBODY
+            continue
         parts.append(part)
     if not parts:
         first, last = data.name(0), data.name(data.last)
         windows = [(g, data.name(g - before), data.name(g + after)) for g in lost]
+        if NOBODY in lost.values():
+            raise EstimationError.of(
+                "did.experiment_nobody_on_one",
+                [
+                    f"cohort {data.name(g)}, periods {start} to {end}"
+                    for g, start, end in windows
+                    if lost[g] == NOBODY
+                ]
+                + ([data.note] if data.note else []),
+            )
         raise EstimationError.of(
             "did.no_cohort_whole_window",
             [
@@ -301,17 +346,20 @@ def _stack(data, before, after, control_group):
     return pd.concat(parts, ignore_index=True), lost
 
 
-def _log_incomplete(data, stack, width, control_group) -> Panel:
-    """Log units that belong to some experiment and are seen through none."""
-    used = np.isin(np.arange(data.n_units), stack["unit"])
+def _log_incomplete(data, stack, lost, width, control_group) -> Panel:
+    """Log units that serve in no experiment: theirs has none, or they are not seen."""
+    used = np.isin(np.arange(len(data.units)), stack["unit"])
     cohorts = np.unique(stack["cohort"])
     wanted = np.isin(data.start, cohorts) | data.never
     if control_group == "not_yet":
         wanted |= data.start > cohorts.min() + width[1]
-    rows = (wanted & ~used)[data.unit]
-    if not rows.any():
-        return data
-    return data.logging([(rows, "not seen in every period of an experiment's window")])
+    left = [
+        (np.isin(data.start, [g for g in lost if lost[g] == why]) & ~used, why)
+        for why in dict.fromkeys(lost.values())
+    ]
+    left.append((wanted & ~used, "not seen in every period of an experiment's window"))
+    rows = [(units[data.unit], why) for units, why in left if units.any()]
+    return data.logging(rows) if rows else data
 
 
 def _shares(part: pd.DataFrame) -> np.ndarray:

@@ -23,7 +23,7 @@ from citypanel.did.jackknife import (
     fake_date_placebo,
     jackknife,
     leave_one_batch_out,
-    leave_one_city_out,
+    leave_one_unit_out,
 )
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.panels import choose
@@ -33,6 +33,7 @@ from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS
@@ -75,9 +76,7 @@ def samples(
     return out
 
 
-def require_steady(
-    frame: pd.DataFrame, treatment: str, unit: str, period: str
-) -> None:
+def require_steady(frame: pd.DataFrame, treatment: str, unit: str, period: str) -> None:
     """Raise where a treatment is not 1 in every period after a unit's first.
 
     Estimators by cohort know a first period and nothing else: a policy that ends or is
@@ -365,7 +364,7 @@ def bacon_table(
             except CityPanelError as error:
                 table = _reason(
                     "bacon_decomposition", OVERALL, outcome, error, "not estimated"
-                )
+                ).assign(control_cohort=None, type="none", weight=np.nan)
             total = table.attrs.get("twfe", np.nan)
             table.attrs = {}
             parts.append(table.assign(sample=label, twfe=total))
@@ -467,6 +466,10 @@ def inference_table(
             }
         )
     out = pd.DataFrame(rows)
+    text = ("paper_table", "paper_column", "outcome", "wild_note", "note")
+    # A measure that no column has is a number all the same.
+    numbers = [name for name in out if name not in text]
+    out[numbers] = out[numbers].apply(pd.to_numeric)
     out["p_value_holm"] = np.nan
     out["p_value_romano_wolf"] = np.nan
     for table, part in out.groupby("paper_table", sort=False):
@@ -676,9 +679,9 @@ def sensitivity_table(
         Tidy rows with outcome, sample and check: headline, region_by_year, by_region
         (see `regional_table`), with_controls, exclusion, honest (relative magnitudes
         and smoothness, for the two-way and the group-time event study),
-        pretrend_power, fake_date, leave_one_batch_out, leave_one_city_out,
-        propensity_score; and the columns each check adds. Rows of an estimate carry
-        its minimum detectable effect and equivalence test.
+        pretrend_power, pretrend_line, fake_date, leave_one_batch_out,
+        leave_one_city_out, propensity_score; and the columns each check adds. Rows of
+        an estimate carry its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
     further: dict[str, Any] = dict(columns or {})
@@ -777,6 +780,7 @@ def sensitivity_table(
                 outcome,
                 steady(lambda m=make: pretrend_power(m(), seed=seed)),
             )
+            add("pretrend_line", "all", outcome, lambda m=make: pretrend_line(m()))
         for years in (1, 2, 3):
             add(
                 "fake_date",
@@ -798,7 +802,7 @@ def sensitivity_table(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_city_out(panel, **o, **weights),
+            lambda o=options: leave_one_unit_out(panel, **o, **weights),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.frames import staggered_frame
+from citypanel.did.moments import condense
 from citypanel.did.panels import Panel, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
     cell_dummies,
@@ -25,7 +26,7 @@ from citypanel.did.regressions import (
 from citypanel.errors import EstimationError
 
 
-@on_panel("cohort", "controls", "weights", "cluster")
+@on_panel("cohort", "controls", "weights", "cluster", ready=condense)
 def sun_abraham(
     data: Panel,
     *,
@@ -76,6 +77,16 @@ def sun_abraham(
     References
     ----------
     Sun and Abraham (2021), Journal of Econometrics 225.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.sun_abraham(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.113      0.014
     """
     data = data.without_always_treated()
     require_treated_and_control(data)
@@ -98,7 +109,7 @@ def sun_abraham(
     effects = fit.spread(fit.fit.coefficients)[:m]
     errors = fit_covariance(
         with_peers(fit.fit, cells, codes, np.where(known, effects, np.nan)),
-        data.cluster,
+        data,
         standard_errors,
         small_sample,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import pandas as pd
 from linearmodels.panel import PanelOLS
 
 from citypanel.did import covariances as cov
+from citypanel.did import moments
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     NOTE_UNKNOWN,
@@ -29,6 +31,7 @@ from citypanel.did.frames import (
     tidy,
 )
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
+from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -190,6 +193,23 @@ def twfe(
         A treatment that is absorbed by the effects, or collinear with the controls.
     OptionError
         An option that is not on its list.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.twfe(zones(), **columns)
+    >>> found[["term", "estimate", "std_error", "p_value"]].round(3)
+          term  estimate  std_error  p_value
+    0  treated     0.101      0.017      0.0
+    1    const    10.005      0.006      0.0
+    2  overall     0.101      0.017      0.0
+    >>> found.confint(level=0.9).round(3)
+          term  conf_low  conf_high
+    0  treated     0.071      0.130
+    1    const     9.995     10.015
+    2  overall     0.071      0.130
     """
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
@@ -213,6 +233,8 @@ def twfe(
     if spatial and cluster is not None:
         raise OptionError.of("did.conley_and_clusters", cluster=cluster)
     data = prepare(panel, groups=(period_effects_by, by, *at), **columns)
+    if effects != "none" and not without_single_units:
+        data = condense(data, two_way=True, standard_errors=standard_errors)
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
         require_absorbing(data)
@@ -275,6 +297,7 @@ def twfe(
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
+        resolution=data.resolution,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
@@ -295,6 +318,7 @@ def shift_outcome(
     frequency: str | float | None = None,
 ) -> pd.DataFrame:
     """Replace the outcome by its value ``shift`` periods later, matched by period."""
+    panel = panel.reset_index(drop=True)
     grid = read_periods(panel[period], name=period, frequency=frequency)
     when = grid.place(panel[period])
     later = panel[[unit, outcome]].assign(**{"_when": when - shift})
@@ -308,7 +332,7 @@ def _without_singletons(data: Panel, effects: str, by: str | None) -> Panel:
         once = [np.bincount(data.unit)[data.unit] == 1]
         if effects == "two_way":
             second = data.period_effects(by)
-            once.append(np.bincount(second)[second] == 1)
+            once.append(data.effect_rows(second) == 1)
         rows = np.logical_or.reduce(once)
         if not rows.any():
             break
@@ -324,6 +348,8 @@ def _treatment_columns(
     groups = data.frame[by]
     labels = sorted(groups.dropna().unique())
     treated = [g for g in labels if (data.treatment[(groups == g)] != 0).any()]
+    if not treated:
+        treated = labels
     columns = [data.treatment * (groups == g).to_numpy() for g in treated]
     return np.column_stack(columns), [f"{treatment}:{g}" for g in treated]
 
@@ -364,9 +390,9 @@ def _estimate(
     times = data.period if second is None else second
     second = times if effects == "two_way" else None
     y, weights = data.y, data.weights
-    root = np.ones(data.n_obs)
+    root = np.ones(len(data.unit))
     if weights is not None:
-        weights = weights / weights.mean()
+        weights = weights / data.mean_weight
         root = np.sqrt(weights)
     transform = None if first is None else TwoWay(first, second, weights)
     raw = np.column_stack([y, x])
@@ -384,6 +410,8 @@ def _estimate(
         raise not_identified(regression, names, treatments)
     keep, yd = regression.keep, demeaned[:, 0]
     fit, reported = regression.fit, None
+    if isinstance(data, MomentPanel):
+        return _of_moments(data, regression, convention, small_sample, raw, transform)
     if engine == "linearmodels":
         model, labels = _model(y, x[:, keep], data.unit, times, effects, weights)
         result = model.fit(
@@ -426,6 +454,46 @@ def _estimate(
         1 - ssr / (yd @ yd),
         constant,
     )
+
+
+def _of_moments(data, regression, convention, small_sample, raw, transform):
+    """The estimate from groups: their means' fit, and the spread within them."""
+    fit = regression.fit
+    root, x = np.sqrt(fit.weights), raw[:, 1:][:, regression.keep]
+    covariance = moments.covariance(data, fit, convention, small_sample)
+    noise = (fit.weights / data.weights * data.noise()).sum()
+    ssr = fit.residuals @ fit.residuals + noise
+    within = _demean(raw[:, :1], TwoWay(fit.unit, weights=fit.weights), root)[:, 0]
+    net = _demean(raw[:, :1], transform, root)[:, 0]
+    w = root / data.n_obs - _mean_direction(x, fit, root, transform)
+    constant, error = float(w @ (root * raw[:, 0])), np.nan
+    if covariance.name not in ("CR2", "CR3"):
+        error = _constant_error(data, fit, covariance, w, root)
+    return Estimate(
+        regression,
+        covariance,
+        1 - ssr / (within @ within + noise),
+        1 - ssr / (net @ net + noise),
+        (constant, error),
+    )
+
+
+def _constant_error(data, fit, covariance, w, root) -> float:
+    """Standard error of the constant, as `_constant` has it."""
+    both = np.column_stack([w, fit.x @ fit.bread[0]])
+    if covariance.name == "conventional":
+        variance, plain = (both**2).sum(axis=0)
+    elif covariance.name == "HC1":
+        squares = data.row_squares(fit.residuals / root, True)
+        squares *= (fit.weights / data.weights) ** 2
+        variance, plain = squares @ (both / root[:, None]) ** 2
+    else:
+        slopes = root[:, None] * both
+        means = TwoWay(data.unit).demean(slopes)
+        matrix = data.products(both * fit.residuals[:, None], means)
+        variance, plain = np.diag(matrix)
+    factor = covariance.matrix[0, 0] / plain if plain > 0 else np.nan
+    return float(np.sqrt(variance * factor))
 
 
 def _demean(
@@ -513,7 +581,7 @@ def _coefficient_rows(data, estimate, names, d, start) -> list[dict]:
         else:
             row["note"] = NOTE_UNKNOWN
         if start is not None:
-            count = len(np.unique(data.unit[d[:, j] > 0]))
+            count = data.count(data.unit[d[:, j] > 0])
             row["n_treated_units"], row["single_unit"] = count, count == 1
         rows.append(row)
     rows += coefficient_rows(
@@ -562,7 +630,14 @@ def _without_single_rows(data, start, panel, options) -> list[dict]:
     return [row]
 
 
-@on_panel("cohort", "controls", "weights", "cluster", groups=("period_effects_by",))
+@on_panel(
+    "cohort",
+    "controls",
+    "weights",
+    "cluster",
+    groups=("period_effects_by",),
+    ready=partial(condense, two_way=True),
+)
 def event_study(
     data: Panel,
     *,
@@ -613,6 +688,20 @@ def event_study(
     ------
     PanelError, EstimationError, OptionError
         As for `twfe`; also a reference that no treated unit reaches.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.event_study(zones(), bin_before=-4, bin_after=3, **columns)
+    >>> found.loc[2:5, ["event_time", "estimate", "std_error"]].round(3)
+       event_time  estimate  std_error
+    2          -2    -0.008      0.015
+    3          -1     0.000        NaN
+    4           0     0.067      0.016
+    5           1     0.090      0.021
+    >>> figure = found.plot()
     """
     choose("standard_errors", standard_errors, cov.CONVENTIONS)
     require_treated_and_control(data)
@@ -671,6 +760,7 @@ def event_study(
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
+        resolution=data.resolution,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras(
@@ -696,12 +786,12 @@ def _event_rows(data, estimate, times, kept, binned, base, bins, known) -> list[
     values, errors, df = columns
     rows = []
     for e in times:
-        units, label = np.unique(data.unit[binned == e]), data.grid.span(e)
+        units, label = data.count(data.unit[binned == e]), data.grid.span(e)
         row = {
             "aggregation": "event",
             "event_time": label,
             "term": f"event_time_{label}",
-            "n_treated_units": len(units),
+            "n_treated_units": units,
         }
         j = int(np.searchsorted(kept, e))
         if e == base:
@@ -713,7 +803,7 @@ def _event_rows(data, estimate, times, kept, binned, base, bins, known) -> list[
                 "estimate": values[j],
                 "std_error": errors[j],
                 "df": df[j],
-                "single_unit": len(units) == 1,
+                "single_unit": units == 1,
             }
             if e in bins:
                 row["note"] = f"binned: {label} and {'before' if e < 0 else 'after'}"

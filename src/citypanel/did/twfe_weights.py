@@ -66,6 +66,18 @@ def twfe_weights(data: Panel, *, period_effects_by: str | None = None) -> pd.Dat
     ----------
     de Chaisemartin and D'Haultfoeuille (2020), American Economic Review 110, theorem 1
     and corollary 1.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.twfe_weights(zones(), **columns)
+    >>> found[["term", "estimate", "weight"]].head(3).round(3)
+           term  estimate  weight
+    0   overall     0.101     NaN
+    1  positive       NaN     1.0
+    2  negative       NaN     0.0
     """
     if (data.treatment < 0).any():
         wrong = data.frame[data.treatment < 0]

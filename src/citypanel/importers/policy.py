@@ -271,12 +271,12 @@ def _entries(sheet, first, keys, spec, choices, problems) -> list[Entry]:
         if "intensity" in keys:
             text, why = read_number(cell_of("intensity"))
             value = float(text) if text else math.nan
-            if not value > 0:
+            if not 0 < value <= 1:
                 report(
                     "intensity",
                     why
-                    or "is no number above 0; write 1 where the policy is full, "
-                    "and leave out who is not treated",
+                    or "is no share above 0 and up to 1; write 1 where the policy is "
+                    "full, and leave out who is not treated",
                 )
             intensity = value
         batch = clean_text(cell_of("batch"))

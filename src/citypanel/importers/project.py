@@ -233,9 +233,7 @@ def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
     if spec.kind == "policy":
         sheets = yearbook._chosen(spec, file.sheets, reference.units)
         return bool(sheets) and all(
-            yearbook._under(
-                yearbook._headers(spec, sheets[0], reference.units), names
-            )
+            yearbook._under(yearbook._headers(spec, sheets[0], reference.units), names)
             for names in (
                 spec.keys["date"],
                 (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
@@ -292,6 +290,18 @@ def plan_yearbook(
     Returns
     -------
     Plan
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from citypanel.importers import plan_yearbook
+    >>> file = Path(mkdtemp()) / "mine.csv"
+    >>> text = "城市,年份,地区生产总值(亿元)\\n呼和浩特市,2017,2743.7\\n"
+    >>> _ = file.write_text(text, encoding="utf-8")
+    >>> plan = plan_yearbook([file], project=Path("."), source="mine")
+    >>> print(plan.told.splitlines()[0])
+    Spec yearbook_wide: 1 cells.
     """
     reference = load_reference(project)
     files = [read_file(path) for path in tracked(paths, what="files", say=say)]
@@ -401,6 +411,18 @@ def plan_policy(
         units outside the study.
     districts, twice, times : str
         See `citypanel.importers.policy.Choices`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from citypanel.importers import plan_policy
+    >>> file = Path(mkdtemp()) / "ports.csv"
+    >>> text = "城市,日期,批次\\n杭州市,2015-03-07,1\\n"
+    >>> _ = file.write_text(text, encoding="utf-8")
+    >>> plan = plan_policy([file], project=Path("."), name="ports")
+    >>> plan.next_step
+    "dbt build --vars '{policy: ports, treated_batches: [1]}'"
     """
     reference = load_reference(project)
     files = [read_file(path) for path in paths]
@@ -458,7 +480,24 @@ def plan_ceic(
     origin: Mapping[str, str] | None = None,
     replace: bool = False,
 ) -> Plan:
-    """Read an export of province series into the seeds of the province table."""
+    """Read an export of province series into the seeds of the province table.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from citypanel.importers import plan_ceic
+    >>> file = Path(mkdtemp()) / "export.csv"
+    >>> block = ["Gross Domestic Product: Hebei", "China", "Hebei", "Annual", "RMB bn",
+    ...          "National Bureau", "Active", "1234567", "5", "2000.1", "2450.5"]
+    >>> names = ["", "Region", "Subnational", "Frequency", "Unit", "Source", "Status",
+    ...          "Series ID", "Mean", "2010", "2011"]
+    >>> lines = [f"{name},{value}" for name, value in zip(names, block)]
+    >>> _ = file.write_text("\\n".join(lines), encoding="utf-8")
+    >>> plan = plan_ceic([file], project=Path("."), replace=True)
+    >>> print(plan.told.splitlines()[0])
+    Spec ceic_provinces: 1 series, 2 observations.
+    """
     reference = load_reference(project)
     files = [read_file(path) for path in paths]
     _no_twins(files)

@@ -21,7 +21,14 @@ ORIGIN = ("publisher", "title", "edition", "retrieved_from", "rights")
 KEYS = {
     "yearbook": ("city", "code", "province", "year"),
     "policy": (
-        "unit", "code", "province", "date", "end", "intensity", "batch", "document",
+        "unit",
+        "code",
+        "province",
+        "date",
+        "end",
+        "intensity",
+        "batch",
+        "document",
     ),
 }
 TO_CORRECT = "?"

@@ -205,20 +205,20 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     rows = panel.loc[panel[OUTCOME].notna()]
     try:
         require_steady(rows, TREATMENT, "city_id", "year")
+        fitted = did.event_study(
+            rows,
+            outcome=OUTCOME,
+            cohort="cohort",
+            unit="city_id",
+            period="year",
+            reference=REFERENCE_EVENT_TIME,
+            standard_errors=options["standard_errors"],
+        )
     except EstimationError as error:
         note = f"not estimated: {_first_lines(error)}"
-        said = {"outcome": panel["outcome_name"].iloc[0], "note": note}
-        frame = pd.DataFrame([{"estimator": "twfe", **said}])
+        frame = pd.DataFrame([{"event_time": REFERENCE_EVENT_TIME, "note": note}])
+        frame = frame.assign(estimator="twfe", outcome=panel["outcome_name"].iloc[0])
         return frame.reindex(columns=list(EVENT_COLUMNS)).astype(EVENT_COLUMNS)
-    fitted = did.event_study(
-        rows,
-        outcome=OUTCOME,
-        cohort="cohort",
-        unit="city_id",
-        period="year",
-        reference=REFERENCE_EVENT_TIME,
-        standard_errors=options["standard_errors"],
-    )
     frame = fitted.loc[fitted["aggregation"] == "event"].rename(
         columns={"n_treated_units": "n_treated_cities", "n_units": "n_cities"}
     )

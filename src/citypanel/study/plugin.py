@@ -8,21 +8,21 @@ value.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
 
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import FILE, Declaration, declared, folder_of
+from citypanel.study.declaration import Declaration, Policy, declared
 from citypanel.study.options import Options
 
 
 def study_declaration() -> str:
     """The names of the options, and the study's words, as JSON."""
     study = declared()
-    content = yaml.safe_load((folder_of(study.name) / FILE).read_text(encoding="utf-8"))
+    content = study.content
     words = {
         "name": study.name,
         "title": content.get("title") or {},
@@ -59,6 +59,7 @@ def study_options(given: str) -> str:
 
 def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     headline = study.resolve(given)
+    _roster(study)  # What is wrong with it is said before anything is built.
     choices = [o for o in study.options.values() if o.name in study.build_options]
     labour = study.options["labour_measure"].formula_of(headline["labour_measure"])
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
@@ -70,8 +71,56 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         },
         "listed": listed,
         "labour_series": list(labour.names),
-        "policy": asdict(study.policy_of(headline["policy"])),
+        "policy": _compared(study.policy_of(headline["policy"])),
     }
+
+
+def _compared(policy: Policy) -> dict[str, Any]:
+    """Who is compared with whom."""
+    names = ("others", "control", "always_treated")
+    return {name: getattr(policy, name) for name in names}
+
+
+def study_roster() -> str:
+    """The study's own roster, matched with the cities of seeds/, as JSON.
+
+    Returns
+    -------
+    str
+        JSON of problem (why it cannot be used, or null) and rows: mappings by
+        `ROSTER_COLUMNS`, none where the roster is a seed.
+    """
+    try:
+        return json.dumps({"problem": None, "rows": _roster(declared())})
+    except CityPanelError as error:
+        return json.dumps({"problem": str(error), "rows": []})
+
+
+def _roster(study: Declaration) -> list[dict[str, str]]:
+    if study.policy.file is None:
+        return []
+    return _read_roster(study.policy, study.policy.file.stat().st_mtime_ns)
+
+
+@cache
+def _read_roster(policy: Policy, changed: int) -> list[dict[str, str]]:
+    from citypanel.importers.files import read_file
+    from citypanel.importers.policy import ROSTER_COLUMNS, Choices, read_roster
+    from citypanel.importers.project import find_spec, load_reference
+
+    reference = load_reference(Path.cwd())
+    files = [read_file(Path(str(policy.file)))]
+    reading = read_roster(
+        files,
+        spec=find_spec(None, "policy", files, reference),
+        gazetteer=reference.gazetteer,
+        units=reference.units,
+        choices=Choices(policy.districts, policy.twice, policy.times, policy.unknown),
+    )
+    names = ROSTER_COLUMNS
+    return [
+        dict(zip(names, (policy.roster, *row), strict=True)) for row in reading.rows
+    ]
 
 
 def _years(values: dict[str, Any]) -> dict[str, int]:
@@ -103,6 +152,7 @@ def register(conn: duckdb.DuckDBPyConnection, *, brings_panel: bool = False) -> 
         values = no_options if brings_panel else study_options
         conn.create_function("study_declaration", names, [], "varchar")
         conn.create_function("study_options", values, ["varchar"], "varchar")
+        conn.create_function("study_roster", study_roster, [], "varchar")
 
 
 class Plugin:

@@ -22,7 +22,7 @@ import duckdb
 from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.files import real_path
 from citypanel.identity import refuse_other_code
-from citypanel.study.declaration import SHIPPED
+from citypanel.study.declaration import SHIPPED, use
 from citypanel.warehouse.locks import holders
 from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 from citypanel.warehouse.seed_files import check_seeds
@@ -506,6 +506,8 @@ class Plugin:
         from citypanel.study import plugin
         from citypanel.warehouse.run import register
 
+        if not self.study.brings_panel:
+            use(self.study.name)
         plugin.register(conn, brings_panel=self.study.brings_panel)
         register(
             conn,

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
+from citypanel.outputs.facts import Facts
+from citypanel.pages import embedded, render
+from citypanel.words import Catalogue, Words
 
-SHOWN = {
-    "estimate": 6,
-    "conf_low": 6,
-    "conf_high": 6,
-    "p_value": 5,
-    "mean": 4,
-    "std_dev": 4,
-    "maximum": 4,
-    "assumed_share": 4,
-}
+SHOWN = {"estimate": 6, "conf_low": 6, "conf_high": 6, "p_value": 5}
+SAID = Catalogue("curve")
+TEMPLATES = Path(__file__).with_name("templates")
 
 
-def curve_data(table: pd.DataFrame, choices: Choices, paper: float) -> dict:
+def curve_data(table: pd.DataFrame, choices: Choices, facts: Facts) -> dict:
     """What the page draws: a column a list, choices as positions of their values."""
     rows = table.loc[table["estimate"].notna()]
     rows = rows.sort_values(["estimate", "specification"], ignore_index=True)
@@ -43,16 +38,30 @@ def curve_data(table: pd.DataFrame, choices: Choices, paper: float) -> dict:
         values += sorted(set(seen) - set(values))
         place = {value: i for i, value in enumerate(values)}
         columns[choice.name] = [place[value] for value in seen]
-        declared.append({"name": choice.name, "label": choice.label, "values": values})
+        declared.append(
+            {
+                "name": choice.name,
+                "label": facts.labels.choice(choice.name),
+                "values": values,
+                "told": [facts.labels.value(choice.name, v) for v in values],
+            }
+        )
     headline = table.loc[table["specification"] == HEADLINE]
     base = {
         choice.name: str(headline[choice.name].iloc[0]) if len(headline) else None
         for choice in choices.choices
     }
-    return {"choices": declared, "columns": columns, "headline": base, "paper": paper}
+    return {
+        "choices": declared,
+        "columns": columns,
+        "headline": base,
+        "estimand": facts.estimand,
+        "paper": facts.paper.estimate if facts.paper else None,
+        "words": SAID.of("interactive"),
+    }
 
 
-def curve_page(table: pd.DataFrame, choices: Choices, paper: float) -> str:
+def curve_page(table: pd.DataFrame, choices: Choices, facts: Facts) -> str:
     """The page.
 
     Parameters
@@ -60,8 +69,8 @@ def curve_page(table: pd.DataFrame, choices: Choices, paper: float) -> str:
     table : DataFrame
         As `specifications`.
     choices : Choices
-    paper : float
-        The paper's coefficient.
+    facts : Facts
+        Of the file the curve was computed from.
 
     Returns
     -------
@@ -69,9 +78,14 @@ def curve_page(table: pd.DataFrame, choices: Choices, paper: float) -> str:
         HTML with its data, style and script inside; nothing is fetched. Every text is
         set as text, never as markup.
     """
-    data = json.dumps(curve_data(table, choices, paper), separators=(",", ":"))
-    # A closing tag or comment inside a string would end the script.
-    for sign in "<>&\u2028\u2029":
-        data = data.replace(sign, f"\\u{ord(sign):04x}")
-    page = files("citypanel.curve").joinpath("curve.html").read_text("utf-8")
-    return page.replace("/*DATA*/null", data)
+
+    def said(name: str) -> Words:
+        return SAID(f"interactive.{name}")
+
+    names = ("title", "lead", "read", "effect", "with_dubious", "seen", "nothing")
+    return render(
+        "curve.html.j2",
+        folder=TEMPLATES,
+        data=embedded(curve_data(table, choices, facts)),
+        said={name: said(name) for name in names},
+    )

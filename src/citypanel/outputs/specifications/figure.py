@@ -12,14 +12,19 @@ import pandas as pd
 from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.files import atomically
+from citypanel.outputs.facts import Facts, Labels
+from citypanel.words.numbers import p_text
 
 # Specifications up to which each has its dot; beyond, shades of stretches of the curve.
 DOTS = 300
 STRETCHES = 120
 # Inches of a row of the matrix.
 LINE = 0.145
-COLOURS = {"headline": "#c0392b", "plain": "#566573", "faint": "#b8c4ce",
-           "paper": "#d68910", "significant": "#0b7fd0"}  # fmt: skip
+# One colour a role, as in every other figure (`outputs.figures.style`).
+COLOURS = {"headline": "#000000", "plain": "#6e6e6e", "faint": "#c4ccd2",
+           "paper": "#CC79A7", "significant": "#0072B2"}  # fmt: skip
+# Width of a text block in inches, and the smallest letters, in points.
+WIDTH, SMALL = 6.5, 6.0
 FORMATS = ("pdf", "svg", "png")
 
 
@@ -30,18 +35,19 @@ class Line:
     choice: str
     label: str
     value: str
+    told: str
     first: bool
 
 
-def curve_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Effects on growth, sorted by estimate; ties by name."""
-    rows = table.loc[(table["estimand"] == "growth") & table["estimate"].notna()]
+def curve_rows(table: pd.DataFrame, estimand: str) -> pd.DataFrame:
+    """Effects on the estimand, sorted by estimate; ties by name."""
+    rows = table.loc[(table["estimand"] == estimand) & table["estimate"].notna()]
     rows = rows.sort_values(["estimate", "specification"], ignore_index=True)
     rows.insert(0, "place", np.arange(1, len(rows) + 1))
     return rows
 
 
-def matrix_lines(rows: pd.DataFrame, choices: Choices) -> list[Line]:
+def matrix_lines(rows: pd.DataFrame, choices: Choices, labels: Labels) -> list[Line]:
     """The values that occur, choice by choice, where a choice has more than one."""
     lines = []
     for choice in choices.choices:
@@ -51,11 +57,12 @@ def matrix_lines(rows: pd.DataFrame, choices: Choices) -> list[Line]:
         if len(values) < 2:
             continue
         for i, value in enumerate(values):
-            lines.append(Line(choice.name, choice.label, value, i == 0))
+            label, told = labels.choice(choice.name), labels.value(choice.name, value)
+            lines.append(Line(choice.name, label.en, value, told.en, i == 0))
     return lines
 
 
-def draw(rows: pd.DataFrame, choices: Choices, paper: float):
+def draw(rows: pd.DataFrame, choices: Choices, facts: Facts):
     """The figure.
 
     Parameters
@@ -63,8 +70,8 @@ def draw(rows: pd.DataFrame, choices: Choices, paper: float):
     rows : DataFrame
         As `curve_rows`.
     choices : Choices
-    paper : float
-        The paper's coefficient, drawn as a line.
+    facts : Facts
+        Of the file behind the curve: its words, the paper's number and the joint test.
 
     Returns
     -------
@@ -72,24 +79,25 @@ def draw(rows: pd.DataFrame, choices: Choices, paper: float):
     """
     from matplotlib.figure import Figure
 
-    lines = matrix_lines(rows, choices)
+    lines = matrix_lines(rows, choices, facts.labels)
     n = len(rows)
     # Inches: margins, estimates, matrix.
-    width, margin, above, matrix = 8.6, 0.45, 3.0, max(LINE * len(lines), 0.3)
+    width, margin, above, matrix = WIDTH, 0.45, 2.6, max(LINE * len(lines), 0.3)
     height = above + matrix + 2.4 * margin
     figure = Figure(figsize=(width, height))
-    left, across = 2.35 / width, (width - 2.35 - 0.15) / width
+    left, across = 2.05 / width, (width - 2.05 - 0.1) / width
     below = figure.add_axes((left, margin / height, across, matrix / height))
     top = figure.add_axes(
         (left, (matrix + 1.6 * margin) / height, across, above / height), sharex=below
     )
     top.tick_params(labelbottom=False)
-    _estimates(top, rows, n, paper)
+    _estimates(top, rows, n, facts)
     _matrix(below, rows, lines, n)
     return figure
 
 
-def _estimates(axes, rows: pd.DataFrame, n: int, paper: float) -> None:
+def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts) -> None:
+    paper = facts.paper.estimate if facts.paper else None
     x = rows["place"].to_numpy(float)
     b = rows["estimate"].to_numpy(float)
     low, high = (rows[c].to_numpy(float) for c in ("conf_low", "conf_high"))
@@ -108,8 +116,9 @@ def _estimates(axes, rows: pd.DataFrame, n: int, paper: float) -> None:
                 label=f"{label} ({mask.sum():,})", rasterized=many,
             )  # fmt: skip
     axes.axhline(0, color="black", lw=0.8)
-    axes.axhline(paper, color=COLOURS["paper"], lw=1, ls="--",
-                 label=f"the paper's {paper:g}")  # fmt: skip
+    if paper is not None:
+        axes.axhline(paper, color=COLOURS["paper"], lw=1.2, ls="--",
+                     label=f"the paper's {paper:g}")  # fmt: skip
     here = np.flatnonzero(rows["specification"] == HEADLINE)
     if len(here):
         i = here[0]
@@ -117,16 +126,22 @@ def _estimates(axes, rows: pd.DataFrame, n: int, paper: float) -> None:
                   label=f"headline, {b[i]:.3f}")  # fmt: skip
     lowest, highest = np.nanquantile(low, 0.01), np.nanquantile(high, 0.99)
     pad = 0.05 * (highest - lowest)
-    axes.set_ylim(min(lowest, b.min(), paper) - pad, max(highest, b.max(), paper) + pad)
-    axes.set_ylabel(
-        "effect on growth of productivity\nand 95 per cent interval", fontsize=9
-    )
+    mark = 0.0 if paper is None else paper
+    axes.set_ylim(min(lowest, b.min(), mark) - pad, max(highest, b.max(), mark) + pad)
+    outcome = facts.labels.outcome(facts.outcome).en
+    axes.set_ylabel(f"effect on {outcome}\nand 95 per cent interval", fontsize=8)
     axes.legend(
-        loc="upper left", fontsize=7.5, framealpha=0.85, edgecolor="none", borderpad=0.2
+        loc="upper left", fontsize=6.5, framealpha=0.85, edgecolor="none", borderpad=0.2
     )
-    axes.set_title(f"{n:,} specifications, sorted by estimate", loc="left", fontsize=10)
+    s = facts.range
+    dealt = (
+        f"; median against the policy dealt at random, {p_text(s.joint_p)}"
+        if s is not None and p_text(s.joint_p)
+        else ""
+    )
+    axes.set_title(f"{n:,} specifications{dealt}", loc="left", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(labelsize=7)
 
 
 def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int) -> None:
@@ -149,7 +164,7 @@ def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int) -> None:
         )  # fmt: skip
         axes.set_xlabel(
             "place in the curve; the darker, the more of that stretch takes the value",
-            fontsize=8,
+            fontsize=7,
         )
     for k, line in enumerate(lines):
         if line.first and k:
@@ -159,21 +174,21 @@ def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int) -> None:
             )  # fmt: skip
     axes.set_yticks(
         position,
-        [f"{line.label}: {line.value}" if line.first else line.value for line in lines],
-        fontsize=6.3,
+        [f"{line.label}: {line.told}" if line.first else line.told for line in lines],
+        fontsize=SMALL,
     )
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(0.5, n + 0.5)
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def write_figures(
-    table: pd.DataFrame, choices: Choices, paper: float, folder: Path
+    table: pd.DataFrame, choices: Choices, facts: Facts, folder: Path
 ) -> list[Path]:
     """Write the curve as PDF, SVG and PNG, and its data as CSV.
 
-    The same table gives the same bytes. Without an estimate on growth there is no
+    The same table gives the same bytes. Without an estimate there is no
     figure, and a former one is taken away.
 
     Returns
@@ -182,7 +197,7 @@ def write_figures(
     """
     import matplotlib as mpl
 
-    rows = curve_rows(table)
+    rows = curve_rows(table, facts.estimand)
     paths = [folder / f"curve.{ending}" for ending in (*FORMATS, "csv")]
     if not len(rows):
         for path in paths:
@@ -196,7 +211,7 @@ def write_figures(
         "png": {"Software": None},
     }
     with mpl.rc_context(fixed):
-        figure = draw(rows, choices, paper)
+        figure = draw(rows, choices, facts)
         for ending in FORMATS:
             with atomically(folder / f"curve.{ending}") as part:
                 figure.savefig(part, format=ending, dpi=200, metadata=metadata[ending])

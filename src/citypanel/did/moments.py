@@ -1,0 +1,821 @@
+"""Estimation from the moments of each cohort instead of from its rows.
+
+Without controls, an estimator for staggered adoption is linear in the outcomes, with
+coefficients that are the same for all units of a cohort that are seen in the same
+periods. Its estimate is then a function of the groups' counts and means, and its
+clustered error one of their covariances: with s_i = a + B'y_i the score of unit i,
+
+    sum_i w_i^2 s_i s_i' = W_2 s s' + (B'v) s' + s (B'v)' + B'Q B,
+
+where s is the score at the group's mean, W_2 = sum w_i^2, and v and Q are the sums of
+w_i^2 (y_i - mean) and of w_i^2 (y_i - mean)(y_i - mean)'. Clusters of several units
+need each group's sums by cluster only. `condense` turns a panel into one whose units
+are such groups; every estimator then runs on it as on any other.
+
+Outcomes are held as a unit's mean and the departures from it. Scores net of unit
+effects take the departures alone, so that the levels of the units, however large,
+cost them no digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import linalg
+
+from citypanel.did import covariances as cov
+from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
+from citypanel.did.panels import FAR, Panel, starts_from_treatment
+from citypanel.did.results import Later
+from citypanel.errors import PanelError
+
+# Panels with fewer rows are estimated row by row: there is nothing to gain.
+LARGE = 20_000
+# Rows that one row of the groups stands for, at least.
+GAIN = 4
+NOTHING = 1e-10
+# Fields without a default of their own, behind the panel's that have one.
+GIVEN: Any = None
+
+_way: ContextVar[str] = ContextVar("way", default="auto")
+
+
+@contextmanager
+def way(name: str) -> Iterator[None]:
+    """Estimate from moments ``always`` where they suffice, ``never``, or as ``auto``.
+
+    By default panels of `LARGE` rows and more are, where groups are few.
+    """
+    token = _way.set(name)
+    try:
+        yield
+    finally:
+        _way.reset(token)
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Sums over units of the same cohort, periods and, where asked for, cluster.
+
+    The outcomes of a unit are its mean and its departures from it, in this order.
+
+    Attributes
+    ----------
+    positions : ndarray of int (T,)
+        Positions of the periods.
+    first : ndarray of int (G,)
+        Position of the first treated row, ``FAR`` for none.
+    seen : ndarray of bool (G, T)
+    count : ndarray of int (G,)
+        Units.
+    total, squares, uneven : ndarray (G,)
+        Sums of the units' weights, of their squares, and of their squared distances
+        from the mean weight.
+    mean : ndarray (G, T+1)
+        Weighted mean of the outcomes.
+    cross : ndarray (G, T+1)
+        Sums of squared weights times distances from that mean, the same as those
+        of the weights' distances from theirs times weights times distances.
+    spread, once : ndarray (G, T+1, T+1)
+        Sums of products of the distances, times squared weights and times weights.
+    cluster : ndarray of int (G,) or None
+        Cluster of each group; None where every unit is one.
+    member : ndarray of int (units,)
+        Group of each unit of the panel they come from, where there is one.
+    """
+
+    positions: np.ndarray
+    first: np.ndarray
+    seen: np.ndarray
+    count: np.ndarray
+    total: np.ndarray
+    squares: np.ndarray
+    uneven: np.ndarray
+    mean: np.ndarray
+    cross: np.ndarray
+    spread: np.ndarray
+    once: np.ndarray
+    cluster: np.ndarray | None = None
+    member: np.ndarray = GIVEN
+
+
+@dataclass(frozen=True, eq=False)
+class MomentPanel(Panel):
+    """A panel whose units are groups of units (see `Groups`).
+
+    Rows are a group in a period. Weights are the sums of the units' weights, outcomes
+    their means; `n_obs`, `n_units`, `sizes` and `count` are of the units behind them.
+
+    Attributes
+    ----------
+    sums : Groups
+    group, column : ndarray of int
+        Each unit's group, and each period's column, in ``sums``.
+    source : Panel or None
+        The panel of the rows, where there is one.
+    """
+
+    sums: Groups = GIVEN
+    group: np.ndarray = GIVEN
+    column: np.ndarray = GIVEN
+    source: Panel | None = None
+
+    # --- what the estimators read ---
+
+    @cached_property
+    def stands(self) -> np.ndarray:
+        """Units (U,) that each unit stands for."""
+        return self.sums.count[self.group]
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        mean = self.sums.mean[self.group]
+        return mean[self.unit, 0] + mean[self.unit, 1 + self.column[self.period]]
+
+    @cached_property
+    def controls(self) -> np.ndarray:
+        return np.empty((len(self.unit), 0))
+
+    @cached_property
+    def treatment(self) -> np.ndarray:
+        when = self.sums.positions[self.column[self.period]]
+        return (when >= self.sums.first[self.group][self.unit]).astype(float)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        return self.sums.total[self.group][self.unit]
+
+    @cached_property
+    def mean_weight(self) -> float:
+        """Mean of the weights over the rows behind."""
+        return float(self.weights.sum() / self.n_obs)
+
+    @property
+    def cluster(self) -> np.ndarray:
+        raise AttributeError("a panel of moments has clusters in its sums only")
+
+    clusters = unit_clusters = cluster
+
+    @cached_property
+    def n_obs(self) -> int:
+        return int(self.stands[self.unit].sum())
+
+    @cached_property
+    def n_units(self) -> int:
+        return int(self.stands.sum())
+
+    @property
+    def n_clusters(self) -> int:
+        return self.clusters_of(np.arange(len(self.units)))
+
+    @property
+    def is_balanced(self) -> bool:
+        return len(self.unit) == len(self.units) * len(self.positions)
+
+    @property
+    def has_even_weights(self) -> bool:
+        return True
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        values, codes = np.unique(self.start[~self.never], return_inverse=True)
+        counts = np.bincount(codes, self.stands[~self.never], len(values))
+        return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+
+    def count(self, units: np.ndarray) -> int:
+        return int(self.stands[np.unique(units)].sum())
+
+    def effect_rows(self, codes: np.ndarray) -> np.ndarray:
+        return np.bincount(codes, self.stands[self.unit])[codes]
+
+    def rows_behind(self, units: np.ndarray) -> int:
+        return int(self.stands[units].sum())
+
+    def clusters_of(self, units: np.ndarray) -> int:
+        """Number of clusters of some units' codes."""
+        if self.sums.cluster is None:
+            return self.count(units)
+        return len(np.unique(self.sums.cluster[self.group[units]]))
+
+    # --- rows left out ---
+
+    def _rest(self, rows: np.ndarray, units: np.ndarray, periods: np.ndarray) -> dict:
+        return {"group": self.group[units], "column": self.column[periods]}
+
+    def logging(self, lost) -> Panel:
+        log, free = [self.dropped], np.ones(len(self.unit), bool)
+        for out, reason in lost:
+            log.append(self._lines(out & free).assign(reason=reason))
+            free &= ~out
+        log = [part for part in log if len(part)]
+        return replace(self, dropped=pd.concat(log, ignore_index=True))
+
+    def _lines(self, rows: np.ndarray) -> pd.DataFrame:
+        """Unit and period of the rows behind some rows."""
+        cells = np.zeros(self.sums.seen.shape, bool)
+        cells[self.group[self.unit[rows]], self.column[self.period[rows]]] = True
+        source, design = _rows_of(self), self.design
+        at = cells[self.sums.member[source.unit], source.period]
+        return source.frame.loc[at, [design.unit, design.period]]
+
+    # --- sums over units ---
+
+    def by_unit(
+        self, scores: np.ndarray, slopes: np.ndarray, unit=None, period=None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (U, m) and slopes (U, T+1, m) of one unit of weight one.
+
+        Rows are those of the panel, or have the unit and period codes given.
+        """
+        unit = self.unit if unit is None else unit
+        period = self.period if period is None else period
+        size, width = len(self.units), self.sums.seen.shape[1]
+        total = self.sums.total[self.group]
+        level = cluster_sums(scores, unit, size) / total[:, None]
+        places = unit * width + self.column[period]
+        flat = cluster_sums(slopes, places, size * width)
+        by_period = flat.reshape(size, width, -1) / total[:, None, None]
+        return level, self.with_level(by_period)
+
+    @staticmethod
+    def with_level(slopes: np.ndarray) -> np.ndarray:
+        """Slopes (U, T, m) by period, those by the unit's mean put first.
+
+        Where they cancel over a unit's periods its mean has none.
+        """
+        total, size = slopes.sum(axis=1), np.abs(slopes).sum(axis=1)
+        total[np.abs(total) <= NOTHING * size] = 0.0
+        return np.concatenate([total[:, None], slopes], axis=1)
+
+    def products(
+        self, scores: np.ndarray, slopes: np.ndarray, unit=None, period=None
+    ) -> np.ndarray:
+        return self.outer(*self.by_unit(scores, slopes, unit, period))
+
+    def outer(self, level: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """Sum over clusters of the outer products of their scores (m, m).
+
+        Parameters
+        ----------
+        level : ndarray (U, m)
+            Score of a unit of weight one at its group's mean.
+        slope : ndarray (U, T+1, m)
+            Its derivatives by the outcomes (see `Groups`).
+        """
+        if self.sums.cluster is not None:
+            sums = level * self.sums.total[self.group][:, None]
+            sums = cluster_sums(sums, self.sums.cluster[self.group])
+            return sums.T @ sums
+        out = np.zeros((level.shape[1], level.shape[1]))
+        for g, s, b in zip(self.group, level, slope, strict=True):
+            v = b.T @ self.sums.cross[g]
+            out += np.outer(s * self.sums.squares[g] + v, s) + np.outer(s, v)
+            out += b.T @ self.sums.spread[g] @ b
+        return (out + out.T) / 2
+
+    @cached_property
+    def square_shift(self) -> np.ndarray:
+        """Mean outcome by squared weights less that by weights, by row."""
+        shift = self.sums.cross[self.group] / self.sums.squares[self.group][:, None]
+        return shift[self.unit, 0] + shift[self.unit, 1 + self.column[self.period]]
+
+    @cached_property
+    def square_ratio(self) -> np.ndarray:
+        """Sum of squared weights over the square of their sum, by row."""
+        ratio = self.sums.squares / self.sums.total**2
+        return ratio[self.group][self.unit]
+
+    def noise(self, by_unit: bool = True) -> np.ndarray:
+        """Weighted squares of the outcomes about the groups' means, by row.
+
+        Net of the mean over the unit's rows, unless ``by_unit`` is false.
+        """
+        return self._squares(self.sums.once, by_unit)
+
+    def row_squares(self, residual: np.ndarray, by_unit: bool) -> np.ndarray:
+        """Sums of squared weights times squared residuals (n,).
+
+        ``residual`` (n,) holds those of the groups' means.
+        """
+        squares = self.sums.squares[self.group][self.unit]
+        shift = self.square_shift
+        if by_unit:
+            shift = TwoWay(self.unit).demean(shift)
+        own = self._squares(self.sums.spread, by_unit)
+        return squares * residual**2 + 2 * squares * shift * residual + own
+
+    def _squares(self, spread: np.ndarray, by_unit: bool) -> np.ndarray:
+        out = np.zeros(len(self.unit))
+        for u, g in enumerate(self.group):
+            rows = np.flatnonzero(self.unit == u)
+            take = np.zeros((len(rows), spread.shape[1]))
+            take[np.arange(len(rows)), 1 + self.column[self.period[rows]]] = 1.0
+            if by_unit:
+                take -= take.mean(axis=0)
+            else:
+                take[:, 0] = 1.0
+            out[rows] = np.einsum("ra,ab,rb->r", take, spread[g], take)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class GroupInfluence:
+    """Influence functions held group by group: columns (U * (T+3), m).
+
+    That of unit i of a group is c + w_i (k + b'(y_i - mean)), and a column holds
+    c, k and b (T+1) of every group. Sums over units follow from `Groups`, and the
+    function of each unit where the panel of the rows is at hand.
+    """
+
+    data: MomentPanel
+
+    @property
+    def n_units(self) -> int:
+        return self.data.n_units
+
+    @property
+    def width(self) -> int:
+        """Length of a column."""
+        return len(self.data.units) * self.by_group
+
+    @property
+    def by_group(self) -> int:
+        return self.data.sums.seen.shape[1] + 3
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Whether each group is seen in each period (U, T)."""
+        out = np.zeros((len(self.data.units), len(self.data.positions)), bool)
+        out[self.data.unit, self.data.period] = True
+        return out
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """Mean outcomes (U, T), zero where a group is not seen."""
+        out = np.zeros(self.seen.shape)
+        out[self.data.unit, self.data.period] = self.data.y
+        return out
+
+    def column(self, level: np.ndarray, slopes: Mapping[int, np.ndarray]) -> np.ndarray:
+        """A column from k (U,) and the slopes (U,) by some of the periods' codes."""
+        by_period = np.zeros((len(level), self.by_group - 3, 1))
+        for t, slope in slopes.items():
+            by_period[:, self.data.column[t], 0] += slope
+        out = np.zeros((len(level), self.by_group))
+        out[:, 1] = level
+        out[:, 2:] = self.data.with_level(by_period)[:, :, 0]
+        return out.ravel()
+
+    @cached_property
+    def roots(self) -> np.ndarray:
+        """Roots (U, T+3, T+3) of the sums of products of 1, w and w (y - mean)."""
+        sums, parts = self.data.sums, []
+        for g in self.data.group:
+            n, uneven = np.sqrt([sums.count[g], sums.uneven[g]])
+            root = np.zeros((self.by_group, self.by_group))
+            root[0, :2] = n, sums.total[g] / n
+            rest = sums.spread[g]
+            if uneven > 0:
+                root[1, 1], root[1, 2:] = uneven, sums.cross[g] / uneven
+                rest = rest - np.outer(root[1, 2:], root[1, 2:])
+            root[2:, 2:] = _root(rest, np.sqrt(np.diag(sums.spread[g])))
+            parts.append(root)
+        return np.array(parts)
+
+    def _sums(self, columns: np.ndarray) -> np.ndarray:
+        """Rows whose products are those of the clusters' sums."""
+        data, m = self.data, columns.shape[1]
+        forms = columns.reshape(len(data.units), self.by_group, m)
+        if data.sums.cluster is not None:
+            sums = forms[:, 0] * data.stands[:, None]
+            sums += forms[:, 1] * data.sums.total[data.group][:, None]
+            return cluster_sums(sums, data.sums.cluster[data.group])
+        return (self.roots @ forms).reshape(len(data.units) * self.by_group, m)
+
+    def std_errors(self, columns: np.ndarray) -> np.ndarray:
+        return np.sqrt((self._sums(columns) ** 2).sum(axis=0)) / self.n_units
+
+    def covariance(self, columns: np.ndarray) -> np.ndarray:
+        sums = self._sums(columns)
+        return sums.T @ sums / self.n_units**2
+
+    def shares(self, cohorts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cohorts' shares of the weights (c,), and their influence as columns."""
+        data = self.data
+        total = data.sums.total[data.group]
+        mean = total.sum() / self.n_units
+        member = data.start[:, None] == cohorts[None, :]
+        shares = total @ member / mean / self.n_units
+        forms = np.zeros((len(data.units), self.by_group, len(cohorts)))
+        forms[:, 0] = -shares
+        forms[:, 1] = member / mean
+        return shares, forms.reshape(-1, len(cohorts))
+
+    @cached_property
+    def members(self) -> tuple[np.ndarray, np.ndarray]:
+        """Units of the panel of the rows that are in it, and their groups here."""
+        data = self.data
+        if data.source is None:
+            raise PanelError.of("did.moments_do_not_suffice")
+        here = np.full(len(data.sums.count), -1)
+        here[data.group] = np.arange(len(data.group))
+        owner = here[data.sums.member]
+        units = np.flatnonzero(owner >= 0)
+        return units, owner[units]
+
+    def units(self, columns: np.ndarray) -> np.ndarray:
+        """Columns unit by unit (n_units, m)."""
+        data, source = self.data, _rows_of(self.data)
+        units, owner = self.members
+        forms = columns.reshape(len(data.units), self.by_group, columns.shape[1])
+        seen = data.sums.seen[data.group]
+        y = np.nan_to_num(source.matrix(source.y)[units])
+        level = y.sum(axis=1) / seen[owner].sum(axis=1)
+        own = np.column_stack([level, np.where(seen[owner], y - level[:, None], 0.0)])
+        own -= data.sums.mean[data.group][owner]
+        weight = np.ones(len(units))
+        if source.weights is not None:
+            weight = source.unit_weights[units]
+        slope = np.empty((len(units), forms.shape[2]))
+        for u in range(len(data.units)):
+            at = owner == u
+            slope[at] = forms[u, 1] + own[at] @ forms[u, 2:]
+        return forms[owner, 0] + weight[:, None] * slope
+
+    def _of_units(self, name: str) -> np.ndarray:
+        units, owner = self.members
+        source = _rows_of(self.data)
+        if name == "start":
+            return self.data.start[owner]
+        if name == "weights":
+            return source.row_weights[source.first_rows][units]
+        codes = source.cluster[source.first_rows][units]
+        return np.unique(codes, return_inverse=True)[1]
+
+    def extras(self, columns: np.ndarray) -> dict[str, Any]:
+        """What a frame carries of them."""
+        later = {
+            name: Later(partial(self._of_units, name))
+            for name in ("start", "weights", "clusters")
+        }
+        whole = Later(lambda: self.units(columns))
+        return {"law": self, "columns": columns, "matrix": whole, **later}
+
+
+def _root(matrix: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """R with R'R the matrix, given the sizes of its variables; none for those of 0."""
+    scale = np.outer(size, size)
+    scaled = np.divide(matrix, scale, out=np.zeros_like(matrix), where=scale > 0)
+    values, vectors = linalg.eigh(scaled)
+    return (vectors * np.sqrt(np.clip(values, 0.0, None))).T * size
+
+
+def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
+    """The panel as groups of units, where their sums suffice and are few.
+
+    Parameters
+    ----------
+    data : Panel
+    two_way : bool
+        For an estimator whose one regression is on the panel's own rows.
+    **options
+        Of the estimator, as it was called.
+    """
+    chosen = _way.get()
+    if isinstance(data, MomentPanel):
+        if chosen == "never" or not _enough(data, two_way, options):
+            return _rows_of(data)
+        return data
+    small = chosen == "auto" and data.n_obs < LARGE
+    if chosen == "never" or small or not _enough(data, two_way, options):
+        return data
+    kept = data.__dict__.get("_moments")
+    if kept is None:
+        kept = _moments_of(data, chosen == "always")
+        data.__dict__["_moments"] = kept
+    return kept or data
+
+
+def _rows_of(data: MomentPanel) -> Panel:
+    """The panel of the rows, for what sums do not suffice for."""
+    if data.source is None:
+        raise PanelError.of("did.moments_do_not_suffice")
+    return data.source
+
+
+def _enough(data: Panel, two_way: bool, options: Mapping[str, Any]) -> bool:
+    """Whether sums suffice for the design and the options."""
+    design = data.design
+    if design.controls or design.groups or len(design.cluster) > 1:
+        return False
+    convention = options.get("standard_errors")
+    if convention in ("CR2", "CR3"):
+        alone = design.cluster in ((), (design.unit,))
+        return two_way and alone and design.weights is None
+    return two_way or convention not in ("conventional", "HC1")
+
+
+def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
+    """The sums of a panel; None where its units do not form few groups."""
+    design = data.design
+    if not data.has_even_weights:
+        return None
+    first = np.full(data.n_units, FAR)
+    if design.treatment is not None:
+        first = starts_from_treatment(data)
+        if (data.treatment != (data.when >= first[data.unit])).any():
+            return None
+    keys = [first if data.start is None else data.start, first]
+    cluster = None
+    if design.cluster and design.cluster != (design.unit,):
+        row = data.cluster
+        cluster = row[data.first_rows]
+        if (cluster[data.unit] != row).any():
+            return None
+        keys.append(cluster)
+    width = len(data.positions)
+    if not data.is_balanced:
+        seen = np.zeros((data.n_units, width), bool)
+        seen[data.unit, data.period] = True
+        packed = np.packbits(seen, axis=1)
+        keys += list(packed.T)
+    member = np.zeros(data.n_units, np.int64)
+    size, most = 1, data.n_units if any_number else data.n_units // GAIN
+    for key in keys:
+        codes, values = pd.factorize(key, sort=True)
+        member, size = _joined(member, codes, len(values))
+        if size > most:
+            return None
+    if not any_number and size * (width + 1) ** 2 > GAIN * data.n_obs:
+        return None
+    places = np.searchsorted(
+        member, np.arange(size), sorter=(order := np.argsort(member, kind="stable"))
+    )
+    at = order[places]
+    y = np.zeros((data.n_units, width)) if not data.is_balanced else None
+    if y is None:
+        y = data.y.reshape(data.n_units, width)
+        seen = np.ones((size, width), bool)
+    else:
+        y[data.unit, data.period] = data.y
+        seen = seen[at]
+    weight = None if data.weights is None else data.unit_weights
+    sums = _sums(y, seen, weight, np.split(order, places[1:]), width)
+    groups = Groups(
+        positions=data.positions,
+        first=first[at],
+        seen=seen,
+        cluster=None if cluster is None else cluster[at],
+        member=member,
+        **sums,
+    )
+    unit, period = np.nonzero(seen)
+    return MomentPanel(
+        design=design,
+        frame=None,
+        dropped=data.dropped,
+        grid=data.grid,
+        unit=unit,
+        period=period,
+        units=np.arange(size),
+        start=None if data.start is None else data.start[at],
+        total=data.total,
+        remarks=data.remarks,
+        sums=groups,
+        group=np.arange(size),
+        column=np.arange(width),
+        source=data,
+    )
+
+
+def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """Codes of the pairs of two codes, and how many there are."""
+    codes, values = pd.factorize(left * size + right, sort=True)
+    return codes.astype(np.int64), len(values)
+
+
+def _sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
+    """count, total, squares, uneven, mean, cross, spread and once of `Groups`."""
+    g, k = len(members), width + 1
+    count = np.array([len(m) for m in members])
+    total, squares, uneven = count.astype(float), count.astype(float), np.zeros(g)
+    mean, cross = np.zeros((g, k)), np.zeros((g, k))
+    spread = np.zeros((g, k, k))
+    once = spread if weight is None else np.zeros((g, k, k))
+    for j, rows in enumerate(members):
+        place = np.concatenate([[0], 1 + np.flatnonzero(seen[j])])
+        values = y[rows] if seen[j].all() else y[np.ix_(rows, np.flatnonzero(seen[j]))]
+        level = values.mean(axis=1)
+        part = np.column_stack([level, values - level[:, None]])
+        w = None if weight is None else weight[rows]
+        if w is None or (w == w[0]).all():
+            scale = 1.0 if w is None else w[0]
+            middle = part.mean(axis=0)
+            part -= middle
+            inner = part.T @ part
+            here = (scale * inner, scale**2 * inner, 0.0)
+            total[j], squares[j] = scale * len(rows), scale**2 * len(rows)
+        else:
+            total[j], squares[j] = w.sum(), (w**2).sum()
+            uneven[j] = ((w - w.mean()) ** 2).sum()
+            middle = w @ part / total[j]
+            part -= middle
+            weighted = w[:, None] * part
+            here = (
+                part.T @ weighted,
+                weighted.T @ weighted,
+                (w - w.mean()) @ weighted,
+            )
+        mean[j, place] = middle
+        once[np.ix_([j], place, place)] = here[0]
+        spread[np.ix_([j], place, place)] = here[1]
+        cross[j, place] = here[2]
+    return {
+        "count": count, "total": total, "squares": squares, "uneven": uneven,
+        "mean": mean, "cross": cross, "spread": spread, "once": once,
+    }  # fmt: skip
+
+
+# --- covariances of a regression on groups ---
+
+
+def covariance(
+    data: MomentPanel,
+    fit: cov.Fit,
+    convention: str,
+    small_sample: Mapping[str, object] | None = None,
+    *,
+    unit: np.ndarray | None = None,
+    period: np.ndarray | None = None,
+) -> cov.Covariance:
+    """`covariances.covariance` of a regression whose rows are groups in periods.
+
+    ``unit`` and ``period`` are the rows' codes in the panel, by default its own rows.
+    """
+    codes = data.unit if unit is None else unit
+    n, k = data.rows_behind(codes), fit.x.shape[1]
+    groups = data.clusters_of(np.unique(codes))
+    root = np.sqrt(fit.weights)
+    if convention in ("conventional", "HC1"):
+        return _by_row(data, fit, convention, n, codes)
+    cov.require_clusters(groups)
+    df = np.full(k, groups - 1.0)
+    if convention in ("CR2", "CR3"):
+        build = _cr2 if convention == "CR2" else _cr3
+        matrix, df = build(data, fit, df)
+        return cov.Covariance(matrix, df, groups, convention)
+    scores = fit.scores @ fit.bread
+    slopes = (root[:, None] * fit.x) @ fit.bread
+    if convention == "linearmodels":
+        # Unit effects lie within the clusters: alone they count in the df only.
+        effects = _n_effects(data, fit, codes)
+        used = k if fit.period is None else k + effects
+        matrix = n / (n - used) * data.products(scores, slopes)
+        left = np.full(k, float(n - k - effects))
+        return cov.Covariance(matrix, left, groups, convention)
+    options, which, name = cov.small_sample_rule(convention, small_sample)
+    used = _parameters(data, fit, which, codes)
+    factor = cov.small_sample_factor(
+        n, used, groups, k_adj=options["K.adj"], g_adj=options["G.adj"]
+    )
+    matrix = factor * data.products(scores, slopes, unit, period)
+    return cov.Covariance(matrix, df, groups, name)
+
+
+def _parameters(data: MomentPanel, fit: cov.Fit, which: str, codes) -> int:
+    """`covariances.count_parameters`; units lie within clusters."""
+    k, effects = fit.x.shape[1], [e for e in (fit.unit, fit.period) if e is not None]
+    if which == "none":
+        return k + int(not effects and fit.constant)
+    if not effects:
+        return k + int(fit.constant)
+    if which == "full":
+        return k + _n_effects(data, fit, codes)
+    if fit.period is None:
+        return k + 1
+    periods = int(fit.period.max()) + 1
+    seen_by = (np.unique(codes[fit.period == t]) for t in range(periods))
+    nested = all(data.clusters_of(units) == 1 for units in seen_by)
+    return k + (1 if nested else periods)
+
+
+def _n_effects(data: MomentPanel, fit: cov.Fit, codes: np.ndarray) -> int:
+    """Independent dummies of the effects absorbed, the constant included."""
+    if fit.unit is None:
+        assert fit.period is not None
+        return int(fit.period.max()) + 1
+    stands = data.stands[codes].astype(float)
+    units = int(stands[np.unique(fit.unit, return_index=True)[1]].sum())
+    if fit.period is None:
+        return units
+    values = linalg.eigvalsh(TwoWay(fit.unit, fit.period, stands).schur)
+    return units + int((values > 1e-9 * values.max()).sum())
+
+
+def _by_row(data, fit, convention, n, codes) -> cov.Covariance:
+    """Covariances that sum over rows: conventional and HC1."""
+    k, by_unit = fit.x.shape[1], fit.unit is not None
+    effects = by_unit or fit.period is not None
+    used = k + (_n_effects(data, fit, codes) if effects else int(fit.constant))
+    scale = fit.weights / data.weights
+    if convention == "conventional":
+        noise = (scale * data.noise(by_unit)).sum()
+        s2 = (fit.residuals @ fit.residuals + noise) / (n - used)
+        matrix = s2 * fit.bread
+    else:
+        x = fit.x / np.sqrt(fit.weights)[:, None]
+        residual = fit.residuals / np.sqrt(fit.weights)
+        squares = data.row_squares(residual, by_unit) * scale**2
+        matrix = n / (n - used) * fit.bread @ (x.T * squares) @ x @ fit.bread
+    return cov.Covariance(matrix, np.full(k, float(n - used)), None, convention)
+
+
+def _net_design(data, fit):
+    """Regressors and period dummies net of unit means, of length one, and lengths."""
+    root = np.sqrt(fit.weights)
+    columns = [fit.x / root[:, None]]
+    if fit.period is not None:
+        columns.append(np.eye(int(fit.period.max()) + 1)[fit.period][:, 1:])
+    z = TwoWay(fit.unit).demean(np.hstack(columns))
+    stands = data.stands[data.unit]
+    length = np.sqrt(stands @ z**2)
+    length = np.where(length > 0, length, 1.0)
+    z = z / length
+    rows = [np.flatnonzero(data.unit == u) for u in range(len(data.units))]
+    return z, length, z.T @ (stands[:, None] * z), rows, root
+
+
+def _cr2(data, fit, df):
+    """`covariances.cr2` with a unit a cluster, one adjustment a group."""
+    z, _, gram, rows, root = _net_design(data, fit)
+    inverse, k = symmetric_inverse(gram), fit.x.shape[1]
+    x, residuals = fit.x / root[:, None], fit.residuals / root
+    stands, adjusted, own = data.stands, np.empty_like(x), []
+    for at in rows:
+        net = np.eye(len(at)) - 1.0 / len(at)
+        own.append(net)
+        hat = z[at] @ inverse @ z[at].T
+        adjusted[at] = cov.inverse_power(net - hat, -0.5) @ x[at]
+    slopes = (stands[data.unit][:, None] * adjusted) @ fit.bread
+    scale = fit.weights[0] / stands[data.unit[0]]
+    matrix = data.products(slopes * residuals[:, None], slopes) * scale**2
+    single = adjusted @ fit.bread
+    df = np.empty(k)
+    for j in range(k):
+        a = cluster_sums(single[:, [j]] * z, data.unit)
+        p = -(a @ inverse @ a.T)
+        mine = [
+            single[at, j] @ m @ single[at, j] for at, m in zip(rows, own, strict=True)
+        ]
+        diagonal = np.diag(p)
+        full = diagonal + mine
+        squares = stands @ p**2 @ stands + stands @ (full**2 - diagonal**2)
+        df[j] = (stands @ full) ** 2 / squares
+    return matrix, df
+
+
+def _cr3(data, fit, df):
+    """`covariances.cr3` with a unit a cluster, one system a group."""
+    changes, slopes = leave_one_unit_out(data, fit)
+    groups = df[0] + 1.0
+    scores = np.zeros((len(data.unit), fit.x.shape[1]))
+    weight = data.sums.total[data.group]
+    scores[data.first_rows] = changes * weight[:, None]
+    matrix = data.products(scores, slopes * data.weights[:, None])
+    return (groups - 1.0) / groups * matrix, df
+
+
+def leave_one_unit_out(
+    data: MomentPanel, fit: cov.Fit
+) -> tuple[np.ndarray, np.ndarray]:
+    """Change of the coefficients without one unit of each group.
+
+    Returns
+    -------
+    ndarray (U, k), ndarray (n, k)
+        The change without a unit that has its group's mean outcomes, nan where the
+        others do not identify a coefficient; and what an outcome more adds to it.
+    """
+    z, length, gram, rows, root = _net_design(data, fit)
+    k, stands = fit.x.shape[1], data.stands
+    y = (fit.x @ fit.coefficients + fit.residuals) / root
+    side = z.T @ (stands[data.unit] * y)
+    change, slope = np.empty((len(rows), k)), np.zeros((len(data.unit), k))
+    for u, at in enumerate(rows):
+        rest = gram - z[at].T @ z[at]
+        solved, _, rank, _ = linalg.lstsq(rest, np.eye(len(rest)), cond=1e-11)
+        solved = solved[:k] / length[:k, None]
+        change[u] = solved @ (side - z[at].T @ y[at]) - fit.coefficients
+        slope[at] = -(solved @ z[at].T).T
+        if rank < len(rest):
+            null = linalg.null_space(rest, rcond=1e-11)
+            if null.size:
+                change[u, np.abs(null[:k]).max(axis=1) > 1e-8] = np.nan
+    return change, slope
