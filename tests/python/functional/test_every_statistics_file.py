@@ -15,7 +15,7 @@ from citypanel.study.run import Sources, Study
 CELLS = "select city_id, year, variable, value, source from "
 RECONCILED = "intermediate.int_cells__reconciled"
 KEY = ["city_id", "year", "variable"]
-# Cells that had no figure, by variable and the file that brings one, counted 2026-11-28.
+# Cells that had no figure before, by variable; counted 2026-11-28.
 FILLED = {
     "gdp_cny_10k": 20,
     "gdp_growth_pct": 139,
