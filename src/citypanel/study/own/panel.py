@@ -366,11 +366,11 @@ class RosterProblem(Exception):
 def _starts(cohort: pd.Series, grid) -> np.ndarray:
     """Position of each row's cohort; infinity for never."""
     out = np.full(len(cohort), np.inf)
-    numbers = pd.to_numeric(cohort, errors="coerce")
-    known = cohort.notna().to_numpy() & ~np.isinf(numbers.fillna(0).to_numpy())
-    zero = (numbers == 0).to_numpy()
+    # Nullable integers too: their comparisons are neither true nor false where null.
+    numbers = pd.to_numeric(cohort, errors="coerce").to_numpy(float, na_value=np.nan)
+    known = cohort.notna().to_numpy() & ~np.isinf(numbers)
     labels = set(grid.labels)
-    known &= ~zero | (0 in labels)
+    known &= (numbers != 0) | (0 in labels)
     if known.any():
         out[known] = grid.place(cohort[known])
     return out
