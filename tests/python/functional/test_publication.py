@@ -108,9 +108,13 @@ def test_a_node_depends_on_the_options_it_reads_and_no_others(manifest, built, n
         ),
     )
     assert changed() == set()
-    # The steps take theirs from this table, and so depend on it.
-    assert changed(carry_years=3) == {"int_study_variants"}
-    assert changed(log_base="e") == {"int_study_variants", "dim_variables"}
+    # The steps take theirs from the first of these, and so depend on it; all of them
+    # take the options as the declaration has them together.
+    whole = {
+        "int_study_variants", "int_policy_exposures", "policy_is_dated_by_each_rule",
+    }  # fmt: skip
+    assert changed(carry_years=3) == whole
+    assert changed(log_base="e") == {*whole, "dim_variables"}
     study = Surroundings(root=built.root, study="another declaration")
     now = nodes_of(manifest, study)
     moved = {n.name for id_, n in now.items() if n.own != before[id_].own}
