@@ -312,6 +312,7 @@ def _learners(name: str, seed: int) -> tuple[Any, Any]:
         max_iter=5000,
         random_state=seed,
         use_legacy_attributes=False,
+        scoring="neg_log_loss",
     )
     return (
         make_pipeline(StandardScaler(), LassoCV(cv=3, random_state=seed)),

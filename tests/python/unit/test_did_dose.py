@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,3 +144,20 @@ def test_any_panel(seed):
         np.testing.assert_allclose(fit.loc[~lost & level, "estimate"], 1, atol=1e-7)
         slope = fit.loc[~lost & ~level, "estimate"]
         np.testing.assert_allclose(slope, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("starts", [(5,), (3, 4)])
+def test_the_curve_is_contdids(starts):
+    contdid = pytest.importorskip("contdid")
+    data = pytest.importorskip("contdid.data")
+    frame = simulate(2, noise=1.0, starts=starts)
+    # The peer has a dose of zero where nobody is treated.
+    panel = data.PanelData(
+        frame.assign(d=frame["d"] * (frame["g"] > 0)), "i", "t", "y", "g", "d"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = contdid.cont_did(panel, dvals=[1.0, 2.0], biters=20)
+    fit = did.dose_response(frame, doses=[1.0, 2.0], **OWN)
+    own = fit[fit["term"] == "att"]["estimate"]
+    np.testing.assert_allclose(own, np.ravel(peer.estimate), atol=1e-8)
