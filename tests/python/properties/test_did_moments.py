@@ -43,9 +43,8 @@ def both(function, frame, **options):
 
 def _without_rounding(fit):
     said = fit["note"].astype(object).where(fit["note"].notna(), "").str.split("; ")
-    rounding = said.map(lambda notes: NOTE_ROUNDING in notes).to_numpy(bool)
     rest = said.map(lambda notes: "; ".join(n for n in notes if n != NOTE_ROUNDING))
-    error = fit["std_error"].where(~rounding, 0.0)
+    error = fit["std_error"].where(fit["std_error"].notna() | rest.ne(""), 0.0)
     return fit.assign(note=rest.to_numpy(), std_error=error)
 
 
