@@ -15,10 +15,13 @@ build: $(STAMP)
 	$(BIN)/citypanel build || { $(BIN)/citypanel doctor; exit 1; }
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 test-all: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
+
+# The files of tests are spread over two processes; `make test WORKERS=` takes one.
+WORKERS ?= -n 2 --no-loadscope-reorder
 
 # docs/validation.md: what the tests compare with other people's software.
 validation: $(STAMP)
@@ -28,15 +31,26 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Quality report, Data Docs, study report, dbt's documentation and the specification curve
-# of the published file, under outputs/, so that every link between them leads somewhere;
+# With STUDY=name, all outputs of a study that brings its panel, under outputs/name. Else
+# every page, table and figure of the published file under outputs/, the front page last, so
+# that every link leads somewhere and the study tells the range of the specifications;
 # builds the file first where there is none.
+ifneq ($(filter-out pilot_zones,$(STUDY)),)
+report: $(STAMP)
+	test -f $(STUDY).duckdb || $(BIN)/citypanel build --study $(STUDY)
+	$(BIN)/citypanel report --study $(STUDY)
+else
 report: $(STAMP)
 	test -f citypanel.duckdb || $(BIN)/dbt build
 	$(BIN)/citypanel report
-	$(BIN)/citypanel study
 	$(MAKE) --no-print-directory docs
 	$(BIN)/citypanel specifications --count 2000
+	for language in en zh; do \
+	    $(BIN)/citypanel tables --language $$language || exit 1; \
+	    $(BIN)/citypanel figures --language $$language || exit 1; \
+	done
+	$(BIN)/citypanel study
+endif
 
 # dbt's documentation as one page. Its own target path keeps the log of the last build,
 # which `citypanel package` reads.
@@ -58,7 +72,8 @@ FORCE:
 # The lock names exact versions and hashes for every Python that pyproject.toml names.
 # Only for whoever changes a dependency; needs uv on the PATH.
 lock:
-	uv pip compile --universal --python-version 3.11 --extra test --extra cluster --generate-hashes \
+	uv pip compile --universal --python-version 3.11 \
+	    --extra warehouse --extra outputs --extra test --generate-hashes \
 	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
 	    --output-file requirements.lock pyproject.toml
 

@@ -36,13 +36,15 @@ def make_project(root: Path, *, years: int, columns: int) -> list[list]:
     """Reference tables, a spec, and the rows of the file."""
     reference = root / "seeds" / "reference"
     reference.mkdir(parents=True)
-    places = _rows(PROJECT / "src/citypanel/importers/places.csv")[:CITIES]
+    places = _rows(PROJECT / "seeds/reference/ref_prefectures.csv")[:CITIES]
     _write(
         reference / "ref_cities.csv",
         ["city_id", "city_zh", "province_zh"],
-        [[row["code"], row["short_zh"], ""] for row in places],
+        [[row["unit_id"], row["short_zh"], ""] for row in places],
     )
-    for name in ("ref_city_changes", "ref_provinces", "ref_units"):
+    for name in (
+        "ref_city_changes", "ref_prefectures", "ref_provinces", "ref_units",
+    ):
         source = PROJECT / "seeds" / "reference" / f"{name}.csv"
         (reference / f"{name}.csv").write_bytes(source.read_bytes())
     _write(
@@ -65,7 +67,7 @@ def make_project(root: Path, *, years: int, columns: int) -> list[list]:
         generator.lognormal(12, 2, size=(CITIES * years, columns)), 2
     ).tolist()
     keys = [
-        [row["name_zh"], int(row["code"]), FIRST_YEAR + year]
+        [row["unit_zh"], int(row["unit_id"]), FIRST_YEAR + year]
         for row in places
         for year in range(years)
     ]

@@ -1,6 +1,8 @@
 -- Each published series filled by itself, before anything is added or divided. The
 -- reference table of variables says which gaps a series admits to be filled; the option
--- imputation, how.
+-- imputation, how. Nothing is filled before the cells are judged: a suspect figure stops
+-- the build here.
+-- depends_on: {{ ref("int_cells__findings") }}
 {%- set rule = study_options().imputation %}
 with cells as (
 

@@ -46,7 +46,7 @@ precedence as (
         gdp_vintage,
         variable,
         source,
-        {{ to_whole_number("precedence") }} as precedence,
+        {{ to_whole_number("nullif(precedence, '')") }} as precedence,
     from {{ ref("ref_source_precedence") }}
 
 ),
@@ -78,7 +78,10 @@ ranked as (
             vintages.gdp_vintage = precedence.gdp_vintage
             and sources.variable = precedence.variable
             and sources.source = precedence.source
-    where sources.value is not null and sources.is_usable
+    -- A source whose rank is left empty is not read under that vintage.
+    where
+        sources.value is not null and sources.is_usable
+        and (precedence.source is null or precedence.precedence is not null)
 
 ),
 

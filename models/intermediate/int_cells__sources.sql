@@ -404,3 +404,4 @@ final as (
 )
 
 select * from final
+order by city_id, year, variable, source

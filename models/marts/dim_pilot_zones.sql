@@ -13,6 +13,8 @@ with final as (
         batch,
         approval_date,
         approval_year,
+        end_date,
+        intensity,
 
         ---------- flags
         batch in ({{ study_options().treated_batches | join(", ") }}) as is_treated_batch,

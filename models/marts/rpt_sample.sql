@@ -34,6 +34,58 @@ cohorts as (
 
 ),
 
+batches as (
+
+    select distinct
+        city_id,
+        approval_year,
+        coalesce(others = 'exclude', false) as is_other,
+    from {{ ref("int_policy_exposures") }}
+
+),
+
+compared as (
+
+    select
+        city_id,
+        min(sydid) > 0 as is_always_treated,
+    from {{ ref("int_study_panel") }}
+    where variant = 'headline'
+    group by city_id
+
+),
+
+indexed as (
+
+    select distinct
+        city_id,
+    from {{ ref("est_tfp_changes") }}
+    where variant = 'headline'
+
+),
+
+described as (
+
+    -- Cities that draw the frontier and are compared with nobody, and why.
+    select
+        batches.city_id,
+        case
+            when compared.is_always_treated then 'in; treated in every year'
+            when compared.city_id is null and batches.is_other
+                then 'in the frontier only: treated in ' || batches.approval_year
+                || ', in a batch that is not studied'
+            when compared.city_id is null
+                then 'in the frontier only: treated in every year'
+        end as comparison,
+        compared.city_id is null and batches.is_other as is_neither,
+    from indexed
+    inner join batches
+        on indexed.city_id = batches.city_id
+    left join compared
+        on indexed.city_id = compared.city_id
+
+),
+
 covered as (
 
     -- A city added by hand is known by the figures that were imported for it.
@@ -97,8 +149,15 @@ final as (
         cities.city_en,
         cities.city_zh,
         cities.region,
-        case when cohorts.cohort > 0 then 'treated' else 'control' end as role,
         case
+            when cohorts.cohort > 0 then 'treated'
+            when described.is_neither then 'neither'
+            else 'control'
+        end as role,
+        case
+            when counted.n_years > 0 and described.comparison is not null
+                then described.comparison
+                || coalesce(', without ' || missing.missing_inputs, '')
             when counted.n_years > 0 and missing.missing_inputs is null then 'in'
             when counted.n_years > 0 then 'in, without ' || missing.missing_inputs
             when covered.city_id is null
@@ -126,6 +185,8 @@ final as (
         on cities.city_id = counted.city_id
     inner join cohorts
         on cities.city_id = cohorts.city_id
+    left join described
+        on cities.city_id = described.city_id
     left join missing
         on cities.city_id = missing.city_id
     left join covered

@@ -28,6 +28,22 @@ with final as (
         consequence_en,
         consequence_zh,
         touches,
+
+        ---------- causes
+        cast(cause as integer) as cause,
+        speaks_for_cause,
+        cause_note,
+        case when not isnan(headline_without) then headline_without end
+            as headline_without,
+        case when not isnan(headline_change) then headline_change end as headline_change,
+        case when not isnan(headline_change_in_errors) then headline_change_in_errors end
+            as headline_change_in_errors,
+
+        ---------- judgements
+        judgement,
+        judged_by,
+        judged_on,
+        judgement_reason,
     from {{ ref("est_findings") }}
 
 )

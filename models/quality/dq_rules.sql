@@ -32,6 +32,8 @@ final as (
         rules.title_zh,
         rules.description_en,
         rules.description_zh,
+        rules.advice_en,
+        rules.advice_zh,
 
         ---------- measures
         {%- for count in ["findings", "critical", "warning", "info", "open"] %}

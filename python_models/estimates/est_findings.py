@@ -11,9 +11,7 @@ def model(dbt, session):
     }
     return in_worker(
         "citypanel.quality.findings.find",
-        dbt.ref("int_cells__sources").df(),
-        dbt.ref("dim_cities").df(),
-        dbt.ref("stg_ceic__province_series").df(),
+        dbt.ref("int_cells__findings").df(),
         used=dbt.ref("fct_cell_origins").df(),
         sources=sources,
         variants=dbt.ref("int_study_variants").df(),

@@ -10,7 +10,12 @@ __all__ = ["evaluate"]
 def __getattr__(name: str) -> Any:
     """Import what is heavy when it is asked for."""
     if name == "evaluate":
-        from citypanel.study.own.evaluate import evaluate
-
+        try:
+            from citypanel.study.own.evaluate import evaluate
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"citypanel.evaluate needs {error.name}, which is not installed: "
+                "python -m pip install 'citypanel[warehouse]'"
+            ) from error
         return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

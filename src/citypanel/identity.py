@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 from citypanel.errors import WarehouseError, describe
@@ -33,6 +34,20 @@ class Code:
     version: str
 
 
+def declared_packages() -> list[str]:
+    """Return the packages that the library and the warehouse are declared to need.
+
+    Those of its own and of the extras `warehouse` and `outputs`, in alphabetical order.
+    """
+    found = set()
+    for line in requires("citypanel") or ():
+        package, _, condition = line.partition(";")
+        extra = re.search(r"""\bextra\s*==\s*['"](\w+)""", condition)
+        if extra is None or extra[1] in ("warehouse", "outputs"):
+            found.add(re.split(r"[^A-Za-z0-9._-]", package.strip())[0])
+    return sorted(found)
+
+
 def running_code() -> Code:
     """Return the identity of the library that this process runs."""
     folder = Path(__file__).resolve().parent
@@ -43,7 +58,7 @@ def refuse_other_code(root: Path) -> None:
     """Refuse to go on in a checkout whose library is not the one that runs.
 
     A copied environment, another checkout's commands on the PATH or a PYTHONPATH run
-    the code of another folder. A folder without src/citypanel has none of its own, and
+    the code of another folder. A folder without it in src/ has none of its own, and
     a copy that does not differ is none of another.
 
     Parameters
@@ -58,7 +73,11 @@ def refuse_other_code(root: Path) -> None:
     """
     own = (root / "src" / "citypanel").resolve()
     code = running_code()
-    if not own.is_dir() or own == code.folder or digest_of(own) == code.digest:
+    if (
+        not (own / "__init__.py").is_file()
+        or own == code.folder
+        or digest_of(own) == code.digest
+    ):
         return
     raise WarehouseError(
         describe(

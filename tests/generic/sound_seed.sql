@@ -9,11 +9,12 @@
     references  {column: {to: ref(...), field: ...}}
     labels      {column: {to: ref(...), by: column, field: ..., label: ...}}: the cell
                 must begin with the label that the referenced table has for `by`
+    optional    columns of the key that may be empty
     may_be_empty  whether the table may have no rows (what no import has filled yet)
 -#}
 {% test sound_seed(
     model, key, columns, required=[], numbers={}, patterns={}, references={}, labels={},
-    may_be_empty=false
+    optional=[], may_be_empty=false
 ) %}
 
 {%- set seed = model.identifier -%}
@@ -34,7 +35,7 @@
 {%- set row_text = row_text | join(" || ', ' || ") -%}
 
 {%- set checks = [] -%}
-{%- for column in (key + required) | unique -%}
+{%- for column in (key + required) | unique | reject("in", optional) -%}
     {%- do checks.append((column, "trim(coalesce(\"" ~ column ~ "\", '')) = ''", "is empty")) -%}
 {%- endfor -%}
 {%- for column, rule in numbers.items() -%}

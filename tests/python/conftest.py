@@ -32,6 +32,31 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file of tests stays in one process, and so does the folder `reference`.
+
+    The last of the reference tests counts what all of them compared.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            folder = path.rpartition("/")[0]
+            return folder if folder.endswith("reference") else path
+
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the build of the functional tests and, beside it, the reference."""
+    folders = [item.path.parent.name for item in items]
+    if "functional" in folders:
+        first = items[folders.index("functional")].path
+        items.sort(key=lambda i: (i.path != first, i.path.parent.name != "reference"))
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of this checkout."""

@@ -60,7 +60,13 @@ def dated(
     start = date.dt.year
     days = np.where(date.dt.is_leap_year, 366, 365)
     left = (days - date.dt.day_of_year + 1) / days
-    rows = rows.assign(batch=batch, approval_year=start)
+    rows = rows.assign(
+        batch=batch,
+        approval_year=start,
+        others=np.where(batch.notna() & ~treated & (batch <= 3), "exclude", None),
+        always_treated="mark",
+        is_in_force=year >= start,
+    )
     for rule, lag in (("approval_year", 0), ("next_year", 1), ("fraction", 0)):
         on = (treated & (year >= start + lag)).astype(float)
         if rule == "fraction":

@@ -2,6 +2,8 @@ from citypanel.workers import in_worker
 
 
 def model(dbt, session):
+    # Nothing is estimated before the cells are judged.
+    dbt.ref("int_cells__findings")
     tables = {
         "cells": dbt.ref("int_cells__reconciled").df(),
         "province_series": dbt.ref("int_province_series").df(),

@@ -56,6 +56,17 @@ def initial_growth(
     CapitalError
         For investment that is zero, negative or infinite in either period; it names the
         units.
+
+    Examples
+    --------
+    >>> from citypanel import capital
+    >>> from citypanel.examples import zones
+    >>> growth = capital.initial_growth(
+    ...     zones(), unit="city", period="year", investment="investment",
+    ...     first=2010, last=2015,
+    ... )
+    >>> growth.head(2).round(3).tolist()
+    [0.027, 0.07]
     """
     require_columns(panel, [unit, period, investment])
     require_unique_key(panel, [unit, period])
@@ -149,6 +160,21 @@ def perpetual_inventory(
     References
     ----------
     Zhang, Wu and Zhang (2004), Economic Research Journal 39(10), 35-44.
+
+    Examples
+    --------
+    >>> from citypanel import capital
+    >>> from citypanel.examples import zones
+    >>> series = dict(unit="city", period="year", investment="investment")
+    >>> growth = capital.initial_growth(zones(), first=2010, last=2015, **series)
+    >>> stock = capital.perpetual_inventory(
+    ...     zones(), growth=growth, depreciation=0.06, first_period=2010, **series
+    ... )
+    >>> stock.head(3).round(2)
+      city  year  investment  initial_growth  capital_real
+    0  c01  2010       18.99            0.03        217.34
+    1  c01  2011       19.71            0.03        224.00
+    2  c01  2012       20.97            0.03        231.53
     """
     if initial_capital not in INITIAL_CAPITAL:
         raise OptionError(

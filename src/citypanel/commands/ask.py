@@ -33,7 +33,9 @@ def register(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--rows", type=int, default=100, metavar="N", help="rows to show (default: 100)"
     )
-    parser.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
+    where.add_argument("--study", metavar="NAME", help="ask NAME.duckdb")
     parser.set_defaults(run=run)
 
 
@@ -41,7 +43,10 @@ def run(options: argparse.Namespace) -> None:
     """Print or write the answer, and name run and options."""
     from citypanel.warehouse.ask import answer, origin, question, record_of, rendered
     from citypanel.warehouse.preflight import open_published
+    from citypanel.warehouse.published import published_file
 
+    if options.study:
+        options.database = published_file(options.study)
     text = question(" ".join(options.question))
     with open_published(options.database) as connection:
         found = answer(connection, rendered(text, connection))

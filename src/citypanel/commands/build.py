@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 
@@ -12,7 +13,8 @@ def register(commands: argparse._SubParsersAction) -> None:
         "build",
         help="run dbt build and say last what was published",
         description="Run dbt build with the arguments given, which are dbt's own, and "
-        "say as the last line whether a file was published, and if not, why.",
+        "say as the last line whether a file was published, and if not, why. --study "
+        "NAME is short for --vars '{study: NAME}'.",
         # Every argument is dbt's, and so is each that begins with a dash.
         prefix_chars="+",
         add_help=False,
@@ -28,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from citypanel.warehouse import run as this_run
 
     this_run.last_outcome = None
-    result = dbtRunner().invoke(["build", *options.arguments])
+    result = dbtRunner().invoke(["build", *with_study(options.arguments)])
     outcome = this_run.last_outcome
     if outcome is not None:
         message = outcome.message
@@ -41,6 +43,22 @@ def run(options: argparse.Namespace) -> int:
     if result.exception is not None:
         return 2
     return 0 if result.success else 1
+
+
+def with_study(arguments: list[str]) -> list[str]:
+    """The arguments with --study NAME as a variable of dbt, beside those given."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--study")
+    parser.add_argument("--vars")
+    known, rest = parser.parse_known_args(arguments)
+    if known.study is None:
+        return arguments
+    import yaml
+
+    given = yaml.safe_load(known.vars or "{}")
+    if not isinstance(given, dict):  # dbt says what is wrong with it
+        return [*rest, "--vars", known.vars]
+    return [*rest, "--vars", json.dumps(given | {"study": known.study})]
 
 
 def _stopped(error: BaseException | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -19,23 +18,11 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print what was understood, or raise with every mistake."""
-    from citypanel.study.own.declaration import (
-        examine_declaration,
-        find_study,
-        raise_problems,
-    )
-    from citypanel.study.own.panel import TREATMENT, UNIT, look, read_panel
+    from citypanel.study.own.build import checked_study
+    from citypanel.study.own.panel import TREATMENT, UNIT
 
-    path = find_study(Path.cwd(), options.name)
-    study, problems = examine_declaration(path)
-    made = None
-    # What hides behind another mistake shows at the next check.
-    named = study and study.unit and study.period and study.outcomes
-    if study and named and study.panel.is_file():
-        made, more = look(study, read_panel(study.panel))
-        problems = [*problems, *more]
-    if problems or study is None or made is None:
-        raise_problems(options.name, list(dict.fromkeys(problems)))
+    made = checked_study(options.name)
+    study = made.study
     treated = made.frame.groupby(UNIT)[TREATMENT].max() > 0
     print(
         f"{options.name}: {len(made.frame)} rows, {len(treated)} units "

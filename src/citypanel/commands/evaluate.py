@@ -40,4 +40,4 @@ def run(options: argparse.Namespace) -> None:
     target = options.output or Path(f"{study.name}.duckdb")
     write_tables(target, study, tables)
     if not options.quiet:
-        print(f"{target}: {len(tables)} tables in schema marts")
+        print(f"{target}: {len(tables)} tables in schema study")

@@ -31,6 +31,13 @@ _CONSEQUENCE = (
 
 def in_words(error: BaseException) -> str:
     """Return a message with consequence and remedy; empty for any other error."""
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+        return describe(
+            f"This command needs {error.name}, which is not installed",
+            consequence="nothing was done",
+            remedy="python -m pip install 'citypanel[warehouse,outputs]', or "
+            "citypanel[warehouse] where no tables and figures are wanted",
+        )
     text = " ".join(str(error).split())
     whole = f"{type(error).__name__} {text}".lower()
     number = getattr(error, "errno", None)
@@ -67,6 +74,10 @@ def in_words(error: BaseException) -> str:
     return describe(
         f"{what}: {_first_line(error)}", consequence=_CONSEQUENCE, remedy=remedy
     )
+
+
+def _is_ours(module: str | None) -> bool:
+    return (module or "citypanel").partition(".")[0] == "citypanel"
 
 
 def _first_line(error: BaseException) -> str:

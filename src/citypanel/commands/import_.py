@@ -53,7 +53,21 @@ def register(commands: argparse._SubParsersAction) -> None:
         "--allow-unmatched", action="store_true",
         help="yearbook, policy: go on although places are unknown",
     )  # fmt: skip
-    parser.add_argument("--name", help="policy: its name, for dbt's option policy")
+    roster = parser.add_argument_group("policy")
+    roster.add_argument("--name", help="its name, for dbt's option policy")
+    roster.add_argument(
+        "--districts", choices=("city", "leave_out"),
+        help="districts and counties count as their city, or are left out",
+    )  # fmt: skip
+    roster.add_argument(
+        "--twice", choices=("refuse", "earliest"), default="refuse",
+        help="a unit in several rows is refused (default), or takes the earliest",
+    )  # fmt: skip
+    roster.add_argument(
+        "--times", default="refuse", metavar="RULE",
+        help="times of day: refuse (default), as_written, or how far home is ahead of "
+        "the clock that wrote them, such as +08:00",
+    )  # fmt: skip
     parser.add_argument(
         "--replace", action="store_true",
         help="ceic: put series in place of others of the same quantity; yearbook: put "
@@ -147,6 +161,9 @@ def _plan(options: argparse.Namespace, project: Path):
             name=options.name,
             origin=origin,
             allow_unmatched=options.allow_unmatched,
+            districts=options.districts,
+            twice=options.twice,
+            times=options.times,
         )
     return importers.plan_ceic(
         paths,

@@ -27,9 +27,12 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the declaration and say what to do next."""
-    from citypanel.study.own.proposal import write_study
+    from citypanel.study.own.proposal import lay_out, write_study
 
     path = write_study(Path.cwd(), options.name, options.panel)
+    if lay_out(Path.cwd()):
+        print("dbt_project.yml, profiles.yml, models, macros and Makefile written.")
     print(f"{path.relative_to(Path.cwd())} written. Correct it, then run:")
     print(f"  citypanel check {options.name}")
-    print(f"  citypanel evaluate {options.name}")
+    print(f"  citypanel build --study {options.name}")
+    print(f"  citypanel report --study {options.name}")

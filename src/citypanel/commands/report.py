@@ -6,10 +6,14 @@ import argparse
 from pathlib import Path
 
 from citypanel.commands import say_unless_quiet
+from citypanel.study.declaration import SHIPPED
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write outputs/quality and outputs/data_docs."""
+    """Write outputs/quality and outputs/data_docs; of a study all of its outputs."""
+    if options.study and options.study != SHIPPED:
+        _report_of(options.study, quiet=options.quiet)
+        return
     from citypanel.quality.report import quality_report
 
     warehouse = Path("citypanel.duckdb")
@@ -29,3 +33,14 @@ def run(options: argparse.Namespace) -> None:
     )
     if not options.quiet:
         print(f"Data Docs: {page}")
+
+
+def _report_of(study: str, *, quiet: bool) -> None:
+    from citypanel.outputs.study_report import write_report
+    from citypanel.warehouse.published import published_file
+
+    folder = Path("outputs") / study
+    report, quality = write_report(published_file(study), folder=folder)
+    if not quiet:
+        print(f"Report: {report}\nQuality report: {quality}")
+        print(f"Tables and figures: {folder / 'tables'}, {folder / 'figures'}")

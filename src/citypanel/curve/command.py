@@ -18,7 +18,7 @@ from citypanel.curve.specifications import (
     evaluate,
     headline_values,
 )
-from citypanel.curve.summary import published_numbers, summarise
+from citypanel.curve.summary import is_papers_question, published_numbers, summarise
 from citypanel.curve.tables import headline_row
 from citypanel.errors import OptionError, PublicationError
 from citypanel.files import alone_in
@@ -72,9 +72,11 @@ def read_published(warehouse: Path) -> Published:
 
         study = Study(Sources.read(table))
         row = headline_row(table(OTHER_TABLES["variants"]))
-        paper = published_numbers(
-            table(OTHER_TABLES["descriptives"]), table(OTHER_TABLES["regressions"])
-        )
+        paper = {}
+        if is_papers_question(row):
+            paper = published_numbers(
+                table(OTHER_TABLES["descriptives"]), table(OTHER_TABLES["regressions"])
+            )
     return Published(study, Options.of_build(row), int(row["seed"]), paper)
 
 
@@ -175,32 +177,49 @@ def curve(
             published=published.paper,
             seed=published.seed,
         )
-        return write_results(table, summary, published.paper, output)
+        return write_results(table, summary, warehouse, output)
 
 
 def write_results(
     table: pd.DataFrame,
     summary: pd.DataFrame,
-    paper: dict[str, float],
+    warehouse: Path,
     output: Path,
 ) -> list[str]:
-    """Write everything about a curve; return the report's lines."""
+    """Write everything about a curve; return the report's lines.
+
+    Parameters
+    ----------
+    table, summary : DataFrame
+        As `specifications` and `summarise`.
+    warehouse : Path
+        The file they were computed from, for the facts beside them.
+    output : Path
+    """
     import shutil
 
-    from citypanel.curve.figure import write_figures
-    from citypanel.curve.interactive import curve_page
-    from citypanel.curve.page import answer
     from citypanel.curve.results import write_tables
     from citypanel.files import write_text
-    from citypanel.pages.blocks import as_html, as_markdown
+    from citypanel.outputs.facts import gather, read_frames
+    from citypanel.outputs.specifications import (
+        answer,
+        curve_page,
+        english,
+        specification_page,
+        write_figures,
+    )
+    from citypanel.pages.blocks import as_markdown
 
     choices = load_choices()
+    curve = {"rpt_specifications": table, "rpt_specification_summary": summary}
+    facts = gather(read_frames(warehouse) | curve)
     write_tables({"specifications": table, "summary": summary}, output)
-    write_figures(table, choices, paper["coefficient"], output)
-    write_text(output / "curve.html", curve_page(table, choices, paper["coefficient"]))
-    blocks = answer(table, summary, choices)
-    write_text(output / "index.md", as_markdown(blocks))
-    write_text(output / "index.html", as_html(blocks))
+    write_figures(table, choices, facts, output)
+    write_text(output / "curve.html", curve_page(table, choices, facts))
+    blocks = answer(table, summary, choices, facts)
+    write_text(output / "index.md", as_markdown(english(blocks)))
+    page = specification_page(table, summary, choices, facts)
+    write_text(output / "index.html", page)
     shutil.rmtree(output / "batches", ignore_errors=True)
     return report(table, output)
 

@@ -12,6 +12,8 @@ from scipy import stats
 from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.errors import PanelError
+from citypanel.study.declaration import declared
+from citypanel.study.estimates import TREATMENT
 
 LEVEL = 0.05
 # Orderings of the choices, each with its reverse, over which Shapley shares are means.
@@ -58,10 +60,27 @@ def scopes_of(table: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
+def is_papers_question(options: Mapping[str, object]) -> bool:
+    """Whether a file asks what the paper asks: its policy, and its outcome.
+
+    Parameters
+    ----------
+    options : mapping
+        Of the headline, as they are or as text.
+    """
+    asked = declared().options
+    return all(
+        str(options[name]) == str(asked[name].default) for name in ("policy", "outcome")
+    )
+
+
 def published_numbers(
     descriptives: pd.DataFrame, regressions: pd.DataFrame
 ) -> dict[str, float]:
     """The paper's mean, spread and maximum of the index, and its coefficient.
+
+    The index is the study's default outcome, the coefficient that of the first column
+    it declares.
 
     Parameters
     ----------
@@ -80,16 +99,19 @@ def published_numbers(
     PanelError
         When a number is not in the tables.
     """
-    index = descriptives.loc[descriptives["variable"] == "tfpch"]
+    study = declared()
+    outcome, column = study.options["outcome"].default, study.columns[0]
+    index = descriptives.loc[descriptives["variable"] == outcome]
     effect = regressions.loc[
-        (regressions["paper_table"].astype(str) == "3")
-        & (regressions["paper_column"] == "(1)")
-        & (regressions["term"] == "sydid")
+        (regressions["paper_table"].astype(str) == column.table)
+        & (regressions["paper_column"] == column.name)
+        & (regressions["term"] == TREATMENT)
     ]
     if len(index) != 1 or len(effect) != 1:
+        place = f"Table {column.table} {column.name} {TREATMENT}"
         raise PanelError.of(
             "curve.no_paper",
-            [f"tfpch: {len(index)} rows", f"Table 3 (1) sydid: {len(effect)} rows"],
+            [f"{outcome}: {len(index)} rows", f"{place}: {len(effect)} rows"],
         )
     row = index.iloc[0]
     return {
@@ -118,7 +140,7 @@ def summarise(
         Estimate and t under each permutation of the policy.
     choices : Choices
     published : mapping
-        As `published_numbers`.
+        As `published_numbers`; empty where there is nothing to compare with.
     seed : int
         Of the orderings of the Shapley shares.
 
@@ -157,9 +179,16 @@ def summarise(
         if scope != "component":
             rows += _variance(scope, part, choices, seed)
     rows += _tornado(table)
+    if not published:
+        return _tidy(rows, table)
     for scope, mask in scopes_of(table).items():
         if scope.startswith("growth"):
             rows += _paper(scope, table.loc[mask & estimated], published)
+    return _tidy(rows, table)
+
+
+def _tidy(rows: list[dict], table: pd.DataFrame) -> pd.DataFrame:
+    """The rows, and those without an estimate by reason, in their order and types."""
     failed = table.loc[table["reason_kind"].notna()]
     for kind, part in failed.groupby("reason_kind", sort=True):
         rows.append(

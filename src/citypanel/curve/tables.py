@@ -9,7 +9,7 @@ import pandas as pd
 
 from citypanel.curve.choices import load_choices
 from citypanel.curve.specifications import HEADLINE, specifications
-from citypanel.curve.summary import published_numbers, summarise
+from citypanel.curve.summary import is_papers_question, published_numbers, summarise
 from citypanel.study.options import Options
 from citypanel.study.run import Sources, Study
 
@@ -89,15 +89,19 @@ def specification_summary(
     table : DataFrame
         As `specification_table`.
     variants : DataFrame
-        Of the headline: seed.
+        Of the headline: seed, policy, outcome.
     descriptives, regressions : DataFrame
         The paper's tables, as `published_numbers`.
     """
     table = table.sort_values("specification_order", ignore_index=True)
+    row = headline_row(variants)
+    paper = (
+        published_numbers(descriptives, regressions) if is_papers_question(row) else {}
+    )
     return summarise(
         table,
         draws_of(table),
         choices=load_choices(),
-        published=published_numbers(descriptives, regressions),
-        seed=int(headline_row(variants)["seed"]),
+        published=paper,
+        seed=int(row["seed"]),
     )

@@ -1,14 +1,21 @@
 """Difference-in-differences estimators, inference and credibility checks.
 
 Every estimator is a function of a panel with keyword-only column names, and returns
-the tidy frame that `frames` describes.
+the tidy frame that `frames` describes, with the methods of `results`. `PEERS` gives
+the names that R and Stata use for the same: `did.att_gt` is `did.group_time_att`, with
+the options that stand here.
 """
 
 from citypanel.did import study
+from citypanel.did.adjusted import entropy_balancing, machine_learning_did
 from citypanel.did.aggregate import aggregate_att
+from citypanel.did.augmented import augmented_synthetic_control
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
+from citypanel.did.concurrent import concurrent_policies
 from citypanel.did.etwfe import etwfe
+from citypanel.did.factors import interactive_fixed_effects, matrix_completion
+from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
 from citypanel.did.imputation import imputation
@@ -17,6 +24,7 @@ from citypanel.did.jackknife import (
     jackknife,
     leave_one_batch_out,
     leave_one_city_out,
+    leave_one_unit_out,
 )
 from citypanel.did.moments import moments
 from citypanel.did.multiple import holm, romano_wolf
@@ -27,50 +35,91 @@ from citypanel.did.power import (
     power_table,
 )
 from citypanel.did.pretest import pretrend_power
+from citypanel.did.pretrends import pretrend_at_slope
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import (
     permutation_test,
     randomisation_draws,
     randomisation_inference,
 )
+from citypanel.did.results import Result
+from citypanel.did.spatial import spatial_inference
+from citypanel.did.spillovers import spillovers
 from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, twfe
+from citypanel.did.twfe_weights import twfe_weights
 from citypanel.did.two_stage import two_stage
 
+# What others call it: R's did, fixest, bacondecomp, didimputation, did2s, synthdid,
+# HonestDiD, pretrends, fwildclusterboot; Stata's did_multiplegt_dyn, ritest.
+PEERS = {
+    "att_gt": group_time_att,
+    "aggte": aggregate_att,
+    "sunab": sun_abraham,
+    "bacon": bacon_decomposition,
+    "did_imputation": imputation,
+    "did2s": two_stage,
+    "synthdid": synthetic_did,
+    "HonestDiD": honest_did,
+    "pretrends": pretrend_power,
+    "boottest": wild_cluster_bootstrap,
+    "did_multiplegt_dyn": switchers,
+    "ritest": randomisation_inference,
+}
+globals().update(PEERS)
+
 __all__ = [
+    "PEERS",
+    "Result",
     "aggregate_att",
+    "augmented_synthetic_control",
     "bacon_decomposition",
     "balance_table",
+    "concurrent_policies",
+    "conley_taber",
+    "entropy_balancing",
     "equivalence_test",
     "etwfe",
     "event_study",
     "fake_date_placebo",
+    "ferman_pinto",
+    "few_treated",
     "group_time_att",
     "holm",
     "honest_did",
     "imputation",
+    "interactive_fixed_effects",
     "jackknife",
     "leave_one_batch_out",
     "leave_one_city_out",
+    "leave_one_unit_out",
+    "machine_learning_did",
+    "matrix_completion",
     "minimum_detectable_effect",
     "moments",
     "permutation_test",
     "power_at",
     "power_table",
+    "pretrend_at_slope",
+    "pretrend_line",
     "pretrend_power",
     "propensity_score_did",
     "randomisation_draws",
     "randomisation_inference",
     "romano_wolf",
+    "spatial_inference",
+    "spillovers",
     "stacked",
     "study",
     "sun_abraham",
     "switchers",
     "synthetic_did",
     "twfe",
+    "twfe_weights",
     "two_stage",
     "wild_cluster_bootstrap",
 ]

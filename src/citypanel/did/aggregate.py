@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from citypanel.did.frames import (
+    NOTE_ROUNDING,
     OVERALL,
     WITHOUT_SINGLE,
     Extras,
@@ -18,11 +19,13 @@ from citypanel.did.frames import (
 )
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import choose
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError, describe
 
 KINDS = ("simple", "group", "dynamic", "calendar")
 
 
+@remembering
 def aggregate_att(
     group_time: pd.DataFrame,
     kind: str = "simple",
@@ -72,6 +75,22 @@ def aggregate_att(
     EstimationError
         A frame without influence functions or with cells that are not those
         estimated; no effect to aggregate.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> cells = did.group_time_att(zones(), **columns)
+    >>> found = did.aggregate_att(cells, "group")
+    >>> found[["term", "estimate", "std_error"]].round(3)
+              term  estimate  std_error
+    0      overall     0.101      0.019
+    1  cohort_2014     0.159      0.021
+    2  cohort_2016     0.043      0.013
+    >>> late = cells[cells["period"] >= 2018]
+    >>> did.aggregate_att(late).loc[0, "estimate"].round(3)
+    np.float64(0.128)
     """
     choose("kind", kind, KINDS)
     cells = _Cells.of(group_time)
@@ -102,6 +121,8 @@ def aggregate_att(
     lost = not cells.known.all()
     for row, error, certain in zip(rows, errors, sure, strict=True):
         row["std_error"] = error if certain else None
+        if not certain and (error or row["estimate"]):
+            row["note"] = join_notes(row.get("note"), NOTE_ROUNDING)
         row["single_unit"] = row["n_treated_units"] == 1
         if row["term"] == OVERALL:
             row["note"] = join_notes(

@@ -17,12 +17,13 @@ from citypanel.did.panels import (
     starts_from_treatment,
 )
 from citypanel.did.periods import label_array
+from citypanel.did.regressions import lost_controls, not_identified, regress
 from citypanel.errors import EstimationError
 
 NOTE_SINGLE_SIDE = "one side is a cohort of one unit"
 
 
-@on_panel("treatment", "weights", ready=condense)
+@on_panel("treatment", "controls", "weights", ready=condense)
 def bacon_decomposition(data: Panel) -> pd.DataFrame:
     """Goodman-Bacon decomposition of the two-way fixed effects coefficient.
 
@@ -35,12 +36,22 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
     - earlier against later: (n_k + n_l)^2 s (1-s) (d_k - d_l) (1 - d_k);
     - later against earlier: (n_k + n_l)^2 s (1-s) d_l (d_k - d_l).
 
+    With controls the treatment net of controls and effects, d_it, has a part that
+    varies within cohorts and one, its cohort means d_kt, between them. The coefficient
+    is Omega beta_w + (1 - Omega) times a weighted mean over pairs of cohorts (section
+    V of the paper), with Omega the share of the first part's variance,
+
+        beta_kl = sum_t (d_kt - d_lt)(y_kt - y_lt) / sum_t (d_kt - d_lt)^2
+
+    and weights n_k n_l times the denominator; as controls move every period's
+    comparison, earlier against later and later against earlier are one term a pair.
+
     Parameters
     ----------
     panel : DataFrame or Panel
         The decomposition is of the units seen in every period; the note says how many
         rows are left out, and ``attrs["dropped"]`` which.
-    outcome, treatment, unit, period, weights, frequency
+    outcome, treatment, unit, period, controls, weights, frequency
         Names of columns (see `panels.Design`); the treatment is 0/1 and does not fall
         within a unit. With weights, which must be constant within units, n_k is the
         share of the weights, and the coefficient that of the weighted regression.
@@ -63,11 +74,26 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
     References
     ----------
     Goodman-Bacon (2021), Journal of Econometrics 225.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.bacon_decomposition(zones(), **columns)
+    >>> found.groupby("type")["weight"].sum().round(3)
+    type
+    Earlier vs Later Treated    0.05
+    Later vs Earlier Treated    0.05
+    Treated vs Untreated        0.90
+    Name: weight, dtype: float64
     """
     data = data.balanced()
     require_absorbing(data)
     require_binary(data, "the decomposition is defined for a 0/1 treatment")
     start, weight = starts_from_treatment(data), data.unit_weights
+    if data.control_names:
+        return _with_controls(data, start, weight)
     y, positions = data.matrix(data.y), data.positions
     cohorts = np.unique(start).tolist()
     members = {g: start == g for g in cohorts}
@@ -118,6 +144,81 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
         outcome=data.design.outcome,
         attrs={
             "twfe": float(d @ (w * data.y) / (d @ (w * d))),
+            "dropped": Extras({"rows": data.dropped}),
+        },
+    )
+    control = label_array(frame["control_cohort"].tolist())
+    return frame.assign(control_cohort=control).astype({"weight": float})
+
+
+def _with_controls(data: Panel, start: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
+    """The pairs of cohorts, and the part of the treatment that controls make vary."""
+    x = np.column_stack([data.treatment, data.controls])
+    fit = regress(data.y, x, data.unit, data.period, data.weights)
+    if not fit.first_known(1)[0]:
+        names = [str(data.design.treatment), *data.control_names]
+        raise not_identified(fit, names, 1)
+    data = data.remarking(lost_controls(fit, data.control_names, 1))
+    net = fit.fit.x / np.sqrt(data.row_weights)[:, None]
+    slopes = np.linalg.lstsq(fit.fit.x[:, 1:], fit.fit.x[:, 0], rcond=None)[0]
+    d, y = data.matrix(net[:, 0] - net[:, 1:] @ slopes), data.matrix(data.y)
+    cohorts, code = np.unique(start, return_inverse=True)
+    size = np.bincount(code, weight)
+    count = np.bincount(code)
+    means = [
+        np.array(
+            [weighted_mean(v[code == k], weight[code == k]) for k in range(len(size))]
+        )
+        for v in (d, y)
+    ]
+    within = d - means[0][code]
+    total = float(weight @ (d**2).sum(axis=1))
+    inner = float(weight @ (within**2).sum(axis=1))
+    never = _never_label(data)
+    labels = [never if g == FAR else data.label(g) for g in cohorts]
+    names = ["never" if g == FAR else data.name(g) for g in cohorts]
+    rows: list[dict] = []
+    for k in range(len(cohorts)):
+        for m in range(k + 1, len(cohorts)):
+            gap, moved = (v[k] - v[m] for v in means)
+            spread = float(gap @ gap)
+            share = size[k] * size[m] / size.sum() * spread / total
+            alone = NOTE_SINGLE_SIDE if min(count[k], count[m]) == 1 else None
+            row = {
+                "cohort": labels[k],
+                "control_cohort": labels[m],
+                "term": f"{names[k]} vs {names[m]}",
+                "type": "Treated vs Untreated" if cohorts[m] == FAR else "Two cohorts",
+                "weight": share,
+                "n_treated_units": count[k],
+                "n_units": count[k] + count[m],
+                "n_obs": (count[k] + count[m]) * len(data.positions),
+                "note": join_notes(alone, data.note),
+            }
+            if spread > 0:
+                row["estimate"] = float(gap @ moved) / spread
+            rows.append(row)
+    if inner > 1e-12 * total:
+        moved = float(weight @ (within * y).sum(axis=1))
+        rows.append(
+            {
+                "term": "within cohorts",
+                "type": "Within cohorts",
+                "weight": inner / total,
+                "estimate": moved / inner,
+                "n_units": data.n_units,
+                "n_obs": data.n_obs,
+                "note": data.note,
+            }
+        )
+    frame = tidy(
+        rows,
+        estimator="bacon_decomposition",
+        aggregation="two_by_two",
+        extra_columns=("control_cohort", "type", "weight", "outcome"),
+        outcome=data.design.outcome,
+        attrs={
+            "twfe": float(fit.fit.coefficients[0]),
             "dropped": Extras({"rows": data.dropped}),
         },
     )

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, join_notes, tidy
+from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import Panel, choose, on_panel
@@ -84,6 +84,16 @@ def wild_cluster_bootstrap(
     ----------
     Cameron, Gelbach and Miller (2008), Review of Economics and Statistics 90; Webb
     (2023), Canadian Journal of Economics 56; Roodman et al. (2019), Stata Journal 19.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.wild_cluster_bootstrap(zones(), draws=999, seed=1, **columns)
+    >>> found[["estimate", "conf_low", "conf_high", "p_value"]].round(3)
+       estimate  conf_low  conf_high  p_value
+    0     0.101     0.063      0.139      0.0
     """
     choose("weights", weights, WEIGHTS)
     if draws < 99:
@@ -125,6 +135,7 @@ def wild_cluster_bootstrap(
         n_units=parts.data.n_units,
         n_clusters=parts.data.n_clusters,
         standard_errors="xtreg",
+        attrs=dropped_rows(parts.data),
     )
     if not confidence_interval:
         frame[["conf_low", "conf_high"]] = np.nan

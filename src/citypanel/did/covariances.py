@@ -271,6 +271,7 @@ def _two_way(fit, ways, used, options, name) -> Covariance:
 
 
 def require_clusters(groups: int) -> None:
+    """Raise where there are fewer than two clusters."""
     if groups < 2:
         raise EstimationError.of("did.standard_errors_cluster_need", groups=groups)
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from citypanel.did.covariances import is_nested
 from citypanel.did.frames import staggered_frame
 from citypanel.did.linear import TwoWay, rank_of_columns
-from citypanel.did.moments import condense
+from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
     Panel,
     choose,
@@ -48,7 +49,10 @@ def etwfe(
     cohort and each period, the cells d_gt, and the cells times the controls less
     their cohort mean. In a balanced panel the cohort dummies give the coefficients
     that unit effects would (Wooldridge 2021, section 5); where units come and go, or
-    their weights or controls change, unit effects are taken in their place.
+    their weights or controls change, unit effects are taken in their place. Rows of
+    periods in which every unit is treated stay: their own cells fit them, so that in a
+    balanced panel they move no other estimate and count in the small-sample factor
+    alone (R's etwfe drops them), and with unit effects they tell of the units' levels.
 
     Parameters
     ----------
@@ -82,6 +86,16 @@ def etwfe(
     References
     ----------
     Wooldridge (2021), SSRN 3906345; Wooldridge (2023), Econometrics Journal 26.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.etwfe(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.119      0.009
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     never = control_group == "never"
@@ -96,6 +110,7 @@ def etwfe(
     start = np.where(data.never, data.last + 1, data.start)
     cohort = np.unique(start, return_inverse=True)[1][data.unit]
     x, lost = _independent_controls(data, cohort)
+    x = x - x.mean(axis=0)  # the dummies span its level, which would only round
     k = x.shape[1]
     w = data.row_weights
     groups = np.eye(cohort.max() + 1)[cohort]
@@ -114,7 +129,10 @@ def etwfe(
     unit, period = (data.unit, data.period) if by_unit else (None, None)
     # A cell of one unit leaves no slope of its own on the controls: such columns are
     # left out like other combinations of the columns before them.
-    fit = regress(data.y, design, unit, period, data.weights)
+    sums = isinstance(data, MomentPanel)  # whose units lie within their clusters
+    level_free = by_unit or sums or is_nested(data.unit, data.cluster)
+    y = data.y_within if level_free else data.y
+    fit = regress(y, design, unit, period, data.weights)
     linear = np.zeros((m, design.shape[1]))
     linear[:, first : first + m] = np.eye(m)
     for j in range(k):

@@ -42,7 +42,10 @@ class FirstStage:
         rows = ~self.treated
         self.weights = data.row_weights[rows]
         dummies = np.eye(len(data.positions))[data.period]
-        self.other = np.hstack([dummies, data.controls])
+        # A control's level is the unit effects'; large ones would only round.
+        level = cluster_sums(data.controls, data.unit, data.n_units)
+        level /= np.bincount(data.unit, minlength=data.n_units)[:, None]
+        self.other = np.hstack([dummies, data.controls - level[data.unit]])
         self.equations = NormalEquations(
             data.unit[rows],
             self.other[rows],

@@ -8,9 +8,7 @@ estimate, a note and no standard error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from scipy import special
 
 from citypanel.did.panels import Panel
 from citypanel.did.periods import label_array
+from citypanel.did.results import Extras, Result, critical_value
 
 COLUMNS = (
     "estimator",
@@ -64,43 +63,8 @@ WITHOUT_SINGLE = "overall_without_single_unit_cohorts"
 NOTE_SINGLE = "rests on cohorts of one unit: no sampling distribution"
 NOTE_REFERENCE = "reference period"
 NOTE_UNKNOWN = "not identified by the rows used"
-
-
-class Later:
-    """A value that is made when it is first asked for."""
-
-    def __init__(self, make: Callable[[], Any]):
-        self.make = cache(make)
-
-    def __call__(self) -> Any:
-        return self.make()
-
-
-@dataclass(frozen=True, eq=False)
-class Extras:
-    """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
-
-    pandas copies and compares ``attrs``; an object compared by identity and never
-    copied keeps large arrays out of both.
-    """
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def __getitem__(self, key: str) -> Any:
-        value = self.values[key]
-        return value() if isinstance(value, Later) else value
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.values
-
-    def __deepcopy__(self, memo: dict) -> Extras:
-        return self
-
-
-def critical_value(df: float, level: float = 0.95) -> float:
-    """Two-sided critical value of t(df); df = inf is the normal."""
-    tail = 0.5 + level / 2.0
-    return float(special.ndtri(tail) if np.isinf(df) else special.stdtrit(df, tail))
+NOTE_ROUNDING = "no standard error: residuals are rounding of the outcome"
+NOTE_NOTHING_LEFT = "no standard error: as many parameters as rows"
 
 
 def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
@@ -128,8 +92,9 @@ def tidy(
     single_unit_std_error: bool = False,
     extra_columns: Iterable[str] = (),
     attrs: Mapping[str, Any] | None = None,
+    resolution: float = 0.0,
     **common: Any,
-) -> pd.DataFrame:
+) -> Result:
     """Build the tidy frame from rows that hold at least an estimate.
 
     Parameters
@@ -147,18 +112,27 @@ def tidy(
         Columns to keep after the common ones.
     attrs : mapping, optional
         Attached as ``DataFrame.attrs``.
+    resolution : float
+        Standard errors up to this are rounding of the outcome and are withheld.
     **common
         Values for every row that does not have its own.
 
     Returns
     -------
-    DataFrame
+    Result
         Statistic, interval and p-value follow from estimate, standard error and df
         (inf means normal), unless the row brings its own.
     """
     records = []
     for row in rows:
         record = {**common, **row, "estimator": row.get("estimator", estimator)}
+        error = record.get("std_error")
+        if error is not None and resolution and not error > resolution:
+            if error <= resolution:
+                record["note"] = join_notes(record.get("note"), NOTE_ROUNDING)
+            else:
+                record["note"] = record.get("note") or NOTE_NOTHING_LEFT
+            record |= dict.fromkeys(("std_error", "statistic", "p_value", "df"))
         if record.pop("single_unit", False):
             record["note"] = join_notes(NOTE_SINGLE, record.get("note"))
             if not single_unit_std_error:
@@ -191,7 +165,7 @@ def tidy(
         else:
             columns[column] = values
     _complete(columns, level)
-    frame = pd.DataFrame(columns, index=index)
+    frame = Result(columns, index=index)
     frame.attrs = dict(attrs or {})
     return frame
 
@@ -204,7 +178,7 @@ def staggered_frame(
     reference: int | None = -1,
     attrs: Mapping[str, Any] | None = None,
     **common: Any,
-) -> pd.DataFrame:
+) -> Result:
     """The tidy frame of an estimator for staggered adoption.
 
     Parameters
@@ -243,7 +217,13 @@ def staggered_frame(
             "n_units": data.n_units,
             **common,
         },
+        resolution=data.resolution,
     )
+
+
+def dropped_rows(data: Panel) -> dict[str, Extras]:
+    """``attrs`` of a result: the log of rows left out."""
+    return {"dropped": Extras({"rows": data.dropped})}
 
 
 def add_note(rows: Iterable[dict], note: str | None) -> None:

@@ -17,6 +17,7 @@ from citypanel.did.covariances import (
     Fit,
     count_parameters,
     is_nested,
+    require_clusters,
     small_sample_factor,
 )
 from citypanel.did.linear import TwoWay, cluster_sums, partial_out
@@ -94,9 +95,18 @@ class Partialled:
         return float(self.d @ self.y / (self.d @ self.d))
 
     def std_error(self) -> float:
-        """Clustered standard error of the treatment's coefficient."""
+        """Clustered standard error of the treatment's coefficient.
+
+        Raises
+        ------
+        EstimationError
+            The effects and controls fit the outcome exactly.
+        """
         scores = cluster_sums(self.d * (self.y - self.estimate * self.d), self.cluster)
-        return float(np.sqrt(self.factor * (scores @ scores)) / (self.d @ self.d))
+        error = float(np.sqrt(self.factor * (scores @ scores)) / (self.d @ self.d))
+        if not error:
+            raise EstimationError.of("did.nothing_to_resample")
+        return error
 
 
 def partial(
@@ -150,6 +160,7 @@ def partial(
     y, d, rest = net[:, 0], net[:, 1], net[:, 2:][:, kept]
     both = partial_out(np.column_stack([y, d]), rest)
     k = count_parameters(fit.fit, [data.cluster], "nonnested")
+    require_clusters(data.n_clusters)
     return Partialled(
         data,
         transform,

@@ -17,9 +17,9 @@ from scipy import linalg
 
 from citypanel.did.frames import (
     NOTE_REFERENCE,
+    NOTE_ROUNDING,
     NOTE_SINGLE,
     Extras,
-    Later,
     join_notes,
     tidy,
 )
@@ -28,6 +28,7 @@ from citypanel.did.moments import GroupInfluence, MomentPanel, condense
 from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
 from citypanel.did.propensity_scores import logit
 from citypanel.did.regressions import wald_row
+from citypanel.did.results import Later, remembering
 from citypanel.errors import EstimationError, OptionError
 
 PANELS = ("balanced", "unbalanced", "repeated")
@@ -43,6 +44,7 @@ NOTE_NOT_SEEN = "not identified: the cohort is not seen in both periods"
 NOTE_NO_CONTROL = "not identified: no untreated unit to compare with"
 
 
+@remembering
 def group_time_att(
     frame: pd.DataFrame | Panel | None = None,
     /,
@@ -127,6 +129,18 @@ def group_time_att(
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225; Sant'Anna and Zhao
     (2020), Journal of Econometrics 219.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> cells = did.group_time_att(zones(), **columns)
+    >>> cells.loc[4:6, ["cohort", "period", "estimate", "std_error"]].round(3)
+       cohort  period  estimate  std_error
+    4    2014    2015     0.143      0.026
+    5    2014    2016     0.148      0.029
+    6    2014    2017     0.166      0.022
     """
     if frame is None:
         frame, panel = panel, "balanced"
@@ -166,6 +180,7 @@ def group_time_att(
         controls,
         never,
         by_unit=panel == "balanced",
+        cross_sections=panel == "repeated",
         control_group=control_group,
         method=method,
         varying=base_period == "varying",
@@ -196,7 +211,7 @@ def group_time_att(
                     "grid": data.grid,
                     "n_clusters": data.n_clusters,
                     "sizes": problem.sizes,
-                    "resolution": problem.resolution,
+                    "resolution": data.resolution,
                     "single_unit_std_error": single_unit_std_error,
                     "outcome": outcome,
                     "note": note,
@@ -322,13 +337,15 @@ class _Problem:
 
     ``controls`` (n, k) by row; ``never`` (n_units,); ``by_unit``
     says whether units are compared with themselves, which takes a balanced panel;
-    ``ahead`` is the anticipation in positions.
+    ``cross_sections`` whether each row is a unit; ``ahead`` is the anticipation in
+    positions.
     """
 
     data: Panel
     controls: np.ndarray
     never: np.ndarray
     by_unit: bool
+    cross_sections: bool
     control_group: str
     method: str
     varying: bool
@@ -373,11 +390,6 @@ class _Problem:
             return weights[self.data.first_rows]
         counts = np.bincount(self.data.unit)
         return np.bincount(self.data.unit, weights) / counts
-
-    @cached_property
-    def resolution(self) -> float:
-        """Standard errors below this are rounding of the outcome."""
-        return 1e-14 * float(np.abs(self.data.y).max(initial=0.0))
 
     def base(self, g: int, t: int) -> int | None:
         """Position of the base period of cohort g in t, as the cohort is seen."""
@@ -424,7 +436,10 @@ class _Problem:
                     if part is not None:
                         influence = part
                         error = law.std_errors(part[:, None])[0]
-                        row["std_error"] = error if error > self.resolution else None
+                        row["std_error"] = error
+                        if error <= data.resolution:
+                            note = join_notes(row["note"], NOTE_ROUNDING)
+                            row |= {"std_error": None, "note": note}
                 rows.append(row)
                 columns.append(influence)
                 places.append((g, t, base, row["estimate"]))
@@ -444,7 +459,7 @@ class _Problem:
             units = np.flatnonzero(treated | control)
             d = treated[units]
             counts = [d.sum(), (~d).sum()]
-            row = {"n_units": len(units), "n_obs": 2 * len(units)}
+            row: dict[str, Any] = {"n_units": len(units), "n_obs": 2 * len(units)}
         else:
             chosen = (treated | control)[data.unit]
             rows = np.flatnonzero(chosen & ((data.when == t) | (data.when == base)))
@@ -477,6 +492,8 @@ class _Problem:
         row |= {"estimate": effect, "note": note}
         if part is None:
             return row, None
+        if not self.by_unit and not self.cross_sections:
+            row["note"] = join_notes(note, _halves((np.bincount(units) == 1).sum()))
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)
@@ -510,8 +527,16 @@ class _Problem:
         centre = np.where(treated[:, None], means[0], means[1])
         level = (scores * (mean - centre)).sum(axis=1)
         effect = float(gaps[0] - gaps[1])
-        row |= {"estimate": effect, "note": None}
+        half = chosen[seen[chosen].sum(axis=1) == 1]
+        note = None if self.by_unit else _halves(data.count(half))
+        row |= {"estimate": effect, "note": note}
         return row, law.column(level, {now: scores[:, 0], then: scores[:, 1]})
+
+
+def _halves(units: int) -> str | None:
+    """Word of units that one of a comparison's two periods lacks."""
+    more = f"compares whoever is seen: {units} units in one period only"
+    return more if units else None
 
 
 def _design(x: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ its changes after treatment by Mbar times the largest change before.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from citypanel.did.frames import tidy
 from citypanel.did.panels import choose
 from citypanel.errors import EstimationError, OptionError
 
+MOST_VERTICES = 1_000_000
 KINDS = ("relative_magnitude", "smoothness")
 TARGETS = ("first", "average")
 LARGE_BIAS = 30.0
@@ -82,12 +84,25 @@ def honest_did(
         Unknown kind or target, a negative bound.
     EstimationError
         An event study without a covariance, without pre-periods or without sampling
-        variation.
+        variation; more event times after treatment than relative_magnitude can take.
 
     References
     ----------
     Rambachan and Roth (2023), Review of Economic Studies 90; Andrews, Roth and Pakes
     (2023), Review of Economic Studies 90.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> path = did.event_study(zones(), **columns)
+    >>> found = did.honest_did(path, bounds=[0.0, 0.5], grid_points=200, draws=500)
+    >>> found[["bound", "conf_low", "conf_high"]].round(2)
+       bound  conf_low  conf_high
+    0    NaN      0.04       0.10
+    1    0.0      0.04       0.10
+    2    0.5      0.01       0.12
     """
     choose("kind", kind, KINDS)
     path = event_path(frame, single_units=single_units)
@@ -394,6 +409,8 @@ def _vertices(x: np.ndarray, s: np.ndarray) -> np.ndarray:
         u, values, _ = linalg.svd(x, full_matrices=False)
         x = u[:, values > 1e-10 * max(values.max(), 1.0)]
     size = x.shape[1] + 1
+    if math.comb(m, size) > MOST_VERTICES:
+        raise EstimationError.of("did.too_many_event_times_after", times=size)
     system = np.column_stack([x, s])
     chosen = np.array(list(itertools.combinations(range(m), size)))
     left = system[chosen].transpose(0, 2, 1)

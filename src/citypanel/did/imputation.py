@@ -71,6 +71,16 @@ def imputation(
     References
     ----------
     Borusyak, Jaravel and Spiess (2024), Review of Economic Studies 91.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.imputation(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.119      0.009
     """
     first = first_stage(data)
     data = first.data

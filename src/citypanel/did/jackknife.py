@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from citypanel.did.covariances import leave_one_cluster_out
-from citypanel.did.frames import OVERALL, join_notes, tidy
+from citypanel.did.frames import (
+    NOTE_ROUNDING,
+    OVERALL,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.frisch_waugh import partial
 from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
@@ -54,11 +62,21 @@ def jackknife(
     References
     ----------
     MacKinnon, Nielsen and Webb (2023), Journal of Applied Econometrics 38.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.jackknife(zones(), **columns)
+    >>> found[["estimate", "std_error"]].round(4)
+       estimate  std_error
+    0    0.1006      0.018
     """
     sums = condense(data, two_way=True, standard_errors="CR3")
     if isinstance(sums, MomentPanel) and (row := _of_moments(sums)) is not None:
         options = dict(level=level, single_unit_std_error=single_unit_std_error)
-        return _jackknife_frame(row, data.design.outcome, **options)
+        return _jackknife_frame(row, sums, **options)
     parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
     left = leave_one_cluster_out(parts.fit, parts.cluster)[:, 0]
@@ -88,19 +106,21 @@ def jackknife(
     }
     return _jackknife_frame(
         row,
-        data.design.outcome,
+        data,
         level=level,
         single_unit_std_error=single_unit_std_error,
     )
 
 
-def _jackknife_frame(row: dict, outcome: str, **options) -> pd.DataFrame:
+def _jackknife_frame(row: dict, data: Panel, **options) -> pd.DataFrame:
     return tidy(
         [row],
         estimator="twfe",
         extra_columns=("outcome",),
-        outcome=outcome,
+        outcome=data.design.outcome,
         standard_errors="CV3",
+        attrs=dropped_rows(data),
+        resolution=data.resolution,
         **options,
     )
 
@@ -131,7 +151,7 @@ def _of_moments(data: MomentPanel) -> dict | None:
 
 
 @on_panel("treatment", "controls", "weights", groups=("period_effects_by",))
-def leave_one_city_out(
+def leave_one_unit_out(
     data: Panel, *, period_effects_by: str | None = None
 ) -> pd.DataFrame:
     """The estimate without each unit in turn, in closed form.
@@ -148,13 +168,24 @@ def leave_one_city_out(
         One row per unit, sorted by the estimate: term is the unit left out, cohort
         its cohort, ``change`` the estimate less that of the whole sample. Null where
         the rest does not identify the effect.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.leave_one_unit_out(zones(), **columns)
+    >>> found[["term", "estimate", "change"]].iloc[[0, -1]].round(4)
+       term  estimate  change
+    0   c01    0.0941 -0.0065
+    39  c12    0.1068  0.0062
     """
     parts = partial(data, period_effects_by=period_effects_by)
     data, start = parts.data, parts.start
     left = leave_one_cluster_out(parts.fit, data.unit)[:, 0]
     rows = [
         {
-            "aggregation": "leave_one_city_out",
+            "aggregation": "leave_one_unit_out",
             "term": str(data.units[u]),
             "cohort": _cohort_label(data, start[u]),
             "estimate": left[u],
@@ -174,7 +205,20 @@ def leave_one_city_out(
         extra_columns=("change", "outcome"),
         outcome=data.design.outcome,
         n_units=data.n_units - 1,
+        attrs=dropped_rows(data),
     )
+
+
+def leave_one_city_out(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
+    """The former name of `leave_one_unit_out`; it goes with version 0.3."""
+    warnings.warn(
+        "leave_one_city_out is called leave_one_unit_out",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    found = leave_one_unit_out(panel, **options)
+    found["aggregation"] = "leave_one_city_out"
+    return found
 
 
 def _cohort_label(data: Panel, start: int):
@@ -205,6 +249,17 @@ def leave_one_batch_out(
     DataFrame
         One row per cohort left out: term, cohort and ``change`` from the whole
         sample's estimate. Cohorts without which nobody is treated have no row.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.leave_one_batch_out(zones(), **columns)
+    >>> found[["term", "estimate", "change"]].round(3)
+                      term  estimate  change
+    0  without cohort 2014      0.04   -0.06
+    1  without cohort 2016      0.17    0.07
     """
     require_absorbing(data)
     start = starts_from_treatment(data)
@@ -222,17 +277,27 @@ def leave_one_batch_out(
         if not len(rest):
             continue
         out = (start == g)[data.unit]
-        row = twfe(data.frame[~out], **options).iloc[0].to_dict()
         label = data.label(g)
+        labels = {
+            "aggregation": "leave_one_batch_out",
+            "cohort": label,
+            "term": f"without cohort {data.name(g)}",
+            "n_treated_units": len(rest),
+        }
+        try:
+            row = twfe(data.frame[~out], **options).iloc[0].to_dict()
+        except EstimationError:
+            rows.append({**labels, "note": "not identified without it"})
+            continue
         rows.append(
             {
-                **{k: v for k, v in row.items() if k not in ("estimator", "note")},
-                "aggregation": "leave_one_batch_out",
-                "cohort": label,
-                "term": f"without cohort {data.name(g)}",
+                **{k: v for k, v in row.items() if k != "estimator"},
+                **labels,
                 "change": row["estimate"] - whole,
                 "single_unit": len(rest) == 1,
-                "note": data.note,
+                "note": join_notes(
+                    NOTE_ROUNDING if pd.isna(row["std_error"]) else None, data.note
+                ),
             }
         )
     return tidy(
@@ -240,6 +305,7 @@ def leave_one_batch_out(
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
         extra_columns=("change", "outcome"),
+        attrs=dropped_rows(data),
     )
 
 
@@ -277,6 +343,18 @@ def fake_date_placebo(
         A date that is not before the policy.
     EstimationError
         Nobody is seen on both sides of the fake date.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.fake_date_placebo(zones(), **columns)
+    >>> found[["term", "estimate", "p_value"]].round(2)
+                           term  estimate  p_value
+    0  treated 1 periods before      0.01     0.64
+    1  treated 2 periods before     -0.01     0.54
+    2  treated 3 periods before     -0.02     0.14
     """
     late = [k for k in years_before if k < 1]
     if late:
@@ -300,12 +378,14 @@ def fake_date_placebo(
         ).iloc[0]
         rows.append(
             {
-                **{c: v for c, v in fit.items() if c not in ("estimator", "note")},
+                **{c: v for c, v in fit.items() if c != "estimator"},
                 "aggregation": "fake_date",
                 "event_time": data.grid.span(-k),
                 "term": f"treated {k} periods before",
                 "single_unit": len(np.unique(data.unit[before][fake])) == 1,
-                "note": data.note,
+                "note": join_notes(
+                    NOTE_ROUNDING if pd.isna(fit["std_error"]) else None, data.note
+                ),
             }
         )
     return tidy(
@@ -313,4 +393,5 @@ def fake_date_placebo(
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
+        attrs=dropped_rows(data),
     )

@@ -31,9 +31,9 @@ import pandas as pd
 from scipy import linalg
 
 from citypanel.did import covariances as cov
-from citypanel.did.frames import Later
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import FAR, Design, Panel, build, starts_from_treatment
+from citypanel.did.results import Later
 from citypanel.errors import PanelError
 
 # Panels with fewer rows are estimated row by row: there is nothing to gain.
@@ -41,6 +41,7 @@ LARGE = 20_000
 # Rows that one row of the groups stands for, at least.
 GAIN = 4
 NOTHING = 1e-10
+# Fields without a default of their own, behind the panel's that have one.
 
 _way: ContextVar[str] = ContextVar("way", default="auto")
 
@@ -142,10 +143,12 @@ class Groups:
         of the weights' distances from theirs times weights times distances.
     spread, once : ndarray (G, T+1, T+1)
         Sums of products of the distances, times squared weights and times weights.
+    largest : ndarray (G,)
+        Largest absolute outcome.
     cluster : ndarray of int (G,) or None
         Cluster of each group; None where every unit is one.
-    member : ndarray of int (units,) or None
-        Group of each unit of the panel they come from.
+    member : ndarray of int (units,)
+        Group of each unit of the panel they come from, where there is one.
     """
 
     positions: np.ndarray
@@ -159,12 +162,15 @@ class Groups:
     cross: np.ndarray
     spread: np.ndarray
     once: np.ndarray
+    largest: np.ndarray
     cluster: np.ndarray | None = None
     member: Any = None
 
 
 # What `group_sums` makes of them.
-SUMS = ("count", "total", "squares", "uneven", "mean", "cross", "spread", "once")
+SUMS = (
+    "count", "total", "squares", "uneven", "mean", "cross", "spread", "once", "largest",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -221,6 +227,10 @@ class MomentPanel(Panel):
     def y(self) -> np.ndarray:
         mean = self.sums.mean[self.group]
         return mean[self.unit, 0] + mean[self.unit, 1 + self.column[self.period]]
+
+    @cached_property
+    def resolution(self) -> float:
+        return 1e-13 * float(self.sums.largest[self.group].max(initial=0.0))
 
     @cached_property
     def controls(self) -> np.ndarray:
@@ -530,7 +540,7 @@ class GroupInfluence:
 
     def units(self, columns: np.ndarray) -> np.ndarray:
         """Columns unit by unit (n_units, m)."""
-        data, source = self.data, self.data.source
+        data, source = self.data, _rows_of(self.data)
         units, owner = self.members
         forms = columns.reshape(len(data.units), self.by_group, columns.shape[1])
         seen = data.sums.seen[data.group]
@@ -549,7 +559,7 @@ class GroupInfluence:
 
     def _of_units(self, name: str) -> np.ndarray:
         units, owner = self.members
-        source = self.data.source
+        source = _rows_of(self.data)
         if name == "start":
             return self.data.start[owner]
         if name == "weights":
@@ -675,7 +685,7 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         data.positions,
         first[at],
         seen,
-        **dict(zip(SUMS, sums, strict=True)),
+        **sums,
         cluster=None if cluster is None else cluster[at],
         member=member,
     )
@@ -691,17 +701,18 @@ def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray,
     return codes.astype(np.int64), len(values)
 
 
-def group_sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
-    """count, total, squares, uneven, mean, cross, spread and once of `Groups`."""
+def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
+    """`SUMS` of groups of units whose outcomes are y (n, width)."""
     g, k = len(members), width + 1
     count = np.array([len(m) for m in members])
     total, squares, uneven = count.astype(float), count.astype(float), np.zeros(g)
-    mean, cross = np.zeros((g, k)), np.zeros((g, k))
+    mean, cross, largest = np.zeros((g, k)), np.zeros((g, k)), np.zeros(g)
     spread = np.zeros((g, k, k))
     once = spread if weight is None else np.zeros((g, k, k))
     for j, rows in enumerate(members):
         place = np.concatenate([[0], 1 + np.flatnonzero(seen[j])])
         values = y[rows] if seen[j].all() else y[np.ix_(rows, np.flatnonzero(seen[j]))]
+        largest[j] = np.abs(values).max()
         level = values.mean(axis=1)
         part = np.column_stack([level, values - level[:, None]])
         w = None if weight is None else weight[rows]
@@ -727,7 +738,11 @@ def group_sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
         once[np.ix_([j], place, place)] = here[0]
         spread[np.ix_([j], place, place)] = here[1]
         cross[j, place] = here[2]
-    return count, total, squares, uneven, mean, cross, spread, once
+    return {
+        "count": count, "total": total, "squares": squares, "uneven": uneven,
+        "mean": mean, "cross": cross, "spread": spread, "once": once,
+        "largest": largest,
+    }  # fmt: skip
 
 
 # --- covariances of a regression on groups ---

@@ -17,6 +17,12 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's (1979) step-down p-values; nulls stay null and are not counted.
 
     p_(j) becomes the largest of (m - i + 1) p_(i) over i <= j, at most 1.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> did.holm([0.01, 0.04, 0.03])
+    array([0.03, 0.06, 0.06])
     """
     p = np.asarray(p_values, float)
     bad = (p < 0) | (p > 1)
@@ -59,6 +65,21 @@ def romano_wolf(
     References
     ----------
     Romano and Wolf (2016), Statistics and Probability Letters 113.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> panel = zones()
+    >>> columns = dict(treatment="treated", unit="city", period="year")
+    >>> found = did.romano_wolf(
+    ...     {y: dict(panel=panel, outcome=y, **columns) for y in ("wage", "emissions")},
+    ...     draws=499,
+    ... )
+    >>> found.round(2)
+            term  estimate  std_error  statistic  p_value  p_holm  p_romano_wolf
+    0       wage      0.10       0.02       5.75     0.00    0.00           0.00
+    1  emissions     -1.75       1.45      -1.21     0.25    0.25           0.25
     """
     if not specifications:
         raise OptionError.of("did.no_specification_adjust_over")

@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 
 from citypanel.did.linear import cluster_sums
 from citypanel.did.periods import Grid, is_missing, read_periods
+from citypanel.did.results import Extras, remember
 from citypanel.errors import EstimationError, OptionError, PanelError
 from citypanel.panel import require_columns, require_unique_key
 
@@ -51,6 +53,8 @@ class Design:
         Further columns that must be known for a row to be used.
     frequency : str or float, optional
         Distance between neighbouring periods (see `periods.read_periods`).
+    carried : sequence of str
+        Further columns that the rows keep, whether known or not.
     """
 
     outcome: str
@@ -63,16 +67,18 @@ class Design:
     cluster: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     frequency: str | float | None = None
+    carried: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("controls", "cluster", "groups"):
+        for name in ("controls", "cluster", "groups", "carried"):
             given = getattr(self, name)
             listed = (given,) if isinstance(given, str) else tuple(given or ())
             object.__setattr__(self, name, tuple(c for c in listed if c is not None))
 
     def columns_given(self) -> dict[str, Any]:
         """Keyword arguments of an estimator on the same columns, groups left out."""
-        names = [field.name for field in fields(self) if field.name != "groups"]
+        names = [field.name for field in fields(self)]
+        names = [name for name in names if name not in ("groups", "carried")]
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
     @property
@@ -85,7 +91,7 @@ class Design:
     def columns(self) -> list[str]:
         """Every column, once."""
         named = [*self.numeric, self.unit, self.period, self.cohort]
-        named += [*self.cluster, *self.groups]
+        named += [*self.cluster, *self.groups, *self.carried]
         return list(dict.fromkeys(c for c in named if c is not None))
 
 
@@ -133,6 +139,21 @@ class Panel:
     def y(self) -> np.ndarray:
         """Outcome (n,)."""
         return self.frame[self.design.outcome].to_numpy(float)
+
+    @cached_property
+    def resolution(self) -> float:
+        """Standard errors up to this are rounding of the outcome."""
+        return 1e-13 * float(np.abs(self.y).max(initial=0.0))
+
+    @cached_property
+    def y_within(self) -> np.ndarray:
+        """Outcome less its mean by unit (n,).
+
+        Where unit effects, or effects that the units nest in, are in a regression the
+        coefficients are the same, without the rounding of large levels.
+        """
+        means = np.bincount(self.unit, self.y) / np.bincount(self.unit)
+        return self.y - means[self.unit]
 
     @cached_property
     def controls(self) -> np.ndarray:
@@ -328,7 +349,7 @@ class Panel:
         if len(changed):
             raise PanelError.of(
                 "did.column_changes_within_unit",
-                [str(self.units[u]) for u in changed],
+                [f"{self.design.unit} {self.units[u]}" for u in changed],
                 column=column,
             )
         return first
@@ -502,6 +523,7 @@ def choose(option: str, value: object, allowed: Sequence[object]) -> None:
 def on_panel(
     *columns: str,
     groups: Sequence[str] = (),
+    carried: Sequence[str] = (),
     ready: Callable[..., Panel] = lambda panel, **options: panel,
 ) -> Callable:
     """Give an estimator of a `Panel` its public face: a frame and names of columns.
@@ -514,7 +536,9 @@ def on_panel(
         The weights of the bootstrap, whose ``weights`` are its draws', are called
         ``regression_weights``.
     groups : sequence of str
-        Options of the estimator that name a further column.
+        Options of the estimator that name a further column, or several.
+    carried : sequence of str
+        The same for columns that may be null.
     ready : callable
         Gives the estimator its panel, from the one built and its options.
 
@@ -529,11 +553,19 @@ def on_panel(
 
     def face(estimator: Callable) -> Callable:
         own = list(inspect.signature(estimator).parameters.values())[1:]
+        defaults = {each.name: each.default for each in own}
+
+        def estimated(data: Panel, options: dict[str, Any]) -> pd.DataFrame:
+            result = estimator(ready(data, **options), **options)
+            if isinstance(result, pd.DataFrame):
+                result.attrs.setdefault("dropped", Extras({"rows": data.dropped}))
+            used = {**data.design.columns_given(), **defaults, **options}
+            return remember(result, estimator.__name__, used)
 
         @functools.wraps(estimator)
         def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
             if isinstance(panel, Panel):
-                return estimator(ready(panel, **options), **options)
+                return estimated(panel, options)
             given = {
                 name.removeprefix("regression_"): options.pop(name)
                 for name in names
@@ -544,10 +576,14 @@ def on_panel(
                 raise TypeError(
                     f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
                 )
-            more = [options.get(name) for name in groups]
-            given["groups"] = tuple(name for name in more if name is not None)
-            data = ready(build(panel, Design(**given)), **options)
-            return estimator(data, **options)
+            for kind, its in (("groups", groups), ("carried", carried)):
+                more = [options.get(name) for name in its]
+                given[kind] = tuple(
+                    name
+                    for one in more
+                    for name in ((one,) if isinstance(one, str) else one or ())
+                )
+            return estimated(build(panel, Design(**given)), options)
 
         keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
         default = {field.name: field.default for field in fields(Design)}
@@ -787,7 +823,9 @@ def starts_of(
     if values.dtype.kind in "iuf":
         zero = (values == 0).to_numpy(bool, na_value=False)
     else:
-        zero = np.array([isinstance(v, int | float) and v == 0 for v in values])
+        numbers = [v if isinstance(v, str | Number) else None for v in values]
+        zero = pd.to_numeric(pd.Series(numbers, dtype=object), errors="coerce") == 0
+        zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
         at = grid.place([0])[0]
@@ -804,8 +842,8 @@ def starts_of(
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
-        codes, labels = pd.factorize(values[~never])
-        place = grid.place(labels)[codes]
+        codes, distinct = pd.factorize(values[~never])
+        place = grid.place(distinct)[codes]
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -106,13 +107,14 @@ class Grid:
             return week[0] * 100 + week[1]
         if self.kind == "period" and self.base == "period":
             return pd.Period(ordinal=int(ordinal), freq=self.template)
-        start = _timestamp(int(ordinal), self.base, self.template)
+        form, day = self.template if self.kind == "text" else ("", self.template)
+        start = _timestamp(int(ordinal), self.base, day)
         if self.kind == "period":
             return pd.Period(start, freq=self.template)
-        if self.kind == "text":
-            day, month = f"{start:%Y-%m-%d}", f"{start:%Y-%m}"
-            quarter = f"{start.year}Q{start.quarter}"
-            return {"quarter": quarter, "month": month}.get(self.template, day)
+        if form == "quarter":
+            return f"{start.year}Q{start.quarter}"
+        if form:
+            return f"{start:%Y-%m}" if form == "month" else f"{start:%Y-%m-%d}"
         return start
 
     def name(self, position: int) -> str:
@@ -205,18 +207,32 @@ def read_periods(
                 remedy="correct the periods, or declare their frequency",
             )
         )
+    if base == "day" and frequency is None:
+        _require_even_days(ordinal, whole, seen, name)
     if kind == "date" and template is None:
         template = _day_of_month(seen)
     labels = seen.tolist()
     if kind == "date":
         labels = [pd.Timestamp(label) for label in seen]
-    elif (
-        kind == "number" and float(step).is_integer() and float(ordinal[0]).is_integer()
-    ):
-        labels = [int(label) for label in seen]
+    elif kind not in ("period", "text"):
+        whole_numbers = float(step).is_integer() and float(ordinal[0]).is_integer()
+        number = int if kind != "number" or whole_numbers else float
+        labels = [number(label) for label in seen]
     return Grid(
         kind, base, float(ordinal[0]), float(step), whole.astype(int), labels, template
     )
+
+
+def _require_even_days(ordinal, positions, seen, name) -> None:
+    """Raise where dates of different months lie on a grid of days that is mostly empty.
+
+    First working days are such dates: months to their reader, and uneven in days.
+    """
+    days = pd.DatetimeIndex(ordinal.astype("datetime64[D]"))
+    sparse = len(days) > 2 and positions[-1] + 1 > 3 * len(positions)
+    if sparse and not days.to_period("M").has_duplicates:
+        shown = [f"{name} {_name(label)}" for label in seen]
+        raise PanelError.of("did.dates_uneven", shown, name=name)
 
 
 def _name(label: Any) -> str:
@@ -257,11 +273,9 @@ def _kind(seen, name, frequency, others) -> tuple[str, str, Any]:
         dates = pd.DatetimeIndex(series)
         if frequency is not None:
             return "date", frequency, None
-        same = len(set(dates.day)) == 1 or dates.is_month_end.all()
-        same &= bool((dates == dates.normalize()).all())
-        return "date", "month" if same and len(dates) > 1 else "day", None
+        return "date", _date_base(dates), None
     if all(isinstance(v, str) for v in seen):
-        return _text_kind(series, name, frequency)
+        return _text_kind(series, name, frequency, others)
     numbers = pd.to_numeric(series, errors="coerce")
     if numbers.isna().any():
         raise PanelError.of(
@@ -286,7 +300,14 @@ def _base(frequency, kind) -> str:
     return frequency or kind
 
 
-def _text_kind(series, name, frequency):
+def _date_base(dates: pd.DatetimeIndex) -> str:
+    """Months where all dates have one day of the month, or its end; else days."""
+    same = len(set(dates.day)) == 1 or dates.is_month_end.all()
+    same &= bool((dates == dates.normalize()).all())
+    return "month" if same and len(dates) > 1 else "day"
+
+
+def _text_kind(series, name, frequency, others):
     text = series.astype(str)
     for pattern, base in (
         (r"\d{4}-?Q[1-4]", "quarter"),
@@ -294,10 +315,21 @@ def _text_kind(series, name, frequency):
         (r"\d{4}-\d{2}-\d{2}", "day"),
     ):
         if text.str.fullmatch(pattern).all():
-            return "text", frequency or base, base
+            form = base
+            if form == "day":
+                days = pd.DatetimeIndex(pd.to_datetime(text, errors="coerce"))
+                if days.isna().any():
+                    break
+                base = _date_base(days)
+                return "text", frequency or base, (form, _day_of_month(days))
+            return "text", frequency or base, (form, 1)
     numbers = pd.to_numeric(text, errors="coerce")
-    if numbers.notna().all() and frequency is None:
-        return "number", "", None
+    if numbers.notna().all():
+        others = pd.to_numeric(pd.Series(others, dtype=object), errors="coerce")
+        kind = _number_kind(
+            numbers.to_numpy(float), name, frequency, others.dropna().tolist()
+        )
+        return kind, "", None
     raise PanelError.of(
         "did.column_holds_text_no", [f"{name} = {v!r}" for v in text], name=name
     )
@@ -365,7 +397,20 @@ def _ambiguous(name: str, numbers: np.ndarray) -> PanelError:
 
 
 def _ordinals(values: Any, kind: str, base: str) -> np.ndarray:
-    """Ordinals of periods, as float; nan for what cannot be read."""
+    """Ordinals of periods, as float; nan for what cannot be read.
+
+    A date among numbers, or a number among dates, cannot: pandas would take nanoseconds
+    for years.
+    """
+    dated, series = kind in ("date", "text", "period"), pd.Series(values)
+    other = _is_number(series) if dated else _is_date(series)
+    if kind == "period" and not isinstance(series.dtype, pd.PeriodDtype):
+        other |= np.array([not isinstance(v, pd.Period) for v in series], bool)
+    if other.any():
+        out = np.full(len(series), np.nan)
+        if not other.all():
+            out[~other] = _ordinals(series[~other], kind, base)
+        return out
     if kind == "number":
         return pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(
             float, na_value=np.nan
@@ -390,6 +435,19 @@ def _ordinals(values: Any, kind: str, base: str) -> np.ndarray:
     return _date_ordinals(
         pd.DatetimeIndex(pd.to_datetime(pd.Series(values), errors="coerce")), base
     )
+
+
+def _is_number(series: pd.Series) -> np.ndarray:
+    if series.dtype.kind in "biufM":
+        return np.full(len(series), series.dtype.kind != "M")
+    return np.array([isinstance(v, Number) for v in series], bool)
+
+
+def _is_date(series: pd.Series) -> np.ndarray:
+    if series.dtype.kind in "biufM":
+        return np.full(len(series), series.dtype.kind == "M")
+    kinds = (date, np.datetime64, pd.Period, pd.Timedelta)
+    return np.array([isinstance(v, kinds) for v in series], bool)
 
 
 def _date_ordinals(index: pd.DatetimeIndex, base: str) -> np.ndarray:

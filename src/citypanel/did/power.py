@@ -35,6 +35,12 @@ def power_at(
     """Probability that a two-sided test finds an effect of this size.
 
     From the non-central t with the given degrees of freedom (normal for inf).
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> round(did.power_at(0.024, 0.013), 2)
+    0.45
     """
     _positive(std_error)
     return _noncentral_power(abs(effect) / std_error, df, level)
@@ -51,6 +57,12 @@ def minimum_detectable_effect(
     ------
     OptionError
         A power outside (1 - level, 1), a standard error that is not positive.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> round(did.minimum_detectable_effect(0.013), 3)
+    0.036
     """
     _positive(std_error)
     if not 1 - level < power < 1:
@@ -83,6 +95,13 @@ def equivalence_test(
     dict
         p_value, conf_low, conf_high, equivalent, and smallest_bound, the smallest
         bound that would be shown.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> found = did.equivalence_test(0.002, 0.004, bound=0.01)
+    >>> found["equivalent"], round(found["p_value"], 3)
+    (True, 0.023)
     """
     _positive(std_error)
     if not bound > 0:
@@ -123,6 +142,21 @@ def power_table(
     DataFrame
         The rows with columns minimum_detectable_effect, power_at_bound, bound,
         equivalence_p_value, equivalent, smallest_bound.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.twfe(zones(), **columns)
+    >>> did.power_table(found[found["term"] == "treated"], bound=0.05).T.tail(6)
+                                      0
+    minimum_detectable_effect  0.050245
+    power_at_bound              0.79616
+    equivalence_p_value        0.996896
+    equivalent                    False
+    smallest_bound             0.130068
+    bound                          0.05
     """
     out = frame.copy()
     out.attrs = {}

@@ -69,6 +69,28 @@ def pretrend_power(
     References
     ----------
     Roth (2022), American Economic Review: Insights 4.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> path = did.event_study(zones(), **columns)
+    >>> found = did.pretrend_power(path, draws=2000)
+    >>> found.iloc[:, :4].round(3)
+       estimator aggregation  cohort  period
+    0       twfe    pretrend    <NA>    <NA>
+    1       twfe    pretrend    <NA>    <NA>
+    2       twfe    pretrend    <NA>    <NA>
+    3       twfe    pretrend    <NA>    <NA>
+    4       twfe    pretrend    <NA>    <NA>
+    5       twfe    pretrend    <NA>    <NA>
+    6       twfe    pretrend    <NA>    <NA>
+    7       twfe    pretrend    <NA>    <NA>
+    8       twfe    pretrend    <NA>    <NA>
+    9       twfe    pretrend    <NA>    <NA>
+    10      twfe    pretrend    <NA>    <NA>
+    11      twfe    pretrend    <NA>    <NA>
     """
     choose("test", test, TESTS)
     bad = [p for p in powers if not (1 - level) < p < 1]

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from citypanel.did.frames import (
+    NOTE_ROUNDING,
     OVERALL,
     Extras,
     join_notes,
@@ -24,6 +25,7 @@ from citypanel.did.panels import (
     require_treated_and_control,
 )
 from citypanel.did.propensity_scores import Logit, logit
+from citypanel.did.results import remembering
 from citypanel.did.twfe import twfe
 from citypanel.errors import EstimationError, OptionError
 
@@ -72,6 +74,20 @@ def balance_table(
     References
     ----------
     Rosenbaum and Rubin (1985), American Statistician 39.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> found = did.balance_table(
+    ...     zones(), cohort="zone", unit="city", period="year",
+    ...     covariates=["capital", "labour"],
+    ... )
+    >>> found[["covariate", "mean_treated", "mean_control", "bias_pct"]].round(1)
+      covariate  mean_treated  mean_control  bias_pct
+    0   capital         143.0         171.9     -44.0
+    1    labour          52.3          52.2       0.3
+    2       all           NaN           NaN      22.1
     """
     keys: dict[str, Any] = dict(
         cohort=cohort, unit=unit, period=period, frequency=frequency
@@ -87,6 +103,7 @@ def balance_table(
     )
 
 
+@remembering
 def propensity_score_did(
     panel: pd.DataFrame,
     *,
@@ -157,6 +174,18 @@ def propensity_score_did(
     References
     ----------
     Heckman, Ichimura and Todd (1997), Review of Economic Studies 64.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.propensity_score_did(
+    ...     zones(), covariates=["population"], method="weighting", **columns
+    ... )
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.103      0.017
     """
     choose("method", method, METHODS)
     if neighbours < 1 or bandwidth <= 0 or (caliper is not None and caliper <= 0):
@@ -218,6 +247,8 @@ def propensity_score_did(
             f"{int((weight[treated] > 0).sum())} treated and "
             f"{int((weight[~treated] > 0).sum())} control units",
             f"{off} treated units without a match" if off else None,
+            NOTE_ROUNDING if pd.isna(row["std_error"]) else None,
+            data.note,
         ),
         "single_unit": sum(data.sizes.values()) == 1,
     }

@@ -7,12 +7,18 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import NOTE_SINGLE, OVERALL, join_notes, tidy
+from citypanel.did.frames import (
+    NOTE_SINGLE,
+    OVERALL,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import indicator, partial_out
 from citypanel.did.moments import large_enough
 from citypanel.did.panels import Panel, on_panel
-from citypanel.errors import EstimationError, OptionError
+from citypanel.errors import EstimationError, OptionError, PanelError
 
 CHUNK = 20_000_000
 
@@ -70,6 +76,16 @@ def randomisation_inference(
     ----------
     Young (2019), Quarterly Journal of Economics 134; MacKinnon and Webb (2020),
     Journal of Econometrics 218.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.randomisation_inference(zones(), draws=999, seed=1, **columns)
+    >>> found[["estimate", "p_value"]].round(3)
+       estimate  p_value
+    0     0.101    0.001
     """
     _require_draws(draws)
     parts = partial(data, period_effects_by=period_effects_by)
@@ -112,6 +128,7 @@ def randomisation_inference(
         n_units=data.n_units,
         n_clusters=data.n_clusters,
         standard_errors="xtreg",
+        attrs=dropped_rows(data),
     )
 
 
@@ -140,6 +157,17 @@ def randomisation_draws(
         Too few draws.
     PanelError, EstimationError
         As `twfe`.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.randomisation_draws(zones(), draws=999, seed=1, **columns)
+    >>> found.iloc[:2].round(3)
+       draw  statistic
+    0     0      5.752
+    1     1     -1.446
     """
     _require_draws(draws)
     parts = partial(data)
@@ -304,13 +332,25 @@ def permutation_test(
     ------
     OptionError
         Too few draws, or no row with a statistic under the term.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> found = did.permutation_test(
+    ...     zones(), did.two_stage, outcome="wage", cohort="zone", unit="city",
+    ...     period="year", draws=99, seed=1,
+    ... )
+    >>> found[["estimate", "p_value"]].round(3)
+       estimate  p_value
+    0     0.119     0.01
     """
     _require_draws(draws)
 
     def statistic(frame: pd.DataFrame) -> pd.Series | None:
         try:
             fit = estimator(frame, cohort=cohort, unit=unit, **options)
-        except EstimationError:
+        except (EstimationError, PanelError):
             if frame is panel:
                 raise
             return None
@@ -320,6 +360,7 @@ def permutation_test(
     sample = statistic(panel)
     if sample is None:
         raise OptionError.of("did.estimator_no_statistic_under", term=term)
+    panel = panel.reset_index(drop=True)
     first = panel.drop_duplicates(unit).sort_values(unit, kind="stable")
     units, starts = first[unit].to_numpy(), first[cohort].to_numpy()
     strata = None if within is None else pd.factorize(first[within], sort=True)[0]
@@ -346,7 +387,12 @@ def permutation_test(
             else None,
         ),
     }
-    out = tidy([record], estimator=sample["estimator"], extra_columns=("outcome",))
+    out = tidy(
+        [record],
+        estimator=sample["estimator"],
+        extra_columns=("outcome",),
+        attrs={k: v for k, v in sample.attrs.items() if k == "dropped"},
+    )
     out[["conf_low", "conf_high"]] = np.nan
     return out
 

@@ -20,7 +20,13 @@ import numpy as np
 from scipy import linalg, stats
 
 from citypanel.did.covariances import Covariance, Fit, covariance
-from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, WITHOUT_SINGLE, join_notes
+from citypanel.did.frames import (
+    NOTE_NOTHING_LEFT,
+    NOTE_UNKNOWN,
+    OVERALL,
+    WITHOUT_SINGLE,
+    join_notes,
+)
 from citypanel.did.linear import TwoWay, rank_of_columns
 from citypanel.did.moments import MomentPanel
 from citypanel.did.moments import covariance as group_covariance
@@ -376,6 +382,7 @@ def dynamic_covariance(
         "estimates": weights @ np.where(known, estimates, 0.0),
         "matrix": weights @ matrix @ weights.T,
         "single": np.array([cells.n_units(m) == 1 for m in mask], bool),
+        "resolution": data.resolution,
     }
 
 
@@ -521,6 +528,7 @@ def _seen(data: Panel, g: int) -> np.ndarray:
 def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:
     """Joint test of the event times before a position that rest on several units."""
     early = (dynamic["positions"] < before) & ~dynamic["single"]
+    early &= ~(np.diag(dynamic["matrix"]) <= dynamic["resolution"] ** 2)
     return wald_row(
         dynamic["estimates"][early], dynamic["matrix"][np.ix_(early, early)], df=df
     )
@@ -541,7 +549,9 @@ def wald_row(
         row["note"] = join_notes(note, "no lead to test")
         return row
     if not np.isfinite(matrix).all():
-        row["note"] = join_notes(note, f"{q} leads, not all with a standard error")
+        some = f"{q} leads, not all with a standard error"
+        none = not np.isfinite(np.diag(matrix)).any()
+        row["note"] = join_notes(note, NOTE_NOTHING_LEFT if none else some)
         return row
     rank = _rank(matrix)
     if rank < q or (np.isfinite(df) and q > df):

@@ -26,6 +26,8 @@ from citypanel.errors import EstimationError, OptionError
 
 CONTROL_GROUPS = ("not_yet", "never")
 WEIGHTINGS = ("aggregate", "none")
+LEAVES = "window leaves the panel"
+NOBODY = "nobody is seen on one side of the experiment"
 
 
 @on_panel("cohort", "controls", "weights", "cluster", ready=condense)
@@ -59,8 +61,9 @@ def stacked(
         weights would not cancel the units' levels; there, and where experiments differ
         in their event times, each has coefficients of its own, which are averaged.
     before, after : number
-        The window, in the periods' own units. Cohorts whose window leaves the panel
-        are left out (note).
+        The window, in the periods' own units. Cohorts whose window leaves the panel,
+        or in whose window nobody treated or nobody to compare with is seen, are left
+        out (note).
     control_group : {"not_yet", "never"}
         "not_yet" takes units treated after the window too.
     weighting : {"aggregate", "none"}
@@ -93,9 +96,19 @@ def stacked(
     Raises
     ------
     EstimationError
-        No cohort's window lies in the panel, or an experiment without controls.
+        No cohort has its window in the panel, and somebody on both sides in it.
     OptionError
         A window without a period before.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.stacked(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.075      0.016
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)
@@ -108,7 +121,7 @@ def stacked(
     data = data.without_always_treated()
     require_treated_and_control(data)
     stack, lost = _stack(data, width[0], width[1], control_group)
-    data = _log_incomplete(data, stack, width, control_group)
+    data = _log_incomplete(data, stack, lost, width, control_group)
     names, event = list(data.control_names), stack["event"].to_numpy()
     treated = (stack["treated"] == 1).to_numpy()
     used = [g for g in data.sizes if g not in lost]
@@ -151,7 +164,11 @@ def stacked(
             nuisance = [g * column for g in groups for column in base]
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
-        fit = regress(part["y"].to_numpy(), x, effects[0], effects[1], given)
+        y = part["y"].to_numpy()
+        if effects[0] is None and _units_nest(data, part):
+            # Levels of the units cancel; without them there is less to round.
+            y = y - part.groupby(["cohort", "unit"])["y"].transform("mean").to_numpy()
+        fit = regress(y, x, effects[0], effects[1], given)
         errors = _covariance(data, fit.fit, part, standard_errors)
         sure = fit.first_known(len(d))
         mean = np.zeros((m, len(fit.keep)))
@@ -179,10 +196,11 @@ def stacked(
 
     fit, errors, known, b, v = estimate(np.ones(len(stack), bool))
     df = errors.n_clusters - 1.0
-    note = None
-    if lost:
-        gone = ", ".join(data.name(g) for g in lost)
-        note = f"window leaves the panel for cohort {gone}"
+    said = []
+    for why in dict.fromkeys(lost.values()):
+        gone = ", ".join(data.name(g) for g in lost if lost[g] == why)
+        said.append(f"{why} for cohort {gone}")
+    note = "; ".join(said) or None
     data = data.remarking(lost_controls(fit, names, len(fit.keep) - len(names)))
     count = stack.loc[treated].groupby("cohort")["unit"].agg(data.count)
     rows = [overall(known, b, v, df, int(count.sum()), note=note)]
@@ -229,6 +247,7 @@ def stacked(
         "estimates": b[known],
         "matrix": v[np.ix_(known, known)],
         "single": np.array(alone, bool)[known],
+        "resolution": data.resolution,
     }
     base = np.unique(event[stack["at_base"].to_numpy()]).max()
     rows.append(leads_row(path, before=base, df=df))
@@ -247,6 +266,14 @@ def stacked(
     )
 
 
+def _units_nest(data, part) -> bool:
+    """Whether no unit has rows in several clusters; groups of units never have."""
+    if isinstance(data, MomentPanel):
+        return True
+    cluster = np.unique(part["cluster"], return_inverse=True)[1]
+    return cov.is_nested(part["unit"].to_numpy(), cluster)
+
+
 def _covariance(data, fit, part, convention):
     """Covariance by unit (or cluster) of a regression on some rows of the stack."""
     if isinstance(data, MomentPanel):
@@ -258,7 +285,7 @@ def _covariance(data, fit, part, convention):
 
 
 def _stack(data, before, after, control_group):
-    """Long frame of all experiments, and the cohorts without one."""
+    """Long frame of all experiments, and why the other cohorts have none."""
     frame = pd.DataFrame(
         {
             "unit": data.unit,
@@ -271,7 +298,8 @@ def _stack(data, before, after, control_group):
     )
     frame[list(data.control_names)] = data.controls
     never = data.never[data.unit]
-    parts, lost = [], []
+    parts: list[pd.DataFrame] = []
+    lost: dict[int, str] = {}
     for g in data.sizes:
         seen = data.positions[
             (data.positions >= g - before) & (data.positions <= g + after)
@@ -279,7 +307,7 @@ def _stack(data, before, after, control_group):
         early = seen[seen < g]
         leaves = g - before < 0 or g + after > data.last
         if leaves or not len(early) or not (seen >= g).any():
-            lost.append(g)
+            lost[g] = LEAVES
             continue
         clean = never | (frame["start"] > g + after)
         if control_group == "never":
@@ -293,15 +321,22 @@ def _stack(data, before, after, control_group):
         part["treated"] = (part["start"] == g).astype(int)
         part["at_base"] = part["period"] == early[-1]
         if part["treated"].min() == 1 or part.empty or part["treated"].max() == 0:
-            start, end = data.name(g - before), data.name(g + after)
-            raise EstimationError.of(
-                "did.experiment_nobody_on_one",
-                [f"cohort {data.name(g)}, periods {start} to {end}"],
-            )
+            lost[g] = NOBODY
+            continue
         parts.append(part)
     if not parts:
         first, last = data.name(0), data.name(data.last)
         windows = [(g, data.name(g - before), data.name(g + after)) for g in lost]
+        if NOBODY in lost.values():
+            raise EstimationError.of(
+                "did.experiment_nobody_on_one",
+                [
+                    f"cohort {data.name(g)}, periods {start} to {end}"
+                    for g, start, end in windows
+                    if lost[g] == NOBODY
+                ]
+                + ([data.note] if data.note else []),
+            )
         raise EstimationError.of(
             "did.no_cohort_whole_window",
             [
@@ -312,17 +347,20 @@ def _stack(data, before, after, control_group):
     return pd.concat(parts, ignore_index=True), lost
 
 
-def _log_incomplete(data, stack, width, control_group) -> Panel:
-    """Log units that belong to some experiment and are seen through none."""
+def _log_incomplete(data, stack, lost, width, control_group) -> Panel:
+    """Log units that serve in no experiment: theirs has none, or they are not seen."""
     used = np.isin(np.arange(len(data.units)), stack["unit"])
     cohorts = np.unique(stack["cohort"])
     wanted = np.isin(data.start, cohorts) | data.never
     if control_group == "not_yet":
         wanted |= data.start > cohorts.min() + width[1]
-    rows = (wanted & ~used)[data.unit]
-    if not rows.any():
-        return data
-    return data.logging([(rows, "not seen in every period of an experiment's window")])
+    left = [
+        (np.isin(data.start, [g for g in lost if lost[g] == why]) & ~used, why)
+        for why in dict.fromkeys(lost.values())
+    ]
+    left.append((wanted & ~used, "not seen in every period of an experiment's window"))
+    rows = [(units[data.unit], why) for units, why in left if units.any()]
+    return data.logging(rows) if rows else data
 
 
 def _shares(part: pd.DataFrame) -> np.ndarray:

@@ -23,7 +23,7 @@ from citypanel.did.jackknife import (
     fake_date_placebo,
     jackknife,
     leave_one_batch_out,
-    leave_one_city_out,
+    leave_one_unit_out,
 )
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.panels import choose
@@ -33,8 +33,9 @@ from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, shift_outcome, twfe
-from citypanel.errors import CityPanelError, OptionError
+from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS
 
 # In the order of the tables; an estimator is a function of `citypanel.did`.
@@ -75,6 +76,30 @@ def samples(
     return out
 
 
+def require_steady(frame: pd.DataFrame, treatment: str, unit: str, period: str) -> None:
+    """Raise where a treatment is not 1 in every period after a unit's first.
+
+    Estimators by cohort know a first period and nothing else: a policy that ends or is
+    partial would be taken as permanent and full.
+
+    Raises
+    ------
+    EstimationError
+        With the rows.
+    """
+    if treatment not in frame:
+        return
+    rows = frame[[unit, period, treatment]].sort_values([unit, period])
+    dose = rows[treatment].astype(float)
+    before = (dose > 0).groupby(rows[unit]).cumsum() - (dose > 0)
+    wrong = (before > 0) & (dose != 1)
+    if wrong.any():
+        raise EstimationError.of(
+            "did.treatment_unsteady",
+            (f"{u}, {p}: {d:g}" for u, p, d in rows[wrong].itertuples(index=False)),
+        )
+
+
 def att_table(
     panel: pd.DataFrame,
     *,
@@ -92,6 +117,7 @@ def att_table(
     draws: int = 999,
     seed: int = 0,
     single_unit_std_error: bool = False,
+    absorbing: bool = True,
 ) -> pd.DataFrame:
     """Every estimator on every outcome and sample.
 
@@ -116,6 +142,8 @@ def att_table(
         their event times.
     single_unit_std_error : bool
         See the estimators.
+    absorbing : bool
+        See `twfe`.
 
     Returns
     -------
@@ -146,6 +174,7 @@ def att_table(
                     draws,
                     seed,
                     single_unit_std_error,
+                    absorbing,
                 )
     out = _stack(parts, [*COLUMNS, "outcome", "sample", *BANDS])
     return _signs(out)
@@ -164,12 +193,14 @@ def _estimate(
     draws,
     seed,
     single,
+    absorbing,
 ) -> list[pd.DataFrame]:
     """Frames of one estimator, or one row that says why there is none."""
     options: dict[str, Any] = dict(
         outcome=outcome, single_unit_std_error=single, **keys
     )
     staggered: dict[str, Any] = dict(cohort=cohort, **options)
+    frames: list[pd.DataFrame] = []
     try:
         if name == "twfe":
             fit = twfe(
@@ -177,14 +208,18 @@ def _estimate(
                 treatment=treatment,
                 without_single_units=True,
                 engine=ENGINE,
+                absorbing=absorbing,
                 **options,
             )
             fit = fit[fit["aggregation"] == "overall"].assign(aggregation="simple")
+            frames = [fit]
+        require_steady(frame, treatment, keys["unit"], keys["period"])
+        if name == "twfe":
             path = event_study(frame, engine=ENGINE, **staggered)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
-            frames = [fit, path[path["aggregation"] != "coefficient"]]
+            frames.append(path[path["aggregation"] != "coefficient"])
         elif name == "group_time_att":
             cells = group_time_att(
                 frame,
@@ -204,7 +239,8 @@ def _estimate(
         else:
             frames = [getattr(did, name)(frame, **staggered)]
     except CityPanelError as error:
-        frames = [_reason(name, OVERALL, outcome, error, "not estimated")]
+        term = "event_times" if frames else OVERALL
+        frames.append(_reason(name, term, outcome, error, "not estimated"))
     return [_with_band(f, seed).assign(sample=label) for f in frames]
 
 
@@ -312,15 +348,24 @@ def bacon_table(
     -------
     DataFrame
         Columns of `bacon_decomposition`, sample, and twfe, the coefficient that the
-        weighted estimates add up to.
+        weighted estimates add up to; one row with the reason where there are none.
     """
     parts = []
     for label, frame in ({"all": panel} if sample is None else dict(sample)).items():
         for outcome in outcomes:
-            table = bacon_decomposition(
-                frame, outcome=outcome, treatment=treatment, unit=unit, period=period
-            )
-            total = table.attrs["twfe"]
+            try:
+                table = bacon_decomposition(
+                    frame,
+                    outcome=outcome,
+                    treatment=treatment,
+                    unit=unit,
+                    period=period,
+                )
+            except CityPanelError as error:
+                table = _reason(
+                    "bacon_decomposition", OVERALL, outcome, error, "not estimated"
+                ).assign(control_cohort=None, type="none", weight=np.nan)
+            total = table.attrs.get("twfe", np.nan)
             table.attrs = {}
             parts.append(table.assign(sample=label, twfe=total))
     return pd.concat(parts, ignore_index=True)
@@ -381,6 +426,7 @@ def inference_table(
     permutations: int = 999,
     seed: int = 0,
     bound: float,
+    absorbing: bool = True,
 ) -> pd.DataFrame:
     """Inference for each column of some tables, side by side.
 
@@ -392,6 +438,8 @@ def inference_table(
         Of the wild bootstrap and the randomisation.
     bound : float
         Effect that an equivalence test tries to exclude.
+    absorbing : bool
+        See `twfe`.
 
     Returns
     -------
@@ -414,10 +462,14 @@ def inference_table(
             {
                 "paper_table": table,
                 "paper_column": column,
-                **_inference(options, draws, permutations, seed, bound),
+                **_inference(options, draws, permutations, seed, bound, absorbing),
             }
         )
     out = pd.DataFrame(rows)
+    text = ("paper_table", "paper_column", "outcome", "wild_note", "note")
+    # A measure that no column has is a number all the same.
+    numbers = [name for name in out if name not in text]
+    out[numbers] = out[numbers].apply(pd.to_numeric)
     out["p_value_holm"] = np.nan
     out["p_value_romano_wolf"] = np.nan
     for table, part in out.groupby("paper_table", sort=False):
@@ -440,7 +492,7 @@ def inference_table(
     return out
 
 
-def _inference(options, draws, permutations, seed, bound) -> dict:
+def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     """All inference for one column."""
     notes: list[str] = []
 
@@ -451,7 +503,8 @@ def _inference(options, draws, permutations, seed, bound) -> dict:
             notes.append(f"{what}: {str(error).splitlines()[0]}")
             return {}
 
-    main = attempt(lambda: twfe(**options, engine=ENGINE), "estimate")
+    two_way: dict[str, Any] = dict(options, engine=ENGINE, absorbing=absorbing)
+    main = attempt(lambda: twfe(**two_way), "estimate")
     row = {
         "outcome": options["outcome"],
         "estimate": main.get("estimate"),
@@ -462,9 +515,7 @@ def _inference(options, draws, permutations, seed, bound) -> dict:
     }
     if main.get("note"):
         notes.append(main["note"])
-    reduced = attempt(
-        lambda: twfe(**options, standard_errors="CR2", engine=ENGINE), "CR2"
-    )
+    reduced = attempt(lambda: twfe(**two_way, standard_errors="CR2"), "CR2")
     row |= {
         "std_error_cr2": reduced.get("std_error"),
         "df_cr2": reduced.get("df"),
@@ -513,7 +564,9 @@ def regional_table(
     period: str = "year",
     controls: Sequence[str] = (),
     region: str = "region",
+    columns: Mapping[str, str] | None = None,
     standard_errors: str = "xtreg",
+    absorbing: bool = True,
 ) -> pd.DataFrame:
     """Effects by region: interacted in one regression, beside the subsamples.
 
@@ -532,6 +585,8 @@ def regional_table(
         controls=list(controls),
         standard_errors=standard_errors,
         engine=ENGINE,
+        absorbing=absorbing,
+        **(columns or {}),
     )
     parts = []
     for outcome in outcomes:
@@ -590,9 +645,11 @@ def sensitivity_table(
     controls: Sequence[str] = (),
     covariates: Sequence[str] = (),
     region: str | None = "region",
+    columns: Mapping[str, str] | None = None,
     sample: Mapping[str, pd.DataFrame] | None = None,
     bound: float,
     seed: int = 0,
+    absorbing: bool = True,
 ) -> pd.DataFrame:
     """Every credibility check of the headline, in one long table.
 
@@ -604,11 +661,17 @@ def sensitivity_table(
         Of the propensity score; none leaves that check out.
     region : str or None
         For region-by-year effects and the effects by region.
+    columns : mapping, optional
+        Further columns by what they are: ``weights``, ``cluster``. What leaves out
+        units or moves dates takes the weights and clusters by unit; the propensity
+        score takes neither.
     sample : mapping of name to DataFrame, optional
         Exclusions (see `samples`), the whole panel among them.
     bound : float
         For power and equivalence.
     seed : int
+    absorbing : bool
+        See `twfe`.
 
     Returns
     -------
@@ -616,11 +679,13 @@ def sensitivity_table(
         Tidy rows with outcome, sample and check: headline, region_by_year, by_region
         (see `regional_table`), with_controls, exclusion, honest (relative magnitudes
         and smoothness, for the two-way and the group-time event study),
-        pretrend_power, fake_date, leave_one_batch_out, leave_one_city_out,
-        propensity_score; and the columns each check adds. Rows of an estimate carry
-        its minimum detectable effect and equivalence test.
+        pretrend_power, pretrend_line, fake_date, leave_one_batch_out,
+        leave_one_city_out, propensity_score; and the columns each check adds. Rows of
+        an estimate carry its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
+    further: dict[str, Any] = dict(columns or {})
+    weights = {k: v for k, v in further.items() if k == "weights"}
     base: dict[str, Any] = dict(treatment=treatment, unit=unit, period=period)
     staggered: dict[str, Any] = dict(cohort=cohort, unit=unit, period=period)
 
@@ -633,8 +698,15 @@ def sensitivity_table(
             table = table.assign(sample=label)
         parts.append(table.assign(check=check, outcome=outcome))
 
+    def steady(function: Callable) -> Callable:
+        def checked():
+            require_steady(panel, treatment, unit, period)
+            return function()
+
+        return checked
+
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
-        fit = twfe(frame, engine=ENGINE, **options)
+        fit = twfe(frame, engine=ENGINE, absorbing=absorbing, **options, **further)
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
     for outcome in outcomes:
@@ -660,7 +732,14 @@ def sensitivity_table(
                 "all",
                 outcome,
                 lambda o=outcome: power_table(
-                    regional_table(panel, outcomes=[o], region=region, **base),
+                    regional_table(
+                        panel,
+                        outcomes=[o],
+                        region=region,
+                        columns=further,
+                        absorbing=absorbing,
+                        **base,
+                    ),
                     bound=bound,
                 ),
             )
@@ -673,10 +752,14 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c),
+            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c, **further),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
-                    panel, control_group="not_yet", base_period="universal", **c
+                    panel,
+                    control_group="not_yet",
+                    base_period="universal",
+                    **c,
+                    **further,
                 ),
                 "dynamic",
             ),
@@ -687,34 +770,37 @@ def sensitivity_table(
                     "honest",
                     "all",
                     outcome,
-                    lambda m=make, k=kind: honest_did(m(), kind=k, seed=seed),
+                    steady(lambda m=make, k=kind: honest_did(m(), kind=k, seed=seed)),
                 )
             add(
                 "pretrend_power",
                 "all",
                 outcome,
-                lambda m=make: pretrend_power(m(), seed=seed),
+                steady(lambda m=make: pretrend_power(m(), seed=seed)),
             )
+            add("pretrend_line", "all", outcome, lambda m=make: pretrend_line(m()))
         for years in (1, 2, 3):
             add(
                 "fake_date",
                 "all",
                 outcome,
-                lambda c=cohorts, k=years: fake_date_placebo(
-                    panel, years_before=(k,), **c
+                steady(
+                    lambda c=cohorts, k=years: fake_date_placebo(
+                        panel, years_before=(k,), **c, **weights
+                    )
                 ),
             )
         add(
             "leave_one_batch_out",
             "all",
             outcome,
-            lambda o=options: leave_one_batch_out(panel, **o),
+            lambda o=options: leave_one_batch_out(panel, **o, **weights),
         )
         add(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_city_out(panel, **o),
+            lambda o=options: leave_one_unit_out(panel, **o, **weights),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):
@@ -722,8 +808,10 @@ def sensitivity_table(
                     "propensity_score",
                     "all",
                     outcome,
-                    lambda c=cohorts, m=method: propensity_score_did(
-                        panel, covariates=list(covariates), method=m, **c
+                    steady(
+                        lambda c=cohorts, m=method: propensity_score_did(
+                            panel, covariates=list(covariates), method=m, **c
+                        )
                     ),
                 )
     return _stack(parts, SENSITIVITY_COLUMNS)

@@ -77,6 +77,16 @@ def sun_abraham(
     References
     ----------
     Sun and Abraham (2021), Journal of Econometrics 225.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.sun_abraham(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.113      0.014
     """
     data = data.without_always_treated()
     require_treated_and_control(data)

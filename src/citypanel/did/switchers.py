@@ -71,6 +71,16 @@ def switchers(
     ----------
     de Chaisemartin and D'Haultfoeuille (2020), American Economic Review 110; (2024),
     Review of Economics and Statistics.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.switchers(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.113      0.014
     """
     data = data.without_always_treated().balanced()
     require_treated_and_control(data)

@@ -109,6 +109,16 @@ def synthetic_did(
     ----------
     Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), American Economic Review
     111; Clarke, Pailañir, Athey and Imbens (2024), Stata Journal 24.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.synthetic_did(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.115       0.01
     """
     choose("variance", variance, VARIANCES)
     data = data.without_always_treated().balanced()
@@ -121,6 +131,8 @@ def synthetic_did(
             "did.no_cohort_two_periods", [f"cohort {data.name(g)}" for g in data.sizes]
         )
     y = data.matrix(untreated.outcome)
+    # Both kinds of weights match paths up to a level; large ones would only round.
+    y = y - y.mean(axis=1, keepdims=True)
     unseen = [data.matrix(column) for column in untreated.unseen.T]
     keep = data.never | np.isin(data.start, late)
     y, weight = y[keep], weight[keep]
@@ -169,10 +181,8 @@ def synthetic_did(
     else:
         matrix = np.full((len(cells),) * 2, np.nan)
     rows = mean_rows(data, cells, estimates, matrix, df=np.inf, known=known)
-    tiny = 1e-12 * max(float(np.abs(data.y).max()), np.finfo(float).tiny)
     for row in rows:
-        error = row.get("std_error", np.nan)
-        if not np.isfinite(error) or error <= tiny:
+        if not np.isfinite(row.get("std_error", np.nan)):
             row["std_error"] = None
     add_note(rows[:1], note)
     never = data.units[data.never]

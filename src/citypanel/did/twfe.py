@@ -51,6 +51,8 @@ from citypanel.did.regressions import (
     regress_net,
     wald_row,
 )
+from citypanel.did.results import remembering
+from citypanel.did.spatial import conley, conley_options, unit_coordinates
 from citypanel.errors import EstimationError, OptionError
 
 EFFECTS = ("two_way", "unit", "none")
@@ -81,6 +83,7 @@ class Estimate:
         return self.regression.spread(values[name])
 
 
+@remembering
 def twfe(
     panel: pd.DataFrame,
     *,
@@ -103,6 +106,10 @@ def twfe(
     without_single_units: bool = False,
     level: float = 0.95,
     engine: str = "linearmodels",
+    coordinates: Sequence[str] | None = None,
+    cutoff_km: float | None = None,
+    kernel: str = "bartlett",
+    lags: float | None = None,
 ) -> pd.DataFrame:
     """Two-way fixed effects regression of an outcome on a treatment.
 
@@ -118,7 +125,8 @@ def twfe(
     standard_errors : str
         ``xtreg`` (default), ``reghdfe`` (the same without singletons: units, and
         period effects, with one row), ``fixest``, ``linearmodels``,
-        ``full``, ``CR0``, ``CR2``, ``CR3``, ``conventional`` or ``HC1``; the
+        ``full``, ``CR0``, ``CR2``, ``CR3``, ``conventional``, ``HC1`` or
+        ``conley`` (errors shared by neighbours, see `spatial`); the
         name stands in the output. p-values from t(G-1), for ``linearmodels``,
         ``conventional`` and ``HC1`` from t(residual df), for ``CR2`` from
         Satterthwaite's.
@@ -154,6 +162,17 @@ def twfe(
         Coverage of the intervals.
     engine : {"linearmodels", "closed_form"}
         Who solves the regression; the numbers agree to rounding.
+    coordinates : two str, optional
+        For ``conley``: columns of latitude and longitude, in degrees; rows without
+        them are left out.
+    cutoff_km : float, optional
+        For ``conley``: distance from which on errors are independent.
+    kernel : {"bartlett", "uniform"}
+        For ``conley``: weights that fall to zero at the cutoff, or one up to it.
+    lags : number, optional
+        For ``conley``: None lets errors of neighbours depend on each other over any
+        number of periods; a number counts neighbours within a period only, and a
+        unit's own periods up to that far apart with Bartlett's weights (Hsiang 2010).
 
     Returns
     -------
@@ -174,8 +193,25 @@ def twfe(
         A treatment that is absorbed by the effects, or collinear with the controls.
     OptionError
         An option that is not on its list.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.twfe(zones(), **columns)
+    >>> found[["term", "estimate", "std_error", "p_value"]].round(3)
+          term  estimate  std_error  p_value
+    0  treated     0.101      0.017      0.0
+    1    const    10.005      0.006      0.0
+    2  overall     0.101      0.017      0.0
+    >>> found.confint(level=0.9).round(3)
+          term  conf_low  conf_high
+    0  treated     0.071      0.130
+    1    const     9.995     10.015
+    2  overall     0.071      0.130
     """
-    choose("standard_errors", standard_errors, cov.CONVENTIONS)
+    choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
     choose("engine", engine, ENGINES)
     if outcome_shift:
@@ -192,7 +228,11 @@ def twfe(
         cluster=cluster,
         frequency=frequency,
     )
-    data = prepare(panel, groups=(period_effects_by, by), **columns)
+    spatial = standard_errors == "conley"
+    at = conley_options(coordinates, cutoff_km, kernel) if spatial else ()
+    if spatial and cluster is not None:
+        raise OptionError.of("did.conley_and_clusters", cluster=cluster)
+    data = prepare(panel, groups=(period_effects_by, by, *at), **columns)
     if effects != "none" and not without_single_units:
         data = condense(data, two_way=True, standard_errors=standard_errors)
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
@@ -207,11 +247,23 @@ def twfe(
         [*names, *data.control_names],
         effects=effects,
         second=data.period_effects(period_effects_by),
-        convention=standard_errors,
+        convention="HC1" if spatial else standard_errors,
         small_sample=small_sample,
         engine=engine,
         treatments=len(names),
     )
+    if spatial:
+        errors = conley(
+            estimate.fit,
+            data,
+            unit_coordinates(data, at),
+            cutoff_km=float(cutoff_km or 0),
+            kernel=kernel,
+            lags=lags,
+            small_sample=small_sample,
+        )
+        constant = (estimate.constant[0], float("nan"))
+        estimate = replace(estimate, covariance=errors, constant=constant)
     data = data.remarking(
         lost_controls(estimate.regression, data.control_names, len(names))
     )
@@ -230,6 +282,10 @@ def twfe(
             absorbing=absorbing,
             level=level,
             engine=engine,
+            coordinates=coordinates,
+            cutoff_km=cutoff_km,
+            kernel=kernel,
+            lags=lags,
         )
         rows += _without_single_rows(data, start, panel, {**columns, **options})
     terms = [*names, *data.control_names]
@@ -241,6 +297,7 @@ def twfe(
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
+        resolution=data.resolution,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
@@ -261,6 +318,7 @@ def shift_outcome(
     frequency: str | float | None = None,
 ) -> pd.DataFrame:
     """Replace the outcome by its value ``shift`` periods later, matched by period."""
+    panel = panel.reset_index(drop=True)
     grid = read_periods(panel[period], name=period, frequency=frequency)
     when = grid.place(panel[period])
     later = panel[[unit, outcome]].assign(**{"_when": when - shift})
@@ -290,6 +348,8 @@ def _treatment_columns(
     groups = data.frame[by]
     labels = sorted(groups.dropna().unique())
     treated = [g for g in labels if (data.treatment[(groups == g)] != 0).any()]
+    if not treated:
+        treated = labels
     columns = [data.treatment * (groups == g).to_numpy() for g in treated]
     return np.column_stack(columns), [f"{treatment}:{g}" for g in treated]
 
@@ -628,6 +688,20 @@ def event_study(
     ------
     PanelError, EstimationError, OptionError
         As for `twfe`; also a reference that no treated unit reaches.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.event_study(zones(), bin_before=-4, bin_after=3, **columns)
+    >>> found.loc[2:5, ["event_time", "estimate", "std_error"]].round(3)
+       event_time  estimate  std_error
+    2          -2    -0.008      0.015
+    3          -1     0.000        NaN
+    4           0     0.067      0.016
+    5           1     0.090      0.021
+    >>> figure = found.plot()
     """
     choose("standard_errors", standard_errors, cov.CONVENTIONS)
     require_treated_and_control(data)
@@ -686,6 +760,7 @@ def event_study(
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
+        resolution=data.resolution,
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras(

@@ -18,7 +18,11 @@ from pathlib import Path
 from citypanel.doctor import environment
 from citypanel.doctor.findings import Finding, Status
 from citypanel.errors import WarehouseError
-from citypanel.identity import refuse_other_code, running_code
+from citypanel.identity import (
+    declared_packages,
+    refuse_other_code,
+    running_code,
+)
 
 # Without these no build runs, whatever the lock says of the others.
 NEEDED = ("dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas")
@@ -152,7 +156,7 @@ def _packages(root: Path) -> Finding:
             other.append(f"{name} {installed} (locked: {locked[name]})")
     again = "run make build: it installs what requirements.lock names"
     broken = damaged_packages([n for n in locked if n not in missing])
-    broken.update(failed_imports([n for n in _direct() if n not in missing]))
+    broken.update(failed_imports([n for n in declared_packages() if n not in missing]))
     if broken:
         return Finding(
             "packages",
@@ -194,13 +198,6 @@ def _packages(root: Path) -> Finding:
             "restore it: git checkout -- requirements.lock",
         )
     return Finding("packages", Status.OK, f"{len(locked)} as in requirements.lock")
-
-
-def _direct() -> list[str]:
-    """Packages that the library itself asks for, without its extras."""
-    lines = metadata.requires("citypanel") or []
-    plain = [line for line in lines if not re.search(r"\bextra\s*==", line)]
-    return [re.split(r"[^A-Za-z0-9._-]", line)[0] for line in plain]
 
 
 def damaged_packages(names: list[str]) -> dict[str, str]:

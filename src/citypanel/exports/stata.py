@@ -24,7 +24,7 @@ LONGEST_TEXT = 2045
 
 YES_NO = {"en": {0: "no", 1: "yes"}, "zh": {0: "否", 1: "是"}}
 # Of a city, in Chinese.
-ROLES = {"treated": "处理组", "control": "对照组"}
+ROLES = {"treated": "处理组", "control": "对照组", "neither": "不比较"}
 LABELLED = {"cohort": {"en": {0: "never"}, "zh": {0: "从未"}}}
 CITY_CODE = {"en": "City (numeric, for xtset)", "zh": "城市（数值代码，供 xtset 使用）"}
 

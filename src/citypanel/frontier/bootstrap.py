@@ -109,6 +109,22 @@ def bootstrap_malmquist(
     References
     ----------
     Simar and Wilson (1999), European Journal of Operational Research 115.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> few = zones().query("year < 2012")
+    >>> found = frontier.bootstrap_malmquist(few, replications=100, seed=1, **plans)
+    >>> found.loc[0, ["city", "tfpch", "tfpch_lower", "tfpch_upper"]]
+    city                c01
+    tfpch          1.014915
+    tfpch_lower    1.007867
+    tfpch_upper    1.016219
+    Name: 0, dtype: object
     """
     _check_numbers(replications, level, bandwidth)
     evaluator, scheme = start(

@@ -110,6 +110,23 @@ def programmes(
     to matter. Slacks maximise the sum of slacks in shares of the plan's quantities
     after the radial movement (of the technology's mean where a plan has none), which
     makes them independent of units of measurement.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> found = frontier.programmes(zones().query("year == 2010"), **plans)
+    >>> found.peers.head(2).round(3)
+      city  year peer_city  peer_year  intensity
+    0  c01  2010       c12       2010      0.528
+    1  c01  2010       c15       2010      0.264
+    >>> found.prices.head(2).round(4)
+      city  year variable   role   price   share
+    0  c01  2010  capital  input  0.0029  0.4579
+    1  c01  2010   labour  input  0.0155  0.6544
     """
     check_option("reference", reference, REFERENCES)
     evaluator, scheme = start(
@@ -365,6 +382,19 @@ def super_efficiency(
     References
     ----------
     Andersen and Petersen (1993), Management Science 39.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> found = frontier.super_efficiency(zones().query("year == 2010"), **plans)
+    >>> found.sort_values("super_distance").tail(2).round(3)
+       city  year  distance  super_distance reason
+    1   c02  2010       1.0           1.097   <NA>
+    17  c18  2010       1.0           1.129   <NA>
     """
     evaluator, _ = start(
         panel,
@@ -462,6 +492,22 @@ def frontier(
     FrontierError
         No reference unit is observed by then, or the technology is flat, so that it has
         no facets (all units alike in a way that leaves a dimension out).
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> found = frontier.frontier(zones(), at=2010, **plans)
+    >>> found.vertices
+      city  year  capital   labour   output
+    0  c02  2010  160.575   18.983   50.085
+    1  c12  2010  131.405   55.457   84.441
+    2  c14  2010   94.720  126.249   87.795
+    3  c15  2010  336.999   49.253  118.445
+    4  c18  2010   83.481   78.214   76.314
     """
     check_option("reference", reference, REFERENCES)
     evaluator, scheme = start(

@@ -192,6 +192,19 @@ def directional_distance(
     References
     ----------
     Chung, Färe and Grosskopf (1997), Journal of Environmental Management 51.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> found = frontier.directional_distance(zones(), bads=["emissions"], **plans)
+    >>> found.iloc[:2].round(3)
+      city  year  period_reference  distance reason
+    0  c01  2010              2010     0.098   <NA>
+    1  c01  2011              2011     0.017   <NA>
     """
     evaluator, scheme = _start(
         panel,
@@ -268,6 +281,19 @@ def malmquist_luenberger(
     References
     ----------
     Chung, Färe and Grosskopf (1997), Journal of Environmental Management 51.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> found = frontier.malmquist_luenberger(zones(), bads=["emissions"], **plans)
+    >>> found.iloc[:2, :6].round(3)
+      city  year  period_from  tfpch  effch  techch
+    0  c01  2011         2010  1.083  1.080   1.003
+    1  c01  2012         2011  0.969  0.955   1.014
     """
     check_option("base", base, BASES)
     evaluator, scheme = _start(

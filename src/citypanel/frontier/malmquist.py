@@ -136,6 +136,20 @@ def malmquist(
     References
     ----------
     Färe, Grosskopf, Norris and Zhang (1994), American Economic Review 84.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> changes = frontier.malmquist(zones(), **plans)
+    >>> changes.loc[:2, ["city", "year", "tfpch", "effch", "techch"]].round(3)
+      city  year  tfpch  effch  techch
+    0  c01  2011  1.015  0.979   1.036
+    1  c01  2012  1.006  0.976   1.031
+    2  c01  2013  1.086  1.076   1.010
     """
     check_option("decomposition", decomposition, DECOMPOSITIONS)
     check_option("base", base, BASES)

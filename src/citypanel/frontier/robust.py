@@ -1,6 +1,6 @@
 """Partial frontiers: order-m and order-alpha.
 
-A DEA frontier is carried by its extreme units; here two cities can carry all of it.
+A DEA frontier is carried by its extreme units, which can be two or three.
 A partial frontier does not envelop every unit, so single units move it little. Only
 free disposal is assumed: no convexity and no returns to scale.
 

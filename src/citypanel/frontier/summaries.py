@@ -69,6 +69,19 @@ def summarise(
     -----
     DEAP's grand mean is the geometric mean of the annual means; with a balanced panel
     it is the geometric mean of all indices.
+
+    Examples
+    --------
+    >>> from citypanel import frontier
+    >>> from citypanel.examples import zones
+    >>> plans = dict(
+    ...     unit="city", period="year", outputs=["output"], inputs=["capital", "labour"]
+    ... )
+    >>> changes = frontier.malmquist(zones(), **plans)
+    >>> frontier.summarise(changes, by="year").tail(2).round(3)
+       year  tfpch  effch  techch   pech   sech
+    8  2019  1.020  0.999   1.020  1.006  0.993
+    9  mean  1.026  1.001   1.026  1.002  0.998
     """
     if geometric is None:
         geometric = [name for name in INDICES if name in result.columns]

@@ -186,9 +186,7 @@ def _dataset(doi: str, document, server: str, from_cache: bool) -> Dataset:
         kind, value = CHECKSUMS.get(checksum["type"]), checksum["value"]
         # Tables are kept in two forms; the checksum is of the file as deposited.
         original = file.get("originalFileName")
-        declared = int(
-            file.get("originalFileSize" if original else "filesize") or 0
-        )
+        declared = int(file.get("originalFileSize" if original else "filesize") or 0)
         stored = int(file.get("filesize") or 0)
         # Where only the other form's size is told, this one's is of its order.
         largest = declared or (64 * stored + 2**20 if stored else LARGEST_FILE)

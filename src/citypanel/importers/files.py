@@ -343,12 +343,11 @@ def _check_archive(path: Path, content: bytes) -> str:
                     elif entry.filename == "xl/sharedStrings.xml":
                         if b"vertAlign" in chunk:
                             closer = closer or "cells"
-                    elif (
-                        entry.filename == "xl/styles.xml"
-                        and TELLING_FORMAT.search(chunk.decode("utf-8", "replace"))
+                    elif entry.filename == "xl/styles.xml" and TELLING_FORMAT.search(
+                        chunk.decode("utf-8", "replace")
                     ):
                         closer = closer or "cells"
-                    rest = chunk[-2**13 :]
+                    rest = chunk[-(2**13) :]
         except DAMAGED as error:
             raise _unreadable(
                 path, f"its part {printed(entry.filename)} is damaged ({error})"
@@ -451,7 +450,10 @@ def _as_shown(content: bytes, sheets: list[Sheet], *, in_cells: bool) -> None:
 
     book = openpyxl.load_workbook(
         # The reader that goes row by row keeps the letters of shared texts alone.
-        io.BytesIO(content), read_only=not in_cells, rich_text=True, data_only=False
+        io.BytesIO(content),
+        read_only=not in_cells,
+        rich_text=True,
+        data_only=False,
     )
     for sheet in sheets:
         for cells in book[sheet.name].iter_rows():

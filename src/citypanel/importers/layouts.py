@@ -408,8 +408,11 @@ def _keys(headers: Iterable[Header]) -> dict[str, int]:
     found: dict[str, int] = {}
     for key, names in KEY_HEADERS.items():
         for header in headers:
-            texts = {header.text.lower(), header.name.lower(), *map(str.lower,
-                                                                    header.names)}
+            texts = {
+                header.text.lower(),
+                header.name.lower(),
+                *map(str.lower, header.names),
+            }
             if texts & set(names) and header.column not in found.values():
                 found.setdefault(key, header.column)
     # A code and a name under one header's spelling (city_id beside city) are told apart

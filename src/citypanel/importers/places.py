@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from citypanel.importers.cells import FOOTNOTE_MARKS, clean_text
@@ -49,6 +50,27 @@ class Match:
     remark: str = ""
 
 
+@dataclass(frozen=True)
+class Place:
+    """What a row of a roster stands for.
+
+    Attributes
+    ----------
+    how : str
+        unit (a prefecture-level place), province (all its units), district (a district
+        or county of the unit), outside (a known place of no prefecture), unknown, or
+        contradiction.
+    units : tuple of str
+        Codes of the prefecture-level places meant.
+    remark : str
+        For a change what changed; otherwise why it cannot be used, or whose it is.
+    """
+
+    how: str
+    units: tuple[str, ...] = ()
+    remark: str = ""
+
+
 class Gazetteer:
     """Cities of the study, all prefecture-level places, and their changes since 2000.
 
@@ -56,6 +78,8 @@ class Gazetteer:
     ----------
     cities : iterable of mapping
         Rows of ref_cities: city_id, city_zh, province_zh.
+    prefectures : iterable of mapping
+        Rows of ref_prefectures: unit_id, unit_zh, short_zh, unit_en, pinyin.
     changes : iterable of mapping
         Rows of ref_city_changes: old_name_zh, old_code, new_name_zh, new_code, date,
         change, effect.
@@ -67,6 +91,7 @@ class Gazetteer:
         self,
         *,
         cities: Iterable[Mapping[str, str]],
+        prefectures: Iterable[Mapping[str, str]],
         changes: Iterable[Mapping[str, str]],
         provinces: Iterable[Mapping[str, str]],
     ) -> None:
@@ -81,9 +106,10 @@ class Gazetteer:
         self.foreign: dict[str, list[str]] = {}
         self.names: dict[str, str] = {}
         self.codes: dict[str, str] = {}
-        for code, name, short, *foreign in _places():
+        for row in prefectures:
+            code, name, short = row["unit_id"], row["unit_zh"], row["short_zh"]
             self.codes[code] = name
-            for spelled in {letters(text) for text in foreign}:
+            for spelled in {letters(row["unit_en"]), letters(row["pinyin"])}:
                 self.foreign.setdefault(spelled, []).append(name)
             spellings = [name, short]
             if name.endswith("自治州"):
@@ -263,6 +289,150 @@ class Gazetteer:
                     self.foreign.get(spelled, []))
         )  # fmt: skip
 
+    # ------------------------------------------------------------------- rosters
+
+    def place(
+        self, *, code: object = "", name: object = "", province: object = ""
+    ) -> Place:
+        """What a row of a roster stands for: a unit, a whole province, or a county.
+
+        吉林 is the city, 吉林省 the province. 海南 is the province where 海南 stands
+        beside it and 海南藏族自治州 beside 青海; alone it is refused, as is every name
+        that is not in the province beside it.
+        """
+        digits, text = _clean_code(code), clean_name(name).replace(" ", "")
+        beside = clean_text(province)
+        whole = self._whole_province(digits, text, beside)
+        if whole is not None:
+            return whole
+        county = self._county_of(digits, text)
+        match = self.find(code=code, name=name, province=province)
+        within = self._district(text, beside) if beside and not digits else None
+        if match.how == "contradiction":
+            return within or Place("contradiction", remark=match.remark)
+        if county is None and match.how in ("code", "name", "change", "outside"):
+            found = match.city_id or self._unit_of(digits, text, beside)
+            if found and beside and not self._same_province(found, beside):
+                if within is not None:  # 朝阳 beside 北京 is its district
+                    return within
+                there = self.provinces.get(f"{found[:2]}0000", "")
+                return Place(
+                    "contradiction",
+                    remark=f"{self.codes[found]} is in {there}, not in {beside}",
+                )
+            if found:
+                return Place("unit", (found,), match.remark)
+        if county is not None:
+            return self._as_district(county)
+        return self._district(text, beside) or Place(
+            "outside" if match.how in ("outside", "abolished") else "unknown",
+            remark=match.remark,
+        )
+
+    def _county_of(self, code: str, name: str) -> tuple[str, str, str] | None:
+        """A county by its code, of which the first four digits are its city's."""
+        known = next((c for c in _counties() if c[0] == code), None)
+        city = f"{code[:4]}00"
+        if known is None and city in self.codes and code not in (city, *self.old_codes):
+            return code, name or code, city
+        return known
+
+    def _unit_of(self, code: str, name: str, province: str) -> str:
+        """Code of a prefecture-level place, in the study or not."""
+        if code in self.old_codes:
+            code = self.old_codes[code]["new_code"]
+        if code in self.codes:
+            return code
+        if name and not CHINESE.search(name):
+            name, _ = self._chinese(name, province)
+        name, _ = self._without_province(name)
+        return self._code_of(name)
+
+    def _whole_province(self, code: str, name: str, beside: str) -> Place | None:
+        """The province that a row names; None where it names none."""
+        meant, is_full = self._province_named(name)
+        if code in self.provinces and code not in self.codes:
+            if name and meant != code:
+                return Place(
+                    "contradiction",
+                    remark=f"code {code} is {self.provinces[code]}, not {name}",
+                )
+            meant, is_full = code, True
+        elif not meant or code:
+            return None
+        units = tuple(c for c in self.codes if c[:2] == meant[:2])
+        if units == (meant,):  # a municipality
+            return None
+        same = self.names.get(self.provinces[meant], "")
+        fits = not beside or self._same_province(meant, beside)
+        if is_full or not same:
+            if fits:
+                return Place("province", units)
+            return Place("contradiction", remark=f"{name} is no place of {beside}")
+        if beside and not self._same_province(same, beside) and fits:
+            return Place("province", units)
+        if not beside and same[:2] != meant[:2]:
+            return Place(
+                "contradiction",
+                remark=f"{name} is the province and {self.codes[same]} alike; write "
+                "it in full, or the province beside it",
+            )
+        return None
+
+    def _province_named(self, name: str) -> tuple[str, bool]:
+        """Code of the province that a name is, and whether it says province."""
+        if name and not CHINESE.search(name):
+            found = self._foreign_province(name)
+            is_full = letters(name) not in self.foreign
+        else:
+            endings = [e for e in PROVINCE_SUFFIXES if e != "市" and name.endswith(e)]
+            shorts = {name.removesuffix(ending): ending for ending in endings}
+            found = next((p for p in self.provinces.values() if p in shorts), "")
+            is_full = bool(found) and name != found
+        codes = [c for c, province in self.provinces.items() if province == found]
+        return (codes[0], is_full) if found and codes else ("", False)
+
+    def _district(self, name: str, province: str) -> Place | None:
+        """A district or county by its name, with its city before it or without."""
+        names = {name: ""}
+        for before in self.provinces.values():
+            for ending in PROVINCE_SUFFIXES:
+                rest = name.removeprefix(before + ending)
+                if rest != name and len(rest) > 1:
+                    names[rest] = ""
+        for text in list(names):
+            for known, code in self.names.items():
+                rest = text.removeprefix(known).removeprefix("市")
+                if text.startswith(known) and len(rest) > 1:
+                    names[rest] = code
+        found = [
+            county
+            for county in _counties()
+            for asked, unit in names.items()
+            if _is_county(county[1], asked)
+            and (not unit or county[2] == unit)
+            and (not province or self._same_province(county[0], province))
+        ]
+        if not found:
+            return None
+        if len({(unit, "" if unit else code) for code, _, unit in found}) > 1:
+            where = ", ".join(
+                self.codes.get(unit) or code for code, _, unit in found[:4]
+            )
+            return Place(
+                "unknown",
+                remark=f"{name} is a district or county of several places ({where}); "
+                "write the city before it, or its code",
+            )
+        return self._as_district(found[0])
+
+    def _as_district(self, county: tuple[str, str, str]) -> Place:
+        code, name, unit = county
+        if unit:
+            return Place("district", (unit,), f"{name} of {self.codes[unit]}")
+        there = self.provinces[f"{code[:2]}0000"]
+        return Place("outside", remark=f"{name}, directly under {there}")
+
     def _nearest(self, name: str) -> str:
         known = [*self.names, *self.changes]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -323,7 +493,18 @@ def _told(row: Mapping[str, str]) -> str:
     return f"{row['old_name_zh']}{new}, {row['change']} {row['date']}: {row['effect']}"
 
 
-def _places() -> list[tuple[str, ...]]:
-    text = resources.files("citypanel.importers").joinpath("places.csv")
-    rows = csv.DictReader(text.read_text(encoding="utf-8").splitlines())
-    return [tuple(row.values()) for row in rows]
+@cache
+def _counties() -> tuple[tuple[str, str, str], ...]:
+    """Code, name and prefecture of every county and district; many share a name."""
+    text = resources.files("citypanel.importers").joinpath("counties.csv")
+    rows = csv.reader(text.read_text(encoding="utf-8").splitlines()[1:])
+    return tuple((code, name, unit) for code, name, unit in rows)
+
+
+def _is_county(name: str, asked: str) -> bool:
+    """Whether a county is asked for: 敦煌市, 敦煌, 琼中 of 琼中黎族苗族自治县."""
+    if name == asked:
+        return True
+    if name.endswith(("自治县", "自治旗")):
+        return len(asked) > 1 and name.startswith(asked.removesuffix("县"))
+    return len(name) > 2 and name[-1] in "市县区旗" and name[:-1] == asked

@@ -49,6 +49,8 @@ SOURCE_COLUMNS = (
 SOURCE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 SHIPPED_SOURCES = ("yearbook", "province")
 DEFAULT_PRECEDENCE = 9
+# Columns that rosters once were without, and what their rows meant.
+ADDED = {"end_date": "", "intensity": "1", "date_precision": "day"}
 NOT_STATED = "not stated"
 
 
@@ -130,8 +132,8 @@ def load_reference(project: Path) -> Reference:
     tables = {
         name: read_seed(folder / f"{name}.csv")
         for name in (
-            "ref_cities", "ref_city_changes", "ref_provinces", "ref_units",
-            "ref_variables",
+            "ref_cities", "ref_city_changes", "ref_prefectures", "ref_provinces",
+            "ref_units", "ref_variables",
         )
     }  # fmt: skip
     missing = [name for name, rows in tables.items() if not rows]
@@ -149,6 +151,7 @@ def load_reference(project: Path) -> Reference:
         project=project,
         gazetteer=Gazetteer(
             cities=tables["ref_cities"],
+            prefectures=tables["ref_prefectures"],
             changes=tables["ref_city_changes"],
             provinces=tables["ref_provinces"],
         ),
@@ -230,9 +233,7 @@ def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
     if spec.kind == "policy":
         sheets = yearbook._chosen(spec, file.sheets, reference.units)
         return bool(sheets) and all(
-            yearbook._under(
-                yearbook._headers(spec, sheets[0], reference.units), names
-            )
+            yearbook._under(yearbook._headers(spec, sheets[0], reference.units), names)
             for names in (
                 spec.keys["date"],
                 (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
@@ -289,6 +290,18 @@ def plan_yearbook(
     Returns
     -------
     Plan
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from citypanel.importers import plan_yearbook
+    >>> file = Path(mkdtemp()) / "mine.csv"
+    >>> text = "城市,年份,地区生产总值(亿元)\\n呼和浩特市,2017,2743.7\\n"
+    >>> _ = file.write_text(text, encoding="utf-8")
+    >>> plan = plan_yearbook([file], project=Path("."), source="mine")
+    >>> print(plan.told.splitlines()[0])
+    Spec yearbook_wide: 1 cells.
     """
     reference = load_reference(project)
     files = [read_file(path) for path in tracked(paths, what="files", say=say)]
@@ -383,6 +396,9 @@ def plan_policy(
     name: str | None = None,
     origin: Mapping[str, str] | None = None,
     allow_unmatched: bool = False,
+    districts: str | None = None,
+    twice: str = "refuse",
+    times: str = "refuse",
 ) -> Plan:
     """Read a roster as a policy that the option `policy` can name.
 
@@ -390,6 +406,23 @@ def plan_policy(
     ----------
     name : str, optional
         Name of the policy; by default that of the file.
+    allow_unmatched : bool
+        Keep units of unknown name, and districts where `districts` says nothing, as
+        units outside the study.
+    districts, twice, times : str
+        See `citypanel.importers.policy.Choices`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from citypanel.importers import plan_policy
+    >>> file = Path(mkdtemp()) / "ports.csv"
+    >>> text = "城市,日期,批次\\n杭州市,2015-03-07,1\\n"
+    >>> _ = file.write_text(text, encoding="utf-8")
+    >>> plan = plan_policy([file], project=Path("."), name="ports")
+    >>> plan.next_step
+    "dbt build --vars '{policy: ports, treated_batches: [1]}'"
     """
     reference = load_reference(project)
     files = [read_file(path) for path in paths]
@@ -414,11 +447,16 @@ def plan_policy(
         spec=chosen,
         gazetteer=reference.gazetteer,
         units=reference.units,
-        allow_unmatched=allow_unmatched,
+        choices=policy.Choices(
+            districts=districts,
+            twice=twice,
+            times=times,
+            unknown="leave_out" if allow_unmatched else "refuse",
+        ),
     )
     rows = _other_rows(project / ROSTERS, policy.ROSTER_COLUMNS, "policy", name)
     rows += [(name, *row) for row in reading.rows]
-    rows.sort(key=lambda row: (row[0], int(row[1]), row[4], row[5]))
+    rows.sort(key=lambda row: (row[0], int(row[1]), *row[7:10], row[2]))
     batches = sorted({int(row[0]) for row in reading.rows})
     return Plan(
         contents={
@@ -442,7 +480,24 @@ def plan_ceic(
     origin: Mapping[str, str] | None = None,
     replace: bool = False,
 ) -> Plan:
-    """Read an export of province series into the seeds of the province table."""
+    """Read an export of province series into the seeds of the province table.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from citypanel.importers import plan_ceic
+    >>> file = Path(mkdtemp()) / "export.csv"
+    >>> block = ["Gross Domestic Product: Hebei", "China", "Hebei", "Annual", "RMB bn",
+    ...          "National Bureau", "Active", "1234567", "5", "2000.1", "2450.5"]
+    >>> names = ["", "Region", "Subnational", "Frequency", "Unit", "Source", "Status",
+    ...          "Series ID", "Mean", "2010", "2011"]
+    >>> lines = [f"{name},{value}" for name, value in zip(names, block)]
+    >>> _ = file.write_text("\\n".join(lines), encoding="utf-8")
+    >>> plan = plan_ceic([file], project=Path("."), replace=True)
+    >>> print(plan.told.splitlines()[0])
+    Spec ceic_provinces: 1 series, 2 observations.
+    """
     reference = load_reference(project)
     files = [read_file(path) for path in paths]
     _no_twins(files)
@@ -577,7 +632,13 @@ def _other_rows(
         return []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _spoiled(path, str(error)) from error
-    if found != tuple(columns) or any(len(row) != len(columns) for row in rows):
+    if any(len(row) != len(found) for row in rows):
+        raise _spoiled(path, "its rows are not as long as its header")
+    if set(columns) - set(found) <= set(ADDED):
+        # Written before these columns were.
+        held = [{**ADDED, **dict(zip(found, row, strict=True))} for row in rows]
+        rows = [tuple(row[column] for column in columns) for row in held]
+    elif found != tuple(columns):
         raise _spoiled(path, "its columns are not those of an import")
     place = columns.index(key)
     return [row for row in rows if row[place] != name]

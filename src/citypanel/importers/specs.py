@@ -20,7 +20,16 @@ KINDS = ("yearbook", "policy", "ceic")
 ORIGIN = ("publisher", "title", "edition", "retrieved_from", "rights")
 KEYS = {
     "yearbook": ("city", "code", "province", "year"),
-    "policy": ("unit", "code", "province", "date", "batch", "document"),
+    "policy": (
+        "unit",
+        "code",
+        "province",
+        "date",
+        "end",
+        "intensity",
+        "batch",
+        "document",
+    ),
 }
 TO_CORRECT = "?"
 

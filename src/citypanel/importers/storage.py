@@ -8,7 +8,7 @@ happened. After it every file is renamed over its seed, and the journal is remov
 A process killed before the journal stands leaves the old seeds and rubbish, which the
 next import clears away. One killed after it leaves a journal, from which the other
 renames are done by whatever comes next: another import or `citypanel import --recover`.
-In between `dbt build` refuses to start (macros/start_run.sql looks for the journal), so
+In between `dbt build` refuses to start (its first hook looks for the journal), so
 that no build reads half of an import.
 """
 

@@ -187,9 +187,7 @@ def _roster(sheet: Sheet, reference: Reference) -> tuple[str, str] | None:
 
     known = yaml.safe_load(shipped_specs()["roster"])["keys"]
     for first in range(min(len(sheet.rows), 15)):
-        headers = read_headers(
-            sheet, first=first, count=1, units=reference.units.names
-        )
+        headers = read_headers(sheet, first=first, count=1, units=reference.units.names)
         keys: dict[str, Header] = {}
         for header in headers:
             some = [
@@ -213,9 +211,7 @@ def _roster(sheet: Sheet, reference: Reference) -> tuple[str, str] | None:
     rest = [header for header in headers if header not in keys.values()]
     lines += [f"# Not used ({len(rest)}): {', '.join(_shown(h.text) for h in rest)}"]
     found = ", ".join(f"{key} in {header.text}" for key, header in keys.items())
-    told = (
-        f"The roster of a policy: {found}; {len(rest)} columns not used."
-    )
+    told = f"The roster of a policy: {found}; {len(rest)} columns not used."
     return "\n".join(lines) + "\n", told
 
 

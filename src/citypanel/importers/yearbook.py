@@ -1105,9 +1105,7 @@ def _map_columns(
     for column in spec.columns:
         found = _candidates(column, headers)
         if len(found) > 1:
-            cells = ", ".join(
-                address(first, h.column) for h in found
-            )
+            cells = ", ".join(address(first, h.column) for h in found)
             problems.append(
                 f"{where}: {column.headers[0]} ({column.variable}) stands in several "
                 f"columns: {cells}"

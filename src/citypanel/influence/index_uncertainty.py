@@ -143,6 +143,7 @@ def _beside(panel: pd.DataFrame, choice: dict) -> dict:
             unit="city_id",
             period="year",
             engine="closed_form",
+            absorbing=False,
             **choice,
         ).iloc[0]
     except CityPanelError as error:

@@ -15,7 +15,7 @@ CREDIBILITY = frozenset(
     f"rpt_{name}"
     for name in (
         "att", "bacon", "balance", "inference", "published_audit", "randomisation",
-        "sensitivity",
+        "referee", "sensitivity",
     )
 )  # fmt: skip
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from citypanel.curve.summary import is_papers_question
+from citypanel.outputs.facts.labels import Labels, labels_of
 from citypanel.study.declaration import declared
 from citypanel.words import LABELS, LANGUAGES, Words, same
 
@@ -67,6 +69,21 @@ def headline(marts: Frames) -> pd.Series:
     """The options of the headline."""
     options = marts["dim_study_variants"]
     return options.set_index("variant", drop=False).loc["headline"]
+
+
+def study_labels(marts: Frames) -> Labels:
+    """How the study of the file is spoken of."""
+    return labels_of(str(headline(marts)["policy"]))
+
+
+def spoken(marts: Frames) -> dict[str, Words]:
+    """The study's words, as fields of templates: policies, units and the like."""
+    return study_labels(marts).said
+
+
+def is_papers(marts: Frames) -> bool:
+    """Whether the question of the file is the paper's, so that its numbers compare."""
+    return study_labels(marts).paper is not None and is_papers_question(headline(marts))
 
 
 def variants(marts: Frames) -> pd.DataFrame:

@@ -7,17 +7,21 @@ marked by `lang`; the style sheet shows one of them, English where no script run
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from citypanel.errors import PublicationError
 from citypanel.files import write_text
 from citypanel.words.numbers import number, share
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 FOLDER = Path(__file__).parent
 
-__all__ = ["number", "render", "share", "write_page"]
+__all__ = ["embedded", "number", "render", "share", "write_page"]
 
 
 def render(
@@ -65,6 +69,17 @@ def render(
 
     environment.globals["own_file"] = own_file
     return environment.get_template(template).render(**values)
+
+
+def embedded(value: object) -> Markup:
+    """JSON that may stand in a script element: nothing in it can end the element."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True,
+                      separators=(",", ":"))  # fmt: skip
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
 
 
 def write_page(path: Path, text: str) -> Path:

@@ -13,6 +13,9 @@
     document.querySelectorAll("option[data-en]").forEach(function (option) {
       option.textContent = option.dataset[language];
     });
+    document.querySelectorAll("[data-alt-en]").forEach(function (element) {
+      element.alt = element.dataset[language === "zh" ? "altZh" : "altEn"];
+    });
     document.querySelectorAll("[data-label-en]").forEach(function (element) {
       element.setAttribute("aria-label", element.dataset[language === "zh" ? "labelZh" : "labelEn"]);
     });

@@ -1,4 +1,4 @@
-"""Run Great Expectations suites on data frames.
+"""Run suites of Great Expectations on data frames.
 
 A suite is a JSON file in Great Expectations' own form. Its `meta` says which table of
 the warehouse it is for (`table`), which columns name a row (`keys`) and when it runs
@@ -12,7 +12,7 @@ the accepted run (`accepted`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pandas as pd
 
 from citypanel.errors import PanelError
 from citypanel.quality.accepted import profile_to_match, read_accepted
+from citypanel.quality.checks import Answer, answer
 
 FAILING_KEYS = 10
 
@@ -68,27 +69,88 @@ def validate_panels(
         When a panel has no suite, or an expectation cannot be evaluated.
     """
     loaded = load_suites(suites)
+    accepted = read_accepted(suites)
     without_suite = sorted(set(panels) - set(loaded))
     if without_suite:
         raise PanelError.of("quality.no_suite", without_suite, suites=suites)
-    accepted = read_accepted(suites)
-    context = ephemeral_context()
     rows = []
     for name in sorted(panels):
         suite = loaded[name]
-        definition = add_batch_definition(context, name)
-        result = definition.get_batch({"dataframe": panels[name]}).validate(
-            expectation_suite(suite),
-            expectation_parameters=suite_parameters(
-                suite, references=references or {}, accepted=accepted, options=options
-            ),
-            result_format={
-                "result_format": "COMPLETE",
-                "unexpected_index_column_names": suite["meta"]["keys"],
-            },
+        parameters = suite_parameters(
+            suite, references=references or {}, accepted=accepted, options=options
         )
-        rows += _rows(suite, result, len(panels[name]))
+        answers = answers_of(panels[name], suite, parameters)
+        rows += _rows(suite, answers, len(panels[name]))
     return _typed(pd.DataFrame(rows))
+
+
+def answers_of(
+    panel: pd.DataFrame, suite: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> list[Answer]:
+    """Answer a suite, in its order.
+
+    Great Expectations answers it where it asks what `citypanel.quality.checks` does not
+    know.
+    """
+    answers: list[Answer] = []
+    for number, asked in enumerate(suite["expectations"], start=1):
+        arguments = {
+            name: parameters[value["$PARAMETER"]]
+            if isinstance(value, dict) and "$PARAMETER" in value
+            else value
+            for name, value in asked["kwargs"].items()
+        }
+        try:
+            found = answer(panel, asked["type"], arguments, keys=suite["meta"]["keys"])
+        except PanelError as error:
+            raise _not_evaluated(suite, number, str(error)) from error
+        if found is None:
+            return answers_by_great_expectations(panel, suite, parameters)
+        answers.append(found)
+    return answers
+
+
+def answers_by_great_expectations(
+    panel: pd.DataFrame, suite: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> list[Answer]:
+    """Answer a suite with Great Expectations, in its order."""
+    definition = add_batch_definition(ephemeral_context(), suite["name"])
+    result = definition.get_batch({"dataframe": panel}).validate(
+        expectation_suite(suite),
+        expectation_parameters=dict(parameters),
+        result_format={
+            "result_format": "COMPLETE",
+            "unexpected_index_column_names": suite["meta"]["keys"],
+        },
+    )
+    # Great Expectations may answer in another order than it was asked.
+    given = {item.expectation_config.meta["number"]: item for item in result.results}
+    answers = []
+    for number in range(1, len(suite["expectations"]) + 1):
+        trouble = _exception(given[number].exception_info or {})
+        if trouble:
+            raise _not_evaluated(suite, number, trouble)
+        found = given[number].result or {}
+        share, observed = found.get("unexpected_percent"), found.get("observed_value")
+        answers.append(
+            Answer(
+                bool(given[number].success),
+                found.get("unexpected_count"),
+                None if share is None else share / 100,
+                None if observed is None else str(observed),
+                found.get("unexpected_index_list") or (),
+            )
+        )
+    return answers
+
+
+def _not_evaluated(suite: Mapping[str, Any], number: int, trouble: str) -> PanelError:
+    kind = suite["expectations"][number - 1]["type"]
+    return PanelError(
+        f"Expectation {number} of suite {suite['name']} ({kind}) "
+        f"could not be evaluated: {trouble}\n"
+        "Remedy: correct its arguments in the suite's JSON file."
+    )
 
 
 def ephemeral_context(data_docs_sites: dict[str, Any] | None = None):
@@ -174,46 +236,32 @@ def named_parameters(suite: Mapping[str, Any]) -> set[str]:
     }
 
 
-def _rows(suite: Mapping[str, Any], result, n_rows: int) -> list[dict[str, Any]]:
-    # Great Expectations may answer in another order than it was asked.
-    answers = {
-        answer.expectation_config.meta["number"]: answer for answer in result.results
-    }
-    rows = []
-    for number, asked in enumerate(suite["expectations"], start=1):
-        answer = answers[number]
-        trouble = _exception(answer.exception_info or {})
-        if trouble:
-            raise PanelError(
-                f"Expectation {number} of suite {suite['name']} ({asked['type']}) "
-                f"could not be evaluated: {trouble}\n"
-                "Remedy: correct its arguments in the suite's JSON file."
-            )
-        found = answer.result or {}
-        n_unexpected = found.get("unexpected_count")
-        share = found.get("unexpected_percent")
-        observed = found.get("observed_value")
-        kwargs = asked["kwargs"]
-        column = _column_name(kwargs)
-        rows.append(
-            {
-                "suite": suite["name"],
-                "expectation_number": number,
-                "table_name": suite["meta"]["table"],
-                "expectation": asked["type"],
-                "column_name": column,
-                "severity": asked["severity"],
-                "success": bool(answer.success),
-                "n_rows": n_rows,
-                "n_unexpected": n_unexpected,
-                "unexpected_share": None if share is None else share / 100,
-                "observed_value": None if observed is None else str(observed),
-                "failing_keys": _failing_keys(found, suite["meta"]["keys"]),
-                "arguments": json.dumps(kwargs, ensure_ascii=False, sort_keys=True),
-                "reason": asked["meta"]["reason"],
-            }
+def _rows(
+    suite: Mapping[str, Any], answers: Sequence[Answer], n_rows: int
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "suite": suite["name"],
+            "expectation_number": number,
+            "table_name": suite["meta"]["table"],
+            "expectation": asked["type"],
+            "column_name": _column_name(asked["kwargs"]),
+            "severity": asked["severity"],
+            "success": found.success,
+            "n_rows": n_rows,
+            "n_unexpected": found.n_unexpected,
+            "unexpected_share": found.share,
+            "observed_value": found.observed,
+            "failing_keys": _failing_keys(found.offenders, suite["meta"]["keys"]),
+            "arguments": json.dumps(
+                asked["kwargs"], ensure_ascii=False, sort_keys=True
+            ),
+            "reason": asked["meta"]["reason"],
+        }
+        for number, (asked, found) in enumerate(
+            zip(suite["expectations"], answers, strict=True), start=1
         )
-    return rows
+    ]
 
 
 def _column_name(kwargs: Mapping[str, Any]) -> str | None:
@@ -238,8 +286,7 @@ def _exception(information: Mapping[str, Any]) -> str | None:
     return messages[0] if messages else None
 
 
-def _failing_keys(found: Mapping[str, Any], keys: list[str]) -> str | None:
-    indices = found.get("unexpected_index_list")
+def _failing_keys(indices: Sequence[Mapping[str, Any]], keys: list[str]) -> str | None:
     if not indices:
         return None
     lines = []

@@ -1,8 +1,8 @@
 """Expectations of panels that Great Expectations does not bring.
 
 Importing this module registers them, and imports Great Expectations, which takes
-seconds: import it where suites are run, never at the top of a module. Each class names
-a rule of `panel_rules`, whose arguments are its fields.
+seconds: import it where suites are run, never at the top of a module. Each class has a
+rule in `panel_rules.EXPECTATIONS`, whose arguments are its fields.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from citypanel.quality import panel_rules
 
 METRIC = "table.citypanel_offenders"
-SHOWN = 3
 
 
 class TableOffenders(TableMetricProvider):
     """What breaks a rule of `panel_rules`, as records."""
 
     metric_name = METRIC
-    value_keys = ("rule", "arguments")
+    value_keys = ("expectation", "arguments")
 
     @metric_value(engine=PandasExecutionEngine)
     def _pandas(
@@ -45,15 +44,14 @@ class TableOffenders(TableMetricProvider):
         frame, _, _ = execution_engine.get_compute_domain(
             metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
         )
-        rule = getattr(panel_rules, metric_value_kwargs["rule"])
-        found = rule(frame, **metric_value_kwargs["arguments"])
-        return found.astype(object).where(found.notna(), None).to_dict("records")
+        return panel_rules.offenders(
+            frame, metric_value_kwargs["expectation"], metric_value_kwargs["arguments"]
+        )
 
 
 class _PanelExpectation(BatchExpectation):
-    """A rule of `panel_rules`: RULE names it, SAYS is its sentence in Data Docs."""
+    """A rule of `panel_rules`; SAYS is its sentence in Data Docs."""
 
-    RULE: ClassVar[str] = ""
     SAYS: ClassVar[str] = ""
     ARGUMENTS: ClassVar[tuple[str, ...]] = ()
     metric_dependencies: ClassVar[tuple[str, ...]] = (METRIC,)
@@ -71,7 +69,10 @@ class _PanelExpectation(BatchExpectation):
             MetricConfiguration(
                 metric_name=METRIC,
                 metric_domain_kwargs=self._get_domain_kwargs(),
-                metric_value_kwargs={"rule": self.RULE, "arguments": self._arguments()},
+                metric_value_kwargs={
+                    "expectation": self.expectation_type,
+                    "arguments": self._arguments(),
+                },
             ),
         )
         return dependencies
@@ -85,23 +86,16 @@ class _PanelExpectation(BatchExpectation):
 
     def _validate(self, metrics, runtime_configuration=None, execution_engine=None):
         offenders = metrics[METRIC]
-        first = "; ".join(
-            ", ".join(f"{key} {value}" for key, value in offender.items())
-            for offender in offenders[:SHOWN]
-        )
-        more = len(offenders) - SHOWN
         return {
             "success": not offenders,
             "result": {
-                "observed_value": first + (f"; and {more} more" if more > 0 else "")
-                or self._nothing_found(),
+                "observed_value": panel_rules.observed(
+                    self.expectation_type, offenders, self._arguments()
+                ),
                 "unexpected_count": len(offenders),
                 "unexpected_index_list": offenders,
             },
         }
-
-    def _nothing_found(self) -> str:
-        return "none"
 
     @classmethod
     @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
@@ -131,7 +125,6 @@ class ExpectPanelToBeBalanced(_PanelExpectation):
 
     unit_column: str
     time_column: str
-    RULE: ClassVar[str] = "panel_gaps"
     SAYS: ClassVar[str] = "Every $unit_column has a row for every $time_column."
     ARGUMENTS: ClassVar[tuple[str, ...]] = ("unit_column", "time_column")
 
@@ -142,7 +135,6 @@ class ExpectPolicyExposureToBeMonotone(_PanelExpectation):
     unit_column: str
     time_column: str
     exposure_column: str
-    RULE: ClassVar[str] = "exposure_falls"
     SAYS: ClassVar[str] = "$exposure_column of a $unit_column never falls."
     ARGUMENTS: ClassVar[tuple[str, ...]] = (
         "unit_column", "time_column", "exposure_column",
@@ -158,7 +150,6 @@ class ExpectCapitalToFollowRecursion(_PanelExpectation):
     investment_column: str
     depreciation_column: str
     tolerance: float | None = None
-    RULE: ClassVar[str] = "recursion_breaks"
     SAYS: ClassVar[str] = (
         "$stock_column = (1 - $depreciation_column) x $stock_column of the year before "
         "+ $investment_column."
@@ -176,7 +167,6 @@ class ExpectColumnsToMultiplyTo(_PanelExpectation):
     product_column: str
     factor_columns: list[str]
     tolerance: float | None = None
-    RULE: ClassVar[str] = "product_breaks"
     SAYS: ClassVar[str] = "$factor_columns multiply to $product_column."
     ARGUMENTS: ClassVar[tuple[str, ...]] = (
         "keys", "product_column", "factor_columns", "tolerance",
@@ -190,7 +180,6 @@ class ExpectPartsNotToExceedTotal(_PanelExpectation):
     total_column: str
     part_columns: list[str]
     tolerance: float | None = None
-    RULE: ClassVar[str] = "sum_excesses"
     SAYS: ClassVar[str] = "$part_columns sum to no more than $total_column."
     ARGUMENTS: ClassVar[tuple[str, ...]] = (
         "keys", "total_column", "part_columns", "tolerance",
@@ -206,11 +195,7 @@ class ExpectTableProfileToMatchAccepted(_PanelExpectation):
     accepted: dict[str, Any] | SuiteParameterDict
     distance: float | None = None
     empty_share: float | None = None
-    RULE: ClassVar[str] = "profile_drifts"
     SAYS: ClassVar[str] = (
         "Rows, empty cells and distributions are those of the accepted run."
     )
     ARGUMENTS: ClassVar[tuple[str, ...]] = ("accepted", "distance", "empty_share")
-
-    def _nothing_found(self) -> str:
-        return self.accepted.get("note") or "as accepted"

@@ -13,6 +13,43 @@ import pandas as pd
 
 from citypanel.quality.profiles import drifts
 
+# Offenders that stand in the observed value.
+SHOWN = 3
+# The rule of each expectation.
+EXPECTATIONS = {
+    "expect_panel_to_be_balanced": "panel_gaps",
+    "expect_policy_exposure_to_be_monotone": "exposure_falls",
+    "expect_capital_to_follow_recursion": "recursion_breaks",
+    "expect_columns_to_multiply_to": "product_breaks",
+    "expect_parts_not_to_exceed_total": "sum_excesses",
+    "expect_table_profile_to_match_accepted": "profile_drifts",
+}
+
+
+def offenders(
+    frame: pd.DataFrame, expectation: str, arguments: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What breaks the rule of an expectation, as records."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    found = globals()[EXPECTATIONS[expectation]](frame, **given)
+    return found.astype(object).where(found.notna(), None).to_dict("records")
+
+
+def observed(
+    expectation: str, found: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
+) -> str:
+    """The first offenders and how many more there are; else what holds."""
+    if not found:
+        if EXPECTATIONS[expectation] == "profile_drifts":
+            return arguments["accepted"].get("note") or "as accepted"
+        return "none"
+    first = "; ".join(
+        ", ".join(f"{key} {value}" for key, value in offender.items())
+        for offender in found[:SHOWN]
+    )
+    more = len(found) - SHOWN
+    return first + (f"; and {more} more" if more > 0 else "")
+
 
 def panel_gaps(
     frame: pd.DataFrame, *, unit_column: str, time_column: str

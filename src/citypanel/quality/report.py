@@ -25,10 +25,13 @@ from citypanel.quality.maps import (
 from citypanel.quality.published import read_options, reading
 from citypanel.quality.summary import places_touched
 from citypanel.study.declaration import declared
+from citypanel.words.numbers import fixed
 
 TEMPLATES = Path(__file__).with_name("templates")
 SEVERITIES = ("critical", "warning", "info")
 LARGEST_DIFFERENCES = 12
+# Causes on the first screen.
+FIRST_CAUSES = 10
 IMPUTATIONS = {
     "paper": ("The paper’s", "论文规则"),
     "linear": ("Linear", "线性"),
@@ -42,11 +45,13 @@ UNITS = {
 PLACE_WORDS = (("Table ", "表"), ("variant ", "变体 "))
 WORDS = (
     ("critical", "严重"), ("warning", "警告"), ("info", "提示"), ("open", "待处理"),
-    ("corrected", "已更正"), ("not estimated", "未估计"), ("filled in", "填补"),
+    ("corrected", "已更正"), ("accepted", "已认可"), ("not_used", "未采用"),
+    ("not estimated", "未估计"), ("filled in", "填补"),
     ("missing", "缺失"), ("holds", "通过"), ("fails", "未通过"), (", ", "，"),
 )  # fmt: skip
 # Table of the warehouse behind each field of QualityTables.
 TABLES = {
+    "causes": "quality.dq_causes",
     "findings": "quality.dq_findings",
     "rules": "quality.dq_rules",
     "expectations": "quality.dq_expectation_results",
@@ -65,6 +70,7 @@ TABLES = {
 class QualityTables:
     """What the report shows: tables of the published file, and its options."""
 
+    causes: pd.DataFrame
     findings: pd.DataFrame
     rules: pd.DataFrame
     expectations: pd.DataFrame
@@ -131,6 +137,8 @@ def quality_page(tables: QualityTables) -> str:
         verdict=verdict[0],
         sentences=verdict[1:],
         counts=_counts(tables.findings),
+        causes=[_cause(row, labels) for row in _records(tables.causes)],
+        first_causes=FIRST_CAUSES,
         findings=findings,
         rules=rules,
         filters=_filters(findings, titles=titles),
@@ -250,9 +258,37 @@ def _finding(
     }  # fmt: skip
 
 
+def _cause(
+    row: dict[str, Any], labels: Mapping[str, tuple[str, str]]
+) -> dict[str, Any]:
+    """A cause in words: where, when, which figures, and what it moves."""
+    first, last = row["first_year"], row["last_year"]
+    years = ""
+    if first is not None:
+        years = str(int(first))
+        if last != first:
+            years += f"–{int(last)}"
+    more = row["n_places"] - 3
+    names = [labels.get(name, (name, name)) for name in row["variables"].split(", ")]
+    return {
+        **row,
+        "years": years,
+        "more": max(more, 0),
+        "labels": tuple(
+            mark.join(n[i] for n in names) for i, mark in ((0, ", "), (1, "、"))
+        ),
+        "moves": ""
+        if row["headline_change"] is None
+        else fixed(row["headline_change"], 4, sign="+"),
+        "errors": ""
+        if row["headline_change_in_errors"] is None
+        else fixed(abs(row["headline_change_in_errors"]), 2),
+    }
+
+
 def _counts(findings: pd.DataFrame) -> list[dict[str, Any]]:
     opened = findings[findings["status"] == "open"]["severity"].value_counts()
-    corrected = int((findings["status"] != "open").sum())
+    corrected = int((findings["status"] == "corrected").sum())
     counts = [
         {"severity": severity, "n": int(opened.get(severity, 0))}
         for severity in SEVERITIES

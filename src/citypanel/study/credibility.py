@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.did import study as tables
-from citypanel.errors import CityPanelError
+from citypanel.errors import CityPanelError, EstimationError
 from citypanel.study.declaration import declared, module_of
-from citypanel.study.estimates import OUTCOME, usable_controls
+from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 
 HEADLINE = "headline"
 # Measured on simulated samples of the regions' sizes: docs/method/did_size.md.
@@ -28,7 +29,7 @@ DRAW_COLUMNS = {
 }
 
 
-def _headline(
+def headline(
     panel: pd.DataFrame, variants: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.Series]:
     rows = panel.loc[panel["variant"] == HEADLINE].reset_index(drop=True)
@@ -53,9 +54,11 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         As `citypanel.did.study.att_table`, for the headline; with att_by_region also
         for each region, on the headline's outcome alone. Those rows carry a warning.
     """
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     draws, seed = int(options["inference_draws"]), int(options["seed"])
-    whole = tables.att_table(rows, outcomes=declared().outcomes, draws=draws, seed=seed)
+    whole = tables.att_table(
+        rows, outcomes=declared().outcomes, draws=draws, seed=seed, absorbing=False
+    )
     if options["att_by_region"] != "True":
         return whole
     everything = tables.samples(rows, by="region")
@@ -65,6 +68,7 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         sample={name: part for name, part in everything.items() if name != "all"},
         draws=draws,
         seed=seed,
+        absorbing=False,
     )
     regions["note"] = regions["note"].map(
         lambda note: SMALL_SAMPLE if pd.isna(note) else f"{note}; {SMALL_SAMPLE}"
@@ -75,11 +79,14 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """The comparisons behind the two-way estimate; see `did.study.bacon_table`.
 
-    Under a fractional exposure the decomposition is of the 0/1 treatment.
+    Under a fractional first year the decomposition is of the 0/1 treatment. A policy
+    that ends, or is partial later, has no such comparisons.
     """
-    rows, _ = _headline(panel, variants)
-    exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
-    rows = rows.assign(sydid=exposed.astype(float))
+    rows, _ = headline(panel, variants)
+    with suppress(EstimationError):
+        tables.require_steady(rows, TREATMENT, "city_id", "year")
+        exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
+        rows = rows.assign(sydid=exposed.astype(float))
     return tables.bacon_table(rows, outcomes=declared().outcomes)
 
 
@@ -96,7 +103,7 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         As `citypanel.did.study.inference_table`, one row per column of Tables 3 to 5.
     """
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     draws = int(options["inference_draws"])
@@ -104,10 +111,11 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         tables.table_columns(
             rows, declared().columns, outcome=OUTCOME, controls=controls
         ),
-        bound=declared().effect,
+        bound=bound_of(rows),
         draws=draws,
         permutations=draws,
         seed=int(options["seed"]),
+        absorbing=False,
     ).assign(outcome=rows["outcome_name"].iloc[0], draws=draws)
 
 
@@ -126,7 +134,7 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         the permutations behind `inference`. A column that cannot be estimated has no
         rows; `inference` says why.
     """
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     whole = [c for c in declared().columns if c.where is None and not c.years_ahead]
@@ -149,7 +157,7 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Every credibility check of the headline; see `did.study.sensitivity_table`."""
-    rows, options = _headline(panel, variants)
+    rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     return tables.sensitivity_table(
@@ -158,9 +166,22 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         controls=controls,
         covariates=[name for name in declared().covariates if name in controls],
         sample=tables.samples(rows, without=_groups(rows)),
-        bound=declared().effect,
+        bound=bound_of(rows),
         seed=int(options["seed"]),
+        absorbing=False,
     ).assign(outcome=rows["outcome_name"].iloc[0])
+
+
+def bound_of(rows: pd.DataFrame) -> float:
+    """The effect that power and equivalence are judged by.
+
+    The printed one, where the study declares it; else a tenth of the standard deviation
+    of the outcome where nobody is treated.
+    """
+    effect = declared().effect
+    if effect is not None:
+        return float(effect)
+    return float(rows.loc[rows[TREATMENT] == 0, OUTCOME].std() / 10)
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -174,7 +195,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def balance(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Balance of the covariates before the policy; see `did.study.balance`."""
-    rows, _ = _headline(panel, variants)
+    rows, _ = headline(panel, variants)
     controls, _ = usable_controls(rows)
     covariates = [name for name in declared().covariates if name in controls]
     return tables.balance(rows, covariates=covariates, outcome=OUTCOME)

@@ -7,6 +7,7 @@ formulas of labour and controls.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from citypanel.study.formulas import Formula, formula
 
 SHIPPED = "pilot_zones"
 FILE = "study.yml"
+# Of the environment, so that workers know it too.
+CURRENT = "CITYPANEL_STUDY"
 MARKS = ("headline", "paper", "defensible", "dubious")
 ESTIMANDS = ("growth", "component", "level")
 KINDS = ("choice", "switch", "whole", "share", "batches", "groups", "group", "roster")
@@ -133,6 +136,38 @@ class Control:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """Whose effect is studied, and who is compared with whom.
+
+    Attributes
+    ----------
+    roster : str
+        Name of the roster that the rest is said of.
+    file : Path or None
+        Where it is no seed: the roster as published, beside the declaration.
+    districts, twice, times, unknown : str
+        How its rows are read; see `citypanel.importers.policy.Choices`.
+    others : {"exclude", "control"}
+        Units of a batch that is not chosen, where they are treated within the study's
+        periods: left out of the comparison, or controls.
+    control : tuple of int
+        Batches that are controls whatever `others` says.
+    always_treated : {"mark", "exclude"}
+        Units treated in every period: kept and marked, or left out.
+    """
+
+    roster: str
+    file: Path | None = None
+    others: str = "exclude"
+    control: tuple[int, ...] = ()
+    always_treated: str = "mark"
+    districts: str | None = None
+    twice: str = "refuse"
+    times: str = "refuse"
+    unknown: str = "refuse"
+
+
+@dataclass(frozen=True)
 class Exclusion:
     """A group of cities that may be left out."""
 
@@ -199,15 +234,21 @@ class Declaration:
     Parameters
     ----------
     declared : mapping
-        The content of study.yml.
+        The content of study.yml, upon that of the study it extends.
+    folder : Path, optional
+        Where it stands, and what it names beside it.
 
     Attributes
     ----------
+    content : mapping
+        As given.
     name : str
     options : dict of str to Option
     controls : dict of str to Control
     exclusions : dict of str to Exclusion
     columns : tuple of Column
+    policy : Policy
+        Of the declared roster; `policy_of` has that of any.
     regions : dict of name to {language: label}, in the order they are listed
     base_year : int
         Of the prices.
@@ -230,12 +271,15 @@ class Declaration:
         With every mistake of the declaration.
     """
 
-    def __init__(self, declared: Mapping[str, Any]):
+    def __init__(self, declared: Mapping[str, Any], folder: Path | None = None):
         self._problems: list[str] = []
+        self.content = declared
         self.name = str(declared["name"])
+        self.folder = folder
         period = declared["period"]
         self.base_year = int(period["base"])
         self.growth_years = tuple(map(int, period["growth"]))
+        self.policy = self._policy(declared.get("policy") or {})
         self.controls = {
             name: Control(name, formula(c["formula"]), c.get("after_treatment"))
             for name, c in declared["controls"].items()
@@ -264,6 +308,40 @@ class Declaration:
         self._check()
 
     # -------------------------------------------------------------------- reading
+
+    def _policy(self, entry: Mapping) -> Policy:
+        others = entry.get("others") or {}
+        if not isinstance(others, Mapping):
+            others = {"default": others}
+        roster, file = str(entry.get("roster", self.name)), None
+        if Path(roster).suffix:
+            file = (self.folder or Path()) / roster
+            roster = self.name
+            if not file.is_file():
+                self._problems.append(f"policy: roster {file.name} is not beside it")
+        read = ("districts", "twice", "times", "unknown")
+        found = Policy(
+            roster,
+            file,
+            others.get("default", "exclude"),
+            tuple(others.get("control") or ()),
+            entry.get("always_treated", "mark"),
+            **{name: str(entry[name]) for name in read if name in entry},
+        )
+        if found.others not in ("exclude", "control"):
+            self._problems.append(
+                f"policy: others is '{found.others}', neither exclude nor control"
+            )
+        if found.always_treated not in ("mark", "exclude"):
+            self._problems.append(
+                f"policy: always_treated is '{found.always_treated}', neither mark nor "
+                "exclude"
+            )
+        return found
+
+    def policy_of(self, roster: str) -> Policy:
+        """What is declared of a roster; of an imported one nothing is."""
+        return self.policy if roster == self.policy.roster else Policy(roster)
 
     def _option(self, name: str, entry: Mapping, groups: Mapping) -> Option:
         kind = entry.get("kind") or "choice"
@@ -574,21 +652,71 @@ def module_of(module: str, name: str = SHIPPED) -> ModuleType:
     return loaded
 
 
-def declared(name: str = SHIPPED) -> Declaration:
-    """The declaration of a study."""
-    path = folder_of(name) / FILE
-    return _read(path, path.stat().st_mtime_ns)
+def use(name: str) -> None:
+    """Make a study the one that is worked on, in this process and those it starts."""
+    os.environ[CURRENT] = name
+
+
+def current() -> str:
+    """The study that is worked on; the shipped one unless another was named."""
+    return os.environ.get(CURRENT) or SHIPPED
+
+
+def declared(name: str | None = None) -> Declaration:
+    """The declaration of a study; by default of the one that is worked on."""
+    found, changed = [], []
+    for path in _with_bases(folder_of(name or current()) / FILE):
+        found.append(path)
+        changed.append(path.stat().st_mtime_ns)
+    return _read(tuple(found), tuple(changed))
+
+
+def _with_bases(path: Path) -> list[Path]:
+    """A declaration and those that it extends."""
+    found = [path]
+    while base := _content(found[-1], found[-1].stat().st_mtime_ns).get("extends"):
+        path = folder_of(str(base)) / FILE
+        if path in found:
+            raise OptionError.of(
+                "study.no_yaml", [f"{base} extends itself"], path=found[-1]
+            )
+        found.append(path)
+    return found
 
 
 @cache
-def _read(path: Path, changed: int) -> Declaration:
+def _content(path: Path, changed: int) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except yaml.YAMLError as error:
         raise OptionError.of(
             "study.no_yaml", [" ".join(str(error).split())], path=path
         ) from error
-    return Declaration(content)
+    if not isinstance(content, dict):
+        raise OptionError.of("study.no_yaml", ["it holds no keys"], path=path)
+    return content
+
+
+@cache
+def _read(paths: tuple[Path, ...], changed: tuple[int, ...]) -> Declaration:
+    contents = [_content(*known) for known in zip(paths, changed, strict=True)]
+    whole: dict[str, Any] = {}
+    for content in reversed(contents):
+        whole = _upon(whole, content)
+    return Declaration(whole, paths[0].parent)
+
+
+def _upon(base: Mapping, more: Mapping) -> dict[str, Any]:
+    """A mapping with another's entries in place of its own; null takes one away."""
+    out = dict(base)
+    for key, value in more.items():
+        if value is None:
+            out.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(out.get(key), Mapping):
+            out[key] = _upon(out[key], value)
+        else:
+            out[key] = value
+    return out
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

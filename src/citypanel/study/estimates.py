@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from citypanel import did
+from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError
 from citypanel.study.declaration import Column, declared
 from citypanel.study.variants import by_variant
@@ -111,11 +112,11 @@ def _regression(
             period="year",
             controls=controls,
             standard_errors=options["standard_errors"],
+            absorbing=False,
         )
     except EstimationError as error:
-        problem, *places = str(error).splitlines()
-        reason = " ".join([problem, *(p.strip("- ") for p in places[:1])])
-        frame = pd.DataFrame([{"term": TREATMENT, "note": f"not estimated: {reason}"}])
+        note = f"not estimated: {_first_lines(error)}"
+        frame = pd.DataFrame([{"term": TREATMENT, "note": note}])
     else:
         frame = fitted.loc[fitted["aggregation"] == "coefficient"].rename(
             columns={"statistic": "t", "n_units": "n_cities"}
@@ -127,6 +128,12 @@ def _regression(
     )
     frame = pd.concat([frame, dropped], ignore_index=True).assign(**common)
     return frame.reindex(columns=list(REGRESSION_COLUMNS)).astype(REGRESSION_COLUMNS)
+
+
+def _first_lines(error: EstimationError) -> str:
+    """What an error says, and the first place of it."""
+    problem, *places = str(error).splitlines()
+    return " ".join([problem, *(p.strip("- ") for p in places[:1])])
 
 
 def _years_ahead(panel: pd.DataFrame, years: int) -> pd.DataFrame:
@@ -195,15 +202,23 @@ def event_studies(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 
 def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
-    fitted = did.event_study(
-        panel.loc[panel[OUTCOME].notna()],
-        outcome=OUTCOME,
-        cohort="cohort",
-        unit="city_id",
-        period="year",
-        reference=REFERENCE_EVENT_TIME,
-        standard_errors=options["standard_errors"],
-    )
+    rows = panel.loc[panel[OUTCOME].notna()]
+    try:
+        require_steady(rows, TREATMENT, "city_id", "year")
+        fitted = did.event_study(
+            rows,
+            outcome=OUTCOME,
+            cohort="cohort",
+            unit="city_id",
+            period="year",
+            reference=REFERENCE_EVENT_TIME,
+            standard_errors=options["standard_errors"],
+        )
+    except EstimationError as error:
+        note = f"not estimated: {_first_lines(error)}"
+        frame = pd.DataFrame([{"event_time": REFERENCE_EVENT_TIME, "note": note}])
+        frame = frame.assign(estimator="twfe", outcome=panel["outcome_name"].iloc[0])
+        return frame.reindex(columns=list(EVENT_COLUMNS)).astype(EVENT_COLUMNS)
     frame = fitted.loc[fitted["aggregation"] == "event"].rename(
         columns={"n_treated_units": "n_treated_cities", "n_units": "n_cities"}
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel import did
+from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError, describe
 from citypanel.study.declaration import declared, not_known
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
@@ -210,6 +211,8 @@ def fit(
 ) -> pd.Series:
     """The row of the estimator's frame that is the effect."""
     name = options.estimator
+    if name != "twfe":
+        require_steady(rows, TREATMENT, KEYS["unit"], KEYS["period"])
     if name == "twfe":
         frame = did.twfe(
             rows,
@@ -217,6 +220,7 @@ def fit(
             treatment=TREATMENT,
             controls=controls,
             standard_errors=options.standard_errors,
+            absorbing=False,
             engine=engine,
         )
         chosen = (frame["aggregation"] == "coefficient") & (frame["term"] == TREATMENT)

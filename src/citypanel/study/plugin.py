@@ -1,6 +1,6 @@
 """What dbt asks of a study's declaration while it runs, as functions of DuckDB.
 
-dbt parses nothing that depends on a declaration. `macros/options.sql` asks for the
+dbt parses nothing that depends on a declaration. The macros of options ask for the
 names of the options, hands back what was given to the run, and takes every option's
 value.
 """
@@ -8,18 +8,30 @@ value.
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import Declaration, declared
+from citypanel.study.declaration import Declaration, Policy, declared
 from citypanel.study.options import Options
 
 
 def study_declaration() -> str:
-    """The names of the options, as JSON."""
-    return json.dumps({"options": list(declared().build_options)})
+    """The names of the options, and the study's words, as JSON."""
+    study = declared()
+    content = study.content
+    words = {
+        "name": study.name,
+        "title": content.get("title") or {},
+        "unit": (content.get("unit") or {}).get("noun") or {},
+        "policy": (content.get("policy") or {}).get("label") or {},
+        "source": content.get("source") or "",
+        "effect": study.effect,
+    }
+    return json.dumps({"options": list(study.build_options), "words": words})
 
 
 def study_options(given: str) -> str:
@@ -35,7 +47,8 @@ def study_options(given: str) -> str:
     str
         JSON of problem (why the values cannot be used, or null), options, variants (the
         headline and those beside it, by name), listed (options with one column of text
-        each) and labour_series (the series of the labour measure's formula).
+        each), labour_series (the series of the labour measure's formula) and policy
+        (what is declared of the roster).
     """
     try:
         return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
@@ -46,6 +59,7 @@ def study_options(given: str) -> str:
 
 def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     headline = study.resolve(given)
+    _roster(study)  # What is wrong with it is said before anything is built.
     choices = [o for o in study.options.values() if o.name in study.build_options]
     labour = study.options["labour_measure"].formula_of(headline["labour_measure"])
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
@@ -57,7 +71,56 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         },
         "listed": listed,
         "labour_series": list(labour.names),
+        "policy": _compared(study.policy_of(headline["policy"])),
     }
+
+
+def _compared(policy: Policy) -> dict[str, Any]:
+    """Who is compared with whom."""
+    names = ("others", "control", "always_treated")
+    return {name: getattr(policy, name) for name in names}
+
+
+def study_roster() -> str:
+    """The study's own roster, matched with the cities of seeds/, as JSON.
+
+    Returns
+    -------
+    str
+        JSON of problem (why it cannot be used, or null) and rows: mappings by
+        `ROSTER_COLUMNS`, none where the roster is a seed.
+    """
+    try:
+        return json.dumps({"problem": None, "rows": _roster(declared())})
+    except CityPanelError as error:
+        return json.dumps({"problem": str(error), "rows": []})
+
+
+def _roster(study: Declaration) -> list[dict[str, str]]:
+    if study.policy.file is None:
+        return []
+    return _read_roster(study.policy, study.policy.file.stat().st_mtime_ns)
+
+
+@cache
+def _read_roster(policy: Policy, changed: int) -> list[dict[str, str]]:
+    from citypanel.importers.files import read_file
+    from citypanel.importers.policy import ROSTER_COLUMNS, Choices, read_roster
+    from citypanel.importers.project import find_spec, load_reference
+
+    reference = load_reference(Path.cwd())
+    files = [read_file(Path(str(policy.file)))]
+    reading = read_roster(
+        files,
+        spec=find_spec(None, "policy", files, reference),
+        gazetteer=reference.gazetteer,
+        units=reference.units,
+        choices=Choices(policy.districts, policy.twice, policy.times, policy.unknown),
+    )
+    names = ROSTER_COLUMNS
+    return [
+        dict(zip(names, (policy.roster, *row), strict=True)) for row in reading.rows
+    ]
 
 
 def _years(values: dict[str, Any]) -> dict[str, int]:
@@ -67,14 +130,29 @@ def _years(values: dict[str, Any]) -> dict[str, int]:
     return {name: getattr(options, name) for name in names}
 
 
-def register(conn: duckdb.DuckDBPyConnection) -> None:
+def no_declaration() -> str:
+    """As `study_declaration` of a study that brings its panel: it has no options."""
+    return json.dumps({"options": []})
+
+
+def no_options(given: str) -> str:
+    """As `study_options` of a study that brings its panel."""
+    empty: dict[str, Any] = {"options": {}, "variants": {}}
+    empty |= {"listed": [], "labour_series": []}
+    return json.dumps({"problem": None, **empty})
+
+
+def register(conn: duckdb.DuckDBPyConnection, *, brings_panel: bool = False) -> None:
     """Make the functions known to a connection, once."""
     known = conn.execute(
         "select 1 from duckdb_functions() where function_name = 'study_options'"
     ).fetchall()
     if not known:
-        conn.create_function("study_declaration", study_declaration, [], "varchar")
-        conn.create_function("study_options", study_options, ["varchar"], "varchar")
+        names = no_declaration if brings_panel else study_declaration
+        values = no_options if brings_panel else study_options
+        conn.create_function("study_declaration", names, [], "varchar")
+        conn.create_function("study_options", values, ["varchar"], "varchar")
+        conn.create_function("study_roster", study_roster, [], "varchar")
 
 
 class Plugin:

@@ -54,12 +54,12 @@ class Comments:
                 if comment := column_comment(column):
                     self._said.setdefault(name, set()).add(comment)
 
-    def of_column(self, id_: str, name: str) -> str:
-        """Return the comment of a column, empty where nobody describes it."""
+    def of_column(self, id_: str, name: str, otherwise: str = "") -> str:
+        """Return the comment of a column; `otherwise` where nobody describes it."""
         found = [self._nearest(id_, name, line) for line in (self._down, self._up)]
         nearest = min(found, key=lambda each: each[0])[1]
         said = self._said.get(name, set())
-        return nearest or (next(iter(said)) if len(said) == 1 else "")
+        return nearest or (next(iter(said)) if len(said) == 1 else otherwise)
 
     def _nearest(
         self, id_: str, name: str, line: Mapping[str, list[str]]

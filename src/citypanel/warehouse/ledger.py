@@ -12,6 +12,7 @@ from citypanel.warehouse.results import Node
 # Beside the tables of a build and never published.
 LEDGER_SCHEMA = "citypanel_runs"
 _TABLE = f"{LEDGER_SCHEMA}.nodes"
+_STUDY = f"{LEDGER_SCHEMA}.study"
 # Kinds a build makes again from the start. A snapshot is history, and so may be what
 # an incremental model holds: nobody could make them again.
 _REMADE = ("table", "view", "seed")
@@ -42,6 +43,23 @@ class Ledger:
             "node varchar primary key, fingerprint varchar, schema_name varchar, "
             "relation_name varchar, materialized varchar, run_id varchar)"
         )
+
+    def study(self) -> str | None:
+        """Return the study whose tables the file holds; None where it does not say."""
+        self.cursor.execute(
+            f'create table if not exists "{self.database}".{_STUDY} (name varchar)'
+        )
+        row = self.cursor.execute(
+            f'select name from "{self.database}".{_STUDY}'
+        ).fetchone()
+        return row[0] if row else None
+
+    def hold(self, study: str) -> None:
+        """Write down the study whose tables the file holds."""
+        if self.study() is None:
+            self.cursor.execute(
+                f'insert into "{self.database}".{_STUDY} values (?)', [study]
+            )
 
     def recorded(self) -> dict[str, str]:
         """Return under which fingerprint each node passed."""

@@ -25,7 +25,7 @@ _BUILT_IN = ("dbt", "dbt_duckdb")
 _OVERRIDES = re.compile(r"(duckdb__|default__|materialization_|generate_\w+_name$)")
 # They ask the declaration of the study for every option, to check it; who calls
 # `study_options` says which of them it takes.
-_OPTIONS_MACROS = ("study_options", "resolved_study")
+_OPTIONS_MACROS = ("study_options", "resolved_study", "study_roster_rows")
 _VAR = re.compile(r"\bvar\s*\(\s*(?:(['\"])(\w+)\1)?")
 _OPTION = re.compile(r"\bstudy_options\s*\(\s*\)\s*(?:\.\s*(\w+))?")
 _ALL_OPTIONS = re.compile(r"\bresolved_study\s*\(")

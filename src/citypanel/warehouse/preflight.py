@@ -22,9 +22,12 @@ import duckdb
 from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.files import real_path
 from citypanel.identity import refuse_other_code
+from citypanel.study.declaration import SHIPPED, use
 from citypanel.warehouse.locks import holders
 from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 from citypanel.warehouse.seed_files import check_seeds
+from citypanel.warehouse.studies import STUDY, ChosenStudy, choose
+from citypanel.workers import in_worker
 
 # As in profiles.yml, from the project's root.
 BUILD_FILE = Path("target/citypanel_build.duckdb")
@@ -416,8 +419,12 @@ def check_build_file(path: Path, *, config: Mapping[str, Any] | None = None) -> 
 
 
 def check_before_build(
-    root: Path, *, build_file: Path, config: Mapping[str, Any] | None = None
-) -> None:
+    root: Path,
+    *,
+    build_file: Path,
+    config: Mapping[str, Any] | None = None,
+    study: str = SHIPPED,
+) -> ChosenStudy:
     """Refuse to begin what could not end, before anything is written.
 
     Parameters
@@ -428,6 +435,8 @@ def check_before_build(
         The file the build writes.
     config : mapping, optional
         DuckDB's configuration of the build.
+    study : str
+        The study that is built.
 
     Raises
     ------
@@ -436,6 +445,8 @@ def check_before_build(
         stand in the way.
     SeedError
         When a seed's file is not what its declaration says.
+    DeclarationError
+        When there is no such study; with every mistake of one that brings its panel.
     """
     check_place(root)
     refuse_other_code(root)
@@ -443,7 +454,13 @@ def check_before_build(
     check_folders(root)
     check_disk(root, build_file)
     check_build_file(build_file, config=config)
-    check_seeds(root / "seeds")
+    chosen = choose(root, study)
+    if chosen.brings_panel:
+        # In the worker that will estimate: what it imports takes seconds.
+        in_worker("citypanel.study.own.build.check_study", study)
+    else:
+        check_seeds(root / "seeds")
+    return chosen
 
 
 class Plugin:
@@ -455,8 +472,9 @@ class Plugin:
     ----------
     name : str
     plugin_config : mapping
-        `config` of the plug-in in profiles.yml: publish_to, the file to publish, and
-        keep, the number of earlier files that are kept.
+        `config` of the plug-in in profiles.yml: study, the study that is built;
+        publish_to, the file to publish; and keep, the number of earlier files that are
+        kept.
     credentials : dbt.adapters.duckdb.credentials.DuckDBCredentials
     """
 
@@ -465,14 +483,17 @@ class Plugin:
         self.build_file = credentials.path
         self.configured = str(plugin_config.get(PUBLISH_TO) or "")
         self.keep = int(plugin_config.get("keep") or 0)
-        # A database that is no file here has nothing to look at.
-        if credentials.path == ":memory:" or "://" in credentials.path:
-            return
+        name = str(plugin_config.get(STUDY, SHIPPED) or "")
         try:
-            check_before_build(
+            # A database that is no file here has nothing to look at.
+            if credentials.path == ":memory:" or "://" in credentials.path:
+                self.study = choose(Path(os.curdir), name)
+                return
+            self.study = check_before_build(
                 Path(os.curdir),
                 build_file=Path(credentials.path),
                 config=credentials.config_options,
+                study=name,
             )
         except CityPanelError as error:
             raise RuntimeError(f"\n{error}") from error
@@ -485,9 +506,12 @@ class Plugin:
         from citypanel.study import plugin
         from citypanel.warehouse.run import register
 
-        plugin.register(conn)
+        if not self.study.brings_panel:
+            use(self.study.name)
+        plugin.register(conn, brings_panel=self.study.brings_panel)
         register(
             conn,
+            study=self.study,
             build_file=self.build_file,
             configured=self.configured,
             keep=self.keep,

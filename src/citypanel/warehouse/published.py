@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from citypanel.errors import PublicationError, describe
+from citypanel.study.declaration import FILE, SHIPPED
 
 # The target of profiles.yml that readers of the project know, and its file.
 DEFAULT_TARGET = "build"
@@ -79,6 +80,12 @@ class Publication:
         """The first characters of the run's name."""
         return self.run_id[:_SHORT]
 
+    @property
+    def study(self) -> str:
+        """The study, where the file says it; the shipped one's says its options."""
+        named = json.loads(self.options).get("study", "")
+        return str(named or (SHIPPED if json.loads(self.options) else ""))
+
     def described(self) -> str:
         """Name run and options in a few words."""
         changed = json.loads(self.options_changed)
@@ -142,8 +149,10 @@ def destination(
     return path
 
 
-def refuse_destination(path: Path, *, root: Path, target: str, is_named: bool) -> None:
-    """Refuse to replace a file that is another target's or nobody's publication.
+def refuse_destination(
+    path: Path, *, root: Path, target: str, is_named: bool, study: str = ""
+) -> None:
+    """Refuse to replace a file that is another's or nobody's publication.
 
     Parameters
     ----------
@@ -155,6 +164,8 @@ def refuse_destination(path: Path, *, root: Path, target: str, is_named: bool) -
     is_named : bool
         Whether somebody chose the path: a file there that is no publication of this
         project is then somebody's own.
+    study : str
+        The study that is published.
 
     Raises
     ------
@@ -162,6 +173,16 @@ def refuse_destination(path: Path, *, root: Path, target: str, is_named: bool) -
     """
     default = (root / PUBLISHED_FILE).resolve()
     record = read_record(path)
+    if study and record is not None and record.study not in ("", study):
+        raise PublicationError(
+            describe(
+                f"{path} is the published file of the study {record.study}, and this "
+                f"run is about {study}",
+                consequence="it stands as it was, and nothing is published.",
+                remedy=f"name another file as {PUBLISH_TO}, or none: the study then "
+                "publishes a file of its own.",
+            )
+        )
     if target != DEFAULT_TARGET and path.resolve() == default:
         theirs = DEFAULT_TARGET
     elif record is not None and record.target != target:
@@ -279,17 +300,20 @@ def kept_name(record: Publication) -> str:
     return f"{record.published_at:%Y%m%dT%H%M%SZ}_{record.short_id}.duckdb"
 
 
+def published_file(study: str) -> Path:
+    """Return the file that a study's build publishes, as profiles.yml names it."""
+    return PUBLISHED_FILE if study == SHIPPED else PUBLISHED_FILE.with_stem(study)
+
+
 def published_files(root: Path) -> list[Path]:
     """Return the files of a folder that builds of this project have published."""
-    names = f"{PUBLISHED_FILE.stem}*{PUBLISHED_FILE.suffix}"
-    folders = [
-        root,
-        *(p for p in root.glob(f"{PUBLISHED_FILE.stem}*_runs") if p.is_dir()),
-    ]
-    found = sorted(root.glob(names))
-    for folder in folders[1:]:
-        found += sorted(folder.glob("*.duckdb"))
-    return found
+    studies = sorted(path.parent.name for path in root.glob(f"studies/*/{FILE}"))
+    found = []
+    for stem in (PUBLISHED_FILE.stem, *studies):
+        found += sorted(root.glob(f"{stem}*{PUBLISHED_FILE.suffix}"))
+        for folder in sorted(root.glob(f"{stem}*_runs")):
+            found += sorted(folder.glob("*.duckdb"))
+    return list(dict.fromkeys(found))
 
 
 def now() -> datetime:

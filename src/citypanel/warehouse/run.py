@@ -13,15 +13,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from citypanel.errors import CityPanelError, PublicationError
-from citypanel.identity import digest_of, running_code
-from citypanel.study.declaration import declared, folder_of
+from citypanel.identity import declared_packages, digest_of, running_code
+from citypanel.study.declaration import SHIPPED, declared, folder_of
 from citypanel.warehouse.comments import Comments, relation_comment
 from citypanel.warehouse.ledger import Ledger
 from citypanel.warehouse.manifest import PACKAGE, Surroundings, input_files, nodes_of
@@ -38,6 +38,7 @@ from citypanel.warehouse.published import (
     refuse_destination,
 )
 from citypanel.warehouse.results import PASSED, Node, judge
+from citypanel.warehouse.studies import STUDY, ChosenStudy, check_file, check_kind
 
 # Arguments of dbt that leave nodes out; a run with none of them means to publish.
 _SELECTION = (
@@ -106,6 +107,9 @@ class Request:
         return ""
 
 
+# A model of studies that bring their panel.
+_OF_PANELS = ("model.citypanel.est_study",)
+
 _NO_REQUEST = Request(run_id="", command="", arguments={}, selected=frozenset())
 
 
@@ -125,6 +129,8 @@ class Run:
         `publish_to` of the target.
     keep : int
         `keep` of the target.
+    study : ChosenStudy
+        The study that is built; the shipped one where nothing says another.
     """
 
     adapter: Any
@@ -132,6 +138,9 @@ class Run:
     build_file: str
     configured: str = ""
     keep: int = 0
+    study: ChosenStudy = field(
+        default_factory=lambda: ChosenStudy(SHIPPED, folder_of(SHIPPED))
+    )
     request: Request = field(default_factory=lambda: _NO_REQUEST)
     nodes: dict[str, Node] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
@@ -155,13 +164,14 @@ class Run:
         self.request = request
         cursor = self.connection.cursor()
         try:
+            ledger = Ledger(cursor, _current_database(cursor))
+            ledger.open()
+            self.check_study(ledger)
             surroundings = self.surroundings(cursor)
             self.nodes = nodes_of(self.manifest, surroundings)
             self.inputs = self.all_inputs(surroundings)
             if request.means_to_publish and not request.unreal:
                 self.check_destination()
-            ledger = Ledger(cursor, _current_database(cursor))
-            ledger.open()
             ledger.forget(request.selected)
             if request.means_to_publish and not self.left_out() and not request.unreal:
                 spared = {
@@ -172,6 +182,21 @@ class Run:
         finally:
             cursor.close()
         return request.run_id
+
+    def check_study(self, ledger: Ledger) -> None:
+        """Refuse models, a variable or a build file of another study than the run's."""
+        known = (self.manifest.nodes.get(id_) for id_ in _OF_PANELS)
+        builds = any(node is not None and node.config.enabled for node in known)
+        check_kind(self.study, builds_panels=builds)
+        everywhere = _variables(self.config.vars.to_dict(), PACKAGE)
+        named = {**everywhere, **self.config.cli_vars}.get(STUDY, "")
+        check_file(
+            self.study,
+            named=str(named),
+            file=self.build_file,
+            holds=ledger.study(),
+        )
+        ledger.hold(self.study.name)
 
     def finish(self, statuses: Mapping[str, str]) -> Outcome:
         """Record what has passed, and publish if everything stands.
@@ -322,7 +347,9 @@ class Run:
                         schema=relation.schema,
                         name=relation.name,
                         comment=relation_comment(node),
-                        column_comment=partial(comments.of_column, id_),
+                        column_comment=partial(
+                            comments.of_column, id_, otherwise=meta.get("columns", "")
+                        ),
                         may_be_empty=str(getattr(node, "access", "")) != "public"
                         or bool(meta.get("may_be_empty")),
                     )
@@ -341,14 +368,14 @@ class Run:
             root=self.root,
             packages={name: Path(p.project_root) for name, p in projects.items()},
             variables={
-                name: (_declared() if name == PACKAGE else {})
+                name: (self.declared if name == PACKAGE else {})
                 | _variables(project.vars.to_dict(), name)
                 | _variables(self.config.vars.to_dict(), name)
                 | command_line
                 for name, project in projects.items()
             },
             library=running_code().digest,
-            study=digest_of(folder_of()),
+            study=self.study.digest(),
             software=_software(),
             python=_python_software(),
             sources=self.source_digests(cursor),
@@ -382,7 +409,7 @@ class Run:
             f"source {self.nodes[id_].name}": digest
             for id_, digest in surroundings.sources.items()
         }
-        return files | sources | {f"study {folder_of().name}": surroundings.study}
+        return files | sources | {f"study {self.study.name}": surroundings.study}
 
     def inputs_changed(self, cursor: duckdb.DuckDBPyConnection) -> list[str]:
         """Name what is not as it was when the run began."""
@@ -399,12 +426,24 @@ class Run:
     @property
     def options(self) -> dict[str, Any]:
         """Every option of the study with its value in this run."""
+        if self.study.brings_panel:
+            return self.defaults
         every = self.defaults | dict(self.config.cli_vars)
-        return {k: v for k, v in every.items() if k != PUBLISH_TO}
+        return {k: v for k, v in every.items() if k not in (PUBLISH_TO, STUDY)}
 
     @property
     def defaults(self) -> dict[str, Any]:
-        return _declared() | _variables(self.config.vars.to_dict(), PACKAGE)
+        if self.study.brings_panel:
+            return {STUDY: self.study.name}
+        return self.declared | _variables(self.config.vars.to_dict(), PACKAGE)
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """Defaults of the options that are variables of dbt."""
+        if self.study.brings_panel:
+            return {}
+        study = declared()
+        return {name: study.defaults[name] for name in study.build_options}
 
     @property
     def changed_options(self) -> dict[str, Any]:
@@ -425,6 +464,7 @@ class Run:
             root=self.root,
             target=self.config.target_name,
             is_named=bool(self.configured or self.config.cli_vars.get(PUBLISH_TO)),
+            study=self.study.name,
         )
 
     def what_stands(self) -> str:
@@ -497,7 +537,7 @@ def register(connection: duckdb.DuckDBPyConnection, **options: Any) -> None:
     connection : DuckDBPyConnection
         Open on the build file.
     options
-        Of `Run`: build_file, configured, keep.
+        Of `Run`: study, build_file, configured, keep.
     """
     run: dict[str, Run] = {}
 
@@ -562,12 +602,6 @@ def _not_published(why: str, rest: str) -> str:
     return f"not published, because {why}.\n{rest}".rstrip()
 
 
-def _declared() -> dict[str, Any]:
-    """Defaults of the options that are variables of dbt."""
-    study = declared()
-    return {name: study.defaults[name] for name in study.build_options}
-
-
 def _variables(every: Mapping[str, Any], package: str) -> dict[str, Any]:
     """Variables as a package sees them: its own above those of all."""
     own = every.get(package)
@@ -584,14 +618,9 @@ def _software() -> dict[str, str]:
 
 
 def _python_software() -> dict[str, str]:
-    """Python and the packages that the library is declared to need."""
+    """Python and the packages that a build is declared to need."""
     found = {"python": _python_version()}
-    for line in requires(PACKAGE) or ():
-        if "extra ==" in line:
-            continue
-        name = line.split(";")[0]
-        for mark in "<>=!~[ (":
-            name = name.partition(mark)[0]
+    for name in declared_packages():
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -6,7 +6,9 @@ rule, and gives the numbers; the template says how each is written:
     {n:,}            a count, thousands apart
     {effect:3f}      three decimals ("+3f" with a plus too), a dash where unknown
     {share:%}        a share (0-1) as per cent, {share:pc} in words ("Pc": capital)
-    {p:p}            p = 0.38
+    {p:p}            p = 0.38 ({p:,p}: after a comma; nothing where unknown)
+    {growth:+%}      a share with its sign ("-%": without it)
+    {odds:odds}      4 to 1
     {up:?rose|fell}  one of two, by whether it is true
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
     {n:#city|cities} singular or plural
@@ -86,6 +88,14 @@ class _Formatter(string.Formatter):
             return text[0].upper() + text[1:] if spec == "Pc" else text
         if spec == "p":
             return p_text(value)
+        if spec == ",p":
+            return _after(p_text(value), self.language)
+        if spec == "odds":
+            return _odds(value, self.language)
+        if spec == "+%":
+            return share(value, sign="+")
+        if spec == "-%":
+            return share(abs(value))
         if spec == "g":
             return number(value)
         if spec == "log%":
@@ -97,6 +107,19 @@ class _Formatter(string.Formatter):
             sign = spec[0] if spec[0] in "+-" else ""
             return fixed(value, int(spec[:-1].lstrip("+-")), sign=sign)
         return format(value, spec)
+
+
+def _after(text: str, language: str) -> str:
+    return SEPARATORS[language][","] + text if text else ""
+
+
+def _odds(value: float, language: str) -> str:
+    """Odds to one: whole from three on, a bound where they are very long."""
+    most = 1000
+    if not value <= most:
+        return "more than 1,000 to 1" if language == "en" else "超过 1000 : 1"
+    text = f"{value:.0f}" if value >= 3 else f"{value:.1f}"
+    return f"{text} to 1" if language == "en" else f"{text} : 1"
 
 
 _FORMATTERS = {language: _Formatter(language) for language in LANGUAGES}

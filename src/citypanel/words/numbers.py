@@ -55,11 +55,17 @@ def fixed(value: Any, decimals: int = 3, *, sign: str = "") -> str:
     return ("+" if sign == "+" else "") + text
 
 
-def share(value: Any) -> str:
-    """A share (0-1) as per cent; never 0% or 100% where it is not exactly that."""
+def share(value: Any, *, sign: str = "") -> str:
+    """A share (0-1) as per cent; never 0% or 100% where it is not exactly that.
+
+    sign: "+" writes it before positive shares too.
+    """
     value = _finite(value)
     if value is None:
         return NOTHING
+    if value < 0 or sign == "+":
+        before = MINUS if value < 0 else "+"
+        return before + share(abs(value))
     text = f"{100 * value:.1f}" if 0 < abs(value) < 0.1 else f"{100 * value:.0f}"
     if value > 0 and float(text) == 0:
         return "<0.1%"
@@ -69,15 +75,21 @@ def share(value: Any) -> str:
 
 
 def p_text(p: Any) -> str:
-    """p = 0.38, or p < 0.001; the spaces do not break."""
+    """p = 0.38, or p < 0.001, or nothing; the spaces do not break."""
     p = _finite(p)
     if p is None:
-        text = f"p {NOTHING}"
-    elif p < 0.001:
-        text = "p < 0.001"
-    else:
-        text = f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+        return ""
+    digits = 3 if p < 0.1 else 2
+    text = "p < 0.001" if p < 0.001 else f"p = {p:.{digits}f}"
     return text.replace(" ", "\u00a0")
+
+
+def p_cell(p: Any) -> str:
+    """A p-value under a heading that says p: never 0.000."""
+    p = _finite(p)
+    if p is None:
+        return NOTHING
+    return "<0.001" if p < 0.0005 else fixed(p)
 
 
 def per_cent(value: float) -> str:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 
 PARTS = (
     "analyses", "expectations", "macros", "models", "python_models", "seeds",
-    "studies", "tests/generic", "tests/singular", "dbt_project.yml", "profiles.yml",
+    "src/citypanel/skeleton", "studies", "tests/generic", "tests/singular",
+    "dbt_project.yml", "profiles.yml",
 )  # fmt: skip
 
 
@@ -101,11 +103,34 @@ def fresh(project, tmp_path_factory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def built(fresh) -> Project:
+def built(fresh, worker_id, tmp_path_factory) -> Project:
     """The project after one full build; tests read it and do not change it."""
-    result = fresh.dbt("build")
+    if worker_id == "master":
+        return _build(fresh)
+    # Whichever worker comes first builds, and each has a copy.
+    shared = tmp_path_factory.getbasetemp().parent / "built"
+    finished, failed = shared.with_suffix(".done"), shared.with_suffix(".failed")
+    try:
+        shared.mkdir()
+    except FileExistsError:
+        while not finished.exists():
+            assert not failed.exists(), "the build failed in the other worker"
+            time.sleep(0.2)
+    else:
+        try:
+            shutil.copytree(fresh.root, shared, dirs_exist_ok=True)
+            _build(Project(shared))
+        except BaseException:
+            failed.touch()
+            raise
+        finished.touch()
+    return Project(shared).copy(tmp_path_factory.mktemp("built") / "project")
+
+
+def _build(project: Project) -> Project:
+    result = project.dbt("build")
     assert result.returncode == 0, result.stdout
-    return fresh
+    return project
 
 
 @pytest.fixture

@@ -89,9 +89,9 @@ def test_the_same_warehouse_studies_another_policy(workshop):
     before = workshop.fingerprints()
     _write(
         workshop.root / "roster.csv",
-        [["城市", "日期", "批次"]]
-        + [[city, "2013-07-01", 1] for city in FIRST]
-        + [[city, "2016-01-01", 2] for city in SECOND],
+        [["城市", "日期", "批次", "结束日期", "强度"]]
+        + [[city, "2013-07-01", 1, "", 1] for city in FIRST]
+        + [[city, "2016-01-01", 2, "2018-06-30", 0.5] for city in SECOND],
     )
     said = _import(
         workshop, "policy", "roster.csv", "--name", "made_up", "--allow-unmatched"
@@ -117,6 +117,19 @@ def test_the_same_warehouse_studies_another_policy(workshop):
         "'headline' and paper_table = '3' and paper_column = '(1)' and term = 'sydid'"
     ).iloc[0]
     assert headline["n_treated_cities"] == 8
+    exposures = other.query(
+        "select distinct year, sydid from marts.fct_policy_exposures "
+        "inner join marts.dim_pilot_zones using (city_id) "
+        "where dim_pilot_zones.batch = 2 order by year"
+    )
+    assert exposures["sydid"].tolist() == [0] * 5 + [0.5] * 3 + [0]
+    # What takes a policy as permanent and full is no estimate, and says why.
+    refused = other.query(
+        "select estimator, estimate, note from marts.rpt_att "
+        "where aggregation in ('none', 'simple') and outcome = 'tfpch'"
+    )
+    assert refused["estimate"].notna().sum() == 1
+    assert refused.loc[refused["estimate"].isna(), "note"].str.contains("ends").all()
     policy = other.query("select distinct policy from marts.dim_study_variants")
     assert list(policy["policy"]) == ["made_up"]
     after = other.fingerprints()

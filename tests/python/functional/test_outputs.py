@@ -14,11 +14,10 @@ import pytest
 import yaml
 
 from citypanel.cli import main
-from citypanel.outputs import figures, tables
+from citypanel.outputs import facts, figures, tables
 from citypanel.outputs.figures import FIGURES, panels
 from citypanel.outputs.marts import Marts
 from citypanel.outputs.options import Options as FigureOptions
-from citypanel.outputs.report import facts
 from citypanel.outputs.tables import TABLES, Options
 from citypanel.quality import report as quality_report
 from citypanel.words import in_chinese

@@ -165,6 +165,7 @@ def test_a_killed_run_loses_at_most_the_batch_in_hand(place):
 
 @pytest.mark.slow
 def test_an_earlier_result_survives_a_run_that_fails(place):
+    pytest.importorskip("distributed")
     assert run(place, "--count", "1", "--permutations", "0").returncode == 0
     before = tables(place)
     failed = run(place, "--count", "60", "--dask", "tcp://127.0.0.1:9")

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from citypanel.cli import main
-from citypanel.outputs.report import gather, sentences, study_page
+from citypanel.outputs.facts import gather
+from citypanel.outputs.report import sentences, study_page
 from citypanel.outputs.report.page import command_of, read_frames
 from citypanel.study.declaration import declared
 from citypanel.words.numbers import fixed
@@ -35,6 +36,7 @@ def test_the_headline_of_the_page_is_that_of_the_warehouse(built, frames):
         "and variant = 'headline'"
     ).iloc[0]
     page = study_page(frames)
+    assert not re.search(r"p\s–", re.sub(r"<[^>]+>", " ", page))
     said = [fixed(row[c]) for c in ("estimate", "conf_low", "conf_high")]
     assert "The estimate is {} with a 95% interval from {} to {}".format(*said) in page
     assert f"The sample has {row['n_cities']:.0f} cities" in page
@@ -154,8 +156,8 @@ def test_a_browser_shows_one_language_and_what_is_picked_without_horizontal_scro
     assert measured["english" if english else "chinese"] != "none"
     assert measured["shown"] == [["imputation", "cumulative_log_tfp"]]
     assert measured["city"] == ("Hangzhou: " if english else "杭州：")
-    estimate = sentences.shown(gather(frames).headline.effect)
-    name = "Headline: " if english else "基准设定："
+    estimate = str(gather(frames).headline.effect)
+    name = "Headline: " if english else "基准回归："
     assert measured["tip"].startswith(name + estimate)
     n_years = built.query(
         "select count(*) as n from marts.fct_tfp_changes where city_id = '330100'"

@@ -303,7 +303,7 @@ def test_dask_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClusterError) as raised:
         running._connect("tcp://127.0.0.1:8786")
-    says(raised, "needs the package distributed", "citypanel[cluster]")
+    says(raised, "needs the package distributed", "cluster]")
 
 
 @pytest.mark.slow

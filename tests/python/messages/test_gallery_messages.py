@@ -118,7 +118,8 @@ def test_the_page_lists_the_options_that_there_are(page):
 
 
 def test_the_page_quotes_an_unfinished_import(page, project):
-    macro = (project / "macros" / "start_run.sql").read_text(encoding="utf-8")
+    macros = project / "src" / "citypanel" / "skeleton" / "macros"
+    macro = (macros / "start_run.sql").read_text(encoding="utf-8")
     spoken = "".join(re.findall(r'"([^"\n]*)"', macro)).replace("\\n", "\n")
     quoted = page[page.index("An import was interrupted while") :].partition("\n```")[0]
     assert quoted in spoken

@@ -32,6 +32,11 @@ def warehouse(tmp_path):
             "create table marts.dim_variables as select 'sydid' as variable, "
             "'Exposure' as label_en, '政策效应' as label_zh, '0-1' as unit"
         )
+        connection.execute(
+            "create table marts.dim_study_variants as select 'headline' as variant, "
+            "'pilot_zones' as policy, 'tfpch' as outcome"
+        )
+        connection.execute("create table marts.rpt_sample as select true as is_in")
     return path
 
 
@@ -40,6 +45,16 @@ def test_no_file(tmp_path, capsys):
     said = capsys.readouterr().err
     assert code == 1
     assert "none.duckdb" in said and "Remedy: build it with: dbt build" in said
+
+
+def test_a_table_of_the_paper_where_another_question_is_asked(warehouse, capsys):
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("update marts.dim_study_variants set policy = 'ports'")
+    arguments = ["tables", "--database", str(warehouse), "--only", "table_a4", "-q"]
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "studies the policy ports and the outcome tfpch" in said
+    assert "Remedy: open a file of the paper's policy" in said
 
 
 def test_not_a_warehouse(tmp_path):
@@ -58,7 +73,7 @@ def test_marts_that_are_missing_are_named_and_the_rest_is_made(
     assert main(["tables", "--format", "csv", *arguments]) == 0
     said = capsys.readouterr()
     assert [path.name for path in folder.iterdir()] == ["table_a4.csv"]
-    assert "table_a2 needs marts that the file does not have (3):" in said.err
+    assert "table_a2 needs marts that the file does not have (1):" in said.err
     assert "  - marts.rpt_inference" in said.err
     assert "build them with: dbt build with credibility: true" in said.err
     assert "--select +exposure:table_a2" in said.err
@@ -124,7 +139,8 @@ def test_a_figure_that_wants_a_mart_is_made_without_it(tmp_path, capsys):
     with duckdb.connect(str(path)) as connection:
         connection.execute(
             "create schema marts; create table marts.dim_study_variants as "
-            "select 'headline' as variant, 'tfpch' as outcome; create table "
+            "select 'headline' as variant, 'tfpch' as outcome, "
+            "'pilot_zones' as policy; create table "
             "marts.rpt_event_study as select 'twfe' as estimator, 'headline' as "
             "variant, 'tfpch' as outcome, unnest([-1, 0]) as event_time, 0.0 as "
             "estimate, 0.1 as std_error, -0.2 as conf_low, 0.2 as conf_high, "
@@ -138,7 +154,7 @@ def test_a_figure_that_wants_a_mart_is_made_without_it(tmp_path, capsys):
     )  # fmt: skip
     assert code == 0
     said = capsys.readouterr().err
-    assert "figure_1_event_study wants marts that the file does not have (1):" in said
+    assert "figure_1_event_study wants marts that the file does not have (2):" in said
     assert "it is written without what they would add" in said
     assert "No uniform band" in (tmp_path / "figure_1_event_study.md").read_text()
 

@@ -35,7 +35,7 @@ def test_a_report_without_a_published_file_says_so(
 def test_a_published_file_without_a_table_names_it(tmp_path):
     warehouse = tmp_path / "citypanel.duckdb"
     duckdb.connect(str(warehouse)).close()
-    with pytest.raises(PublicationError, match=r"quality\.dq_findings") as caught:
+    with pytest.raises(PublicationError, match=r"quality\.dq_causes") as caught:
         quality_report(warehouse, folder=tmp_path / "outputs")
     assert "run make build" in str(caught.value)
     assert not (tmp_path / "outputs").exists()

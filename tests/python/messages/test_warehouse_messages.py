@@ -57,7 +57,10 @@ def test_the_page_quotes_an_unusable_seed(page, project, tmp_path):
 
 
 def test_the_page_quotes_the_end_of_a_failed_run(page, project):
-    files = ("macros/end_run.sql", "src/citypanel/warehouse/run.py")
+    files = (
+        "src/citypanel/skeleton/macros/end_run.sql",
+        "src/citypanel/warehouse/run.py",
+    )
     texts = ((project / file).read_text(encoding="utf-8") for file in files)
     spoken = "".join("".join(re.findall(r'"([^"\n]*)"', text)) for text in texts)
     lines = [line for line in page.splitlines() if "run dbt build again" in line]

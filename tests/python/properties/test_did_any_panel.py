@@ -840,6 +840,145 @@ def test_the_scale_of_the_outcome_scales_the_result(name, scale, seeds):
         same_numbers(got, want, rtol=1e-5, columns=("p_value",))
 
 
+# Rounding is no sampling variation, and large levels are no noise.
+
+
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - {"bacon_decomposition"}))
+def test_a_panel_without_noise_has_no_standard_errors(name):
+    frame = with_exposure(mk(range(1, 9), [0, 4, 6, 0], n=16))
+    if name == "group_time_att repeated":
+        frame["y"] -= frame["id"]
+    for scale in (1.0, 1e8):
+        fit = ESTIMATORS[name](frame.assign(y=scale * frame["y"]))
+        assert fit["std_error"].isna().all() and fit["p_value"].isna().all()
+        rows = effects(fit)
+        rows = rows[rows["aggregation"] != "event"]
+        assert rows["note"].fillna("").str.contains("rounding of the outcome").all()
+
+
+def test_leads_that_the_first_stage_fits_exactly_are_not_tested():
+    frame = noisy(12)
+    frame = frame[(frame["g"] > 0) | (frame["t"] >= 4)]
+    frame = frame[(frame["g"] != 6) | (frame["t"] >= 3)]
+    alone = frame[(frame["g"] != 4) | (frame["t"] > 1)]
+    fit = did.two_stage(alone, **COHORTS)
+    exact = fit["estimate"].abs() < 1e-9
+    assert exact.any() and fit.loc[exact, "p_value"].isna().all()
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+@pytest.mark.parametrize("level", [1e6, 1e9])
+def test_levels_of_units_do_not_touch_effects_and_errors(name, level):
+    if name == "group_time_att repeated":
+        return
+    frame = with_exposure(noisy())
+    want = ESTIMATORS[name](frame)
+    got = ESTIMATORS[name](frame.assign(y=frame["y"] + level * (1 + frame["id"] % 3)))
+    keep = (want["term"] != "const").to_numpy()
+    for column in ("estimate", "std_error", "p_value"):
+        a, b = (f.loc[keep, column].astype(float).to_numpy() for f in (got, want))
+        np.testing.assert_allclose(a, b, rtol=1e-13 * level, atol=1e-14 * level)
+
+
+def test_more_parameters_than_rows_leave_no_error_and_say_so():
+    frame = mk(range(60), [0, 30, 40], n=3)
+    frame["y"] += np.random.default_rng(1).normal(size=len(frame))
+    fit = did.etwfe(frame, control_group="never", **COHORTS)
+    assert fit["std_error"].isna().all()
+    assert fit.loc[fit["term"] == "leads_jointly_zero", "p_value"].isna().all()
+
+
+def test_more_event_times_than_vertices_can_be_listed_is_an_error_with_a_name():
+    frame = mk(range(40), [0, 20, 0, 22], n=60)
+    frame["y"] += np.random.default_rng(1).normal(size=len(frame))
+    fit = did.sun_abraham(frame, **COHORTS)
+    with pytest.raises(EstimationError, match="20 event times after treatment"):
+        did.honest_did(fit, bounds=[0.5])
+    near = fit[fit["event_time"].fillna(0).astype(float).between(-3, 3)]
+    assert did.honest_did(near, bounds=[0.5])["conf_low"].notna().all()
+
+
+def test_means_of_whoever_is_seen_are_called_that():
+    frame = noisy()
+    frame = frame[(frame["id"] > 3) | (frame["t"] > 4)]
+    fit = did.group_time_att(frame, panel="unbalanced", **COHORTS)
+    cells = fit[fit["aggregation"] == "group_time"]
+    mixed = cells["note"].fillna("").str.contains("whoever is seen")
+    assert mixed.any() and not mixed.all()
+
+
+def test_an_experiment_with_nobody_on_one_side_costs_its_own_cohort_only():
+    frame = mk(range(1, 9), [3, 7, 5], n=12)
+    fit = did.stacked(frame, before=2, after=1, **COHORTS)
+    assert fit.loc[0, "estimate"] == pytest.approx(1.0)
+    note = fit.loc[0, "note"]
+    assert "nobody is seen on one side of the experiment for cohort 7" in note
+    assert fit.loc[0, "n_treated_units"] == 8
+    with pytest.raises(EstimationError, match="nobody on one side"):
+        did.stacked(mk(range(1, 9), [4]), before=2, after=1, **COHORTS)
+
+
+def test_what_a_cohort_alone_identifies_is_null_without_it():
+    fit = did.leave_one_batch_out(
+        with_exposure(mk(range(1, 9), [4, 6])), treatment="d", **KEYS
+    )
+    assert fit["estimate"].isna().all()
+    assert (fit["note"] == "not identified without it").all()
+
+
+@pytest.mark.parametrize(
+    "name", ["wild_cluster_bootstrap", "jackknife", "randomisation_inference"]
+)
+def test_inference_lists_the_rows_it_leaves_out(name):
+    frame = with_exposure(noisy())
+    frame.loc[[3, 40], "y"] = np.nan
+    fit = ONE_CLUSTERING[name](frame)
+    lost = fit.attrs["dropped"]["rows"]
+    assert len(lost) >= 2 and lost["reason"].str.contains("missing value of y").any()
+
+
+def test_a_group_column_without_treated_rows_is_an_error_with_a_name():
+    frame = by_region().assign(d=0.0)
+    with pytest.raises(EstimationError, match="combinations"):
+        did.twfe(frame, treatment="d", by="region", **KEYS)
+
+
+def test_an_index_named_as_a_column_is_no_matter():
+    frame = with_exposure(noisy())
+    frame["z"] = frame["id"] % 5
+    named = frame.set_index(["id", "t"], drop=False)
+    options = dict(treatment="d", outcome_shift=1, **KEYS)
+    same_numbers(did.twfe(named, **options), did.twfe(frame, **options))
+    test = functools.partial(did.permutation_test, draws=99, **COHORTS)
+    same_numbers(test(named, did.switchers), test(frame, did.switchers))
+
+
+RESAMPLED = ["wild_cluster_bootstrap", "jackknife", "randomisation_inference"]
+
+
+@pytest.mark.parametrize("name", [*RESAMPLED, "randomisation_draws"])
+def test_one_cluster_or_no_residual_is_an_error_with_a_name(name):
+    frame = with_exposure(noisy()).assign(c=1)
+    with pytest.raises(EstimationError, match="two clusters"):
+        ONE_CLUSTERING[name](frame, cluster="c")
+    if name in ("wild_cluster_bootstrap", "randomisation_draws"):
+        frame["x"] = frame["y"]
+        with pytest.raises(EstimationError, match="fit the outcome exactly"):
+            ONE_CLUSTERING[name](frame, controls=["x"])
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+def test_the_level_of_a_control_is_no_matter(name):
+    if name.startswith("group_time"):  # whose controls are the units' own
+        return
+    frame = with_exposure(noisy())
+    frame["x"] = np.random.default_rng(8).normal(size=len(frame))
+    want = ESTIMATORS[name](frame, controls=["x"])
+    got = ESTIMATORS[name](frame.assign(x=frame["x"] + 1e7), controls=["x"])
+    keep = ~want["term"].isin(["const"])
+    same_numbers(got[keep], want[keep], rtol=1e-5)
+
+
 # The fuzz.
 
 

@@ -372,9 +372,7 @@ def test_what_was_written_comes_back_cell_for_cell(reference, names, folder, dat
     }  # fmt: skip
     # Without a figure at all there is nothing to recognise a table by.
     truth.setdefault((chosen[0], places[0][1], years[0]), 7)
-    layout = draw(
-        st.sampled_from([_panel, _wide, _grouped, _long, _turned, _by_sheet])
-    )
+    layout = draw(st.sampled_from([_panel, _wide, _grouped, _long, _turned, _by_sheet]))
     made = layout(truth, places, years, columns)
     sheets = made if isinstance(made, dict) else {"Sheet1": made}
     if draw(st.booleans()) and layout is not _turned:

@@ -37,6 +37,32 @@ def findings_frame(rows: list[dict]) -> pd.DataFrame:
     return frame.astype({"year": "Int32", "value": "float64", "used_value": "float64"})
 
 
+def causes_frame(findings: pd.DataFrame) -> pd.DataFrame:
+    """A cause a finding."""
+    rows = [
+        {
+            "cause": place, "rule": row["rule"], "severity": row["severity"],
+            "status": row["status"], "title_en": row["rule"], "title_zh": row["rule"],
+            "places_en": row["city_en"], "places_zh": row["city_zh"],
+            "variables": row["variable"], "evidence_en": row["evidence_en"],
+            "evidence_zh": row["evidence_zh"], "advice_en": "Look it up.",
+            "advice_zh": "请核对。", "note": None, "judgements": None,
+            "first_year": row["year"], "last_year": row["year"], "n_findings": 1,
+            "n_open": 1, "n_places": 1, "headline_without": -0.01,
+            "headline_change": 0.001, "headline_change_in_errors": 0.1,
+        }
+        for place, row in enumerate(findings.to_dict("records"), start=1)
+    ]  # fmt: skip
+    columns = [
+        "cause", "rule", "severity", "status", "title_en", "title_zh", "places_en",
+        "places_zh", "variables", "evidence_en", "evidence_zh", "advice_en",
+        "advice_zh", "note", "judgements", "first_year", "last_year", "n_findings",
+        "n_open", "n_places", "headline_without", "headline_change",
+        "headline_change_in_errors",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
 def rules_frame(findings: pd.DataFrame) -> pd.DataFrame:
     rows = [
         (
@@ -215,6 +241,7 @@ def make_tables():
     def make(findings: pd.DataFrame, *, cities=None, **given) -> QualityTables:
         inputs = summary_inputs(findings, **given)
         return QualityTables(
+            causes=causes_frame(findings),
             findings=findings,
             rules=inputs["rules"],
             expectations=inputs["expectations"],

@@ -10,14 +10,12 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support import made_up_study
 from tests.support.study_sources import dated, reconciled
 
 from citypanel import did, workers
 from citypanel.curve import running
 from citypanel.curve.choices import load_choices, options_of
-from citypanel.curve.figure import write_figures
-from citypanel.curve.interactive import curve_page
-from citypanel.curve.page import answer
 from citypanel.curve.permutation import Shuffles, permuted_statistics
 from citypanel.curve.specifications import (
     Specification,
@@ -29,7 +27,16 @@ from citypanel.curve.specifications import (
 )
 from citypanel.curve.summary import shapley_shares, summarise
 from citypanel.errors import FrontierError, OptionError
-from citypanel.pages.blocks import as_html, as_markdown
+from citypanel.outputs.facts import gather
+from citypanel.outputs.facts.range import range_of
+from citypanel.outputs.specifications import (
+    answer,
+    curve_page,
+    english,
+    specification_page,
+    write_figures,
+)
+from citypanel.pages.blocks import as_markdown
 from citypanel.study.estimation import estimate
 from citypanel.study.options import Options
 from citypanel.study.run import GRAPH, Sources, Study
@@ -533,10 +540,16 @@ def test_the_summary_counts_what_the_table_holds(curve, summary):
 # ----------------------------------------------------------------------- figures
 
 
+def facts_of(table, summary=None, **given):
+    """The facts of a made-up file, with the range over this curve."""
+    facts = gather(made_up_study.made_up(**given))
+    return replace(facts, range=range_of(table, summary, "growth"))
+
+
 def test_figures_have_the_same_bytes_twice(curve, tmp_path):
     table, _ = curve
     for name in ("one", "two"):
-        write_figures(table, load_choices(), 0.024, tmp_path / name)
+        write_figures(table, load_choices(), facts_of(table), tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
     assert {p.suffix for p in (tmp_path / "one").iterdir()} == {
@@ -548,7 +561,7 @@ def test_the_interactive_curve_escapes_and_fetches_nothing(curve):
     table = curve[0].copy()
     evil = "</script><img src=x onerror=alert(1)>"
     table.loc[3, "labour_measure"] = evil
-    page = curve_page(table, load_choices(), 0.024)
+    page = curve_page(table, load_choices(), facts_of(table))
     assert evil not in page and page.count("</script>") == 1
     assert not re.search(r"https?://|src=[\"']|@import|url\(", page)
     data = json.loads(re.search(r"const data = (.*);\n", page).group(1))
@@ -564,7 +577,8 @@ def reworked(curve, change) -> str:
     table, draws = curve[0].copy(), curve[1]
     change(table)
     frame = summarise(table, draws, choices=load_choices(), published=PAPER, seed=SEED)
-    return as_markdown(answer(table, frame, load_choices()))
+    facts = facts_of(table, frame, estimate=-0.012, std_error=0.013)
+    return as_markdown(english(answer(table, frame, load_choices(), facts)))
 
 
 def test_other_results_give_other_sentences(curve):
@@ -593,9 +607,9 @@ def test_other_results_give_other_sentences(curve):
         )
 
     said = {
-        "raised productivity growth under most choices": all_up,
-        "lowered productivity growth under most choices": all_down,
-        "The sign of the effect is a matter of choice": both,
+        "Most choices find a rise": all_up,
+        "Most choices find a fall": all_down,
+        "The sign is a matter of choice": both,
         "Hardly any choice finds an effect": nothing,
         "No specification has an estimate": none,
     }
@@ -604,17 +618,50 @@ def test_other_results_give_other_sentences(curve):
         for other, page in pages.items():
             assert (sentence in page) == (sentence == other), (sentence, other)
     few = pages["Hardly any choice finds an effect"]
-    assert "too few to tell" in few
+    assert "so few specifications" in few
     page = reworked(curve, by_labour)
-    assert "raised productivity growth under most" not in page
+    assert "Most choices find a rise" not in page
 
 
-def test_the_page_as_html_escapes(curve, summary):
-    blocks = answer(curve[0], summary, load_choices())
-    page = as_html(blocks)
-    assert page.startswith("<!doctype html>")
-    evil = as_html([type(blocks[0])("text", "<b>x</b> & `code`")])
-    assert "&lt;b&gt;x&lt;/b&gt; &amp; <code>code</code>" in evil
+def test_the_specification_page_is_whole_in_both_languages(curve, summary):
+    facts = facts_of(curve[0], summary)
+    page = specification_page(curve[0], summary, load_choices(), facts)
+    assert page.startswith("<!DOCTYPE html>") and page.count("</script>") == 1
+    assert not re.search(r"https?://|@import|url\(", page)
+    assert "结论依赖什么" in page and 'href="curve.html"' in page
+    for block in answer(curve[0], summary, load_choices(), facts):
+        for words in block.content if block.kind in ("text", "items") else ():
+            assert words.en.strip() and re.search(r"[\u4e00-\u9fff]", words.zh)
+
+
+def test_no_choice_both_moves_the_answer_and_does_not(curve, summary):
+    shares = pd.DataFrame(
+        {
+            "scope": "growth, none dubious", "section": "variance",
+            "item": ["labour_measure", "initial_capital", "depreciation"],
+            "share": [0.9, 0.001, 0.001], "text": "",
+        }
+    )  # fmt: skip
+    rows = summary[summary["section"] != "variance"].copy()
+    # Alone it moves the headline by more than its error of 0.013, combined by nothing.
+    rows.loc[rows["section"] == "tornado", "difference"] = 0.0
+    rows.loc[rows["item"] == "initial_capital=end_of_year", "difference"] = 0.02
+    facts = facts_of(curve[0], summary, estimate=-0.012, std_error=0.013)
+    told = answer(curve[0], pd.concat([rows, shares]), load_choices(), facts)
+    page = as_markdown(english(told))
+    still = next(line for line in page.splitlines() if "a hundredth of the" in line)
+    assert "depreciation" in still and "initial capital" not in still
+    assert "carry further than that error: Initial capital: one year later" in page
+
+
+def test_without_a_paper_the_page_names_none(curve, summary):
+    facts = facts_of(curve[0], summary, policy="other", printed=None)
+    page = specification_page(curve[0], summary, load_choices(), facts)
+    shown = re.sub(r"<(style|script)\b.*?</\1>", "", page, flags=re.S)
+    assert "paper" not in shown and "论文" not in shown
+    curve_ = curve_page(curve[0], load_choices(), facts)
+    data = re.search(r"const data = (.*);\n", curve_)
+    assert json.loads(data.group(1))["paper"] is None
 
 
 # ----------------------------------------------------------------------- running

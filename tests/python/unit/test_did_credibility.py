@@ -158,6 +158,22 @@ def test_power_of_one_lead_in_closed_form():
     assert fit.loc[1, "passed_ratio"] == pytest.approx(ratio, abs=5e-3)
 
 
+def test_the_line_through_the_leads_by_hand():
+    matrix = [[0.04, 0.01, 0.0], [0.01, 0.09, 0.0], [0.0, 0.0, 1.0]]
+    # Points (-2, 0.4), (-1, 0.1) and the reference (0, 0), all less the mean of x, -1.
+    frame = path_frame([0.4, 0.1, 5.0], matrix, [-3, -2, 0])
+    line = did.pretrend_line(frame).set_index("term")
+    slope, level = line.loc["slope"], line.loc["level"]
+    assert slope["estimate"] == pytest.approx((-1 * 0.4 + 1 * 0.0) / 2)
+    # w = (-1/2, 0) on the leads; the level is the mean of the points plus the slope.
+    assert slope["std_error"] == pytest.approx(0.2 / 2)
+    assert level["estimate"] == pytest.approx(0.5 / 3 - 0.2)
+    variance = (1 / 3 - 1 / 2) ** 2 * 0.04 + 0.09 / 9 + 2 * (-1 / 6) * (1 / 3) * 0.01
+    assert level["std_error"] == pytest.approx(np.sqrt(variance))
+    one = path_frame([0.3, 0.2], np.eye(2) * 0.01, [-2, 0])
+    assert did.pretrend_line(one)["estimate"].tolist() == pytest.approx([-0.3, 0.0])
+
+
 def test_joint_pre_test_has_its_size_and_power():
     frame = path_frame(np.zeros(4), np.eye(4) * 0.01, [-4, -3, -2, 0])
     fit = did.pretrend_power(frame, test="joint", powers=[0.8], slopes=[0.0, 0.05])

@@ -203,8 +203,9 @@ def test_a_base_before_a_gap_is_named():
     for estimator in (did.sun_abraham, did.switchers):
         note = estimator(frame, cohort="g", **KEYS).loc[0, "note"]
         assert note == "measured from the last period seen: cohort 5 from 3"
-    whole = did.sun_abraham(panel([1, 2, 3, 5, 6], [0, 0, 3, 3]), cohort="g", **KEYS)
-    assert whole.loc[0, "note"] is None
+    whole = frame[frame["g"] != 5]
+    note = did.sun_abraham(whole, cohort="g", **KEYS).loc[0, "note"]
+    assert "measured from" not in str(note)
 
 
 def test_labels_keep_their_kind():
@@ -213,3 +214,91 @@ def test_labels_keep_their_kind():
     dates = label_array([pd.Timestamp("2015-01-01"), None])
     assert dates.dtype.kind == "M" and dates.isna().tolist() == [False, True]
     assert list(label_array([pd.Period("2015Q1"), None])) == [pd.Period("2015Q1"), None]
+
+
+def test_never_is_0_however_it_is_written():
+    frame = panel([2011, 2012, 2013, 2014], [0, 2013, 0, 2013])
+    want = build(frame, Design(**KEYS, cohort="g"))
+    zero = frame["g"] == 0
+    for never in ("0", np.int64(0), 0.0, "0.0", False):
+        written = [never if z else g for z, g in zip(zero, frame["g"], strict=True)]
+        if isinstance(never, str):
+            written = [str(v) for v in written]
+        got = build(
+            frame.assign(g=pd.Series(written, dtype=object)), Design(**KEYS, cohort="g")
+        )
+        np.testing.assert_array_equal(got.start, want.start)
+
+
+@pytest.mark.parametrize(
+    ("texts", "positions", "labels"),
+    [
+        (["201512", "201601", "201603"], [0, 1, 3], [201512, 201601, 201603]),
+        (["20153", "20154", "20161"], [0, 1, 2], [20153, 20154, 20161]),
+        (["2011", "2012", "2014"], [0, 1, 3], [2011, 2012, 2014]),
+        (["2011-12-31", "2012-12-31", "2014-12-31"], [0, 1, 3], None),
+        (["2012-01-31", "2012-02-29", "2012-04-30"], [0, 1, 3], None),
+        (["2012-01-15", "2012-02-15", "2012-04-15"], [0, 1, 3], None),
+        (["2012-01-02", "2012-01-09", "2012-01-23"], [0, 1, 3], None),
+    ],
+)
+def test_text_is_read_as_what_it_writes(texts, positions, labels):
+    grid = read_periods(pd.Series(texts))
+    np.testing.assert_array_equal(grid.positions, positions)
+    assert grid.labels == (labels or texts)
+    if positions[-1] == 3 and not labels:
+        missing = {"2011": "2013-12-31", "2012-01-31": "2012-03-31"}
+        missing |= {"2012-01-15": "2012-03-15", "2012-01-02": "2012-01-16"}
+        want = next(v for k, v in missing.items() if texts[0].startswith(k))
+        assert grid.label(2) == want
+
+
+def test_dates_without_a_common_day_ask_for_their_frequency():
+    working = pd.to_datetime(["2018-01-02", "2018-02-01", "2018-03-01", "2018-04-02"])
+    for days in (pd.Series(working), pd.Series(working.strftime("%Y-%m-%d"))):
+        with pytest.raises(PanelError, match="months of their own") as caught:
+            read_periods(days, name="day")
+        assert "2018-04-02" in str(caught.value)
+        grid = read_periods(days, frequency="month")
+        np.testing.assert_array_equal(grid.positions, [0, 1, 2, 3])
+        assert read_periods(days, frequency="day").positions[1] == 30
+
+
+def _written(kind, years):
+    if kind == "number":
+        return years
+    if kind == "period":
+        return pd.PeriodIndex(years.astype(str), freq="Y")
+    days = years.astype(str) + "-01-01"
+    return days if kind == "text" else pd.to_datetime(days)
+
+
+@pytest.mark.parametrize(
+    ("periods", "cohorts"),
+    [
+        ("number", "date"),
+        ("number", "period"),
+        ("date", "number"),
+        ("date", "period"),
+        ("period", "number"),
+        ("period", "date"),
+        ("text", "number"),
+    ],
+)
+def test_a_cohort_written_in_another_way_than_the_periods_is_refused(periods, cohorts):
+    frame = panel([2011, 2012, 2013, 2014], [2012, 2013, 2012, 2013])
+    t, g = frame["t"], frame["g"]
+    for kind in (periods, cohorts):
+        same = frame.assign(t=_written(kind, t), g=_written(kind, g))
+        assert set(build(same, Design(**KEYS, cohort="g")).start) == {1, 2}
+    mixed = frame.assign(t=_written(periods, t), g=_written(cohorts, g))
+    with pytest.raises(PanelError, match="not a whole period") as caught:
+        build(mixed, Design(**KEYS, cohort="g"))
+    assert "id 0, t 2011" in str(caught.value)
+
+
+def test_columns_of_one_name_are_refused():
+    frame = panel([1, 2, 3], [0, 2])
+    twice = pd.concat([frame, frame[["y"]]], axis=1)
+    with pytest.raises(PanelError, match="same name"):
+        build(twice, Design(**KEYS))

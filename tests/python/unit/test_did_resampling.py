@@ -142,7 +142,7 @@ def test_randomisation_p_value_counts_the_sample():
 
 def test_leave_one_out_in_closed_form():
     frame = simulate(missing=0.1)
-    table = did.leave_one_city_out(frame, **OPTIONS).set_index("term")
+    table = did.leave_one_unit_out(frame, **OPTIONS).set_index("term")
     assert len(table) == 14
     assert table["estimate"].is_monotonic_increasing
     for city in ("100", "103", "110"):

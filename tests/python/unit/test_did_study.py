@@ -215,6 +215,7 @@ def test_sensitivity_has_every_check(panel):
         "exclusion",
         "honest",
         "pretrend_power",
+        "pretrend_line",
         "fake_date",
         "leave_one_batch_out",
         "leave_one_city_out",

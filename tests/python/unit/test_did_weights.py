@@ -80,7 +80,7 @@ def test_the_weighted_bootstrap_is_refits_of_restricted_outcomes(frame):
 def test_weighted_jackknife_and_estimates_without_a_unit_are_refits(frame):
     options = dict(controls=["x"], weights="w", **TREATED)
     whole = did.twfe(frame, **options).loc[0, "estimate"]
-    left = did.leave_one_city_out(frame, **options).set_index("term")["estimate"]
+    left = did.leave_one_unit_out(frame, **options).set_index("term")["estimate"]
     refits = {
         str(u): did.twfe(frame[frame["id"] != u], **options).loc[0, "estimate"]
         for u in range(9)

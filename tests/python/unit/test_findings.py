@@ -14,9 +14,11 @@ from citypanel.quality.findings import (
     as_panel,
     detect,
     find,
+    judge,
     levels,
     rules,
 )
+from citypanel.quality.findings.causes import causes
 
 YEARS = list(range(2010, 2018))
 CITIES = [f"{11 + i // 4}{i:02d}00" for i in range(12)]
@@ -623,6 +625,8 @@ def study(**options):
     """Findings of a panel with one slip, for a study of its first six cities."""
     series = options.pop("series")
     unused = options.pop("unused", ())
+    judgements = options.pop("judgements", None)
+    just_judged = options.pop("just_judged", False)
     tables = panel(series, provinces=options.pop("provinces", None))
     cells = pd.concat(
         [
@@ -636,24 +640,31 @@ def study(**options):
                     "printed_value": s.values.ravel(),
                 }
             )
-            for name, s in tables.yearbook.items()
+            for name, s in tables.series.items()
         ]
     )
     keys = list(zip(cells["city_id"], cells["year"], cells["variable"], strict=True))
     cells["is_usable"] = [key not in unused for key in keys]
     cells["correction_action"] = None
+    cells["import_precedence"] = np.nan
     headline = {"variant": "headline", "study_sample": "nbs_70", "last_year": 2017}
     headline["real_gdp"] = "province_deflator"
     headline |= options
     other = headline | {"variant": "real_gdp=city_growth", "real_gdp": "city_growth"}
-    return find(
+    used = cells.assign(value=cells["printed_value"], origin="reported")
+    sources, variants = sources_of(series), pd.DataFrame([headline, other])
+    judged = judge(
         cells,
         tables.cities,
         pd.DataFrame(columns=["province_id", "year", "indicator", "unit", "value"]),
-        used=cells.assign(value=cells["printed_value"], origin="reported"),
-        sources=sources_of(series),
-        variants=pd.DataFrame([headline, other]),
+        used=used.loc[used["is_usable"]],
+        sources=sources,
+        variants=variants,
+        judgements=judgements,
     )
+    if just_judged:
+        return judged
+    return find(judged, used=used, sources=sources, variants=variants)
 
 
 def one(frame, rule):
@@ -779,3 +790,166 @@ def test_numbers_near_a_power_of_ten():
     assert levels.power_of_ten(np.log(12.8)) == 1
     assert levels.power_of_ten(np.log(13.0)) is None
     assert levels.power_of_ten(0.1) is None
+
+
+# -------------------------------------------------------------------------------------
+# Every source, the used cell, and what no build may take
+# -------------------------------------------------------------------------------------
+
+
+def stopping(frame):
+    rows = frame.loc[frame["stops"]].sort_values("suspect_order")
+    return [(row.unit_id, row.year, row.variable) for row in rows.itertuples()]
+
+
+def test_a_slip_in_an_input_stops_and_says_what_it_does():
+    frame = study(series=slip("fai_cny_10k"), just_judged=True)
+    assert stopping(frame) == [(CITIES[1], 2014, "fai_cny_10k")]
+    line = frame.loc[frame["stops"], "suspicion"].item()
+    assert f"{CITIES[1]}" in line and "2014" in line and "in its place" in line
+    other = study(series=slip("vocational_students_persons"), just_judged=True)
+    assert not stopping(other) and "power_of_ten" in set(other["rule"])
+
+
+@pytest.mark.parametrize("place", [0, 1, 6, 7])
+def test_a_slip_at_an_end_is_named_at_its_own_year(place):
+    values = changed(path(CITIES[2]), {place: 0.1})
+    series = {"fai_cny_10k": {CITIES[2]: values}}
+    frame = study(series=series, just_judged=True)
+    assert stopping(frame)[0] == (CITIES[2], YEARS[place], "fai_cny_10k")
+
+
+def test_a_new_level_stops_nothing_where_one_city_has_it():
+    values = changed(path(CITIES[2]), dict.fromkeys(range(4, 8), 10))
+    frame = study(series={"fai_cny_10k": {CITIES[2]: values}}, just_judged=True)
+    assert one(frame, "power_of_ten")["stays"] and not stopping(frame)
+
+
+@pytest.mark.parametrize("years", [(6, 7), (3,), (0, 1)])
+def test_a_year_in_another_unit_is_named_in_every_city(years):
+    gdp = {c: changed(path(c), dict.fromkeys(years, 1e-4)) for c in CITIES}
+    frame = study(series={"gdp_cny_10k": gdp}, just_judged=True)
+    found = set(stopping(frame))
+    assert found == {(c, YEARS[t], "gdp_cny_10k") for c in CITIES for t in years}
+    numbers = find_causes(frame.loc[frame["stops"]])
+    assert len(set(numbers)) == 1
+    assert frame.loc[frame["stops"], "suspicion_of_all"].str.len().gt(20).all()
+
+
+def find_causes(frame):
+    return causes(frame.reset_index(drop=True), n_units=len(CITIES))
+
+
+def test_an_accepted_finding_is_closed_while_its_figure_stands():
+    series = slip("fai_cny_10k")
+    value = series["fai_cny_10k"][CITIES[1]][4]
+    said = {
+        "rule": "power_of_ten", "unit_id": CITIES[1], "year": "2014",
+        "variable": "fai_cny_10k", "source": "", "value": str(value),
+        "judgement": "accepted", "judged_by": "a reader", "judged_on": "2026-11-28",
+        "reason": "a new plant",
+    }  # fmt: skip
+    frame = study(series=series, judgements=pd.DataFrame([said]), just_judged=True)
+    row = one(frame, "power_of_ten")
+    assert (row["status"], row["judged_by"]) == ("accepted", "a reader")
+    assert row["judgement_reason"] == "a new plant" and not stopping(frame)
+    for other in ({"value": str(value + 1)}, {"judgement": "to_ask"}):
+        frame = study(
+            series=series, judgements=pd.DataFrame([said | other]), just_judged=True
+        )
+        assert one(frame, "power_of_ten")["status"] == "open" and stopping(frame)
+    severity = study(series=series, judgements=pd.DataFrame([said]))
+    assert one(severity, "power_of_ten")["severity"] == "info"
+
+
+def two_sources(first, second, *, chosen):
+    """Findings where two sources print output and one of them is used."""
+    cells = pd.DataFrame(
+        [
+            (city, year, "gdp_cny_10k", source, value)
+            for source, rows in (("yearbook", first), ("another", second))
+            for city, values in rows.items()
+            for year, value in zip(YEARS, values, strict=True)
+        ],
+        columns=["city_id", "year", "variable", "source", "printed_value"],
+    )
+    cells = cells.loc[cells["printed_value"].notna()]
+    cells["is_usable"], cells["correction_action"] = True, None
+    cells["import_precedence"] = np.where(cells["source"] == "another", 0, np.nan)
+    takes = cells.rename(columns={"printed_value": "value"})
+    if chosen:
+        takes = takes.loc[takes["source"] == chosen]
+    tables = panel({"gdp_cny_10k": {}})
+    options = {"variant": "headline", "study_sample": "nbs_70", "last_year": 2017}
+    return judge(
+        cells,
+        tables.cities,
+        pd.DataFrame(columns=["province_id", "year", "indicator", "unit", "value"]),
+        used=takes,
+        sources=sources_of({"gdp_cny_10k": takes_of(takes)}),
+        variants=pd.DataFrame([options | {"real_gdp": "province_deflator"}]),
+    )
+
+
+def takes_of(frame):
+    wide = frame.pivot(index="city_id", columns="year", values="value")
+    return {city: row.tolist() for city, row in wide.iterrows()}
+
+
+def test_a_source_all_in_another_unit_shows_against_the_other():
+    right = everybody({})
+    wrong = {city: [v / 1e4 for v in values] for city, values in right.items()}
+    frame = two_sources(right, wrong, chosen="another")
+    assert len(stopping(frame)) == len(CITIES) * len(YEARS)
+    used = frame.loc[frame["stops"]]
+    assert set(used["source"]) == {"another"}
+    assert used["evidence_en"].str.contains("the yearbook").all()
+    # The source that is wrong and not used stops nothing.
+    assert not stopping(two_sources(right, wrong, chosen="yearbook"))
+
+
+def test_a_source_that_is_not_used_is_judged_and_said_so():
+    right = everybody({})
+    wrong = right | {FIRST: changed(path(FIRST), {3: 2})}
+    frame = two_sources(right, wrong, chosen="yearbook")
+    row = one(frame, "halved_or_doubled")
+    assert (row["source"], row["status"]) == ("another", "not_used")
+    frame = two_sources(right, wrong, chosen="another")
+    assert one(frame, "halved_or_doubled")["status"] == "open"
+
+
+def test_where_two_sources_are_joined_the_used_cells_are_judged():
+    whole = everybody({})
+    # Half of the city's years are another source's, which is a third lower.
+    low = [v / 1.5 if t < 4 else np.nan for t, v in enumerate(whole[FIRST])]
+    rest = [v if t >= 4 else np.nan for t, v in enumerate(whole[FIRST])]
+    frame = two_sources(whole | {FIRST: rest}, {FIRST: low}, chosen=None)
+    rows = frame.loc[(frame["rule"] == "level_break") & (frame["unit_id"] == FIRST)]
+    assert rows["year"].tolist() == [2014] and rows["source"].tolist() == ["yearbook"]
+
+
+def test_one_cause_for_a_slip_and_for_what_it_does_beside_it():
+    gdp, rates, provinces = economy()
+    gdp = gdp | {CITIES[2]: changed(gdp[CITIES[2]], {4: 3})}
+    fai = {city: [0.6 * v for v in values] for city, values in gdp.items()}
+    fai[CITIES[2]][4] *= 3
+    series = {"gdp_cny_10k": gdp, "fai_cny_10k": fai, "secondary_cny_10k": fai}
+    frame = study(series=series | {"gdp_growth_pct": rates}, provinces=provinces)
+    mine = frame.loc[frame["city_id"] == CITIES[2]]
+    output = mine.loc[mine["variable"] != "fai_cny_10k"]
+    assert len(output) == 2 and output["cause"].nunique() == 1
+    assert output["speaks_for_cause"].sum() == 1
+
+
+def test_causes_come_in_the_order_of_what_they_move():
+    series = slip("fai_cny_10k") | {
+        "university_students_persons": {CITIES[3]: changed(path(CITIES[3]), {5: 1.8})},
+        "retail_sales_cny_10k": {CITIES[2]: changed(path(CITIES[2]), {5: 1.8})},
+    }
+    frame = study(series=series)
+    spoken = frame.loc[frame["speaks_for_cause"]].sort_values("cause")
+    moves = spoken["headline_change"].abs().fillna(0.0)
+    assert moves.iloc[0] > 0 and (moves.diff().dropna() <= 0).all()
+    # A control is in no input: nothing is said of the headline.
+    control = spoken.loc[spoken["variable"] == "retail_sales_cny_10k"]
+    assert control["headline_change"].isna().all()

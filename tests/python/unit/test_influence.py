@@ -182,7 +182,7 @@ def test_deletions_are_exact(headline, table):
 
 def test_deletion_from_the_regression_is_the_jackknifes(headline, table):
     panel = headline.study.panel(OPTIONS)
-    left = did.leave_one_city_out(panel, **REGRESSION).set_index("term")["estimate"]
+    left = did.leave_one_unit_out(panel, **REGRESSION).set_index("term")["estimate"]
     rows = table.loc[(table["kind"] == "city") & (table["scope"] == "regression")]
     np.testing.assert_allclose(
         rows["estimate"], left.loc[rows["unit"]].to_numpy(), rtol=0, atol=1e-12

@@ -48,7 +48,9 @@ def _event_study(**bands):
         aggregation="dynamic", sample="all",
         band_low=events["conf_low"] - 0.1, band_high=events["conf_high"] + 0.1,
     )  # fmt: skip
-    options = pd.DataFrame({"variant": ["headline"], "outcome": ["tfpch"]})
+    options = pd.DataFrame(
+        {"variant": ["headline"], "outcome": ["tfpch"], "policy": ["pilot_zones"]}
+    )
     return {
         "rpt_event_study": events, "rpt_att": att.assign(**bands),
         "dim_study_variants": options,

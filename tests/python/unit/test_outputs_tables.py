@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from citypanel.errors import OutputError
 from citypanel.outputs.tables import Options, render
 from citypanel.outputs.tables import contents as tables
 from citypanel.outputs.tables import model as m
@@ -251,6 +252,7 @@ def _marts():
                 "variant": ["headline"], "variant_order": [1], "outcome": ["tfpch"],
                 "standard_errors": ["full"], "study_sample": ["nbs_70"],
                 "treated_batches": ["1, 2"], "last_year": [2019],
+                "policy": ["pilot_zones"],
             }
         ),
         "rpt_sample": pd.DataFrame(
@@ -289,6 +291,50 @@ def test_rows_without_any_value_below_them_are_left_out():
     place = labels.index("Trade (tra)")
     assert [cell.text for cell in rows[place].cells] == ["", m.NO_VALUE]
     assert rows[place + 1].label == "Observations"
+
+
+def test_the_foot_of_a_table_says_effects_clusters_outcome_and_sample():
+    marts = _marts()
+    # The mean stands only where the rows are those of the regression.
+    marts["fct_tfp_changes"] = pd.DataFrame(
+        {"city_id": "a", "year": 2012, "tfpch": [0.9] * 20 + [1.0] * 20}
+    )
+    foot = {
+        row.key: [cell.text for cell in row.cells]
+        for row in tables.table_3(marts, Options()).blocks[0].rows
+    }
+    assert foot["n_cities"] == ["5", "5"] and foot["outcome_mean"] == ["0.950"] * 2
+    assert foot["effects"] == ["Yes", "Yes"] and foot["controls"] == ["No", "Yes"]
+    assert foot["sample"] == ["All", "All"]
+    short = tables.table_3(_marts(), Options()).blocks[0].rows
+    assert [r.cells[0].text for r in short if r.key == "outcome_mean"] == [m.NO_VALUE]
+
+
+def test_a_table_of_another_policy_names_it_and_nothing_of_the_paper():
+    marts = _marts()
+    marts["dim_study_variants"] = marts["dim_study_variants"].assign(policy="ports")
+    table = tables.table_3(marts, Options())
+    assert table.heading.endswith("Effect of the policy ports on productivity growth")
+    said = " ".join([table.heading, *table.notes])
+    assert "pilot" not in said and "paper" not in said.replace("paper_like", "")
+    with pytest.raises(OutputError, match="studies the policy ports"):
+        tables.table_a3(marts, Options())
+
+
+def test_a_column_of_a_document_is_as_wide_as_its_longest_word():
+    from citypanel.outputs.tables.word import _column_widths, _room
+
+    columns = tuple(
+        m.Column(f"c{k}", "Heterogeneity\nunconditional", "") for k in range(4)
+    )
+    cells = tuple(m.number(0.1) for _ in columns)
+    block = m.Block((m.Row("x" * 200, cells),))
+    table = m.Table("t", "1", "T", "", columns, (block,), ())
+    em = 10 * 12700
+    line = int(60 * em)
+    widths = _column_widths(table, line, 10)
+    assert sum(widths) <= line
+    assert all(w >= _room("unconditional") * em for w in widths[1:])
 
 
 def test_labels_are_chinese_where_asked_for():

@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import citypanel
 from citypanel.cli import main
@@ -22,7 +23,9 @@ from citypanel.study.own.evaluate import (
     descriptives,
     regression_table,
 )
+from citypanel.study.own.findings import panel_findings
 from citypanel.study.own.panel import examine, prepare_panel, read_panel
+from citypanel.study.own.tables import TABLES, fixed, text
 
 STUDY = """\
 name: made_up
@@ -77,16 +80,16 @@ def folder(tmp_path) -> Path:
 
 def test_a_planted_effect_is_found_by_every_estimator(folder):
     tables = citypanel.evaluate(None, folder / "study.yml")
-    columns = tables["rpt_regressions"].query("term == 'treatment'")
+    columns = tables["rpt_study_regressions"].query("term == 'treatment'")
     assert columns["column_name"].tolist() == ["(1)", "(2)"]
     assert columns["estimate"].to_numpy() == pytest.approx(0.5, abs=0.02)
     assert columns["n_units"].tolist() == [12, 6]
-    att = tables["rpt_att"]
+    att = tables["rpt_study_att"]
     overall = att[(att["term"] == "overall") & att["estimate"].notna()]
     assert overall["estimator"].nunique() == 9
     assert overall["estimate"].to_numpy() == pytest.approx(0.5, abs=0.03)
-    assert len(tables["rpt_sample"]) == 12
-    assert set(tables["rpt_sample"]["area"]) == {"north", "south"}
+    assert len(tables["dim_units"]) == 12
+    assert set(tables["dim_unit_groups"]["group_value"]) == {"north", "south"}
 
 
 def test_changes_are_to_the_period_before_on_the_whole_panels_grid(folder):
@@ -282,14 +285,14 @@ def test_evaluate_writes_a_file_whole(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder.parents[1])
     assert main(["evaluate", "made_up", "-q"]) == 0
     with duckdb.connect("made_up.duckdb", read_only=True) as connection:
-        tables = connection.execute(
-            "select table_name, comment from duckdb_tables()"
+        columns = connection.execute(
+            "select table_name, column_name, lower(data_type), comment "
+            "from duckdb_columns() where schema_name = 'study' order by column_index"
         ).fetchall()
-        assert len(tables) == 11 and all(comment for _, comment in tables)
-        types = connection.execute(
-            "select data_type from duckdb_columns() where not internal"
-        ).fetchall()
-        assert ('"NULL"',) not in types
+        assert all(comment for *_, comment in columns)
+        for name, declared in TABLES.items():
+            made = {c: kind for table, c, kind, _ in columns if table == name}
+            assert made == declared
     before = Path("made_up.duckdb").read_bytes()
     (folder / "study.yml").write_text(STUDY.replace("harvest /", "harvst /"))
     assert main(["evaluate", "made_up", "-q"]) == 1
@@ -312,7 +315,7 @@ def test_printed_figures_agree(project, name):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_table_of_a_study_speaks_of_another(project, name):
     tables = citypanel.evaluate(None, project / "studies" / name / "study.yml")
-    assert tables["rpt_published_comparison"]["agrees"].all()
+    assert tables["rpt_study_published"]["agrees"].all()
     words = re.compile(r"pilot|yuan|huang|prefecture|batch", re.IGNORECASE)
     for table in tables.values():
         for column in table.select_dtypes(include=["object", "string"]):
@@ -336,3 +339,61 @@ def test_printed_figures_of_the_counties(project, tmp_path):
     # Analytic errors; the printed ones, 2.01 and 1.92, are bootstrapped.
     assert errors["one cohort"] == pytest.approx(2.0200, abs=5e-5)
     assert errors["all cohorts"] == pytest.approx(1.8906, abs=5e-5)
+
+
+def test_what_is_odd_about_a_panel_is_said_cell_by_cell(folder):
+    odd = panel().drop(index=[11])  # farm 1 lacks its fourth quarter
+    odd.loc[20, "harvest"] *= 10.0  # a slip in farm 2
+    odd = odd.drop(index=odd.index[(odd["farm"] == "farm 11")][1:])
+    odd.loc[odd["farm"] == "farm 4", "start"] = "2020Q1"
+    odd.loc[30, "rain"] = np.nan
+    text = STUDY.replace("key: quarter", "key: quarter, last: 2021Q3")
+    (folder / "study.yml").write_text(text)
+    made = prepare_panel(read_declaration(folder / "study.yml"), odd)
+    found = panel_findings(made)
+    told = found.groupby("rule")["unit_id"].agg(lambda u: sorted(set(u))).to_dict()
+    assert len(told.pop("left_out")) == 11
+    assert told == {
+        "gap": ["farm 1"],
+        "one_period": ["farm 11"],
+        "always_treated": ["farm 4"],
+        "no_value": ["farm 3"],
+        "spike": ["farm 2"],
+    }
+    spike = found[found["rule"] == "spike"].iloc[0]
+    assert (spike["period"], spike["variable"]) == (odd.loc[20, "quarter"], "yield")
+    assert "farm 1: 1 period is missing before 2021Q1." in set(found["evidence_en"])
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        (2001.0, "2001"),
+        (2001.5, "2001.5"),
+        (np.int64(7), "7"),
+        ("2001Q3", "2001Q3"),
+        (pd.Timestamp("2015-06-01"), "2015-06-01"),
+        (np.inf, None),
+        (pd.NaT, None),
+        (pd.NA, None),
+    ],
+)
+def test_a_label_is_text_as_it_was_written(value, label):
+    assert text(value) == label
+
+
+def test_a_table_has_its_shape_whatever_comes():
+    empty = fixed("rpt_study_balance", pd.DataFrame())
+    assert list(empty) == list(TABLES["rpt_study_balance"])
+    kinds = {"varchar": "string", "double": "float64", "bigint": "Int64"}
+    for column, kind in TABLES["rpt_study_balance"].items():
+        assert str(empty[column].dtype) == kinds[kind]
+
+
+def test_the_contracts_are_the_librarys_tables(project):
+    path = project / "src/citypanel/skeleton/models/study/_study__models.yml"
+    models = yaml.safe_load(path.read_text())["models"]
+    declared = {
+        m["name"]: {c["name"]: c["data_type"] for c in m["columns"]} for m in models
+    }
+    assert declared == TABLES

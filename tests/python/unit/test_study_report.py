@@ -9,157 +9,14 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from tests.support.made_up_study import effect, made_up, regression
 
-from citypanel.outputs.report import charts, gather, sentences, study_page
-from citypanel.outputs.report.facts import Effect, Paper
+from citypanel.outputs.facts import Effect, Printed, gather
+from citypanel.outputs.report import charts, sentences, study_page
 from citypanel.outputs.report.page import command_of, embedded
 
 HOSTILE = "</script><script>alert(1)</script>"
 VOID = {"meta", "input", "br", "link", "img", "hr"}
-
-
-def effect(estimate: float, std_error: float) -> dict:
-    """An estimate with its normal interval; significant beyond 1.96 std_error."""
-    p = math.erfc(abs(estimate / std_error) / math.sqrt(2))
-    return {
-        "estimate": estimate, "std_error": std_error, "p_value": p,
-        "conf_low": estimate - 1.96 * std_error,
-        "conf_high": estimate + 1.96 * std_error,
-    }  # fmt: skip
-
-
-def regression(variant: str, column: str, estimate: float, std_error: float, **given):
-    return {
-        "paper_table": "3", "paper_column": column, "variant": variant, "term": "sydid",
-        "note": None, "n_obs": 32, "n_cities": 4, "n_treated_cities": 2,
-        "assumed_share": 0.1, **effect(estimate, std_error), **given,
-    }  # fmt: skip
-
-
-def made_up(
-    estimate: float = 0.02,
-    std_error: float = 0.005,
-    *,
-    leads_p: float | None = 0.6,
-    policy: str = "pilot_zones",
-    name: str = "Alpha",
-    printed: tuple[float, float] | None = (0.024, 0.029),
-    others: tuple[float, ...] = (),
-    fakes: tuple[float, ...] = (0.001,),
-    region: float = 0.001,
-    assumed: float = 0.1,
-    credibility: bool = True,
-    level: tuple[float, float] | None = None,
-    audit: tuple[tuple, ...] = (),
-    wild_p: float | None = None,
-) -> dict[str, pd.DataFrame]:
-    """Tables of a file with four cities, two of them treated from 2015 on."""
-    ids = ["110000", "120000", "130100", "140100"]
-    years = range(2012, 2016)
-    headline = {
-        "variant": "headline", "variant_order": 1, "policy": policy, "outcome": "tfpch",
-        "first_year": 2011, "last_year": 2015, "seed": 7, "treated_batches": "1, 2",
-        "excluded_cities": "", "credibility": str(credibility), "log_base": "10",
-    }  # fmt: skip
-    frames = {
-        "dim_study_variants": pd.DataFrame([headline]),
-        "dim_cities": pd.DataFrame(
-            {
-                "city_id": ids, "city_en": [name, "Beta", "Gamma", "Delta"],
-                "city_zh": ["甲", "乙", "丙", "丁"], "province_en": "Province",
-                "province_zh": "省", "region": "eastern", "batch": [1, 2, None, None],
-            }
-        ),
-        "dim_variables": pd.DataFrame(
-            {"variable": ["fai"], "label_en": ["Investment"], "label_zh": ["投资"]}
-        ),
-        "fct_cell_origins": pd.DataFrame(
-            {
-                "city_id": ids, "year": 2012, "variable": "fai",
-                "origin": ["reported", "reported", "assumed", "missing"],
-            }
-        ),
-        "fct_tfp_changes": pd.DataFrame(
-            [
-                {"city_id": i, "year": y, "log_tfpch": 0.01 * k,
-                 "cumulative_log_tfp": 0.01 * k * (y - 2011)}
-                for k, i in enumerate(ids) for y in years
-            ]
-        ),
-        "rpt_regressions": pd.DataFrame(
-            [regression("headline", "(1)", estimate, std_error, assumed_share=assumed)]
-        ),
-        "rpt_sample": pd.DataFrame(
-            {
-                "city_id": ids, "city_en": [name, "Beta", "Gamma", "Delta"],
-                "city_zh": ["甲", "乙", "丙", "丁"],
-                "role": ["treated", "treated", "control", "control"],
-                "cohort": [2015, 2015, 0, 0], "reason": "in",
-                "is_in_sample": [True] * 4,
-            }
-        ),
-        "rpt_event_study": pd.DataFrame(
-            [
-                {"variant": "headline", "outcome": "tfpch", "estimator": "twfe",
-                 "event_time": t, "note": note, "band_low": None, "band_high": None,
-                 "leads_p_value": leads_p, **effect(b, 0.01)}
-                for t, b, note in ((-2, 0.001, None), (-1, 0.0, "reference period"),
-                                   (0, estimate, None))
-            ]
-        ),
-        "rpt_published_comparison": pd.DataFrame(
-            [] if printed is None else [
-                {"paper_table": "3", "paper_column": "(1)", "term": "sydid",
-                 "statistic": s, "published": v, "ours": 0.0}
-                for s, v in zip(("estimate", "std_error"), printed, strict=True)
-            ],
-            columns=["paper_table", "paper_column", "term", "statistic", "published",
-                     "ours"],
-        ),
-    }  # fmt: skip
-    if not credibility:
-        return frames
-    rows = [("twfe", "tfpch", estimate, std_error, leads_p)]
-    rows += [(f"other_{k}", "tfpch", b, std_error, None) for k, b in enumerate(others)]
-    if level is not None:
-        rows.append(("twfe", "cumulative_log_tfp", level[0], 0.01, level[1]))
-    frames["rpt_att"] = pd.DataFrame(
-        [
-            {"outcome": o, "sample": "all", "estimator": e, "aggregation": "simple",
-             "term": "overall", "leads_p_value": p, "event_time": None,
-             "band_low": None, "band_high": None, **effect(b, se)}
-            for e, o, b, se, p in rows
-        ]
-    )  # fmt: skip
-    checks = [
-        ("fake_date", "fake_date", f"treated {k} periods before", "all", b)
-        for k, b in enumerate(fakes, 1)
-    ]
-    checks.append(("by_region", "interacted", "sydid:eastern", "eastern", region))
-    frames["rpt_sensitivity"] = pd.DataFrame(
-        [
-            {"check_name": c, "aggregation": a, "term": t, "sample": s, "bound": None,
-             "estimator": "twfe", "slope": None, **effect(b, std_error)}
-            for c, a, t, s, b in checks
-        ]
-    )  # fmt: skip
-    p = effect(estimate, std_error)["p_value"]
-    frames["rpt_inference"] = pd.DataFrame(
-        [
-            {"paper_table": "3", "paper_column": "(1)", "p_value": p, "p_value_cr2": p,
-             "p_value_cv3": p, "p_value_wild": p if wild_p is None else wild_p,
-             "p_value_randomisation": p,
-             "p_value_romano_wolf": None, "minimum_detectable_effect": 2.8 * std_error,
-             "bound": 0.024, "power_at_bound": 0.4, "equivalence_p_value": 0.2,
-             "draws": 99}
-        ]
-    )  # fmt: skip
-    frames["rpt_published_audit"] = pd.DataFrame(
-        list(audit),
-        columns=["check_name", "paper_table", "paper_column", "term", "quantity",
-                 "rule", "verdict", "disagrees"],
-    )  # fmt: skip
-    return frames
 
 
 def rules(chosen) -> list[str]:
@@ -171,47 +28,65 @@ def verdict_of(**given):
 
 
 @pytest.mark.parametrize(
-    ("given", "rule", "level"),
+    ("given", "rule", "certainty"),
     [
-        ({}, "significant_positive", "good"),
-        ({"estimate": -0.02}, "significant_negative", "good"),
-        ({"estimate": 0.005}, "nothing", "note"),
-        ({"leads_p": 0.01}, "significant_but_pretrend_broken", "stop"),
-        ({"estimate": 0.005, "leads_p": 0.01}, "nothing", "care"),
-        ({"leads_p": None}, "significant_positive", "care"),
-        ({"fakes": (0.02,)}, "significant_positive", "care"),
-        ({"others": (0.001,)}, "significant_positive", "care"),
-        ({"others": (-0.02,)}, "significant_positive", "care"),
-        ({"credibility": False}, "significant_positive", "care"),
-        ({"estimate": math.nan}, "not_estimated", "stop"),
+        ({}, "raised", "high"),
+        ({"estimate": -0.02, "others": (-0.02,)}, "lowered", "high"),
+        ({"estimate": 0.005, "others": (0.001,)}, "none", "high"),
+        ({"leads_p": 0.01}, "parted", "very_low"),
+        ({"estimate": 0.005, "others": (0.001,), "leads_p": 0.01}, "none", "very_low"),
+        ({"leads_p": None}, "raised", "moderate"),
+        ({"fakes": (0.02,)}, "raised", "low"),
+        ({"slope": (0.007, 0.005)}, "raised", "low"),
+        ({"slope": (0.005, 0.001)}, "raised", "low"),
+        ({"slope": (0.001, 0.005)}, "raised", "high"),
+        ({"others": (0.001,)}, "raised", "moderate"),
+        ({"others": (-0.02,)}, "raised", "low"),
+        ({"others": ()}, "raised", "moderate"),
+        ({"assumed": 0.6}, "raised", "moderate"),
+        ({"quality": "care"}, "raised", "moderate"),
+        ({"quality": "stop"}, "raised", "very_low"),
+        ({"quality": "good"}, "raised", "high"),
+        ({"credibility": False}, "raised", "moderate"),
+        ({"estimate": math.nan}, "unknown", "very_low"),
     ],
 )
-def test_the_verdict_follows_the_estimates(given, rule, level):
-    verdict = verdict_of(**given)
-    assert (verdict.lead.rule, verdict.level) == (rule, level)
-    assert verdict.lead.en and verdict.lead.zh
+def test_the_verdict_and_its_certainty_follow_the_evidence(given, rule, certainty):
+    facts = gather(made_up(**given))
+    verdict = sentences.verdict(facts)
+    assert (facts.conclusion.finding, facts.conclusion.certainty) == (rule, certainty)
+    assert verdict.lead.rule.startswith(rule) and verdict.lead.zh
+    # Whatever lowers the certainty is said, and a green box has nothing against it.
+    steps = [step.reason for step in facts.conclusion.steps]
+    assert len(steps) == len(verdict.steps)
+    if verdict.tone == "good":
+        assert certainty == "high" and not steps
 
 
-def test_a_rise_and_a_fall_are_told_apart_in_both_languages():
-    up, down = verdict_of().lead, verdict_of(estimate=-0.02).lead
-    assert "raised" in up.en and "提高" in up.zh
+def test_the_words_grow_weaker_with_the_certainty():
+    leads = [
+        verdict_of(**given).lead.en
+        for given in ({}, {"assumed": 0.6}, {"fakes": (0.02,)}, {"quality": "stop"})
+    ]
+    assert leads[0] == "The pilot zones raised productivity growth."
+    assert "probably raised" in leads[1] and "may have raised" in leads[2]
+    assert "too uncertain" in leads[3]
+    down = verdict_of(estimate=-0.02, others=(-0.02,)).lead
     assert "lowered" in down.en and "降低" in down.zh
-    broken = verdict_of(estimate=-0.02, leads_p=0.01).lead
-    assert "lower" in broken.en and "must not be read" in broken.en
-    assert "更低" in broken.zh
-    contradicted = verdict_of(others=(-0.02,)).lead
-    assert "opposite sign" in contradicted.en
-    assert "not every estimator" in verdict_of(others=(0.001,)).lead.en
+    parted = verdict_of(estimate=-0.02, leads_p=0.01).lead
+    assert "was lower" in parted.en and "no measure of its effect" in parted.en
+    assert "低于" in parted.zh
 
 
 def test_the_papers_number_is_placed_against_the_interval():
     def placed(**given):
         return rules(sentences.against_paper(gather(made_up(**given))))
 
-    assert placed() == ["paper_inside", "paper_not_significant"]
-    assert placed(std_error=0.02) == ["paper_inside_with_zero", "paper_not_significant"]
-    assert placed(estimate=-0.02)[0] == "paper_outside"
-    assert placed(printed=(0.024, 0.001)) == ["paper_inside"]
+    own = "paper_not_significant"
+    assert placed() == ["paper_inside", "power_weak", own]
+    assert placed(std_error=0.02) == ["paper_inside_with_zero", "power_weak", own]
+    assert placed(estimate=-0.02)[:2] == ["paper_outside", "power_weak_outside"]
+    assert placed(printed=(0.024, 0.001)) == ["paper_inside", "power_weak"]
     assert placed(printed=None) == placed(policy="other") == []
     above = sentences.against_paper(gather(made_up(estimate=-0.02)))[0]
     below = sentences.against_paper(gather(made_up(estimate=0.05)))[0]
@@ -219,10 +94,34 @@ def test_the_papers_number_is_placed_against_the_interval():
 
 
 def test_the_papers_interval_follows_from_its_standard_error():
-    own = Paper(0.024, 0.029).effect
+    own = Printed(0.024, 0.029).effect
     assert own.low == pytest.approx(0.024 - 1.959964 * 0.029, abs=1e-7)
     assert own.p_value == pytest.approx(0.40791, abs=1e-5)
-    assert not Paper(0.024, math.nan).effect.is_tested
+    assert not Printed(0.024, math.nan).effect.is_tested
+
+
+def test_the_effect_is_said_in_money_and_odds():
+    facts = gather(made_up(estimate=0.002))
+    money, odds = sentences.in_plain_words(facts)
+    # Output of 1e7 times 1.05^4, in 10,000 yuan: 122 billion yuan.
+    assert "122 billion yuan of output a year" in money.en
+    assert "0.243 billion yuan more" in money.en and "0.2% of its output" in money.en
+    assert "0.948 billion yuan less and 1.43 billion yuan more" in money.en
+    assert "1,220" in money.zh and "亿元" in money.zh
+    share = 0.5 * math.erfc(-0.002 / 0.005 / math.sqrt(2))
+    assert f"{share / (1 - share):.1f} to 1 that the effect is positive" in odds.en
+    # Where the effect is concluded, its odds are not worth a sentence.
+    assert [s.rule for s in sentences.in_plain_words(gather(made_up()))] == ["money"]
+
+
+def test_the_trend_before_the_policy_and_the_effect_net_of_it_are_said():
+    facts = gather(made_up(slope=(-0.007, 0.002), net=0.01))
+    slope, net = sentences.net_of_trend(facts)
+    assert slope.rule == "slope_clear" and "fell by 0.0070 a year" in slope.en
+    assert net.rule == "net_zero" and "from −0.010 to 0.030" in net.en
+    assert "so is the paper’s 0.024" in net.en
+    assert sentences.net_of_trend(gather(made_up(net=0.05)))[0].rule == "net_clear"
+    assert sentences.net_of_trend(gather(made_up())) == []
 
 
 @pytest.mark.parametrize(
@@ -231,9 +130,13 @@ def test_the_papers_interval_follows_from_its_standard_error():
         ({}, ["pretrend_passed", "fake_dates_quiet"]),
         ({"leads_p": 0.049}, ["pretrend_broken", "fake_dates_quiet"]),
         ({"leads_p": None, "fakes": ()}, ["pretrend_unknown"]),
-        ({"fakes": (0.001, -0.03)}, ["pretrend_passed", "fake_date"]),
-        ({"fakes": (-0.011,)}, ["pretrend_passed", "fake_date"]),
-        ({"fakes": (0.001, -0.011)}, ["pretrend_passed", "fake_date_by_chance"]),
+        ({"fakes": (0.001, -0.03)}, ["pretrend_doubtful", "fake_date"]),
+        ({"fakes": (-0.011,)}, ["pretrend_doubtful", "fake_date"]),
+        ({"fakes": (0.001, -0.011)}, ["pretrend_doubtful", "fake_date_by_chance"]),
+        (
+            {"slope": (0.007, 0.005)},
+            ["pretrend_doubtful", "slope_missed", "fake_dates_quiet"],
+        ),
     ],
 )
 def test_the_years_before_decide_what_is_said_of_them(given, expected):
@@ -271,7 +174,7 @@ def test_what_changes_and_what_does_not_share_no_check():
     assert "other_0" in same.en and "other_1" not in same.en
     unmoved = made_up(others=(0.021,))
     assert rules(sentences.what_changes(gather(unmoved))) == ["nothing_changes"]
-    assert rules(sentences.what_changes(gather(made_up()))) == ["no_checks"]
+    assert rules(sentences.what_changes(gather(made_up(others=())))) == ["no_checks"]
     bare = gather(made_up(credibility=False))
     assert rules(sentences.what_does_not(bare)) == ["nothing_same"]
 
@@ -291,6 +194,21 @@ def test_controls_measured_after_treatment_are_called_no_yardstick():
     assert "eco" in changes[1].en
 
 
+def test_a_unit_that_turns_the_sign_is_among_what_changes_it():
+    frames = made_up(estimate=0.001, others=(0.001,))
+    extra = {"check_name": "leave_one_city_out", "term": "110000", "sample": "all",
+             "aggregation": "leave_one_city_out", "bound": None, "estimator": "twfe",
+             "slope": None, **effect(-0.002, 0.005)}  # fmt: skip
+    frames["rpt_sensitivity"] = pd.concat(
+        [frames["rpt_sensitivity"], pd.DataFrame([extra])], ignore_index=True
+    )
+    facts = gather(frames)
+    assert "one_city_turns" in rules(sentences.what_changes(facts))
+    assert not {"one_city_same", "one_city_far"} & set(
+        rules(sentences.what_does_not(facts))
+    )
+
+
 def test_the_level_speaks_only_where_it_says_something_else():
     def of(**given):
         return sentences.level_against_growth(gather(made_up(**given)))
@@ -299,7 +217,7 @@ def test_the_level_speaks_only_where_it_says_something_else():
     assert rules(of(estimate=0.001, level=(0.2, 0.5))) == ["level_differs"]
     broken = of(estimate=0.001, level=(0.2, 0.01))
     assert rules(broken) == ["level_differs_broken"]
-    assert "1 of 1" in broken[0].en
+    assert "1 of 1" in broken[0].en and broken[0].estimand == "level"
 
 
 def test_inference_agrees_or_does_not():
@@ -314,12 +232,30 @@ def test_inference_agrees_or_does_not():
     assert rules(of(credibility=False)) == ["absent"]
 
 
-def test_regions_and_assumed_investment_are_said_where_they_matter():
-    assert rules(sentences.regions(gather(made_up()))) == ["regions_quiet"]
-    found = sentences.regions(gather(made_up(region=-0.03)))
-    assert rules(found) == ["regions_found"] and "Eastern" in found[0].en
-    assert "much_assumed" in rules(verdict_of(assumed=0.5).points)
-    assert "much_assumed" not in rules(verdict_of(assumed=0.49).points)
+def test_regions_are_told_apart_by_how_they_are_estimated():
+    assert sentences.regions(gather(made_up())) == []  # one region is no comparison
+    frames = made_up()
+    more = frames["rpt_sensitivity"].query("check_name == 'by_region'").assign(
+        sample="western", term="sydid:western", **effect(-0.03, 0.005)
+    )
+    frames["rpt_sensitivity"] = pd.concat([frames["rpt_sensitivity"], more])
+    apart = [
+        regression("headline", name, b, 0.005) | {"paper_table": "4"}
+        for name, b in (("eastern", 0.001), ("western", -0.05))
+    ]
+    frames["rpt_regressions"] = pd.concat(
+        [frames["rpt_regressions"], pd.DataFrame(apart)]
+    )
+    told = sentences.regions(gather(frames))
+    assert rules(told) == ["regions_together_found", "regions_apart_found"]
+    assert "without controls" in told[0].en and "Western −0.030" in told[0].en
+    assert "one may be chance" in told[0].en
+    assert "with controls" in told[1].en and "Western −0.050" in told[1].en
+
+
+def test_assumed_investment_is_said_where_it_matters():
+    assert "step_assumed" in rules(verdict_of(assumed=0.5).steps)
+    assert "step_assumed" not in rules(verdict_of(assumed=0.49).steps)
     assert "none_assumed" in rules(sentences.data(gather(made_up(assumed=0.0))))
 
 
@@ -352,20 +288,24 @@ def test_an_item_fails_the_audit_only_under_every_reading():
     assert rules(sentences.audit(gather(made_up(credibility=False)))) == ["absent"]
 
 
-def curve_summary(up: float, down: float) -> pd.DataFrame:
-    scope = "growth, none dubious"
-    rows = [
-        ("curve", "estimated", {"n": 10}), ("curve", "median", {"value": 0.01}),
-        ("curve", "middle 90 per cent", {"low": -0.1, "high": 0.1}),
-        ("curve", "positive", {"share": 0.5}),
-        ("curve", "significant and positive", {"share": up}),
-        ("curve", "significant and negative", {"share": down}),
-        ("joint", "median", {"p_value": 0.01}),
-    ]  # fmt: skip
-    blank = dict.fromkeys(("value", "low", "high", "share", "p_value", "n"))
-    return pd.DataFrame(
-        [blank | {"scope": scope, "section": s, "item": i} | v for s, i, v in rows]
-    )
+def curve_of(up: float, down: float, *, whole: bool = True) -> pd.DataFrame:
+    """100 specifications with these shares of significant ones, and one dubious."""
+    rows = []
+    for k in range(100):
+        b = 0.02 if k < 100 * up else -0.02 if k < 100 * (up + down) else 0.001
+        role = "draw" if whole else "one_at_a_time"
+        rows.append({"specification": f"real_gdp={k}", "role": role,
+                     "estimand": "growth", "plausibility": "defensible",
+                     **effect(b, 0.005)})  # fmt: skip
+    rows.append(rows[0] | {"plausibility": "dubious", "estimate": 9.0})
+    rows.append(rows[0] | {"estimand": "level", "estimate": -7.0})
+    return pd.DataFrame(rows)
+
+
+JOINT = pd.DataFrame(
+    [{"scope": "growth, none dubious", "section": "joint", "item": "median",
+      "p_value": 0.01}]
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -378,16 +318,25 @@ def curve_summary(up: float, down: float) -> pd.DataFrame:
 )  # fmt: skip
 def test_the_specifications_are_judged_together(up, down, rule):
     frames = made_up()
-    frames["rpt_specifications"] = pd.DataFrame(
-        [{"specification": "headline", "role": "headline", "estimand": "growth",
-          "plausibility": "headline", **effect(0.02, 0.005)}]
-    )  # fmt: skip
-    frames["rpt_specification_summary"] = curve_summary(up, down)
-    told = sentences.specifications(gather(frames))
-    assert rules(told) == [rule, "curve_joint_clear", "single_moves_only"]
+    frames["rpt_specifications"] = curve_of(up, down)
+    frames["rpt_specification_summary"] = JOINT
+    facts = gather(frames)
+    told = sentences.specifications(facts)
+    assert rules(told) == [rule, "curve_joint_clear"]
+    # Neither a dubious row nor one of another estimand is in the range.
+    assert (facts.range.n, facts.range.n_dubious) == (100, 1)
+    assert max(abs(facts.range.low), facts.range.high) < 1
     assert rules(sentences.specifications(gather(made_up()))) == [
         "specifications_absent"
     ]
+
+
+def test_single_moves_give_no_range():
+    frames = made_up()
+    frames["rpt_specifications"] = curve_of(0.1, 0.0, whole=False)
+    told = sentences.specifications(gather(frames))
+    assert rules(told) == ["single_moves", "single_moves_only"]
+    assert "100 choices" in told[0].en and "10 of them significant" in told[0].en
 
 
 def test_ticks_are_round_and_hold_the_range():
@@ -515,10 +464,11 @@ def test_the_page_is_whole_loads_nothing_and_runs_nothing_foreign(credibility):
 def test_every_number_of_the_verdict_stands_in_the_page():
     page = study_page(made_up(estimate=0.0234, std_error=0.0049))
     assert "The estimate is 0.023 with a 95% interval from 0.014 to 0.033" in page
-    assert 'data-rule="significant_positive"' in page
+    assert 'data-rule="raised_high"' in page and 'class="verdict good"' in page
 
 
 def test_a_policy_of_ones_own_is_not_set_beside_the_paper():
     page = study_page(made_up(policy="free_trade"))
     assert "free_trade" in page and "Printed by the paper" not in page
-    assert "Did the policy raise productivity?" in page
+    assert "What was the effect of free trade?" in page
+    assert 'id="audit"' not in page

@@ -295,6 +295,9 @@ def test_the_outcome_by_its_formula():
         "controls": {},
         "exposure": {
             "exposure": row(0, 0, 0, 1),
+            "is_in_force": row(0, 0, 0, 1) > 0,
+            "is_other": np.array([False]),
+            "drops_always_treated": np.array([False]),
             "cohort": np.array([2013]),
             "batch": np.array([1]),
         },

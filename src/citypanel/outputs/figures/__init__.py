@@ -15,7 +15,7 @@ FIGURES = (
         "figure_1_event_study",
         ("rpt_event_study", _OPTIONS),
         estimates.event_study,
-        wants=("rpt_att",),
+        wants=("rpt_att", "rpt_sensitivity"),
     ),
     Maker(
         "figure_2_treatment_timing",
@@ -47,7 +47,7 @@ FIGURES = (
     ),
     Maker(
         "figure_10_cities",
-        ("dim_cities", "rpt_sample", "fct_tfp_changes"),
+        ("dim_cities", "rpt_sample", "fct_tfp_changes", _OPTIONS),
         panels.tiles,
     ),
 )

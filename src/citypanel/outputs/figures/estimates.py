@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from citypanel.outputs.facts import pretrend_of, trend_lines
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
-from citypanel.outputs.options import Frames, Options, headline
-from citypanel.words import LABELS, Catalogue
+from citypanel.outputs.options import Frames, Options, headline, spoken
+from citypanel.words import LABELS, Catalogue, Words
 from citypanel.words.numbers import fixed
 
 SAID = Catalogue("figures")
@@ -120,6 +121,27 @@ def event_study(marts: Frames, o: Options) -> Drawing:
             markersize=3.6 if o.overlay else 5,
             zorder=3,
         )
+    trend = _trend(marts, main)
+    if trend is not None and not o.overlay:
+        times, values = trend
+        at = float(reference.iloc[0])
+        before = times <= at
+        axes.plot(
+            times[before],
+            values[before],
+            color=s.GREY,
+            linewidth=1.2,
+            label=o(SAID("trend_before")),
+            zorder=2,
+        )
+        axes.plot(
+            times[~before | (times == at)],
+            values[~before | (times == at)],
+            color=s.GREY,
+            linewidth=1.0,
+            linestyle=(0, (4, 3)),
+            zorder=2,
+        )
     ticks = sorted(data["event_time"].unique())
     counts = main.set_index("event_time")["n_treated_cities"]
     labels = [
@@ -149,6 +171,8 @@ def event_study(marts: Frames, o: Options) -> Drawing:
     ]
     if not pd.isna(first["leads_p_value"]):
         notes.append(o(SAID("leads", leads_p_value=first["leads_p_value"])))
+    if trend is not None and not o.overlay:
+        notes += [o(words) for words in _trend_notes(marts)]
     if has_band:
         notes.append(o(SAID("band", overlay=o.overlay)))
     else:
@@ -159,8 +183,29 @@ def event_study(marts: Frames, o: Options) -> Drawing:
         notes.append(o(SAID("hollow", times=times)))
     if o.overlay:
         notes.append(o(SAID("without_leads")))
-    title = o(SAID("title_event_study"))
+    title = o(SAID("title_event_study", **spoken(marts)))
     return Drawing(figure, data, title, tuple(notes))
+
+
+def _trend(marts: Frames, main: pd.DataFrame):
+    """The line through the leads at every event time; None where there is none."""
+    checks = marts["rpt_sensitivity"] if "rpt_sensitivity" in set(marts) else None
+    line = trend_lines(checks).get("twfe")
+    reference = main.loc[main["note"] == REFERENCE, "event_time"]
+    if line is None or not len(reference):
+        return None
+    times = main["event_time"].to_numpy(float)
+    slope, level = line
+    return times, level + slope * (times - float(reference.iloc[0]))
+
+
+def _trend_notes(marts: Frames) -> list[Words]:
+    """Slope and error of the line, and the first effect once it may go on."""
+    trend = pretrend_of(marts, headline(marts)["outcome"])
+    out = [SAID("slope", slope=trend.slope)]
+    if trend.net.has_interval:
+        out.append(SAID("net", net=trend.net))
+    return out
 
 
 def bacon(marts: Frames, o: Options) -> Drawing:
@@ -188,7 +233,7 @@ def bacon(marts: Frames, o: Options) -> Drawing:
         va="bottom",
         fontsize=8,
     )
-    colours = (s.BLUE, s.ORANGE, s.VERMILION)
+    colours = (s.GREEN, s.ORANGE, s.VERMILION)
     markers = ("o", "s", "^")
     for (kind, label), colour, marker in zip(
         SAID.of("types").items(), colours, markers, strict=True
@@ -430,8 +475,8 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
         axes.set_xlabel(o(SAID("policy_effect")))
     ranks = np.arange(len(data))
     for role, colour, marker, face in (
-        ("treated", s.VERMILION, "o", s.VERMILION),
-        ("control", s.BLUE, "^", "white"),
+        ("treated", s.TREATED, "o", s.TREATED),
+        ("control", s.CONTROL, "^", "white"),
     ):
         at = (data["role"] == role).to_numpy()
         left.plot(

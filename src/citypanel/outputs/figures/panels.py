@@ -15,6 +15,8 @@ from citypanel.outputs.options import (
     headline,
     region_name,
     region_names,
+    spoken,
+    study_labels,
 )
 from citypanel.study.declaration import declared
 from citypanel.words import LABELS, Catalogue
@@ -48,9 +50,7 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
     treated = cities[cities["cohort"] > 0]
     control = cities[cities["cohort"] == 0]
     cohorts = sorted(treated["cohort"].unique())
-    shades = dict(
-        zip(cohorts, (s.BLACK, s.BLUE, s.ORANGE, s.GREEN, s.PURPLE), strict=False)
-    )
+    shades = dict(zip(cohorts, s.COHORTS, strict=False))
     years = np.sort(data["year"].unique())
     figure = s.new_figure(height=6.6)
     panels = figure.subplots(1, 2)
@@ -85,7 +85,7 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
                     ),
                     (years[-1] + 0.65, row),
                     va="center",
-                    fontsize=5.5,
+                    fontsize=s.SMALL,
                     annotation_clip=False,
                 )
         axes.set_xlim(years[0] - 0.5, years[-1] + 0.5)
@@ -115,7 +115,9 @@ def treatment_timing(marts: Frames, o: Options) -> Drawing:
                 n_treated=len(treated),
                 counts=counts,
                 treated_batches=options["treated_batches"],
-                exposure_from=options["exposure_from"],
+                exposure_from=study_labels(marts).value(
+                    "exposure_from", options["exposure_from"]
+                ),
             )
         ),
         o(SAID("later_batches")),
@@ -159,9 +161,9 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
                     zorder=0,
                 )
             for place, member in enumerate(members):
-                colour, marker, dashes = s.SERIES[
-                    place + (1 if dimension == "role" else 0)
-                ]
+                colour, marker, dashes = s.SERIES[place + 1]
+                if dimension == "role":
+                    colour = s.TREATED if member == "treated" else s.CONTROL
                 part = data[
                     (data["dimension"] == dimension) & (data["member"] == member)
                 ]
@@ -250,8 +252,8 @@ def frontier(marts: Frames, o: Options) -> Drawing:
     for axes, year in zip(panels, years, strict=True):
         part = data[data["year"] == year]
         for is_treated, marker, face, colour, label in (
-            (True, "o", s.BLUE, s.BLUE, LABELS.label("roles", "treated")),
-            (False, "^", "white", s.GREY, LABELS.label("roles", "control")),
+            (True, "o", s.TREATED, s.TREATED, LABELS.label("roles", "treated")),
+            (False, "^", "white", s.CONTROL, LABELS.label("roles", "control")),
         ):
             own = part[(part["cohort"] > 0) == is_treated]
             axes.plot(
@@ -305,7 +307,8 @@ def frontier(marts: Frames, o: Options) -> Drawing:
         *panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3
     )
     on_text = [SAID("in_year", n=n, year=year) for year, n in counts]
-    measure = options["labour_measure"]
+    labels = study_labels(marts)
+    measure = labels.value("labour_measure", options["labour_measure"])
     notes = [o(SAID("labour_input", measure=measure, on_text=on_text))]
     if drawn:
         notes.append(o(SAID("constant_returns")))
@@ -401,7 +404,7 @@ def coverage(marts: Frames, o: Options) -> Drawing:
     axes.set_xlim(0, width)
     axes.set_ylim(len(cities), 0)
     names = cities["city_zh" if o.language == "zh" else "city_en"]
-    axes.set_yticks(np.arange(len(cities)) + 0.5, names, fontsize=5)
+    axes.set_yticks(np.arange(len(cities)) + 0.5, names, fontsize=s.SMALL)
     middles = [start + len(years) / 2 for start in starts]
     axes.set_xticks(
         middles,
@@ -419,20 +422,16 @@ def coverage(marts: Frames, o: Options) -> Drawing:
     for spine in axes.spines.values():
         spine.set_visible(False)
     for start in starts:
-        for at, year in (
-            (start + 0.5, years[0]),
-            (start + len(years) - 0.5, years[-1]),
-        ):
-            axes.annotate(
-                f"{year % 100:02d}",
-                (at, len(cities)),
-                xytext=(0, -2),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=4.5,
-                annotation_clip=False,
-            )
+        axes.annotate(
+            f"{years[0] % 100:02d}–{years[-1] % 100:02d}",
+            (start + len(years) / 2, len(cities)),
+            xytext=(0, -2),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=s.SMALL,
+            annotation_clip=False,
+        )
     bounds = cities.groupby("order", sort=True).size().cumsum()
     previous = 0
     for place, bound in bounds.items():
@@ -582,7 +581,7 @@ def tiles(marts: Frames, o: Options) -> Drawing:
     )
     bar.ax.xaxis.set_major_formatter(lambda v, _: fixed(v, 2))
     outside = data.loc[data["mean_log_tfpch"].isna(), "city"].tolist()
-    notes = [o(SAID("a_line_a_province"))]
+    notes = [o(SAID("a_line_a_province", **spoken(marts)))]
     if outside:
         notes.append(o(SAID("hatched", names=outside)))
     title = o(SAID("title_cities"))
@@ -613,7 +612,7 @@ def _city_tile(axes, x: float, y: float, city: pd.Series, colours, norm) -> None
         ha="center",
         va="center",
         color=ink,
-        fontsize=5.4
+        fontsize=s.SMALL
         if len(city["city"]) < 9
         else 4.8
         if len(city["city"]) < 11
@@ -638,5 +637,5 @@ def _city_tile(axes, x: float, y: float, city: pd.Series, colours, norm) -> None
             ha="center",
             va="center_baseline",
             color="black" if city["is_treated"] else ink,
-            fontsize=5,
+            fontsize=s.SMALL,
         )

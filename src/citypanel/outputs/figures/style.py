@@ -25,17 +25,26 @@ PNG_DPI = 200
 BLACK, GREY, LIGHT = "#000000", "#6e6e6e", "#d0d0d0"
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 ORANGE, SKY, PURPLE, YELLOW = "#E69F00", "#56B4E9", "#CC79A7", "#F0E442"
+BROWN, OLIVE, PLUM = "#7a4a00", "#8f7f00", "#6a3d7a"
+# One colour a role, in every figure.
+HEADLINE, TREATED, CONTROL, PRINTED = BLACK, BLUE, GREY, PURPLE
+# Series that have no role: estimators, regions. None has the colour of a role but the
+# first, which is the headline's.
 SERIES = (
     (BLACK, "o", "-"),
-    (BLUE, "s", "--"),
-    (VERMILION, "^", "-."),
-    (GREEN, "D", ":"),
-    (ORANGE, "v", (0, (5, 1))),
-    (PURPLE, "P", (0, (3, 1, 1, 1))),
-    (SKY, "X", (0, (1, 1))),
-    (GREY, "<", (0, (5, 2, 1, 2))),
-    ("#7a4a00", ">", (0, (2, 2))),
+    (VERMILION, "s", "--"),
+    (GREEN, "^", "-."),
+    (ORANGE, "D", ":"),
+    (BROWN, "v", (0, (5, 1))),
+    (SKY, "P", (0, (3, 1, 1, 1))),
+    (PLUM, "X", (0, (1, 1))),
+    (OLIVE, "<", (0, (5, 2, 1, 2))),
+    ("#4d4d4d", ">", (0, (2, 2))),
 )
+# Cohorts, all of them treated: from dark to light, apart on a grey print too.
+COHORTS = ("#083a5c", BLUE, "#6cb2dd", "#b7dbf0", "#dcecf7")
+# The smallest letters, in points.
+SMALL = 6.0
 
 RC = {
     "figure.figsize": (WIDTH, 4.0),
@@ -59,8 +68,8 @@ RC = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "mathtext.fontset": "stix",
-    # Outlines of letters: a reader needs none of the fonts.
-    "pdf.fonttype": 3,
+    # TrueType: journals refuse outlines (Type 3).
+    "pdf.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "citypanel",
     "hatch.linewidth": 0.5,

@@ -7,13 +7,12 @@ it at the pointer. Nothing is drawn by the script but the chosen city's own line
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
-from citypanel.outputs.options import region_name, region_names
-from citypanel.outputs.report.facts import (
+from citypanel.outputs.facts import (
     HEADLINE,
     LEVEL,
     City,
@@ -21,11 +20,14 @@ from citypanel.outputs.report.facts import (
     Facts,
     effect_of,
 )
+from citypanel.outputs.options import region_name, region_names
 from citypanel.outputs.report.sentences import SAID, all_checks, change_of, label_of
 from citypanel.words import LABELS, Words
-from citypanel.words.numbers import fixed, p_text
+from citypanel.words.numbers import NOTHING, fixed, p_text
 
 STEPS = 5
+# Marks that a chart of specifications has at most.
+MARKS = 250
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Events:
     leads_p: float
     rows: tuple[tuple[int, Effect, float, float], ...]
     reference: int | None
+    told: Words
+    line: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Curve:
     marks: tuple[Mark, ...]
     ticks: tuple[Tick, ...]
     zero: float
+    told: Words
+    n_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,15 @@ def _mark(
         low = None if low is None else round(100 - low, 3)
         high = None if high is None else round(100 - high, 3)
     tail = (
-        f" [{fixed(effect.low)}, {fixed(effect.high)}], {p_text(effect.p_value)}"
+        ", ".join(
+            filter(
+                None,
+                (
+                    f" [{fixed(effect.low)}, {fixed(effect.high)}]",
+                    p_text(effect.p_value),
+                ),
+            )
+        )
         if interval
         else ""
     )
@@ -266,12 +280,16 @@ def intervals(facts: Facts) -> Intervals:
 
 
 def event_studies(
-    frame: pd.DataFrame | None, outcome: str, att: pd.DataFrame | None = None
+    frame: pd.DataFrame | None,
+    outcome: str,
+    att: pd.DataFrame | None = None,
+    lines: Mapping[str, tuple[float, float]] | None = None,
 ) -> tuple[Events, ...]:
     """Every estimator's event study on the outcome, then on the level, two-way first.
 
     The estimators of an outcome share their axes, so that a pick compares. `att`, as
-    rpt_att, lends its uniform bands to points that are the same there.
+    rpt_att, lends its uniform bands to points that are the same there; `lines` are
+    slope and level of the trend before the policy, by estimator, on the outcome.
     """
     if frame is None:
         return ()
@@ -294,6 +312,7 @@ def event_studies(
                 _events(
                     own[own["estimator"] == estimator].sort_values("event_time"),
                     estimator, name, place, ticks, times,
+                    (lines or {}).get(estimator) if name == outcome else None,
                 )
             )  # fmt: skip
     return tuple(out)
@@ -315,10 +334,12 @@ def _with_bands(frame: pd.DataFrame, att: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
+def _events(
+    rows, estimator: str, outcome: str, place, ticks, times, line=None
+) -> Events:
     width = 100 / len(times)
 
-    def across(time: int) -> float:
+    def across(time: float) -> float:
         return round((time - times[0] + 0.5) * width, 3)
 
     marks, bands, numbers, reference = [], [], [], None
@@ -351,6 +372,15 @@ def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
             numbers.append((time, effect, low, high))
         marks.append(mark)
     leads = rows["leads_p_value"].dropna()
+    before = [effect.estimate for time, effect, *_ in numbers if time < 0]
+    after = [effect.estimate for time, effect, *_ in numbers if time >= 0]
+    told = SAID(
+        "events_seen",
+        estimator=LABELS.label("short_estimators", estimator),
+        outcome=LABELS.label("outcomes", outcome),
+        before=_ends(before),
+        after=_ends(after),
+    )
     return Events(
         estimator,
         outcome,
@@ -363,27 +393,56 @@ def _events(rows, estimator: str, outcome: str, place, ticks, times) -> Events:
         float(leads.iloc[0]) if len(leads) else math.nan,
         tuple(numbers),
         reference,
+        told,
+        _trend(line, reference, times, across, place),
     )
+
+
+def _ends(values: Sequence[float]) -> str:
+    return f"{fixed(min(values))} – {fixed(max(values))}" if values else NOTHING
+
+
+def _trend(line, reference: int | None, times, across, place):
+    """The line through the leads, and where it would go, within the chart."""
+    if line is None or reference is None:
+        return ()
+    slope, level = line
+
+    def at(time: float) -> tuple[float, float]:
+        value = 100 - place(level + slope * (time - reference))
+        return across(time), round(min(max(value, 0.0), 100.0), 3)
+
+    first, last = times[0], times[-1]
+    return ((*at(first), *at(reference)), (*at(reference), *at(last)))
 
 
 def curve(facts: Facts) -> Curve | None:
     """The specifications of the published file, by their estimates."""
-    s = facts.specifications
+    s = facts.range
     if s is None:
         return None
-    effects = [effect for _, _, effect in s.rows]
+    # A page has room for some hundred marks: every so many-th, and the headline.
+    step = max(1, -(-len(s.rows) // MARKS))
+    shown = [
+        row
+        for place_, row in enumerate(s.rows)
+        if place_ % step == 0 or row[1] == HEADLINE or place_ == len(s.rows) - 1
+    ]
+    effects = [effect for _, _, effect in shown]
     place, ticks = _axis(*_range(effects), about=8)
     width = 100 / len(effects)
     marks = []
-    for number, (name, plausibility, effect) in enumerate(s.rows):
+    for number, (name, plausibility, effect) in enumerate(shown):
         tone = plausibility if plausibility in ("headline", "dubious") else "plain"
-        label = SAID(f"mark_{plausibility}", name=name)
+        label = SAID(f"mark_{plausibility}", name=facts.labels.moves(name))
         along = round((number + 0.5) * width, 3)
         marks.append(_mark(effect, place, along, tone, label, upward=True))
     return Curve(
         tuple(marks),
         tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks),
         round(100 - place(0.0), 3),
+        SAID("curve_seen", n=len(s.rows), ends=_ends([e.estimate for e in effects])),
+        len(s.rows) - len(shown),
     )
 
 

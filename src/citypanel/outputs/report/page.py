@@ -7,32 +7,33 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import duckdb
-import pandas as pd
-from markupsafe import Markup
-
-from citypanel.errors import PublicationError
-from citypanel.outputs.report import charts, sentences
-from citypanel.outputs.report.facts import (
+from citypanel.outputs.facts import (
     LEVEL,
-    NEEDED,
     PUBLISHED,
-    WANTED,
     Facts,
     Frames,
     gather,
+    read_frames,
+    with_curve,
 )
-from citypanel.pages import render, write_page
+from citypanel.outputs.report import charts, sentences
+from citypanel.pages import embedded, render, write_page
 from citypanel.study.declaration import declared
-from citypanel.warehouse.preflight import open_published
 from citypanel.words import LABELS, Words, in_chinese, typeset
-from citypanel.words.numbers import fixed, p_text
+from citypanel.words.numbers import fixed, p_cell, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def study_report(warehouse: Path, *, folder: Path) -> Path:
+def study_report(warehouse: Path, *, folder: Path, curve: Path | None = None) -> Path:
     """Write index.html of the published file to `folder`; return its path.
+
+    Parameters
+    ----------
+    warehouse, folder : Path
+    curve : Path, optional
+        Where `citypanel specifications` writes; what it computed of this file gives the
+        range over all choices. Beside `folder` where it is not given.
 
     Raises
     ------
@@ -42,32 +43,9 @@ def study_report(warehouse: Path, *, folder: Path) -> Path:
         When it lacks a table without which there is no report, or the page cannot be
         written; an earlier page stays.
     """
-    return write_page(folder / "index.html", study_page(read_frames(warehouse)))
-
-
-def read_frames(warehouse: Path) -> dict[str, pd.DataFrame]:
-    """The tables of the report; those it can do without only where they are there."""
-    with open_published(warehouse) as connection:
-        there = {
-            name
-            for (name,) in connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables()"
-            ).fetchall()
-        }
-        missing = [name for name in NEEDED.values() if name not in there]
-        if missing:
-            raise PublicationError.of(
-                "outputs.lacks_tables", missing, name=warehouse.name
-            )
-        return {
-            name: _read(connection, table)
-            for name, table in (NEEDED | WANTED).items()
-            if table in there
-        }
-
-
-def _read(connection: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
-    return connection.sql(f"select * from {table} order by all").df()
+    curve = curve or folder.with_name("specifications")
+    frames = with_curve(read_frames(warehouse), curve)
+    return write_page(folder / "index.html", study_page(frames))
 
 
 def study_page(frames: Frames) -> str:
@@ -83,6 +61,7 @@ def study_page(frames: Frames) -> str:
     str
     """
     facts = gather(frames)
+    said = sentences.Speaker(facts).fields
     lines = charts.lines(frames.get("rpt_tfp_trajectories"), facts.cities)
     return render(
         "study.html.j2",
@@ -95,11 +74,20 @@ def study_page(frames: Frames) -> str:
         changes=sentences.what_changes(facts),
         still=sentences.what_does_not(facts),
         regions=sentences.regions(facts),
+        estimators_said=sentences.estimators(facts),
+        index=sentences.index(facts),
+        limits=sentences.limits(facts),
+        minds=sentences.minds(facts),
+        unit=said["unit"],
+        units=said["units"],
         curve_sentences=sentences.specifications(facts),
         audit=sentences.audit(facts),
         intervals=charts.intervals(facts),
         events=charts.event_studies(
-            frames.get("rpt_event_study"), facts.outcome, frames.get("rpt_att")
+            frames.get("rpt_event_study"),
+            facts.outcome,
+            frames.get("rpt_att"),
+            facts.trend_lines,
         ),
         curve=charts.curve(facts),
         lines=lines,
@@ -119,6 +107,7 @@ def study_page(frames: Frames) -> str:
         en=typeset,
         fixed=fixed,
         p_text=p_text,
+        p_cell=p_cell,
         shown=str,
     )
 
@@ -127,15 +116,6 @@ def _reason(text: str) -> Words:
     """Why a city is not in the sample, from rpt_sample, in both languages."""
     en = text.removeprefix("out: ")
     return Words(en, in_chinese(en))
-
-
-def embedded(value: object) -> Markup:
-    """JSON that may stand in a script element: nothing in it can end the element."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True,
-                      separators=(",", ":"))  # fmt: skip
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
 
 
 def command_of(options: Mapping[str, str]) -> str:
@@ -188,14 +168,14 @@ def _path(city: charts.City, lines: charts.Lines | None) -> list[list[float]]:
 
 def _city_data(facts: Facts, lines: charts.Lines | None) -> dict:
     """What the script shows of a city, and where its line runs."""
-    said, base = sentences.SAID, facts.headline.effect.estimate
+    said, base = sentences.Speaker(facts).words, facts.headline.effect.estimate
     cities = {}
     for city in facts.cities:
         # A municipality is its own province.
         place = [
             "" if a == b else b for a, b in zip(city.name, city.province, strict=True)
         ]
-        if not facts.is_paper_policy:
+        if not facts.has_batches:
             batch = "treated" if city.cohort else "never_treated"
         else:
             batch = "no_batch" if city.batch is None else "batch"

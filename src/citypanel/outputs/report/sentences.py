@@ -1,56 +1,104 @@
 """The sentences of the study report, chosen by rules over the facts.
 
-Each rule has a name, which the sentence carries; other data choose other rules. The
-words are in `words/*/report.yml`, and no sentence holds a number that is not a fact.
+Each rule has a name, which the sentence carries, and claims: what it says of what. All
+are derived from one conclusion, so that no two of a page deny each other; other data
+choose other rules. The words are in `words/*/report.yml`, and no sentence holds a
+number that is not a fact.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from citypanel.curve.page import FEW, HARDLY, MOST
-from citypanel.outputs.options import exclusion_name, region_name
-from citypanel.outputs.report.facts import (
+from citypanel.outputs.facts import (
     PUBLISHED,
     SIGNIFICANCE,
     Check,
     Effect,
-    Estimator,
     Facts,
 )
+from citypanel.outputs.facts.gather import COMPONENT, OF_LEVEL
+from citypanel.outputs.facts.verdict import MUCH
+from citypanel.outputs.options import exclusion_name, region_name
 from citypanel.words import LABELS, Catalogue, Words
 
-# From this share of treated city-years on, assumed investment is said in the verdict.
-MUCH_ASSUMED = 0.5
-# What the verdict says of the years before the policy.
-WARNINGS_OF_TRENDS = ("pretrend_broken", "fake_date", "fake_date_by_chance")
-# From this share of cities on, labour has no price in the index worth a warning.
-MANY_WITHOUT_PRICE = 0.5
+# Share of significant results that chance alone gives.
+BY_CHANCE = SIGNIFICANCE
 SAID = Catalogue("report")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence in both languages, with the name of the rule that chose it."""
+    """A sentence in both languages.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the rule that chose it.
+    en, zh : str
+    claims : mapping
+        What it says, by subject: two sentences of a page that say different things of
+        one subject deny each other.
+    estimand : str
+        What its estimates are effects on; empty where it has none.
+    """
 
     rule: str
     en: str
     zh: str
+    claims: Mapping[str, object] = field(default_factory=dict)
+    estimand: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """First sentence, what qualifies it, how loud it is (stop, care, note, good)."""
+    """First sentence, how certain it is and why, what qualifies it, how loud it is."""
 
-    level: str
+    tone: str
     lead: Sentence
+    certainty: Sentence
+    steps: tuple[Sentence, ...]
     points: tuple[Sentence, ...]
 
+    @property
+    def all(self) -> tuple[Sentence, ...]:
+        return (self.lead, self.certainty, *self.steps, *self.points)
 
-def said(rule: str, /, **facts: object) -> Sentence:
-    """The sentence of a rule with its facts."""
-    return Sentence(rule, *SAID(rule, **facts))
+
+class Speaker:
+    """Says sentences of one study: its words are fields of every template."""
+
+    def __init__(self, facts: Facts):
+        outcome = facts.labels.outcome(facts.outcome)
+        self.facts = facts
+        self.fields = {
+            **facts.labels.said,
+            "outcome": outcome,
+            "Outcome": Words(*(text[:1].upper() + text[1:] for text in outcome)),
+        }
+
+    def words(self, rule: str, /, **given: object) -> Words:
+        return SAID(rule, **(self.fields | given))
+
+    def __call__(
+        self,
+        rule: str,
+        /,
+        *,
+        called: str = "",
+        claims: Mapping[str, object] | None = None,
+        estimand: str = "",
+        **given: object,
+    ) -> Sentence:
+        words = self.words(rule, **given)
+        return Sentence(called or rule, words.en, words.zh, claims or {}, estimand)
+
+    def estimate(self, rule: str, /, **given) -> Sentence:
+        """A sentence with estimates of the headline's own estimand."""
+        return self(rule, estimand=self.facts.estimand, **given)
 
 
 def label_of(check: Check) -> Words:
@@ -70,19 +118,6 @@ def _early(check: Check) -> Words:
     return SAID("early", years=check.item, n=int(check.item or 0))
 
 
-def pretrend_state(facts: Facts) -> str:
-    """broken, doubtful, passed or unknown.
-
-    broken: the leads are jointly significant. doubtful: they are not, but a fake date
-    before the policy finds an effect. unknown: there is no test.
-    """
-    if math.isfinite(facts.leads_p) and facts.leads_p < SIGNIFICANCE:
-        return "broken"
-    if any(check.effect.is_significant for check in facts.fake_dates):
-        return "doubtful"
-    return "passed" if math.isfinite(facts.leads_p) else "unknown"
-
-
 def change_of(base: Effect, other: Effect) -> str:
     """How another choice changes the headline.
 
@@ -94,7 +129,7 @@ def change_of(base: Effect, other: Effect) -> str:
     """
     if not (base.is_known and other.is_known):
         return "none"
-    if other.is_tested and _conclusion(base) != _conclusion(other):
+    if other.is_tested and base.conclusion != other.conclusion:
         return "conclusion"
     if base.sign != other.sign:
         return "sign"
@@ -107,108 +142,292 @@ def _is_far(base: Effect, estimate: float) -> bool:
     return math.isfinite(error) and abs(estimate - base.estimate) >= error
 
 
+# ------------------------------------------------------------------------- verdict
+
+
 def verdict(facts: Facts) -> Verdict:
-    """What the study finds, in one sentence and the points that qualify it."""
-    effect = facts.headline.effect
-    pretrend = pretrend_state(facts)
-    told = {"up": effect.sign > 0, "outcome": _outcome(facts)}
-    if not effect.is_tested:
-        level, lead = "stop", said("not_estimated")
-    elif effect.is_significant and pretrend == "broken":
-        level, lead = "stop", said("significant_but_pretrend_broken", **told)
-    elif effect.is_significant:
-        agree = _agreement(facts)
-        rule = "significant_positive" if effect.sign > 0 else "significant_negative"
-        tail = SAID(f"agreement_{agree}")
-        lead = said(rule, policy=_policy(facts), tail=tail, **told)
-        level = "good" if agree == "all" and pretrend == "passed" else "care"
-    else:
-        level, lead = "care" if pretrend == "broken" else "note", said("nothing")
-    return Verdict(level, lead, tuple(_points(facts)))
+    """What the study finds, how certain that is, and what qualifies it."""
+    say, found = Speaker(facts), facts.conclusion
+    rule = found.finding
+    if rule in ("raised", "lowered"):
+        rule = f"{rule}_{found.certainty}"
+    up = facts.headline.effect.sign > 0
+    lead = say(
+        f"lead_{rule}",
+        called=rule,
+        up=up,
+        controls=facts.has_controls,
+        claims={"effect": found.finding},
+    )
+    grade = SAID.label("certainties", found.certainty)
+    certainty = say(
+        "certainty",
+        grade=grade,
+        claims={"certainty": found.certainty},
+    )
+    return Verdict(found.tone, lead, certainty, tuple(_steps(say)), tuple(_points(say)))
 
 
-def _points(facts: Facts) -> list[Sentence]:
-    points = []
-    effect = facts.headline.effect
-    if effect.is_tested:
-        points.append(said("estimate", effect=effect, unit=_unit(facts)))
-    points += against_paper(facts)
-    points += [s for s in pretrend(facts) if s.rule in WARNINGS_OF_TRENDS]
-    share = facts.headline.assumed_share
-    if math.isfinite(share) and share >= MUCH_ASSUMED:
-        points.append(said("much_assumed", share=share))
-    if facts.data.verdict and facts.data.verdict[0] in ("stop", "care"):
-        points.append(said("quality", verdict=Words(*facts.data.verdict[1:])))
-    return points
+def _steps(say: Speaker) -> list[Sentence]:
+    """Why the certainty is not higher, a sentence a reason."""
+    facts = say.facts
+    told: dict[str, Any] = {
+        "data": Words(*facts.data.verdict[1:]) if facts.data.verdict else Words("", ""),
+        "share": facts.headline.assumed_share,
+        "in_doubt": facts.index.zero_price_share if facts.index else math.nan,
+        "n": facts.headline.n_treated,
+        "detectable": facts.detectable,
+        "paper": facts.paper,
+    }
+    out = []
+    for step in facts.conclusion.steps:
+        rule = f"step_{step.reason}"
+        if step.reason == "imprecise" and facts.paper is None:
+            rule += "_alone"
+        claims: dict[str, object] = {}
+        if step.reason.startswith("data"):
+            claims["data"] = step.reason
+        if step.reason.startswith("trends"):
+            claims["trends"] = step.reason.removeprefix("trends_")
+        out.append(say(rule, claims=claims, **told))
+    return out
+
+
+def _points(say: Speaker) -> list[Sentence]:
+    facts = say.facts
+    if not facts.headline.effect.is_tested:
+        return []
+    return [
+        *estimate(facts),
+        *in_plain_words(facts),
+        *against_paper(facts),
+        *net_of_trend(facts),
+        *elsewhere(facts),
+    ]
+
+
+def estimate(facts: Facts) -> list[Sentence]:
+    """The headline in numbers."""
+    say = Speaker(facts)
+    return [
+        say.estimate(
+            "estimate",
+            regression=facts.headline,
+            effect=facts.headline.effect,
+            scale=scale(facts),
+            controls=facts.has_controls,
+            claims={"headline": facts.headline.effect.estimate},
+        )
+    ]
+
+
+def scale(facts: Facts) -> Words:
+    """What 0.01 of the outcome is."""
+    return Speaker(facts).words(f"scale_{facts.estimand}")
+
+
+def in_plain_words(facts: Facts) -> list[Sentence]:
+    """The effect in money and per cent of output, and the odds of its sign."""
+    effect, say = facts.headline.effect, Speaker(facts)
+    out = []
+    amounts = _amounts(facts)
+    if amounts:
+        mean, low, high, estimate_ = amounts
+        amount = facts.labels.amount
+        ends = "both" if low < 0 < high else "more" if low >= 0 else "less"
+        out.append(
+            say.estimate(
+                f"money_{facts.estimand}_{ends}",
+                called="money",
+                mean=amount(mean),
+                less=estimate_ < 0,
+                effect=amount(estimate_),
+                share=abs(estimate_) / mean,
+                low=amount(low),
+                high=amount(high),
+                claims={"sign": effect.sign},
+            )
+        )
+    if facts.conclusion.finding == "none" and math.isfinite(effect.odds):
+        out.append(
+            say.estimate(
+                "odds",
+                odds=effect.odds,
+                positive=effect.sign > 0,
+                claims={"sign": effect.sign},
+            )
+        )
+    return out
+
+
+def _amounts(facts: Facts) -> tuple[float, float, float, float] | None:
+    """Mean output, and what the interval's ends and the estimate are of it."""
+    effect, mean = facts.headline.effect, facts.mean_output
+    if not (facts.labels.money and mean > 0 and effect.has_interval):
+        return None
+    if facts.estimand == COMPONENT:
+        return None
+    level = facts.estimand == OF_LEVEL
+    values = (effect.low, effect.high, effect.estimate)
+    low, high, estimate_ = (math.expm1(v) if level else v for v in values)
+    return mean, low * mean, high * mean, estimate_ * mean
 
 
 def against_paper(facts: Facts) -> list[Sentence]:
-    """Where the paper's number lies, and whether one of its size could be found."""
-    paper, effect = facts.paper, facts.headline.effect
-    if paper is None or not effect.is_tested:
+    """Where the paper's number lies, and what this study could have said of it."""
+    paper, effect, say = facts.paper, facts.headline.effect, Speaker(facts)
+    if paper is None or facts.labels.paper is None or not effect.is_tested:
         return []
-    if not effect.holds(paper.estimate):
+    name = facts.labels.paper.name
+    inside = effect.holds(paper.estimate)
+    if not inside:
         rule = "paper_outside"
     else:
         rule = "paper_inside_with_zero" if effect.holds(0) else "paper_inside"
-    out = [said(rule, paper=paper, above=paper.estimate > effect.high)]
+    told: dict[str, Any] = {"paper": paper, "name": name}
+    out = [
+        say.estimate(
+            rule,
+            above=paper.estimate > effect.high,
+            claims={"paper_in_interval": inside},
+            **told,
+        )
+    ]
+    inference = facts.inference
+    if inference and math.isfinite(inference.power):
+        weak = inference.power < 0.5
+        kind = "power_weak" if weak else "power"
+        if weak and not inside:
+            kind += "_outside"
+        power: dict[str, Any] = {"claims": {"power": round(inference.power, 4)}}
+        out.append(say.estimate(kind, inference=inference, **told, **power))
     own = paper.effect
     if own.is_tested and not own.is_significant:
-        out.append(said("paper_not_significant", paper=paper))
+        out.append(say("paper_not_significant", **told))
     return out
+
+
+def net_of_trend(facts: Facts) -> list[Sentence]:
+    """The slope before the policy, and the first effect with such a trend allowed."""
+    trend, say = facts.pretrend, Speaker(facts)
+    out = []
+    if trend.slope.is_tested:
+        rule = "slope_clear" if trend.slope.is_significant else "slope"
+        out.append(
+            say.estimate(
+                rule,
+                slope=trend.slope,
+                down=trend.slope.estimate < 0,
+                claims={"slope": trend.slope.estimate},
+            )
+        )
+    if trend.net.has_interval:
+        zero = trend.net.holds(0)
+        paper = facts.paper
+        rule = "net_zero" if zero else "net_clear"
+        out.append(
+            say.estimate(
+                rule,
+                net=trend.net,
+                turned=trend.net.sign * facts.headline.effect.sign < 0,
+                held=bool(paper and trend.net.holds(paper.estimate)),
+                paper=paper,
+                tail=say.words(
+                    "net_holds_paper"
+                    if paper and trend.net.holds(paper.estimate)
+                    else "nothing_more",
+                    paper=paper,
+                ),
+                claims={"net": trend.net.estimate},
+            )
+        )
+    return out
+
+
+def elsewhere(facts: Facts) -> list[Sentence]:
+    """Answers that differ from the headline's: with controls, and on the level."""
+    out = []
+    base, say = facts.headline.effect, Speaker(facts)
+    controlled = facts.controlled
+    if (
+        controlled is not None
+        and controlled.effect.is_tested
+        and controlled.effect.conclusion != base.conclusion
+    ):
+        names = list(facts.after_treatment)
+        rule = "controls_differ_bad" if names else "controls_differ"
+        told: dict[str, Any] = {"names": names, "n": len(names)}
+        out.append(say.estimate(rule, effect=controlled.effect, **told))
+    return out + level_against_growth(facts)
+
+
+# --------------------------------------------------------------------- uncertainty
 
 
 def uncertainty(facts: Facts) -> list[Sentence]:
     """What other methods of inference and the power say of the headline."""
-    inference = facts.inference
+    inference, say = facts.inference, Speaker(facts)
     if inference is None:
-        return [said("absent", part=SAID("part_inference"))]
+        return [say("absent", part=SAID("part_inference"))]
     out = []
     p = inference.p_values
     significant = sum(value < SIGNIFICANCE for value in p.values())
     if p:
         agree = significant in (0, len(p))
-        told = {"low": min(p.values()), "high": max(p.values()), "found": significant}
+        told: dict[str, Any] = {
+            "low": min(p.values()),
+            "high": max(p.values()),
+            "found": significant,
+        }
         rule = "inference_agrees" if agree else "inference_disagrees"
-        out.append(said(rule, n=len(p), **told))
-    if math.isfinite(inference.detectable):
-        out.append(said("detectable", effect=inference.detectable))
-    if math.isfinite(inference.bound) and math.isfinite(inference.power):
-        of_paper = facts.paper and math.isclose(facts.paper.estimate, inference.bound)
-        rule = "power_weak" if inference.power < 0.5 else "power"
-        out.append(said(rule, of_paper=of_paper, inference=inference))
-        if math.isfinite(inference.equivalence_p):
-            ruled = inference.equivalence_p < SIGNIFICANCE
-            rule = "equivalent" if ruled else "not_equivalent"
-            out.append(said(rule, inference=inference))
+        out.append(say(rule, n=len(p), **told))
+    if math.isfinite(facts.detectable):
+        out.append(detectable(facts))
     return out
+
+
+def detectable(facts: Facts) -> Sentence:
+    """The data's ceiling: the smallest effect they would show."""
+    return Speaker(facts).estimate(
+        "detectable",
+        effect=facts.detectable,
+        claims={"detectable": round(facts.detectable, 4)},
+    )
 
 
 def pretrend(facts: Facts) -> list[Sentence]:
-    """Whether treated and other cities moved alike before the policy."""
+    """Whether treated and other units moved alike before the policy."""
+    trend, say = facts.pretrend, Speaker(facts)
     out = []
-    if not math.isfinite(facts.leads_p):
-        out.append(said("pretrend_unknown"))
+    state = trend.state
+    claims = {"trends": state}
+    if not math.isfinite(trend.leads_p):
+        out.append(say("pretrend_unknown", claims=claims if state == "unknown" else {}))
     else:
-        state = "broken" if facts.leads_p < SIGNIFICANCE else "passed"
-        out.append(said(f"pretrend_{state}", p=facts.leads_p))
-    found = [c for c in facts.fake_dates if c.effect.is_significant]
-    n = len(facts.fake_dates)
+        broken = trend.leads_p < SIGNIFICANCE
+        rule = f"pretrend_{'broken' if broken else state}"
+        out.append(say(rule, p=trend.leads_p, claims=claims))
+    if trend.is_missed:
+        out.append(say.estimate("slope_missed", trend=trend))
+    elif math.isfinite(trend.missed):
+        out.append(say.estimate("slope_found", trend=trend))
+    found, n = trend.significant_fakes, len(trend.fakes)
     if found:
-        # Of several tests one comes out by chance more often than one of one does; this
-        # is the first step of Holm (1979).
-        holm = min(1.0, n * min(c.effect.p_value for c in found))
-        rule = "fake_date" if holm < SIGNIFICANCE else "fake_date_by_chance"
+        # Of several tests one comes out by chance more often than one of one does.
+        rule = "fake_date" if trend.fake_holm < SIGNIFICANCE else "fake_date_by_chance"
         told = [SAID("at_fake_date", early=_early(c), effect=c.effect) for c in found]
-        out.append(said(rule, n_found=len(found), n=n, holm=holm, told=told))
+        count: dict[str, Any] = {"n_found": len(found), "n": n, "holm": trend.fake_holm}
+        out.append(say.estimate(rule, told=told, **count))
     elif n:
-        out.append(said("fake_dates_quiet", n=n))
-    if math.isfinite(facts.pretrend_slope):
-        out.append(said("pretrend_power", slope=facts.pretrend_slope))
-    for effect in [e for bound, e in facts.honest if bound == 1][:1]:
-        rule = "honest_holds_zero" if effect.holds(0) else "honest_excludes_zero"
-        out.append(said(rule, effect=effect))
+        out.append(say("fake_dates_quiet", n=n))
+    if trend.bounded.has_interval:
+        zero = trend.bounded.holds(0)
+        rule = "honest_holds_zero" if zero else "honest_excludes_zero"
+        out.append(say.estimate(rule, effect=trend.bounded))
     return out
+
+
+# ---------------------------------------------------------------- what changes it
 
 
 def all_checks(facts: Facts) -> list[tuple[Words, Effect]]:
@@ -235,7 +454,7 @@ def all_checks(facts: Facts) -> list[tuple[Words, Effect]]:
 
 def what_changes(facts: Facts) -> list[Sentence]:
     """The choices that change the conclusion, the sign or the size, one a sentence."""
-    base = facts.headline.effect
+    base, say = facts.headline.effect, Speaker(facts)
     if not base.is_known:
         return []
     order = ("conclusion", "sign", "size")
@@ -247,192 +466,271 @@ def what_changes(facts: Facts) -> list[Sentence]:
     for change, label, effect in found:
         now = f"now_{change}"
         if change == "conclusion":
-            now += f"_{_conclusion(effect)}"
+            now += f"_{effect.conclusion}"
         elif change == "sign" and effect.is_tested and not effect.is_significant:
             now += "_quietly"
-        told = {"label": label, "effect": effect, "now": SAID(now)}
-        out.append(Sentence(f"changes_{change}", *SAID("changes", **told)))
+        out.append(
+            say.estimate(
+                "changes",
+                called=f"changes_{change}",
+                label=label,
+                effect=effect,
+                now=SAID(now),
+                claims={f"choice {label.en}": "moves"},
+            )
+        )
+    turned = _turning(facts)
+    if turned:
+        out.append(
+            say.estimate(
+                "one_city_turns",
+                cities=[Words(*c.name) for c in turned],
+                claims={"one unit": "turns"},
+            )
+        )
+    controlled = facts.controlled
+    names = list(facts.after_treatment)
     if (
-        facts.after_treatment
-        and facts.controlled is not None
-        and change_of(base, facts.controlled.effect) not in ("same", "none")
+        names
+        and controlled is not None
+        and change_of(base, controlled.effect) not in ("same", "none")
     ):
-        out.append(said("bad_controls", names=list(facts.after_treatment)))
-    out += level_against_growth(facts)
+        out.append(say("bad_controls", names=names, n=len(names)))
     if not checks:
-        out.append(said("no_checks"))
-    return out or [said("nothing_changes")]
+        out.append(say("no_checks"))
+    return out or [say("nothing_changes")]
+
+
+def _turning(facts: Facts) -> list:
+    base = facts.headline.effect
+    return [
+        c
+        for c in facts.cities
+        if math.isfinite(c.without) and (c.without > 0) - (c.without < 0) != base.sign
+    ]
 
 
 def level_against_growth(facts: Facts) -> list[Sentence]:
-    """The same question asked of the level of productivity, where it differs."""
-    if not facts.level or facts.outcome == "cumulative_log_tfp":
+    """The same question asked of the level, where the answer differs."""
+    level, say = facts.level, Speaker(facts)
+    if level is None or level.effect.conclusion == facts.headline.effect.conclusion:
         return []
-    twfe = next((row for row in facts.level if row.name == "twfe"), None)
-    if twfe is None or not twfe.effect.is_tested:
-        return []
-    if _conclusion(twfe.effect) == _conclusion(facts.headline.effect):
-        return []
-    broken = sum(row.leads_p < SIGNIFICANCE for row in facts.level)
-    tested = sum(math.isfinite(row.leads_p) for row in facts.level)
-    tail = "broken" if broken else "passed" if tested else "untested"
-    told = {"effect": twfe.effect, "tail": SAID(f"level_{tail}", n=broken, of=tested)}
-    rule = "level_differs_broken" if broken else "level_differs"
-    return [Sentence(rule, *SAID("level_differs", **told))]
+    tail = "broken" if level.broken else "passed" if level.leads else "untested"
+    rule = "level_differs_broken" if level.broken else "level_differs"
+    return [
+        say(
+            "level_differs",
+            called=rule,
+            effect=level.effect,
+            tail=say.words(f"level_{tail}", n=level.broken, of=len(level.leads)),
+            estimand=OF_LEVEL,
+        )
+    ]
 
 
 def what_does_not(facts: Facts) -> list[Sentence]:
     """The choices that leave the conclusion, the sign and the size alone."""
-    base = facts.headline.effect
+    base, say = facts.headline.effect, Speaker(facts)
     if not base.is_known:
         return []
     still = [x for x, effect in all_checks(facts) if change_of(base, effect) == "same"]
-    out = [said("same", labels=still)] if still else []
-    out += _cities_out(facts)
-    if facts.estimators:
-        out += _estimators(facts.estimators)
-    return out or [said("nothing_same")]
-
-
-def _estimators(rows: tuple[Estimator, ...]) -> list[Sentence]:
-    tested = [row.effect for row in rows if row.effect.is_tested]
-    if not tested:
-        return []
-    up = sum(_conclusion(effect) > 0 for effect in tested)
-    down = sum(_conclusion(effect) < 0 for effect in tested)
-    n = len(tested)
-    estimates = [effect.estimate for effect in tested]
-    told = {"n": n, "low": min(estimates), "high": max(estimates)}
-    if not up and not down:
-        return [said("estimators_quiet", **told)]
-    rule = "agree" if up + down == n else "differ"
-    rule = "estimators_" + ("contradict" if up and down else rule)
-    return [Sentence(rule, *SAID("estimators_found", up=up, down=down, **told))]
-
-
-def _cities_out(facts: Facts) -> list[Sentence]:
+    out = []
+    if still:
+        claims = {f"choice {label.en}": "stays" for label in still}
+        out.append(say.estimate("same", labels=still, claims=claims))
     known = [c for c in facts.cities if math.isfinite(c.without)]
-    base = facts.headline.effect
-    if not known:
+    if known and not _turning(facts):
+        city = max(known, key=lambda c: (abs(c.without - base.estimate), c.city_id))
+        rule = "one_city_far" if _is_far(base, city.without) else "one_city_same"
+        told: dict[str, Any] = {"city": Words(*city.name), "without": city.without}
+        out.append(say.estimate(rule, claims={"one unit": "stays"}, **told))
+    return out or [say("nothing_same")]
+
+
+def estimators(facts: Facts) -> list[Sentence]:
+    """What the estimators find together."""
+    say = Speaker(facts)
+    tested = [row.effect for row in facts.estimators or () if row.effect.is_tested]
+    if len(tested) < 2:
         return []
-    turned = [c for c in known if (c.without > 0) - (c.without < 0) != base.sign]
-    if turned:
-        return [said("one_city_turns", cities=[Words(*c.name) for c in turned])]
-    city = max(known, key=lambda c: (abs(c.without - base.estimate), c.city_id))
-    rule = "one_city_far" if _is_far(base, city.without) else "one_city_same"
-    return [said(rule, city=Words(*city.name), without=city.without)]
+    up = sum(effect.conclusion > 0 for effect in tested)
+    down = sum(effect.conclusion < 0 for effect in tested)
+    n = len(tested)
+    values = [effect.estimate for effect in tested]
+    told: dict[str, Any] = {"n": n, "low": min(values), "high": max(values)}
+    if not up and not down:
+        return [say.estimate("estimators_quiet", **told)]
+    rule = "agree" if n in (up, down) else "differ"
+    rule = "estimators_" + ("contradict" if up and down else rule)
+    return [say.estimate("estimators_found", called=rule, up=up, down=down, **told)]
 
 
 def regions(facts: Facts) -> list[Sentence]:
-    """Whether the effect differs by region, with the count that chance would give."""
+    """The effect by region, in one regression and region by region."""
+    say, out = Speaker(facts), []
     rows = [c for c in facts.checks or () if c.kind == "by_region"]
-    rows = [c for c in rows if c.effect.is_tested]
-    if not rows:
-        return []
-    found = [c for c in rows if c.effect.is_significant]
-    if not found:
-        return [said("regions_quiet", n=len(rows))]
-    told = [SAID("in_region", label=label_of(c), effect=c.effect) for c in found]
-    return [said("regions_found", n_found=len(found), n=len(rows), told=told)]
+    together = [(region_name(c.item), c.effect) for c in rows if c.effect.is_tested]
+    apart = [
+        (region_name(name), regression.effect)
+        for name, regression in facts.by_region
+        if regression.effect.is_tested
+    ]
+    for rule, found in (("together", together), ("apart", apart)):
+        if len(found) < 2:
+            continue
+        clear = [(label, effect) for label, effect in found if effect.is_significant]
+        told = [SAID("in_region", label=label, effect=e) for label, e in clear]
+        chance = 0 < len(clear) <= max(1, BY_CHANCE * len(found))
+        out.append(
+            say.estimate(
+                f"regions_{rule}_{'found' if clear else 'quiet'}",
+                n=len(found),
+                n_found=len(clear),
+                told=told,
+                chance=SAID("by_chance", n=len(found))
+                if chance
+                else SAID("nothing_more"),
+                names=list(facts.after_treatment),
+            )
+        )
+    return out
 
 
 def specifications(facts: Facts) -> list[Sentence]:
-    """The verdict over the specifications of the published file."""
-    s = facts.specifications
+    """The range over the choices, of the headline's own estimand."""
+    s, say = facts.range, Speaker(facts)
     if s is None:
-        return [said("specifications_absent")]
-    if s.up > HARDLY and s.down > HARDLY:
-        rule = "curve_both_signs"
-    elif s.up >= MOST:
-        rule = "curve_up"
-    elif s.down >= MOST:
-        rule = "curve_down"
-    elif s.up + s.down <= HARDLY:
-        rule = "curve_quiet"
-    else:
-        rule = "curve_few" if s.up + s.down <= FEW + HARDLY else "curve_some"
-    out = [Sentence(rule, *SAID("curve", lead=SAID(rule), s=s))]
+        return [say("specifications_absent")]
+    if not s.is_whole:
+        rule = "single_moves"
+        found = round(s.n * (s.up + s.down))
+        return [say.estimate(rule, s=s, found=found), say("single_moves_only")]
+    out = [
+        say.estimate(
+            "curve",
+            called=f"curve_{s.reading}",
+            lead=say.words(f"curve_{s.reading}"),
+            s=s,
+            claims={"range": (s.low, s.high)},
+        )
+    ]
     if math.isfinite(s.joint_p):
         clear = s.joint_p < SIGNIFICANCE
-        out.append(said(f"curve_joint_{'clear' if clear else 'chance'}", p=s.joint_p))
-    if s.only_single_moves:
-        out.append(said("single_moves_only"))
+        out.append(say(f"curve_joint_{'clear' if clear else 'chance'}", p=s.joint_p))
     return out
 
 
 def audit(facts: Facts) -> list[Sentence]:
     """What the checks of the printed tables against themselves find."""
+    say = Speaker(facts)
+    if facts.paper is None:
+        return []
     if facts.audit is None:
-        return [said("absent", part=SAID("part_audit"))]
+        return [say("absent", part=SAID("part_audit"))]
     total = sum(check.n for check in facts.audit)
     wrong = sum(check.n_disagree for check in facts.audit)
     if not total:
-        return [said("audit_empty")]
+        return [say("audit_empty")]
     if not wrong:
-        return [said("audit_clean", total=total)]
-    out = [said("audit_disagrees", total=total, wrong=wrong)]
+        return [say("audit_clean", total=total)]
+    out = [say("audit_disagrees", total=total, wrong=wrong)]
     by_name = {check.name: check for check in facts.audit}
     reading = by_name.get("reading of the parentheses")
     if reading and reading.n and reading.n_disagree == reading.n:
-        out.append(said("audit_parentheses"))
+        out.append(say("audit_parentheses"))
     spread = by_name.get("largest possible spread")
     if spread and spread.n_disagree:
-        out.append(said("audit_spread", check=spread))
+        out.append(say("audit_spread", check=spread))
     return out
 
 
+# ---------------------------------------------------------------- data and index
+
+
 def data(facts: Facts) -> list[Sentence]:
-    """Sample, coverage and gaps."""
-    d = facts.data
+    """Coverage and gaps."""
+    d, say = facts.data, Speaker(facts)
     out = []
     if d.n_cells:
         published = sum(d.origins.get(name, 0) for name in PUBLISHED) / d.n_cells
         missing = d.origins.get("missing", 0) / d.n_cells
-        told = {"published": published, "missing": missing}
+        told: dict[str, Any] = {"published": published, "missing": missing}
+        told |= dict(zip(("first", "last"), facts.years, strict=True))
         rest = max(0.0, 1 - published - missing)
-        out.append(said("coverage", n=d.n_cells, rest=rest, **told))
+        out.append(say("coverage", n=d.n_cells, rest=rest, **told))
     if d.most_filled:
         label, share = d.most_filled
-        out.append(said("most_filled", label=Words(*label), share=share))
+        out.append(say("most_filled", label=Words(*label), share=share))
     share = facts.headline.assumed_share
     if math.isfinite(share):
-        out.append(said("assumed" if share > 0 else "none_assumed", share=share))
+        out.append(say("assumed" if share > 0 else "none_assumed", share=share))
     for title, n, cities in d.critical:
         title = Words(title.en[0].lower() + title.en[1:], title.zh)
-        out.append(said("critical", n=n, title=title, cities=cities))
-    last = d.n_zero_price_last
-    if last and math.isfinite(last[1]) and last[1] >= MANY_WITHOUT_PRICE:
-        first = d.n_zero_price_first
-        out.append(said("labour_without_price", first=first, last=last))
+        claims = {"data": "data_stop"} if d.level == "stop" else {}
+        out.append(say("critical", n=n, title=title, cities=cities, claims=claims))
     return out
 
 
-def _agreement(facts: Facts) -> str:
-    """Whether every estimator finds what the headline does."""
-    rows = [row.effect for row in facts.estimators or () if row.effect.is_tested]
-    sign = facts.headline.effect.sign
-    if not rows:
-        return "unknown"
-    if any(_conclusion(effect) == -sign for effect in rows):
-        return "contradicted"
-    return "all" if all(_conclusion(effect) == sign for effect in rows) else "some"
+def index(facts: Facts) -> list[Sentence]:
+    """Whether the index can be believed."""
+    i, say = facts.index, Speaker(facts)
+    if i is None:
+        return []
+    out = [say("index_level", i=i, fell=i.level < 1, factor=i.level)]
+    if math.isfinite(i.solow):
+        out.append(say("index_solow", i=i, fell=i.solow < 0, persons=i.persons))
+    else:
+        out.append(say("index_capital", i=i))
+    if i.carrier is not None:
+        out.append(say("index_carrier", i=i, carrier=i.carrier))
+    elif i.n_frontier:
+        out.append(say("index_frontier", i=i))
+    if i.zero_price:
+        (first, at_first), (last, at_last) = i.zero_price[0], i.zero_price[-1]
+        rule = "index_labour" if at_last >= MUCH else "index_labour_priced"
+        out.append(
+            say(rule, first=first, at_first=at_first, last=last, at_last=at_last)
+        )
+    if i.lowest is not None:
+        name, growth = i.lowest
+        out.append(say("index_lowest", name=name, growth=growth))
+    doubt = i.zero_price_share >= MUCH
+    out.append(
+        say("index_doubtful" if doubt else "index_usable", called="index_verdict")
+    )
+    return out
 
 
-def _conclusion(effect: Effect) -> int:
-    """The sign where it can be told, else 0."""
-    return effect.sign if effect.is_significant else 0
+def limits(facts: Facts) -> list[Sentence]:
+    """What the answer does not say."""
+    say, found = Speaker(facts), facts.conclusion
+    effect = facts.headline.effect
+    out = []
+    if found.finding == "none" and effect.has_interval:
+        out.append(say.estimate("limit_none", effect=effect, claims={"effect": "none"}))
+    out.append(say("limit_years", last=facts.years[1]))
+    out.append(say("limit_spillovers"))
+    if facts.estimand != OF_LEVEL:
+        out.append(say("limit_growth"))
+    return out
 
 
-def _policy(facts: Facts) -> Words:
-    if facts.is_paper_policy:
-        return SAID("pilot_zones")
-    return SAID("another_policy", name=facts.options["policy"])
+def minds(facts: Facts) -> list[Sentence]:
+    """What would change the answer, from what lowers its certainty."""
+    say = Speaker(facts)
+    reasons = [step.reason for step in facts.conclusion.steps]
+    known = (f"mind_{reason}" for reason in reasons)
+    out = [say(rule) for rule in known if rule in SAID]
+    return out or [say("mind_nothing")]
 
 
-def _outcome(facts: Facts) -> Words:
-    return SAID.label("outcomes", facts.outcome)
-
-
-def _unit(facts: Facts) -> Words:
-    level = facts.outcome == "cumulative_log_tfp"
-    return SAID("unit_level" if level else "unit", outcome=_outcome(facts))
+def everything(facts: Facts) -> list[Sentence]:
+    """Every sentence of the page, in its order."""
+    parts = (
+        data, index, uncertainty, pretrend, what_changes, what_does_not, estimators,
+        regions, specifications, audit, limits, minds,
+    )  # fmt: skip
+    out = list(verdict(facts).all)
+    for part in parts:
+        out += part(facts)
+    return out

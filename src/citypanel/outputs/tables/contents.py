@@ -14,14 +14,18 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from citypanel.errors import OutputError
 from citypanel.outputs.options import (
     Frames,
     Maker,
     Options,
     exclusion_name,
     headline,
+    is_papers,
     region_name,
     region_names,
+    spoken,
+    study_labels,
     variants,
 )
 from citypanel.outputs.tables.model import (
@@ -39,6 +43,7 @@ from citypanel.outputs.tables.model import (
     percent,
     words,
 )
+from citypanel.study.declaration import declared
 from citypanel.words import LABELS, Catalogue, Words, same, told
 
 SAID = Catalogue("tables")
@@ -47,6 +52,8 @@ POLICY = "sydid"
 # rpt_inference and rpt_sensitivity have this convention whatever standard_errors says.
 ALWAYS = "xtreg"
 OUTCOME_ORDER = ("tfpch", "log_tfpch", "cumulative_log_tfp")
+TITLE = "titles.table_3"
+OF_THE_BOUND = ("power_at_bound", "equivalence_p_value")
 Make = Callable[..., Cell]
 WRITTEN: dict[str, Make] = {
     "number": number,
@@ -71,6 +78,7 @@ def _table(
     columns: Sequence[Column] | None = None,
     keys: Sequence[str] | None = None,
     title: str = "",
+    heading: str = "",
     **setting: object,
 ) -> Table:
     """A table as `layout.yml` sets it; `columns` and settings given here come first."""
@@ -94,7 +102,7 @@ def _table(
     return Table(
         name,
         name.removeprefix("table_").upper(),
-        o(SAID.label("titles", title or name)),
+        heading or o(SAID.label("titles", title or name)),
         o(stubs[name]) if name in stubs else "",
         tuple(columns),
         tuple(blocks),
@@ -112,7 +120,11 @@ def _table(
 def _labels(marts: Frames) -> dict[str, Words]:
     frame = marts["dim_variables"].set_index("variable")
     pairs = zip(frame["label_en"], frame["label_zh"], strict=True)
-    return dict(zip(frame.index, (Words(*pair) for pair in pairs), strict=True))
+    labels = dict(zip(frame.index, (Words(*pair) for pair in pairs), strict=True))
+    if headline(marts)["policy"] != declared().options["policy"].default:
+        # The declared label names the study's own policy.
+        labels[POLICY] = SAID("exposure", **spoken(marts))
+    return labels
 
 
 def _term(term: str, labels: dict[str, Words]) -> Words:
@@ -127,7 +139,7 @@ def _sample(marts: Frames) -> Words:
     inside = inside[inside["is_in_sample"]]
     return SAID(
         "sample",
-        name=options["study_sample"],
+        **spoken(marts),
         sample=LABELS.label("samples", options["study_sample"]),
         n=len(inside),
         treated=int((inside["cohort"] > 0).sum()),
@@ -169,7 +181,7 @@ def _about_variants(marts: Frames) -> list[Words]:
     for row in variants(marts).to_dict("records"):
         if row["variant"] == "headline":
             continue
-        changed = row["variant"].replace("=", " = ")
+        changed = study_labels(marts).moves(row["variant"])
         own = row["last_year"]
         years = SAID("years_to", year=own) if own != last else ""
         out.append(SAID("variant", label=row["label"], changed=changed, years=years))
@@ -224,21 +236,89 @@ def table_2(marts: Frames, o: Options) -> Table:
 # ------------------------------------------------------------------- tables 3, 4, 5
 
 
-def _counts(rows: list[pd.Series | None], o: Options, *, rule: bool) -> list[Row]:
+def _counts(
+    rows: list[pd.Series | None], marts: Frames, o: Options, *, rule: bool
+) -> list[Row]:
     """What stands under the coefficients of each column."""
-    made: dict[str, Make] = {"r2_within": number, "assumed_share": percent}
+    made: dict[str, Make] = {
+        "r2_within": number, "assumed_share": percent, "outcome_mean": number,
+    }  # fmt: skip
+    columns = {(c.table, c.name): c for c in declared().columns}
+    means = _outcome_means(marts)
+
+    def cell(r: pd.Series | None, name: str) -> Cell:
+        if r is None:
+            return Cell()
+        column = columns.get((str(r["paper_table"]), r["paper_column"]))
+        if name == "effects":
+            return words(o(SAID("yes_or_no", flag=True)))
+        if name == "controls":
+            flag = column is not None and column.controls
+            return words(o(SAID("yes_or_no", flag=flag)))
+        if name == "sample":
+            return words(o(_who(column)))
+        if name == "outcome_mean":
+            place = r["variant"], "" if column is None else _region_of(column)
+            mean, n = means.get(place, (None, None))
+            ahead = column is not None and column.years_ahead
+            known = not (ahead or is_missing(r["n_obs"]))
+            same_rows = known and n == r["n_obs"]
+            return number(mean if same_rows else None, absent=NO_VALUE)
+        return made.get(name, count)(r[name], absent=NO_VALUE)
+
     return [
         Row(
             o(label),
-            tuple(
-                Cell() if r is None else made.get(c, count)(r[c], absent=NO_VALUE)
-                for r in rows
-            ),
-            c,
-            rule=rule and c == "n_obs",
+            tuple(cell(r, name) for r in rows),
+            name,
+            rule=rule and name == "n_obs",
         )
-        for c, label in SAID.of("counts").items()
+        for name, label in SAID.of("counts").items()
     ]
+
+
+def _region_of(column: Any) -> str:
+    return column.name if column.name in region_names() else ""
+
+
+def _who(column: Any) -> Words:
+    """The units of a column of the paper."""
+    if column is None or column.where is None:
+        return SAID("every_unit")
+    if column.name in region_names():
+        return region_name(column.name)
+    named = f"without_{column.where.names[0].removeprefix('is_')}"
+    groups = [g for g in declared().exclusions.values() if g.where.names]
+    same_names = [g for g in groups if g.where.names == column.where.names]
+    return exclusion_name(f"without_{same_names[0].name}" if same_names else named)
+
+
+def _outcome_means(marts: Frames) -> dict[tuple[str, str], tuple[float, int]]:
+    """Mean of the index and rows, by variant and region ("" for all).
+
+    Variants are rows of rpt_specifications, whose means are of the index: where the
+    outcome is another, there are none.
+    """
+    outcome = headline(marts)["outcome"]
+    changes = marts["fct_tfp_changes"]
+    known = changes[changes[outcome].notna()] if outcome in changes else changes[:0]
+    found = (
+        {("headline", ""): (known[outcome].mean(), len(known))} if len(known) else {}
+    )
+    if "dim_cities" in set(marts):
+        regions = known["city_id"].map(
+            marts["dim_cities"].set_index("city_id")["region"]
+        )
+        for region, part in known.groupby(regions):
+            found["headline", str(region)] = part[outcome].mean(), len(part)
+    if outcome == declared().options["outcome"].default:
+        names = set(marts["dim_study_variants"]["variant"])
+        if "rpt_specifications" in set(marts):
+            rows = marts["rpt_specifications"]
+            for r in rows[rows["specification"].isin(names)].to_dict("records"):
+                if r["specification"] != "headline" and not is_missing(r["mean"]):
+                    found[r["specification"], ""] = r["mean"], int(r["n_obs"])
+    return found
 
 
 def _regressions(marts: Frames, paper_table: str) -> pd.DataFrame:
@@ -265,14 +345,14 @@ def table_3(marts: Frames, o: Options) -> Table:
         for row in variants(marts).to_dict("records")
         for column in sorted(frame["paper_column"].unique())
     ]
-    found = frame.set_index(["variant", "paper_column", "term"])
+    found = frame.set_index(["variant", "paper_column", "term"], drop=False)
     rows: list[Row] = []
     for term in (t for t in TERMS if t in set(frame["term"])):
         series = _look_up(found, [(v, c, term) for v, _, c in places])
         pair = _estimates(_term(term, labels), series, o, term)
         rows += [row for row in pair if any(cell.text for cell in row.cells)]
     policy = _look_up(found, [(v, c, POLICY) for v, _, c in places])
-    rows += _counts(policy, o, rule=True)
+    rows += _counts(policy, marts, o, rule=True)
     dropped = frame[frame["estimate"].isna() | frame["std_error"].isna()]
     after = frame[(frame["variant"] == "headline") & frame["estimate"].notna()]
     return _table(
@@ -294,6 +374,13 @@ def table_3(marts: Frames, o: Options) -> Table:
             Column(f"{variant} {column}", f"({place})", _stacked(o(label)))
             for place, (variant, label, column) in enumerate(places, 1)
         ],
+        heading=o(
+            SAID(
+                TITLE,
+                **spoken(marts),
+                outcome=study_labels(marts).outcome(headline(marts)["outcome"]),
+            )
+        ),
         landscape=o.intervals,
     )
 
@@ -304,7 +391,7 @@ def _policy_table(
     """A block a variant: the policy's coefficient in each column, and its counts."""
     of_table = _regressions(marts, name.removeprefix("table_"))
     frame = of_table[of_table["term"] == POLICY]
-    found = frame.set_index(["variant", "paper_column"])
+    found = frame.set_index(["variant", "paper_column"], drop=False)
     labels = _labels(marts)
     label = _term(POLICY, labels)
     blocks = []
@@ -312,7 +399,7 @@ def _policy_table(
         series = _look_up(found, [(row["variant"], c.key) for c in columns])
         pair = _estimates(label, series, o, POLICY)
         title = SAID("panel", letter=chr(ord("A") + place), name=row["label"])
-        blocks.append(Block((*pair, *_counts(series, o, rule=False)), o(title)))
+        blocks.append(Block((*pair, *_counts(series, marts, o, rule=False)), o(title)))
     base = of_table[of_table["variant"] == "headline"]
     used = [
         t
@@ -467,6 +554,8 @@ def table_a2(marts: Frames, o: Options) -> Table:
         columns.append(Column(f"{r['paper_table']} {r['paper_column']}", label, group))
     labels = SAID.data("rows")[o.language]["table_a2"]
     blocks = []
+    # The size that power and equivalence are measured against is the paper's.
+    compared = is_papers(marts)
     for block in _layouts()["table_a2"]["blocks"]:
         rows = [
             Row(
@@ -476,6 +565,7 @@ def table_a2(marts: Frames, o: Options) -> Table:
                 rule=bool(block.get("rule")) and place == 0,
             )
             for place, (c, kind) in enumerate(block["rows"].items())
+            if compared or c not in OF_THE_BOUND
         ]
         blocks.append(Block(tuple(rows), labels.get(block.get("heading"), "")))
     convention = LABELS.label("conventions", ALWAYS)
@@ -487,8 +577,8 @@ def table_a2(marts: Frames, o: Options) -> Table:
     for draws in frame["draws"].dropna().head(1):
         wild = [told(note) for note in sorted(set(frame["wild_note"].dropna()))]
         notes.append(SAID("inference_draws", wild=wild, draws=int(draws)))
-    notes.append(SAID("inference_multiple"))
-    for bound in frame["bound"].dropna().head(1):
+    notes += [SAID("inference_multiple"), SAID("inference_detectable")]
+    for bound in frame["bound"].dropna().head(1) if compared else ():
         notes.append(SAID("inference_bound", bound=bound))
     places = frame["paper_table"] + " " + frame["paper_column"]
     notes += [_sample(marts), *_explained(frame["note"], places)]
@@ -498,8 +588,26 @@ def table_a2(marts: Frames, o: Options) -> Table:
 # ------------------------------------------------------- A3: the paper's and our own
 
 
+def _only_of_the_paper(name: str, marts: Frames) -> None:
+    """Refuse where the file asks another question than the paper.
+
+    Raises
+    ------
+    OutputError
+    """
+    if not is_papers(marts):
+        options = headline(marts)
+        raise OutputError.of(
+            "outputs.not_the_papers",
+            name=name,
+            policy=options["policy"],
+            outcome=options["outcome"],
+        )
+
+
 def table_a3(marts: Frames, o: Options) -> Table:
     """Every printed number beside ours, with the reason for the difference."""
+    _only_of_the_paper("table_a3", marts)
     frame = marts["rpt_published_comparison"]
     order = {term: place for place, term in enumerate(("tfpch", *TERMS))}
     frame = frame.assign(term_order=frame["term"].map(order))
@@ -550,6 +658,7 @@ def table_a3(marts: Frames, o: Options) -> Table:
 
 def table_a4(marts: Frames, o: Options) -> Table:
     """The printed tables against themselves."""
+    _only_of_the_paper("table_a4", marts)
     frame = marts["rpt_published_audit"]
     labels = _labels(marts)
     order = {name: i for i, name in enumerate(_layouts()["table_a4"]["order"])}
@@ -624,7 +733,9 @@ def table_a5(marts: Frames, o: Options) -> Table:
             rows.append(Row(o(label), cells, covariate))
         if rows:
             blocks.append(Block(tuple(rows), o(heading)))
-    return _table("table_a5", o, blocks, [SAID("balance"), _sample(marts)])
+    return _table(
+        "table_a5", o, blocks, [SAID("balance", **spoken(marts)), _sample(marts)]
+    )
 
 
 def table_a6(marts: Frames, o: Options) -> Table:
@@ -670,7 +781,7 @@ def table_a6(marts: Frames, o: Options) -> Table:
         *_uncertainty(marts, o, ALWAYS),
         _sample(marts),
         SAID("detectable"),
-        *([SAID("matching")] if matching else []),
+        *([SAID("matching", **spoken(marts))] if matching else []),
     ]
     columns = ["interval" if c == "std_error" and o.intervals else c for c in keys]
     return _table("table_a6", o, blocks, notes, keys=columns)
@@ -694,15 +805,16 @@ def _check_label(check: str, row: pd.Series, place: int, cities: pd.Series) -> W
 
 _STUDY = ("dim_study_variants", "rpt_sample")
 _OF_PAPER = ("rpt_regressions", "fct_tfp_changes", "dim_variables", *_STUDY)
+_MEANS = ("dim_cities", "rpt_specifications")
 TABLES = (
     Maker("table_2", ("rpt_descriptives", "dim_variables", *_STUDY), table_2),
-    Maker("table_3", _OF_PAPER, table_3),
-    Maker("table_4", _OF_PAPER, table_4),
-    Maker("table_5", _OF_PAPER, table_5),
+    Maker("table_3", _OF_PAPER, table_3, wants=_MEANS),
+    Maker("table_4", _OF_PAPER, table_4, wants=_MEANS),
+    Maker("table_5", _OF_PAPER, table_5, wants=_MEANS),
     Maker("table_a1", ("rpt_att", *_STUDY), table_a1),
     Maker("table_a2", ("rpt_inference", *_STUDY), table_a2),
     Maker("table_a3", ("rpt_published_comparison", "dim_variables", *_STUDY), table_a3),
-    Maker("table_a4", ("rpt_published_audit", "dim_variables"), table_a4),
+    Maker("table_a4", ("rpt_published_audit", "dim_variables", *_STUDY), table_a4),
     Maker("table_a5", ("rpt_balance", "dim_variables", *_STUDY), table_a5),
     Maker("table_a6", ("rpt_sensitivity", "dim_cities", *_STUDY), table_a6),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 from citypanel.outputs.tables.model import Cell, Table, split_at_point
@@ -206,6 +207,23 @@ def _column_widths(table: Table, line: int, size: float) -> list[int]:
         int(share * line) if share else int((ems + 1.6) * em)
         for share, ems in zip(shares, needed, strict=True)
     ]
+    total = sum(widths)
+    if total <= line:
+        return widths
+    # What is over the line is taken where it breaks no word, in proportion.
+    least = [_room(*re.split(r"[\s–-]+", table.stub))]
+    least += [
+        _room(*re.split(r"\s+", column.label), *(row.cells[place].text for row in rows))
+        if column.kind == "number"
+        else _room(*re.split(r"\s+", column.label))
+        for place, column in enumerate(table.columns)
+    ]
+    floors = [
+        min(w, int((ems + 1.0) * em)) for w, ems in zip(widths, least, strict=True)
+    ]
+    spare = sum(w - f for w, f in zip(widths, floors, strict=True))
+    share = max(0.0, 1 - (total - line) / spare) if spare else 0.0
+    widths = [f + int((w - f) * share) for w, f in zip(widths, floors, strict=True)]
     total = sum(widths)
     return [w * line // total for w in widths] if total > line else widths
 

@@ -1,32 +1,84 @@
 """Findings: what a person would want to know of the cells before estimating anything.
 
 Rules are general: they know variables and arithmetic, no city, no year and no cell by
-name. `find` runs them all on the cells as printed, before any correction, and says of
-each finding what the warehouse does with the cell and which published numbers hold it.
+name. `judge` runs them all on every source's reading and on the cells that are used,
+before anything is estimated; `find` says of each finding which published numbers hold
+its cell, and of each cause what it moves in the headline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from citypanel.quality.findings.causes import (
+    SEVERITY,
+    causes,
+    effects_of_causes,
+    family,
+    leading,
+    ordered,
+)
+from citypanel.quality.findings.effects import Effect, Effects
 from citypanel.quality.findings.rules import RULES
+from citypanel.quality.findings.suspects import mark_suspects
 from citypanel.quality.findings.tables import (
     CELL_COLUMNS,
     PROVINCE_COLUMNS,
     SAID,
+    USED,
     Cells,
+    Series,
     as_panel,
+    as_series,
 )
 from citypanel.quality.findings.uses import ALL, Use, Uses, together
 from citypanel.study.run import Sources, Study
+from citypanel.study.tables import options_of
 from citypanel.words import Words
 
-NOTHING = (np.nan, None)
-SEVERITIES = ("critical", "warning", "info")
+SEVERITIES = tuple(SEVERITY)
+JUDGEMENTS = ("accepted", "corrected", "to_ask")
+DETECTED_COLUMNS = (
+    "rule", "severity", "scope", "unit_id", "year", "variable", "source", "value",
+    "expected_low", "expected_high", "evidence_en", "evidence_zh", "members", "stays",
+    "against",
+)  # fmt: skip
+KEY = ["rule", "scope", "unit_id", "year", "variable"]
+JUDGED_COLUMNS = {
+    "rule": "string",
+    "severity": "string",
+    "scope": "string",
+    "unit_id": "string",
+    "place_en": "string",
+    "place_zh": "string",
+    "province_id": "string",
+    "year": "Int64",
+    "variable": "string",
+    "source": "string",
+    "value": "float64",
+    "unit": "string",
+    "expected_low": "float64",
+    "expected_high": "float64",
+    "members": "string",
+    "stays": "bool",
+    "is_used": "bool",
+    "status": "string",
+    "judgement": "string",
+    "judged_by": "string",
+    "judged_on": "string",
+    "judgement_reason": "string",
+    "evidence_en": "string",
+    "evidence_zh": "string",
+    "suspect_order": "Int64",
+    "stops": "bool",
+    "suspicion": "string",
+    "suspicion_of_all": "string",
+}
 FINDING_COLUMNS = {
     "rule": "string",
     "severity": "string",
@@ -50,6 +102,16 @@ FINDING_COLUMNS = {
     "consequence_en": "string",
     "consequence_zh": "string",
     "touches": "string",
+    "cause": "Int64",
+    "speaks_for_cause": "bool",
+    "headline_without": "float64",
+    "headline_change": "float64",
+    "headline_change_in_errors": "float64",
+    "cause_note": "string",
+    "judgement": "string",
+    "judged_by": "string",
+    "judged_on": "string",
+    "judgement_reason": "string",
 }
 RULE_COLUMNS = (
     "rule",
@@ -59,9 +121,11 @@ RULE_COLUMNS = (
     "title_zh",
     "description_en",
     "description_zh",
+    "advice_en",
+    "advice_zh",
 )
 
-__all__ = ["RULES", "as_panel", "detect", "find", "rules"]
+__all__ = ["RULES", "as_panel", "detect", "find", "judge", "panels", "rules"]
 
 
 def rules() -> pd.DataFrame:
@@ -73,68 +137,344 @@ def rules() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(RULE_COLUMNS))
 
 
-def detect(panel: Cells) -> pd.DataFrame:
-    """Run every rule on a panel; rows as the rules return them.
+def detect(panel: Cells, *, judges: Iterable[str] | None = None) -> pd.DataFrame:
+    """Run the rules on a panel; rows as the rules return them.
+
+    Parameters
+    ----------
+    panel : Cells
+    judges : iterable of str, optional
+        The kinds of rules to run (`Rule.judges`); by default all.
 
     Returns
     -------
     DataFrame
-        rule, severity, scope, unit_id, year, variable, source, value, expected_low,
-        expected_high, evidence_en, evidence_zh, members (the variables of a finding
-        about a row); one row per rule, unit, year and variable.
+        `DETECTED_COLUMNS`, members being the variables of a finding about a row; one
+        row per rule, unit, year, variable and source.
     """
     known = {rule.name for rule in RULES}
+    chosen = [rule for rule in RULES if judges is None or rule.judges in judges]
     found: list[dict[str, Any]] = []
-    for run in dict.fromkeys(rule.run for rule in RULES):
+    for run in dict.fromkeys(rule.run for rule in chosen):
         found += run(panel)
     for row in found:
         if row["rule"] not in known:
             raise KeyError(row["rule"])
-    columns = [
-        "rule",
-        "severity",
-        "scope",
-        "unit_id",
-        "year",
-        "variable",
-        "source",
-        "value",
-        "expected_low",
-        "expected_high",
-        "evidence_en",
-        "evidence_zh",
-        "members",
-    ]
-    frame = pd.DataFrame(found, columns=columns)
-    return frame.drop_duplicates(
-        ["rule", "scope", "unit_id", "year", "variable", "source"], ignore_index=True
+        if row["source"] is None:
+            where = (row["unit_id"], row["year"], row["variable"])
+            row["source"] = panel.source_of(*where)
+    frame = pd.DataFrame(found, columns=list(DETECTED_COLUMNS))
+    key = [*KEY, "source"]
+    # Another source's figure of the very cell says more than the years beside it.
+    better = (frame["rule"] == "power_of_ten") & frame.duplicated(key, keep="last")
+    return frame.loc[~better].drop_duplicates(key, ignore_index=True)
+
+
+def panels(
+    cells: pd.DataFrame,
+    cities: pd.DataFrame,
+    provinces: pd.DataFrame,
+    used: pd.DataFrame,
+) -> tuple[list[Cells], Cells, Cells]:
+    """Every source's reading, the cells that are used, and whatever is printed.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        `CELL_COLUMNS`: every source's reading, in the unit of the variable.
+    cities, provinces : DataFrame
+        As `as_panel`.
+    used : DataFrame
+        city_id, year, variable, value, source: the reading that the study takes.
+
+    Returns
+    -------
+    readings : list of Cells
+        The source that most used cells come from first; each is compared with those
+        after it.
+    used : Cells
+    printed : Cells
+        The used cells, and where there is none what a source prints.
+    """
+    used = used.loc[used["value"].notna()]
+    counts = used["source"].value_counts()
+    names = sorted(
+        cells["source"].unique(), key=lambda name: (-counts.get(name, 0), name)
     )
+    first = as_panel(cells, cities, provinces, source=names[0] if names else USED)
+    by_source = {first.source: first.series, **first.others}
+    readings = [
+        replace(
+            first,
+            source=name,
+            series=by_source[name],
+            others={other: by_source[other] for other in names[place + 1 :]},
+        )
+        for place, name in enumerate(names)
+    ]
+    order, years = first.city_ids, first.years
+    units = {
+        name: series.unit
+        for group in by_source.values()
+        for name, series in group.items()
+    }
+    taken = as_series(
+        used.assign(unit=used["variable"].map(units)), "city_id", order, years
+    )
+    sources = {
+        name: np.full(series.values.shape, None, dtype=object)
+        for name, series in taken.items()
+    }
+    for name, rows in used.groupby("variable"):
+        at = [taken[name].at[unit] for unit in rows["city_id"]]
+        sources[name][at, rows["year"].to_numpy(int) - years[0]] = rows["source"]
+    mine = replace(first, source=USED, series=taken, others={}, sources=sources)
+    return readings, mine, replace(mine, series=_printed(mine, readings))
 
 
-def find(
+def _printed(used: Cells, readings: list[Cells]) -> dict[str, Series]:
+    """The used cells, filled from what any source prints."""
+    found: dict[str, Series] = dict(used.series)
+    for panel in readings:
+        for name, series in panel.series.items():
+            if name in found:
+                known = found[name].values
+                values = np.where(np.isfinite(known), known, series.values)
+                series = replace(found[name], values=values)
+            found[name] = series
+    return found
+
+
+def judge(
     cells: pd.DataFrame,
     cities: pd.DataFrame,
     provinces: pd.DataFrame,
     *,
     used: pd.DataFrame,
-    sources: Mapping[str, pd.DataFrame],
     variants: pd.DataFrame,
+    sources: Mapping[str, pd.DataFrame],
+    judgements: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Run every rule and say what each finding does to the published results.
+    """Run every rule on every source's reading and on the cells that are used.
 
     Parameters
     ----------
     cells : DataFrame
-        city_id, year, variable, source, raw_unit, printed_value (in the yearbook's
-        unit), correction_action, is_usable: every source's reading, and whether it is
-        used as it stands (not defective, neither dropped nor replaced).
+        city_id, year, variable, source, printed_value (in the unit of the variable),
+        import_precedence (empty of shipped sources), correction_action, is_usable:
+        every source's reading, and whether it is used as it stands (not defective,
+        neither dropped nor replaced).
     cities : DataFrame
         city_id, city_en, city_zh, province_id, province_en, province_zh,
         is_municipality; one row per city.
     provinces : DataFrame
         province_id, year, indicator, unit, value.
     used : DataFrame
-        city_id, year, variable, value, origin: what the warehouse uses.
+        city_id, year, variable, value, source: the reading that is used.
+    variants : DataFrame
+        The options, one row per variant.
+    sources : mapping of name to DataFrame
+        The parts of `citypanel.study.run.Sources`, to say what a suspect figure does.
+    judgements : DataFrame, optional
+        rule, unit_id, year, variable, source, value, judgement, judged_by, judged_on,
+        reason: what a person has said of findings. An empty cell matches all.
+
+    Returns
+    -------
+    DataFrame
+        `JUDGED_COLUMNS`, one row per rule, unit, year, variable and source. A finding
+        is `open`; `corrected` where its figure is set aside or replaced; `not_used`
+        where another source's stands; `accepted` where a person has said so.
+        suspect_order numbers the used figures of the headline's inputs that are
+        furthest from what is expected, stops is true for those that no build may use
+        unread, and suspicion says in a line what each would do.
+    """
+    if not used["value"].notna().any():
+        return pd.DataFrame(columns=list(JUDGED_COLUMNS)).astype(JUDGED_COLUMNS)
+    variables = sources["variables"].set_index("variable")
+    units = variables["unit"] if "unit" in variables else pd.Series(dtype=object)
+    readings = cells.drop(columns=["value", "unit"], errors="ignore").rename(
+        columns={"printed_value": "value"}
+    )
+    readings["unit"] = [str(units.get(name, "")) for name in readings["variable"]]
+    each, mine, printed = panels(
+        readings.loc[readings["value"].notna(), list(CELL_COLUMNS)],
+        cities,
+        provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
+        used,
+    )
+    found = [detect(printed, judges=["printed"])]
+    # What no source prints is asked of the one that the study rests on.
+    found[0]["source"] = each[0].source
+    found += [detect(panel, judges=["reading"]) for panel in each]
+    found.append(detect(printed, judges=["provinces"]))
+    seen = pd.concat(found, ignore_index=True)
+    more = _only_in_use(detect(mine, judges=["reading"]), seen, mine, each)
+    frame = pd.concat([seen, more], ignore_index=True)
+    frame = frame.drop_duplicates([*KEY, "source"], ignore_index=True)
+    series_units = {
+        **{name: series.unit for name, series in mine.province.items()},
+        **{name: series.unit for name, series in printed.series.items()},
+    }
+    frame["unit"] = frame["variable"].map(series_units).fillna("")
+    frame["members"] = frame["members"].map(", ".join)
+    frame["status"], frame["is_used"] = _statuses(frame, cells, used)
+    frame = _named(frame, cities)
+    frame = with_judgements(frame, judgements)
+    imported = cells.loc[cells["import_precedence"].notna(), "source"].unique()
+    study = Study(Sources(**sources))
+    frame = mark_suspects(frame, study, options_of(variants), imported=set(imported))
+    order = {rule.name: number for number, rule in enumerate(RULES)}
+    frame = frame.assign(_rule=frame["rule"].map(order)).sort_values(
+        ["_rule", "province_id", "unit_id", "variable", "year", "source"],
+        na_position="first",
+        kind="stable",
+    )
+    return frame[list(JUDGED_COLUMNS)].astype(JUDGED_COLUMNS).reset_index(drop=True)
+
+
+def _only_in_use(
+    found: pd.DataFrame, seen: pd.DataFrame, used: Cells, readings: list[Cells]
+) -> pd.DataFrame:
+    """Findings of the used cells that no source's reading has.
+
+    They come from joining sources or from corrections: where a city's series is one
+    source's as it stands, there is nothing to add.
+    """
+
+    def keys(frame: pd.DataFrame) -> list[tuple]:
+        plain = frame[KEY].astype(object).where(frame[KEY].notna(), None)
+        return list(plain.itertuples(index=False, name=None))
+
+    known, joined = set(keys(seen)), set()
+    for name, series in used.series.items():
+        same = np.zeros(len(series.units), dtype=bool)
+        for panel in readings:
+            if name in panel.series:
+                other = panel.series[name].values
+                equal = (series.values == other) | (
+                    np.isnan(series.values) & np.isnan(other)
+                )
+                same |= equal.all(axis=1)
+        joined |= {(series.units[i], family(name)) for i in np.flatnonzero(~same)}
+    keep = [
+        key not in known and (scope != "city" or (unit, family(name)) in joined)
+        for key, scope, unit, name in zip(
+            keys(found),
+            found["scope"],
+            found["unit_id"],
+            found["variable"],
+            strict=True,
+        )
+    ]
+    return found.loc[keep]
+
+
+def _statuses(
+    found: pd.DataFrame, cells: pd.DataFrame, used: pd.DataFrame
+) -> tuple[list[str], list[bool]]:
+    """Whether a finding is open, and whether its figure is the one in use."""
+    keys = ["city_id", "year", "variable"]
+    aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
+    set_aside = set(
+        cells.loc[aside, [*keys, "source"]].itertuples(index=False, name=None)
+    )
+    taken = used.loc[used["value"].notna(), [*keys, "source"]]
+    taken = set(taken.itertuples(index=False, name=None))
+    of_year: dict[tuple, list[bool]] = {}
+    for city, year, name, source in cells[[*keys, "source"]].itertuples(
+        index=False, name=None
+    ):
+        of_year.setdefault((year, name, source), []).append(
+            (city, year, name, source) in set_aside
+        )
+    statuses, in_use = [], []
+    for row in found.itertuples(index=False):
+        year = None if pd.isna(row.year) else int(row.year)
+        key = (row.unit_id, year, row.variable, row.source)
+        status, is_used = "open", True
+        if row.scope == "study":
+            if row.rule == "nominal_as_real":
+                all_aside = of_year.get((year, row.variable, row.source), [])
+                status = "corrected" if all_aside and all(all_aside) else "open"
+        elif row.scope == "city" and row.source != USED and np.isfinite(row.value):
+            is_used = key in taken
+            if key in set_aside:
+                status = "corrected"
+            elif not is_used:
+                status = "not_used"
+        statuses.append(status)
+        in_use.append(is_used)
+    return statuses, in_use
+
+
+def _named(found: pd.DataFrame, cities: pd.DataFrame) -> pd.DataFrame:
+    """place_en, place_zh and province_id of each finding's city or province."""
+    of_city = cities.set_index("city_id")
+    of_province = cities.drop_duplicates("province_id").set_index("province_id")
+    is_city, is_province = found["scope"] == "city", found["scope"] == "province"
+    columns = {}
+    for language in ("en", "zh"):
+        city = found["unit_id"].map(of_city[f"city_{language}"])
+        province = found["unit_id"].map(of_province[f"province_{language}"])
+        name = city.where(is_city, province.fillna(found["unit_id"]))
+        columns[f"place_{language}"] = name.where(is_city | is_province)
+    home = found["unit_id"].map(of_city["province_id"])
+    home = home.where(is_city, found["unit_id"]).where(is_city | is_province)
+    return found.assign(**columns, province_id=home)
+
+
+def with_judgements(
+    found: pd.DataFrame, judgements: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Findings with what a person has said of them; the first judgement that fits.
+
+    An accepted finding is closed. One that was judged on another figure than stands
+    there now is as if nobody had looked.
+    """
+    found = found.assign(
+        judgement=None, judged_by=None, judged_on=None, judgement_reason=None
+    )
+    if judgements is None or judgements.empty:
+        return found
+    free = pd.Series(True, index=found.index)
+    for said in judgements.to_dict("records"):
+        fits = free.copy()
+        for name in ("rule", "unit_id", "variable", "source"):
+            if _given(said[name]):
+                fits &= found[name] == said[name]
+        for name in ("year", "value"):
+            if _given(said[name]):
+                fits &= found[name].astype(float) == float(said[name])
+        free &= ~fits
+        found.loc[fits, "judgement"] = said["judgement"]
+        for name in ("judged_by", "judged_on"):
+            found.loc[fits, name] = said[name]
+        found.loc[fits, "judgement_reason"] = said["reason"]
+        if said["judgement"] == "accepted":
+            found.loc[fits & (found["status"] == "open"), "status"] = "accepted"
+    return found
+
+
+def _given(value: Any) -> bool:
+    return not pd.isna(value) and value != ""
+
+
+def find(
+    judged: pd.DataFrame,
+    *,
+    used: pd.DataFrame,
+    sources: Mapping[str, pd.DataFrame],
+    variants: pd.DataFrame,
+) -> pd.DataFrame:
+    """Say what each finding does to the published results, and group them by cause.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        As `judge` returns it.
+    used : DataFrame
+        city_id, year, variable, value, origin: what the warehouse uses, gaps filled.
     sources : mapping of name to DataFrame
         The parts of `citypanel.study.run.Sources`: what the study is computed
         from, to see what moves with a cell.
@@ -145,88 +485,68 @@ def find(
     -------
     DataFrame
         `FINDING_COLUMNS`, one row per rule, unit, year, variable and source; sorted by
-        severity, then rule, unit and year. A finding whose cell is not used as printed
-        is `corrected` and info; one whose cell is in no regression is a step less
-        severe.
+        severity, then rule, unit and year. A finding that is not open is info; one
+        whose cell is in no regression is a step less severe. cause numbers the causes,
+        those first that move the headline most.
     """
-    readings = cells.drop(columns="value", errors="ignore").rename(
-        columns={"raw_unit": "unit", "printed_value": "value"}
-    )
-    panel = as_panel(
-        readings.loc[readings["value"].notna(), list(CELL_COLUMNS)],
-        cities,
-        provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
-    )
+    if judged.empty:
+        return pd.DataFrame(columns=list(FINDING_COLUMNS)).astype(FINDING_COLUMNS)
     study = Study(Sources(**sources))
     uses = Uses(study, variants)
-    found = detect(panel)
-    set_aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
-    unused = set(
-        cells.loc[set_aside, ["city_id", "year", "variable", "source"]].itertuples(
-            index=False, name=None
-        )
-    )
-    names = cities.set_index("city_id").to_dict("index")
-    province_names = cities.drop_duplicates("province_id")
-    province_names = province_names.set_index("province_id").to_dict("index")
     columns = [used[c] for c in ("city_id", "year", "variable", "value", "origin")]
     in_use: dict[tuple, tuple] = {
         tuple(key): (value, origin)
         for *key, value, origin in zip(*(c.tolist() for c in columns), strict=True)
     }
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
-    units = {
-        **{name: series.unit for name, series in panel.province.items()},
-        **{name: series.unit for name, series in panel.yearbook.items()},
-    }
-    order = {rule.name: number for number, rule in enumerate(RULES)}
-    found = found.to_dict("records")
     every_city = tuple(study.city_ids)
+    names = tuple(used["variable"].unique())
+    years = study.years
+    records = judged.to_dict("records")
+    cells = [_cells(row, names, years, every_city) for row in records]
     of_cell = uses.of_cells(
         [
             key
-            for row in found
+            for row, keys in zip(records, cells, strict=True)
             if row["scope"] != "province"
-            for key in _cells(row, panel, every_city)
+            for key in keys
         ]
     )
     rows = []
-    for row in found:
-        year = None if pd.isna(row["year"]) else int(row["year"])
-        unit_id, scope, variable = row["unit_id"], row["scope"], row["variable"]
-        keys = _cells(row, panel, every_city)
+    for row, keys in zip(records, cells, strict=True):
         use = together(
-            uses.of_province(*key) if scope == "province" else of_cell[key]
+            uses.of_province(*key) if row["scope"] == "province" else of_cell[key]
             for key in keys
         )
         places = uses.touches(use)
-        status = _status(panel, row, year, unused)
         where = _where(uses, use)
-        key = (unit_id, year, variable)
+        is_city = row["scope"] == "city"
+        key = (row["unit_id"], row["year"], row["variable"])
+        value, origin = in_use.get(key, (np.nan, None)) if is_city else (np.nan, None)
         rows.append(
             {
-                **{k: row[k] for k in ("rule", "scope", "variable", "source", "value")},
-                **{k: row[k] for k in ("expected_low", "expected_high")},
-                **{k: row[k] for k in ("evidence_en", "evidence_zh")},
-                "severity": _severity(row["severity"], status, places),
-                "city_id": unit_id if scope == "city" else None,
-                **_names(scope, unit_id, names, province_names),
-                "year": year,
-                "unit": units.get(variable, ""),
-                "used_value": in_use.get(key, NOTHING)[0]
-                if scope == "city"
-                else np.nan,
-                "origin": in_use.get(key, NOTHING)[1] if scope == "city" else None,
-                "status": status,
+                "severity": _severity(row["severity"], row["status"], places),
+                "city_id": row["unit_id"] if is_city else None,
+                "used_value": value,
+                "origin": origin,
                 "consequence_en": f"{consequences[row['rule']][0]} {where.en}",
                 "consequence_zh": f"{consequences[row['rule']][1]}{where.zh}",
                 "touches": places,
             }
         )
-    frame = pd.DataFrame(rows, columns=list(FINDING_COLUMNS)).astype(FINDING_COLUMNS)
+    said = pd.DataFrame(
+        rows,
+        columns=["severity", "city_id", "used_value", "origin", "consequence_en",
+                 "consequence_zh", "touches"],
+    )  # fmt: skip
+    frame = judged.drop(columns="severity").assign(
+        city_en=judged["place_en"], city_zh=judged["place_zh"], **said.to_dict("series")
+    )
+    frame = _with_causes(frame, Effects(study, uses.headline), len(every_city))
+    order = {rule.name: number for number, rule in enumerate(RULES)}
+    frame = frame[list(FINDING_COLUMNS)].astype(FINDING_COLUMNS)
     frame = frame.assign(
-        _severity=frame["severity"].map({s: i for i, s in enumerate(SEVERITIES)}),
-        _rule=frame["rule"].map(order),
+        _severity=frame["severity"].map(SEVERITY), _rule=frame["rule"].map(order)
     )
     frame = frame.sort_values(
         ["_severity", "_rule", "province_id", "city_id", "variable", "year"],
@@ -236,54 +556,37 @@ def find(
     return frame.drop(columns=["_severity", "_rule"]).reset_index(drop=True)
 
 
-def _names(scope, unit_id, names, province_names) -> dict[str, Any]:
-    if scope == "city":
-        city = names[unit_id]
-        return {
-            "city_en": city["city_en"],
-            "city_zh": city["city_zh"],
-            "province_id": city["province_id"],
-        }
-    if scope == "province":
-        known = province_names.get(unit_id, {})
-        return {
-            "city_en": known.get("province_en", unit_id),
-            "city_zh": known.get("province_zh", unit_id),
-            "province_id": unit_id,
-        }
-    return {"city_en": None, "city_zh": None, "province_id": None}
-
-
-def _cells(row, panel, every_city) -> list[tuple[str, int, str]]:
-    """The cells that a finding is about: unit, year, variable."""
-    years = panel.years if pd.isna(row["year"]) else [row["year"]]
-    units = every_city if row["scope"] == "study" else [row["unit_id"]]
-    names = row["members"] or (
-        tuple(panel.yearbook) if row["variable"] == ALL else (row["variable"],)
+def _with_causes(found: pd.DataFrame, effects: Effects, n_units: int) -> pd.DataFrame:
+    """The cause of each finding, in the order of what it moves, and what it moves."""
+    cause = causes(found, n_units=n_units)
+    moved = effects_of_causes(found, cause, effects)
+    place = ordered(found, cause, moved)
+    each = [moved.get(number, Effect()) for number in cause.tolist()]
+    return found.assign(
+        cause=[place[number] for number in cause.tolist()],
+        speaks_for_cause=leading(found, cause),
+        headline_without=[effect.estimate for effect in each],
+        headline_change=[effect.change for effect in each],
+        headline_change_in_errors=[effect.in_errors for effect in each],
+        cause_note=[effect.note or None for effect in each],
     )
+
+
+def _cells(row, names, years, every_city) -> list[tuple[str, int, str]]:
+    """The cells that a finding is about: unit, year, variable."""
+    of_years = years if pd.isna(row["year"]) else [row["year"]]
+    units = every_city if row["scope"] == "study" else [row["unit_id"]]
+    if row["members"]:
+        names = row["members"].split(", ")
+    elif row["variable"] != ALL:
+        names = (row["variable"],)
     return [
-        (unit, int(year), name) for unit in units for year in years for name in names
+        (unit, int(year), name) for unit in units for year in of_years for name in names
     ]
 
 
-def _status(panel, row, year, unused) -> str:
-    if row["scope"] == "study" and row["rule"] == "nominal_as_real":
-        cells = [
-            (unit, year, row["variable"], row["source"])
-            for unit, value in zip(
-                panel.city_ids,
-                panel.yearbook[row["variable"]].values[:, year - int(panel.years[0])],
-                strict=True,
-            )
-            if np.isfinite(value)
-        ]
-        return "corrected" if all(cell in unused for cell in cells) else "open"
-    key = (row["unit_id"], year, row["variable"], row["source"])
-    return "corrected" if key in unused else "open"
-
-
 def _severity(severity: str, status: str, places: str) -> str:
-    if status == "corrected":
+    if status != "open":
         return "info"
     if "rpt_regressions" in places:
         return severity

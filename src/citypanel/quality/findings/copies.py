@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,15 @@ def step(value: float) -> float:
 
 def chance_of_repeat(series: Series, value: float) -> float:
     """Probability that a year's figure equals the last by chance; at most 1."""
-    typical = float(nanmedian(np.abs(np.diff(series.logs, axis=1)).reshape(-1, 1))[0])
-    change = typical * abs(value)
+    change = _typical_change(series) * abs(value)
     return min(1.0, step(value) / (2.5 * change)) if change > 0 else 1.0
+
+
+@lru_cache(maxsize=256)
+def _typical_change(series: Series) -> float:
+    """Median |log change| of a year."""
+    changes = np.abs(np.diff(series.logs, axis=1)).reshape(-1, 1)
+    return float(nanmedian(changes)[0])
 
 
 def _repeats(series: Series) -> np.ndarray:
@@ -72,51 +79,55 @@ def repeated_values(panel: Cells) -> Iterator[dict[str, Any]]:
     """
     telling = {
         name: series
-        for name, series in panel.yearbook.items()
+        for name, series in panel.series.items()
         if not usually_equal(series) and name != "gdp_growth_pct"
     }
-    same = {name: _repeats(series) for name, series in telling.items()}
-    for place, unit in enumerate(panel.city_ids):
-        for t in range(1, len(panel.years)):
-            year = int(panel.years[t])
-            comparable = [
-                name
-                for name, series in telling.items()
-                if np.isfinite(series.values[place, t - 1 : t + 1]).all()
-            ]
-            repeated = [name for name in comparable if same[name][place, t]]
-            if len(repeated) >= max(ROW_CELLS, ROW_SHARE * len(comparable)):
-                yield finding(
-                    "copied_row",
-                    "critical",
-                    "all_variables",
-                    unit_id=unit,
-                    year=year,
-                    members=repeated,
-                    n_repeated=len(repeated),
-                    n_comparable=len(comparable),
-                )
+    if not telling:
+        return
+    names = list(telling)
+    same = np.stack([_repeats(telling[name]) for name in names])
+    pairs = np.zeros_like(same)
+    for k, name in enumerate(names):
+        known = np.isfinite(telling[name].values)
+        pairs[k, :, 1:] = known[:, 1:] & known[:, :-1]
+    same &= pairs
+    n_same, n_pairs = same.sum(axis=0), pairs.sum(axis=0)
+    is_row = n_same >= np.maximum(ROW_CELLS, ROW_SHARE * n_pairs)
+    for place, t in zip(*np.nonzero(n_same), strict=True):
+        unit, year = panel.city_ids[place], int(panel.years[t])
+        repeated = [names[k] for k in np.flatnonzero(same[:, place, t])]
+        if is_row[place, t]:
+            yield finding(
+                "copied_row",
+                "critical",
+                "all_variables",
+                unit_id=unit,
+                year=year,
+                members=repeated,
+                n_repeated=len(repeated),
+                n_comparable=int(n_pairs[place, t]),
+            )
+            continue
+        for name in repeated:
+            value = telling[name].values[place, t]
+            chance = chance_of_repeat(telling[name], value) if value else 1.0
+            if chance > MOST_CHANCE:
                 continue
-            for name in repeated:
-                value = telling[name].values[place, t]
-                chance = chance_of_repeat(telling[name], value) if value else 1.0
-                if chance > MOST_CHANCE:
-                    continue
-                yield finding(
-                    "repeated_value",
-                    "warning" if chance < TELLING_CHANCE else "info",
-                    name,
-                    unit_id=unit,
-                    year=year,
-                    value=value,
-                    years_between=1 / chance,
-                )
+            yield finding(
+                "repeated_value",
+                "warning" if chance < TELLING_CHANCE else "info",
+                name,
+                unit_id=unit,
+                year=year,
+                value=value,
+                years_between=1 / chance,
+            )
 
 
 def across_cities(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule same_in_two_cities: one figure of six digits for two cities in one year."""
     names = panel.names
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         for t, year in enumerate(panel.years):
             column = series.values[:, t]
             values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
@@ -143,7 +154,7 @@ def transposed_digits(panel: Cells) -> Iterator[dict[str, Any]]:
     A cell consists of the digits of the figure that stands in more years, in another
     order.
     """
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         if not usually_equal(series, CONSTANT_SHARE):
             continue
         for place, unit in enumerate(series.units):

@@ -36,7 +36,7 @@ def _absent_share(series: Series) -> np.ndarray:
 
 def discontinued(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rules discontinued and missing_year: a row a variable and run of empty years."""
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         absent = _absent_share(series) >= ABSENT_SHARE
         printed = np.flatnonzero(~absent)
         if not len(printed):
@@ -83,14 +83,14 @@ def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
     cell is one row, half an empty row is one row; the rest is a row a cell.
     """
     names, current = [], []
-    for name, series in panel.yearbook.items():
+    for name, series in panel.series.items():
         names.append(name)
         present = _absent_share(series) < ABSENT_SHARE
         current.append(np.broadcast_to(present, series.values.shape))
     if not names:
         return
     due = np.stack(current)
-    printed = np.stack([np.isfinite(panel.yearbook[name].values) for name in names])
+    printed = np.stack([np.isfinite(panel.series[name].values) for name in names])
     absent = due & ~printed
     for place, unit in enumerate(panel.city_ids):
         if not printed[:, place].any():
@@ -124,7 +124,7 @@ def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
 
 
 def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
-    series, years = panel.yearbook[name], panel.years
+    series, years = panel.series[name], panel.years
     values = series.values[place]
     printed = np.flatnonzero(np.isfinite(values))
     before, after = printed[printed < t], printed[printed > t]
@@ -149,7 +149,7 @@ def rounding(panel: Cells) -> Iterator[dict[str, Any]]:
     city's figure, or where the step of a year is ten times that of the years before and
     more. One row a variable and first year of such a step.
     """
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         if series.name == "gdp_growth_pct":
             continue
         steps = np.array([_step(series.values[:, t]) for t in range(len(series.years))])

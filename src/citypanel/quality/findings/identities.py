@@ -75,10 +75,10 @@ def parts_of_a_whole(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule parts_exceed_whole: parts together above their whole."""
     for whole_name, part_names in PARTS:
         names = (whole_name, *part_names)
-        if not all(name in panel.yearbook for name in names):
+        if not all(name in panel.series for name in names):
             continue
-        whole = panel.yearbook[whole_name].values
-        parts = sum(panel.yearbook[name].values for name in part_names)
+        whole = panel.series[whole_name].values
+        parts = sum(panel.series[name].values for name in part_names)
         with np.errstate(invalid="ignore"):
             beyond = parts > whole * (1 + PARTS_TOLERANCE)
         for place, t in zip(*np.nonzero(beyond), strict=True):
@@ -102,13 +102,13 @@ def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
     (primary) sector, less the median change of the cities, is above
     max(`SHARE_FLOOR`, `SHARE_K` sigma). One row per city and year, for the largest.
     """
-    if not all(name in panel.yearbook for name in (GDP, SECONDARY, TERTIARY)):
+    if not all(name in panel.series for name in (GDP, SECONDARY, TERTIARY)):
         return
-    gdp = panel.yearbook[GDP].values
+    gdp = panel.series[GDP].values
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {
-            SECONDARY: panel.yearbook[SECONDARY].values / gdp,
-            TERTIARY: panel.yearbook[TERTIARY].values / gdp,
+            SECONDARY: panel.series[SECONDARY].values / gdp,
+            TERTIARY: panel.series[TERTIARY].values / gdp,
         }
         shares[GDP] = 1 - shares[SECONDARY] - shares[TERTIARY]
     largest: dict[tuple[int, int], tuple[float, str, float]] = {}
@@ -124,7 +124,7 @@ def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
                 largest[place, t] = (size, name, limit)
     for (place, t), (_, name, limit) in sorted(largest.items()):
         share, year = shares[name][place], panel.years[t + 1]
-        value = panel.yearbook[name].values[place, t + 1]
+        value = panel.series[name].values[place, t + 1]
         what = SAID("primary") if name == GDP else name
         expected = share[t] + nanmedian(np.diff(shares[name], axis=1))[t]
         bounds = (np.nan, np.nan)
@@ -158,9 +158,9 @@ def defective_growth_years(panel: Cells) -> list[int]:
 
 def _nominal(panel: Cells) -> tuple[np.ndarray, np.ndarray]:
     shape = (len(panel.city_ids), len(panel.years))
-    if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
+    if GDP not in panel.series or GROWTH not in panel.series:
         return np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    levels, growth = panel.yearbook[GDP].values, panel.yearbook[GROWTH].values
+    levels, growth = panel.series[GDP].values, panel.series[GROWTH].values
     nominal = np.full(shape, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         nominal[:, 1:] = 100 * (levels[:, 1:] / levels[:, :-1] - 1)
@@ -172,11 +172,11 @@ def _nominal(panel: Cells) -> tuple[np.ndarray, np.ndarray]:
 def _prices(panel: Cells) -> np.ndarray:
     """Log change of each city's province deflator; shape (n, T), first year empty."""
     prices = np.full((len(panel.city_ids), len(panel.years)), np.nan)
-    for place, province_id in enumerate(panel.cities["province_id"]):
+    for province_id, rows in panel.cities.groupby("province_id").indices.items():
         with np.errstate(invalid="ignore", divide="ignore"):
             nominal = np.log(panel.province_row("GDP", province_id))
             real = np.log(panel.province_row("GDPIDX", province_id) / 100)
-        prices[place, 1:] = np.diff(nominal) - real[1:]
+        prices[rows, 1:] = np.diff(nominal) - real[1:]
     return prices
 
 
@@ -206,7 +206,7 @@ def nominal_growth(panel: Cells) -> Iterator[dict[str, Any]]:
         year = int(panel.years[t])
         if year in years:
             continue
-        growth = panel.yearbook[GROWTH].values[place, t]
+        growth = panel.series[GROWTH].values[place, t]
         real = growth - 100 * np.expm1(prices[place, t])
         yield finding(
             "nominal_as_real",
@@ -232,9 +232,9 @@ def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
     max(`LEVEL_FLOOR`, `LEVEL_K` sigma), and `LEVEL_FLOOR` where output falls although
     growth is above zero.
     """
-    if GDP not in panel.yearbook or GROWTH not in panel.yearbook:
+    if GDP not in panel.series or GROWTH not in panel.series:
         return
-    levels, growth = panel.yearbook[GDP], panel.yearbook[GROWTH].values
+    levels, growth = panel.series[GDP], panel.series[GROWTH].values
     logs, prices = levels.logs, _prices(panel)
     defective = np.isin(panel.years, defective_growth_years(panel))
     gaps = []
@@ -278,6 +278,7 @@ def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
             value=values[b],
             expected=expected,
             within=tolerance,
+            stays=True,
             from_value=values[a],
             start=panel.years[a],
             change=np.log(values[b] / values[a]),
@@ -290,9 +291,9 @@ def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
 def density(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule density_identity: printed density against population over area."""
     names = ("density_persons_per_km2", "population_persons_10k", "area_km2")
-    if not all(name in panel.yearbook for name in names):
+    if not all(name in panel.series for name in names):
         return
-    printed, people, area = (panel.yearbook[name].values for name in names)
+    printed, people, area = (panel.series[name].values for name in names)
     with np.errstate(invalid="ignore", divide="ignore"):
         implied = 10000 * people / area
         gap = printed / implied - 1
@@ -325,9 +326,9 @@ def ratios(panel: Cells) -> Iterator[dict[str, Any]]:
     One row per city and ratio, for the most extreme year.
     """
     for top, bottom in RATIOS:
-        if top not in panel.yearbook or bottom not in panel.yearbook:
+        if top not in panel.series or bottom not in panel.series:
             continue
-        ratio = panel.yearbook[top].logs - panel.yearbook[bottom].logs
+        ratio = panel.series[top].logs - panel.series[bottom].logs
         centre = nanmedian(ratio)
         spread = MAD_TO_SIGMA * nanmedian(np.abs(ratio - centre))
         spread = np.maximum(spread, RATIO_FLOOR)
@@ -336,9 +337,9 @@ def ratios(panel: Cells) -> Iterator[dict[str, Any]]:
         z = np.where(np.isfinite(z), z, 0.0)
         for place in np.flatnonzero((np.abs(z) > RATIO_K).any(axis=1)):
             t = int(np.argmax(np.abs(z[place])))
-            year, value = panel.years[t], panel.yearbook[top].values[place, t]
+            year, value = panel.years[t], panel.series[top].values[place, t]
             n_years = int((np.abs(z[place]) > RATIO_K).sum())
-            base = panel.yearbook[bottom].values[place, t]
+            base = panel.series[bottom].values[place, t]
             yield finding(
                 "ratio_out_of_range",
                 "warning",
@@ -365,9 +366,9 @@ def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
     give a stock that is too small, and a productivity that is too high.
     """
     name = "fai_cny_10k"
-    if name not in panel.yearbook or GDP not in panel.yearbook:
+    if name not in panel.series or GDP not in panel.series:
         return []
-    investment, output = panel.yearbook[name].values, panel.yearbook[GDP].values
+    investment, output = panel.series[name].values, panel.series[GDP].values
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(output > 0, investment / output, np.nan)
         logs = np.where(ratio > 0, np.log(ratio), np.nan)

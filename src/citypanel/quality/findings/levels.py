@@ -9,7 +9,6 @@ are apart from both sides. A jump that stays is a break.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -43,6 +42,11 @@ LONGEST_GAP = 3
 LEFT_OVER = 0.5
 # A city's series with more jumps than this is erratic as a whole: one row, not many.
 MOST_JUMPS = 3
+# A power of ten at most this many printed years from an end of the series is a slip at
+# the end, not a new level.
+SHORT_END = 2
+# A change by a power of ten in one city of ten is no growth.
+MANY_SLIPS = 0.1
 # A factor counts as a power of ten within 7.8 to 12.8, as two within 1.64 to 2.44.
 TEN_TOLERANCE = 0.25
 TWO_TOLERANCE = 0.20
@@ -101,57 +105,78 @@ class Erratic:
     threshold: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Changes:
     """A variable's common growth, every unit's own changes, and what counts as a jump.
 
+    Attributes
+    ----------
     common : (T, T) array
         Median log change of the units that print both years, row to column.
+    unit, before, at : int arrays
+        Of every change between printed years: the unit's place and the two years'.
+    size : array
+        The change less the common one.
+    threshold : float
+        Own changes above it are jumps: min(max(FLOOR, K sigma), CEILING).
     """
 
     common: np.ndarray
-    own: list[list[Jump]]
+    unit: np.ndarray
+    before: np.ndarray
+    at: np.ndarray
+    size: np.ndarray
     threshold: float
 
+    def jumps(self, limit: float | None = None) -> dict[int, list[Jump]]:
+        """Changes beyond a limit, by default the threshold, of each unit with any."""
+        limit = self.threshold if limit is None else limit
+        found: dict[int, list[Jump]] = {}
+        for k in np.flatnonzero(np.abs(self.size) > limit):
+            jump = Jump(int(self.before[k]), int(self.at[k]), float(self.size[k]))
+            found.setdefault(int(self.unit[k]), []).append(jump)
+        return found
 
-@lru_cache(maxsize=64)
+
+@lru_cache(maxsize=256)
 def changes_of(series: Series) -> Changes:
     """Common growth, own changes and threshold of a series."""
     common = common_growth(series)
-    own = own_changes(series, common)
-    return Changes(common, own, threshold(own))
+    unit, before, at = _printed_pairs(series)
+    logs = series.logs
+    size = logs[unit, at] - logs[unit, before] - common[before, at]
+    limit = float(min(max(FLOOR, K * sigma(size)), CEILING))
+    return Changes(common, unit, before, at, size, limit)
 
 
 def common_growth(series: Series) -> np.ndarray:
     """Median log change from year s to year t of the units that print both; (T, T).
 
     Not the sum of yearly medians: where a whole year is missing, growth across it is
-    that of the years on either side. 0 where no unit prints both.
+    that of the years on either side. 0 where no unit prints both. Where many change by
+    a power of ten that is a unit and no growth: the common growth is the others', and
+    none where there are no others.
     """
     logs = series.logs
-    changes = logs[:, None, :] - logs[:, :, None]
-    return np.nan_to_num(nanmedian(changes))
+    n_years = logs.shape[1]
+    common = np.zeros((n_years, n_years))
+    for t in range(n_years):
+        changes = logs - logs[:, [t]]
+        known = np.isfinite(changes).sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            slips = np.abs(changes) >= np.log(10) - TEN_TOLERANCE
+        many = slips.sum(axis=0) >= MANY_SLIPS * np.maximum(known, 1)
+        near = np.abs(np.arange(n_years) - t) <= LONGEST_GAP + 1
+        changes = np.where(slips & many & near, np.nan, changes)
+        common[t] = np.nan_to_num(nanmedian(changes))
+    return common
 
 
-def own_changes(series: Series, common: np.ndarray) -> list[list[Jump]]:
-    """Every unit's own changes between printed years, jumps or not."""
-    changes = []
-    for logs in series.logs:
-        printed = np.flatnonzero(np.isfinite(logs))
-        changes.append(
-            [
-                Jump(a, b, logs[b] - logs[a] - common[a, b])
-                for a, b in itertools.pairwise(printed)
-                if b - a <= LONGEST_GAP + 1
-            ]
-        )
-    return changes
-
-
-def threshold(changes: list[list[Jump]]) -> float:
-    """Own changes above it are jumps: min(max(FLOOR, K sigma), CEILING)."""
-    sizes = np.array([jump.size for row in changes for jump in row])
-    return float(min(max(FLOOR, K * sigma(sizes)), CEILING))
+def _printed_pairs(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units and years of neighbouring printed figures, `LONGEST_GAP` apart at most."""
+    unit, at = np.nonzero(np.isfinite(series.logs))
+    same = (unit[1:] == unit[:-1]) & (at[1:] - at[:-1] <= LONGEST_GAP + 1)
+    return unit[1:][same], at[:-1][same], at[1:][same]
 
 
 def apart(series: Series) -> list[Departure | Break | Erratic]:
@@ -159,9 +184,8 @@ def apart(series: Series) -> list[Departure | Break | Erratic]:
     changes = changes_of(series)
     common, limit = changes.common, changes.threshold
     found: list[Departure | Break | Erratic] = []
-    for place, row in enumerate(changes.own):
+    for place, jumps in changes.jumps().items():
         unit, logs = series.units[place], series.logs[place]
-        jumps = [jump for jump in row if abs(jump.size) > limit]
         if len(jumps) > MOST_JUMPS:
             largest = max(jumps, key=lambda jump: abs(jump.size))
             found.append(Erratic(series, unit, len(jumps), largest, limit))
@@ -172,7 +196,7 @@ def apart(series: Series) -> list[Departure | Break | Erratic]:
                 continue
             back = _taken_back(jumps, number_, logs, common)
             if back is None:
-                found.append(Break(series, unit, jump, limit))
+                found.append(_break(series, place, jump, jumps, common, limit))
                 continue
             taken.add(back)
             found.append(_departure(series, place, jump, jumps[back], common, limit))
@@ -213,6 +237,39 @@ def _departure(series, place, jump, back, common, limit) -> Departure:
     )
 
 
+def _break(series, place, jump, jumps, common, limit) -> Departure | Break:
+    """A jump that stays; by a power of ten at an end of the series, a slip there.
+
+    What a year or two before the end (or after the start) are a power of ten away from
+    cannot be seen to return: those years are the ones that are wrong.
+    """
+    whole = Break(series, series.units[place], jump, limit)
+    if not power_of_ten(jump.size):
+        return whole
+    logs = series.logs[place]
+    printed = np.flatnonzero(np.isfinite(logs))
+    after = [int(t) for t in printed if t >= jump.at]
+    before = [int(t) for t in printed if t <= jump.before]
+    later = any(other.before >= jump.at for other in jumps)
+    earlier = any(other.at <= jump.before for other in jumps)
+    if len(after) <= SHORT_END and not later and len(after) <= len(before):
+        cells, base = after, jump.before
+    elif len(before) <= SHORT_END and not earlier and len(before) < len(after):
+        cells, base = before, jump.at
+    else:
+        return whole
+    return Departure(
+        series=series,
+        unit=series.units[place],
+        cells=cells,
+        before=base,
+        after=base,
+        size=jump.size if cells is after else -jump.size,
+        threshold=limit,
+        expected={t: logs[base] + common[base, t] for t in cells},
+    )
+
+
 def power_of_ten(size: float) -> int | None:
     """The power of ten nearest to a log distance, where it is near one (not 0)."""
     power = round(size / np.log(10))
@@ -235,7 +292,7 @@ def departures_and_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
     """
     explained = {(row["unit_id"], row["variable"], row["year"]) for row in trade(panel)}
     revised = {(row["variable"], row["year"]) for row in break_years(panel)}
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         if series.name in NOT_LEVELS:
             continue
         for event in apart(series):
@@ -292,6 +349,7 @@ def _rows(event: Departure | Break | Erratic) -> Iterable[dict[str, Any]]:
             start=years[a],
             jump=jump.size,
             size=abs(jump.size),
+            stays=True,
             said=rule if power is None else "power_break",
         )
     ]
@@ -319,7 +377,7 @@ def _departure_rows(event: Departure) -> Iterator[dict[str, Any]]:
             from_value=values[a],
             end=years[b],
             to_value=values[b],
-            said="departure",
+            said="departure" if a != b else "departure_at_an_end",
         )
 
 
@@ -329,7 +387,7 @@ def break_years(panel: Cells) -> Iterator[dict[str, Any]]:
     A year's median |own change| is `BREAK_RATIO` times that of the median year, and
     above `BREAK_FLOOR`.
     """
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         if series.name in NOT_LEVELS:
             continue
         changes = np.diff(series.logs, axis=1)
@@ -366,21 +424,22 @@ def drifts(panel: Cells) -> Iterator[dict[str, Any]]:
     max(`DRIFT_FLOOR`, K sigma sqrt(n)), what a random walk of the series' own changes
     does not reach, and no single year makes half of it.
     """
-    for series in panel.yearbook.values():
+    for series in panel.series.values():
         if series.name in NOT_LEVELS:
             continue
-        logs, changes = series.logs, changes_of(series).own
-        spread = sigma(np.array([jump.size for row in changes for jump in row]))
-        for place, row in enumerate(changes):
-            if len(row) < MIN_DRIFT_CHANGES:
-                continue
-            whole = sum(jump.size for jump in row)
-            limit = max(DRIFT_FLOOR, K * spread * np.sqrt(len(row)))
-            if abs(whole) <= limit:
-                continue
-            if max(abs(jump.size) for jump in row) > abs(whole) / 2:
-                continue
-            a, b = row[0].before, row[-1].at
+        logs, changes = series.logs, changes_of(series)
+        n = len(series.units)
+        spread = sigma(changes.size)
+        count = np.bincount(changes.unit, minlength=n)
+        wholes = np.bincount(changes.unit, changes.size, minlength=n)
+        largest = np.zeros(n)
+        np.maximum.at(largest, changes.unit, np.abs(changes.size))
+        limits = np.maximum(DRIFT_FLOOR, K * spread * np.sqrt(count))
+        far = (count >= MIN_DRIFT_CHANGES) & (np.abs(wholes) > limits)
+        for place in np.flatnonzero(far & (largest <= np.abs(wholes) / 2)):
+            whole, limit = wholes[place], limits[place]
+            mine = changes.unit == place
+            a, b = changes.before[mine][0], changes.at[mine][-1]
             values, years = series.values[place], series.years
             expected = np.exp(logs[place, b] - whole)
             yield finding(
@@ -405,10 +464,8 @@ def province_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
             continue
         changes = changes_of(series)
         limit = changes.threshold
-        for place, row in enumerate(changes.own):
+        for place, row in sorted(changes.jumps().items()):
             for jump in row:
-                if abs(jump.size) <= limit:
-                    continue
                 values, years = series.values[place], series.years
                 a, b = jump.before, jump.at
                 expected = values[b] * np.exp(-jump.size)

@@ -28,6 +28,9 @@ class Rule:
     name: str
     run: Callable[[Cells], Iterable[dict[str, Any]]]
     scope: str = "city"
+    # What it judges: every reading and the used cells, what any source prints, or the
+    # provinces' own series.
+    judges: str = "reading"
 
     def __getattr__(self, name: str) -> str:
         what, _, language = name.rpartition("_")
@@ -61,11 +64,11 @@ RULES = (
     Rule("source_disagreement", sources.disagreement),
     Rule("source_jump", sources.disagreement),
     Rule("cities_exceed_province", sources.cities_against_province, "province"),
-    Rule("province_break", levels.province_breaks, "province"),
-    Rule("discontinued", coverage.discontinued, "study"),
-    Rule("missing_year", coverage.discontinued, "study"),
-    Rule("missing_city", coverage.gaps),
-    Rule("missing_row", coverage.gaps),
-    Rule("missing_cell", coverage.gaps),
+    Rule("province_break", levels.province_breaks, "province", "provinces"),
+    Rule("discontinued", coverage.discontinued, "study", "printed"),
+    Rule("missing_year", coverage.discontinued, "study", "printed"),
+    Rule("missing_city", coverage.gaps, judges="printed"),
+    Rule("missing_row", coverage.gaps, judges="printed"),
+    Rule("missing_cell", coverage.gaps, judges="printed"),
     Rule("rounded", coverage.rounding, "study"),
 )

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Cells, finding
+from citypanel.quality.findings.tables import SAID, Cells, finding
+from citypanel.words import Words
 
 GDP, GROWTH = "gdp_cny_10k", "gdp_growth_pct"
 # Revisions of one or two per cent are ordinary; beyond two the vintage matters.
@@ -19,52 +20,86 @@ CELL_TOLERANCE = 0.05
 POINTS_TOLERANCE = 0.5
 # Cities' output together above the province's by more than rounding.
 SUM_TOLERANCE = 0.01
+# A power of ten between two sources of one cell: within 22 per cent, as revisions go.
+TEN_TOLERANCE = 0.2
 # 100 million yuan to 10,000 yuan.
 TO_10K = 10000.0
 
 
 def disagreement(panel: Cells) -> Iterator[dict[str, Any]]:
-    """Rules source_disagreement and source_jump.
+    """Rules source_disagreement and source_jump, and power_of_ten between two sources.
 
     source_disagreement: the median log ratio of a city's two sources is above
     `LEVEL_TOLERANCE`, one row a city and variable, for the year of the largest
     difference. source_jump: a cell leaves that ratio by more than `CELL_TOLERANCE` from
-    one year to the next. Growth rates are compared in points, a row a cell.
+    one year to the next. Growth rates are compared in points, a row a cell. Cells whose
+    ratio is a power of ten are `power_of_ten` and nothing else: one of the two headers
+    has another unit.
     """
-    for name, second in panel.second.items():
-        if name not in panel.yearbook:
-            continue
-        first = panel.yearbook[name]
-        for place, unit in enumerate(panel.city_ids):
-            a, b = first.values[place], second.values[place]
-            if not (np.isfinite(a) & np.isfinite(b)).any():
+    for source, others in panel.others.items():
+        names = {"first": said_of(panel.source), "second": said_of(source)}
+        for name, second in others.items():
+            if name not in panel.series:
                 continue
-            if name == GROWTH:
-                yield from _points(panel, unit, a, b)
-            else:
-                yield from _levels(panel, name, unit, a, b)
+            a, b = panel.series[name].values, second.values
+            both = np.isfinite(a) & np.isfinite(b)
+            for place in np.flatnonzero((both & (a != b)).any(axis=1)):
+                pair = (panel, name, panel.city_ids[place], a[place], b[place], names)
+                if name == GROWTH:
+                    yield from _points(*pair)
+                else:
+                    yield from _levels(*pair, source=source)
 
 
-def _points(panel: Cells, unit: str, a, b) -> Iterator[dict[str, Any]]:
+def said_of(source: str) -> str | Words:
+    """A source in a sentence; an imported one has its own name."""
+    try:
+        return SAID.of("sources")[source]
+    except KeyError:
+        return source
+
+
+def _points(panel: Cells, name: str, unit: str, a, b, names) -> Iterator[dict]:
     for t in np.flatnonzero(np.abs(np.nan_to_num(a - b)) > POINTS_TOLERANCE):
         year = panel.years[t]
         yield finding(
             "source_disagreement",
             "warning",
-            GROWTH,
+            name,
             unit_id=unit,
             year=year,
             value=a[t],
             low=b[t] - POINTS_TOLERANCE,
             high=b[t] + POINTS_TOLERANCE,
-            province=b[t],
+            other=b[t],
+            **names,
         )
 
 
-def _levels(panel: Cells, name: str, unit: str, a, b) -> Iterator[dict[str, Any]]:
+def _levels(
+    panel: Cells, name: str, unit: str, a, b, names, *, source: str
+) -> Iterator[dict]:
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.log(a / b)
     ratio = np.where(np.isfinite(ratio), ratio, np.nan)
+    tens = [int(t) for t in np.flatnonzero(np.isfinite(ratio)) if _is_ten(ratio[t])]
+    for t in tens:
+        yield finding(
+            "power_of_ten",
+            "critical",
+            name,
+            unit_id=unit,
+            year=panel.years[t],
+            value=a[t],
+            expected=b[t],
+            within=LEVEL_TOLERANCE,
+            other=b[t],
+            ratio=ratio[t],
+            against=source,
+            said="power_of_ten_source",
+            **names,
+        )
+    ratio[tens] = np.nan
     both = np.flatnonzero(np.isfinite(ratio))
     if not len(both):
         return
@@ -81,12 +116,13 @@ def _levels(panel: Cells, name: str, unit: str, a, b) -> Iterator[dict[str, Any]
             value=a[t],
             expected=b[t],
             within=LEVEL_TOLERANCE,
-            province=b[t],
+            other=b[t],
             ratio=ratio[t],
             tolerance=LEVEL_TOLERANCE,
             n_beyond=len(beyond),
             n_both=len(both),
             said="source_disagreement_levels",
+            **names,
         )
     for before, t in itertools.pairwise(both):
         change = ratio[t] - ratio[before]
@@ -103,10 +139,18 @@ def _levels(panel: Cells, name: str, unit: str, a, b) -> Iterator[dict[str, Any]
             value=a[t],
             expected=expected,
             within=CELL_TOLERANCE,
+            stays=True,
             ratio_before=np.exp(ratio[before]),
             before=panel.years[before],
             ratio=np.exp(ratio[t]),
+            **names,
         )
+
+
+def _is_ten(ratio: float) -> bool:
+    """Whether two sources are a power of ten apart, to what revisions change."""
+    power = round(ratio / np.log(10))
+    return power != 0 and abs(ratio - power * np.log(10)) <= TEN_TOLERANCE
 
 
 def cities_against_province(panel: Cells) -> Iterator[dict[str, Any]]:
@@ -116,9 +160,9 @@ def cities_against_province(panel: Cells) -> Iterator[dict[str, Any]]:
     province's. One row a province, for the year of the largest excess. A municipality,
     city and province in one, is `disagreement`'s.
     """
-    if GDP not in panel.yearbook or "GDP" not in panel.province:
+    if GDP not in panel.series or "GDP" not in panel.province:
         return
-    values = panel.yearbook[GDP].values
+    values = panel.series[GDP].values
     for province_id, members in panel.cities.groupby("province_id"):
         if members["is_municipality"].astype(bool).any():
             continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from citypanel.errors import PanelError
 from citypanel.words import Catalogue, Words
 
 SAID = Catalogue("findings")
+
+# The reading that the study takes, of whatever source.
+USED = "used"
 
 CELL_COLUMNS = ("city_id", "year", "variable", "source", "unit", "value")
 PROVINCE_COLUMNS = ("province_id", "year", "variable", "unit", "value")
@@ -46,35 +50,59 @@ class Series:
     years: np.ndarray
     values: np.ndarray
 
-    @property
+    @cached_property
     def logs(self) -> np.ndarray:
         """Natural logarithms; not-a-number where the cell is not above zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = np.log(self.values)
         return np.where(np.isfinite(logs), logs, np.nan)
 
+    @cached_property
+    def at(self) -> dict[str, int]:
+        """The place of every unit."""
+        return {unit: place for place, unit in enumerate(self.units)}
+
     def row(self, unit: str) -> np.ndarray:
         """The cells of one unit, or no cells where the series has none of it."""
-        if unit not in self.units:
+        if unit not in self.at:
             return np.full(len(self.years), np.nan)
-        return self.values[self.units.index(unit)]
+        return self.values[self.at[unit]]
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Everything the rules read: the cities' series by source, and the provinces'."""
+    """One reading of every cell, which the rules judge, and what is beside it.
+
+    Attributes
+    ----------
+    cities : DataFrame
+        `CITY_COLUMNS`, sorted by code.
+    years : (T,) int array
+    source : str
+        Whose reading it is: a source's, or `USED`, what the study takes.
+    series : dict of str to Series
+        By variable.
+    others : dict of str to dict of str to Series
+        Sources that print the same cells and come after this one.
+    province : dict of str to Series
+        The provinces' own series, by indicator.
+    sources : dict of str to (n, T) object array
+        Where each used cell comes from; only of `USED`.
+    """
 
     cities: pd.DataFrame
     years: np.ndarray
-    yearbook: dict[str, Series]
-    second: dict[str, Series]
+    source: str
+    series: dict[str, Series]
+    others: dict[str, dict[str, Series]]
     province: dict[str, Series]
+    sources: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def city_ids(self) -> tuple[str, ...]:
         return tuple(self.cities["city_id"])
 
-    @property
+    @cached_property
     def names(self) -> dict[str, Words]:
         """Cities by code."""
         names = self.cities.set_index("city_id")[["city_en", "city_zh"]]
@@ -89,9 +117,23 @@ class Cells:
             return np.full(len(self.years), np.nan)
         return self.province[name].row(province_id)
 
+    def source_of(self, unit: str | None, year: int | None, variable: str) -> str:
+        """Where a cell comes from: the reading's source, or that of the used cell."""
+        if self.source != USED or unit is None or variable not in self.sources:
+            return self.source
+        place = self.series[variable].at.get(unit)
+        if place is None or year is None:
+            return self.source
+        return self.sources[variable][place, year - int(self.years[0])] or self.source
+
 
 def as_panel(
-    cells: pd.DataFrame, cities: pd.DataFrame, provinces: pd.DataFrame
+    cells: pd.DataFrame,
+    cities: pd.DataFrame,
+    provinces: pd.DataFrame,
+    *,
+    source: str = "yearbook",
+    after: Sequence[str] | None = None,
 ) -> Cells:
     """Turn long tables into arrays; a key that stands twice is an error.
 
@@ -99,11 +141,15 @@ def as_panel(
     ----------
     cells : DataFrame
         `CELL_COLUMNS`, one row per city, year, variable and source with a reading;
-        source is "yearbook" or "province" and value is in the yearbook's unit.
+        value is in the unit of the variable.
     cities : DataFrame
         `CITY_COLUMNS`, one row per city, those without any cell included.
     provinces : DataFrame
         `PROVINCE_COLUMNS`, one row per province, year and variable.
+    source : str
+        The source whose reading is judged.
+    after : sequence of str, optional
+        Sources it is compared with; by default all others.
 
     Raises
     ------
@@ -131,14 +177,18 @@ def as_panel(
     years = _years(cells, provinces)
     cities = cities.sort_values("city_id").reset_index(drop=True)
     order = tuple(cities["city_id"])
-    yearbook = cells.loc[cells["source"] == "yearbook"]
-    second = cells.loc[cells["source"] != "yearbook"]
+    by_source = {
+        str(name): as_series(rows, "city_id", order, years)
+        for name, rows in cells.groupby("source", sort=True)
+    }
+    others = [name for name in by_source if name != source] if after is None else after
     return Cells(
         cities=cities,
         years=years,
-        yearbook=_series(yearbook, "city_id", order, years),
-        second=_series(second, "city_id", order, years),
-        province=_series(
+        source=source,
+        series=by_source.get(source, {}),
+        others={name: by_source[name] for name in others if name in by_source},
+        province=as_series(
             provinces.assign(source="province"),
             "province_id",
             tuple(sorted(set(provinces["province_id"]))),
@@ -166,9 +216,10 @@ def _no_duplicates(frame: pd.DataFrame, key: list[str]) -> None:
         )
 
 
-def _series(
+def as_series(
     frame: pd.DataFrame, key: str, order: tuple[str, ...], years: np.ndarray
 ) -> dict[str, Series]:
+    """Long rows as a table a variable: units in `order` by `years`."""
     place = {unit: number for number, unit in enumerate(order)}
     series = {}
     for name, rows in frame.groupby("variable", sort=True):
@@ -223,13 +274,15 @@ def finding(
     scope: str = "city",
     unit_id: str | None = None,
     year: int | None = None,
-    source: str = "yearbook",
+    source: str | None = None,
     value: float = np.nan,
     low: float = np.nan,
     high: float = np.nan,
     expected: float | None = None,
     within: float = 0.0,
     members: Sequence[str] = (),
+    stays: bool = False,
+    against: str | None = None,
     said: str = "",
     **facts: object,
 ) -> dict[str, Any]:
@@ -237,11 +290,17 @@ def finding(
 
     Parameters
     ----------
+    source : str, optional
+        Where the cell comes from; by default whose reading is judged.
     low, high : float
         What the value is expected to lie between; with `expected` exp(-within) to
         exp(within) times that.
     members : sequence of str
         The variables of a finding about a row.
+    stays : bool
+        Whether every later year is as far from what is expected.
+    against : str, optional
+        The source it is compared with.
     said : str
         The evidence's name in `words/*/findings.yml`; by default the rule's.
     **facts
@@ -270,4 +329,6 @@ def finding(
         "evidence_en": evidence.en,
         "evidence_zh": evidence.zh,
         "members": tuple(members),
+        "stays": stays,
+        "against": against,
     }

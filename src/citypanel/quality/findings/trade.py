@@ -46,10 +46,10 @@ def total_in_part(panel: Cells) -> Iterator[dict[str, Any]]:
     sigma; A_s - B_s is A_t within `TOTAL_TOLERANCE` in logarithms, and so is B_s of
     B_t.
     """
-    if not all(name in panel.yearbook for name in TRADE):
+    if not all(name in panel.series for name in TRADE):
         return
     for name, other_name in (TRADE, TRADE[::-1]):
-        series, other = panel.yearbook[name], panel.yearbook[other_name]
+        series, other = panel.series[name], panel.series[other_name]
         spread = sigma(np.diff(series.logs, axis=1))
         jump = max(TOTAL_FACTOR, np.exp(TOTAL_K * spread))
         for place, unit in enumerate(panel.city_ids):
@@ -91,9 +91,9 @@ def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
     the smaller figure is in dollars. The other of the two in the same row is flagged
     too where it moves the same way by more than `PARTNER_FACTOR`.
     """
-    if not all(name in panel.yearbook for name in TRADE):
+    if not all(name in panel.series for name in TRADE):
         return
-    both = [panel.yearbook[name] for name in TRADE]
+    both = [panel.series[name] for name in TRADE]
     rate = np.log(YUAN_PER_DOLLAR)
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = [series.logs for series in both]
@@ -125,7 +125,7 @@ def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
                     sure = is_near or (near[0] and together)
                     flagged[series.name, low] = "critical" if sure else "warning"
         for (name, low), severity in flagged.items():
-            yield _currency_row(panel.yearbook[name], unit, place, low, severity)
+            yield _currency_row(panel.series[name], unit, place, low, severity)
 
 
 def _currency_row(series, unit, place, low, severity) -> dict[str, Any]:

@@ -32,6 +32,8 @@ COLUMNS = {
     "labour": "labour",
 }
 HEADLINE = "headline"
+# Copies of cities that pass the steps side by side.
+AT_ONCE = 5000
 # A relative difference below this is rounding: the figure cancels out.
 ROUNDING = 1e-12
 # Cells are moved a little, so that a capital stock can still be started; the second
@@ -145,41 +147,51 @@ class Uses:
         return found | self._side_by_side(known)
 
     def _side_by_side(self, cells: Sequence[Cell]) -> dict[Cell, Use]:
-        """Cities do not reach each other: all of them have the same cell moved at once.
+        """Cities do not reach each other: a copy of the city for each cell moved."""
+        found: dict[Cell, Use] = {}
+        for start in range(0, len(cells), AT_ONCE):
+            found |= self._copies(cells[start : start + AT_ONCE])
+        return found
 
-        One copy of the study's cities for each year and variable, one run for all.
-        """
-        blocks = {key: i for i, key in enumerate(dict.fromkeys(c[1:] for c in cells))}
-        if not blocks:
+    def _copies(self, cells: Sequence[Cell]) -> dict[Cell, Use]:
+        rows = np.array([self._at[city] for city, *_ in cells], dtype=int)
+        if not len(rows):
             return {}
-        n, copies = len(self.study.city_ids), len(blocks)
+        names = [f"{k:06d}" for k in range(len(rows))]
         base = self.study.readings(self.headline)
-        filled = self.study.series(self.headline)
+        figures = self._nearest
 
         def moved(factor: float) -> dict[str, dict[str, np.ndarray]]:
-            readings = {
-                name: np.tile(table, (copies, 1)) for name, table in base.items()
-            }
-            for (year, name), block in blocks.items():
+            readings = {name: table[rows] for name, table in base.items()}
+            for k, (_, year, name) in enumerate(cells):
                 at = self._year_at[year]
-                rows = slice(block * n, (block + 1) * n)
-                readings[name][rows, at] = factor * _figures(filled[name], at)
-            rows = np.tile(np.arange(n), copies)
-            names = [f"{k:06d}" for k in range(len(rows))]
-            study = self.study.side_by_side(rows, names, readings=readings)
-            return self._moved(study, copies)
+                readings[name][k, at] = factor * figures[name][rows[k], at]
+            return self._moved(
+                self.study.side_by_side(rows, names, readings=readings), rows
+            )
 
         tables = _first(moved, FACTORS)
-        found = {}
-        for key in cells:
-            city = self._at[key[0]]
-            row = blocks[key[1:]] * n + city
-            mine = {
-                name: {what: table[[row]] for what, table in of_variant.items()}
-                for name, of_variant in tables.items()
-            }
-            found[key] = self._use(mine, [city])
-        return found
+        return {
+            key: self._use(
+                {
+                    name: {what: table[[k]] for what, table in of_variant.items()}
+                    for name, of_variant in tables.items()
+                },
+                [rows[k]],
+            )
+            for k, key in enumerate(cells)
+        }
+
+    @cached_property
+    def _nearest(self) -> dict[str, np.ndarray]:
+        """A figure for every cell: its own, filled or the nearest, else the median."""
+        filled = self.study.series(self.headline)
+        return {
+            name: np.stack(
+                [_figures(table, at) for at in range(table.shape[1])], axis=1
+            )
+            for name, table in filled.items()
+        }
 
     def _alone(self, cell: Cell) -> Use:
         """A cell moved in a study of its own: a median lets it reach every city."""
@@ -219,13 +231,16 @@ class Uses:
         )
 
     def _of(self, study: Study) -> Use:
-        return self._use(self._moved(study, 1), range(len(self.study.city_ids)))
+        everyone = np.arange(len(self.study.city_ids))
+        return self._use(self._moved(study, everyone), everyone)
 
-    def _moved(self, study: Study, copies: int) -> dict[str, dict[str, np.ndarray]]:
-        """Where the tables of copies of the cities are not those of the study."""
+    def _moved(
+        self, study: Study, rows: np.ndarray
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """Where the tables of copies of some cities are not those of the study."""
         return {
             name: {
-                what: _differs(np.tile(self._base[name][what], (copies, 1)), new)
+                what: _differs(self._base[name][what][rows], new)
                 for what, new in _tables(study, options).items()
             }
             for name, options in self.options.items()

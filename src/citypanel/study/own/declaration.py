@@ -17,7 +17,9 @@ from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.group_time import CONTROL_GROUPS
 from citypanel.did.study import ESTIMATORS
 from citypanel.errors import DeclarationError, describe
+from citypanel.study.own import index as indices
 from citypanel.study.own import yaml_lines
+from citypanel.study.own.index import Index
 from citypanel.study.own.yaml_lines import Document, Problem
 from citypanel.words import LANGUAGES
 
@@ -39,7 +41,7 @@ class Outcome:
     """One outcome: a formula over the panel's columns, and how it enters.
 
     ``transform`` is ``level``, ``log`` (natural), ``difference`` (to the period
-    before) or ``log_difference``.
+    before) or ``log_difference``; of an index those of `own.index.TRANSFORMS`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Outcome:
     unit: str = ""
     transform: str = "level"
     headline: bool = False
+    index: Index | None = None
 
 
 @dataclass(frozen=True)
@@ -422,8 +425,16 @@ class _Reader:
                 ("outcome",), "is missing", "write outcome: {name: {label: ...}}"
             )
         found = []
+        if isinstance(given.get("index"), str):
+            # One outcome, an index, without a name of its own.
+            outcome = self.index(("outcome",), "tfp")
+            return () if outcome is None else (outcome,)
         for name in given:
             path = ("outcome", name)
+            if isinstance(given[name], dict) and "index" in given[name]:
+                outcome = self.index(path, name)
+                found += [] if outcome is None else [outcome]
+                continue
             if not isinstance(given[name], dict):
                 formula = self.text(path) or name
                 found.append(Outcome(name, formula, {"en": name}))
@@ -453,6 +464,37 @@ class _Reader:
                 "write headline: true below one of them",
             )
         return tuple(found)
+
+    def index(self, path: tuple, name: str) -> Outcome | None:
+        """An outcome that is a productivity index."""
+        self.mapping(path, INDEX)
+        kind = self.choice((*path, "index"), indices.KINDS, "malmquist")
+        series = {n: tuple(self.names((*path, n))) for n in SERIES}
+        for needed in SERIES[:2]:
+            if not series[needed]:
+                self.report((*path, needed), "is missing", "write [first, second]")
+                return None
+        index = Index(
+            kind,
+            **series,
+            reference=self.choice(
+                (*path, "reference"), indices.REFERENCES, "contemporaneous"
+            ),
+            returns_to_scale=self.choice(
+                (*path, "returns_to_scale"), indices.RETURNS_TO_SCALE, "crs"
+            ),
+        )
+        return Outcome(
+            name=name,
+            formula=str(index),
+            label=self.words((*path, "label"), name),
+            unit=self.text((*path, "unit")) or "",
+            transform=self.choice(
+                (*path, "transform"), indices.TRANSFORMS, "cumulative_log"
+            ),
+            headline=self.flag((*path, "headline")),
+            index=index,
+        )
 
     def controls(self) -> tuple[Control, ...]:
         given = self.get(("controls",))
@@ -537,6 +579,17 @@ class _Reader:
         )
 
 
+SERIES = ("outputs", "inputs", "bads")
+INDEX = (
+    "index",
+    *SERIES,
+    "reference",
+    "returns_to_scale",
+    "label",
+    "unit",
+    "transform",
+    "headline",
+)
 TOP = (
     "name",
     "title",

@@ -20,6 +20,7 @@ from citypanel.study.own.declaration import (
     find_study,
     read_declaration,
 )
+from citypanel.study.own.findings import panel_findings
 from citypanel.study.own.panel import (
     COHORT,
     PERIOD,
@@ -31,30 +32,9 @@ from citypanel.study.own.panel import (
     before,
     prepare_panel,
 )
+from citypanel.study.own.tables import fixed, text
+from citypanel.words import LANGUAGES
 
-REGRESSION_COLUMNS = {
-    "table_name": "string",
-    "column_name": "string",
-    "outcome": "string",
-    "estimator": "string",
-    "term": "string",
-    "estimate": "float64",
-    "std_error": "float64",
-    "statistic": "float64",
-    "df": "float64",
-    "p_value": "float64",
-    "conf_low": "float64",
-    "conf_high": "float64",
-    "n_obs": "Int64",
-    "n_units": "Int64",
-    "n_treated_units": "Int64",
-    "n_clusters": "Int64",
-    "r2_within": "float64",
-    "standard_errors": "string",
-    "effects": "string",
-    "sample": "string",
-    "note": "string",
-}
 STAGGERED = {
     "group_time_att": lambda frame, **options: did.aggregate_att(
         did.group_time_att(frame, base_period="universal", **options), "dynamic"
@@ -85,12 +65,13 @@ def evaluate(
     Returns
     -------
     dict of name to DataFrame
-        ``rpt_sample`` (one row per unit), ``rpt_left_out`` (rows left out, with the
-        reason), ``rpt_descriptives``, ``rpt_regressions`` (the declared columns),
-        ``rpt_published_comparison``, ``rpt_att`` (every estimator on every outcome),
-        ``rpt_event_study``, ``rpt_bacon``, ``rpt_inference``, ``rpt_sensitivity`` and
-        ``rpt_balance``. A table that a study has nothing for is empty; what cannot be
-        estimated is a row with the reason in ``note``.
+        Those of `citypanel.study.own.tables.TABLES`, in the same shape for every study
+        and as a build publishes them: who is in (``dim_units``, ``fct_unit_periods``),
+        the declared columns (``rpt_study_regressions``) beside what was printed
+        (``rpt_study_published``), every estimator (``rpt_study_att``,
+        ``rpt_study_event_study``), inference, sensitivity, and what is odd about the
+        panel (``dq_study_findings``). A table that a study has nothing for is empty;
+        what cannot be estimated is a row with the reason in ``note``.
 
     Raises
     ------
@@ -102,50 +83,156 @@ def evaluate(
     if isinstance(design, Path):
         design = read_declaration(design)
     made = prepare_panel(design, panel)
+    return {"fct_unit_periods": unit_periods(made)} | results(made)
+
+
+def results(made: StudyPanel) -> dict[str, pd.DataFrame]:
+    """Every table but that of the panel's values."""
+    study = made.study
     regressions = regression_table(made)
-    att = att_table(made)
-    return {
-        "rpt_sample": sample_table(made),
-        "rpt_left_out": made.log,
-        "rpt_descriptives": descriptives(made),
-        "rpt_regressions": regressions,
-        "rpt_published_comparison": comparison_table(design, regressions),
-        "rpt_att": att,
-        "rpt_event_study": tables.event_study_table(att),
-        "rpt_bacon": _or_reason(lambda: bacon_table(made), "bacon_decomposition"),
-        "rpt_inference": inference_table(made),
-        "rpt_sensitivity": sensitivity_table(made),
-        "rpt_balance": _or_reason(lambda: balance_table(made), "balance_table"),
+    att = fixed("rpt_study_att", att_table(made))
+    found = {
+        "dim_study": study_table(made),
+        "dim_study_variables": variable_table(made),
+        "dim_units": unit_table(made),
+        "dim_unit_groups": group_table(made),
+        "rpt_study_descriptives": descriptives(made),
+        "rpt_study_regressions": regressions,
+        "rpt_study_published": comparison_table(study, regressions),
+        "rpt_study_att": att,
+        "rpt_study_event_study": event_study_table(att),
+        "rpt_study_inference": inference_table(made),
+        "rpt_study_sensitivity": sensitivity_table(made),
+        "rpt_study_bacon": _or_reason(lambda: bacon_table(made), "term"),
+        "rpt_study_balance": _or_reason(lambda: balance_table(made), "covariate"),
+        "dq_study_findings": panel_findings(made),
     }
+    return {name: fixed(name, frame) for name, frame in found.items()}
 
 
-def _or_reason(function: Callable[[], pd.DataFrame], what: str) -> pd.DataFrame:
+def event_study_table(att: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `att_table` that have an event time of their own."""
+    return att[(att["aggregation"] == "dynamic") & att["event_time"].notna()]
+
+
+def _or_reason(function: Callable[[], pd.DataFrame], key: str) -> pd.DataFrame:
     try:
         return function()
     except CityPanelError as error:
-        return pd.DataFrame([{"estimator": what, "note": _why(error)}])
+        return pd.DataFrame([{key: "all", "sample": "all", "note": _why(error)}])
 
 
 def _why(error: Exception) -> str:
     return "not estimated: " + " ".join(str(error).split())
 
 
-def sample_table(made: StudyPanel) -> pd.DataFrame:
-    """One row per unit: its cohort, its periods and its groups."""
-    frame = made.frame
+def study_table(made: StudyPanel) -> pd.DataFrame:
+    """One row: what the study is called, what it is about and how much it has."""
+    study, frame = made.study, made.frame
+    treated = frame.groupby(UNIT)[TREATMENT].max() > 0
+    languages = [n for n in LANGUAGES if n in study.title]
+    row = {
+        "study": study.name,
+        **_labels("title", study.title),
+        **_labels("unit", study.unit_noun),
+        **_labels("policy", study.policy_label),
+        "source": study.source or None,
+        "languages": ", ".join(languages),
+        "outcome": study.headline.name,
+        "weights": study.weights,
+        "cluster": study.cluster or study.unit,
+        "first_period": text(frame[PERIOD].min()),
+        "last_period": text(frame[PERIOD].max()),
+        "n_periods": frame[PERIOD].nunique(),
+        "n_obs": len(frame),
+        "n_units": len(treated),
+        "n_treated_units": int(treated.sum()),
+        "relevant_effect": relevant_effect(made),
+        "draws": study.draws,
+        "seed": study.seed,
+    }
+    return pd.DataFrame([row])
+
+
+def _labels(name: str, said: Mapping[str, str]) -> dict[str, str | None]:
+    return {f"{name}_{language}": said.get(language) for language in LANGUAGES}
+
+
+def variable_table(made: StudyPanel) -> pd.DataFrame:
+    """One row per outcome and control: its words and its formula."""
+    study = made.study
+    rows: list[dict] = [
+        {
+            "variable": outcome.name,
+            "kind": "outcome",
+            **_labels("label", outcome.label),
+            "unit": outcome.unit or None,
+            "formula": outcome.formula,
+            "transform": outcome.transform,
+            "is_headline": outcome.name == study.headline.name,
+        }
+        for outcome in study.outcomes
+    ]
+    rows += [
+        {
+            "variable": control.name,
+            "kind": "control",
+            **_labels("label", control.label),
+            "formula": control.formula,
+            "transform": "level",
+            "is_headline": False,
+            "is_after_treatment": control.after_treatment,
+        }
+        for control in study.controls
+    ]
+    return pd.DataFrame(rows).assign(variable_order=range(1, len(rows) + 1))
+
+
+def unit_table(made: StudyPanel) -> pd.DataFrame:
+    """One row per unit: its cohort and the periods it is seen in."""
+    frame, parent = made.frame, made.study.parent
     groups = frame.groupby(UNIT, sort=True)
+    treated = groups[TREATMENT].max() > 0
     out = pd.DataFrame(
         {
-            "cohort": groups[COHORT].first(),
-            "is_treated": groups[TREATMENT].max() > 0,
+            "cohort": groups[COHORT].first().where(treated),
             "first_period": groups[PERIOD].min(),
             "last_period": groups[PERIOD].max(),
             "n_periods": groups.size(),
+            "is_treated": treated,
+            "is_always_treated": groups[TREATMENT].min() > 0,
         }
     )
-    for name, column in made.study.groups.items():
-        out[name] = groups[column].first()
-    return out.reset_index()
+    out["parent"] = groups[parent].first() if parent else None
+    return out.reset_index().assign(name_en=lambda f: f[UNIT])
+
+
+def group_table(made: StudyPanel) -> pd.DataFrame:
+    """One row per unit and declared group."""
+    first = made.frame.groupby(UNIT, sort=True)
+    parts = [
+        first[column].first().rename("group_value").reset_index().assign(group_name=n)
+        for n, column in made.study.groups.items()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def unit_periods(made: StudyPanel) -> pd.DataFrame:
+    """One row per unit, period and variable: outcomes, controls, treatment, weights."""
+    study, frame = made.study, made.frame
+    names = [o.name for o in study.outcomes] + [c.name for c in study.controls]
+    names += [TREATMENT] + ([WEIGHTS] if study.weights else [])
+    long = pd.concat(
+        [
+            frame[[UNIT, PERIOD]].assign(
+                variable=name,
+                period_number=frame[POSITION],
+                value=frame[name].astype(float),
+            )
+            for name in names
+        ]
+    )
+    return fixed("fct_unit_periods", long)
 
 
 def descriptives(made: StudyPanel) -> pd.DataFrame:
@@ -164,8 +251,6 @@ def descriptives(made: StudyPanel) -> pd.DataFrame:
             rows.append(
                 {
                     "variable": variable.name,
-                    "label_en": variable.label.get("en"),
-                    "label_zh": variable.label.get("zh"),
                     "units": group,
                     "n_obs": len(values),
                     "mean": values.mean(),
@@ -217,7 +302,7 @@ def regression_table(made: StudyPanel) -> pd.DataFrame:
     """The declared columns; one that cannot be estimated has a row with its reason."""
     parts = [_column_rows(made, place) for place in range(len(made.study.columns))]
     out = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return out.reindex(columns=list(REGRESSION_COLUMNS)).astype(REGRESSION_COLUMNS)
+    return fixed("rpt_study_regressions", out.rename(columns={"statistic": "t"}))
 
 
 def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
@@ -286,11 +371,11 @@ def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
     """Published figures beside ours; empty where the study names none.
 
     The file has table_name, column_name, term, statistic (a column of
-    ``rpt_regressions``), value and decimals (how many were printed).
+    ``rpt_study_regressions``), value and decimals (how many were printed).
     """
-    names = ["table_name", "column_name", "term", "statistic", "published", "estimated"]
+    names = ["table_name", "column_name", "term", "statistic"]
     if study.published is None:
-        return pd.DataFrame(columns=[*names, "difference", "agrees", "source"])
+        return fixed("rpt_study_published", pd.DataFrame())
     printed = pd.read_csv(study.published, dtype=str)
     rows = []
     for line in printed.to_dict("records"):
@@ -304,7 +389,7 @@ def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
         difference = float(value) - published
         rows.append(
             {
-                **{n: line[n] for n in names[:4]},
+                **{n: line[n] for n in names},
                 "published": published,
                 "estimated": float(value),
                 "difference": difference,
@@ -313,7 +398,7 @@ def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
                 "source": line.get("source"),
             }
         )
-    return pd.DataFrame(rows)
+    return fixed("rpt_study_published", pd.DataFrame(rows))
 
 
 def att_table(made: StudyPanel) -> pd.DataFrame:
@@ -344,20 +429,23 @@ def bacon_table(made: StudyPanel) -> pd.DataFrame:
     Under a fractional exposure the decomposition is of the 0/1 treatment.
     """
     exposed = (made.frame[TREATMENT] > 0).astype(float)
-    return tables.bacon_table(
+    table = tables.bacon_table(
         made.frame.assign(**{TREATMENT: exposed}),
         outcomes=[made.study.headline.name],
         treatment=TREATMENT,
         unit=UNIT,
         period=PERIOD,
     )
+    if made.study.weights:
+        table["note"] = table["note"].map(_unweighted)
+    return table.rename(columns={"type": "comparison", "twfe": "twfe_estimate"})
 
 
 def inference_table(made: StudyPanel) -> pd.DataFrame:
     """Inference side by side for each declared column with two-way effects.
 
-    Columns in first differences, or with other effects, are in ``rpt_regressions``
-    only: the resampling methods here re-estimate two-way effects.
+    Columns in first differences, or with other effects, are in
+    ``rpt_study_regressions`` only: what resamples here re-estimates two-way effects.
     """
     columns = {}
     for place, column in enumerate(made.study.columns):
@@ -371,7 +459,7 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
             **{k: v for k, v in options.items() if k in _OF_INFERENCE},
         }
     if not columns:
-        return pd.DataFrame(columns=["table_name", "column_name"])
+        return pd.DataFrame()
     out = tables.inference_table(
         columns,
         draws=made.study.draws,
@@ -406,13 +494,32 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         controls=controls,
         covariates=[c.name for c in study.controls if not c.after_treatment],
         region=region,
+        columns=shared_columns(study),
         sample={name: made.select(name) for name in study.samples},
         bound=relevant_effect(made),
         seed=study.seed,
     )
-    named = {"leave_one_batch_out": "leave_one_cohort_out"}
-    named |= {"leave_one_city_out": "leave_one_unit_out"}
-    return table.replace({"check": named, "aggregation": named})
+    table = table.replace({"check": _CHECKS, "aggregation": _CHECKS})
+    table = table.rename(columns={"check": "check_name"})
+    if study.weights:
+        matched = table["check_name"] == "propensity_score"
+        table.loc[matched, "note"] = table["note"].map(_unweighted)[matched]
+    keys = ["check_name", "sample", "estimator", "aggregation", "term"]
+    table["row_order"] = table.groupby(keys, dropna=False).cumcount() + 1
+    return table
+
+
+def _unweighted(note: object = None) -> str:
+    said = "without the study's weights"
+    return f"{note}; {said}" if isinstance(note, str) else said
+
+
+_CHECKS = {
+    "leave_one_batch_out": "leave_one_cohort_out",
+    "leave_one_city_out": "leave_one_unit_out",
+    "region_by_year": "group_by_period",
+    "by_region": "by_group",
+}
 
 
 def relevant_effect(made: StudyPanel) -> float:
@@ -431,8 +538,8 @@ def balance_table(made: StudyPanel) -> pd.DataFrame:
     """Balance before the policy of the controls that it does not move."""
     covariates = [c.name for c in made.study.controls if not c.after_treatment]
     if not covariates:
-        return pd.DataFrame(columns=["covariate", "note"])
-    return tables.balance(
+        return pd.DataFrame()
+    table = tables.balance(
         made.frame,
         covariates=covariates,
         outcome=made.study.headline.name,
@@ -440,3 +547,7 @@ def balance_table(made: StudyPanel) -> pd.DataFrame:
         unit=UNIT,
         period=PERIOD,
     )
+    if made.study.weights:
+        table["note"] = _unweighted()
+    names = {"n_treated": "n_treated_units", "n_control": "n_control_units"}
+    return table.rename(columns=names)

@@ -17,6 +17,7 @@ from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
 from citypanel.study.own import formulas, yaml_lines
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
+from citypanel.study.own.index import index_values
 from citypanel.study.own.yaml_lines import Problem
 
 #: Columns of the prepared panel that are not the declaration's own names.
@@ -180,8 +181,10 @@ def _examine_formulas(study: Study, columns: list[str]) -> None:
     everywhere = [*columns, *(o.name for o in study.outcomes)]
     everywhere += [c.name for c in study.controls]
     for outcome in study.outcomes:
-        for what in formulas.problems_of(outcome.formula, columns):
-            report(("outcome", outcome.name), what, "")
+        index = outcome.index
+        for text in index.series if index else (outcome.formula,):
+            for what in formulas.problems_of(text, columns):
+                report(("outcome", outcome.name), what, "")
     for control in study.controls:
         for what in formulas.problems_of(control.formula, columns):
             report(("controls", control.name), what, "")
@@ -265,7 +268,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
         others=frame[study.cohort] if study.cohort else (),
     )
     when = grid.place(frame[study.period]).astype(int)
-    computed = {o.name: o.formula for o in study.outcomes}
+    computed = {o.name: o.formula for o in study.outcomes if o.index is None}
     computed |= {c.name: c.formula for c in study.controls}
     if study.weights:
         computed[WEIGHTS] = study.weights
@@ -281,7 +284,19 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     made[UNIT], made[PERIOD] = frame[study.unit], frame[study.period]
     made[POSITION] = when
     for outcome in study.outcomes:
-        made[outcome.name] = _transformed(made, outcome.name, outcome.transform, when)
+        if outcome.index is None:
+            made[outcome.name] = _transformed(
+                made, outcome.name, outcome.transform, when
+            )
+        else:
+            made[outcome.name] = index_values(
+                frame,
+                outcome.index,
+                outcome.transform,
+                unit=study.unit,
+                period=study.period,
+                positions=when,
+            )
     if study.treatment:
         made[TREATMENT] = frame[study.treatment].astype(float)
     if study.cohort:
@@ -386,7 +401,7 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
         known = frame[outcome.name].notna()
         seen = frame[known].groupby(PERIOD).size()
         empty = sorted(set(frame[PERIOD]) - set(seen.index))
-        shifted = outcome.transform.endswith("difference")
+        shifted = outcome.transform.endswith(("difference", "change"))
         if shifted and empty == [frame[PERIOD].min()]:
             empty = []
         if empty:

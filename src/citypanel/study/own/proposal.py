@@ -17,9 +17,12 @@ import pandas as pd
 
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, describe
+from citypanel.identity import package_files
 from citypanel.study.own.declaration import FILE
 from citypanel.study.own.panel import read_panel
 
+#: The dbt project of studies that bring their panel.
+SKELETON = Path(__file__).parents[2] / "skeleton"
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
@@ -229,6 +232,26 @@ def write_study(root: Path, name: str, panel: Path) -> Path:
     path = folder / FILE
     path.write_text(declaration_text(name, panel.name, proposal), encoding="utf-8")
     return path
+
+
+def lay_out(root: Path) -> bool:
+    """Copy the project that builds studies into a folder that has none.
+
+    Returns
+    -------
+    bool
+        Whether it did: a folder with a ``dbt_project.yml`` is left as it is.
+    """
+    if (root / "dbt_project.yml").exists():
+        return False
+    for path in package_files(SKELETON):
+        part = path.relative_to(SKELETON)
+        if part.parts[0] == "brought_models":
+            part = Path("models", *part.parts[1:])
+        if not (root / part).exists():
+            (root / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, root / part)
+    return True
 
 
 def declaration_text(name: str, panel: str, proposal: Proposal) -> str:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import yaml
 
 from citypanel.errors import PublicationError, describe
 from citypanel.files import atomically
+from citypanel.identity import running_code
 from citypanel.study.own.declaration import Study
+from citypanel.study.own.tables import SCHEMA, TABLES
+from citypanel.warehouse.published import (
+    DEFAULT_TARGET,
+    Publication,
+    now,
+    options_digest,
+    read_records,
+    refuse_destination,
+    write_record,
+)
 
-SCHEMA = "marts"
-COMMENTS = {
-    "rpt_sample": "One row per unit: its cohort, periods and groups.",
-    "rpt_left_out": "Rows of the panel left out before any estimate, with the reason.",
-    "rpt_descriptives": "Mean, standard deviation and range of each variable. One row "
-    "per variable and group of units.",
-    "rpt_regressions": "The declared columns. One row per column and term.",
-    "rpt_published_comparison": "Published figures beside ours. One row per figure.",
-    "rpt_att": "Every estimator on every outcome. One row per estimator, outcome, "
-    "aggregation and term.",
-    "rpt_event_study": "Effects by event time. One row per estimator, outcome and "
-    "event time.",
-    "rpt_bacon": "The 2x2 comparisons behind the two-way estimate. One row each.",
-    "rpt_inference": "Inference side by side. One row per declared column.",
-    "rpt_sensitivity": "Every check of the headline. One row per check and term.",
-    "rpt_balance": "Balance before the policy. One row per covariate.",
-}
+_SAID = Path(__file__).parents[2] / "skeleton/models/study/_study__models.yml"
+
+
+def descriptions() -> dict[str, dict[str, str]]:
+    """What is said of every table, under "", and of its columns."""
+    models = yaml.safe_load(_SAID.read_text(encoding="utf-8"))["models"]
+    return {
+        model["name"]: {"": " ".join(model["description"].split())}
+        | {c["name"]: " ".join(c["description"].split()) for c in model["columns"]}
+        for model in models
+    }
 
 
 def write_tables(
@@ -39,8 +48,16 @@ def write_tables(
     Raises
     ------
     PublicationError
-        The file cannot be written.
+        The file cannot be written, or another's stands there.
     """
+    refuse_destination(
+        target,
+        root=Path.cwd(),
+        target=DEFAULT_TARGET,
+        is_named=True,
+        study=study.name,
+    )
+    said = descriptions()
     try:
         with atomically(target) as part:
             part.unlink(missing_ok=True)
@@ -52,7 +69,13 @@ def write_tables(
                 ).fetchall()
                 connection.execute(f"create schema study.{SCHEMA}").fetchall()
                 for name, frame in tables.items():
-                    _write(connection, f"study.{SCHEMA}.{name}", name, frame)
+                    _write(connection, f"study.{SCHEMA}.{name}", frame, said[name])
+                write_record(
+                    connection,
+                    "study",
+                    _record(study, len(tables)),
+                    read_records(target),
+                )
                 connection.execute("detach study").fetchall()
     except (OSError, duckdb.Error) as error:
         raise PublicationError(
@@ -64,25 +87,37 @@ def write_tables(
         ) from error
 
 
-def _write(connection, table: str, name: str, frame: pd.DataFrame) -> None:
-    connection.register("frame", _typed(frame))
-    connection.execute(f"create table {table} as select * from frame").fetchall()
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    frame: pd.DataFrame,
+    said: Mapping[str, str],
+) -> None:
+    types = TABLES[table.rpartition(".")[2]]
+    columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
+    connection.execute(f"create table {table} ({columns})").fetchall()
+    connection.register("frame", frame)
+    connection.execute(f"insert into {table} select * from frame").fetchall()
     connection.unregister("frame")
-    comment = COMMENTS.get(name, "").replace("'", "''")
-    connection.execute(f"comment on table {table} is '{comment}'").fetchall()
+    for column, text in said.items():
+        quoted = text.replace("'", "''")
+        what = f'column {table}."{column}"' if column else f"table {table}"
+        connection.execute(f"comment on {what} is '{quoted}'").fetchall()
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns of no known type become text, so that an empty one is no NULL type."""
-    out = frame.reset_index(drop=True).copy()
-    out.attrs = {}
-    for column in out:
-        if out[column].dtype != object:
-            continue
-        numbers = pd.to_numeric(out[column], errors="coerce")
-        if out[column].notna().any() and numbers.notna().eq(out[column].notna()).all():
-            out[column] = numbers
-        else:
-            text = out[column].map(str, na_action="ignore")
-            out[column] = text.astype("string")
-    return out
+def _record(study: Study, n_tables: int) -> Publication:
+    options = {"study": study.name}
+    code = running_code()
+    return Publication(
+        run_id=str(uuid.uuid4()),
+        published_at=now(),
+        target=DEFAULT_TARGET,
+        options_sha256=options_digest(options),
+        options=json.dumps(options),
+        options_changed="{}",
+        code_version=code.version,
+        code_sha256=code.digest,
+        nodes_sha256=hashlib.sha256(code.digest.encode()).hexdigest(),
+        software=json.dumps({"duckdb": duckdb.__version__}),
+        n_tables=n_tables,
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from citypanel.errors import PanelError
 from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
@@ -25,13 +26,20 @@ def exposure(
     policy : DataFrame
         `int_policy_exposures`: city_id, year, batch, approval_year; exposure__<rule>
         and cohort__<rule> of the treated batches, whose cohort is the first year
-        exposed.
+        exposed; others (exclude, control) of the other batches, always_treated (mark,
+        exclude), and is_in_force.
 
     Returns
     -------
     dict
-        `exposure` (city, year); `cohort`, `batch`, `approval_year` (city,), 0 where
-        there is none.
+        `exposure`, `is_in_force` (city, year); `cohort`, `batch`, `approval_year`
+        (city,), 0 where there is none; `is_other`, `drops_always_treated` (city,).
+
+    Raises
+    ------
+    PanelError
+        A treated city without an exposure, as where a share of a year is asked of a
+        date that is a year.
     """
     if f"exposure__{exposure_from}" not in policy:
         raise not_known("exposure_from", exposure_from)
@@ -43,7 +51,46 @@ def exposure(
     ):
         table = np.nan_to_num(grid.wide(policy, column))
         of_city[name] = table.max(axis=1, initial=0).astype(int)
-    return {"exposure": grid.wide(policy, f"exposure__{exposure_from}"), **of_city}
+    exposed = grid.wide(policy, f"exposure__{exposure_from}")
+    unknown = np.isnan(exposed) & (of_city["cohort"] > 0)[:, None]
+    if unknown.any():
+        raise PanelError.of(
+            "study.no_share_of_year",
+            (
+                f"city {grid.city_ids[i]}, year {grid.years[t]}"
+                for i, t in np.argwhere(unknown)
+            ),
+        )
+    first = policy.drop_duplicates("city_id").set_index("city_id")
+    first = first.reindex(grid.city_ids)
+    return {
+        "exposure": exposed,
+        "is_in_force": grid.wide(policy, "is_in_force") > 0,
+        "is_other": (first["others"] == "exclude").to_numpy(bool),
+        "drops_always_treated": (first["always_treated"] == "exclude").to_numpy(bool),
+        **of_city,
+    }
+
+
+def left_out(exposure: Mapping[str, np.ndarray], window: np.ndarray) -> dict:
+    """Cities that are compared with nobody, as masks, by reason.
+
+    Parameters
+    ----------
+    exposure : mapping
+        As `exposure` returns it.
+    window : ndarray of bool
+        Years with an index, by city and year.
+
+    Returns
+    -------
+    dict
+        `other_batch`: treated within the window, in a batch that is not studied;
+        `always_treated`: exposed in every year.
+    """
+    in_force = (exposure["is_in_force"] & window).any(axis=1)
+    always = ((exposure["exposure"] > 0) | ~window).all(axis=1) & window.any(axis=1)
+    return {"other_batch": exposure["is_other"] & in_force, "always_treated": always}
 
 
 @step(large=True)
@@ -59,7 +106,7 @@ def panel(
     outcome: str,
     last_year: int,
 ) -> pd.DataFrame:
-    """One row per city and year that has an index.
+    """One row per city and year that has an index, but for cities that are left out.
 
     Returns
     -------
@@ -70,6 +117,15 @@ def panel(
         year.
     """
     city, at = grid.places(index)
+    window = np.zeros(grid.shape, dtype=bool)
+    window[city, at] = True
+    out = left_out(exposure, window)
+    drop = out["other_batch"] | (
+        out["always_treated"] & exposure["drops_always_treated"]
+    )
+    if drop.any():
+        index = index.loc[~drop[city]]
+        city, at = grid.places(index)
     year = grid.years[at]
     cohort = exposure["cohort"]
     of_row = np.where(cohort <= last_year, cohort, 0)[city]

@@ -1,0 +1,514 @@
+"""What an estimator returns: a tidy frame that says how it was made.
+
+It is a DataFrame and goes on being one: its rows can be sorted, filtered and written.
+What is read off it is read off the rows that are there, and refused where they no
+longer say it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from citypanel.errors import EstimationError, OptionError
+
+LABELS = ("cohort", "period", "event_time")
+EVENTS = ("event", "dynamic")
+# Okabe and Ito's blue and vermilion: before treatment hollow, after it filled.
+BEFORE, AFTER = "#D55E00", "#0072B2"
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
+    "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}  # fmt: skip
+
+
+class Later:
+    """A value that is made when it is first asked for."""
+
+    def __init__(self, make: Callable[[], Any]):
+        self.make = functools.cache(make)
+
+    def __call__(self) -> Any:
+        return self.make()
+
+
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
+
+    pandas copies and compares ``attrs``; an object compared by identity and never
+    copied keeps large arrays out of both.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        value = self.values[key]
+        return value() if isinstance(value, Later) else value
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.values
+
+    def __deepcopy__(self, memo: dict) -> Extras:
+        return self
+
+
+def critical_value(df: float, level: float = 0.95) -> float:
+    """Two-sided critical value of t(df); df = inf is the normal."""
+    tail = 0.5 + level / 2.0
+    return float(special.ndtri(tail) if np.isinf(df) else special.stdtrit(df, tail))
+
+
+class Summary(str):
+    """A text that a prompt shows as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Result(pd.DataFrame):
+    """Tidy frame of estimates, with what was estimated and how.
+
+    Columns are those of `frames.tidy`. Sorting, filtering and copying keep the options,
+    the rows left out and the covariances; a frame put together from several results has
+    none, and says so when asked.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from citypanel.did import event_study
+    >>> panel = pd.DataFrame(
+    ...     [(u, t, u + (u < 3 and t >= 2016) + 0.1 * (u * t % 3))
+    ...      for u in range(6) for t in range(2014, 2018)],
+    ...     columns=["city", "year", "growth"],
+    ... )
+    >>> panel["zone"] = panel["city"].map({0: 2016, 1: 2016, 2: 2016})
+    >>> found = event_study(panel, outcome="growth", cohort="zone", unit="city",
+    ...                     period="year")
+    >>> found.options["period"], len(found.dropped)
+    ('year', 0)
+    >>> found[found["event_time"] == 0].confint(level=0.9).round(3)
+               term  event_time  conf_low  conf_high
+    2  event_time_0           0     0.829      1.171
+    """
+
+    @property
+    def _constructor(self) -> Callable[..., Result]:
+        return Result
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The estimator, the columns and every option it was called with.
+
+        Raises
+        ------
+        EstimationError
+            A frame put together from several results.
+        """
+        found = self.attrs.get("options")
+        if not isinstance(found, Extras):
+            raise EstimationError.of("did.result_without_options")
+        return dict(found.values)
+
+    @property
+    def dropped(self) -> pd.DataFrame:
+        """Rows of the panel that were left out: unit, period, reason.
+
+        Raises
+        ------
+        EstimationError
+            A frame put together from several results.
+        """
+        found = self.attrs.get("dropped")
+        if not isinstance(found, Extras):
+            raise EstimationError.of("did.result_without_options")
+        return found["rows"].copy()
+
+    @property
+    def level(self) -> float:
+        """Coverage of the intervals in the frame."""
+        return float(self.options.get("level", 0.95))
+
+    def confint(self, level: float | None = None) -> pd.DataFrame:
+        """Confidence intervals at a level.
+
+        Parameters
+        ----------
+        level : float, optional
+            Coverage, in (0, 1); that of the frame by default.
+
+        Returns
+        -------
+        DataFrame
+            The rows that have an interval: term, what of cohort, period and event time
+            applies, conf_low = estimate - c std_error and conf_high, with c the
+            critical value of t(df).
+
+        Raises
+        ------
+        EstimationError
+            At another level than the frame's, rows whose interval does not come from
+            their standard error (a bootstrap's, or numbers that were changed since).
+        """
+        self._require("term", "estimate", "std_error", "df", "conf_low", "conf_high")
+        given = self.level
+        level = given if level is None else level
+        if not 0 < level < 1:
+            raise OptionError.of("did.level_outside", level=level)
+        low, high = self["conf_low"].to_numpy(float), self["conf_high"].to_numpy(float)
+        has = ~(np.isnan(low) & np.isnan(high))
+        if level != given:
+            own = self._interval(given)
+            with np.errstate(invalid="ignore"):
+                size = 1e-8 * np.maximum(np.abs(low), np.abs(high))
+                strange = has & ~(
+                    (np.abs(own[0] - low) <= size) & (np.abs(own[1] - high) <= size)
+                )
+            if strange.any():
+                raise EstimationError.of(
+                    "did.interval_of_its_own",
+                    [str(term) for term in self["term"][strange]],
+                    given=f"{given:g}",
+                    level=f"{level:g}",
+                )
+            low, high = self._interval(level)
+        found = pd.DataFrame(self[self._named()])
+        found = found.assign(conf_low=low, conf_high=high)[has]
+        found.attrs = {}
+        return found
+
+    def summary(self) -> Summary:
+        """What was estimated, from what, and the estimates, as a text."""
+        self._require("term", "estimate", "std_error", "p_value")
+        options = self.options
+        said = [self._heading()]
+        chosen = {
+            name: value
+            for name, value in options.items()
+            if name not in ("estimator", "outcome")
+            and value is not None
+            and not (isinstance(value, tuple | list) and not value)
+        }
+        said += _wrapped(f"{name}={_plain(value)}" for name, value in chosen.items())
+        counts = [
+            f"{int(self[column].max()):,} {what}"
+            for column, what in (
+                ("n_obs", "observations"),
+                ("n_units", "units"),
+                ("n_clusters", "clusters"),
+            )
+            if column in self and self[column].notna().any()
+        ]
+        if "standard_errors" in self and self["standard_errors"].notna().any():
+            kinds = self["standard_errors"].dropna().unique()
+            counts.append(f"standard errors: {', '.join(map(str, kinds))}")
+        said.append("; ".join(counts))
+        if len(self.dropped):
+            reasons = self.dropped["reason"].value_counts()
+            said += [f"left out: {n:,} rows, {why}" for why, n in reasons.items()]
+        names = ["estimate", "std_error", "statistic", "p_value"]
+        table = pd.DataFrame(self[self._named() + [n for n in names if n in self]])
+        low, high = self["conf_low"], self["conf_high"]
+        table[f"{self.level:.0%} interval"] = [
+            "" if np.isnan(a) and np.isnan(b) else f"[{a:.4g}, {b:.4g}]"
+            for a, b in zip(low, high, strict=True)
+        ]
+        text = table.to_string(
+            index=False, na_rep="", float_format=lambda value: f"{value:.4g}"
+        )
+        notes = [n for n in self["note"].dropna().unique()] if "note" in self else []
+        said += ["", text, *(f"note: {note}" for note in notes)]
+        return Summary("\n".join(said))
+
+    def to_latex(  # type: ignore[override]
+        self,
+        buf: Any = None,
+        *,
+        digits: int = 3,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> str | None:
+        """A table for LaTeX with booktabs: estimate, standard error, interval, p.
+
+        Parameters
+        ----------
+        buf : path or file, optional
+            Where to write; the text is returned without one.
+        digits : int
+            Decimals.
+        caption, label : str, optional
+            With either, a table environment around the tabular.
+        """
+        self._require("term", "estimate", "std_error", "p_value", "conf_low")
+        share = f"{self.level * 100:g}"
+        head = ["", "Estimate", "Std. error", rf"{share}\% interval", "$p$"]
+        lines = [r"\begin{tabular}{lrrcr}", r"\toprule"]
+        lines += [" & ".join(head) + r" \\", r"\midrule"]
+        for row in self.to_dict("records"):
+            low, high = row["conf_low"], row["conf_high"]
+            interval = (
+                ""
+                if pd.isna(low) and pd.isna(high)
+                else f"[{_latex(low, digits)}, {_latex(high, digits)}]"
+            )
+            cells = [
+                "".join(_SPECIAL.get(c, c) for c in self._title(row)),
+                _latex(row["estimate"], digits),
+                _latex(row["std_error"], digits),
+                interval,
+                _latex(row["p_value"], digits),
+            ]
+            lines.append(" & ".join(cells) + r" \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        if caption or label:
+            inside = [r"\centering"]
+            inside += [rf"\caption{{{caption}}}"] if caption else []
+            inside += [rf"\label{{{label}}}"] if label else []
+            lines = [r"\begin{table}", *inside, *lines, r"\end{table}"]
+        text = "\n".join(lines) + "\n"
+        if buf is None:
+            return text
+        if hasattr(buf, "write"):
+            buf.write(text)
+        else:
+            with open(buf, "w", encoding="utf-8") as file:
+                file.write(text)
+        return None
+
+    def to_parquet(self, *arguments: Any, **options: Any) -> Any:
+        """As pandas does it; what travels beside the table is not written."""
+        bare = pd.DataFrame(self)
+        bare.attrs = {}
+        return bare.to_parquet(*arguments, **options)
+
+    def plot(self, ax: Any = None, *, title: str | None = None) -> Any:  # type: ignore[override]
+        """Draw the estimates: an event study, group-time effects or coefficients.
+
+        As ggdid of R did draws them: one colour before treatment and one after, bars
+        for the pointwise intervals, thin ones for the uniform band where there is one,
+        a panel a cohort for group-time effects. As fixest's iplot does: the reference
+        is a point at zero with a dashed line through it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; not for effects of several cohorts.
+        title : str, optional
+            Above the figure; estimator and outcome by default.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed.
+        EstimationError
+            No row that can be drawn.
+        """
+        self._require("aggregation", "term", "estimate", *LABELS)
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(
+                "plot needs matplotlib: python -m pip install 'citypanel[outputs]'"
+            ) from error
+        known = self["estimate"].notna()
+        events = self[self["aggregation"].isin(EVENTS) & self["event_time"].notna()]
+        cells = self[(self["aggregation"] == "group_time") & known]
+        parts: list[tuple[str, Result]]
+        if len(events):
+            parts, across = [("", events)], "event_time"
+        elif len(cells):
+            parts = [
+                (f"cohort {cohort}", cells[cells["cohort"] == cohort])
+                for cohort in cells["cohort"].unique()
+            ]
+            across = "period"
+        else:
+            shown = self[known & (self["aggregation"] != "test")]
+            coefficients = ~shown["term"].isin(["const", "overall"])
+            shown = shown[coefficients] if coefficients.any() else shown
+            if not len(shown):
+                raise EstimationError.of("did.nothing_to_draw")
+            parts, across = [("", shown)], "term"
+        if ax is not None and len(parts) > 1:
+            raise OptionError.of("did.one_axes_for_several", n=len(parts))
+        if ax is None:
+            height = 3.6 if len(parts) == 1 else 2.2 * len(parts)
+            figure = Figure(figsize=(6.4, height), layout="constrained")
+            axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
+        else:
+            figure, axes = ax.figure, [ax]
+        for place, (name, rows) in zip(axes, parts, strict=True):
+            _draw(place, rows, across, legend=place is axes[0])
+            if name:
+                place.set_title(name, loc="left", fontsize="medium")
+        title = self._heading() if title is None else title
+        if len(parts) == 1:
+            axes[0].set_title(title, loc="left")
+        else:
+            figure.suptitle(title, x=0.01, ha="left")
+        return figure
+
+    # --- what the methods share ---
+
+    def _require(self, *columns: str) -> None:
+        absent = [column for column in columns if column not in self.columns]
+        if absent:
+            raise EstimationError.of("did.result_lacks_columns", absent)
+
+        if {"estimate", "std_error", "statistic"} <= set(self.columns):
+            estimate, error, ratio = (
+                self[c].to_numpy(float) for c in ("estimate", "std_error", "statistic")
+            )
+            with np.errstate(invalid="ignore", divide="ignore"):
+                changed = (error > 0) & (
+                    np.abs(estimate / error - ratio) > 1e-8 * np.maximum(1, abs(ratio))
+                )
+            if changed.any():
+                raise EstimationError.of(
+                    "did.numbers_changed",
+                    [
+                        f"{term}: {value:.6g}"
+                        for term, value in zip(
+                            self["term"][changed], estimate[changed], strict=True
+                        )
+                    ],
+                )
+
+    def _heading(self) -> str:
+        outcomes = self["outcome"].dropna().unique() if "outcome" in self else ()
+        of = f" of {', '.join(map(str, outcomes))}" if len(outcomes) else ""
+        return f"{self.options['estimator']}{of}"
+
+    def _named(self) -> list[str]:
+        """The term and the labels that apply."""
+        labels = [c for c in LABELS if c in self.columns and self[c].notna().any()]
+        return ["term", *labels]
+
+    def _title(self, row: Mapping[str, Any]) -> str:
+        if row.get("aggregation") == "group_time":
+            return f"{row['cohort']}, {row['period']}"
+        return str(row["term"])
+
+    def _interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        df = self["df"].to_numpy(float)
+        df = np.where(np.isnan(df), np.inf, df)
+        distinct, place = np.unique(df, return_inverse=True)
+        critical = np.array([critical_value(d, level) for d in distinct])[place]
+        width = critical * self["std_error"].to_numpy(float)
+        estimate = self["estimate"].to_numpy(float)
+        return estimate - width, estimate + width
+
+
+def remember(result: Any, estimator: str, options: Mapping[str, Any]) -> Any:
+    """Note in a result how it was made; frames without estimates are left alone."""
+    if isinstance(result, pd.DataFrame) and "estimate" in result.columns:
+        plain = {
+            name: value
+            for name, value in options.items()
+            if not isinstance(value, pd.DataFrame)
+        }
+        attrs = dict(result.attrs)
+        result = result if isinstance(result, Result) else Result(result)
+        result.attrs = {**attrs, "options": Extras({"estimator": estimator, **plain})}
+    return result
+
+
+def remembering(estimator: Callable) -> Callable:
+    """Note in what an estimator returns how it was called."""
+    signature = inspect.signature(estimator)
+    several = inspect.Parameter.VAR_KEYWORD
+
+    @functools.wraps(estimator)
+    def call(*arguments: Any, **options: Any) -> Any:
+        result = estimator(*arguments, **options)
+        bound = signature.bind(*arguments, **options)
+        bound.apply_defaults()
+        named: dict[str, Any] = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            if signature.parameters[name].kind is several:
+                named |= value
+            else:
+                named[name] = value
+        return remember(result, estimator.__name__, named)
+
+    return call
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return " ".join(map(str, value))
+    return str(value)
+
+
+def _wrapped(parts: Any, width: int = 84) -> list[str]:
+    lines = [""]
+    for part in parts:
+        if lines[-1] and len(lines[-1]) + len(part) + 2 > width:
+            lines.append("")
+        lines[-1] += (", " if lines[-1] else "") + part
+    return lines
+
+
+def _latex(value: Any, digits: int) -> str:
+    if pd.isna(value):
+        return ""
+    if np.isinf(value):
+        return r"$\infty$" if value > 0 else r"$-\infty$"
+    text = f"{value:.{digits}f}"
+    return f"${text}$" if text.startswith("-") else text
+
+
+def _draw(ax: Any, rows: Result, across: str, *, legend: bool) -> None:
+    """Points with their intervals on one axes."""
+    if across == "term":
+        places: Any = np.arange(len(rows))
+        after = np.ones(len(rows), bool)
+        ax.set_xticks(places, [str(term) for term in rows["term"]], rotation=30)
+    else:
+        rows = rows.sort_values(across)
+        labels = rows[across].tolist()
+        numeric = all(isinstance(label, int | float | np.number) for label in labels)
+        places = np.array(labels, float) if numeric else np.arange(len(rows))
+        if not numeric:
+            ax.set_xticks(places, [str(label) for label in labels])
+        after = np.array([not event < 0 for event in rows["event_time"]], bool)
+        ax.set_xlabel("event time" if across == "event_time" else "period")
+    estimate = rows["estimate"].to_numpy(float)
+    ax.axhline(0.0, color="0.5", linewidth=0.8)
+    reference = (estimate == 0.0) & rows["std_error"].isna().to_numpy()
+    for place in places[reference]:
+        ax.axvline(place, color="0.5", linewidth=0.8, linestyle="--")
+    for kind, width in (("band", 0.8), ("conf", 2.2)):
+        if f"{kind}_low" not in rows.columns:
+            continue
+        low, high = (rows[f"{kind}_{end}"].to_numpy(float) for end in ("low", "high"))
+        for side, colour in ((~after, BEFORE), (after, AFTER)):
+            ax.vlines(
+                places[side], low[side], high[side], color=colour, linewidth=width
+            )
+    for side, colour, fill, name in (
+        (~after, BEFORE, "white", "before treatment"),
+        (after, AFTER, AFTER, "after"),
+    ):
+        if side.any():
+            ax.plot(
+                places[side], estimate[side], "o", color=colour, markerfacecolor=fill,
+                markersize=5, label=name,
+            )  # fmt: skip
+    if legend and (~after).any():
+        above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+        ax.legend(frameon=False, fontsize="small", ncols=2, **above)
+    ax.set_ylabel("estimate")
+    ax.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,729 @@
+"""The facts of a published file: what pages, tables, figures and messages read.
+
+Nothing is estimated here: a number is a cell of the published file, or a count, a share
+or a mean of its cells. A part whose table is not in the file is None.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from citypanel.curve.summary import is_papers_question
+from citypanel.did import minimum_detectable_effect
+from citypanel.errors import PublicationError
+from citypanel.outputs.facts.effects import (
+    Check,
+    Effect,
+    Estimator,
+    Inference,
+    Printed,
+    Regression,
+    effect_of,
+    number,
+    regression_of,
+    whole,
+)
+from citypanel.outputs.facts.index import Index, index_of
+from citypanel.outputs.facts.labels import Labels, labels_of
+from citypanel.outputs.facts.range import Range, range_of
+from citypanel.outputs.facts.verdict import Conclusion, Evidence, Pretrend, conclude
+from citypanel.quality.published import options_of
+from citypanel.study.declaration import Column, declared
+from citypanel.study.estimates import TREATMENT
+from citypanel.warehouse.preflight import open_published
+from citypanel.words import LABELS, Words, same
+
+Frames = Mapping[str, pd.DataFrame]
+
+# Tables without which there is no report, and those it can do without.
+NEEDED = {
+    "dim_cities": "marts.dim_cities",
+    "dim_study_variants": "marts.dim_study_variants",
+    "dim_variables": "marts.dim_variables",
+    "fct_cell_origins": "marts.fct_cell_origins",
+    "fct_city_years": "marts.fct_city_years",
+    "fct_tfp_changes": "marts.fct_tfp_changes",
+    "rpt_regressions": "marts.rpt_regressions",
+    "rpt_sample": "marts.rpt_sample",
+}
+WANTED = {
+    "rpt_att": "marts.rpt_att",
+    "rpt_event_study": "marts.rpt_event_study",
+    "rpt_frontier": "marts.rpt_frontier",
+    "rpt_inference": "marts.rpt_inference",
+    "rpt_published_audit": "marts.rpt_published_audit",
+    "rpt_published_comparison": "marts.rpt_published_comparison",
+    "rpt_sensitivity": "marts.rpt_sensitivity",
+    "rpt_specification_summary": "marts.rpt_specification_summary",
+    "rpt_specifications": "marts.rpt_specifications",
+    "rpt_tfp_trajectories": "marts.rpt_tfp_trajectories",
+    "dq_findings": "quality.dq_findings",
+    "dq_rules": "quality.dq_rules",
+    "dq_summary": "quality.dq_summary",
+}
+HEADLINE = "headline"
+LEVEL = "cumulative_log_tfp"
+GROWTH, COMPONENT, OF_LEVEL = "growth", "component", "level"
+TWO_WAY = "twfe"
+# Origins of a cell that is a published figure.
+PUBLISHED = ("reported", "other_source")
+# What `citypanel specifications` writes of all choices together.
+CURVE = ("specifications.parquet", "summary.parquet")
+
+
+@dataclass(frozen=True)
+class AuditCheck:
+    """What a check says of the printed items, each under every reading it allows.
+
+    Attributes
+    ----------
+    name : str
+    n : int
+        Printed items (a place in a table) that can be checked; those that are not
+        legible are left out.
+    n_disagree : int
+        Items that agree under no reading.
+    n_by_reading : int
+        Items that agree under some readings and not under others.
+    places : tuple
+        Table, column, term, rule and verdict of each disagreement of the former.
+    """
+
+    name: str
+    n: int
+    n_disagree: int
+    n_by_reading: int = 0
+    places: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class City:
+    """A city as a tile, a point and a line of the charts."""
+
+    city_id: str
+    name: tuple[str, str]
+    province: tuple[str, str]
+    region: str
+    batch: int | None
+    cohort: int | None
+    is_in: bool
+    reason: str
+    growth: float
+    levels: tuple[tuple[int, float], ...]
+    without: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the cells of the study's years come from."""
+
+    n_cells: int
+    by_year: tuple[tuple[int, Mapping[str, int]], ...]
+    origins: Mapping[str, int]
+    most_filled: tuple[tuple[str, str], float] | None
+    n_cities: int
+    n_treated: int
+    left_out: tuple[tuple[tuple[str, str], str], ...]
+    verdict: tuple[str, str, str] | None
+    critical: tuple[tuple[Words, int, list[Words]], ...]
+
+    @property
+    def level(self) -> str:
+        """stop, care, note or good; unknown where the file has no quality tables."""
+        return self.verdict[0] if self.verdict else "unknown"
+
+
+@dataclass(frozen=True)
+class Level:
+    """The same question asked of the level, where the outcome is growth."""
+
+    effect: Effect
+    leads: tuple[float, ...]
+
+    @property
+    def broken(self) -> int:
+        """Tests of the leads that find the groups apart before the policy."""
+        return sum(p < 0.05 for p in self.leads)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is said. `None`: the table is not in the published file.
+
+    Attributes
+    ----------
+    labels : Labels
+        What is studied, in words.
+    options : mapping
+        Of the headline, as text.
+    estimand : str
+        growth, component or level: what the headline is an effect on.
+    headline : Regression
+        In the first column that the study declares.
+    has_controls : bool
+        Whether that column has controls.
+    controlled : Regression or None
+        The same with the declared controls.
+    paper : Printed or None
+        The number to compare with; None where the question is not the paper's.
+    trend_lines : mapping of estimator to (slope, level)
+        Lines through the leads of the headline's outcome; `level` is where they meet
+        the reference.
+    range : Range or None
+        Over the choices, within the estimand.
+    conclusion : Conclusion
+        What every sentence is derived from.
+    mean_output : float
+        Of the treated units in the last year, in the study's unit of output; NaN.
+    """
+
+    labels: Labels
+    options: Mapping[str, str]
+    estimand: str
+    headline: Regression
+    data: Data
+    has_controls: bool = False
+    variants: tuple[tuple[str, Regression], ...] = ()
+    controlled: Regression | None = None
+    after_treatment: tuple[str, ...] = ()
+    by_region: tuple[tuple[str, Regression], ...] = ()
+    paper: Printed | None = None
+    mean_index: tuple[float, float] | None = None
+    inference: Inference | None = None
+    pretrend: Pretrend = field(default_factory=Pretrend)
+    trend_lines: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    estimators: tuple[Estimator, ...] | None = None
+    level: Level | None = None
+    checks: tuple[Check, ...] | None = None
+    range: Range | None = None
+    audit: tuple[AuditCheck, ...] | None = None
+    cities: tuple[City, ...] = ()
+    index: Index | None = None
+    mean_output: float = math.nan
+
+    @property
+    def outcome(self) -> str:
+        return self.options["outcome"]
+
+    @property
+    def years(self) -> tuple[int, int]:
+        return int(self.options["first_year"]), int(self.options["last_year"])
+
+    @property
+    def has_batches(self) -> bool:
+        """Whether the roster is the study's own, whose batches the tables number."""
+        return self.options["policy"] == declared().options["policy"].default
+
+    @property
+    def detectable(self) -> float:
+        """Effect found four times in five at the 5 per cent level."""
+        if self.inference and math.isfinite(self.inference.detectable):
+            return self.inference.detectable
+        error, n = self.headline.effect.std_error, self.headline.n_units
+        if not error > 0:
+            return math.nan
+        df = n - 1 if n and n > 1 else math.inf
+        return float(minimum_detectable_effect(error, df=df))
+
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        return conclude(
+            Evidence(
+                effect=self.headline.effect,
+                pretrend=self.pretrend,
+                estimators=[
+                    row for row in self.estimators or () if row.name != TWO_WAY
+                ],
+                n_treated=self.headline.n_treated,
+                data=self.data.level,
+                assumed_share=self.headline.assumed_share,
+                in_doubt_share=self.index.zero_price_share if self.index else math.nan,
+                bound=self.paper.estimate if self.paper else math.nan,
+                detectable=self.detectable,
+            )
+        )
+
+
+def read_frames(warehouse: Path) -> dict[str, pd.DataFrame]:
+    """The tables of the report; those it can do without only where they are there."""
+    with open_published(warehouse) as connection:
+        there = {
+            name
+            for (name,) in connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables()"
+            ).fetchall()
+        }
+        missing = [name for name in NEEDED.values() if name not in there]
+        if missing:
+            raise PublicationError.of(
+                "outputs.lacks_tables", missing, name=warehouse.name
+            )
+        return {
+            name: _read(connection, table)
+            for name, table in (NEEDED | WANTED).items()
+            if table in there
+        }
+
+
+def _read(connection: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
+    return connection.sql(f"select * from {table} order by all").df()
+
+
+def gather(frames: Frames) -> Facts:
+    """The facts of the published tables.
+
+    Parameters
+    ----------
+    frames : mapping
+        Tables by name, as `NEEDED` and `WANTED` list them; the needed ones must be
+        there.
+    """
+    options = options_of(frames["dim_study_variants"])
+    outcome = options["outcome"]
+    labels = labels_of(options["policy"])
+    main, controlled, regional = _columns()
+    table = _policy_rows(frames["rpt_regressions"])
+    plain = _of_column(table, main)
+    variants = tuple(
+        (name, regression_of(rows.iloc[0]))
+        for name in _in_order(frames["dim_study_variants"])
+        if name != HEADLINE and len(rows := plain[plain["variant"] == name])
+    )
+    headline = _first(plain[plain["variant"] == HEADLINE])
+    own = table[table["variant"] == HEADLINE]
+    is_papers = labels.paper is not None and is_papers_question(options)
+    checks, fakes, without = _checks(frames.get("rpt_sensitivity"))
+    att = frames.get("rpt_att")
+    years = frames["fct_city_years"]
+    return Facts(
+        labels=labels,
+        options=options,
+        estimand=estimand_of(outcome),
+        headline=headline or Regression(Effect()),
+        data=_data(frames, options),
+        has_controls=main.controls,
+        variants=variants,
+        controlled=_first(_of_column(own, controlled)),
+        after_treatment=_after_treatment(frames["rpt_regressions"], controlled),
+        by_region=tuple(
+            (column.name, found)
+            for column in regional
+            if (found := _first(_of_column(own, column)))
+        ),
+        paper=_paper(frames.get("rpt_published_comparison"), main)
+        if is_papers
+        else None,
+        mean_index=_mean_index(frames.get("rpt_published_comparison"), outcome)
+        if is_papers
+        else None,
+        inference=_inference(frames.get("rpt_inference"), main, is_papers),
+        pretrend=pretrend_of(frames, outcome, fakes),
+        trend_lines=trend_lines(frames.get("rpt_sensitivity")),
+        estimators=None if att is None else _estimators(att, outcome),
+        level=_level(att, outcome),
+        checks=checks,
+        range=range_of(
+            frames.get("rpt_specifications"),
+            frames.get("rpt_specification_summary"),
+            estimand_of(outcome),
+        ),
+        audit=_audit(frames.get("rpt_published_audit")) if is_papers else None,
+        cities=_cities(frames, without),
+        index=index_of(frames),
+        mean_output=_mean_output(years, labels),
+    )
+
+
+def with_curve(frames: Frames, folder: Path) -> dict[str, pd.DataFrame]:
+    """The tables, with all choices together in place of single moves.
+
+    Those that `citypanel specifications` wrote to the folder are taken where they are
+    of this file: the same headline, under the same options.
+    """
+    frames = dict(frames)
+    paths = [folder / name for name in CURVE]
+    if not all(path.is_file() for path in paths):
+        return frames
+    table, summary = (duckdb.read_parquet(str(path)).df() for path in paths)
+    if is_of(frames, table):
+        frames["rpt_specifications"] = table
+        frames["rpt_specification_summary"] = summary
+    return frames
+
+
+def is_of(frames: Frames, table: pd.DataFrame) -> bool:
+    """Whether a curve was computed from these tables."""
+    options = options_of(frames["dim_study_variants"])
+    rows = _policy_rows(frames["rpt_regressions"])
+    rows = _of_column(rows[rows["variant"] == HEADLINE], _columns()[0])
+    own = table[table["specification"] == HEADLINE]
+    if len(rows) != 1 or len(own) != 1:
+        return False
+    row, base = own.iloc[0], rows.iloc[0]
+    for column in ("estimate", "std_error", "n_obs"):
+        if not math.isclose(
+            number(row[column]), number(base[column]), rel_tol=1e-6, abs_tol=1e-12
+        ):
+            return False
+    return all(
+        str(row[name]) == value for name, value in options.items() if name in row
+    )
+
+
+def estimand_of(outcome: str) -> str:
+    """What an effect on the outcome is an effect on."""
+    value = declared().options["outcome"].value(outcome)
+    return (value.estimand if value else None) or GROWTH
+
+
+def _columns() -> tuple[Column, Column | None, list[Column]]:
+    """The headline's column, the same with controls, and those of the regions."""
+    study = declared()
+    main = study.columns[0]
+    whole_sample = [c for c in study.columns if c.where is None and not c.years_ahead]
+    controlled = next((c for c in whole_sample if c.controls), None)
+    regional = [c for c in study.columns if c.name in study.regions]
+    return main, controlled, regional
+
+
+def _policy_rows(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["term"] == TREATMENT]
+
+
+def _of_column(table: pd.DataFrame, column: Column | None) -> pd.DataFrame:
+    if column is None:
+        return table.iloc[:0]
+    return table[
+        (table["paper_table"].astype(str) == column.table)
+        & (table["paper_column"] == column.name)
+    ]
+
+
+def _first(rows: pd.DataFrame) -> Regression | None:
+    return regression_of(rows.iloc[0]) if len(rows) else None
+
+
+def _in_order(variants: pd.DataFrame) -> list[str]:
+    return list(variants.sort_values("variant_order")["variant"])
+
+
+def _after_treatment(table: pd.DataFrame, column: Column | None) -> tuple[str, ...]:
+    rows = _of_column(table[table["variant"] == HEADLINE], column)
+    noted = (
+        rows["note"].astype("string").str.startswith("after treatment").fillna(False)
+    )
+    return tuple(sorted(rows.loc[noted, "term"]))
+
+
+def _printed(frame: pd.DataFrame, which: str, **key: str) -> float:
+    rows = frame
+    for column, value in key.items():
+        rows = rows[rows[column].astype(str) == value]
+    return number(rows[which].iloc[0]) if len(rows) else math.nan
+
+
+def _paper(frame: pd.DataFrame | None, main: Column) -> Printed | None:
+    if frame is None:
+        return None
+    key = {"paper_table": main.table, "paper_column": main.name, "term": TREATMENT}
+    estimate = _printed(frame, "published", **key, statistic="estimate")
+    if math.isnan(estimate):
+        return None
+    error = _printed(frame, "published", **key, statistic="std_error")
+    return Printed(estimate, error)
+
+
+def _mean_index(frame: pd.DataFrame | None, outcome: str) -> tuple[float, float] | None:
+    if frame is None:
+        return None
+    key = {"term": outcome, "statistic": "mean"}
+    pair = _printed(frame, "published", **key), _printed(frame, "ours", **key)
+    return pair if math.isfinite(pair[0]) else None
+
+
+def _inference(
+    frame: pd.DataFrame | None, main: Column, is_papers: bool
+) -> Inference | None:
+    rows = None if frame is None else _of_column(frame, main)
+    if rows is None or not len(rows):
+        return None
+    row = rows.iloc[0]
+    names = {
+        "cluster": "p_value", "cr2": "p_value_cr2", "cv3": "p_value_cv3",
+        "wild": "p_value_wild", "randomisation": "p_value_randomisation",
+        "romano_wolf": "p_value_romano_wolf",
+    }  # fmt: skip
+    found = {name: number(row[column]) for name, column in names.items()}
+    # The size that power is measured against is the paper's, and nobody else's.
+    bound, power = (number(row[c]) if is_papers else math.nan for c in _SIZE)
+    return Inference(
+        {name: p for name, p in found.items() if math.isfinite(p)},
+        number(row["minimum_detectable_effect"]),
+        bound,
+        power,
+        int(row["draws"]),
+    )
+
+
+_SIZE = ("bound", "power_at_bound")
+
+
+def _estimators(frame: pd.DataFrame, outcome: str) -> tuple[Estimator, ...]:
+    rows = frame[
+        (frame["outcome"] == outcome)
+        & (frame["sample"] == "all")
+        & (frame["aggregation"] == "simple")
+        & (frame["term"] == "overall")
+        & frame["estimate"].notna()
+    ]
+    order = {name: place for place, name in enumerate(LABELS.of("estimators"))}
+    rows = rows.sort_values(
+        "estimator", key=lambda names: names.map(lambda n: order.get(n, len(order)))
+    )
+    return tuple(
+        Estimator(row["estimator"], effect_of(row), number(row["leads_p_value"]))
+        for row in rows.to_dict("records")
+    )
+
+
+def _level(att: pd.DataFrame | None, outcome: str) -> Level | None:
+    if att is None or estimand_of(outcome) == OF_LEVEL:
+        return None
+    rows = _estimators(att, LEVEL)
+    found = [row.effect for row in rows if row.name == TWO_WAY and row.effect.is_tested]
+    if not found:
+        return None
+    return Level(found[0], tuple(r.leads_p for r in rows if math.isfinite(r.leads_p)))
+
+
+def pretrend_of(
+    frames: Frames, outcome: str, fakes: tuple[Check, ...] = ()
+) -> Pretrend:
+    """The years before the policy, from the tables of the two-way estimate."""
+    leads = missed = math.nan
+    line = net = bounded = Effect()
+    events = frames.get("rpt_event_study")
+    if events is not None:
+        rows = events[
+            (events["variant"] == HEADLINE)
+            & (events["outcome"] == outcome)
+            & (events["estimator"] == TWO_WAY)
+        ]["leads_p_value"].dropna()
+        leads = float(rows.iloc[0]) if len(rows) else math.nan
+    checks = frames.get("rpt_sensitivity")
+    if checks is not None:
+        checks = checks[checks["estimator"] == TWO_WAY]
+
+        def row(check: str, **key: object) -> dict | None:
+            rows = checks[checks["check_name"] == check]
+            for column, value in key.items():
+                rows = rows[rows[column] == value]
+            return rows.iloc[0].to_dict() if len(rows) else None
+
+        if found := row("pretrend_line", term="slope"):
+            line = effect_of(found)
+        if found := row("pretrend_power", term="slope_at_power_0.5"):
+            missed = number(found["slope"])
+        if found := row("honest", aggregation="smoothness", bound=0.0):
+            net = effect_of(found)
+        if found := row("honest", aggregation="relative_magnitude", bound=1.0):
+            bounded = effect_of(found)
+    return Pretrend(leads, line, missed, net, bounded, fakes)
+
+
+def trend_lines(checks: pd.DataFrame | None) -> dict[str, tuple[float, float]]:
+    """Slope and level of the line through the leads, by estimator."""
+    if checks is None:
+        return {}
+    rows = checks[checks["check_name"] == "pretrend_line"]
+    cells = rows.set_index(["estimator", "term"])["estimate"]
+    return {
+        name: (float(cells[name, "slope"]), float(cells[name, "level"]))
+        for name in rows["estimator"].unique()
+        if {"slope", "level"} <= set(rows.loc[rows["estimator"] == name, "term"])
+    }
+
+
+def _checks(frame: pd.DataFrame | None):
+    """Checks beside the headline, the fake dates, the headline without each city."""
+    if frame is None:
+        return None, (), {}
+    checks: list[Check] = []
+    fakes: list[Check] = []
+    for row in frame.to_dict("records"):
+        kind, item = row["check_name"], ""
+        interacted = kind == "by_region" and row["aggregation"] == "interacted"
+        if kind == "exclusion" or interacted:
+            item = row["sample"]
+        elif kind in ("leave_one_batch_out", "fake_date"):
+            item = "".join(c for c in str(row["term"]) if c.isdigit())
+        elif kind != "region_by_year":
+            continue
+        into = fakes if kind == "fake_date" else checks
+        into.append(Check(kind, item, effect_of(row)))
+    cities = frame[frame["check_name"] == "leave_one_city_out"]
+    return (
+        tuple(sorted(checks, key=lambda c: (c.kind, c.item))),
+        tuple(sorted(fakes, key=lambda c: c.item)),
+        {
+            str(row["term"]): number(row["estimate"])
+            for row in cities.to_dict("records")
+        },
+    )
+
+
+def _audit(frame: pd.DataFrame | None) -> tuple[AuditCheck, ...] | None:
+    if frame is None:
+        return None
+    checks = []
+    for name, rows in frame.groupby("check_name", sort=True):
+        legible = rows[rows["verdict"] != "not legible"]
+        item = legible[["paper_table", "paper_column", "term"]].fillna("").astype(str)
+        item = item.agg("|".join, axis=1)
+        disagrees = legible["disagrees"].astype(bool)
+        none_agrees = disagrees.groupby(item).transform("all").astype(bool)
+        wrong = legible[none_agrees].sort_values(
+            ["paper_table", "paper_column", "term", "quantity", "rule"]
+        )
+        n_disagree = item[none_agrees].nunique()
+        checks.append(
+            AuditCheck(
+                name,
+                item.nunique(),
+                n_disagree,
+                item[disagrees].nunique() - n_disagree,
+                tuple(
+                    tuple("" if pd.isna(row[c]) else str(row[c]) for c in _PLACE)
+                    for row in wrong.to_dict("records")
+                ),
+            )
+        )
+    return tuple(sorted(checks, key=lambda c: (-c.n_disagree, -c.n, c.name)))
+
+
+_PLACE = ("paper_table", "paper_column", "term", "rule", "verdict")
+
+
+def _data(frames: Frames, options: Mapping[str, str]) -> Data:
+    cells = frames["fct_cell_origins"]
+    years = int(options["first_year"]), int(options["last_year"])
+    cells = cells[cells["year"].between(*years)]
+    counts = cells["origin"].value_counts()
+    by_year = [
+        (int(year), {str(k): int(n) for k, n in part.value_counts().items()})
+        for year, part in cells.groupby("year", sort=True)["origin"]
+    ]
+    filled = (~cells["origin"].isin((*PUBLISHED, "corrected", "missing"))).groupby(
+        cells["variable"]
+    )
+    shares = filled.mean().sort_values(ascending=False, kind="stable")
+    labels = {
+        row["variable"]: (row["label_en"], row["label_zh"])
+        for row in frames["dim_variables"].to_dict("records")
+    }
+    sample = frames["rpt_sample"]
+    inside = sample["is_in_sample"].astype(bool)
+    out = sample[~inside & (sample["role"] != "none")].sort_values("city_id")
+    return Data(
+        n_cells=len(cells),
+        by_year=tuple(by_year),
+        origins={str(k): int(n) for k, n in counts.sort_index().items()},
+        most_filled=None
+        if not len(shares) or shares.iloc[0] == 0
+        else (labels.get(shares.index[0], (shares.index[0],) * 2), shares.iloc[0]),
+        n_cities=int(inside.sum()),
+        n_treated=int((inside & (sample["role"] == "treated")).sum()),
+        left_out=tuple(
+            ((row["city_en"], row["city_zh"]), row["reason"])
+            for row in out.to_dict("records")
+        ),
+        verdict=_quality_verdict(frames.get("dq_summary")),
+        critical=_critical(frames.get("dq_findings"), frames.get("dq_rules")),
+    )
+
+
+def _quality_verdict(summary: pd.DataFrame | None) -> tuple[str, str, str] | None:
+    if summary is None:
+        return None
+    rows = summary[summary["part"] == "verdict"].sort_values("number")
+    if not len(rows):
+        return None
+    row = rows.iloc[0]
+    return row["level"], row["text_en"], row["text_zh"]
+
+
+def _critical(findings: pd.DataFrame | None, rules: pd.DataFrame | None):
+    """Rules with open critical findings: title, how many, and in which cities."""
+    if findings is None or rules is None:
+        return ()
+    titles = {
+        row["rule"]: Words(row["title_en"], row["title_zh"])
+        for row in rules.to_dict("records")
+    }
+    critical = findings["severity"] == "critical"
+    rows = findings[critical & (findings["status"] == "open")].sort_values("city_id")
+    return tuple(
+        (
+            titles.get(rule, same(rule)),
+            len(part),
+            [
+                Words(*names)
+                for names in part[["city_en", "city_zh"]]
+                .dropna()
+                .drop_duplicates()
+                .values
+            ],
+        )
+        for rule, part in rows.groupby("rule", sort=True)
+    )
+
+
+def _cities(frames: Frames, without: Mapping[str, float]) -> tuple[City, ...]:
+    changes = frames["fct_tfp_changes"].sort_values(["city_id", "year"])
+    paths = {
+        city: tuple(
+            (int(year), math.exp(level))
+            for year, level in zip(part["year"], part[LEVEL], strict=True)
+            if not pd.isna(level)
+        )
+        for city, part in changes.groupby("city_id", sort=True)
+    }
+    growth = changes.groupby("city_id")["log_tfpch"].mean()
+    sample = frames["rpt_sample"].set_index("city_id")
+    cities = []
+    for row in frames["dim_cities"].sort_values("city_id").to_dict("records"):
+        city = row["city_id"]
+        own = sample.loc[city] if city in sample.index else None
+        cohort = None if own is None else whole(own["cohort"])
+        cities.append(
+            City(
+                city,
+                (row["city_en"], row["city_zh"]),
+                (row["province_en"], row["province_zh"]),
+                row["region"],
+                whole(row["batch"]),
+                cohort or None,
+                own is not None and bool(own["is_in_sample"]),
+                "" if own is None else str(own["reason"]),
+                number(growth.get(city)),
+                paths.get(city, ()),
+                without.get(city, math.nan),
+            )
+        )
+    return tuple(cities)
+
+
+def _mean_output(years: pd.DataFrame, labels: Labels) -> float:
+    """Mean real output of the treated units in the last year."""
+    column = labels.money.get("column")
+    if column not in years:
+        return math.nan
+    last = years[(years["year"] == years["year"].max()) & years["cohort"].gt(0)]
+    return number(last[column].mean())

@@ -1,0 +1,165 @@
+"""What a study's report rests on, read from its general tables alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from citypanel.errors import PublicationError
+from citypanel.study.own.tables import SCHEMA, TABLES
+from citypanel.warehouse.preflight import open_published
+from citypanel.words import LANGUAGES, Words
+
+POLICY = "treatment"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyFacts:
+    """The tables of a published study, and the few numbers its sentences turn on.
+
+    Attributes
+    ----------
+    frames : mapping of name to DataFrame
+        Those of `citypanel.study.own.tables.TABLES`.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.frames[name]
+
+    @cached_property
+    def study(self) -> pd.Series:
+        """The row of ``dim_study``."""
+        return self["dim_study"].iloc[0]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages the study has words in, English first."""
+        said = str(self.study["languages"]).split(", ")
+        return tuple(name for name in LANGUAGES if name in said) or ("en",)
+
+    def said(self, name: str) -> Words:
+        """title, unit or policy in every language; another's where one lacks it."""
+        return _words(self.study, name)
+
+    @property
+    def units(self) -> Words:
+        """The noun of the units, more than one of them."""
+        one = self.said("unit")
+        return Words(plural(one.en), one.zh)
+
+    def label(self, variable: str) -> Words:
+        """The label of an outcome or a control; the policy's of the treatment."""
+        if variable == POLICY:
+            return self.said("policy")
+        rows = self["dim_study_variables"]
+        rows = rows[rows["variable"] == variable]
+        return _words(rows.iloc[0], "label") if len(rows) else Words(variable, variable)
+
+    @property
+    def outcome(self) -> str:
+        """The headline outcome."""
+        return str(self.study["outcome"])
+
+    @cached_property
+    def is_log(self) -> bool:
+        """Whether an estimate is a change in logarithms."""
+        rows = self["dim_study_variables"].query("is_headline")
+        return len(rows) > 0 and "log" in str(rows.iloc[0]["transform"])
+
+    @cached_property
+    def overall(self) -> pd.DataFrame:
+        """Every estimator's overall effect on the headline outcome."""
+        att = self["rpt_study_att"]
+        rows = (att["outcome"] == self.outcome) & (att["sample"] == "all")
+        rows &= att["term"] == "overall"
+        # One that could not be computed has its reason under another aggregation.
+        rows &= att["aggregation"].isin(["simple", "none"])
+        return att[rows].drop_duplicates("estimator")
+
+    @cached_property
+    def headline(self) -> pd.Series:
+        """The first declared column on the headline outcome; else the two-way effect.
+
+        With estimate, its interval, p_value, n_obs, n_units and n_treated_units.
+        """
+        columns = self["rpt_study_regressions"]
+        rows = columns[
+            (columns["outcome"] == self.outcome)
+            & columns["term"].isin([POLICY, "overall"])
+            & columns["estimate"].notna()
+        ]
+        if len(rows):
+            return rows.iloc[0]
+        rows = self.overall
+        known = rows[rows["estimate"].notna()]
+        return (known if len(known) else rows).iloc[0]
+
+    @cached_property
+    def decimals(self) -> int:
+        """Decimals that show two digits of the headline's standard error; 3 to 6."""
+        error = self.headline["std_error"]
+        if pd.isna(error) or not error > 0:
+            return 3
+        return min(6, max(3, 1 - math.floor(math.log10(float(error)))))
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """Event studies of the headline outcome, by estimator and event time."""
+        rows = self["rpt_study_event_study"]
+        rows = rows[(rows["outcome"] == self.outcome) & (rows["sample"] == "all")]
+        return rows.sort_values(["estimator", "event_time"])
+
+    def checks(self, name: str) -> pd.DataFrame:
+        """Rows of a check of the headline."""
+        rows = self["rpt_study_sensitivity"]
+        rows = rows[rows["outcome"] == self.outcome]
+        return rows[rows["check_name"] == name]
+
+
+def _words(row: pd.Series, name: str) -> Words:
+    there = [row[f"{name}_{language}"] for language in LANGUAGES]
+    known = [str(text) for text in there if not pd.isna(text)]
+    return Words(*(known[0] if pd.isna(text) else str(text) for text in there))
+
+
+def plural(noun: str) -> str:
+    """More than one of an English noun: counties, buses, firms."""
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("s", "x", "z", "ch", "sh")) else "s")
+
+
+def read_facts(warehouse: Path) -> StudyFacts:
+    """The facts of a published file.
+
+    Raises
+    ------
+    WarehouseError
+        There is none, or it cannot be read.
+    PublicationError
+        It lacks a table.
+    """
+    with open_published(warehouse) as connection:
+        there = {
+            name
+            for (name,) in connection.execute(
+                "select table_name from duckdb_tables() where schema_name = ?", [SCHEMA]
+            ).fetchall()
+        }
+        missing = sorted(set(TABLES) - there)
+        if missing:
+            raise PublicationError.of(
+                "outputs.lacks_tables", missing, name=warehouse.name
+            )
+        frames = {
+            name: connection.execute(f"select * from {SCHEMA}.{name}").df()
+            for name in TABLES
+        }
+    return StudyFacts(frames)

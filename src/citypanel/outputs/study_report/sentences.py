@@ -1,0 +1,267 @@
+"""What the report says: a rule chooses the sentence, the catalogue words it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from citypanel.outputs.study_report.facts import POLICY, StudyFacts
+from citypanel.words import LABELS, Catalogue, Words, told
+from citypanel.words.numbers import fixed
+
+SAID = Catalogue("own_report")
+LEVEL = 0.05
+# Below it an event study's test of leads would miss most of what it is meant to find.
+TRUSTED_POWER = 0.8
+
+
+def _known(value: Any) -> bool:
+    return not pd.isna(value)
+
+
+def _number(facts: StudyFacts, value: Any) -> str:
+    return fixed(value, facts.decimals)
+
+
+def _interval(facts: StudyFacts, row: pd.Series) -> dict[str, Any]:
+    return {
+        "estimate": _number(facts, row["estimate"]),
+        "low": _number(facts, row["conf_low"]),
+        "high": _number(facts, row["conf_high"]),
+        "p": row["p_value"],
+    }
+
+
+def lead(facts: StudyFacts) -> Words:
+    """The finding in one sentence."""
+    row = facts.headline
+    said: dict[str, Any] = {
+        "policy": facts.said("policy"),
+        "outcome": facts.label(facts.outcome),
+    }
+    if not _known(row["estimate"]):
+        return SAID("lead_none", **said)
+    said |= _interval(facts, row)
+    if not _known(row["p_value"]):
+        return SAID("lead_without_error", **said)
+    if row["p_value"] >= LEVEL:
+        return SAID("lead_not_told", **said)
+    rose = row["estimate"] > 0
+    name = "lead_log" if facts.is_log else "lead_told"
+    return SAID(name, rose=rose, change=float(row["estimate"]), **said)
+
+
+def verdict(facts: StudyFacts) -> list[Words]:
+    """What stands for and against the finding."""
+    found = [estimators(facts), *leads(facts), *trends(facts)]
+    return [words for words in found if words is not None]
+
+
+def estimators(facts: StudyFacts) -> Words | None:
+    """How far the other estimators agree with the two-way one."""
+    rows = facts.overall
+    known = rows[rows["estimate"].notna()]
+    if len(known) < 2:
+        return None
+    same = (known["estimate"] > 0).nunique() == 1
+    told_apart = int((known["p_value"] < LEVEL).sum())
+    return SAID(
+        "estimators_agree" if same else "estimators_differ",
+        n=len(known),
+        told=told_apart,
+        low=_number(facts, known["estimate"].min()),
+        high=_number(facts, known["estimate"].max()),
+    )
+
+
+def leads(facts: StudyFacts) -> list[Words]:
+    """The tests of leads, and what they could have seen."""
+    rows = facts.overall
+    rows = rows[rows["leads_p_value"].notna()]
+    if rows.empty:
+        return [SAID("leads_none")]
+    rejected = rows[rows["leads_p_value"] < LEVEL]
+    names = [LABELS.label("short_estimators", name) for name in rejected["estimator"]]
+    if rejected.empty:
+        found = [SAID("leads_hold", n=len(rows), p=rows["leads_p_value"].min())]
+    else:
+        found = [SAID("leads_rejected", n=len(rows), k=len(rejected), names=names)]
+    power = facts.checks("pretrend_power")
+    power = power[(power["estimator"] == "twfe") & power["slope"].notna()]
+    power = power[power["power"] >= TRUSTED_POWER].sort_values("power")
+    if len(power):
+        first = power.iloc[0]
+        found.append(SAID("leads_power", slope=_number(facts, abs(first["slope"]))))
+    return found
+
+
+def trends(facts: StudyFacts) -> list[Words]:
+    """How far trends may have differed before the finding is lost."""
+    rows = facts.checks("honest")
+    rows = rows[(rows["aggregation"] == "relative_magnitude")]
+    rows = rows[rows["conf_low"].notna()].sort_values(["estimator", "bound"])
+    if rows.empty:
+        return []
+    found = []
+    for estimator, part in rows.groupby("estimator"):
+        holds = part[(part["conf_low"] > 0) | (part["conf_high"] < 0)]
+        # Every bound below the last that holds must hold too.
+        broken = part[~part.index.isin(holds.index)]["bound"]
+        kept = holds[holds["bound"] < broken.min()] if len(broken) else holds
+        said = LABELS.label("short_estimators", str(estimator))
+        if kept.empty:
+            found.append(SAID("trends_lost", estimator=said, bound=part["bound"].min()))
+        else:
+            found.append(SAID("trends_kept", estimator=said, bound=kept["bound"].max()))
+    return found
+
+
+def data(facts: StudyFacts) -> list[Words]:
+    """Who is compared, and over which periods."""
+    study, units = facts.study, facts["dim_units"]
+    found = [
+        SAID(
+            "sample",
+            n_obs=int(study["n_obs"]),
+            n_units=int(study["n_units"]),
+            units=facts.units,
+            n_periods=int(study["n_periods"]),
+            first=study["first_period"],
+            last=study["last_period"],
+            treated=int(study["n_treated_units"]),
+            never=int(study["n_units"] - study["n_treated_units"]),
+            policy=facts.said("policy"),
+        )
+    ]
+    always = int(units["is_always_treated"].sum())
+    if always:
+        found.append(SAID("always", n=always, units=facts.units))
+    if units["n_periods"].nunique() > 1:
+        found.append(
+            SAID(
+                "unbalanced",
+                low=int(units["n_periods"].min()),
+                high=int(units["n_periods"].max()),
+                unit=facts.said("unit"),
+            )
+        )
+    if _known(study["weights"]):
+        found.append(SAID("weighted", weights=str(study["weights"])))
+    cohorts = units["cohort"].dropna().value_counts()
+    single = int((cohorts == 1).sum())
+    if len(cohorts) > 1:
+        found.append(SAID("cohorts", n=len(cohorts), unit=facts.said("unit")))
+    if single:
+        found.append(SAID("single", n=single, unit=facts.said("unit")))
+    return found
+
+
+def inference(facts: StudyFacts) -> list[Words]:
+    """Whether the finding depends on how its error is reckoned."""
+    rows = facts["rpt_study_inference"]
+    rows = rows[rows["outcome"] == facts.outcome]
+    if rows.empty:
+        return [SAID("inference_none")]
+    row = rows.iloc[0]
+    kinds = {
+        "conventional": row["p_value"],
+        "cr2": row["p_value_cr2"],
+        "cv3": row["p_value_cv3"],
+        "wild": row["p_value_wild"],
+        "randomisation": row["p_value_randomisation"],
+    }
+    known = {k: float(v) for k, v in kinds.items() if _known(v)}
+    labels = SAID.of("p_values")
+    below = [labels[k] for k, v in known.items() if v < LEVEL]
+    above = [labels[k] for k, v in known.items() if v >= LEVEL]
+    if not below or not above:
+        name = "inference_all_below" if below else "inference_all_above"
+        found = [
+            SAID(name, n=len(known), p=max(known.values()), least=min(known.values()))
+        ]
+    else:
+        found = [SAID("inference_split", below=below, above=above)]
+    if _known(row["minimum_detectable_effect"]):
+        found.append(
+            SAID(
+                "power",
+                effect=_number(facts, row["minimum_detectable_effect"]),
+                bound=_number(facts, row["bound"]),
+                power=row["power_at_bound"],
+            )
+        )
+    return found
+
+
+def sensitivity(facts: StudyFacts) -> list[Words]:
+    """What moves the headline, and what does not."""
+    found = []
+    for name in ("leave_one_unit_out", "leave_one_cohort_out"):
+        rows = facts.checks(name)
+        rows = rows[rows["estimate"].notna()]
+        if len(rows) > 1:
+            low = rows.loc[rows["estimate"].idxmin()]
+            high = rows.loc[rows["estimate"].idxmax()]
+            found.append(
+                SAID(
+                    name,
+                    unit=facts.said("unit"),
+                    low=_number(facts, low["estimate"]),
+                    high=_number(facts, high["estimate"]),
+                    low_term=str(low["term"]).removeprefix("without cohort "),
+                    high_term=str(high["term"]).removeprefix("without cohort "),
+                )
+            )
+    fake = facts.checks("fake_date")
+    fake = fake[fake["p_value"].notna()]
+    if len(fake):
+        told_apart = int((fake["p_value"] < LEVEL).sum())
+        name = "fake_told" if told_apart else "fake_not_told"
+        found.append(SAID(name, n=len(fake), k=told_apart))
+    bacon = facts["rpt_study_bacon"]
+    bacon = bacon[bacon["weight"].notna()]
+    if len(bacon):
+        late = bacon["comparison"].str.startswith("Later")
+        share = bacon.loc[late, "weight"].sum()
+        found.append(SAID("bacon", share=float(share)))
+    return found
+
+
+def published(facts: StudyFacts) -> Words:
+    """How many printed figures come out."""
+    rows = facts["rpt_study_published"]
+    if rows.empty:
+        return SAID("published_none")
+    judged = rows[rows["agrees"].notna()]
+    if judged.empty:
+        return SAID("published_unjudged", n=len(rows))
+    agree = int(judged["agrees"].sum())
+    name = "published_all" if agree == len(judged) else "published_some"
+    return SAID(name, n=len(judged), k=agree)
+
+
+def quality(facts: StudyFacts) -> list[Words]:
+    """How many findings of each kind the panel has."""
+    rows = facts["dq_study_findings"]
+    if rows.empty:
+        return [SAID("quality_none")]
+    counts = rows["rule"].value_counts()
+    labels = SAID.of("rules")
+    return [
+        SAID("quality_count", rule=labels.get(rule, Words(rule, rule)), n=int(n))
+        for rule, n in counts.items()
+    ]
+
+
+def why(note: Any) -> Words:
+    """A note of a table as a sentence; its remedies are for who runs the study."""
+    text = "" if pd.isna(note) else str(note)
+    return told(text.partition(" Consequence:")[0].replace("  ", " "))
+
+
+def term(facts: StudyFacts, name: str) -> Words:
+    """A term of a table in words."""
+    if name in ("const", "Intercept"):
+        return SAID("constant")
+    return facts.label(POLICY if name == "overall" else name)

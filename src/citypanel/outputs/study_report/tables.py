@@ -1,0 +1,318 @@
+"""The report's tables in one language, each a `Table` that every format writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from citypanel.outputs.study_report.facts import POLICY, StudyFacts
+from citypanel.outputs.study_report.sentences import SAID, term, why
+from citypanel.outputs.tables.model import (
+    NO_VALUE,
+    Block,
+    Cell,
+    Column,
+    Row,
+    Table,
+    count,
+    is_missing,
+    number,
+    p_value,
+    words,
+)
+from citypanel.words import LABELS
+
+SHOWN_CHECKS = (
+    "headline", "with_controls", "group_by_period", "by_group", "exclusion",
+    "fake_date", "propensity_score",
+)  # fmt: skip
+
+
+def all_tables(facts: StudyFacts, language: str) -> list[Table]:
+    """The tables a study has something for, in their order."""
+    makers: list[Callable[[StudyFacts, str], list[Table]]] = [
+        descriptives, regressions, estimators, inference, sensitivity, published,
+    ]  # fmt: skip
+    made = [table for make in makers for table in make(facts, language)]
+    return [table for table in made if any(block.rows for block in table.blocks)]
+
+
+def _columns(keys: tuple[str, ...], language: str) -> tuple[Column, ...]:
+    heads = SAID.of("heads")
+    text = {"sample", "finding", "unit", "period", "statistic"}
+    return tuple(
+        Column(k, heads[k].said(language), kind="text" if k in text else "number")
+        for k in keys
+    )
+
+
+def _table(
+    name, numbered, facts, language, keys, blocks, *, stub, notes=(), columns=()
+):
+    said = {"policy": facts.said("policy"), "outcome": facts.label(facts.outcome)}
+    return Table(
+        name=f"table_{name}",
+        number=numbered,
+        title=SAID(f"titles.{name.partition('_')[0]}", **said).said(language),
+        stub=SAID.of("heads")[stub].said(language),
+        columns=columns or _columns(keys, language),
+        blocks=tuple(blocks),
+        notes=tuple(note.said(language) for note in notes),
+        language=language,
+    )
+
+
+def _interval(facts: StudyFacts, row: pd.Series) -> Cell:
+    if is_missing(row["conf_low"]) or is_missing(row["conf_high"]):
+        return Cell(NO_VALUE, "text", (None, None))
+    ends = [number(row[c], decimals=facts.decimals) for c in ("conf_low", "conf_high")]
+    text = f"[{ends[0].text}, {ends[1].text}]"
+    return Cell(text, "interval", (ends[0].value[0], ends[1].value[0]))
+
+
+def descriptives(facts: StudyFacts, language: str) -> list[Table]:
+    """Mean, spread and range of every variable."""
+    rows = facts["rpt_study_descriptives"].query("units == 'all'")
+    numbers = ("mean", "std_dev", "minimum", "maximum")
+    lines = [
+        Row(
+            facts.label(row["variable"]).said(language),
+            (count(row["n_obs"]), *(number(row[c]) for c in numbers)),
+            str(row["variable"]),
+        )
+        for _, row in rows.iterrows()
+    ]
+    keys = ("n_obs", *numbers)
+    return [
+        _table("descriptives", "A1", facts, language, keys, [Block(tuple(lines))],
+               stub="variable")
+    ]  # fmt: skip
+
+
+def regressions(facts: StudyFacts, language: str) -> list[Table]:
+    """One table for each that the study declares."""
+    every = facts["rpt_study_regressions"]
+    made = []
+    for place, (name, rows) in enumerate(every.groupby("table_name", sort=False), 1):
+        columns = list(dict.fromkeys(rows["column_name"]))
+        parts = [rows[rows["column_name"] == c] for c in columns]
+        # The effect of a column may be called overall; the constant comes last.
+        terms = list(dict.fromkeys(rows["term"].replace("overall", POLICY)))
+        terms.sort(key=lambda t: (t != POLICY, t in ("const", "Intercept")))
+        lines: list[Row] = []
+        for each in terms:
+            asked = {each, "overall"} if each == POLICY else {each}
+            found = [part[part["term"].isin(asked)] for part in parts]
+            estimates = [
+                number(f.iloc[0]["estimate"], decimals=facts.decimals, absent=NO_VALUE)
+                if len(f)
+                else Cell()
+                for f in found
+            ]
+            errors = [
+                number(f.iloc[0]["std_error"], decimals=facts.decimals,
+                       parentheses=True)
+                if len(f)
+                else Cell()
+                for f in found
+            ]  # fmt: skip
+            label = term(facts, each).said(language)
+            lines.append(Row(label, tuple(estimates), each, ("estimate",)))
+            lines.append(Row("", tuple(errors), each, ("std_error",), follows=True))
+        heads = SAID.of("heads")
+        firsts = [part.iloc[0] for part in parts]
+        for key in ("effects", "sample", "standard_errors"):
+            cells = tuple(words(first[key]) for first in firsts)
+            if len({cell.text for cell in cells}) > 1 or key == "effects":
+                lines.append(
+                    Row(heads[key].said(language), cells, key, rule=key == "effects")
+                )
+        for key in ("n_obs", "n_units", "n_treated_units"):
+            cells = tuple(count(first[key]) for first in firsts)
+            lines.append(Row(heads[key].said(language), cells, key))
+        notes = [SAID("notes.errors")]
+        made.append(
+            _table(
+                f"regressions_{place}",
+                str(name),
+                facts,
+                language,
+                (),
+                [Block(tuple(lines))],
+                stub="variable",
+                notes=notes,
+                columns=tuple(Column(f"c{i}", c) for i, c in enumerate(columns)),
+            )
+        )
+    return made
+
+
+def estimators(facts: StudyFacts, language: str) -> list[Table]:
+    """Every estimator's overall effect on the headline outcome."""
+    lines = [
+        Row(
+            LABELS.label("estimators", row["estimator"]).said(language),
+            (
+                number(row["estimate"], decimals=facts.decimals, absent=NO_VALUE),
+                number(row["std_error"], decimals=facts.decimals, absent=NO_VALUE),
+                _interval(facts, row),
+                p_value(row["p_value"], absent=NO_VALUE),
+                p_value(row["leads_p_value"], absent=NO_VALUE),
+            ),
+            str(row["estimator"]),
+            ("value",),
+        )
+        for _, row in facts.overall.iterrows()
+    ]
+    leads = SAID("leads_head").said(language)
+    columns = (
+        *_columns(("estimate", "std_error", "interval", "p_value"), language),
+        Column("leads_p_value", leads),
+    )
+    return [
+        _table("estimators", "A2", facts, language, (), [Block(tuple(lines))],
+               stub="estimator", notes=[SAID("notes.intervals")], columns=columns)
+    ]  # fmt: skip
+
+
+def inference(facts: StudyFacts, language: str) -> list[Table]:
+    """p-values of each declared column, by how they are reckoned."""
+    kinds = {
+        "conventional": "p_value",
+        "cr2": "p_value_cr2",
+        "cv3": "p_value_cv3",
+        "wild": "p_value_wild",
+        "randomisation": "p_value_randomisation",
+    }
+    lines = [
+        Row(
+            f"{row['table_name']}: {row['column_name']}",
+            (
+                number(row["estimate"], decimals=facts.decimals, absent=NO_VALUE),
+                *(p_value(row[c], absent=NO_VALUE) for c in kinds.values()),
+            ),
+            f"{row['table_name']}/{row['column_name']}",
+        )
+        for _, row in facts["rpt_study_inference"].iterrows()
+    ]
+    labels = SAID.of("p_values")
+    columns = (
+        *_columns(("estimate",), language),
+        *(
+            Column(column, labels[kind].said(language))
+            for kind, column in kinds.items()
+        ),
+    )
+    return [
+        _table("inference", "A3", facts, language, (), [Block(tuple(lines))],
+               stub="column", columns=columns)
+    ]  # fmt: skip
+
+
+def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
+    """The headline under other choices."""
+    labels = SAID.of("checks")
+    blocks = []
+    for name in SHOWN_CHECKS:
+        rows = facts.checks(name)
+        rows = rows[rows["estimate"].notna()]
+        if name == "by_group":
+            rows = rows[rows["aggregation"] == "interacted"]
+        lines = []
+        for _, row in rows.iterrows():
+            label = labels[name].said(language)
+            detail = _detail(name, row, language)
+            lines.append(
+                Row(
+                    f"{label}{detail}",
+                    (
+                        number(row["estimate"], decimals=facts.decimals),
+                        number(row["std_error"], decimals=facts.decimals,
+                               absent=NO_VALUE),
+                        _interval(facts, row),
+                        p_value(row["p_value"], absent=NO_VALUE),
+                    ),
+                    f"{name}/{row['sample']}/{row['term']}/{row['aggregation']}",
+                )
+            )  # fmt: skip
+        if lines:
+            blocks.append(Block(tuple(lines)))
+    keys = ("estimate", "std_error", "interval", "p_value")
+    return [_table("sensitivity", "A4", facts, language, keys, blocks, stub="check")]
+
+
+def _detail(name: str, row: pd.Series, language: str) -> str:
+    if name in ("by_group", "exclusion"):
+        text = str(row["sample"])
+    elif name == "fake_date":
+        text = "".join(c for c in str(row["term"]) if c.isdigit())
+        text = SAID("fake_row", n=int(text or 0)).said(language)
+    elif name == "propensity_score":
+        text = LABELS.label("matching", row["aggregation"]).said(language)
+    else:
+        return ""
+    return f" ({text})" if language == "en" else f"（{text}）"
+
+
+def published(facts: StudyFacts, language: str) -> list[Table]:
+    """Printed figures beside ours."""
+    rows = facts["rpt_study_published"]
+    labels = SAID.of("statistics")
+    lines = []
+    for _, row in rows.iterrows():
+        what = labels.get(row["statistic"])
+        said = what.said(language) if what else str(row["statistic"])
+        lines.append(
+            Row(
+                f"{row['table_name']}: {row['column_name']}",
+                (
+                    words(f"{term(facts, row['term']).said(language)}, {said}"),
+                    number(row["published"], decimals=facts.decimals + 1),
+                    number(row["estimated"], decimals=facts.decimals + 1,
+                           absent=NO_VALUE),
+                    number(row["difference"], decimals=facts.decimals + 2,
+                           absent=NO_VALUE),
+                ),
+                f"{row['table_name']}/{row['column_name']}/{row['term']}",
+            )
+        )  # fmt: skip
+    keys = ("statistic", "published", "estimated", "difference")
+    notes = [SAID("notes.printed")]
+    return [
+        _table("published", "A5", facts, language, keys, [Block(tuple(lines))],
+               stub="column", notes=notes)
+    ]  # fmt: skip
+
+
+def findings(facts: StudyFacts, language: str) -> Table:
+    """What is odd about the panel, one line a finding."""
+    labels = SAID.of("rules")
+    lines = []
+    for _, row in facts["dq_study_findings"].iterrows():
+        rule = labels.get(row["rule"])
+        label = rule.said(language) if rule else str(row["rule"])
+        text = row[f"evidence_{language}"]
+        lines.append(
+            Row(
+                label,
+                (
+                    words(row["unit_id"]),
+                    words(row["period"]),
+                    words(facts.label(row["variable"]).said(language)
+                          if not is_missing(row["variable"]) else ""),
+                    words(why(text).en if language == "en" else text),
+                ),
+                str(row["rule"]),
+            )
+        )  # fmt: skip
+    head = SAID.of("heads")["variable"].said(language)
+    columns = (
+        *_columns(("unit", "period"), language),
+        Column("variable", head, kind="text"),
+        *_columns(("finding",), language),
+    )
+    return _table(
+        "findings", "Q1", facts, language, (), [Block(tuple(lines))], stub="check",
+        columns=columns,
+    )  # fmt: skip

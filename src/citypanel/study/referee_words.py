@@ -1,0 +1,335 @@
+"""The sentences that answer a referee, chosen by rule from the rows of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+
+from citypanel.words import Catalogue, Words, same
+
+SAID = Catalogue("referee")
+LEVEL = 0.05
+
+
+def sentences(rows: pd.DataFrame) -> dict[str, list[Words]]:
+    """What is said of each question, in the order of the page.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `citypanel.study.referee.answers` gives them, or the mart.
+
+    Returns
+    -------
+    dict of question to list of Words
+        A question whose rows hold no number says why.
+    """
+    out = {}
+    for question in SAID.of("heading"):
+        found = rows[rows["question"] == question]
+        said = _RULES[question](_Rows(found)) if len(found) else []
+        out[question] = said or [SAID("unanswered", why=_why(found))]
+    return out
+
+
+def page(rows: pd.DataFrame, language: str = "en") -> str:
+    """The page in Markdown, from the answers of the mart ``rpt_referee``."""
+    said = rows[rows["aggregation"] == "answer"].set_index("question")
+    outcome = str(rows["outcome"].iloc[0])
+    parts = [
+        f"# {SAID('title').said(language)}",
+        SAID("lead", outcome=outcome).said(language),
+    ]
+    for question, heading in SAID.of("heading").items():
+        if question in said.index:
+            parts.append(f"## {heading.said(language)}")
+            parts.append(str(said.loc[question, f"text_{language}"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _why(rows: pd.DataFrame) -> Words:
+    notes = rows["note"].dropna()
+    return same(str(notes.iloc[0]).rstrip(".")) if len(notes) else SAID("no_reason")
+
+
+class _Rows:
+    """Rows of one question, looked up by what they are."""
+
+    def __init__(self, rows: pd.DataFrame):
+        self.rows = rows
+
+    def some(self, **labels: Any) -> pd.DataFrame:
+        rows = self.rows
+        for name, value in labels.items():
+            rows = rows[rows[name] == value]
+        return rows
+
+    def value(self, column: str, **labels: Any) -> float:
+        rows = self.some(**labels)
+        known = rows[column].dropna()
+        return float(known.iloc[0]) if len(known) else float("nan")
+
+    def both(self, **labels: Any) -> tuple[float, float]:
+        """Estimate and p-value."""
+        return self.value("estimate", **labels), self.value("p_value", **labels)
+
+
+def _known(*values: float) -> bool:
+    return all(pd.notna(value) for value in values)
+
+
+def _concurrent(rows: _Rows) -> list[Words]:
+    last = rows.rows["policy"].dropna()
+    if not len(last):
+        return []
+    # With several policies the last rows are those of all together.
+    policy = last.iloc[-1]
+    two_way = dict(policy=policy, estimator="twfe", term="overall")
+    counts = {
+        term: rows.value("n_units", policy=policy, aggregation="overlap", term=term)
+        for term in ("both", "policy_only", "other_only", "neither")
+    }
+    headline, _ = rows.both(aggregation="headline", **two_way)
+    controlled, controlled_p = rows.both(aggregation="exposure_controlled", **two_way)
+    without, without_p = rows.both(aggregation="without_units", **two_way)
+    if not _known(headline, controlled, *counts.values()):
+        return []
+    said = [
+        SAID(
+            "concurrent_policies",
+            both=int(counts["both"]),
+            treated=int(counts["both"] + counts["policy_only"]),
+            other=int(counts["other_only"]),
+            untreated=int(counts["other_only"] + counts["neither"]),
+            headline=headline,
+            controlled=controlled,
+            controlled_p=controlled_p,
+            left=int(counts["policy_only"]),
+            without=without,
+            without_p=without_p,
+        )
+    ]
+    alone, alone_p = rows.both(aggregation="interacted", **two_way)
+    two_way["term"] = "added"
+    added, added_p = rows.both(aggregation="interacted", **two_way)
+    if _known(alone, added):
+        said.append(
+            SAID(
+                "interacted",
+                alone=alone,
+                alone_p=alone_p,
+                added=added,
+                added_p=added_p,
+            )
+        )
+    return said
+
+
+def _spillovers(rows: _Rows) -> list[Words]:
+    overall, _ = rows.both(term="overall")
+    direct, direct_p = rows.both(term="direct")
+    _, gap_p = rows.both(term="overall_less_direct")
+    rings = rows.some(aggregation="spillover")
+    rings = rings[rings["distance_km"].notna() & rings["estimate"].notna()]
+    if not _known(overall, direct, gap_p) or not len(rings):
+        return []
+    near = rings.sort_values("distance_km").iloc[0]
+    return [
+        SAID(
+            "spillovers",
+            edge=rings["distance_km"].max(),
+            direct=direct,
+            direct_p=direct_p,
+            overall=overall,
+            apart=gap_p < LEVEL,
+            gap_p=gap_p,
+        ),
+        SAID(
+            "ring",
+            near=near["distance_km"],
+            ring=near["estimate"],
+            ring_p=near["p_value"],
+        ),
+    ]
+
+
+def _spatial(rows: _Rows) -> list[Words]:
+    shared = rows.rows[rows.rows["distance_km"].notna()]
+    shared = shared[shared["std_error"].notna()]
+    unit, above = (rows.value("std_error", term=t) for t in ("unit", "above"))
+    if not len(shared) or not _known(unit, above):
+        return []
+    said = [
+        SAID(
+            "spatial_errors",
+            unit=unit,
+            above=above,
+            place=SAID("place"),
+            least=shared["distance_km"].min(),
+            most=shared["distance_km"].max(),
+            low=shared["std_error"].min(),
+            high=shared["std_error"].max(),
+            p_low=shared["p_value"].min(),
+            p_high=shared["p_value"].max(),
+        )
+    ]
+    _, wild_p = rows.both(term="above_wild_bootstrap")
+    clusters = rows.value("n_clusters", term="above_wild_bootstrap")
+    if _known(wild_p, clusters):
+        said.append(SAID("wild", n=int(clusters), wild_p=wild_p))
+    return said
+
+
+def _weights(rows: _Rows) -> list[Words]:
+    beta, _ = rows.both(term="overall")
+    sigma, _ = rows.both(term="sigma_zero")
+    weight = rows.value("weight", term="negative")
+    if not _known(beta, sigma, weight):
+        return []
+    if weight >= 0:
+        return [SAID("no_negative", sigma=sigma, beta=beta)]
+    cells = rows.some(aggregation="group_time")
+    opposite, _ = rows.both(term="sigma_opposite")
+    share = float((cells["weight"] < 0).mean())
+    return [
+        SAID(
+            "some_negative",
+            share=share,
+            weight=weight,
+            sigma=sigma,
+            opposite=opposite,
+            beta=beta,
+        )
+    ]
+
+
+def _few(rows: _Rows) -> list[Words]:
+    if not rows.rows["sample"].notna().any():
+        return [SAID("few_none")]
+    known = rows.rows[rows.rows["p_value"].notna()]
+    if not len(known):
+        return []
+    least = known.sort_values("p_value", kind="stable").iloc[0]
+    found = known.loc[known["p_value"] < LEVEL, "sample"].drop_duplicates().tolist()
+    where: Words | str = SAID("few_where", names=found) if found else ""
+    return [
+        SAID(
+            "few_treated",
+            n=known["sample"].nunique(),
+            found=bool(found),
+            where=where,
+            least_p=least["p_value"],
+            sample=least["sample"],
+            method=SAID.label("method", least["term"]),
+        )
+    ]
+
+
+def _factors(rows: _Rows) -> list[Words]:
+    found = {
+        name: rows.both(estimator=name, aggregation="simple", term="overall")
+        for name in (
+            "interactive_fixed_effects",
+            "matrix_completion",
+            "augmented_synthetic_control",
+        )
+    }
+    if not _known(*(value for value, _ in found.values())):
+        return []
+    (ife, ife_p), (mc, mc_p), (asc, asc_p) = found.values()
+    said = [
+        SAID(
+            "factor_models",
+            ife=ife,
+            ife_p=ife_p,
+            mc=mc,
+            mc_p=mc_p,
+            asc=asc,
+            asc_p=SAID("asc_p", p=asc_p) if _known(asc_p) else "",
+        )
+    ]
+    placebo, placebo_p = rows.both(
+        estimator="interactive_fixed_effects", aggregation="placebo"
+    )
+    if _known(placebo, placebo_p):
+        fails = placebo_p < LEVEL
+        said.append(SAID("placebo", placebo=placebo, placebo_p=placebo_p, fails=fails))
+    return said
+
+
+def _adjusted(rows: _Rows) -> list[Words]:
+    groups = rows.some(aggregation="group")
+    lost = groups[groups["estimate"].isna()]
+    said = []
+    effect, effect_p = rows.both(term="overall")
+    effective = rows.value("estimate", aggregation="overlap")
+    controls = rows.value("n_units", aggregation="overlap")
+    if _known(effect, effect_p, effective, controls):
+        said.append(
+            SAID(
+                "reached",
+                effect=effect,
+                effect_p=effect_p,
+                effective=effective,
+                controls=int(controls),
+            )
+        )
+    if len(lost):
+        years = [t.removeprefix("cohort_") for t in lost["term"]]
+        names = [SAID("cohort", year=year) for year in years]
+        said.append(SAID("unreached", names=names))
+    return said
+
+
+def _mechanisms(rows: _Rows) -> list[Words]:
+    known = rows.rows[rows.rows["adjusted_p_value"].notna()]
+    if not len(known):
+        return []
+    least = known.sort_values("adjusted_p_value", kind="stable").iloc[0]
+    return [
+        SAID(
+            "mechanisms",
+            n=len(known),
+            names=known["term"].tolist(),
+            found=bool((known["adjusted_p_value"] < LEVEL).any()),
+            least_p=least["adjusted_p_value"],
+            least=least["term"],
+            effect=least["estimate"],
+        )
+    ]
+
+
+def _trend(rows: _Rows) -> list[Words]:
+    slope, slope_p = rows.both(term="slope")
+    power, _ = rows.both(term="power_at_slope")
+    left = rows.rows[rows.rows["term"].astype(str).str.endswith("_less_trend")]
+    if not _known(slope, slope_p, power) or not len(left):
+        return []
+    first = float(left["estimate"].iloc[0])
+    return [SAID("pretrend", slope=slope, slope_p=slope_p, power=power, left=first)]
+
+
+_RULES: dict[str, Callable[[_Rows], list[Words]]] = {
+    "concurrent_policies": _concurrent,
+    "spillovers": _spillovers,
+    "spatial_errors": _spatial,
+    "two_way_weights": _weights,
+    "few_treated": _few,
+    "factor_models": _factors,
+    "adjustment": _adjusted,
+    "mechanisms": _mechanisms,
+    "pretrend": _trend,
+}
+
+
+def answer_rows(rows: pd.DataFrame) -> Iterable[dict[str, Any]]:
+    """The sentences as rows: question, aggregation ``answer``, text_en, text_zh."""
+    for question, said in sentences(rows).items():
+        yield {
+            "question": question,
+            "aggregation": "answer",
+            "text_en": " ".join(words.en for words in said),
+            "text_zh": "".join(words.zh for words in said),
+        }

@@ -1,0 +1,154 @@
+"""The study that a run is about, as far as files tell before anything is read of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from citypanel.errors import WarehouseError, describe
+from citypanel.identity import digest_of, digest_of_file
+from citypanel.study.declaration import FILE, SHIPPED, folder_of
+
+# A variable of dbt that is not an option of a study: which study is built.
+STUDY = "study"
+
+
+@dataclass(frozen=True)
+class ChosenStudy:
+    """A study by its name, and the folder of its declaration."""
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def brings_panel(self) -> bool:
+        """Whether its declaration names a panel; the others are on the seeds' figures.
+
+        What is no YAML counts as one: the check of a declaration then says so.
+        """
+        if self.name == SHIPPED:
+            return False
+        content = self._content()
+        return not isinstance(content, dict) or "panel" in content
+
+    def digest(self) -> str:
+        """Digest of the declaration, what stands beside it, and the files it names."""
+        parts = [digest_of(self.folder)]
+        content = self._content()
+        if self.name != SHIPPED and isinstance(content, dict):
+            named = [content.get(key) for key in ("panel", "published")]
+            files = [self.folder / n for n in named if isinstance(n, str)]
+            parts += [digest_of_file(f) for f in files if f.is_file()]
+        return " ".join(parts)
+
+    def _content(self) -> Any:
+        try:
+            return yaml.safe_load((self.folder / FILE).read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return None
+
+
+def choose(root: Path, name: str) -> ChosenStudy:
+    """The study of that name below a project's folder.
+
+    Raises
+    ------
+    WarehouseError
+        No study was named.
+    DeclarationError
+        There is none of that name.
+    """
+    if name == SHIPPED:
+        return ChosenStudy(name, folder_of(name))
+    if not name:
+        there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
+        raise WarehouseError(
+            describe(
+                "No study was named; studies/ has" if there else "There is no study",
+                there,
+                consequence="nothing was built.",
+                remedy="dbt build --vars '{study: NAME}'; citypanel new NAME --panel "
+                "FILE declares one.",
+            )
+        )
+    folder = root / "studies" / name
+    if not (folder / FILE).is_file():
+        from citypanel.study.own.declaration import find_study
+
+        find_study(root, name)
+    return ChosenStudy(name, folder)
+
+
+def check_kind(study: ChosenStudy, *, builds_panels: bool) -> None:
+    """Refuse a run whose models are not those of its study.
+
+    Parameters
+    ----------
+    study : ChosenStudy
+    builds_panels : bool
+        Whether dbt has parsed the models of studies that bring a panel.
+
+    Raises
+    ------
+    WarehouseError
+    """
+    if study.brings_panel == builds_panels:
+        return
+    said = "a panel of its own" if study.brings_panel else "no panel of its own"
+    verb = "remove it from" if study.brings_panel else "add it to"
+    raise WarehouseError(
+        describe(
+            f"The study {study.name} declares {said}, and dbt_project.yml has it "
+            f"{'among' if study.brings_panel else 'not among'} those on the figures of "
+            "seeds/",
+            consequence="its tables would come from other figures; nothing was built.",
+            remedy=f"{verb} the lists of model-paths in dbt_project.yml, or mend "
+            f"studies/{study.name}/{FILE}.",
+        )
+    )
+
+
+def check_file(study: ChosenStudy, *, named: str, file: str, holds: str | None) -> None:
+    """Refuse a run whose variable, profile and build file are not of one study.
+
+    Parameters
+    ----------
+    study : ChosenStudy
+        As the profile has it.
+    named : str
+        The variable ``study`` as the models have it; empty where nothing says it.
+    file : str
+        The build file.
+    holds : str or None
+        The study whose tables are in it; None for a new one.
+
+    Raises
+    ------
+    WarehouseError
+    """
+    if named and named != study.name:
+        raise WarehouseError(
+            describe(
+                f"The variable study is {named}, and the build file is that of "
+                f"{study.name}",
+                consequence="one study's tables would replace another's; nothing was "
+                "built.",
+                remedy=f"name it on the command line, --vars '{{study: {named}}}', and "
+                "not in dbt_project.yml, which profiles.yml cannot see.",
+            )
+        )
+    if holds is not None and holds != study.name:
+        raise WarehouseError(
+            describe(
+                f"The build file {file} holds the study {holds}, and this run is about "
+                f"{study.name}",
+                consequence="one study's tables would replace another's; nothing was "
+                "built.",
+                remedy="let path in profiles.yml name the study, as target build does, "
+                "or remove the file.",
+            )
+        )

@@ -1,0 +1,260 @@
+"""One conclusion behind every sentence: worlds in which none may deny another.
+
+Each world is a set of published tables, planted; what is said of it is read back by its
+claims, and by its words for what no sentence may hold.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import defaultdict
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import yaml
+from tests.support.made_up_study import effect, made_up, regression
+
+from citypanel import words
+from citypanel.outputs.facts import Labels, gather
+from citypanel.outputs.report import sentences, study_page
+from citypanel.words import LANGUAGES, Words, same
+
+REGIONS = ("eastern", "central", "western", "northeastern")
+
+
+def regional(frames, *, together: float, apart: float):
+    """The four regions, interacted and each on its own."""
+    checks = frames["rpt_sensitivity"]
+    one = checks[checks["check_name"] == "by_region"].iloc[0].to_dict()
+    rows = [
+        one | {"sample": r, "term": f"sydid:{r}"} | effect(together, 0.01)
+        for r in REGIONS
+    ]
+    rest = checks[checks["check_name"] != "by_region"]
+    frames["rpt_sensitivity"] = pd.concat([rest, pd.DataFrame(rows)])
+    own = [
+        regression("headline", r, apart, 0.01) | {"paper_table": "4"} for r in REGIONS
+    ]
+    frames["rpt_regressions"] = pd.concat(
+        [frames["rpt_regressions"], pd.DataFrame(own)]
+    )
+    return frames
+
+
+def curved(frames, centre: float, estimand: str = "growth"):
+    """Combinations around a centre, and others of another estimand far away."""
+    other = "level" if estimand == "growth" else "growth"
+    rows = [
+        {"specification": f"real_gdp={k}", "role": "draw", "estimand": of,
+         "plausibility": "defensible", **effect(at + 0.0001 * k, 0.005)}
+        for k in range(40)
+        for of, at in ((estimand, centre), (other, -7.0))
+    ]  # fmt: skip
+    frames["rpt_specifications"] = pd.DataFrame(rows)
+    return frames
+
+
+def with_controls(frames, b: float):
+    """The column with controls, two of them after treatment."""
+    rows = [
+        regression("headline", "(2)", b, 0.005),
+        regression("headline", "(2)", 0.8, 0.1, term="eco",
+                   note="after treatment: this is the output"),
+    ]  # fmt: skip
+    frames["rpt_regressions"] = pd.concat(
+        [frames["rpt_regressions"], pd.DataFrame(rows)]
+    )
+    return frames
+
+
+def of_level(frames):
+    """The outcome is the level; the tables of estimates are of it."""
+    level = "cumulative_log_tfp"
+    frames["dim_study_variants"] = frames["dim_study_variants"].assign(outcome=level)
+    frames["rpt_event_study"] = frames["rpt_event_study"].assign(outcome=level)
+    frames["rpt_att"] = frames["rpt_att"].assign(outcome=level)
+    return frames
+
+
+def short(frames):
+    """Two years, without an event study or a test of the leads."""
+    frames["dim_study_variants"] = frames["dim_study_variants"].assign(
+        first_year=2014, last_year=2015
+    )
+    del frames["rpt_event_study"]
+    return frames
+
+
+DRIFT = {"slope": (-0.0074, 0.0037), "net": 0.013}
+WORLDS = {
+    "null": lambda: curved(made_up(0.002, others=(0.001,)), 0.002),
+    "null, drifting, bad data": lambda: curved(
+        with_controls(
+            made_up(-0.012, 0.013, others=(-0.01,), quality="stop", assumed=0.8,
+                    fakes=(-0.012, -0.03), **DRIFT),
+            -0.03,
+        ),
+        -0.01,
+    ),
+    "planted positive": lambda: curved(made_up(0.12, 0.017, others=(0.11,)), 0.1),
+    "planted positive, bad data": lambda: made_up(
+        0.12, 0.017, others=(0.11,), quality="stop"
+    ),
+    "planted positive, parted": lambda: made_up(0.12, 0.017, leads_p=0.001),
+    "planted negative": lambda: curved(made_up(-0.12, 0.017, others=(-0.11,)), -0.1),
+    "estimators apart": lambda: made_up(0.12, 0.017, others=(-0.2,)),
+    "level": lambda: of_level(
+        curved(made_up(0.161, 0.05, others=(0.18,)), 0.16, "level")
+    ),
+    "level, parted": lambda: of_level(made_up(0.161, 0.05, leads_p=0.04)),
+    "growth and level differ": lambda: made_up(0.001, level=(0.2, 0.01)),
+    "other policy": lambda: curved(made_up(0.04, policy="free_trade_zones"), 0.04),
+    "other policy, null": lambda: made_up(0.002, policy="free_trade_zones"),
+    "short period": lambda: short(made_up()),
+    "regions disagree": lambda: regional(made_up(), together=0.001, apart=-0.05),
+    "regions agree": lambda: regional(made_up(), together=0.05, apart=0.05),
+    "one region": lambda: made_up(0.002),
+    "no paper": lambda: made_up(printed=None),
+    "no credibility": lambda: made_up(credibility=False),
+    "no estimate": lambda: made_up(float("nan"), others=()),
+}  # fmt: skip
+OF_THE_PAPER = (
+    "pilot zone", "综试区", "Huang", "paper", "论文", "0.024", "batch 4", "第四批",
+    "e-commerce",
+)  # fmt: skip
+
+
+def shown(page: str) -> str:
+    """What a page shows: without its style, scripts and tags."""
+    body = re.sub(r"<(style|script)\b.*?</\1>", " ", page, flags=re.S)
+    # The command that reproduces the page names options and their values.
+    body = re.sub(r"<pre\b.*?</pre>", " ", body, flags=re.S)
+    labels = re.findall(r'(?:data-en|data-zh|aria-label)="([^"]*)"', body)
+    return " ".join([re.sub(r"<[^>]+>", " ", body), *labels])
+
+
+def contradictions(told) -> dict[str, set]:
+    """Subjects of which two sentences say different things."""
+    said = defaultdict(set)
+    for sentence in told:
+        for subject, value in sentence.claims.items():
+            said[subject].add(value)
+    return {subject: values for subject, values in said.items() if len(values) > 1}
+
+
+@pytest.fixture(params=WORLDS, name="world")
+def _world(request):
+    frames = WORLDS[request.param]()
+    return request.param, frames, gather(frames)
+
+
+def test_no_two_sentences_deny_each_other(world):
+    _, _, facts = world
+    told = sentences.everything(facts)
+    assert not contradictions(told)
+    assert len(told) >= 8
+    assert all(text.strip() for s in told for text in (s.en, s.zh))
+
+
+def test_every_sentence_follows_the_one_conclusion(world):
+    _, _, facts = world
+    found, told = facts.conclusion, sentences.everything(facts)
+    rules = {sentence.rule for sentence in told}
+    tone = sentences.verdict(facts).tone
+    claims = {k: v for s in told for k, v in s.claims.items()}
+    assert claims["effect"] == found.finding
+    if facts.data.level == "stop":
+        assert found.certainty == "very_low" and tone == "stop"
+    if tone == "good":
+        assert not {"step_data_stop", "pretrend_broken", "pretrend_doubtful"} & rules
+    if found.finding in ("raised", "lowered"):
+        # An effect that is found is not called chance, nor is its absence discussed.
+        assert not {"limit_none", "odds", "step_imprecise"} & rules
+        assert "not significant at" not in " ".join(s.en for s in told)
+    if found.finding == "none":
+        assert not any("raised" in s.en or "lowered" in s.en for s in told)
+    for kind in ("curve_up", "curve_down"):
+        if kind in rules:
+            assert facts.range.median * (1 if kind == "curve_up" else -1) > 0
+
+
+def test_no_estimand_is_mixed_with_another(world):
+    _, _, facts = world
+    for sentence in sentences.everything(facts):
+        if sentence.estimand and sentence.estimand != facts.estimand:
+            # It says of what it speaks.
+            assert "level of productivity" in sentence.en and "水平" in sentence.zh
+    if facts.range is not None:
+        assert abs(facts.range.low) < 1  # the other estimand's rows are at -7
+
+
+def test_nothing_of_the_paper_where_the_question_is_not_the_papers(world):
+    _, frames, facts = world
+    text = shown(study_page(frames))
+    if facts.labels.paper is None:
+        for word in OF_THE_PAPER:
+            assert word not in text, word
+        assert "free trade zones" in text
+    elif facts.paper is None:
+        assert "0.024" not in text
+        assert not {"power", "power_weak"} & {
+            s.rule for s in sentences.everything(facts)
+        }
+
+
+def test_no_number_of_a_page_is_empty_or_rounded_away(world):
+    _, frames, _ = world
+    text = shown(study_page(frames))
+    empty = r"p\s*=\s*(0\.0+|1\.0+)(?!\d)|p\s–|\bnan\b|\bNone\b(?! of)"
+    assert not re.search(empty, text)
+    assert "none of 1 regions" not in text
+    assert not re.search(r"\{[a-z_]+[:}]", text)
+
+
+def test_another_study_speaks_its_own_words():
+    own = Labels(
+        title=same("Did licences raise wages?"),
+        policy=Words("licence", "执照"), policies=Words("licences", "执照"),
+        unit=Words("firm", "企业"), units=Words("firms", "企业"),
+        outcomes={"tfpch": Words("wage growth", "工资增长")},
+    )  # fmt: skip
+    for world in WORLDS.values():
+        facts = replace(gather(world()), labels=own, paper=None, audit=None)
+        told = sentences.everything(facts)
+        text = " ".join(part for s in told for part in (s.en, s.zh))
+        for word in ("pilot", "综试区", "Huang", "yuan", "亿元"):
+            assert word not in text
+        lead = sentences.verdict(facts).lead
+        if facts.outcome == "tfpch" and facts.conclusion.finding != "unknown":
+            assert "wage growth" in lead.en.lower() and "工资增长" in lead.zh
+
+
+# A template holds no number but these: levels, powers of a page, years of a reference.
+KNOWN = {
+    "0", "0.01", "1", "5", "90", "95", "39", "2023", "50", "80", "2", "3",
+}  # fmt: skip
+
+
+def _templates(entry) -> list[str]:
+    if isinstance(entry, dict):
+        return [text for value in entry.values() for text in _templates(value)]
+    return [str(entry)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["report", "curve"])
+def test_no_template_holds_a_number_or_a_name_of_a_study(language, name):
+    path = words.FOLDER / language / f"{name}.yml"
+    if not path.is_file():
+        pytest.skip("a page in English only")
+    entries = yaml.safe_load(path.read_text("utf-8"))
+    for template in _templates(entries):
+        literal = "".join(
+            text for text, *_ in string.Formatter().parse(template) if text
+        )
+        for number in re.findall(r"\d+(?:\.\d+)?", literal):
+            assert number in KNOWN, template
+        for word in ("pilot", "综试区", "Huang", "zone", "Hangzhou"):
+            assert word not in literal, template
