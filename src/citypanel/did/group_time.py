@@ -39,7 +39,6 @@ TRIM = 0.995
 ROW = "observation"
 NOTE_OVERLAP = "no overlap: the covariates separate this cohort from its controls"
 NOTE_FEW = "too few control units for the covariates"
-NOTE_HALF = "compares whoever is seen: {n} units in one period only"
 NOTE_NO_BASE = "not identified: the cohort is not seen before its treatment"
 NOTE_NOT_SEEN = "not identified: the cohort is not seen in both periods"
 NOTE_NO_CONTROL = "not identified: no untreated unit to compare with"
@@ -493,9 +492,8 @@ class _Problem:
         row |= {"estimate": effect, "note": note}
         if part is None:
             return row, None
-        half = np.flatnonzero(np.bincount(units) == 1)
-        if not self.by_unit and not self.cross_sections and len(half):
-            row |= {"note": join_notes(note, NOTE_HALF.format(n=data.count(half)))}
+        if not self.by_unit and not self.cross_sections:
+            row["note"] = join_notes(note, _halves((np.bincount(units) == 1).sum()))
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)
@@ -529,10 +527,16 @@ class _Problem:
         centre = np.where(treated[:, None], means[0], means[1])
         level = (scores * (mean - centre)).sum(axis=1)
         effect = float(gaps[0] - gaps[1])
-        half = chosen[~seen[chosen].all(axis=1)]
-        note = NOTE_HALF.format(n=data.count(half)) if len(half) else None
+        half = chosen[seen[chosen].sum(axis=1) == 1]
+        note = None if self.by_unit else _halves(data.count(half))
         row |= {"estimate": effect, "note": note}
         return row, law.column(level, {now: scores[:, 0], then: scores[:, 1]})
+
+
+def _halves(units: int) -> str | None:
+    """Word of units that one of a comparison's two periods lacks."""
+    more = f"compares whoever is seen: {units} units in one period only"
+    return more if units else None
 
 
 def _design(x: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def jackknife(
     sums = condense(data, two_way=True, standard_errors="CR3")
     if isinstance(sums, MomentPanel) and (row := _of_moments(sums)) is not None:
         options = dict(level=level, single_unit_std_error=single_unit_std_error)
-        return _jackknife_frame(row, data, **options)
+        return _jackknife_frame(row, sums, **options)
     parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
     left = leave_one_cluster_out(parts.fit, parts.cluster)[:, 0]

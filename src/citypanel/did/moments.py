@@ -142,6 +142,8 @@ class Groups:
         of the weights' distances from theirs times weights times distances.
     spread, once : ndarray (G, T+1, T+1)
         Sums of products of the distances, times squared weights and times weights.
+    largest : ndarray (G,)
+        Largest absolute outcome.
     cluster : ndarray of int (G,) or None
         Cluster of each group; None where every unit is one.
     member : ndarray of int (units,)
@@ -159,12 +161,15 @@ class Groups:
     cross: np.ndarray
     spread: np.ndarray
     once: np.ndarray
+    largest: np.ndarray
     cluster: np.ndarray | None = None
     member: Any = None
 
 
 # What `group_sums` makes of them.
-SUMS = ("count", "total", "squares", "uneven", "mean", "cross", "spread", "once")
+SUMS = (
+    "count", "total", "squares", "uneven", "mean", "cross", "spread", "once", "largest",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -223,6 +228,14 @@ class MomentPanel(Panel):
         return mean[self.unit, 0] + mean[self.unit, 1 + self.column[self.period]]
 
     @cached_property
+    def resolution(self) -> float:
+        # A sum of squares that cancels leaves the root of what its terms round by.
+        spread = np.diagonal(self.sums.spread, axis1=1, axis2=2)
+        size = np.sqrt((spread.max(axis=1, initial=0.0) / self.sums.squares).max())
+        largest = self.sums.largest[self.group].max(initial=0.0)
+        return float(max(1e-13 * largest, 1e-8 * size))
+
+    @cached_property
     def controls(self) -> np.ndarray:
         return np.empty((len(self.unit), 0))
 
@@ -261,13 +274,6 @@ class MomentPanel(Panel):
     @property
     def units_nest(self) -> bool:
         return True
-
-    @cached_property
-    def resolution(self) -> float:
-        # A sum of squares that cancels leaves the root of what its terms round by.
-        spread = np.diagonal(self.sums.spread, axis1=1, axis2=2)
-        size = np.sqrt((spread.max(axis=1, initial=0.0) / self.sums.squares).max())
-        return max(super().resolution, 1e-8 * float(size))
 
     @property
     def is_balanced(self) -> bool:
@@ -686,7 +692,7 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         data.positions,
         first[at],
         seen,
-        **dict(zip(SUMS, sums, strict=True)),
+        **sums,
         cluster=None if cluster is None else cluster[at],
         member=member,
     )
@@ -702,17 +708,18 @@ def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray,
     return codes.astype(np.int64), len(values)
 
 
-def group_sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
-    """count, total, squares, uneven, mean, cross, spread and once of `Groups`."""
+def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
+    """`SUMS` of groups of units whose outcomes are y (n, width)."""
     g, k = len(members), width + 1
     count = np.array([len(m) for m in members])
     total, squares, uneven = count.astype(float), count.astype(float), np.zeros(g)
-    mean, cross = np.zeros((g, k)), np.zeros((g, k))
+    mean, cross, largest = np.zeros((g, k)), np.zeros((g, k)), np.zeros(g)
     spread = np.zeros((g, k, k))
     once = spread if weight is None else np.zeros((g, k, k))
     for j, rows in enumerate(members):
         place = np.concatenate([[0], 1 + np.flatnonzero(seen[j])])
         values = y[rows] if seen[j].all() else y[np.ix_(rows, np.flatnonzero(seen[j]))]
+        largest[j] = np.abs(values).max()
         level = values.mean(axis=1)
         part = np.column_stack([level, values - level[:, None]])
         w = None if weight is None else weight[rows]
@@ -738,7 +745,11 @@ def group_sums(y, seen, weight, members, width) -> tuple[np.ndarray, ...]:
         once[np.ix_([j], place, place)] = here[0]
         spread[np.ix_([j], place, place)] = here[1]
         cross[j, place] = here[2]
-    return count, total, squares, uneven, mean, cross, spread, once
+    return {
+        "count": count, "total": total, "squares": squares, "uneven": uneven,
+        "mean": mean, "cross": cross, "spread": spread, "once": once,
+        "largest": largest,
+    }  # fmt: skip
 
 
 # --- covariances of a regression on groups ---

@@ -847,8 +847,8 @@ def starts_of(
     never |= zero
     start = np.full(len(frame), FAR)
     if not never.all():
-        codes, labels = pd.factorize(values[~never])
-        place = grid.place(labels)[codes]
+        codes, distinct = pd.factorize(values[~never])
+        place = grid.place(distinct)[codes]
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)

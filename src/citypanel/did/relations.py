@@ -253,7 +253,7 @@ class _Sums:
         kinds = seen[[m[0] for m in members]]
         found = group_sums(y, kinds, weight, members, width)
         for j, row in enumerate(rows.tolist()):
-            own = [np.array(column[j]) for column in found]
+            own = [np.array(found[name][j]) for name in SUMS]
             at = self.places.setdefault(tuple(row), len(self.parts))
             if at == len(self.parts):
                 self.parts.append([row[0], row[1], row[2], kinds[j], own])
@@ -326,7 +326,7 @@ class _Sums:
 
 def _joined(left: list, right: list) -> list:
     """`moments.group_sums` of two sets of units of a group."""
-    n, w, s, uneven, mean, cross, spread, once = zip(left, right, strict=True)
+    n, w, s, uneven, mean, cross, spread, once, large = zip(left, right, strict=True)
     count, total, squares = n[0] + n[1], w[0] + w[1], s[0] + s[1]
     middle = mean[0] + (mean[1] - mean[0]) * (w[1] / total)
     gap = w[1] / n[1] - w[0] / n[0]
@@ -339,7 +339,8 @@ def _joined(left: list, right: list) -> list:
         once_all = once_all + once[j] + w[j] * np.outer(e, e)
     spread_weights = uneven[0] + uneven[1] + gap**2 * n[0] * n[1] / count
     return [
-        count, total, squares, spread_weights, middle, cross_all, spread_all, once_all
+        count, total, squares, spread_weights, middle, cross_all, spread_all, once_all,
+        np.maximum(*large),
     ]  # fmt: skip
 
 
