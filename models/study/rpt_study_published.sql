@@ -20,6 +20,8 @@ with final as (
         -- stands in rpt_published_comparison.
         cast(null as boolean) as agrees,
     from {{ ref("rpt_published_comparison") }}
+    -- The seeds' printed tables are those of one study.
+    where {{ study_words().compares }}
 
 )
 

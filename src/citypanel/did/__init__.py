@@ -27,6 +27,7 @@ from citypanel.did.jackknife import (
     leave_one_city_out,
     leave_one_unit_out,
 )
+from citypanel.did.moments import moments
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.power import (
     equivalence_test,
@@ -101,6 +102,7 @@ __all__ = [
     "machine_learning_did",
     "matrix_completion",
     "minimum_detectable_effect",
+    "moments",
     "permutation_test",
     "power_at",
     "power_table",

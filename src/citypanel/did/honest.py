@@ -102,7 +102,7 @@ def honest_did(
        bound  conf_low  conf_high
     0    NaN      0.04       0.10
     1    0.0      0.04       0.10
-    2    0.5      0.01       0.12
+    2    0.5      0.03       0.11
     """
     choose("kind", kind, KINDS)
     path = event_path(frame, single_units=single_units)
@@ -479,7 +479,8 @@ def _upper_tail(x, low, high) -> np.ndarray:
     point = np.where(flip, -x, x)
     total = special.log_ndtr(b), special.log_ndtr(a)
     middle = special.log_ndtr(point)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # An empty interval (low > high, the critical value) is one that rejects anyway.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         below = np.exp(middle - total[0]) - np.exp(total[1] - total[0])
         whole = 1.0 - np.exp(total[1] - total[0])
         share = np.clip(below / whole, 0.0, 1.0)

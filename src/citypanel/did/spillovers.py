@@ -116,10 +116,10 @@ def spillovers(
     ... )
     >>> found[["aggregation", "term", "estimate", "std_error"]].head(4).round(3)
          aggregation                 term  estimate  std_error
-    0         simple              overall     0.119      0.009
-    1         simple               direct     0.118      0.009
-    2  contamination  overall_less_direct     0.001      0.003
-    3      spillover        ring_0_100_km    -0.003      0.019
+    0         simple              overall     0.128      0.007
+    1         simple               direct     0.129      0.009
+    2  contamination  overall_less_direct    -0.002      0.002
+    3      spillover        ring_0_100_km     0.006      0.008
     """
     edges = _edges(coordinates, neighbours, rings)
     if (data.start > data.last).all():

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 _PARTS = ("unit", "source", "formula")
+# The schema of the tables that every study has.
+GENERAL = "study"
 
 
 def relation_comment(node: Any) -> str:
@@ -50,6 +52,9 @@ class Comments:
                 self._down[parent].append(id_)
         self._said: dict[str, set[str]] = {}
         for node in nodes.values():
+            # What a table of every study says of its columns holds for no other.
+            if getattr(node, "schema", "") == GENERAL:
+                continue
             for name, column in node.columns.items():
                 if comment := column_comment(column):
                     self._said.setdefault(name, set()).add(comment)

@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class Request:
 
 
 # A model of studies that bring their panel.
-_OF_PANELS = ("model.citypanel.est_study",)
+_OF_PANELS = "model.citypanel.est_study"
 
 _NO_REQUEST = Request(run_id="", command="", arguments={}, selected=frozenset())
 
@@ -185,9 +185,6 @@ class Run:
 
     def check_study(self, ledger: Ledger) -> None:
         """Refuse models, a variable or a build file of another study than the run's."""
-        known = (self.manifest.nodes.get(id_) for id_ in _OF_PANELS)
-        builds = any(node is not None and node.config.enabled for node in known)
-        check_kind(self.study, builds_panels=builds)
         everywhere = _variables(self.config.vars.to_dict(), PACKAGE)
         named = {**everywhere, **self.config.cli_vars}.get(STUDY, "")
         check_file(
@@ -196,6 +193,7 @@ class Run:
             file=self.build_file,
             holds=ledger.study(),
         )
+        check_kind(self.study, builds_panels=_OF_PANELS in self.manifest.nodes)
         ledger.hold(self.study.name)
 
     def finish(self, statuses: Mapping[str, str]) -> Outcome:
@@ -429,13 +427,20 @@ class Run:
         if self.study.brings_panel:
             return self.defaults
         every = self.defaults | dict(self.config.cli_vars)
-        return {k: v for k, v in every.items() if k not in (PUBLISH_TO, STUDY)}
+        given = {k: v for k, v in every.items() if k not in (PUBLISH_TO, STUDY)}
+        return given | self.named
 
     @property
     def defaults(self) -> dict[str, Any]:
         if self.study.brings_panel:
-            return {STUDY: self.study.name}
-        return self.declared | _variables(self.config.vars.to_dict(), PACKAGE)
+            return self.named
+        own = self.declared | _variables(self.config.vars.to_dict(), PACKAGE)
+        return own | self.named
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The study's name, which the shipped one's file need not say."""
+        return {} if self.study.name == SHIPPED else {STUDY: self.study.name}
 
     @property
     def declared(self) -> dict[str, Any]:
@@ -613,10 +618,12 @@ def _python_version() -> str:
     return ".".join(str(part) for part in sys.version_info[:3])
 
 
+@cache
 def _software() -> dict[str, str]:
     return {name: version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")}
 
 
+@cache
 def _python_software() -> dict[str, str]:
     """Python and the packages that a build is declared to need."""
     found = {"python": _python_version()}

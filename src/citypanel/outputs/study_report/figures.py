@@ -13,6 +13,7 @@ from citypanel.outputs.figures.style import (
     GREY,
     SERIES,
     WIDTH,
+    chinese_font,
     new_figure,
     save,
     styled,
@@ -33,7 +34,12 @@ MOST_EVENT_TIMES = 12
 
 
 def all_figures(facts: StudyFacts, language: str) -> dict[str, dict[str, bytes]]:
-    """Every figure a study has something for, by name and format."""
+    """Every figure a study has something for, by name and format.
+
+    Where the machine has no Chinese font the labels are English.
+    """
+    if language == "zh" and chinese_font() is None:
+        language = "en"
     out = {}
     for name, draw in (
         ("event_study", event_study),

@@ -244,14 +244,20 @@ def published(facts: StudyFacts) -> Words:
 def quality(facts: StudyFacts) -> list[Words]:
     """How many findings of each kind the panel has."""
     rows = facts["dq_study_findings"]
+    rows = rows[rows["rule"] != "not_taken"]
     if rows.empty:
         return [SAID("quality_none")]
     counts = rows["rule"].value_counts()
-    labels = SAID.of("rules")
     return [
-        SAID("quality_count", rule=labels.get(rule, Words(rule, rule)), n=int(n))
+        SAID("quality_count", rule=rule_label(str(rule)), n=int(n))
         for rule, n in counts.items()
     ]
+
+
+def rule_label(rule: str) -> Words:
+    """What a rule is called; a study on seeds has rules of its own."""
+    plain = rule.replace("_", " ").capitalize()
+    return SAID.of("rules").get(rule, Words(plain, plain))
 
 
 def why(note: Any) -> Words:

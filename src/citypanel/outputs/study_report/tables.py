@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from citypanel.outputs.study_report.facts import POLICY, StudyFacts
-from citypanel.outputs.study_report.sentences import SAID, term, why
+from citypanel.outputs.study_report.sentences import SAID, rule_label, term, why
 from citypanel.outputs.tables.model import (
     NO_VALUE,
     Block,
@@ -48,13 +48,22 @@ def _columns(keys: tuple[str, ...], language: str) -> tuple[Column, ...]:
 
 
 def _table(
-    name, numbered, facts, language, keys, blocks, *, stub, notes=(), columns=()
+    name,
+    numbered,
+    language,
+    keys,
+    blocks,
+    *,
+    stub,
+    notes=(),
+    columns=(),
+    title=None,
 ):
-    said = {"policy": facts.said("policy"), "outcome": facts.label(facts.outcome)}
+    title = title or SAID(f"titles.{name}")
     return Table(
         name=f"table_{name}",
         number=numbered,
-        title=SAID(f"titles.{name.partition('_')[0]}", **said).said(language),
+        title=title.said(language),
         stub=SAID.of("heads")[stub].said(language),
         columns=columns or _columns(keys, language),
         blocks=tuple(blocks),
@@ -85,7 +94,7 @@ def descriptives(facts: StudyFacts, language: str) -> list[Table]:
     ]
     keys = ("n_obs", *numbers)
     return [
-        _table("descriptives", "A1", facts, language, keys, [Block(tuple(lines))],
+        _table("descriptives", "A1", language, keys, [Block(tuple(lines))],
                stub="variable")
     ]  # fmt: skip
 
@@ -122,6 +131,11 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
             lines.append(Row("", tuple(errors), each, ("std_error",), follows=True))
         heads = SAID.of("heads")
         firsts = [part.iloc[0] for part in parts]
+        outcomes = list(dict.fromkeys(rows["outcome"]))
+        if len(outcomes) > 1:
+            said = (facts.label(first["outcome"]) for first in firsts)
+            cells = tuple(words(label.said(language)) for label in said)
+            lines.append(Row(heads["outcome"].said(language), cells, "outcome"))
         for key in ("effects", "sample", "standard_errors"):
             cells = tuple(words(first[key]) for first in firsts)
             if len({cell.text for cell in cells}) > 1 or key == "effects":
@@ -136,13 +150,17 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
             _table(
                 f"regressions_{place}",
                 str(name),
-                facts,
                 language,
                 (),
                 [Block(tuple(lines))],
                 stub="variable",
                 notes=notes,
                 columns=tuple(Column(f"c{i}", c) for i, c in enumerate(columns)),
+                title=SAID(
+                    "titles.regressions" if len(outcomes) == 1 else "titles.effects",
+                    policy=facts.said("policy"),
+                    outcome=facts.label(outcomes[0]),
+                ),
             )
         )
     return made
@@ -171,7 +189,7 @@ def estimators(facts: StudyFacts, language: str) -> list[Table]:
         Column("leads_p_value", leads),
     )
     return [
-        _table("estimators", "A2", facts, language, (), [Block(tuple(lines))],
+        _table("estimators", "A2", language, (), [Block(tuple(lines))],
                stub="estimator", notes=[SAID("notes.intervals")], columns=columns)
     ]  # fmt: skip
 
@@ -205,7 +223,7 @@ def inference(facts: StudyFacts, language: str) -> list[Table]:
         ),
     )
     return [
-        _table("inference", "A3", facts, language, (), [Block(tuple(lines))],
+        _table("inference", "A3", language, (), [Block(tuple(lines))],
                stub="column", columns=columns)
     ]  # fmt: skip
 
@@ -239,7 +257,7 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
         if lines:
             blocks.append(Block(tuple(lines)))
     keys = ("estimate", "std_error", "interval", "p_value")
-    return [_table("sensitivity", "A4", facts, language, keys, blocks, stub="check")]
+    return [_table("sensitivity", "A4", language, keys, blocks, stub="check")]
 
 
 def _detail(name: str, row: pd.Series, language: str) -> str:
@@ -280,18 +298,16 @@ def published(facts: StudyFacts, language: str) -> list[Table]:
     keys = ("statistic", "published", "estimated", "difference")
     notes = [SAID("notes.printed")]
     return [
-        _table("published", "A5", facts, language, keys, [Block(tuple(lines))],
+        _table("published", "A5", language, keys, [Block(tuple(lines))],
                stub="column", notes=notes)
     ]  # fmt: skip
 
 
 def findings(facts: StudyFacts, language: str) -> Table:
     """What is odd about the panel, one line a finding."""
-    labels = SAID.of("rules")
     lines = []
     for _, row in facts["dq_study_findings"].iterrows():
-        rule = labels.get(row["rule"])
-        label = rule.said(language) if rule else str(row["rule"])
+        label = rule_label(str(row["rule"])).said(language)
         text = row[f"evidence_{language}"]
         lines.append(
             Row(
@@ -313,6 +329,6 @@ def findings(facts: StudyFacts, language: str) -> Table:
         *_columns(("finding",), language),
     )
     return _table(
-        "findings", "Q1", facts, language, (), [Block(tuple(lines))], stub="check",
+        "findings", "Q1", language, (), [Block(tuple(lines))], stub="check",
         columns=columns,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,7 @@ RULES = {
     "treatment_falls": "warning",
     "no_value": "warning",
     "spike": "warning",
+    "not_taken": "info",
 }
 SAID = Catalogue("own_findings")
 
@@ -86,6 +89,25 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
                 values[place],
                 name=name,
                 seen=float(values[place]),
+            )
+    return pd.DataFrame(rows)
+
+
+def steps_not_taken(tables: Sequence[str]) -> pd.DataFrame:
+    """Why tables are empty, for those that a declaration leaves empty."""
+    reasons = SAID.of("reasons")
+    rows = []
+    for name in tables:
+        if name in reasons:
+            said = SAID("not_taken", table=name, reason=reasons[name])
+            rows.append(
+                {
+                    "rule": "not_taken",
+                    "severity": RULES["not_taken"],
+                    "variable": name,
+                    "evidence_en": said.en,
+                    "evidence_zh": said.zh,
+                }
             )
     return pd.DataFrame(rows)
 
