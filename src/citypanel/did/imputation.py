@@ -136,7 +136,8 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
         None if data.weights is None else data.weights[rows],
     )
     errors = fit_covariance(fit.fit, data, "xtreg", rows=rows)
-    df = float(errors.df[0])
+    # Where the effects absorb every lead, no coefficient has degrees of freedom.
+    df = float(errors.df[0]) if len(errors.df) else np.inf
     m = len(kept)
     known = fit.first_known(m)
     estimates, matrix = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)

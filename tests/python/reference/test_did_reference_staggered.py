@@ -53,7 +53,7 @@ def test_bacon_two_by_twos(folder):
 
 @pytest.mark.compares("did.bacon_decomposition, controls", "R bacondecomp 0.1.1")
 def test_bacon_with_controls(folder):
-    # bacondecomp 0.1.1; 1e-8. Its weights of the pairs leave the part within cohorts out.
+    # bacondecomp 0.1.1; 1e-8. Its pairs' weights leave the part within cohorts out.
     expected = load(folder, "bacon_castle")
     assert set(expected) == {
         "peer",
