@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all validation lint report docs lock clean FORCE
+.PHONY: build test test-all validation lint report docs site lock clean FORCE
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
@@ -61,6 +61,17 @@ docs: $(STAMP)
 	cp target/docs/static_index.html outputs/dbt_docs/.index.html
 	mv outputs/dbt_docs/.index.html outputs/dbt_docs/index.html
 
+# The documentation as a site, outputs/site/index.html, with what the examples return and
+# the pictures of the estimators; those of the study where it has been published. Only
+# the first call needs a package index.
+site: $(STAMP) $(VENV)/.site
+	$(BIN)/python -m docs.site.assemble
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -c docs/site target/site/source outputs/site
+
+$(VENV)/.site: docs/site/requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r docs/site/requirements.lock
+	touch $@
+
 # Looked at every time: an environment that is half made, or that came here with a copied
 # or moved project, would run other code than this folder's.
 $(STAMP): FORCE
@@ -76,6 +87,9 @@ lock:
 	    --extra warehouse --extra outputs --extra test --generate-hashes \
 	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
 	    --output-file requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --extra site --generate-hashes \
+	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
+	    --constraint requirements.lock --output-file docs/site/requirements.lock pyproject.toml
 
 # What was built, and an environment that is not whole: the next build sets it up.
 clean:

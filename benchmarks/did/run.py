@@ -2,9 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/did/run.py
 
-writes docs/method/did_speed.md. Each time is the best of several runs after a warm-up;
-the loops of refits are timed on a few draws and scaled to the number named. pyfixest is
-timed when it is installed.
+writes docs/benchmarks/did.md and did.svg. Times are seconds of one core (process time),
+so that other work on the machine counts little; each is the best of several runs after
+a warm-up. The loops of refits are timed once and scaled to the number named. Peers are
+timed where they are installed (`pip install .[peers]`). ``--parquet`` names a file made
+by `scale.py`, whose moments are then read.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import resource
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +29,7 @@ from linearmodels.panel import PanelOLS
 
 from citypanel import did
 from citypanel.did import bootstrap, frisch_waugh, randomisation
+from citypanel.did.moments import way
 
 SIZES = ((70, 9), (300, 20), (3_000, 20), (100_000, 20))
 OPTIONS = dict(outcome="y", treatment="sydid", unit="city_id", period="year")
@@ -53,9 +58,9 @@ def best(function: Callable[[], object], repeats: int = 5) -> float:
     function()
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
@@ -65,38 +70,38 @@ def linearmodels_fit(frame: pd.DataFrame):
     return model.fit(cov_type="clustered", cluster_entity=True)
 
 
+def is_here(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
 def regressions() -> list[str]:
     lines = [
-        "| cities x years | linearmodels | pyfixest | ours, linearmodels engine | "
-        "ours, closed form | partialling out only |",
-        "|---|---|---|---|---|---|",
+        "| cities x years | linearmodels | pyfixest | row by row | from moments |",
+        "|---|---|---|---|---|",
     ]
-    pyfixest = None
-    if importlib.util.find_spec("pyfixest"):
-        import pyfixest
     for n, t in SIZES:
         frame = simulate(n, t)
-        repeats = 5 if n <= 3_000 else 2
-        row = [best(lambda f=frame: linearmodels_fit(f), repeats)]
-        if pyfixest is not None:
-            row.append(
-                best(
-                    lambda f=frame: pyfixest.feols(
-                        "y ~ sydid | city_id + year", f, vcov={"CRV1": "city_id"}
-                    ),
-                    repeats,
-                )
-            )
-        else:
-            row.append(float("nan"))
-        row += [
-            best(lambda f=frame: did.twfe(f, **OPTIONS), repeats),
-            best(lambda f=frame: did.twfe(f, engine="closed_form", **OPTIONS), repeats),
-            best(lambda f=frame: frisch_waugh.partial(f, **OPTIONS), repeats),
-        ]
-        cells = " | ".join("" if np.isnan(v) else f"{v:.4f}" for v in row)
-        lines.append(f"| {n:,} x {t} | {cells} |")
+        repeats = 5 if n <= 3_000 else 1
+        row = [best(lambda f=frame: linearmodels_fit(f), repeats), fixest(frame)]
+        for chosen in ("never", "always"):
+            with way(chosen):
+                fit = partial(did.twfe, frame, engine="closed_form", **OPTIONS)
+                row.append(best(fit, repeats))
+        lines.append(f"| {n:,} x {t} | " + " | ".join(shown(v) for v in row) + " |")
     return lines
+
+
+def fixest(frame: pd.DataFrame) -> float:
+    if not is_here("pyfixest"):
+        return float("nan")
+    import pyfixest
+
+    model = "y ~ sydid | city_id + year"
+    return best(lambda: pyfixest.feols(model, frame, vcov={"CRV1": "city_id"}), 2)
+
+
+def shown(seconds: float) -> str:
+    return "" if np.isnan(seconds) else f"{seconds:.4f}"
 
 
 def resampling() -> list[str]:
@@ -142,55 +147,256 @@ def resampling() -> list[str]:
         "|---|---|---|---|---|",
     ]
     for name, *values in rows:
-        shown = ["" if np.isnan(v) else f"{v:,.3f}" for v in values]
-        lines.append(f"| {name} | " + " | ".join(shown) + " |")
+        cells = ["" if np.isnan(v) else f"{v:,.3f}" for v in values]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
-def estimators() -> list[str]:
-    frame = simulate(70, 9)
-    staggered = dict(outcome="y", cohort="cohort", unit="city_id", period="year")
-    functions = (
-        did.group_time_att,
-        did.sun_abraham,
-        did.imputation,
-        did.two_stage,
-        did.etwfe,
-        did.stacked,
-        did.switchers,
-        did.synthetic_did,
-        did.event_study,
-    )
-    lines = ["| estimator at 70 x 9 | seconds |", "|---|---|"]
-    for function in functions:
-        seconds = best(lambda f=function: f(frame, **staggered), 3)
-        lines.append(f"| {function.__name__} | {seconds:.3f} |")
+STAGGERED = dict(outcome="y", cohort="cohort", unit="city_id", period="year")
+
+
+def group_time(panel, **columns):
+    cells = did.group_time_att(panel, **columns)
+    for kind in ("simple", "group", "dynamic", "calendar"):
+        did.aggregate_att(cells, kind)
+
+
+ESTIMATORS = {
+    "twfe": lambda f, **o: did.twfe(f, engine="closed_form", **OPTIONS),
+    "event_study": lambda f, **o: did.event_study(f, engine="closed_form", **o),
+    "bacon_decomposition": lambda f, **o: did.bacon_decomposition(
+        f, **(OPTIONS if isinstance(f, pd.DataFrame) else {})
+    ),
+    "group_time_att and four means": group_time,
+    "sun_abraham": did.sun_abraham,
+    "imputation": did.imputation,
+    "two_stage": did.two_stage,
+    "etwfe": did.etwfe,
+    "stacked": did.stacked,
+    "switchers": did.switchers,
+}
+# Seconds of the releases before estimation from moments.
+BEFORE = {
+    (3_000, "sun_abraham"): 0.41,
+    (3_000, "etwfe"): 0.27,
+    (3_000, "imputation"): 0.185,
+    (100_000, "twfe"): 1.2,
+    (100_000, "group_time_att and four means"): 0.8,
+    (100_000, "two_stage"): 3.5,
+    (100_000, "imputation"): 11.0,
+}
+
+
+def peers() -> dict[str, tuple[str, Callable]]:
+    """The fastest peer of an estimator that is installed."""
+    out: dict[str, tuple[str, Callable]] = {}
+    if is_here("pyfixest"):
+        import pyfixest
+
+        out["twfe"] = ("pyfixest", fixest)
+        out["two_stage"] = (
+            "pyfixest did2s",
+            lambda f: best(
+                lambda: pyfixest.did2s(
+                    f,
+                    yname="y",
+                    first_stage="~ 0 | city_id + year",
+                    second_stage="~ i(sydid, ref=0.0)",
+                    treatment="sydid",
+                    cluster="city_id",
+                ),
+                1,
+            ),
+        )
+    if is_here("moderndid"):
+        import moderndid
+
+        out["group_time_att and four means"] = (
+            "moderndid att_gt",
+            lambda f: best(
+                lambda: moderndid.att_gt(
+                    f, yname="y", tname="year", idname="city_id", gname="cohort",
+                    est_method="reg", boot=False,
+                ),
+                1,
+            ),
+        )  # fmt: skip
+    if is_here("diff_diff"):
+        import diff_diff
+
+        out["imputation"] = (
+            "diff-diff",
+            lambda f: best(
+                lambda: diff_diff.ImputationDiD().fit(
+                    f, outcome="y", unit="city_id", time="year", first_treat="cohort"
+                ),
+                1,
+            ),
+        )
+    return out
+
+
+def estimators(n: int, t: int) -> list[str]:
+    frame = simulate(n, t)
+    found = peers()
+    repeats = 5 if n <= 3_000 else 1
+    lines = [
+        f"| {n:,} x {t} | before | row by row | from moments | fastest peer |",
+        "|---|---|---|---|---|",
+    ]
+    total = 0.0
+    for name, function in ESTIMATORS.items():
+        seconds = []
+        for chosen in ("never", "always"):
+            with way(chosen):
+                seconds.append(best(lambda f=function: f(frame, **STAGGERED), repeats))
+        total += seconds[1]
+        peer = ""
+        if name in found:
+            who, run = found[name]
+            try:
+                peer = f"{run(frame):.3f} ({who})"
+            except Exception as error:  # a peer of another version
+                peer = f"{who} failed: {type(error).__name__}"
+        before = BEFORE.get((n, name))
+        cells = ["" if before is None else f"{before:g}"]
+        cells += [f"{v:.4f}" for v in seconds]
+        lines.append(f"| {name} | " + " | ".join([*cells, peer]) + " |")
+
+    def together() -> None:
+        panel = did.moments(frame, **STAGGERED, treatment="sydid")
+        for function in ESTIMATORS.values():
+            function(panel)
+
+    lines.append(f"| all, each from the frame | | | {total:.4f} | |")
+    lines.append(f"| all, from `did.moments` once | | | {best(together, 2):.4f} | |")
+    with way("never"):
+        rows = best(
+            lambda: did.randomisation_inference(frame, draws=100, **OPTIONS), 1
+        ) if n <= 3_000 else float("nan")  # fmt: skip
+    if n <= 3_000:
+        dealt = best(lambda: did.randomisation_inference(frame, draws=1_000, **OPTIONS))
+        lines.append(f"| 1,000 randomisations | | {10 * rows:.2f} | {dealt:.4f} | |")
     return lines
+
+
+def growth(to: Path) -> list[str]:
+    """Seconds against rows, for a table and a plot."""
+    names = ("twfe", "group_time_att and four means", "imputation", "sun_abraham")
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for n in (50, 500, 5_000, 50_000, 500_000):
+        frame = simulate(n, 20)
+        for name in names:
+            curves.setdefault(name, []).append(
+                (20 * n, best(partial(ESTIMATORS[name], frame, **STAGGERED), 2))
+            )
+        if n <= 50_000:
+            with way("never"):
+                seconds = best(partial(did.imputation, frame, **STAGGERED), 1)
+            curves.setdefault("imputation, row by row", []).append((20 * n, seconds))
+        if n <= 50_000:
+            seconds = best(partial(linearmodels_fit, frame), 1)
+            curves.setdefault("linearmodels", []).append((20 * n, seconds))
+        if is_here("pyfixest"):
+            curves.setdefault("pyfixest", []).append((20 * n, fixest(frame)))
+    plot(curves, to)
+    sizes = sorted({size for points in curves.values() for size, _ in points})
+    lines = [
+        "| rows | " + " | ".join(curves) + " |",
+        "|---|" + "---|" * len(curves),
+    ]
+    for size in sizes:
+        found = [dict(points).get(size, float("nan")) for points in curves.values()]
+        lines.append(f"| {size:,} | " + " | ".join(shown(v) for v in found) + " |")
+    return lines
+
+
+def plot(curves: dict[str, list[tuple[int, float]]], path: Path) -> None:
+    if not is_here("matplotlib"):
+        print("no plot: it needs matplotlib")
+        return
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "citypanel"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    for name, points in curves.items():
+        peer = name in ("linearmodels", "pyfixest")
+        line = "--" if peer else "-"
+        axes.loglog(*zip(*points, strict=True), line, marker="o", label=name)
+    axes.set_xlabel("rows")
+    axes.set_ylabel("seconds of one core")
+    axes.grid(True, which="both", alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def from_file(path: str) -> list[str]:
+    """The moments of a Parquet file and every estimator on them."""
+    start, wall = time.process_time(), time.perf_counter()
+    panel = did.moments(path, **STAGGERED, treatment="sydid")
+    read, waited = time.process_time() - start, time.perf_counter() - wall
+    for function in ESTIMATORS.values():
+        function(panel)
+    total = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return [
+        "",
+        f"{panel.n_obs:,} rows from Parquet: moments {read:.1f} s of both cores "
+        f"({waited:.1f} s on the clock of a machine with load "
+        f"{os.getloadavg()[0]:.0f}), moments and all ten estimators {total:.1f} s, "
+        f"at most {peak:.2f} GB.",
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     root = Path(__file__).parents[2]
-    parser.add_argument("--out", default=str(root / "docs/method/did_speed.md"))
+    parser.add_argument("--to", type=Path, default=root / "docs" / "benchmarks")
+    parser.add_argument("--parquet", nargs="*", default=[])
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    names = ["numpy", "pandas", "linearmodels", "pyfixest"]
-    versions = []
-    for name in names:
-        if importlib.util.find_spec(name):
-            versions.append(f"{name} {importlib.metadata.version(name)}")
+    files = [line for path in chosen.parquet for line in from_file(path)]
+    names = ["numpy", "pandas", "linearmodels", "pyfixest", "moderndid", "diff-diff"]
+    versions = [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in names
+        if is_here(name.replace("-", "_"))
+    ]
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     text = "\n".join(
         [
-            "# Speed of the estimators",
+            "# How fast the estimators are",
             "",
-            f"Seconds, best of several runs; Python {platform.python_version()}, "
-            f"{', '.join(versions)}, BLAS threads: {threads}. Every fit clusters by "
-            "city. Made by `benchmarks/did/run.py`.",
+            "Seconds of one core, best of several runs; Python "
+            f"{platform.python_version()}, {', '.join(versions)}, BLAS threads: "
+            f"{threads}. Every fit clusters by city. Load of the machine when it was "
+            f"measured: {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores, so compare "
+            "within a row. Made by `benchmarks/did/run.py`.",
+            "",
+            "`did` estimates from the counts, means and covariances of each cohort "
+            "where they suffice and a panel has 20,000 rows or more "
+            "([method](../method/did.md#moments)); *row by row* is the same call "
+            "without them, *before* what the release before took.",
             "",
             "## Two-way fixed effects",
             "",
             *regressions(),
+            "",
+            "## Estimators",
+            "",
+            *estimators(3_000, 20),
+            "",
+            *estimators(100_000, 20),
+            *files,
+            "",
+            "## Seconds against rows",
+            "",
+            *growth(chosen.to / "did.svg"),
+            "",
+            "![Seconds against rows, both axes logarithmic](did.svg)",
             "",
             "## Resampling",
             "",
@@ -198,13 +404,9 @@ def main() -> None:
             "",
             *resampling(),
             "",
-            "## Estimators",
-            "",
-            *estimators(),
-            "",
         ]
     )
-    Path(chosen.out).write_text(text)
+    (chosen.to / "did.md").write_text(text, encoding="utf-8")
     print(text)
 
 

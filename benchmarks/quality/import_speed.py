@@ -43,7 +43,10 @@ def make_project(root: Path, *, years: int, columns: int) -> list[list]:
         [[row["unit_id"], row["short_zh"], ""] for row in places],
     )
     for name in (
-        "ref_city_changes", "ref_prefectures", "ref_provinces", "ref_units",
+        "ref_city_changes",
+        "ref_prefectures",
+        "ref_provinces",
+        "ref_units",
     ):
         source = PROJECT / "seeds" / "reference" / f"{name}.csv"
         (reference / f"{name}.csv").write_bytes(source.read_bytes())

@@ -1,4 +1,5 @@
--- Every city of the study in every year the yearbook covers, with data or without.
+-- Every city of the study in every year of its period, with data or without.
+{%- set years = resolved_study().years or [0] %}
 with cities as (
 
     select
@@ -11,9 +12,7 @@ with cities as (
 
 years as (
 
-    select distinct
-        year,
-    from {{ ref("stg_yearbook__cells") }}
+    select cast(unnest([{{ years | join(", ") }}]) as integer) as year
 
 ),
 

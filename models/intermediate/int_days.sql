@@ -1,8 +1,19 @@
--- Every day from 2010 to 2019: the time spine that the semantic layer asks for.
-with final as (
+-- Every day of the study's period: the time spine that the semantic layer asks for.
+with years as (
 
-    select cast(days.day as date) as date_day
-    from range(date '2010-01-01', date '2020-01-01', interval 1 day) as days (day)
+    select
+        min(year) as first_year,
+        max(year) as last_year,
+    from {{ ref("int_city_years__spine") }}
+
+),
+
+final as (
+
+    select cast(unnest(range(
+        make_date(first_year, 1, 1), make_date(last_year + 1, 1, 1), interval 1 day
+    )) as date) as date_day
+    from years
 
 )
 

@@ -1,5 +1,6 @@
--- Other policies' units matched by name, once. A unit that is a province stands for all
--- its cities; a unit that is no city of the study keeps an empty city_id.
+-- Units under place-based policies of the time, matched by name once; a study leaves its
+-- own policy out of them. A unit that is a province stands for all its cities; a unit
+-- that is no city of the study keeps an empty city_id.
 with units as (
 
     select
@@ -23,19 +24,30 @@ cities as (
 
 ),
 
-final as (
+zones as (
 
     select
-        ---------- keys
+        policy,
+        batch,
+        zone_zh as unit_zh,
+        city_id,
+        state_council_document as document,
+        approval_date,
+        approval_year,
+    from {{ ref("stg_policy__pilot_zones") }}
+    where policy = 'pilot_zones'
+
+),
+
+matched as (
+
+    select
         units.policy,
         {{ to_whole_number("units.batch") }} as batch,
         units.unit_zh,
         cities.city_id,
 
-        ---------- labels
         units.document,
-
-        ---------- measures
         cast(units.approval_date as date) as approval_date,
         year(cast(units.approval_date as date)) as approval_year,
     from units
@@ -46,6 +58,25 @@ final as (
                 units.unit_zh = cities.city_zh
                 or units.unit_zh = units.province_zh || '省'
             )
+
+),
+
+final as (
+
+    select
+        ---------- keys
+        policy,
+        batch,
+        unit_zh,
+        city_id,
+
+        ---------- labels
+        document,
+
+        ---------- measures
+        approval_date,
+        approval_year,
+    from (from matched union all by name from zones)
 
 )
 

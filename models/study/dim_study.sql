@@ -1,4 +1,3 @@
-{%- set options = study_options() -%}
 {%- set said = study_words() -%}
 with units as (
 
@@ -31,7 +30,7 @@ final as (
         {% endfor -%}
         {{ quoted_or_null(said.source) }} as source,
         'en, zh' as languages,
-        '{{ options.outcome }}' as outcome,
+        '{{ study_options().outcome }}' as outcome,
         cast(null as varchar) as weights,
         'city_id' as cluster,
         min(first_period) as first_period,
@@ -43,8 +42,8 @@ final as (
         count(*) as n_units,
         count(*) filter (where is_treated) as n_treated_units,
         cast({{ said.effect or "null" }} as double) as relevant_effect,
-        cast({{ options.inference_draws }} as bigint) as draws,
-        cast({{ options.seed }} as bigint) as seed,
+        cast({{ study_options().inference_draws }} as bigint) as draws,
+        cast({{ study_options().seed }} as bigint) as seed,
     from units
     cross join regression
 

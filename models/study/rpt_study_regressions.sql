@@ -1,4 +1,3 @@
-{%- set options = study_options() -%}
 with regressions as (
 
     select *
@@ -16,10 +15,10 @@ final as (
         case term when 'sydid' then 'treatment' else term end as term,
 
         ---------- labels
-        '{{ options.outcome }}' as outcome,
+        '{{ study_options().outcome }}' as outcome,
         'twfe' as estimator,
         'unit and period' as effects,
-        '{{ options.standard_errors }}' as standard_errors,
+        '{{ study_options().standard_errors }}' as standard_errors,
         regexp_extract(specification, '([^;]*)$', 1).trim() as sample,
         note,
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -91,6 +92,7 @@ def simulated(
     first_year: int = 2010,
     n_years: int = 10,
     degrees_of_freedom: float = 5.0,
+    n_provinces: int | None = None,
 ) -> Simulated:
     """Draw a panel in which every identity holds and no cell is wrong.
 
@@ -109,6 +111,8 @@ def simulated(
         Size of the panel.
     degrees_of_freedom : float
         Of the t distribution; infinity draws normal changes.
+    n_provinces : int, optional
+        One for five cities unless given; at most 89.
     """
     rng = np.random.default_rng(seed)
     years = np.arange(first_year, first_year + n_years)
@@ -133,7 +137,7 @@ def simulated(
             1.5 * middle,
         )
 
-    n_provinces = max(2, n_cities // 5)
+    n_provinces = n_provinces or max(2, n_cities // 5)
     province = np.arange(n_cities) % n_provinces
     # The municipality is its province.
     province[province == 0] = 1
@@ -174,7 +178,7 @@ def simulated(
     values["education_expenditure_cny_10k"] = np.round(
         share(0.17, 0.005) * values["fiscal_expenditure_cny_10k"]
     )
-    codes = [f"{province[i] + 11:02d}{i % 89 + 1:02d}00" for i in range(n_cities)]
+    codes = [f"{province[i] + 11:02d}{i + 1:04d}" for i in range(n_cities)]
     return Simulated(
         cells=_long(values, codes, years, gdp, real),
         cities=pd.DataFrame(
@@ -271,7 +275,7 @@ def plant(panel: Simulated, kind: str, *, rng: np.random.Generator) -> Defect:
     years = sorted(panel.cells["year"].unique())
     city = str(rng.choice(panel.cities["city_id"].iloc[1:]))
     year = int(rng.choice(years[2:-2]))
-    return (KINDS | WIDE_KINDS)[kind](panel, rng, city, year)
+    return (KINDS | TYPED | WIDE_KINDS)[kind](panel, rng, city, year)
 
 
 LEVELS = (
@@ -594,6 +598,56 @@ def _vintage(panel, rng, city, year) -> Defect:
     )
 
 
+# Rules that may name a typist's slip at its cell.
+NAMES_A_SLIP = (
+    "transposed_digits", "leaves_and_returns", "halved_or_doubled", "power_of_ten",
+    "growth_against_levels", "parts_exceed_whole", "share_jump", "density_identity",
+    "nominal_as_real", "level_break",
+)  # fmt: skip
+
+
+def _two_digits(panel, rng, city, year) -> Defect:
+    """306635 for 360635: two different neighbours among the first three digits."""
+    name = str(rng.choice(LEVELS))
+    text = f"{panel.value(city, year, name):.10g}"
+    places = [i for i in (0, 1) if text[i : i + 2].isdigit() and text[i] != text[i + 1]]
+    if not places or text.startswith("0"):
+        return Defect(
+            "two_digits_swapped", NAMES_A_SLIP, {(city, year, name): float(text)}
+        )
+    i = int(rng.choice(places))
+    swapped = text[:i] + text[i + 1] + text[i] + text[i + 2 :]
+    return Defect(
+        "two_digits_swapped", NAMES_A_SLIP, {(city, year, name): float(swapped)}
+    )
+
+
+def _first_digit(panel, rng, city, year) -> Defect:
+    """231 for 131: the first digit one higher."""
+    name = str(rng.choice(LEVELS))
+    value = panel.value(city, year, name)
+    step = 10.0 ** np.floor(np.log10(value))
+    return Defect("first_digit_off", NAMES_A_SLIP, {(city, year, name): value + step})
+
+
+def _rate_digits(panel, rng, city, year) -> Defect:
+    """Two digits of a growth rate, 10.9 for 19.0: by a point at least."""
+    key = (city, year, "gdp_growth_pct")
+    text = f"{panel.value(*key):.10g}"
+    digits = [i for i, letter in enumerate(text) if letter.isdigit()]
+    found = []
+    for i, j in itertools.pairwise(digits):
+        letters = list(text)
+        letters[i], letters[j] = letters[j], letters[i]
+        value = float("".join(letters))
+        if abs(value - panel.value(*key)) >= 1:
+            found.append(value)
+    value = float(rng.choice(found)) if found else panel.value(*key)
+    return Defect(
+        "rate_digits_swapped", NAMES_A_SLIP, {key: value}, also=("gdp_cny_10k",)
+    )
+
+
 KINDS = {
     "power_of_ten": _slip,
     "halved_or_doubled": _halved,
@@ -618,6 +672,12 @@ KINDS = {
     "erratic_series": _erratic,
     "drift": _drift,
     "ratio_out_of_range": _ratio,
+}
+# A typist's slips: any rule that names the cell will do.
+TYPED = {
+    "two_digits_swapped": _two_digits,
+    "first_digit_off": _first_digit,
+    "rate_digits_swapped": _rate_digits,
 }
 # Defects of a whole series, of a province or of the second source: one a panel.
 WIDE_KINDS = {

@@ -66,7 +66,7 @@ def initial_growth(
     ...     first=2010, last=2015,
     ... )
     >>> growth.head(2).round(3).tolist()
-    [0.027, 0.07]
+    [0.048, 0.027]
     """
     require_columns(panel, [unit, period, investment])
     require_unique_key(panel, [unit, period])
@@ -172,9 +172,9 @@ def perpetual_inventory(
     ... )
     >>> stock.head(3).round(2)
       city  year  investment  initial_growth  capital_real
-    0  c01  2010       18.99            0.03        217.34
-    1  c01  2011       19.71            0.03        224.00
-    2  c01  2012       20.97            0.03        231.53
+    0  c01  2010       32.69            0.05        301.59
+    1  c01  2011       32.76            0.05        316.26
+    2  c01  2012       34.61            0.05        331.90
     """
     if initial_capital not in INITIAL_CAPITAL:
         raise OptionError(

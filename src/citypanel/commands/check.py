@@ -18,6 +18,16 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print what was understood, or raise with every mistake."""
+    from pathlib import Path
+
+    from citypanel.study.own.declaration import find_study
+    from citypanel.study.yaml_lines import read
+
+    path = find_study(Path.cwd(), options.name)
+    document = read(path.read_text(encoding="utf-8-sig", errors="replace"), path.name)
+    if isinstance(document.value, dict) and "panel" not in document.value:
+        _on_the_seeds(options.name)
+        return
     from citypanel.study.own.build import checked_study
     from citypanel.study.own.panel import TREATMENT, UNIT
 
@@ -30,4 +40,22 @@ def run(options: argparse.Namespace) -> None:
         f"{made.frame['period'].nunique()} periods, "
         f"{made.frame['period'].min()} to {made.frame['period'].max()}; "
         f"headline {study.headline.name}. No mistake found."
+    )
+
+
+def _on_the_seeds(name: str) -> None:
+    """As `run`, of a study on the figures of seeds/."""
+    from citypanel.study.declaration import declared
+    from citypanel.study.plugin import roster_of
+
+    study = declared(name)
+    rows = roster_of(study)
+    cities = len({row["city_id"] for row in rows if row["city_id"]})
+    roster = (
+        f"{len(rows)} rows, {cities} cities of seeds/" if rows else "that of seeds/"
+    )
+    first, last = study.years
+    print(
+        f"{name}: figures of seeds/, {first} to {last}; {len(study.options)} options, "
+        f"{len(study.columns)} columns; roster: {roster}. No mistake found."
     )

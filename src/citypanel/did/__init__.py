@@ -13,6 +13,7 @@ from citypanel.did.augmented import augmented_synthetic_control
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.concurrent import concurrent_policies
+from citypanel.did.dose import dose_response
 from citypanel.did.etwfe import etwfe
 from citypanel.did.factors import interactive_fixed_effects, matrix_completion
 from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
@@ -26,6 +27,7 @@ from citypanel.did.jackknife import (
     leave_one_city_out,
     leave_one_unit_out,
 )
+from citypanel.did.moments import moments
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.power import (
     equivalence_test,
@@ -80,6 +82,7 @@ __all__ = [
     "balance_table",
     "concurrent_policies",
     "conley_taber",
+    "dose_response",
     "entropy_balancing",
     "equivalence_test",
     "etwfe",
@@ -99,6 +102,7 @@ __all__ = [
     "machine_learning_did",
     "matrix_completion",
     "minimum_detectable_effect",
+    "moments",
     "permutation_test",
     "power_at",
     "power_table",

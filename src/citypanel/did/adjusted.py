@@ -96,6 +96,16 @@ def entropy_balancing(
     Hainmueller (2012), Political Analysis 20; Imai and Ratkovic (2014), Journal of the
     Royal Statistical Society B 76; Zhao and Percival (2017), Journal of Causal
     Inference 5.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.entropy_balancing(zones(), controls=["population"], **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.109      0.012
     """
     choose("moments", moments, (1, 2))
     choose("control_group", control_group, CONTROL_GROUPS)
@@ -201,6 +211,28 @@ def machine_learning_did(
     ----------
     Chang (2020), Econometrics Journal 23; Sant'Anna and Zhao (2020), Journal of
     Econometrics 219; Chernozhukov et al. (2018), Econometrics Journal 21.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> class Mean:  # any learner with fit, and predict or predict_proba
+    ...     def fit(self, x, y):
+    ...         self.mean = y.mean()
+    ...         return self
+    ...     def predict(self, x):
+    ...         return np.full(len(x), self.mean)
+    ...     def predict_proba(self, x):
+    ...         return np.column_stack([1 - self.predict(x), self.predict(x)])
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.machine_learning_did(
+    ...     zones(), controls=["population"], outcome_learner=Mean(),
+    ...     score_learner=Mean(), folds=2, **columns
+    ... )
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.118      0.013
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     if folds < 2 or repetitions < 1 or not 0 < trim < 0.5:
@@ -280,6 +312,7 @@ def _learners(name: str, seed: int) -> tuple[Any, Any]:
         max_iter=5000,
         random_state=seed,
         use_legacy_attributes=False,
+        scoring="neg_log_loss",
     )
     return (
         make_pipeline(StandardScaler(), LassoCV(cv=3, random_state=seed)),

@@ -85,12 +85,12 @@ def aggregate_att(
     >>> found = did.aggregate_att(cells, "group")
     >>> found[["term", "estimate", "std_error"]].round(3)
               term  estimate  std_error
-    0      overall     0.101      0.019
-    1  cohort_2014     0.159      0.021
-    2  cohort_2016     0.043      0.013
+    0      overall     0.106      0.019
+    1  cohort_2014     0.167      0.017
+    2  cohort_2016     0.045      0.013
     >>> late = cells[cells["period"] >= 2018]
     >>> did.aggregate_att(late).loc[0, "estimate"].round(3)
-    np.float64(0.128)
+    np.float64(0.136)
     """
     choose("kind", kind, KINDS)
     cells = _Cells.of(group_time)

@@ -87,6 +87,16 @@ def augmented_synthetic_control(
     ----------
     Ben-Michael, Feller and Rothstein (2021), Journal of the American Statistical
     Association 116; (2022), Journal of the Royal Statistical Society B 84.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.augmented_synthetic_control(zones(), **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.104      0.051
     """
     choose("variance", variance, VARIANCES)
     if ridge is not None and not ridge >= 0:

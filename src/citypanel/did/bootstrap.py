@@ -93,7 +93,7 @@ def wild_cluster_bootstrap(
     >>> found = did.wild_cluster_bootstrap(zones(), draws=999, seed=1, **columns)
     >>> found[["estimate", "conf_low", "conf_high", "p_value"]].round(3)
        estimate  conf_low  conf_high  p_value
-    0     0.101     0.063      0.139      0.0
+    0     0.111     0.077      0.145      0.0
     """
     choose("weights", weights, WEIGHTS)
     if draws < 99:

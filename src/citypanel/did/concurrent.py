@@ -92,14 +92,14 @@ def concurrent_policies(
     >>> effects = found[(found["policy"] == "port") & (found["term"] == "overall")]
     >>> effects[["aggregation", "estimator", "estimate", "std_error"]].round(3)
                 aggregation   estimator  estimate  std_error
-    4              headline        twfe     0.101      0.017
-    5              headline  imputation     0.119      0.009
-    6         without_units        twfe     0.105      0.021
-    7         without_units  imputation     0.122      0.012
-    8   exposure_controlled        twfe     0.098      0.017
-    9   exposure_controlled  imputation     0.115      0.009
-    10           interacted        twfe     0.099      0.020
-    13        stacked_clean     stacked     0.080      0.016
+    4              headline        twfe     0.111      0.016
+    5              headline  imputation     0.128      0.007
+    6         without_units        twfe     0.100      0.017
+    7         without_units  imputation     0.114      0.007
+    8   exposure_controlled        twfe     0.110      0.016
+    9   exposure_controlled  imputation     0.129      0.008
+    10           interacted        twfe     0.099      0.016
+    13        stacked_clean     stacked     0.079      0.015
     """
     names = [policies] if isinstance(policies, str) else list(policies)
     if not names:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from citypanel.did.covariances import is_nested
 from citypanel.did.frames import staggered_frame
 from citypanel.did.linear import TwoWay, rank_of_columns
 from citypanel.did.moments import condense
@@ -95,7 +94,7 @@ def etwfe(
     >>> found = did.etwfe(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.119      0.009
+    0     0.128      0.008
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     never = control_group == "never"
@@ -129,8 +128,7 @@ def etwfe(
     unit, period = (data.unit, data.period) if by_unit else (None, None)
     # A cell of one unit leaves no slope of its own on the controls: such columns are
     # left out like other combinations of the columns before them.
-    level_free = by_unit or is_nested(data.unit, data.cluster)
-    y = data.y_within if level_free else data.y
+    y = data.y_within if by_unit or data.units_nest else data.y
     fit = regress(y, design, unit, period, data.weights)
     linear = np.zeros((m, design.shape[1]))
     linear[:, first : first + m] = np.eye(m)

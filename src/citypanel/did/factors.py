@@ -109,6 +109,16 @@ def interactive_fixed_effects(
     Xu (2017), Political Analysis 25; Gobillon and Magnac (2016), Review of Economics
     and Statistics 98; Liu, Wang and Xu (2024), American Journal of Political
     Science 68.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.interactive_fixed_effects(zones(), rank=1, draws=50, **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0       0.1      0.037
     """
     if rank is not None and (rank < 0 or rank != int(rank)):
         raise OptionError.of("did.rank_not_possible", rank=rank)
@@ -169,6 +179,16 @@ def matrix_completion(
     Athey, Bayati, Doudchenko, Imbens and Khosravi (2021), Journal of the American
     Statistical Association 116; Mazumder, Hastie and Tibshirani (2010), Journal of
     Machine Learning Research 11.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", treatment="treated", unit="city", period="year")
+    >>> found = did.matrix_completion(zones(), penalty=0.1, draws=20, **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.125      0.013
     """
     if penalty is not None and not penalty >= 0:
         raise OptionError.of("did.penalty_not_possible", penalty=penalty)
@@ -427,7 +447,7 @@ def _estimate(
         if task.draws
         else None,
         attrs={
-            "cross_validation": Extras(table),
+            "cross_validation": Extras({"errors": table}),
             "dropped": Extras({"rows": data.dropped}),
         },
         **{chosen: amount},

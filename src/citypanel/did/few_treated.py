@@ -80,9 +80,9 @@ def conley_taber(
     >>> found = did.conley_taber(few, draws=999, **columns)
     >>> found[["term", "estimate", "conf_low", "conf_high", "p_value"]].round(3)
               term  estimate  conf_low  conf_high  p_value
-    0      overall     0.060     0.038      0.085    0.002
-    1  cohort_2014     0.208     0.144      0.275    0.002
-    2  cohort_2016     0.040     0.016      0.068    0.004
+    0      overall     0.071     0.050      0.095    0.002
+    1  cohort_2014     0.185     0.128      0.236    0.002
+    2  cohort_2016     0.057     0.034      0.079    0.002
     """
     return _table(data, "conley_taber", None, by_cohort, draws, seed, level)
 
@@ -137,9 +137,9 @@ def ferman_pinto(
     >>> found = did.ferman_pinto(few, size="population", draws=999, **columns)
     >>> found[["term", "estimate", "conf_low", "conf_high", "p_value"]].round(3)
               term  estimate  conf_low  conf_high  p_value
-    0      overall     0.060     0.036      0.084    0.002
-    1  cohort_2014     0.208     0.095      0.275    0.002
-    2  cohort_2016     0.040     0.014      0.067    0.004
+    0      overall     0.071     0.052      0.094    0.002
+    1  cohort_2014     0.185     0.133      0.225    0.002
+    2  cohort_2016     0.057     0.034      0.078    0.002
     """
     return _table(data, "ferman_pinto", size, by_cohort, draws, seed, level)
 
@@ -348,10 +348,10 @@ def few_treated(
     >>> found = did.few_treated(few, **columns)
     >>> found[["sample", "term", "estimate", "p_value"]].round(3)
       sample           term  estimate  p_value
-    0   2014   conley_taber     0.208    0.002
-    1   2014  randomisation     0.208    0.041
-    2   2016   conley_taber     0.040    0.004
-    3   2016  randomisation     0.040    0.003
+    0   2014   conley_taber     0.185    0.002
+    1   2014  randomisation     0.185    0.041
+    2   2016   conley_taber     0.057    0.002
+    3   2016  randomisation     0.057    0.001
     """
     data = data.balanced()
     start = starts_from_treatment(data)

@@ -43,8 +43,8 @@ class FirstStage:
         self.weights = data.row_weights[rows]
         dummies = np.eye(len(data.positions))[data.period]
         # A control's level is the unit effects'; large ones would only round.
-        level = cluster_sums(data.controls, data.unit, data.n_units)
-        level /= np.bincount(data.unit, minlength=data.n_units)[:, None]
+        level = cluster_sums(data.controls[rows], data.unit[rows], data.n_units)
+        level /= np.bincount(data.unit[rows], minlength=data.n_units)[:, None]
         self.other = np.hstack([dummies, data.controls - level[data.unit]])
         self.equations = NormalEquations(
             data.unit[rows],

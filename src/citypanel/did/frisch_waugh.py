@@ -16,7 +16,6 @@ import pandas as pd
 from citypanel.did.covariances import (
     Fit,
     count_parameters,
-    is_nested,
     require_clusters,
     small_sample_factor,
 )
@@ -135,7 +134,7 @@ def partial(
     """
     groups = (*keep, period_effects_by)
     data = prepare(panel, groups=groups, absorbing=True, **columns)
-    if not is_nested(data.unit, data.cluster):
+    if not data.units_nest:
         raise EstimationError.of(
             "did.unit_lies_more_than_2", what=data.design.cluster[0]
         )

@@ -8,7 +8,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -138,9 +138,9 @@ def group_time_att(
     >>> cells = did.group_time_att(zones(), **columns)
     >>> cells.loc[4:6, ["cohort", "period", "estimate", "std_error"]].round(3)
        cohort  period  estimate  std_error
-    4    2014    2015     0.143      0.026
-    5    2014    2016     0.148      0.029
-    6    2014    2017     0.166      0.022
+    4    2014    2015     0.136      0.022
+    5    2014    2016     0.142      0.020
+    6    2014    2017     0.184      0.024
     """
     if frame is None:
         frame, panel = panel, "balanced"
@@ -324,7 +324,7 @@ class UnitInfluence:
         return {
             "law": self,
             "columns": columns,
-            "matrix": Later(lambda: self.units(columns)),
+            "matrix": Later(partial(self.units, columns)),
             "start": self.start,
             "weights": self.weights,
             "clusters": self.clusters,
@@ -493,9 +493,7 @@ class _Problem:
         if part is None:
             return row, None
         if not self.by_unit and not self.cross_sections:
-            half = int((np.bincount(units) == 1).sum())
-            more = f"compares whoever is seen: {half} units in one period only"
-            row["note"] = join_notes(note, more if half else None)
+            row["note"] = join_notes(note, _halves((np.bincount(units) == 1).sum()))
         scale = data.n_units / len(part)
         if self.by_unit:
             influence = np.zeros(data.n_units)
@@ -529,8 +527,16 @@ class _Problem:
         centre = np.where(treated[:, None], means[0], means[1])
         level = (scores * (mean - centre)).sum(axis=1)
         effect = float(gaps[0] - gaps[1])
-        row |= {"estimate": effect, "note": None}
+        half = chosen[seen[chosen].sum(axis=1) == 1]
+        note = None if self.by_unit else _halves(data.count(half))
+        row |= {"estimate": effect, "note": note}
         return row, law.column(level, {now: scores[:, 0], then: scores[:, 1]})
+
+
+def _halves(units: int) -> str | None:
+    """Word of units that one of a comparison's two periods lacks."""
+    more = f"compares whoever is seen: {units} units in one period only"
+    return more if units else None
 
 
 def _design(x: np.ndarray) -> np.ndarray:

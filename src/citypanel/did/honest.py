@@ -102,7 +102,7 @@ def honest_did(
        bound  conf_low  conf_high
     0    NaN      0.04       0.10
     1    0.0      0.04       0.10
-    2    0.5      0.01       0.12
+    2    0.5      0.03       0.11
     """
     choose("kind", kind, KINDS)
     path = event_path(frame, single_units=single_units)

@@ -80,7 +80,7 @@ def imputation(
     >>> found = did.imputation(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.119      0.009
+    0     0.128      0.007
     """
     first = first_stage(data)
     data = first.data
@@ -136,8 +136,7 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
         None if data.weights is None else data.weights[rows],
     )
     errors = fit_covariance(fit.fit, data, "xtreg", rows=rows)
-    assert errors.n_clusters is not None
-    df = errors.n_clusters - 1.0
+    df = float(errors.df[0])
     m = len(kept)
     known = fit.first_known(m)
     estimates, matrix = fit.combine(np.eye(m, len(fit.keep)), errors.matrix)

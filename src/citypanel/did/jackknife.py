@@ -18,6 +18,7 @@ from citypanel.did.frames import (
     tidy,
 )
 from citypanel.did.frisch_waugh import partial
+from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -70,8 +71,12 @@ def jackknife(
     >>> found = did.jackknife(zones(), **columns)
     >>> found[["estimate", "std_error"]].round(4)
        estimate  std_error
-    0    0.1006      0.018
+    0    0.1106      0.016
     """
+    sums = condense(data, two_way=True, standard_errors="CR3")
+    if isinstance(sums, MomentPanel) and (row := _of_moments(sums)) is not None:
+        options = dict(level=level, single_unit_std_error=single_unit_std_error)
+        return _jackknife_frame(row, sums, **options)
     parts = partial(data, period_effects_by=period_effects_by)
     data = parts.data
     left = leave_one_cluster_out(parts.fit, parts.cluster)[:, 0]
@@ -95,21 +100,54 @@ def jackknife(
         "n_treated_units": parts.treated_units,
         "single_unit": parts.rests_on_one,
         "note": data.note,
+        "n_obs": data.n_obs,
+        "n_units": data.n_units,
+        "n_clusters": groups,
     }
+    return _jackknife_frame(
+        row,
+        data,
+        level=level,
+        single_unit_std_error=single_unit_std_error,
+    )
+
+
+def _jackknife_frame(row: dict, data: Panel, **options) -> pd.DataFrame:
     return tidy(
         [row],
         estimator="twfe",
-        level=level,
-        single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome",),
         outcome=data.design.outcome,
-        n_obs=data.n_obs,
-        n_units=data.n_units,
-        n_clusters=groups,
         standard_errors="CV3",
         attrs=dropped_rows(data),
         resolution=data.resolution,
+        **options,
     )
+
+
+def _of_moments(data: MomentPanel) -> dict | None:
+    """The row of the jackknife; None where a unit is needed to know the effect."""
+    require_absorbing(data)
+    named = {name: getattr(data.design, name) for name in ("outcome", "unit", "period")}
+    fit = twfe(
+        data,
+        treatment=str(data.design.treatment),
+        standard_errors="CR3",
+        single_unit_std_error=True,
+        **named,
+    )
+    row = fit[fit["term"] == OVERALL].iloc[0].to_dict()
+    if not np.isfinite(row["std_error"]):
+        return None
+    kept = ["estimate", "std_error", "df", "n_treated_units"]
+    kept += ["n_obs", "n_units", "n_clusters"]
+    return {
+        "aggregation": "jackknife",
+        "term": OVERALL,
+        **{name: row[name] for name in kept},
+        "single_unit": row["n_treated_units"] == 1,
+        "note": data.note,
+    }
 
 
 @on_panel("treatment", "controls", "weights", groups=("period_effects_by",))
@@ -139,8 +177,8 @@ def leave_one_unit_out(
     >>> found = did.leave_one_unit_out(zones(), **columns)
     >>> found[["term", "estimate", "change"]].iloc[[0, -1]].round(4)
        term  estimate  change
-    0   c01    0.0941 -0.0065
-    39  c12    0.1068  0.0062
+    0   c06    0.1049 -0.0057
+    39  c10    0.1159  0.0053
     """
     parts = partial(data, period_effects_by=period_effects_by)
     data, start = parts.data, parts.start
@@ -220,8 +258,8 @@ def leave_one_batch_out(
     >>> found = did.leave_one_batch_out(zones(), **columns)
     >>> found[["term", "estimate", "change"]].round(3)
                       term  estimate  change
-    0  without cohort 2014      0.04   -0.06
-    1  without cohort 2016      0.17    0.07
+    0  without cohort 2014     0.057  -0.054
+    1  without cohort 2016     0.176   0.066
     """
     require_absorbing(data)
     start = starts_from_treatment(data)
@@ -314,9 +352,9 @@ def fake_date_placebo(
     >>> found = did.fake_date_placebo(zones(), **columns)
     >>> found[["term", "estimate", "p_value"]].round(2)
                            term  estimate  p_value
-    0  treated 1 periods before      0.01     0.64
-    1  treated 2 periods before     -0.01     0.54
-    2  treated 3 periods before     -0.02     0.14
+    0  treated 1 periods before      0.01     0.35
+    1  treated 2 periods before      0.01     0.45
+    2  treated 3 periods before      0.01     0.56
     """
     late = [k for k in years_before if k < 1]
     if late:

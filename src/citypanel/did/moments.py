@@ -32,7 +32,7 @@ from scipy import linalg
 
 from citypanel.did import covariances as cov
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
-from citypanel.did.panels import FAR, Panel, starts_from_treatment
+from citypanel.did.panels import FAR, Design, Panel, build, starts_from_treatment
 from citypanel.did.results import Later
 from citypanel.errors import PanelError
 
@@ -41,8 +41,6 @@ LARGE = 20_000
 # Rows that one row of the groups stands for, at least.
 GAIN = 4
 NOTHING = 1e-10
-# Fields without a default of their own, behind the panel's that have one.
-GIVEN: Any = None
 
 _way: ContextVar[str] = ContextVar("way", default="auto")
 
@@ -58,6 +56,65 @@ def way(name: str) -> Iterator[None]:
         yield
     finally:
         _way.reset(token)
+
+
+def moments(
+    panel: Any,
+    *,
+    outcome: str,
+    unit: str,
+    period: str,
+    cohort: str | None = None,
+    treatment: str | None = None,
+    weights: str | None = None,
+    cluster: str | None = None,
+    frequency: str | float | None = None,
+) -> MomentPanel:
+    """Counts, means and covariances of the outcome by cohort, which estimators take.
+
+    Parameters
+    ----------
+    panel : DataFrame, DuckDB relation, or path of a Parquet file
+        One row per unit and period. A relation or a file is read in parts and need not
+        fit into memory.
+    outcome, unit, period, cohort, treatment, weights, cluster, frequency
+        Names of columns (see `panels.Design`). A treatment is 0 or 1 and stays; weights
+        and clusters are the same in all rows of a unit.
+
+    Returns
+    -------
+    MomentPanel
+        To be given to `twfe`, `event_study`, `bacon_decomposition`, `group_time_att`,
+        `sun_abraham`, `imputation`, `two_stage`, `etwfe`, `stacked` and `switchers`
+        in place of a panel. Units of the same cohort that are seen in the same periods
+        are one group. From a relation, rows left out are logged by reason and period
+        with their number, and not one by one.
+
+    Raises
+    ------
+    PanelError
+        A panel that no estimator takes, and one whose sums do not suffice: weights or
+        clusters that change within a unit, other treatments, or as many patterns of
+        missing periods as units.
+    """
+    design = Design(
+        outcome,
+        unit,
+        period,
+        treatment=treatment,
+        cohort=cohort,
+        weights=weights,
+        cluster=() if cluster is None else (cluster,),
+        frequency=frequency,
+    )
+    if not isinstance(panel, pd.DataFrame):
+        from citypanel.did.relations import read_moments
+
+        return read_moments(panel, design)
+    found = _moments_of(build(panel, design), True)
+    if found is None:
+        raise PanelError.of("did.moments_do_not_suffice")
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +142,8 @@ class Groups:
         of the weights' distances from theirs times weights times distances.
     spread, once : ndarray (G, T+1, T+1)
         Sums of products of the distances, times squared weights and times weights.
+    largest : ndarray (G,)
+        Largest absolute outcome.
     cluster : ndarray of int (G,) or None
         Cluster of each group; None where every unit is one.
     member : ndarray of int (units,)
@@ -102,11 +161,18 @@ class Groups:
     cross: np.ndarray
     spread: np.ndarray
     once: np.ndarray
+    largest: np.ndarray
     cluster: np.ndarray | None = None
-    member: np.ndarray = GIVEN
+    member: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+# What `group_sums` makes of them.
+SUMS = (
+    "count", "total", "squares", "uneven", "mean", "cross", "spread", "once", "largest",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MomentPanel(Panel):
     """A panel whose units are groups of units (see `Groups`).
 
@@ -122,10 +188,32 @@ class MomentPanel(Panel):
         The panel of the rows, where there is one.
     """
 
-    sums: Groups = GIVEN
-    group: np.ndarray = GIVEN
-    column: np.ndarray = GIVEN
-    source: Panel | None = None
+    sums: Groups
+    group: np.ndarray
+    column: np.ndarray
+    source: Any = None
+
+    @classmethod
+    def of(cls, sums, design, dropped, grid, start, total, remarks=(), source=None):
+        """The panel of all groups in every period they are seen in."""
+        unit, period = np.nonzero(sums.seen)
+        size, width = sums.seen.shape
+        return cls(
+            design=design,
+            frame=None,
+            dropped=dropped,
+            grid=grid,
+            unit=unit,
+            period=period,
+            units=np.arange(size),
+            start=start,
+            total=total,
+            remarks=remarks,
+            sums=sums,
+            group=np.arange(size),
+            column=np.arange(width),
+            source=source,
+        )
 
     # --- what the estimators read ---
 
@@ -138,6 +226,14 @@ class MomentPanel(Panel):
     def y(self) -> np.ndarray:
         mean = self.sums.mean[self.group]
         return mean[self.unit, 0] + mean[self.unit, 1 + self.column[self.period]]
+
+    @cached_property
+    def resolution(self) -> float:
+        # A sum of squares that cancels leaves the root of what its terms round by.
+        spread = np.diagonal(self.sums.spread, axis1=1, axis2=2)
+        size = np.sqrt((spread.max(axis=1, initial=0.0) / self.sums.squares).max())
+        largest = self.sums.largest[self.group].max(initial=0.0)
+        return float(max(1e-13 * largest, 1e-8 * size))
 
     @cached_property
     def controls(self) -> np.ndarray:
@@ -176,6 +272,10 @@ class MomentPanel(Panel):
         return self.clusters_of(np.arange(len(self.units)))
 
     @property
+    def units_nest(self) -> bool:
+        return True
+
+    @property
     def is_balanced(self) -> bool:
         return len(self.unit) == len(self.units) * len(self.positions)
 
@@ -209,6 +309,12 @@ class MomentPanel(Panel):
     def _rest(self, rows: np.ndarray, units: np.ndarray, periods: np.ndarray) -> dict:
         return {"group": self.group[units], "column": self.column[periods]}
 
+    @property
+    def lost(self) -> pd.Series:
+        if self.source is not None:
+            return super().lost
+        return self.dropped.groupby("reason", sort=False)["rows"].sum().astype(int)
+
     def logging(self, lost) -> Panel:
         log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
@@ -221,7 +327,16 @@ class MomentPanel(Panel):
         """Unit and period of the rows behind some rows."""
         cells = np.zeros(self.sums.seen.shape, bool)
         cells[self.group[self.unit[rows]], self.column[self.period[rows]]] = True
-        source, design = _rows_of(self), self.design
+        source, design = self.source, self.design
+        if source is None:
+            period = self.period[rows]
+            lines = pd.DataFrame({design.unit: None, design.period: period})
+            lines["rows"] = self.stands[self.unit[rows]]
+            lines = lines.groupby(design.period, as_index=False).agg(
+                {design.unit: "first", "rows": "sum"}
+            )
+            labels = [self.grid.labels[t] for t in lines[design.period]]
+            return lines.assign(**{design.period: labels})
         at = cells[self.sums.member[source.unit], source.period]
         return source.frame.loc[at, [design.unit, design.period]]
 
@@ -465,7 +580,7 @@ class GroupInfluence:
             name: Later(partial(self._of_units, name))
             for name in ("start", "weights", "clusters")
         }
-        whole = Later(lambda: self.units(columns))
+        whole = Later(partial(self.units, columns))
         return {"law": self, "columns": columns, "matrix": whole, **later}
 
 
@@ -475,6 +590,12 @@ def _root(matrix: np.ndarray, size: np.ndarray) -> np.ndarray:
     scaled = np.divide(matrix, scale, out=np.zeros_like(matrix), where=scale > 0)
     values, vectors = linalg.eigh(scaled)
     return (vectors * np.sqrt(np.clip(values, 0.0, None))).T * size
+
+
+def large_enough(data: Panel) -> bool:
+    """Whether a panel is to be estimated from sums where they suffice."""
+    chosen = _way.get()
+    return chosen == "always" or (chosen == "auto" and data.n_obs >= LARGE)
 
 
 def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
@@ -493,8 +614,7 @@ def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
         if chosen == "never" or not _enough(data, two_way, options):
             return _rows_of(data)
         return data
-    small = chosen == "auto" and data.n_obs < LARGE
-    if chosen == "never" or small or not _enough(data, two_way, options):
+    if not large_enough(data) or not _enough(data, two_way, options):
         return data
     kept = data.__dict__.get("_moments")
     if kept is None:
@@ -567,31 +687,18 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         y[data.unit, data.period] = data.y
         seen = seen[at]
     weight = None if data.weights is None else data.unit_weights
-    sums = _sums(y, seen, weight, np.split(order, places[1:]), width)
+    sums = group_sums(y, seen, weight, np.split(order, places[1:]), width)
     groups = Groups(
-        positions=data.positions,
-        first=first[at],
-        seen=seen,
+        data.positions,
+        first[at],
+        seen,
+        **sums,
         cluster=None if cluster is None else cluster[at],
         member=member,
-        **sums,
     )
-    unit, period = np.nonzero(seen)
-    return MomentPanel(
-        design=design,
-        frame=None,
-        dropped=data.dropped,
-        grid=data.grid,
-        unit=unit,
-        period=period,
-        units=np.arange(size),
-        start=None if data.start is None else data.start[at],
-        total=data.total,
-        remarks=data.remarks,
-        sums=groups,
-        group=np.arange(size),
-        column=np.arange(width),
-        source=data,
+    start = None if data.start is None else data.start[at]
+    return MomentPanel.of(
+        groups, design, data.dropped, data.grid, start, data.total, data.remarks, data
     )
 
 
@@ -601,17 +708,18 @@ def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray,
     return codes.astype(np.int64), len(values)
 
 
-def _sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
-    """count, total, squares, uneven, mean, cross, spread and once of `Groups`."""
+def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
+    """`SUMS` of groups of units whose outcomes are y (n, width)."""
     g, k = len(members), width + 1
     count = np.array([len(m) for m in members])
     total, squares, uneven = count.astype(float), count.astype(float), np.zeros(g)
-    mean, cross = np.zeros((g, k)), np.zeros((g, k))
+    mean, cross, largest = np.zeros((g, k)), np.zeros((g, k)), np.zeros(g)
     spread = np.zeros((g, k, k))
     once = spread if weight is None else np.zeros((g, k, k))
     for j, rows in enumerate(members):
         place = np.concatenate([[0], 1 + np.flatnonzero(seen[j])])
         values = y[rows] if seen[j].all() else y[np.ix_(rows, np.flatnonzero(seen[j]))]
+        largest[j] = np.abs(values).max()
         level = values.mean(axis=1)
         part = np.column_stack([level, values - level[:, None]])
         w = None if weight is None else weight[rows]
@@ -640,6 +748,7 @@ def _sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
     return {
         "count": count, "total": total, "squares": squares, "uneven": uneven,
         "mean": mean, "cross": cross, "spread": spread, "once": once,
+        "largest": largest,
     }  # fmt: skip
 
 
@@ -709,8 +818,7 @@ def _parameters(data: MomentPanel, fit: cov.Fit, which: str, codes) -> int:
 def _n_effects(data: MomentPanel, fit: cov.Fit, codes: np.ndarray) -> int:
     """Independent dummies of the effects absorbed, the constant included."""
     if fit.unit is None:
-        assert fit.period is not None
-        return int(fit.period.max()) + 1
+        return len(np.unique(fit.period))
     stands = data.stands[codes].astype(float)
     units = int(stands[np.unique(fit.unit, return_index=True)[1]].sum())
     if fit.period is None:

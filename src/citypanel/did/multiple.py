@@ -78,8 +78,8 @@ def romano_wolf(
     ... )
     >>> found.round(2)
             term  estimate  std_error  statistic  p_value  p_holm  p_romano_wolf
-    0       wage      0.10       0.02       5.75     0.00    0.00           0.00
-    1  emissions     -1.75       1.45      -1.21     0.25    0.25           0.25
+    0       wage      0.11       0.02       7.10     0.00    0.00           0.00
+    1  emissions     -1.62       1.60      -1.01     0.29    0.29           0.29
     """
     if not specifications:
         raise OptionError.of("did.no_specification_adjust_over")

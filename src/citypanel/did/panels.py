@@ -146,6 +146,11 @@ class Panel:
         return 1e-13 * float(np.abs(self.y).max(initial=0.0))
 
     @cached_property
+    def units_nest(self) -> bool:
+        """Whether no unit has rows in several clusters."""
+        return bool((self.cluster == self.cluster[self.first_rows][self.unit]).all())
+
+    @cached_property
     def y_within(self) -> np.ndarray:
         """Outcome less its mean by unit (n,).
 
@@ -403,13 +408,18 @@ class Panel:
     # --- rows left out ---
 
     @property
+    def lost(self) -> pd.Series:
+        """Rows left out by reason."""
+        return self.dropped["reason"].value_counts(sort=False)
+
+    @property
     def note(self) -> str | None:
         """Rows left out and why, and the remarks; None where there are none."""
         said = list(self.remarks)
         if len(self.dropped):
-            reasons = self.dropped["reason"].value_counts(sort=False)
+            reasons = self.lost
             why = ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
-            said.append(f"{len(self.dropped)} of {self.total} rows left out: {why}")
+            said.append(f"{reasons.sum()} of {self.total} rows left out: {why}")
         return "; ".join(said) or None
 
     def remarking(self, *remarks: str | None) -> Panel:
@@ -696,7 +706,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         require_unique_key(frame.assign(**{period: labels}), [unit, period])
     start = remark = None
     if design.cohort is not None:
-        start, remark = _starts(frame, design, grid, unit_codes)
+        start, remark = starts_of(frame, design, grid, unit_codes)
     data = Panel(
         design,
         frame,
@@ -809,7 +819,7 @@ def _require_numbers(
         )
 
 
-def _starts(
+def starts_of(
     frame: pd.DataFrame, design: Design, grid: Grid, unit: np.ndarray
 ) -> tuple[np.ndarray, str | None]:
     """Position of each unit's cohort, ``FAR`` for never, and how 0 was read."""

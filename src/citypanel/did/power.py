@@ -151,11 +151,11 @@ def power_table(
     >>> found = did.twfe(zones(), **columns)
     >>> did.power_table(found[found["term"] == "treated"], bound=0.05).T.tail(6)
                                       0
-    minimum_detectable_effect  0.050245
-    power_at_bound              0.79616
-    equivalence_p_value        0.996896
+    minimum_detectable_effect  0.044773
+    power_at_bound             0.878693
+    equivalence_p_value        0.999808
     equivalent                    False
-    smallest_bound             0.130068
+    smallest_bound              0.13683
     bound                          0.05
     """
     out = frame.copy()

@@ -56,6 +56,18 @@ def pretrend_at_slope(
     References
     ----------
     Roth (2022), American Economic Review: Insights 4; Roth (2024), arXiv 2401.12309.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> path = did.event_study(zones(), **columns)
+    >>> found = did.pretrend_at_slope(path, draws=2000)
+    >>> found[["term", "estimate", "std_error"]].head(2).round(3)
+               term  estimate  std_error
+    0         slope    -0.004      0.004
+    1  event_time_0     0.073      0.015
     """
     path = event_path(frame, single_units=single_units)
     before = path.times < path.reference

@@ -85,9 +85,9 @@ def balance_table(
     ... )
     >>> found[["covariate", "mean_treated", "mean_control", "bias_pct"]].round(1)
       covariate  mean_treated  mean_control  bias_pct
-    0   capital         143.0         171.9     -44.0
-    1    labour          52.3          52.2       0.3
-    2       all           NaN           NaN      22.1
+    0   capital         151.1         178.8     -35.3
+    1    labour          55.2          63.4     -29.6
+    2       all           NaN           NaN      32.5
     """
     keys: dict[str, Any] = dict(
         cohort=cohort, unit=unit, period=period, frequency=frequency
@@ -185,7 +185,7 @@ def propensity_score_did(
     ... )
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.103      0.017
+    0     0.092      0.015
     """
     choose("method", method, METHODS)
     if neighbours < 1 or bandwidth <= 0 or (caliper is not None and caliper <= 0):

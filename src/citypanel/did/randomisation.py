@@ -16,6 +16,7 @@ from citypanel.did.frames import (
 )
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import indicator, partial_out
+from citypanel.did.moments import large_enough
 from citypanel.did.panels import Panel, on_panel
 from citypanel.errors import EstimationError, OptionError, PanelError
 
@@ -84,7 +85,7 @@ def randomisation_inference(
     >>> found = did.randomisation_inference(zones(), draws=999, seed=1, **columns)
     >>> found[["estimate", "p_value"]].round(3)
        estimate  p_value
-    0     0.101    0.001
+    0     0.111    0.001
     """
     _require_draws(draws)
     parts = partial(data, period_effects_by=period_effects_by)
@@ -165,8 +166,8 @@ def randomisation_draws(
     >>> found = did.randomisation_draws(zones(), draws=999, seed=1, **columns)
     >>> found.iloc[:2].round(3)
        draw  statistic
-    0     0      5.752
-    1     1     -1.446
+    0     0      7.095
+    1     1     -0.012
     """
     _require_draws(draws)
     parts = partial(data)
@@ -216,6 +217,8 @@ def permuted_statistics(
     if within is not None:
         strata = data.of_units(data.codes(within), within)
     order = permutations(data.n_units, draws, seed, strata)
+    if _dealt_evenly(parts):
+        return _statistics_by_path(parts, paths, order)
     batch = max(1, CHUNK // data.n_obs)
     by_cluster = indicator(parts.cluster)
     limit = 1e-10 * float(parts.root**2 @ data.treatment**2)
@@ -230,6 +233,56 @@ def permuted_statistics(
         b = parts.y @ d / size
         scores = by_cluster @ (d * (parts.y[:, None] - d * b))
         error = np.sqrt(parts.factor * np.einsum("gb,gb->b", scores, scores)) / size
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out.append(np.where(error > 0, b / error, np.nan))
+    return np.concatenate(out)
+
+
+def _dealt_evenly(parts: Partialled) -> bool:
+    """Whether every draw has the same treatment in each period, and none its own rows.
+
+    So it is in a large balanced panel without weights, controls and period effects by
+    group; small ones are left as they are.
+    """
+    data = parts.data
+    plain = data.weights is None and not data.control_names
+    plain &= data.is_balanced and parts.period is data.period
+    return plain and large_enough(data)
+
+
+def _statistics_by_path(
+    parts: Partialled, paths: np.ndarray, order: np.ndarray
+) -> np.ndarray:
+    """`permuted_statistics` from each unit's product with each treatment path.
+
+    A path net of its mean and of the periods' means, which no permutation moves, is
+    the same d_c in every draw. With a_ic = d_c'y_i and q_c = d_c'd_c the draw's
+    coefficient is sum a / sum q, and its cluster scores are sums of a_ic - b q_c.
+    """
+    data = parts.data
+    kinds, kind = np.unique(paths, axis=0, return_inverse=True)
+    kind, net = kind.ravel(), kinds - kinds.mean(axis=1, keepdims=True)
+    count = np.bincount(kind)
+    net = net - count @ net / data.n_units
+    own = data.matrix(parts.y) @ net.T
+    q = (net**2).sum(axis=1)
+    size = count @ q
+    limit = 1e-10 * float((data.treatment**2).sum())
+    if size <= limit:
+        return np.full(len(order), np.nan)
+    by_cluster = None
+    if data.design.cluster and data.design.cluster != (data.design.unit,):
+        by_cluster = indicator(data.unit_clusters)
+    rows, out = np.arange(data.n_units) * len(kinds), []
+    batch = max(1, CHUNK // data.n_units)
+    for start in range(0, len(order), batch):
+        dealt = kind[order[start : start + batch]]
+        a = own.ravel()[rows + dealt]
+        b = a.sum(axis=1) / size
+        scores = a - b[:, None] * q[dealt]
+        if by_cluster is not None:
+            scores = (by_cluster @ scores.T).T
+        error = np.sqrt(parts.factor * np.einsum("bg,bg->b", scores, scores)) / size
         with np.errstate(divide="ignore", invalid="ignore"):
             out.append(np.where(error > 0, b / error, np.nan))
     return np.concatenate(out)
@@ -290,7 +343,7 @@ def permutation_test(
     ... )
     >>> found[["estimate", "p_value"]].round(3)
        estimate  p_value
-    0     0.119     0.01
+    0     0.128     0.01
     """
     _require_draws(draws)
 

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any
 
 import numpy as np
 from scipy import linalg, stats
 
-from citypanel.did import moments
 from citypanel.did.covariances import Covariance, Fit, covariance
 from citypanel.did.frames import (
     NOTE_NOTHING_LEFT,
@@ -29,6 +28,8 @@ from citypanel.did.frames import (
     join_notes,
 )
 from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.moments import MomentPanel
+from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel
 from citypanel.errors import EstimationError
 
@@ -588,9 +589,9 @@ def fit_covariance(
     rows: np.ndarray | None = None,
 ) -> Covariance:
     """Covariance of an absorbed fit by cluster, over all or some rows (n,)."""
-    if isinstance(data, moments.MomentPanel):
-        some = data if rows is None else cast(moments.MomentPanel, data.only(rows))
-        return moments.covariance(some, fit, convention, small_sample)
+    if isinstance(data, MomentPanel):
+        some: Any = data if rows is None else data.only(rows)
+        return group_covariance(some, fit, convention, small_sample)
     cluster = data.cluster
     if rows is not None:
         cluster = np.unique(cluster[rows], return_inverse=True)[1]

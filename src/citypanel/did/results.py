@@ -34,10 +34,14 @@ class Later:
     """A value that is made when it is first asked for."""
 
     def __init__(self, make: Callable[[], Any]):
-        self.make = functools.cache(make)
+        self.make = make
+
+    @functools.cached_property
+    def value(self) -> Any:
+        return self.make()
 
     def __call__(self) -> Any:
-        return self.make()
+        return self.value
 
 
 @dataclass(frozen=True, eq=False)

@@ -236,8 +236,8 @@ def spatial_inference(
     ... )
     >>> found[["term", "estimate", "std_error"]].round(4)
                   term  estimate  std_error
-    0             unit    0.1006     0.0175
-    1  bartlett_300_km    0.1006     0.0178
+    0             unit    0.1106     0.0156
+    1  bartlett_300_km    0.1106     0.0159
     """
     from citypanel.did.bootstrap import wild_cluster_bootstrap
     from citypanel.did.twfe import twfe

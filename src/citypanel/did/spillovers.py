@@ -89,7 +89,9 @@ def spillovers(
         units in it; ``donut``: tau with never-treated units left out that ever are
         within each edge of a treated unit; ``contamination``: ``overall`` less
         ``direct``. Columns ring_from_km and ring_to_km. Conservative standard errors
-        (`imputation`), normal intervals; what the untouched rows do not determine is
+        (`imputation`); intervals from t with (sum phi^2)^2 / sum phi^4 - 1 degrees of
+        freedom, phi the clusters' parts in the estimate, as a ring may rest on a few
+        units; what the untouched rows do not determine is
         null with a note.
 
     Raises
@@ -114,10 +116,10 @@ def spillovers(
     ... )
     >>> found[["aggregation", "term", "estimate", "std_error"]].head(4).round(3)
          aggregation                 term  estimate  std_error
-    0         simple              overall     0.119      0.009
-    1         simple               direct     0.118      0.009
-    2  contamination  overall_less_direct     0.001      0.003
-    3      spillover        ring_0_100_km    -0.003      0.019
+    0         simple              overall     0.128      0.007
+    1         simple               direct     0.129      0.009
+    2  contamination  overall_less_direct    -0.002      0.002
+    3      spillover        ring_0_100_km     0.006      0.008
     """
     edges = _edges(coordinates, neighbours, rings)
     if (data.start > data.last).all():
@@ -367,12 +369,13 @@ def _row(
     }
     if not np.isfinite(found.estimate):
         return {**row, "estimate": None, "note": row["note"] or NOTE_UNKNOWN}
-    if spread is None:
-        sums = np.bincount(data.unit_clusters, found.influence)
-        variance = float(sums @ sums)
-    else:
+    sums = np.bincount(data.unit_clusters, found.influence)
+    variance = float(sums @ sums)
+    # A ring may rest on a handful of units: as many carry the variance as count.
+    carry = variance**2 / float((sums**4).sum()) if variance > 0 else 1.0
+    if spread is not None:
         variance = float(found.influence @ spread @ found.influence)
-    row |= {"estimate": found.estimate, "df": np.inf}
+    row |= {"estimate": found.estimate, "df": max(carry - 1.0, 1.0)}
     row["single_unit"] = units is not None and len(units) == 1
     if variance > 0:
         row["std_error"] = np.sqrt(variance)

@@ -14,7 +14,8 @@ from citypanel.did.frames import (
     join_notes,
     staggered_frame,
 )
-from citypanel.did.moments import MomentPanel, condense, covariance
+from citypanel.did.moments import MomentPanel, condense
+from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
     leads_row,
@@ -107,7 +108,7 @@ def stacked(
     >>> found = did.stacked(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.075      0.016
+    0     0.077      0.016
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     choose("weighting", weighting, WEIGHTINGS)
@@ -164,7 +165,7 @@ def stacked(
             effects, given = (None, None), _shares(part)
         x = np.column_stack([*d, *nuisance, controls]).astype(float)
         y = part["y"].to_numpy()
-        if effects[0] is None and _units_nest(data, part):
+        if effects[0] is None and data.units_nest:
             # Levels of the units cancel; without them there is less to round.
             y = y - part.groupby(["cohort", "unit"])["y"].transform("mean").to_numpy()
         fit = regress(y, x, effects[0], effects[1], given)
@@ -265,20 +266,12 @@ def stacked(
     )
 
 
-def _units_nest(data, part) -> bool:
-    """Whether no unit has rows in several clusters; groups of units never have."""
-    if isinstance(data, MomentPanel):
-        return True
-    cluster = np.unique(part["cluster"], return_inverse=True)[1]
-    return cov.is_nested(part["unit"].to_numpy(), cluster)
-
-
 def _covariance(data, fit, part, convention):
     """Covariance by unit (or cluster) of a regression on some rows of the stack."""
     if isinstance(data, MomentPanel):
         unit, when = part["unit"].to_numpy(), part["period"].to_numpy()
         when = np.searchsorted(data.positions, when)
-        return covariance(data, fit, convention, unit=unit, period=when)
+        return group_covariance(data, fit, convention, unit=unit, period=when)
     cluster = np.unique(part["cluster"], return_inverse=True)[1]
     return cov.covariance(fit, convention=convention, cluster=cluster)
 

@@ -752,9 +752,7 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(
-                panel, engine=ENGINE, **c, **further
-            ),
+            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c, **further),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
                     panel,
@@ -802,7 +800,10 @@ def sensitivity_table(
             "leave_one_city_out",
             "all",
             outcome,
-            lambda o=options: leave_one_unit_out(panel, **o, **weights),
+            # As in files published before the function's name changed.
+            lambda o=options: leave_one_unit_out(panel, **o, **weights).assign(
+                aggregation="leave_one_city_out"
+            ),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):

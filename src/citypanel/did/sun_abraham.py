@@ -86,7 +86,7 @@ def sun_abraham(
     >>> found = did.sun_abraham(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.113      0.014
+    0     0.118      0.013
     """
     data = data.without_always_treated()
     require_treated_and_control(data)

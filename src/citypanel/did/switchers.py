@@ -80,7 +80,7 @@ def switchers(
     >>> found = did.switchers(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.113      0.014
+    0     0.118      0.013
     """
     data = data.without_always_treated().balanced()
     require_treated_and_control(data)

@@ -118,7 +118,7 @@ def synthetic_did(
     >>> found = did.synthetic_did(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.115       0.01
+    0     0.125      0.008
     """
     choose("variance", variance, VARIANCES)
     data = data.without_always_treated().balanced()

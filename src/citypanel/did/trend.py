@@ -42,6 +42,17 @@ def pretrend_line(
     ------
     EstimationError
         An event study without a covariance, or without event times on either side.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> path = did.event_study(zones(), **columns)
+    >>> did.pretrend_line(path)[["term", "estimate", "std_error"]].round(3)
+        term  estimate  std_error
+    0  slope    -0.004      0.005
+    1  level    -0.008      0.009
     """
     path = event_path(frame, single_units=single_units)
     before = path.times < path.reference

@@ -19,7 +19,6 @@ import pandas as pd
 from linearmodels.panel import PanelOLS
 
 from citypanel.did import covariances as cov
-from citypanel.did import moments
 from citypanel.did.frames import (
     NOTE_REFERENCE,
     NOTE_UNKNOWN,
@@ -32,6 +31,7 @@ from citypanel.did.frames import (
 )
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.moments import MomentPanel, condense
+from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -202,14 +202,14 @@ def twfe(
     >>> found = did.twfe(zones(), **columns)
     >>> found[["term", "estimate", "std_error", "p_value"]].round(3)
           term  estimate  std_error  p_value
-    0  treated     0.101      0.017      0.0
-    1    const    10.005      0.006      0.0
-    2  overall     0.101      0.017      0.0
+    0  treated     0.111      0.016      0.0
+    1    const     9.976      0.007      0.0
+    2  overall     0.111      0.016      0.0
     >>> found.confint(level=0.9).round(3)
           term  conf_low  conf_high
-    0  treated     0.071      0.130
-    1    const     9.995     10.015
-    2  overall     0.071      0.130
+    0  treated     0.084      0.137
+    1    const     9.965      9.987
+    2  overall     0.084      0.137
     """
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
@@ -460,7 +460,7 @@ def _of_moments(data, regression, convention, small_sample, raw, transform):
     """The estimate from groups: their means' fit, and the spread within them."""
     fit = regression.fit
     root, x = np.sqrt(fit.weights), raw[:, 1:][:, regression.keep]
-    covariance = moments.covariance(data, fit, convention, small_sample)
+    covariance = group_covariance(data, fit, convention, small_sample)
     noise = (fit.weights / data.weights * data.noise()).sum()
     ssr = fit.residuals @ fit.residuals + noise
     within = _demean(raw[:, :1], TwoWay(fit.unit, weights=fit.weights), root)[:, 0]
@@ -697,10 +697,10 @@ def event_study(
     >>> found = did.event_study(zones(), bin_before=-4, bin_after=3, **columns)
     >>> found.loc[2:5, ["event_time", "estimate", "std_error"]].round(3)
        event_time  estimate  std_error
-    2          -2    -0.008      0.015
+    2          -2    -0.007      0.017
     3          -1     0.000        NaN
-    4           0     0.067      0.016
-    5           1     0.090      0.021
+    4           0     0.072      0.015
+    5           1     0.088      0.018
     >>> figure = found.plot()
     """
     choose("standard_errors", standard_errors, cov.CONVENTIONS)

@@ -75,7 +75,7 @@ def twfe_weights(data: Panel, *, period_effects_by: str | None = None) -> pd.Dat
     >>> found = did.twfe_weights(zones(), **columns)
     >>> found[["term", "estimate", "weight"]].head(3).round(3)
            term  estimate  weight
-    0   overall     0.101     NaN
+    0   overall     0.111     NaN
     1  positive       NaN     1.0
     2  negative       NaN     0.0
     """

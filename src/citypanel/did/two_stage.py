@@ -7,7 +7,8 @@ import pandas as pd
 
 from citypanel.did.first_stage import FirstStage, first_stage, mean_weights
 from citypanel.did.frames import OVERALL, WITHOUT_SINGLE, staggered_frame
-from citypanel.did.moments import condense
+from citypanel.did.linear import cluster_sums
+from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import Panel, on_panel
 from citypanel.did.regressions import leads_row
 
@@ -60,7 +61,7 @@ def two_stage(
     >>> found = did.two_stage(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.119      0.018
+    0     0.128      0.016
     """
     first = first_stage(data)
     data = first.data
@@ -126,10 +127,12 @@ def _second_stage(
     second = np.where(shown, first.gap - estimates[codes], first.gap)
     residual = np.where(first.treated, 0.0, first.gap)
     mirrored = first.projection(weights)
-    matrix = data.products(
-        weights * second[:, None] - mirrored * residual[:, None], weights - mirrored
-    )
-    errors = np.sqrt(np.clip(np.diag(matrix), 0.0, None))
+    scores = weights * second[:, None] - mirrored * residual[:, None]
+    matrix = data.products(scores, weights - mirrored)
+    if isinstance(data, MomentPanel):
+        errors = np.sqrt(np.clip(np.diag(matrix), 0.0, None))
+    else:
+        errors = np.sqrt((cluster_sums(scores, data.cluster) ** 2).sum(axis=0))
     label = data.grid.span if kind == "dynamic" else data.label
     rows = []
     for j, value in enumerate(values):

@@ -121,9 +121,9 @@ def bootstrap_malmquist(
     >>> found = frontier.bootstrap_malmquist(few, replications=100, seed=1, **plans)
     >>> found.loc[0, ["city", "tfpch", "tfpch_lower", "tfpch_upper"]]
     city                c01
-    tfpch          1.014915
-    tfpch_lower    1.007867
-    tfpch_upper    1.016219
+    tfpch          1.004473
+    tfpch_lower    1.001801
+    tfpch_upper    1.011651
     Name: 0, dtype: object
     """
     _check_numbers(replications, level, bandwidth)

@@ -121,12 +121,12 @@ def programmes(
     >>> found = frontier.programmes(zones().query("year == 2010"), **plans)
     >>> found.peers.head(2).round(3)
       city  year peer_city  peer_year  intensity
-    0  c01  2010       c12       2010      0.528
-    1  c01  2010       c15       2010      0.264
+    0  c01  2010       c19       2010      1.570
+    1  c01  2010       c38       2010      1.245
     >>> found.prices.head(2).round(4)
       city  year variable   role   price   share
-    0  c01  2010  capital  input  0.0029  0.4579
-    1  c01  2010   labour  input  0.0155  0.6544
+    0  c01  2010  capital  input  0.0022  0.6063
+    1  c01  2010   labour  input  0.0041  0.5245
     """
     check_option("reference", reference, REFERENCES)
     evaluator, scheme = start(
@@ -393,8 +393,8 @@ def super_efficiency(
     >>> found = frontier.super_efficiency(zones().query("year == 2010"), **plans)
     >>> found.sort_values("super_distance").tail(2).round(3)
        city  year  distance  super_distance reason
-    1   c02  2010       1.0           1.097   <NA>
-    17  c18  2010       1.0           1.129   <NA>
+    16  c17  2010       1.0           1.127   <NA>
+    9   c10  2010       1.0           1.144   <NA>
     """
     evaluator, _ = start(
         panel,
@@ -502,12 +502,12 @@ def frontier(
     ... )
     >>> found = frontier.frontier(zones(), at=2010, **plans)
     >>> found.vertices
-      city  year  capital   labour   output
-    0  c02  2010  160.575   18.983   50.085
-    1  c12  2010  131.405   55.457   84.441
-    2  c14  2010   94.720  126.249   87.795
-    3  c15  2010  336.999   49.253  118.445
-    4  c18  2010   83.481   78.214   76.314
+      city  year  capital  labour  output
+    0  c10  2010  193.046  35.070  80.469
+    1  c17  2010   53.303  77.863  47.489
+    2  c19  2010   88.928  52.778  65.330
+    3  c32  2010   97.597  68.255  75.482
+    4  c38  2010  106.669  37.315  61.647
     """
     check_option("reference", reference, REFERENCES)
     evaluator, scheme = start(

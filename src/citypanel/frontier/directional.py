@@ -203,8 +203,8 @@ def directional_distance(
     >>> found = frontier.directional_distance(zones(), bads=["emissions"], **plans)
     >>> found.iloc[:2].round(3)
       city  year  period_reference  distance reason
-    0  c01  2010              2010     0.098   <NA>
-    1  c01  2011              2011     0.017   <NA>
+    0  c01  2010              2010     0.014   <NA>
+    1  c01  2011              2011     0.134   <NA>
     """
     evaluator, scheme = _start(
         panel,
@@ -253,7 +253,7 @@ def malmquist_luenberger(
     of the plan of period t to the technology of period s,
 
         tfpch = sqrt( (1 + beta^a(a)) / (1 + beta^a(b))
-                      x (1 + beta^b(a)) / (1 + beta^b(b)) )
+                      x (1 + beta^b(a)) / (1 + beta^b(b)) ),
         effch = (1 + beta^a(a)) / (1 + beta^b(b)),   techch = tfpch / effch.
 
     Parameters
@@ -292,8 +292,8 @@ def malmquist_luenberger(
     >>> found = frontier.malmquist_luenberger(zones(), bads=["emissions"], **plans)
     >>> found.iloc[:2, :6].round(3)
       city  year  period_from  tfpch  effch  techch
-    0  c01  2011         2010  1.083  1.080   1.003
-    1  c01  2012         2011  0.969  0.955   1.014
+    0  c01  2011         2010  0.916  0.894   1.024
+    1  c01  2012         2011  1.015  1.004   1.011
     """
     check_option("base", base, BASES)
     evaluator, scheme = _start(

@@ -90,9 +90,9 @@ def distance(
     >>> found = frontier.distance(zones(), orientation="output", **plans)
     >>> found.iloc[:3].round(3)
       city  year  period_reference  distance reason
-    0  c01  2010              2010     0.899   <NA>
-    1  c01  2011              2011     0.880   <NA>
-    2  c01  2012              2012     0.860   <NA>
+    0  c01  2010              2010     0.884   <NA>
+    1  c01  2011              2011     0.875   <NA>
+    2  c01  2012              2012     0.830   <NA>
     """
     check_option("measure", measure, MEASURES)
     evaluator, scheme = start(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
+from citypanel.frontier.simplex import invert
 from citypanel.frontier.technology import Technology, clean_prices
 
 #: Reference units above which the hull grows from a sample of them.
@@ -22,6 +23,9 @@ SAMPLE_ABOVE = 600
 #: A facet is supporting when no unit lies beyond it by more than this share of the
 #: sum of absolute values in p.g.
 SUPPORT_TOLERANCE = 1e-11
+
+#: Beyond this the prices of a facet do not even support what spans it.
+FLAT = 1e-8
 
 #: Elements in a block of an (n, facets) product: 2 MB of doubles stays in cache.
 BLOCK = 1 << 18
@@ -91,15 +95,22 @@ def _facets_of(columns: np.ndarray, subset: np.ndarray) -> np.ndarray:
 
 def _prices_of(
     columns: np.ndarray, members: np.ndarray, interior: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inverse bases, bases and prices with p.interior = 1."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Members, inverse bases, bases and prices with p.interior = 1.
+
+    Where many units lie on one facet (as all abated ones do) qhull cuts it into
+    simplices, and some are flat: the others hold the same prices, and these are left
+    out.
+    """
     f, k = members.shape
     basis = columns[members]
     square = np.empty((f, k + 1, k + 1))
     square[:, :k] = basis
     square[:, k] = interior
-    inverse = np.linalg.inv(square)
-    return inverse, basis, inverse[:, :, k]
+    inverse, regular = invert(square)
+    if not regular.all():
+        members, basis, inverse = members[regular], basis[regular], inverse[regular]
+    return members, inverse, basis, inverse[:, :, k]
 
 
 def _beyond(columns: np.ndarray, prices: np.ndarray) -> np.ndarray:
@@ -148,11 +159,10 @@ def _find_facets(technology: Technology) -> Facets | None:
             members = _facets_of(projected, np.arange(n + n_rays))
         else:
             members = _grow(projected, n, rays, interior)
-    except (QhullError, np.linalg.LinAlgError):
+    except QhullError:
         return None
-    try:
-        inverse, basis, prices = _prices_of(projected, members, interior)
-    except np.linalg.LinAlgError:
+    members, inverse, basis, prices = _prices_of(projected, members, interior)
+    if not len(members):
         return None
     prices = clean_prices(technology, prices, members)
     vertices = np.unique(members)
@@ -179,7 +189,9 @@ def _grow(
         vertices = np.unique(members)
         if not len(candidates):
             return members
-        _, _, prices = _prices_of(projected, members, interior)
+        *_, prices = _prices_of(projected, members, interior)
+        # The prices of simplices that are all but flat are rounding.
+        prices = prices[_beyond(prices, projected[vertices]) > -FLAT]
         beyond = _beyond(projected[candidates], prices) < -1e-15
         candidates = np.setdiff1d(candidates[beyond], vertices)
         if not len(candidates):

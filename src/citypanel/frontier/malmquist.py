@@ -147,9 +147,9 @@ def malmquist(
     >>> changes = frontier.malmquist(zones(), **plans)
     >>> changes.loc[:2, ["city", "year", "tfpch", "effch", "techch"]].round(3)
       city  year  tfpch  effch  techch
-    0  c01  2011  1.015  0.979   1.036
-    1  c01  2012  1.006  0.976   1.031
-    2  c01  2013  1.086  1.076   1.010
+    0  c01  2011  1.004  0.990   1.015
+    1  c01  2012  0.975  0.949   1.028
+    2  c01  2013  1.060  1.068   0.993
     """
     check_option("decomposition", decomposition, DECOMPOSITIONS)
     check_option("base", base, BASES)

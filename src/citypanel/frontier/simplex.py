@@ -208,7 +208,7 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
         square = np.empty((len(active), d, d))
         square[:, :-1] = rows / norms[:, :, None]
         square[:, -1] = -r[active] / s
-        inverse, regular = _invert(square)
+        inverse, regular = invert(square)
         point = q[active] / s
         weights = np.einsum("ai,aij->aj", point, inverse)
         terms = np.einsum("ai,aij->aj", np.abs(point), np.abs(inverse))
@@ -254,7 +254,7 @@ def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
     return pivots
 
 
-def _invert(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def invert(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverses of a stack of matrices and which of them exist."""
     try:
         inverse = np.linalg.inv(square)

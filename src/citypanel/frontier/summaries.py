@@ -80,8 +80,8 @@ def summarise(
     >>> changes = frontier.malmquist(zones(), **plans)
     >>> frontier.summarise(changes, by="year").tail(2).round(3)
        year  tfpch  effch  techch   pech   sech
-    8  2019  1.020  0.999   1.020  1.006  0.993
-    9  mean  1.026  1.001   1.026  1.002  0.998
+    8  2019  1.030  0.997   1.033  1.008  0.989
+    9  mean  1.028  1.002   1.025  1.002  1.000
     """
     if geometric is None:
         geometric = [name for name in INDICES if name in result.columns]

@@ -152,7 +152,7 @@ class RosterReading:
     """
 
     spec: Spec
-    choices: Choices = Choices()
+    choices: Choices = field(default_factory=Choices)
     rows: list[tuple] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     twice: list[str] = field(default_factory=list)

@@ -44,14 +44,12 @@ from citypanel.errors import (
 )
 from citypanel.influence.cell_changes import series_used
 from citypanel.influence.headline import Headline, result_of
+from citypanel.study.declaration import declared
 from citypanel.study.options import Options
 from citypanel.study.run import Study
 from citypanel.study.steps.series import common_path, last_known
 
 MODELS = ("regression", "proportional")
-#: Reported investment before this year belongs to other statistical rules: from 2011 on
-#: projects below 5 million yuan are left out.
-FIRST_GROWTH = 2012
 #: Growth rates that differ by less are the same with rounding.
 ALIKE = 1e-9
 
@@ -212,8 +210,9 @@ def growth_model(
         raise OptionError.of(
             "influence.model_no_model_investment", model=model, models=list(MODELS)
         )
-    growth = np.diff(np.log(investment), axis=1)[:, years[1:] >= FIRST_GROWTH]
-    of_estate = np.diff(np.log(estate), axis=1)[:, years[1:] >= FIRST_GROWTH]
+    first = declared().same_rules_from
+    growth = np.diff(np.log(investment), axis=1)[:, years[1:] > first]
+    of_estate = np.diff(np.log(estate), axis=1)[:, years[1:] > first]
     kept = np.isfinite(growth) & np.isfinite(of_estate)
     y, x = growth[kept], of_estate[kept]
     if len(y) < 10:

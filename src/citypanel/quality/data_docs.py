@@ -119,6 +119,7 @@ def make_offline(site: Path) -> None:
     own = f"<style>\n{style}</style>\n<script>\n{script}</script>\n</head>"
     for page in sorted(site.rglob("*.html")):
         text = FOREIGN.sub("", page.read_text(encoding="utf-8"))
+        text = text.replace("<html>", '<html lang="en">', 1)
         page.write_text(text.replace("</head>", own, 1), encoding="utf-8")
     shutil.rmtree(site / "static", ignore_errors=True)
 

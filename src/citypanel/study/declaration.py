@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from citypanel.errors import OptionError
+from citypanel.study import schema, yaml_lines
 from citypanel.study.formulas import Formula, formula
 
 SHIPPED = "pilot_zones"
@@ -27,7 +28,10 @@ FILE = "study.yml"
 CURRENT = "CITYPANEL_STUDY"
 MARKS = ("headline", "paper", "defensible", "dubious")
 ESTIMANDS = ("growth", "component", "level")
-KINDS = ("choice", "switch", "whole", "share", "batches", "groups", "group", "roster")
+KINDS = (
+    *("choice", "switch", "whole", "year", "share"),
+    *("batches", "groups", "group", "roster"),
+)
 # Options of the estimation alone: no var of dbt, no column of the table of variants.
 IN_MEMORY = ("exclusion", "controls", "estimator")
 HEADLINE = "headline"
@@ -35,7 +39,10 @@ HEADLINE = "headline"
 
 @dataclass(frozen=True)
 class Value:
-    """A value of an option: its mark, the reason, and what the paper's text says."""
+    """A value of an option: its mark, the reason, and what the paper's text says.
+
+    `years_before` is how long before the first year the frontier is drawn.
+    """
 
     value: object
     mark: str = "defensible"
@@ -43,6 +50,7 @@ class Value:
     paper: bool = False
     estimand: str | None = None
     weight: int = 1
+    years_before: int = 0
     formula: Formula | None = None
 
 
@@ -57,6 +65,7 @@ class Option:
         The step that takes it.
     kind : str
         choice (one of its values), switch, whole (a number from lowest to highest),
+        year (one of the study's periods),
         share (from 0 up to, not including, 1), batches, groups (of cities), group, or
         roster.
     default : object
@@ -250,10 +259,14 @@ class Declaration:
     policy : Policy
         Of the declared roster; `policy_of` has that of any.
     regions : dict of name to {language: label}, in the order they are listed
+    years : tuple of int
+        First and last year whose figures are read.
     base_year : int
         Of the prices.
     growth_years : tuple of int
         First and last year of the growth behind the initial stock of capital.
+    same_rules_from : int
+        First year whose investment can be compared with that of later ones.
     covariates, outcomes : tuple of str
     effect : float or None
         The printed effect that power and equivalence are measured against.
@@ -277,8 +290,11 @@ class Declaration:
         self.name = str(declared["name"])
         self.folder = folder
         period = declared["period"]
-        self.base_year = int(period["base"])
-        self.growth_years = tuple(map(int, period["growth"]))
+        self.years = (int(period["first"]), int(period["last"]))
+        self.base_year = int(period.get("base", self.years[0]))
+        self.growth_years = tuple(map(int, period.get("growth", self.years)))
+        self.same_rules_from = int(period.get("same_rules_from", self.years[0]))
+        self._check_period()
         self.policy = self._policy(declared.get("policy") or {})
         self.controls = {
             name: Control(name, formula(c["formula"]), c.get("after_treatment"))
@@ -308,6 +324,19 @@ class Declaration:
         self._check()
 
     # -------------------------------------------------------------------- reading
+
+    def _check_period(self) -> None:
+        first, last = self.years
+        start, end = self.growth_years
+        if first >= last:
+            self._problems.append(f"period: first is {first}, last is {last}")
+        for what, holds in (
+            (f"growth runs from {start} to {end}", first <= start < end <= last),
+            (f"base is {self.base_year}", first <= self.base_year <= last),
+        ):
+            if not holds:
+                figures = f"and figures are of {first} to {last}"
+                self._problems.append(f"period: {what}, {figures}")
 
     def _policy(self, entry: Mapping) -> Policy:
         others = entry.get("others") or {}
@@ -379,8 +408,8 @@ class Declaration:
             dict(entry.get("left_out") or {}),
             entry.get("settled_by") or "",
             entry.get("not_varied") or "",
-            entry.get("from", 0),
-            entry.get("to", 0),
+            self.years[0] if kind == "year" else entry.get("from", 0),
+            self.years[1] if kind == "year" else entry.get("to", 0),
         )
 
     def _rules(self, kind: str, entries: Iterable[Mapping] | None) -> tuple[Rule, ...]:
@@ -440,7 +469,7 @@ class Declaration:
 
     def words_for(self, option: Option) -> str:
         """What an option may be, in words."""
-        if option.kind == "whole":
+        if option.kind in ("whole", "year"):
             return f"a whole number from {option.lowest} to {option.highest}"
         if option.kind == "share":
             return "a number from 0 up to, not including, 1"
@@ -470,7 +499,9 @@ class Declaration:
         match option.kind:
             case "switch" if text in ("True", "False"):
                 return text == "True"
-            case "whole" if re.fullmatch(r"\d+", text) and not isinstance(value, bool):
+            case "whole" | "year" if re.fullmatch(r"\d+", text) and not isinstance(
+                value, bool
+            ):
                 if option.lowest <= int(text) <= option.highest:
                     return int(text)
             case "share" if isinstance(value, (int, float)):
@@ -552,6 +583,26 @@ class Declaration:
                 values[limit.option] = limit.number
         return values
 
+    def without_years(self, headline: Mapping[str, Any]) -> dict[str, str]:
+        """Declared variants that have no two years left, and why.
+
+        Parameters
+        ----------
+        headline : mapping
+            As `resolve`.
+        """
+        found = {}
+        for name, variant in self._variants_of(headline).items():
+            if variant["last_year"] <= variant["first_year"]:
+                why = [x.because for x in self.limits if x.because and x.when in
+                       variant.items()]  # fmt: skip
+                found[name] = (
+                    f"it ends in {variant['last_year']}"
+                    + "".join(f", because {reason}" for reason in why)
+                    + f", and the study begins in {variant['first_year']}"
+                )
+        return found
+
     def variants(self, headline: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The headline and the variants shown beside it, by name.
 
@@ -561,15 +612,20 @@ class Declaration:
             As `resolve`.
         """
         found = {HEADLINE: dict(headline)}
+        for name, variant in self._variants_of(headline).items():
+            if variant["last_year"] > variant["first_year"]:
+                found[name] = variant
+        return found
+
+    def _variants_of(self, headline: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Every declared variant of a headline, with years or without."""
+        found = {}
         for entry in self._variants:
             ((name, wanted),) = entry.items()
             values = self.options[name].permitted if wanted == "others" else (wanted,)
             for value in values:
-                if value == headline[name]:
-                    continue
-                variant = self.bounded({**headline, name: value})
-                if variant["last_year"] > variant["first_year"]:
-                    found[f"{name}={value}"] = variant
+                if value != headline[name]:
+                    found[f"{name}={value}"] = self.bounded({**headline, name: value})
         return found
 
 
@@ -687,14 +743,20 @@ def _with_bases(path: Path) -> list[Path]:
 @cache
 def _content(path: Path, changed: int) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except yaml.YAMLError as error:
-        raise OptionError.of(
-            "study.no_yaml", [" ".join(str(error).split())], path=path
-        ) from error
-    if not isinstance(content, dict):
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError.of("study.no_yaml", [str(error)], path=path) from error
+    document = yaml_lines.read(text, f"{path.parent.name}/{FILE}")
+    if document.value is None and document.problems:
+        raise OptionError.of("study.no_yaml", document.problems, path=path)
+    if not isinstance(document.value, dict):
         raise OptionError.of("study.no_yaml", ["it holds no keys"], path=path)
-    return content
+    schema.examine(document, path.parents[2])
+    if document.problems:
+        raise OptionError.of(
+            "study.declaration_unusable", document.problems, name=path.parent.name
+        )
+    return yaml.load(text, _Loader)
 
 
 @cache
@@ -703,6 +765,9 @@ def _read(paths: tuple[Path, ...], changed: tuple[int, ...]) -> Declaration:
     whole: dict[str, Any] = {}
     for content in reversed(contents):
         whole = _upon(whole, content)
+    if lacking := schema.missing(whole):
+        name = paths[0].parent.name
+        raise OptionError.of("study.declaration_unusable", lacking, name=name)
     return Declaration(whole, paths[0].parent)
 
 

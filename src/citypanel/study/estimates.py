@@ -6,8 +6,9 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.did.study import require_steady
-from citypanel.errors import EstimationError
-from citypanel.study.declaration import Column, declared
+from citypanel.errors import CityPanelError
+from citypanel.study.declaration import HEADLINE, Column, declared
+from citypanel.study.options import Options
 from citypanel.study.variants import by_variant
 
 TREATMENT = "sydid"
@@ -78,7 +79,30 @@ def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         reason in `note`. `assumed_share` is the share (0-1) of the treated city-years
         whose outcome rests on assumed investment.
     """
-    return by_variant(panel, variants, _tables)
+    found = by_variant(panel, variants, _tables)
+    return pd.concat([found, *_without_years(variants)], ignore_index=True)
+
+
+def _without_years(variants: pd.DataFrame) -> list[pd.DataFrame]:
+    """Variants that the headline's period leaves no years to, as rows that say so."""
+    headline = variants.set_index("variant").loc[HEADLINE]
+    study = declared()
+    reasons = study.without_years(dict(Options.of_build(headline)))
+    rows = [
+        {
+            "variant": name,
+            "paper_table": column.table,
+            "paper_column": column.name,
+            "term": TREATMENT,
+            "note": f"not estimated: {why}",
+        }
+        for name, why in reasons.items()
+        for column in study.columns
+    ]
+    if not rows:
+        return []
+    columns = {"variant": "object", **REGRESSION_COLUMNS}
+    return [pd.DataFrame(rows).reindex(columns=list(columns)).astype(columns)]
 
 
 def _tables(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
@@ -114,7 +138,7 @@ def _regression(
             standard_errors=options["standard_errors"],
             absorbing=False,
         )
-    except EstimationError as error:
+    except CityPanelError as error:
         note = f"not estimated: {_first_lines(error)}"
         frame = pd.DataFrame([{"term": TREATMENT, "note": note}])
     else:
@@ -130,7 +154,7 @@ def _regression(
     return frame.reindex(columns=list(REGRESSION_COLUMNS)).astype(REGRESSION_COLUMNS)
 
 
-def _first_lines(error: EstimationError) -> str:
+def _first_lines(error: CityPanelError) -> str:
     """What an error says, and the first place of it."""
     problem, *places = str(error).splitlines()
     return " ".join([problem, *(p.strip("- ") for p in places[:1])])
@@ -214,7 +238,7 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
             reference=REFERENCE_EVENT_TIME,
             standard_errors=options["standard_errors"],
         )
-    except EstimationError as error:
+    except CityPanelError as error:
         note = f"not estimated: {_first_lines(error)}"
         frame = pd.DataFrame([{"event_time": REFERENCE_EVENT_TIME, "note": note}])
         frame = frame.assign(estimator="twfe", outcome=panel["outcome_name"].iloc[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from citypanel.study.declaration import declared
@@ -44,7 +44,7 @@ class Options:
                 continue
             value: Any = row[name]
             match option.kind:
-                case "whole":
+                case "whole" | "year":
                     value = int(value)
                 case "share":
                     value = float(value)
@@ -68,7 +68,8 @@ class Options:
     @property
     def panel_first_year(self) -> int:
         """First year whose frontier is drawn."""
-        return self.first_year - (self.first_index_year == "from_2010")
+        chosen = declared().options["first_index_year"].value(self.first_index_year)
+        return self.first_year - (chosen.years_before if chosen else 0)
 
     @property
     def capital_first_year(self) -> int:
@@ -95,6 +96,10 @@ class Options:
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
+
+    def keys(self) -> Iterable[str]:
+        """The names of the options."""
+        return self._values.keys()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -48,8 +48,8 @@ def study_options(given: str) -> str:
     str
         JSON of problem (why the values cannot be used, or null), options, variants (the
         headline and those beside it, by name), listed (options with one column of text
-        each), labour_series (the series of the labour measure's formula) and policy
-        (what is declared of the roster).
+        each), labour_series (the series of the labour measure's formula), years (those
+        whose figures are read) and policy (what is declared of the roster).
     """
     try:
         return json.dumps({"problem": None, **_options(declared(), json.loads(given))})
@@ -60,7 +60,7 @@ def study_options(given: str) -> str:
 
 def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     headline = study.resolve(given)
-    _roster(study)  # What is wrong with it is said before anything is built.
+    roster_of(study)  # What is wrong with it is said before anything is built.
     choices = [o for o in study.options.values() if o.name in study.build_options]
     labour = study.options["labour_measure"].formula_of(headline["labour_measure"])
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
@@ -72,6 +72,7 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         },
         "listed": listed,
         "labour_series": list(labour.names),
+        "years": list(range(study.years[0], study.years[1] + 1)),
         "policy": _compared(study.policy_of(headline["policy"])),
     }
 
@@ -92,12 +93,19 @@ def study_roster() -> str:
         `ROSTER_COLUMNS`, none where the roster is a seed.
     """
     try:
-        return json.dumps({"problem": None, "rows": _roster(declared())})
+        return json.dumps({"problem": None, "rows": roster_of(declared())})
     except CityPanelError as error:
         return json.dumps({"problem": str(error), "rows": []})
 
 
-def _roster(study: Declaration) -> list[dict[str, str]]:
+def roster_of(study: Declaration) -> list[dict[str, str]]:
+    """The rows of a study's own roster, by `ROSTER_COLUMNS`.
+
+    Raises
+    ------
+    ImporterError
+        With every cell that cannot be used.
+    """
     if study.policy.file is None:
         return []
     return _read_roster(study.policy, study.policy.file.stat().st_mtime_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -68,7 +69,8 @@ def answers(
     panel, variants : DataFrame
         As `credibility.att`.
     policies : DataFrame
-        policy, city_id, approval_year: other policies of the time.
+        policy, city_id, approval_year: policies of the time. The study's own, by the
+        name of the option ``policy`` or of the declared roster, is not another.
     places : DataFrame
         unit_id, latitude and longitude in degrees, as text or numbers.
 
@@ -83,7 +85,8 @@ def answers(
     """
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()].reset_index(drop=True)
-    frame = _with(rows, policies, places)
+    own = {str(options["policy"]), _roster()}
+    frame = _with(rows, policies[~policies["policy"].isin(own)], places)
     seed, draws = int(options["seed"]), int(options["inference_draws"])
     parts = []
     for question, ask in QUESTIONS.items():
@@ -106,6 +109,11 @@ def answers(
     out["outcome_name"] = out["outcome_name"].fillna(rows["outcome_name"].iloc[0])
     out[list(NUMBERS)] = out[list(NUMBERS)].astype(float)
     return out.astype(COLUMNS)
+
+
+def _roster() -> str:
+    """Name of the study's own roster, without its ending."""
+    return PurePath(str(declared().content["policy"].get("roster", ""))).stem
 
 
 def _with(rows: pd.DataFrame, policies: pd.DataFrame, places: pd.DataFrame):
@@ -156,9 +164,11 @@ def _weights(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
 
 
 def _few(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
-    return did.few_treated(
+    found = did.few_treated(
         frame, treatment=TREATMENT, by="region", draws=draws, seed=seed, **KEYS
     )
+    none = pd.DataFrame([{"note": "every cohort and region has ten treated units"}])
+    return found if len(found) else none
 
 
 def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:

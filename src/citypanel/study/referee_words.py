@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from citypanel.did.adjusted import NOTE_OUTSIDE
 from citypanel.words import Catalogue, Words, same
 
 SAID = Catalogue("referee")
@@ -261,7 +262,8 @@ def _factors(rows: _Rows) -> list[Words]:
 
 def _adjusted(rows: _Rows) -> list[Words]:
     groups = rows.some(aggregation="group")
-    lost = groups[groups["estimate"].isna()]
+    outside = groups["note"].astype(str).str.contains(NOTE_OUTSIDE, regex=False)
+    lost = groups[groups["estimate"].isna() & outside]
     said = []
     effect, effect_p = rows.both(term="overall")
     effective = rows.value("estimate", aggregation="overlap")

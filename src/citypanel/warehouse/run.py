@@ -12,7 +12,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -618,10 +618,12 @@ def _python_version() -> str:
     return ".".join(str(part) for part in sys.version_info[:3])
 
 
+@cache
 def _software() -> dict[str, str]:
     return {name: version(name) for name in ("dbt-core", "dbt-duckdb", "duckdb")}
 
 
+@cache
 def _python_software() -> dict[str, str]:
     """Python and the packages that a build is declared to need."""
     found = {"python": _python_version()}

@@ -20,6 +20,7 @@ from pathlib import Path
 import yaml
 
 from citypanel.errors import SeedError, describe
+from citypanel.words import load
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -61,7 +62,7 @@ def declared_seeds(folder: Path) -> list[SeedDeclaration]:
     seeds = []
     for declaration in sorted(folder.glob("**/*.yml")):
         try:
-            content = yaml.safe_load(declaration.read_text(encoding="utf-8")) or {}
+            content = load(declaration) or {}
             for seed in content.get("seeds") or []:
                 config = seed.get("config") or {}
                 tests = [

@@ -12,6 +12,7 @@ import yaml
 from citypanel.errors import WarehouseError, describe
 from citypanel.identity import digest_of, digest_of_file
 from citypanel.study.declaration import FILE, SHIPPED, folder_of
+from citypanel.words import load
 
 # A variable of dbt that is not an option of a study: which study is built.
 STUDY = "study"
@@ -38,8 +39,8 @@ class ChosenStudy:
     def digest(self) -> str:
         """Digest of the declaration, what stands beside it, and the files it names."""
         parts = [digest_of(self.folder)]
-        content = self._content()
-        if self.name != SHIPPED and isinstance(content, dict):
+        content = None if self.name == SHIPPED else self._content()
+        if isinstance(content, dict):
             named = [content.get(key) for key in ("panel", "published")]
             files = [self.folder / n for n in named if isinstance(n, str)]
             parts += [digest_of_file(f) for f in files if f.is_file()]
@@ -49,7 +50,7 @@ class ChosenStudy:
 
     def _content(self) -> Any:
         try:
-            return yaml.safe_load((self.folder / FILE).read_text(encoding="utf-8-sig"))
+            return load(self.folder / FILE)
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             return None
 

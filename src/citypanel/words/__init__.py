@@ -193,7 +193,7 @@ def load(path: Path) -> dict[str, Any]:
     """The content of a YAML file."""
     # The loader in C where there is one; both are safe.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(path.read_text("utf-8"), loader)
+    return yaml.load(path.read_text("utf-8-sig"), loader)
 
 
 #: Labels of outcomes, estimators, checks and the like.

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from citypanel.identity import declared_packages
+
 LIBRARY = {"joblib", "linearmodels", "numpy", "pandas", "pyyaml", "scipy"}
 USE = """
 import sys
@@ -76,20 +78,23 @@ def wheel(project, tmp_path_factory) -> Path:
         return folder / buildapi.build_wheel(str(folder))
 
 
-@pytest.fixture(scope="module")
-def alone(wheel, tmp_path_factory) -> Path:
-    """The Python of an environment with the wheel and what the library needs."""
-    root = tmp_path_factory.mktemp("alone")
+def _environment(root: Path, wheel: Path, packages: set[str]) -> Path:
+    """The Python of an environment with the wheel and what the packages need."""
     venv.create(root, with_pip=False)
     folder = next(root.rglob("site-packages"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
-    for distribution in _needed(LIBRARY).values():
+    for distribution in _needed(packages).values():
         for file in distribution.files or ():
             top = file.parts[0]
             if top != ".." and not (folder / top).exists():
                 (folder / top).symlink_to(distribution.locate_file(top))
     return root / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+
+
+@pytest.fixture(scope="module")
+def alone(wheel, tmp_path_factory) -> Path:
+    return _environment(tmp_path_factory.mktemp("alone"), wheel, LIBRARY)
 
 
 def _run(python: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -135,3 +140,45 @@ def test_the_wheel_holds_the_library_and_nothing_else(project, wheel):
     }
     assert {name for name in names if ".dist-info/" not in name} == ours
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+@pytest.mark.slow
+def test_a_study_of_ones_own_begins_from_the_wheel(wheel, tmp_path_factory):
+    root = tmp_path_factory.mktemp("whole")
+    python = _environment(root / "venv", wheel, set(declared_packages()))
+    (root / "elsewhere").mkdir()
+    script = "from citypanel.examples import zones; zones().to_csv('zones.csv')"
+    for arguments in (
+        ["-c", script],
+        ["-m", "citypanel.cli", "new", "zones", "--panel", "zones.csv"],
+        ["-m", "citypanel.cli", "check", "zones"],
+    ):
+        said = _run(python, *arguments, cwd=root / "elsewhere")
+        assert said.returncode == 0, said.stderr
+    assert "No mistake found" in said.stdout
+
+
+@pytest.mark.slow
+def test_wheel_and_source_are_fit_for_an_index(project, wheel, tmp_path):
+    pytest.importorskip("twine")
+    from flit_core import buildapi
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        source = tmp_path / buildapi.build_sdist(str(tmp_path))
+    checked = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", wheel, source],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_what_an_index_reads_is_complete(wheel):
+    from packaging.metadata import Metadata
+
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(n for n in archive.namelist() if n.endswith("/METADATA"))
+        said = Metadata.from_email(archive.read(name), validate=True)
+    assert said.description_content_type == "text/markdown"
+    assert said.license_expression == "MIT" and said.summary
+    assert {"warehouse", "outputs"} <= set(said.provides_extra)

@@ -1,34 +1,21 @@
-"""The notebooks run on a build, and are committed without their outputs."""
+"""The notebooks run on a build, and are committed with what it shows."""
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
+from tests.support import notebooks
 
 NOTEBOOKS = ("first_look", "your_own_policy")
 
 
-def _notebook(project, name):
-    path = project / "notebooks" / f"{name}.ipynb"
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _run(project, name, monkeypatch, root):
-    """Run the code cells in order, as a kernel would; return what they defined."""
-    import matplotlib
-
+def _run(name, monkeypatch, root):
+    """Run a notebook in a folder; return it with its outputs, and what it defined."""
     monkeypatch.chdir(root)
-    with matplotlib.rc_context():
-        matplotlib.use("Agg", force=True)
-        defined: dict = {}
-        for place, cell in enumerate(_notebook(project, name)["cells"]):
-            if cell["cell_type"] == "code":
-                source = "".join(cell["source"])
-                exec(compile(source, f"{name}, cell {place}", "exec"), defined)
-        defined["plt"].close("all")
-    return defined
+    notebook = notebooks.read(name)
+    defined = notebooks.run(notebook)
+    defined["plt"].close("all")
+    return notebook, defined
 
 
 def test_there_are_two(project):
@@ -37,21 +24,32 @@ def test_there_are_two(project):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_outputs_are_stripped(project, name):
-    notebook = _notebook(project, name)
+def test_a_notebook_is_committed_with_what_it_shows(name):
+    notebook = notebooks.read(name)
     assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
     identities = [cell["id"] for cell in notebook["cells"]]
     assert len(set(identities)) == len(identities)
-    for cell in notebook["cells"]:
-        assert cell["metadata"] == {}
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert len(notebooks.texts(notebook)) >= 6
+    kinds = {kind for c in code for o in c["outputs"] for kind in o.get("data", ())}
+    assert "image/png" in kinds
+    assert not any(o["output_type"] == "error" for c in code for o in c["outputs"])
+
+
+def _as_committed(name, notebook) -> None:
+    """The outputs are those of this run; the list of tables grows with the project."""
+    then, now = (
+        [t for t in notebooks.texts(n) if "table_name" not in t]
+        for n in (notebooks.read(name), notebook)
+    )
+    assert then == now
 
 
 @pytest.mark.slow
-def test_the_first_look_finds_the_published_headline(project, built, monkeypatch):
-    seen = _run(project, "first_look", monkeypatch, built.root)
+def test_the_first_look_finds_the_published_headline(built, monkeypatch):
+    notebook, seen = _run("first_look", monkeypatch, built.root)
+    _as_committed("first_look", notebook)
     assert len(seen["tables"]) >= 21
     assert (seen["tables"]["grain"] != "").all()
     for name in ("estimate", "std_error", "p_value"):
@@ -61,9 +59,11 @@ def test_the_first_look_finds_the_published_headline(project, built, monkeypatch
 
 
 @pytest.mark.slow
-def test_your_own_policy_finds_nothing_in_its_placebo(project, built, monkeypatch):
+def test_your_own_policy_finds_nothing_in_its_placebo(built, monkeypatch):
     (built.root / "notebooks").mkdir(exist_ok=True)
-    seen = _run(project, "your_own_policy", monkeypatch, built.root / "notebooks")
+    folder = built.root / "notebooks"
+    notebook, seen = _run("your_own_policy", monkeypatch, folder)
+    _as_committed("your_own_policy", notebook)
     assert (seen["n_treated"], seen["n_control"]) == (13, 26)
     overall, lots = seen["overall"], seen["lots"].iloc[0]
     assert overall["n_obs"] == 39 * 8

@@ -6,7 +6,10 @@ import re
 
 import pytest
 
+from citypanel.outputs.facts import gather, read_frames
+from citypanel.outputs.report import sentences
 from citypanel.study.declaration import declared
+from citypanel.words.numbers import fixed, share
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,43 @@ def test_the_queries_run_and_answer(built, readme):
     assert len(queries) == 3
     for query in queries:
         assert len(built.query(query.rstrip().rstrip(";"))) > 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_verdict_is_that_of_the_report(built, project, language):
+    """What the README says first is said by the rules of the report, from its facts."""
+    name = "README.md" if language == "en" else "README.zh-CN.md"
+    between = " " if language == "en" else ""
+    text = re.sub(r"\n(> )?\s*", between, (project / name).read_text("utf-8"))
+    facts = gather(read_frames(built.published))
+    verdict = sentences.verdict(facts)
+    for sentence in (verdict.lead, verdict.certainty):
+        assert getattr(sentence, language) in text, sentence
+    effect, paper, trend = facts.headline.effect, facts.paper, facts.pretrend
+    to = " to " if language == "en" else " 至 "
+    for own in (effect, paper.effect):
+        row = f"| {fixed(own.estimate)} | {fixed(own.low)}{to}{fixed(own.high)} |"
+        assert row in text
+    assert not effect.holds(paper.estimate) and paper.estimate > effect.high
+    for told in (
+        share(facts.inference.power),
+        f"{fixed(trend.net.estimate)}",
+        f"{fixed(trend.net.low)}{to}{fixed(trend.net.high)}",
+        fixed(abs(trend.slope.estimate), 4),
+        fixed(trend.slope.std_error, 4),
+        fixed(trend.missed, 4),
+        share(facts.headline.assumed_share),
+        share(facts.index.zero_price_share),
+        fixed(facts.detectable),
+        f"{facts.index.output:.2f}",
+        f"{facts.index.capital:.2f}",
+        share(abs(facts.index.solow)),
+    ):
+        assert told in text, told
+    # As many reasons as steps down, in their order.
+    start = text.index("1. *")
+    reasons = re.findall(r"\d\. \*", text[start : start + 900])
+    assert len(reasons) == len(facts.conclusion.steps)
 
 
 @pytest.mark.parametrize(

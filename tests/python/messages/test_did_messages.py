@@ -344,7 +344,7 @@ def test_cluster_that_changes_within_a_city(frame):
             PanelError,
             function,
             "Column province changes within a unit",
-            "- 330100",
+            "- city_id 330100",
             panel=moving,
             cluster="province",
             **STAGGERED,

@@ -159,3 +159,96 @@ def test_two_way_effects_are_pyfixest(errors):
     )
     np.testing.assert_allclose(ours["estimate"][:2], peer.coef(), atol=1e-8)
     np.testing.assert_allclose(ours["std_error"][:2], peer.se(), atol=1e-8)
+
+
+def weighted(seed=4):
+    frame = simulate(seed)
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(0.5, 2.0, 60)
+    return frame.assign(w=weights[frame["city_id"]])
+
+
+def _diff_diff(estimator, frame, **columns):
+    diff_diff = pytest.importorskip("diff_diff")
+    given = dict(outcome="y", unit="city_id", time="year")
+    given |= columns or {"first_treat": "cohort"}
+    design = diff_diff.SurveyDesign(weights="w", weight_type="pweight", psu="city_id")
+    name, options = estimator
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = getattr(diff_diff, name)(**options)
+        return fitted.fit(frame, survey_design=design, **given)
+
+
+def _cs(frame, **options):
+    return did.aggregate_att(did.group_time_att(frame, **options), "simple")
+
+
+# Estimator, its peer, and the peer's error over ours: survey designs count n/(n-1)
+# units where influence functions count none, and no parameters where xtreg counts
+# those of cells (8 x 3 + 9 with n = 540).
+WITH_WEIGHTS = {
+    "group_time_att": (
+        _cs,
+        ("CallawaySantAnna", dict(control_group="never_treated")),
+        np.sqrt(60 / 59),
+    ),
+    "imputation": (did.imputation, ("ImputationDiD", {}), np.sqrt(60 / 59)),
+    "two_stage": (did.two_stage, ("TwoStageDiD", {}), 1.0),
+    "sun_abraham": (did.sun_abraham, ("SunAbraham", {}), np.sqrt((540 - 33) / 539)),
+}
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_weights_are_those_of_diff_diff(name):
+    estimator, peer, factor = WITH_WEIGHTS[name]
+    frame = weighted()
+    ours = estimator(frame, weights="w", **OPTIONS).loc[0]
+    theirs = _diff_diff(peer, frame)
+    assert ours["estimate"] == pytest.approx(theirs.overall_att, abs=1e-8)
+    # The imputation there is iterated; the others agree to 1e-9.
+    loose = 1e-4 if name == "imputation" else 1e-8
+    assert factor * ours["std_error"] == pytest.approx(theirs.overall_se, rel=loose)
+
+
+def test_diff_diff_averages_weighted_cells_without_the_weights():
+    """etwfe: the cells agree; the mean here is over the population, by hand."""
+    frame = weighted()
+    theirs = _diff_diff(
+        ("WooldridgeDiD", dict(control_group="not_yet_treated")),
+        frame,
+        cohort="cohort",
+    )
+    ours = did.etwfe(frame, weights="w", **OPTIONS)
+    cells = ours[ours["aggregation"] == "group_time"]
+    late = frame[frame["sydid"] == 1].groupby(["cohort", "year"])
+    of = pd.MultiIndex.from_frame(cells[["cohort", "period"]].astype(int))
+    for key, value in zip(of, cells["estimate"], strict=True):
+        peer = theirs.group_time_effects[key]["att"]
+        assert value == pytest.approx(peer, abs=1e-8)
+    counts, sums = late.size().reindex(of), late["w"].sum().reindex(of)
+    means = [np.average(cells["estimate"], weights=w) for w in (counts, sums)]
+    assert theirs.overall_att == pytest.approx(means[0], abs=1e-8)
+    assert ours.loc[0, "estimate"] == pytest.approx(means[1], abs=1e-8)
+
+
+def test_diff_diff_stacks_by_counts_of_units_where_weights_are_given():
+    """stacked: each cohort's weighted difference of changes, by its weight, by hand."""
+    frame = weighted()
+    theirs = _diff_diff(("StackedDiD", dict(kappa_pre=2, kappa_post=1)), frame)
+    ours = did.stacked(frame, before=2, after=1, weights="w", **OPTIONS)
+    y = frame.pivot(index="city_id", columns="year", values="y")
+    about = frame.groupby("city_id")[["cohort", "w"]].first()
+    effects, sizes = [], []
+    for g in (2015, 2016, 2018):
+        change = y[g] - y[g - 1]
+        own = about["cohort"] == g
+        free = (about["cohort"] == 0) | (about["cohort"] > g + 1)
+        effects.append(
+            np.average(change[own], weights=about["w"][own])
+            - np.average(change[free], weights=about["w"][free])
+        )
+        sizes.append(about["w"][own].sum())
+    at_0 = ours.loc[ours["term"] == "event_time_0", "estimate"].item()
+    assert at_0 == pytest.approx(np.average(effects, weights=sizes), abs=1e-10)
+    assert abs(theirs.event_study_effects[0]["effect"] - at_0) > 1e-4

@@ -34,8 +34,9 @@ has put them:
 {absent}
 
 With `pip install -e .[peers]` the tests also compare `stacked`, `switchers`,
-`group_time_att` and `twfe` with diff-diff, moderndid and pyfixest on simulated panels;
-without it they skip.
+`group_time_att` and `twfe` with diff-diff, moderndid and pyfixest on simulated panels,
+and the functions of [what referees ask next](method/referee.md) with augsynth-py,
+contdid, diff-diff and statspai; without it they skip.
 
 Where other software is wrong, the tests say how that was settled: nine of the banks'
 distances (`test_frontier_banks.py`) are decided by rational arithmetic.

@@ -62,7 +62,7 @@ def test_the_rank_is_found():
         simulate(1, rank=2, noise=0.3), draws=0, most_rank=3, **OWN
     )
     assert set(fit["rank"]) == {2.0}
-    errors = fit.attrs["cross_validation"].values
+    errors = fit.attrs["cross_validation"]["errors"]
     assert min(errors, key=errors.get) == 2.0 and set(errors) == {0, 1, 2, 3}
 
 

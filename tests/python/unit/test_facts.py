@@ -87,6 +87,18 @@ def short(frames):
     return frames
 
 
+def with_batches(frames):
+    """An exclusion by the study's own batches, and a choice of the paper's text."""
+    extra = {"check_name": "exclusion", "sample": "without_batch_4",
+             "aggregation": "overall", "term": "overall", "estimator": "twfe",
+             **effect(0.3, 0.01)}  # fmt: skip
+    frames["rpt_sensitivity"] = pd.concat(
+        [frames["rpt_sensitivity"], pd.DataFrame([extra])], ignore_index=True
+    )
+    frames["rpt_specifications"].loc[0, "plausibility"] = "paper"
+    return frames
+
+
 DRIFT = {"slope": (-0.0074, 0.0037), "net": 0.013}
 WORLDS = {
     "null": lambda: curved(made_up(0.002, others=(0.001,)), 0.002),
@@ -110,7 +122,9 @@ WORLDS = {
     ),
     "level, parted": lambda: of_level(made_up(0.161, 0.05, leads_p=0.04)),
     "growth and level differ": lambda: made_up(0.001, level=(0.2, 0.01)),
-    "other policy": lambda: curved(made_up(0.04, policy="free_trade_zones"), 0.04),
+    "other policy": lambda: with_batches(
+        curved(made_up(0.04, policy="free_trade_zones"), 0.04)
+    ),
     "other policy, null": lambda: made_up(0.002, policy="free_trade_zones"),
     "short period": lambda: short(made_up()),
     "regions disagree": lambda: regional(made_up(), together=0.001, apart=-0.05),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from tests.support.planted_defects import KINDS, WIDE_KINDS, plant, simulated
+from tests.support.planted_defects import KINDS, TYPED, WIDE_KINDS, plant, simulated
 from tests.support.study_sources import dated, reconciled
 
 from citypanel.quality.findings import (
@@ -953,3 +953,58 @@ def test_causes_come_in_the_order_of_what_they_move():
     # A control is in no input: nothing is said of the headline.
     control = spoken.loc[spoken["variable"] == "retail_sales_cny_10k"]
     assert control["headline_change"].isna().all()
+
+
+# -------------------------------------------------------------------------------------
+# Slips of a typist
+# -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("right", "typed", "how"),
+    [(306635, 360635, "exchanged"), (213000, 231000, "exchanged"),
+     (523000, 623000, "first digit")],
+)  # fmt: skip
+def test_a_slip_of_the_hand_in_a_series_that_grows(right, typed, how):
+    rng = np.random.default_rng(1)
+    wave = {c: np.exp(0.01 * rng.standard_normal(8)) for c in CITIES}
+    rows = {c: [round(v * w) for v, w in zip(path(c), wave[c], strict=True)]
+            for c in CITIES}  # fmt: skip
+    mine = [round(right * 1.1 ** (t - 4)) for t in range(8)]
+    mine[4] = typed
+    frame = found("transposed_digits", {FISCAL: rows | {CITIES[2]: mine}})
+    assert frame[["unit_id", "year"]].values.tolist() == [[CITIES[2], 2014]]
+    assert frame["expected_low"].item() == right and how in frame["evidence_en"].item()
+
+
+def test_digits_of_a_growth_rate_exchanged():
+    gdp, rates, provinces = economy()
+    # The levels grow by 19.0 per cent beyond prices, and 10.9 is printed.
+    city, more = CITIES[3], 1.19 / (1 + rates[CITIES[3]][4] / 100)
+    gdp[city] = [v * (more if t >= 4 else 1.0) for t, v in enumerate(gdp[city])]
+    rng = np.random.default_rng(2)
+    for name in CITIES:
+        noise = 0.05 * rng.standard_normal(8)
+        rates[name] = [round(v + e, 2) for v, e in zip(rates[name], noise, strict=True)]
+    rates[city][4] = 10.9
+    rows = found(
+        "transposed_digits",
+        {"gdp_cny_10k": gdp, "gdp_growth_pct": rates},
+        provinces=provinces,
+    )
+    rows = rows.loc[rows["variable"] == "gdp_growth_pct"]
+    assert rows[["unit_id", "year"]].values.tolist() == [[city, 2014]]
+    assert rows["expected_low"].item() == 19.0
+
+
+@pytest.mark.parametrize("kind", TYPED)
+def test_typed_slips_are_planted_and_mostly_found(clean, kind):
+    hits = 0
+    for seed in range(6):
+        defect = plant(clean, kind, rng=np.random.default_rng(seed))
+        spoiled = clean.with_values(defect.values)
+        frame = detect(as_panel(spoiled.cells, spoiled.cities, spoiled.provinces))
+        keys = {(city, year) for city, year, _ in defect.values}
+        rows = frame.loc[frame["rule"].isin(defect.rules)]
+        hits += bool(keys & set(zip(rows["unit_id"], rows["year"], strict=True)))
+    assert hits >= (1 if kind == "rate_digits_swapped" else 3)

@@ -11,6 +11,7 @@ import pytest
 from citypanel import frontier
 from citypanel.frontier import engine, frame, hull, simplex
 from citypanel.frontier.bootstrap import smoothed_pairs
+from citypanel.frontier.technology import build_technology
 
 
 def lognormal(units, m, s, *, seed=3, sigma=1.0, periods=2) -> tuple:
@@ -241,3 +242,24 @@ def test_bootstrap_intervals_cover_the_truth():
     # Nominal 0.95; 0.90 to 0.94 were measured, and 0.76 to 0.84 with 60 units.
     for name, found in covered.items():
         assert 0.85 <= np.mean(found) <= 0.99, name
+
+
+@pytest.mark.parametrize("returns_to_scale", ["vrs", "nirs"])
+def test_abated_units_on_one_facet_do_not_cost_the_hull(returns_to_scale):
+    """They are cut into simplices of which some are flat, which prove nothing."""
+    rng = np.random.default_rng(1)
+    inputs = np.exp(rng.normal(size=(60, 2)))
+    outputs = np.sqrt(inputs.prod(axis=1, keepdims=True))
+    outputs *= np.exp(-0.3 * np.abs(rng.normal(size=outputs.shape)))
+    bads = outputs * np.exp(0.3 * rng.normal(size=outputs.shape))
+    technology = build_technology(
+        inputs, outputs, returns_to_scale=returns_to_scale, bads=bads
+    )
+    q = np.hstack([inputs, -outputs, bads, np.ones((60, 1))])
+    r = np.hstack([0 * inputs, -outputs, -bads, np.zeros((60, 1))])
+    fast, slow = (
+        engine.solve(technology, q, r, radial=False, solver=s) for s in ("auto", "lp")
+    )
+    assert fast.by_hull >= 55 and slow.by_hull == 0
+    np.testing.assert_array_equal(fast.status, slow.status)
+    np.testing.assert_allclose(fast.t, slow.t, atol=1e-9)

@@ -398,3 +398,24 @@ def test_the_contracts_are_the_librarys_tables(project):
         m["name"]: {c["name"]: c["data_type"] for c in m["columns"]} for m in models
     }
     assert declared == TABLES
+
+
+def test_a_cohort_of_nullable_integers_is_read_as_numbers(tmp_path):
+    from citypanel.examples import zones
+
+    folder = tmp_path / "zones"
+    folder.mkdir()
+    zones().to_csv(folder / "zones.csv", index=False)
+    (folder / "study.yml").write_text(
+        "name: zones\ntitle: {en: Zones}\nunit: {noun: {en: city}, key: city}\n"
+        "period: {key: year, frequency: year}\npanel: zones.csv\n"
+        "policy: {label: {en: zone}, cohort: zone}\n"
+        "outcome: {wage: {label: {en: Log wage}}}\n",
+        encoding="utf-8",
+    )
+    study = read_declaration(folder / "study.yml")
+    panel = zones()
+    assert panel["zone"].dtype == "Int64"
+    given = prepare_panel(study, panel).frame
+    same = prepare_panel(study, panel.astype({"zone": "float64"})).frame
+    pd.testing.assert_frame_equal(given, same, check_dtype=False)

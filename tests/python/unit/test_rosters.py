@@ -11,10 +11,17 @@ from openpyxl import Workbook
 
 from citypanel import did
 from citypanel.did.study import att_table, bacon_table
-from citypanel.errors import EstimationError, ImporterError, PanelError
+from citypanel.errors import (
+    EstimationError,
+    ImporterError,
+    OptionError,
+    PanelError,
+)
 from citypanel.importers import plan_policy
 from citypanel.importers.project import load_reference
 from citypanel.importers.storage import read_seed
+from citypanel.study.declaration import Declaration, declared
+from citypanel.study.estimates import event_studies, regressions
 from citypanel.study.estimation import estimate, regression_panel
 from citypanel.study.options import Options
 from citypanel.study.run import Study
@@ -202,8 +209,11 @@ def test_rosters_written_before_ends_were_read_stay(seeded):
     )
     rows, _ = imported(seeded, [["城市", "日期"], ["唐山", "2014-05-01"]])
     old = rows.set_index("policy").loc["older"]
-    told = (old["intensity"], old["end_date"], old["date_precision"])
-    assert told == ("1", "", "day")
+    assert (old["intensity"], old["end_date"], old["date_precision"]) == (
+        "1",
+        "",
+        "day",
+    )
 
 
 # ------------------------------------------------------------------ who is compared
@@ -307,3 +317,61 @@ def test_estimators_by_cohort_are_not_given_a_policy_that_ends(study):
     assert estimate(ended, Options(), engine="closed_form").estimate != before
     with pytest.raises(EstimationError, match="ends, or is partial"):
         estimate(ended, Options(estimator="imputation"))
+
+
+def test_a_variant_without_years_is_a_row_with_its_reason():
+    study = declared()
+    headline = study.resolve({"first_year": 2017})
+    assert "fai_extension=none" not in study.variants(headline)
+    assert study.without_years(headline) == {
+        "fai_extension=none": "it ends in 2016, because total investment by city ends "
+        "in 2016, and the study begins in 2017"
+    }
+
+
+def test_a_variant_without_treated_cities_stops_nothing():
+    frame = ended_policy().assign(
+        sydid=0.0, cohort=0, variant="headline", outcome_name="tfpch", region="eastern",
+        is_municipality=False, is_capital_assumed=False,
+        event_time=pd.array([pd.NA] * 120, dtype="Int64"),
+        **dict.fromkeys(declared().controls, 1.0),
+    )  # fmt: skip
+    frame["outcome"] = frame["tfpch"]
+    variants = pd.DataFrame(
+        {"variant": ["headline"], "variant_order": [1], "standard_errors": ["xtreg"],
+         "first_year": [2017], "last_year": [2019]}
+    )  # fmt: skip
+    rows = regressions(frame, variants)
+    assert rows["estimate"].isna().all() or not rows["term"].eq("sydid").any()
+    gone = rows[rows["variant"] == "fai_extension=none"]
+    assert len(gone) == len(declared().columns)
+    assert gone["note"].str.contains("total investment by city ends in 2016").all()
+    told = event_studies(frame, variants)
+    assert told["note"].str.startswith("not estimated").all() and len(told) == 1
+
+
+PERIODS = [
+    ({"first": 2012}, "growth runs from 2011 to 2014"),
+    ({"last": 2013}, "growth runs from 2011 to 2014"),
+    ({"base": 2005}, "base is 2005"),
+    ({"first": 2019, "growth": [2019, 2020], "base": 2019}, "first is 2019"),
+]
+
+
+@pytest.mark.parametrize(("period", "words"), PERIODS)
+def test_years_that_the_period_does_not_have_are_named(period, words):
+    content = dict(declared().content)
+    content["period"] = {**content["period"], **period}
+    with pytest.raises(OptionError, match=words):
+        Declaration(content)
+
+
+def test_the_years_of_options_follow_from_the_period():
+    content = dict(declared().content)
+    content["period"] = {"first": 2003, "last": 2023, "base": 2005}
+    made = Declaration(content)
+    assert made.checked("first_year", 2004) == 2004
+    assert made.checked("last_year", 2023) == 2023
+    assert made.growth_years == (2003, 2023)
+    with pytest.raises(OptionError, match="from 2003 to 2023"):
+        made.checked("first_year", 2002)

@@ -85,7 +85,8 @@ def test_the_papers_number_is_placed_against_the_interval():
     own = "paper_not_significant"
     assert placed() == ["paper_inside", "power_weak", own]
     assert placed(std_error=0.02) == ["paper_inside_with_zero", "power_weak", own]
-    assert placed(estimate=-0.02)[:2] == ["paper_outside", "power_weak_outside"]
+    assert placed(estimate=-0.02) == ["paper_outside", own]
+    assert placed(estimate=-0.009)[:2] == ["paper_outside", "power_weak_outside"]
     assert placed(printed=(0.024, 0.001)) == ["paper_inside", "power_weak"]
     assert placed(printed=None) == placed(policy="other") == []
     above = sentences.against_paper(gather(made_up(estimate=-0.02)))[0]
@@ -235,8 +236,10 @@ def test_inference_agrees_or_does_not():
 def test_regions_are_told_apart_by_how_they_are_estimated():
     assert sentences.regions(gather(made_up())) == []  # one region is no comparison
     frames = made_up()
-    more = frames["rpt_sensitivity"].query("check_name == 'by_region'").assign(
-        sample="western", term="sydid:western", **effect(-0.03, 0.005)
+    more = (
+        frames["rpt_sensitivity"]
+        .query("check_name == 'by_region'")
+        .assign(sample="western", term="sydid:western", **effect(-0.03, 0.005))
     )
     frames["rpt_sensitivity"] = pd.concat([frames["rpt_sensitivity"], more])
     apart = [

@@ -300,6 +300,10 @@ def gather(frames: Frames) -> Facts:
     own = table[table["variant"] == HEADLINE]
     is_papers = labels.paper is not None and is_papers_question(options)
     checks, fakes, without = _checks(frames.get("rpt_sensitivity"))
+    if checks is not None and options["policy"] != str(
+        declared().options["policy"].default
+    ):
+        checks = tuple(c for c in checks if not _is_of_batches(c))
     att = frames.get("rpt_att")
     years = frames["fct_city_years"]
     return Facts(
@@ -577,6 +581,12 @@ def _checks(frame: pd.DataFrame | None):
             for row in cities.to_dict("records")
         },
     )
+
+
+def _is_of_batches(check: Check) -> bool:
+    """Whether a check leaves out a batch of the study's own roster."""
+    group = declared().exclusions.get(check.item.removeprefix("without_"))
+    return check.kind == "exclusion" and bool(group and "batch" in group.where.names)
 
 
 def _audit(frame: pd.DataFrame | None) -> tuple[AuditCheck, ...] | None:

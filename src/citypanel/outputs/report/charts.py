@@ -434,6 +434,8 @@ def curve(facts: Facts) -> Curve | None:
     marks = []
     for number, (name, plausibility, effect) in enumerate(shown):
         tone = plausibility if plausibility in ("headline", "dubious") else "plain"
+        if plausibility == "paper" and facts.labels.paper is None:
+            plausibility = "defensible"
         label = SAID(f"mark_{plausibility}", name=facts.labels.moves(name))
         along = round((number + 0.5) * width, 3)
         marks.append(_mark(effect, place, along, tone, label, upward=True))

@@ -127,7 +127,7 @@ def command_of(options: Mapping[str, str]) -> str:
                 text = f"[{value}]"
             case "switch":
                 text = value.lower()
-            case "whole" | "share":
+            case "whole" | "year" | "share":
                 text = value
             case _:
                 text = json.dumps(value, ensure_ascii=False)

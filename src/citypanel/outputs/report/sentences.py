@@ -294,7 +294,9 @@ def against_paper(facts: Facts) -> list[Sentence]:
         )
     ]
     inference = facts.inference
-    if inference and math.isfinite(inference.power):
+    # Power is a word on what was not found.
+    missed = inside or facts.conclusion.finding == "none"
+    if inference and math.isfinite(inference.power) and missed:
         weak = inference.power < 0.5
         kind = "power_weak" if weak else "power"
         if weak and not inside:

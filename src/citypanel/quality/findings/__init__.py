@@ -296,7 +296,8 @@ def judge(
     readings = cells.drop(columns=["value", "unit"], errors="ignore").rename(
         columns={"printed_value": "value"}
     )
-    readings["unit"] = [str(units.get(name, "")) for name in readings["variable"]]
+    known = {name: str(units.get(name, "")) for name in readings["variable"].unique()}
+    readings["unit"] = readings["variable"].map(known)
     each, mine, printed = panels(
         readings.loc[readings["value"].notna(), list(CELL_COLUMNS)],
         cities,
@@ -372,40 +373,40 @@ def _only_in_use(
 
 def _statuses(
     found: pd.DataFrame, cells: pd.DataFrame, used: pd.DataFrame
-) -> tuple[list[str], list[bool]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Whether a finding is open, and whether its figure is the one in use."""
-    keys = ["city_id", "year", "variable"]
     aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
-    set_aside = set(
-        cells.loc[aside, [*keys, "source"]].itertuples(index=False, name=None)
+    is_aside = _among(found, cells.loc[aside])
+    is_taken = _among(found, used.loc[used["value"].notna()])
+    a_figure = (
+        (found["scope"] == "city") & (found["source"] != USED) & found["value"].notna()
+    ).to_numpy(bool)
+    statuses = np.where(
+        a_figure & is_aside,
+        "corrected",
+        np.where(a_figure & ~is_taken, "not_used", "open"),
     )
-    taken = used.loc[used["value"].notna(), [*keys, "source"]]
-    taken = set(taken.itertuples(index=False, name=None))
-    of_year: dict[tuple, list[bool]] = {}
-    for city, year, name, source in cells[[*keys, "source"]].itertuples(
-        index=False, name=None
-    ):
-        of_year.setdefault((year, name, source), []).append(
-            (city, year, name, source) in set_aside
+    # A year of rates that are all set aside is dealt with.
+    wide = (found["scope"] == "study") & (found["rule"] == "nominal_as_real")
+    for place in np.flatnonzero(wide):
+        row = found.iloc[place]
+        mine = (
+            (cells["year"] == row["year"])
+            & (cells["variable"] == row["variable"])
+            & (cells["source"] == row["source"])
         )
-    statuses, in_use = [], []
-    for row in found.itertuples(index=False):
-        year = None if pd.isna(row.year) else int(row.year)
-        key = (row.unit_id, year, row.variable, row.source)
-        status, is_used = "open", True
-        if row.scope == "study":
-            if row.rule == "nominal_as_real":
-                all_aside = of_year.get((year, row.variable, row.source), [])
-                status = "corrected" if all_aside and all(all_aside) else "open"
-        elif row.scope == "city" and row.source != USED and np.isfinite(row.value):
-            is_used = key in taken
-            if key in set_aside:
-                status = "corrected"
-            elif not is_used:
-                status = "not_used"
-        statuses.append(status)
-        in_use.append(is_used)
-    return statuses, in_use
+        if mine.any() and aside[mine].all():
+            statuses[place] = "corrected"
+    return statuses, ~a_figure | is_taken
+
+
+def _among(found: pd.DataFrame, cells: pd.DataFrame) -> np.ndarray:
+    """Which findings are about one of the cells of their source."""
+    keys = ["unit_id", "year", "variable", "source"]
+    there = cells.rename(columns={"city_id": "unit_id"})[keys].drop_duplicates()
+    there = there.astype({"year": "float64"}).assign(there=True)
+    joined = found[keys].astype({"year": "float64"}).merge(there, on=keys, how="left")
+    return joined["there"].notna().to_numpy(bool)
 
 
 def _named(found: pd.DataFrame, cities: pd.DataFrame) -> pd.DataFrame:
@@ -493,11 +494,7 @@ def find(
         return pd.DataFrame(columns=list(FINDING_COLUMNS)).astype(FINDING_COLUMNS)
     study = Study(Sources(**sources))
     uses = Uses(study, variants)
-    columns = [used[c] for c in ("city_id", "year", "variable", "value", "origin")]
-    in_use: dict[tuple, tuple] = {
-        tuple(key): (value, origin)
-        for *key, value, origin in zip(*(c.tolist() for c in columns), strict=True)
-    }
+    in_use = _in_use(judged, used)
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
     every_city = tuple(study.city_ids)
     names = tuple(used["variable"].unique())
@@ -521,14 +518,10 @@ def find(
         places = uses.touches(use)
         where = _where(uses, use)
         is_city = row["scope"] == "city"
-        key = (row["unit_id"], row["year"], row["variable"])
-        value, origin = in_use.get(key, (np.nan, None)) if is_city else (np.nan, None)
         rows.append(
             {
                 "severity": _severity(row["severity"], row["status"], places),
                 "city_id": row["unit_id"] if is_city else None,
-                "used_value": value,
-                "origin": origin,
                 "consequence_en": f"{consequences[row['rule']][0]} {where.en}",
                 "consequence_zh": f"{consequences[row['rule']][1]}{where.zh}",
                 "touches": places,
@@ -536,11 +529,13 @@ def find(
         )
     said = pd.DataFrame(
         rows,
-        columns=["severity", "city_id", "used_value", "origin", "consequence_en",
-                 "consequence_zh", "touches"],
+        columns=["severity", "city_id", "consequence_en", "consequence_zh", "touches"],
     )  # fmt: skip
     frame = judged.drop(columns="severity").assign(
-        city_en=judged["place_en"], city_zh=judged["place_zh"], **said.to_dict("series")
+        city_en=judged["place_en"],
+        city_zh=judged["place_zh"],
+        **in_use.to_dict("series"),
+        **said.to_dict("series"),
     )
     frame = _with_causes(frame, Effects(study, uses.headline), len(every_city))
     order = {rule.name: number for number, rule in enumerate(RULES)}
@@ -554,6 +549,15 @@ def find(
         kind="stable",
     )
     return frame.drop(columns=["_severity", "_rule"]).reset_index(drop=True)
+
+
+def _in_use(found: pd.DataFrame, used: pd.DataFrame) -> pd.DataFrame:
+    """used_value and origin of the cell that each finding is about."""
+    keys = ["unit_id", "year", "variable"]
+    cells = used.rename(columns={"city_id": "unit_id", "value": "used_value"})
+    cells = cells[[*keys, "used_value", "origin"]].astype({"year": "float64"})
+    mine = found[keys].astype({"year": "float64"}).merge(cells, on=keys, how="left")
+    return mine[["used_value", "origin"]].where(found["scope"] == "city")
 
 
 def _with_causes(found: pd.DataFrame, effects: Effects, n_units: int) -> pd.DataFrame:

@@ -45,7 +45,7 @@ MANY, MANY_SHARE = 5, 1 / 30
 # Findings of a city's series this many years apart are about one thing.
 NEAR_YEARS = 1
 # Causes whose effect on the headline is computed: those whose own figures move most.
-COMPUTED = 200
+COMPUTED = 100
 
 SEVERITY = {"critical": 0, "warning": 1, "info": 2}
 

@@ -68,8 +68,8 @@ class Effects:
         """The effect of each set of new figures; a not-a-number leaves a figure out.
 
         Cities do not reach each other before the frontier: the cities of all sets pass
-        the steps side by side. Where a gap takes the cities' common growth, or a
-        capital stock cannot be started, each set is a study of its own.
+        the steps side by side. Where a gap takes the cities' common growth each set is
+        a study of its own.
         """
         found: list[Effect] = []
         chunk: list[Mapping[Cell, float]] = []
@@ -99,13 +99,16 @@ class Effects:
         return self._of_study(Study(sources, self.study.given))
 
     def _chunk(self, sets: Sequence[Mapping[Cell, float]]) -> list[Effect]:
-        alone = self.headline is None or self.options.imputation == "growth_chaining"
-        if not alone:
-            try:
-                return self._side_by_side(sets)
-            except CityPanelError:
-                pass
-        return [self._alone(new) for new in sets]
+        if self.headline is None or self.options.imputation == "growth_chaining":
+            return [self._alone(new) for new in sets]
+        try:
+            return self._side_by_side(sets)
+        except CityPanelError as error:
+            # One set that cannot be computed stops those beside it.
+            if len(sets) == 1:
+                return [Effect(note=str(error).splitlines()[0])]
+            half = len(sets) // 2
+            return self._chunk(sets[:half]) + self._chunk(sets[half:])
 
     def _alone(self, new: Mapping[Cell, float]) -> Effect:
         readings = dict(self.study.readings(self.options))

@@ -169,6 +169,14 @@ def _nominal(panel: Cells) -> tuple[np.ndarray, np.ndarray]:
     return near, both
 
 
+def real_growth_of_levels(panel: Cells) -> np.ndarray:
+    """Log growth of output less the province's prices; first year empty."""
+    logs = panel.series[GDP].logs
+    growth = np.full(logs.shape, np.nan)
+    growth[:, 1:] = np.diff(logs, axis=1) - _prices(panel)[:, 1:]
+    return growth
+
+
 def _prices(panel: Cells) -> np.ndarray:
     """Log change of each city's province deflator; shape (n, T), first year empty."""
     prices = np.full((len(panel.city_ids), len(panel.years)), np.nan)

@@ -15,6 +15,7 @@ from citypanel.quality.findings import (
     coverage,
     identities,
     levels,
+    slips,
     sources,
     trade,
 )
@@ -55,7 +56,7 @@ RULES = (
     Rule("repeated_value", copies.repeated_values),
     Rule("copied_row", copies.repeated_values),
     Rule("same_in_two_cities", copies.across_cities),
-    Rule("transposed_digits", copies.transposed_digits),
+    Rule("transposed_digits", slips.slips),
     Rule("parts_exceed_whole", identities.parts_of_a_whole),
     Rule("share_jump", identities.sector_shares),
     Rule("density_identity", identities.density),

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import CapitalError
+from citypanel.quality.findings.tables import nanmedian
 from citypanel.study.declaration import Column, declared
 from citypanel.study.estimates import usable_controls
 from citypanel.study.options import Options
@@ -171,34 +172,20 @@ class Uses:
             )
 
         tables = _first(moved, FACTORS)
-        return {
-            key: self._use(
-                {
-                    name: {what: table[[k]] for what, table in of_variant.items()}
-                    for name, of_variant in tables.items()
-                },
-                [rows[k]],
-            )
-            for k, key in enumerate(cells)
-        }
+        return dict(zip(cells, self._uses(tables, rows), strict=True))
 
     @cached_property
     def _nearest(self) -> dict[str, np.ndarray]:
         """A figure for every cell: its own, filled or the nearest, else the median."""
         filled = self.study.series(self.headline)
-        return {
-            name: np.stack(
-                [_figures(table, at) for at in range(table.shape[1])], axis=1
-            )
-            for name, table in filled.items()
-        }
+        return {name: _figures(table) for name, table in filled.items()}
 
     def _alone(self, cell: Cell) -> Use:
         """A cell moved in a study of its own: a median lets it reach every city."""
         city, year, name = cell
         at = self._year_at[year]
         readings = self.study.readings(self.headline)
-        figure = _figures(self.study.series(self.headline)[name], at)[self._at[city]]
+        figure = self._nearest[name][self._at[city], at]
         path = common_path(readings[name])
         uses: list[Use] = []
         for factor in FACTORS_OF_A_MEDIAN:
@@ -277,6 +264,36 @@ class Uses:
             frozenset(variants),
         )
 
+    def _uses(
+        self, moved: Mapping[str, Mapping[str, np.ndarray]], rows: np.ndarray
+    ) -> list[Use]:
+        """The use of each copy, which is of one city."""
+        inputs: list[set] = [set() for _ in rows]
+        controls: list[set] = [set() for _ in rows]
+        variants: list[set] = [set() for _ in rows]
+        names = self.study.city_ids[rows].tolist()
+        years = self.study.years.tolist()
+        of_controls = declared().controls
+        for name, kept in self._sample.items():
+            of_sample = kept[rows]
+            for what, table in moved[name].items():
+                entries = table & of_sample
+                if name != HEADLINE:
+                    if what in INPUTS:
+                        own = (entries & self._own[name][what][rows]).any(axis=1)
+                        for k in np.flatnonzero(own):
+                            variants[k].add(name)
+                    continue
+                places = inputs if what in INPUTS else controls
+                if what not in INPUTS and what not in of_controls:
+                    continue
+                for k, t in np.argwhere(entries).tolist():
+                    places[k].add((what, names[k], years[t]))
+        return [
+            Use(frozenset(i), frozenset(c), frozenset(v))
+            for i, c, v in zip(inputs, controls, variants, strict=True)
+        ]
+
     @cached_property
     def _own(self) -> dict[str, dict[str, np.ndarray]]:
         """Where a variant's inputs are not the headline's."""
@@ -298,14 +315,14 @@ class Uses:
         regressions that have it, of its year. Through the frontier an input also moves
         indices of other cities, which do not contain it: `rpt_frontier_carriers`.
         """
-        inputs = self._mask((c, y) for _, c, y in use.inputs)
+        cities = sorted({self._at[c] for _, c, _ in use.inputs | use.controls})
+        inputs = self._mask(((c, y) for _, c, y in use.inputs), cities)
         years = {y for name, _, y in use.inputs if name == "capital"}
         before = np.zeros_like(inputs)
         before[:, 1:] = inputs[:, :-1]
-        index = (inputs | before) & self._compares
-        control = self._mask(
-            (c, y) for name, c, y in use.controls if name in self.controls
-        )
+        index = (inputs | before) & self._compares[cities]
+        named = ((c, y) for name, c, y in use.controls if name in self.controls)
+        control = self._mask(named, cities)
         indices = self.study.years[index.any(axis=0)]
         places = []
         if use.inputs or use.controls:
@@ -319,7 +336,7 @@ class Uses:
             places.append(f"fct_tfp_changes: {_years(indices)}")
         if len(indices) or use.controls:
             places.append("rpt_descriptives")
-        tables = self._tables(index, control)
+        tables = self._tables(index, control, cities)
         if tables:
             places.append(f"rpt_regressions: {', '.join(tables)}")
         if len(indices):
@@ -327,18 +344,20 @@ class Uses:
         places += [f"rpt_regressions: variant {name}" for name in sorted(use.variants)]
         return "; ".join(places)
 
-    def _tables(self, index: np.ndarray, control: np.ndarray) -> list[str]:
+    def _tables(self, index: np.ndarray, control: np.ndarray, cities) -> list[str]:
         """Columns of the printed tables whose rows contain an index or a control."""
         if self.headline.outcome == "cumulative_log_tfp":
-            index = np.logical_or.accumulate(index, axis=1) & self._compares
+            index = np.logical_or.accumulate(index, axis=1) & self._compares[cities]
         named: dict[str, list[str]] = {}
         for column, rows, later in self._columns:
-            if index[later].any() or (column.controls and control[rows].any()):
+            if (index & later[cities]).any() or (
+                column.controls and (control & rows[cities]).any()
+            ):
                 named.setdefault(column.table, []).append(column.name)
         return [f"Table {table} {_listed(names)}" for table, names in named.items()]
 
     @cached_property
-    def _columns(self) -> list[tuple[Column, tuple, tuple]]:
+    def _columns(self) -> list[tuple[Column, np.ndarray, np.ndarray]]:
         """The printed columns: places of their rows, and of the rows' outcomes."""
         has_index = self._mask(
             self.panel.loc[self.panel["has_index"], ["city_id", "year"]].itertuples(
@@ -352,11 +371,12 @@ class Uses:
             city, year = np.nonzero(mask & has_index)
             inside = year + column.years_ahead < has_index.shape[1]
             city, year = city[inside], year[inside]
-            later = year + column.years_ahead
-            there = has_index[city, later]
-            found.append(
-                (column, (city[there], year[there]), (city[there], later[there]))
-            )
+            there = has_index[city, year + column.years_ahead]
+            city, year = city[there], year[there]
+            rows, later = np.zeros_like(has_index), np.zeros_like(has_index)
+            rows[city, year] = True
+            later[city, year + column.years_ahead] = True
+            found.append((column, rows, later))
         return found
 
     @cached_property
@@ -364,11 +384,16 @@ class Uses:
         rows = self.panel.loc[self.panel["compares"], ["city_id", "year"]]
         return self._mask(rows.itertuples(index=False))
 
-    def _mask(self, pairs: Iterable[tuple[str, int]]) -> np.ndarray:
-        """Cities and years as a table."""
-        mask = np.zeros((len(self.study.city_ids), len(self.study.years)), dtype=bool)
+    def _mask(
+        self, pairs: Iterable[tuple[str, int]], cities: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Cities and years as a table, of all cities or of some in their order."""
+        if cities is None:
+            cities = range(len(self.study.city_ids))
+        place = {self.study.city_ids[i]: k for k, i in enumerate(cities)}
+        mask = np.zeros((len(place), len(self.study.years)), dtype=bool)
         for city, year in pairs:
-            mask[self._at[city], self._year_at[int(year)]] = True
+            mask[place[city], self._year_at[int(year)]] = True
         return mask
 
 
@@ -391,12 +416,13 @@ def _first(function: Callable[[float], Any], factors: Sequence[float]):
     return function(last)
 
 
-def _figures(filled: np.ndarray, at: int) -> np.ndarray:
-    """A figure for every city: its own, filled or the nearest, else the median one."""
-    row = pd.DataFrame(filled).ffill(axis=1).bfill(axis=1).to_numpy()[:, at]
-    known = row[np.isfinite(row)]
-    row = np.where(np.isfinite(row), row, np.median(known) if len(known) else 1.0)
-    return np.where(row == 0, 1.0, row)
+def _figures(filled: np.ndarray) -> np.ndarray:
+    """A figure for every cell: its own or the nearest, else the median of the year."""
+    table = pd.DataFrame(filled).ffill(axis=1).bfill(axis=1).to_numpy()
+    table = np.where(np.isfinite(table), table, np.nan)
+    middle = np.nan_to_num(nanmedian(table), nan=1.0)
+    table = np.where(np.isfinite(table), table, middle)
+    return np.where(table == 0, 1.0, table)
 
 
 def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -13,14 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from citypanel.dates import is_rule_for_times
 from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.group_time import CONTROL_GROUPS
 from citypanel.did.study import ESTIMATORS
 from citypanel.errors import DeclarationError, describe
+from citypanel.importers.policy import DISTRICTS, TWICE, Choices
+from citypanel.study import yaml_lines
 from citypanel.study.own import index as indices
-from citypanel.study.own import yaml_lines
 from citypanel.study.own.index import Index
-from citypanel.study.own.yaml_lines import Document, Problem
+from citypanel.study.own.roster import COLUMNS as ROSTER_COLUMNS
+from citypanel.study.own.roster import COUNTS, Roster
+from citypanel.study.yaml_lines import Document, Problem
 from citypanel.words import LANGUAGES
 
 FILE = "study.yml"
@@ -127,6 +131,7 @@ class Study:
     policy_label: Words
     cohort: str | None
     treatment: str | None
+    roster: Roster | None
     outcomes: tuple[Outcome, ...]
     controls: tuple[Control, ...]
     weights: str | None
@@ -339,7 +344,7 @@ class _Reader:
             )
         self.mapping(("unit",), ("noun", "key", "parent", "groups"))
         self.mapping(("period",), ("key", "frequency", "first", "last", "noun"))
-        self.mapping(("policy",), ("label", "cohort", "treatment"))
+        self.mapping(("policy",), POLICY)
         groups = self.mapping(("unit", "groups"))
         for group, column in groups.items():
             if not isinstance(column, str):
@@ -348,12 +353,20 @@ class _Reader:
             self.text(("policy", "cohort")),
             self.text(("policy", "treatment")),
         )
-        if cohort is None and treatment is None:
+        roster = self.roster(folder)
+        declared = self.get(("policy", "roster"))
+        if cohort is None and treatment is None and declared is None:
             self.report(
                 ("policy",),
                 "says neither when a unit is treated nor how far",
                 "write cohort: the column with each unit's first treated period, or "
-                "treatment: a column that is 0 before and 1 after",
+                "treatment: a column that is 0 before and 1 after, or roster: a file",
+            )
+        elif declared is not None and (cohort or treatment):
+            self.report(
+                ("policy", "cohort" if cohort else "treatment"),
+                "stands beside a roster, which says the same",
+                "keep one of them",
             )
         outcomes = self.outcomes()
         controls = self.controls()
@@ -380,6 +393,7 @@ class _Reader:
             policy_label=self.words(("policy", "label"), "policy"),
             cohort=cohort,
             treatment=treatment,
+            roster=roster,
             outcomes=outcomes,
             controls=controls,
             weights=self.text(("weights",)),
@@ -415,6 +429,63 @@ class _Reader:
                 f"put it into studies/{folder.name}, or write its path from there",
             )
         return found
+
+    def roster(self, folder: Path) -> Roster | None:
+        value = self.get(("policy", "roster"))
+        if value is None:
+            return None
+        top, columns = ("policy",), {}
+        at: tuple = (*top, "roster")
+        if isinstance(value, dict):
+            self.mapping(at, ("file", *ROSTER_COLUMNS))
+            names = [name for name in ROSTER_COLUMNS if name in value]
+            columns = {name: self.text((*at, name)) or "" for name in names}
+            at = (*at, "file")
+        path = self.beside(at, folder, required=True)
+        others = self.get((*top, "others"))
+        where: tuple = (*top, "others")
+        control: tuple[int, ...] = ()
+        if isinstance(others, dict):
+            self.mapping(where, ("default", "control"))
+            control = self.numbers((*where, "control"))
+            where = (*where, "default")
+        times = self.text((*top, "times")) or "refuse"
+        if not is_rule_for_times(times):
+            self.report(
+                (*top, "times"), f"is '{times}'", "use refuse, as_written or +08:00"
+            )
+            times = "refuse"
+        districts = self.choice((*top, "districts"), (*DISTRICTS, "refuse"), "refuse")
+        choices = Choices(
+            districts=None if districts == "refuse" else districts,
+            twice=self.choice((*top, "twice"), TWICE, "refuse"),
+            times=times,
+            unknown=self.choice((*top, "unknown"), ("refuse", "leave_out"), "refuse"),
+        )
+        if path is None:
+            return None
+        return Roster(
+            path=path,
+            columns=columns,
+            counts=self.choice((*top, "counts"), COUNTS, "any"),
+            batches=self.numbers((*top, "batches")),
+            others=self.choice(where, ("exclude", "control"), "exclude"),
+            control=control,
+            always_treated=self.choice(
+                (*top, "always_treated"), ("mark", "exclude"), "mark"
+            ),
+            choices=choices,
+        )
+
+    def numbers(self, path: tuple) -> tuple[int, ...]:
+        value = self.get(path)
+        if value is None:
+            return ()
+        listed = value if isinstance(value, list) else [value]
+        if not all(isinstance(v, int) and not isinstance(v, bool) for v in listed):
+            self.report(path, "should be a list of numbers", "write [1, 2]")
+            return ()
+        return tuple(listed)
 
     def outcomes(self) -> tuple[Outcome, ...]:
         given = self.mapping(("outcome",))
@@ -606,6 +677,20 @@ TOP = (
     "relevant_effect",
     "draws",
     "seed",
+)
+POLICY = (
+    "label",
+    "cohort",
+    "treatment",
+    "roster",
+    "counts",
+    "batches",
+    "others",
+    "always_treated",
+    "districts",
+    "twice",
+    "times",
+    "unknown",
 )
 COLUMN = (
     "table",

@@ -320,9 +320,13 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
     try:
         frame, options = column_options(made, place)
         if column.estimator == "twfe":
-            fit = did.twfe(frame, **twfe_options(frame, column, options))
+            stays = treatment_stays(made.study)
+            fit = did.twfe(
+                frame, **twfe_options(frame, column, options, absorbing=stays)
+            )
             fit = fit[fit["aggregation"] == "coefficient"]
         else:
+            tables.require_steady(frame, TREATMENT, UNIT, PERIOD)
             options |= dict(cohort=COHORT)
             if column.estimator in ("group_time_att", "etwfe"):
                 options["control_group"] = column.control_group
@@ -349,7 +353,9 @@ def _effects(column: Column) -> str:
     return words + (", in first differences" if column.difference else "")
 
 
-def twfe_options(frame: pd.DataFrame, column: Column, options: Mapping) -> dict:
+def twfe_options(
+    frame: pd.DataFrame, column: Column, options: Mapping, *, absorbing: bool = True
+) -> dict:
     """Options of `twfe` for a column; adds period dummies to `frame` where asked."""
     effects, controls = column.effects, list(column.controls)
     if effects == "period":
@@ -365,7 +371,7 @@ def twfe_options(frame: pd.DataFrame, column: Column, options: Mapping) -> dict:
         "effects": effects,
         "period_effects_by": column.period_effects_by,
         "standard_errors": column.standard_errors,
-        "absorbing": not column.difference,
+        "absorbing": absorbing and not column.difference,
     }
 
 
@@ -416,7 +422,13 @@ def att_table(made: StudyPanel) -> pd.DataFrame:
         columns=shared_columns(study),
         draws=study.draws,
         seed=study.seed,
+        absorbing=treatment_stays(study),
     )
+
+
+def treatment_stays(study: Study) -> bool:
+    """Whether a treatment that falls is a mistake: a roster says when it ends."""
+    return study.roster is None
 
 
 def shared_columns(study: Study) -> dict[str, str]:
@@ -455,7 +467,8 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
         if column.estimator != "twfe" or not plain or column.period_effects_by:
             continue
         frame, options = column_options(made, place)
-        options = twfe_options(frame, column, options)
+        stays = treatment_stays(made.study)
+        options = twfe_options(frame, column, options, absorbing=stays)
         columns[column.table, column.name] = {
             "panel": frame.dropna(subset=[column.outcome]),
             **{k: v for k, v in options.items() if k in _OF_INFERENCE},
@@ -468,6 +481,7 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
         permutations=made.study.draws,
         seed=made.study.seed,
         bound=relevant_effect(made),
+        absorbing=treatment_stays(made.study),
     )
     return out.rename(columns=_GENERAL_NAMES)
 
@@ -500,6 +514,7 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         sample={name: made.select(name) for name in study.samples},
         bound=relevant_effect(made),
         seed=study.seed,
+        absorbing=treatment_stays(study),
     )
     table = table.replace({"check": _CHECKS, "aggregation": _CHECKS})
     table = table.rename(columns={"check": "check_name"})

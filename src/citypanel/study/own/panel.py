@@ -15,10 +15,12 @@ import pandas as pd
 
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
-from citypanel.study.own import formulas, yaml_lines
+from citypanel.study import yaml_lines
+from citypanel.study.own import formulas
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.index import index_values
-from citypanel.study.own.yaml_lines import Problem
+from citypanel.study.own.roster import Assignment, assign
+from citypanel.study.yaml_lines import Problem
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
@@ -162,6 +164,8 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         return None, study.document.problems[start:]
     try:
         made = _made(study, frame)
+    except RosterProblem:
+        return None, study.document.problems[start:]
     except CityPanelError as error:
         report(("period",), " ".join(str(error).split()), "")
         return None, study.document.problems[start:]
@@ -299,16 +303,26 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
             )
     if study.treatment:
         made[TREATMENT] = frame[study.treatment].astype(float)
-    if study.cohort:
+    assigned = _assigned(study, frame, when, grid) if study.roster else None
+    if assigned is not None:
+        made[TREATMENT] = assigned.treatment
+        made[COHORT] = [
+            grid.label(int(at)) if np.isfinite(at) else None for at in assigned.start
+        ]
+    elif study.cohort:
         made[COHORT] = frame[study.cohort]
     else:
         first = made[made[TREATMENT] > 0].groupby(UNIT)[PERIOD].min()
         made[COHORT] = made[UNIT].map(first)
-    if not study.treatment:
+    if assigned is None and not study.treatment:
         at = _starts(made[COHORT], grid)
         made[TREATMENT] = (when >= at).astype(float)
     keep = pd.Series(True, index=made.index)
     log = []
+    if assigned is not None:
+        out = pd.Series(assigned.left_out, made.index)
+        log.append(made.loc[out != "", [UNIT, PERIOD]].assign(reason=out[out != ""]))
+        keep &= out == ""
     for bound, fails, words in (
         (study.first, lambda at: when < at, "before the study's first period"),
         (study.last, lambda at: when > at, "after the study's last period"),
@@ -322,14 +336,41 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     return StudyPanel(study, made, pd.concat(log, ignore_index=True) if log else empty)
 
 
+def _assigned(study: Study, frame: pd.DataFrame, when: np.ndarray, grid) -> Assignment:
+    """The roster's rows on the panel's; its mistakes are those of the declaration."""
+    within = np.ones(len(frame), dtype=bool)
+    for bound, holds in ((study.first, np.greater_equal), (study.last, np.less_equal)):
+        if bound is not None:
+            within &= holds(when, float(grid.place([bound])[0]))
+    assert study.roster is not None
+    assigned, problems = assign(
+        study.roster,
+        frame[study.unit],
+        frame[study.parent] if study.parent else None,
+        when,
+        grid,
+        within=within,
+        root=study.folder.parents[1],
+    )
+    if assigned is None:
+        for problem in problems:
+            study.document.report(("policy", "roster"), problem, "")
+        raise RosterProblem
+    return assigned
+
+
+class RosterProblem(Exception):
+    """The roster's mistakes have been reported."""
+
+
 def _starts(cohort: pd.Series, grid) -> np.ndarray:
     """Position of each row's cohort; infinity for never."""
     out = np.full(len(cohort), np.inf)
-    numbers = pd.to_numeric(cohort, errors="coerce")
-    known = cohort.notna().to_numpy() & ~np.isinf(numbers.fillna(0).to_numpy())
-    zero = (numbers == 0).to_numpy()
+    # Nullable integers too: their comparisons are neither true nor false where null.
+    numbers = pd.to_numeric(cohort, errors="coerce").to_numpy(float, na_value=np.nan)
+    known = cohort.notna().to_numpy() & ~np.isinf(numbers)
     labels = set(grid.labels)
-    known &= ~zero | (0 in labels)
+    known &= (numbers != 0) | (0 in labels)
     if known.any():
         out[known] = grid.place(cohort[known])
     return out
@@ -363,6 +404,8 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
         )
         return
     path = ("policy", "cohort") if study.cohort else ("policy", "treatment")
+    if study.roster:
+        path = ("policy", "roster")
     treated = frame.groupby(UNIT)[TREATMENT].max() > 0
     always = frame.groupby(UNIT)[TREATMENT].min() > 0
     if not treated.any():

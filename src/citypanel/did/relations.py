@@ -1,0 +1,364 @@
+"""The moments of a panel that stays in a DuckDB relation or a Parquet file.
+
+DuckDB turns rows into one line a unit, with its outcomes side by side, for some of the
+units at a time; the sums of each part are added up. Neither rows nor units are ever all
+in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from citypanel.did.moments import SUMS, Groups, MomentPanel, group_sums
+from citypanel.did.panels import FAR, Design, starts_of
+from citypanel.did.periods import read_periods
+from citypanel.errors import PanelError
+from citypanel.panel import require_columns
+
+MEMORY = "3GB"
+# Units that are in memory at once.
+PART = 1_000_000
+MOST_PERIODS = 400
+# Numbers that the products of all groups may take.
+MOST = 50_000_000
+
+
+def read_moments(relation: Any, design: Design) -> MomentPanel:
+    """The sums of a relation (or of the Parquet file at a path) as a panel of groups.
+
+    Raises
+    ------
+    PanelError
+        What `panels.build` refuses, and weights, clusters or treatments for which sums
+        do not suffice.
+    """
+    if isinstance(relation, str | Path):
+        import tempfile
+
+        import duckdb
+
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"memory_limit": MEMORY, "temp_directory": folder}
+            with duckdb.connect(config=options) as connection:
+                connection.execute("set preserve_insertion_order = false")
+                rows = connection.read_parquet(str(relation))
+                return _Reader(rows, design).panel()
+    return _Reader(relation, design).panel()
+
+
+class _Reader:
+    """The queries of one panel."""
+
+    def __init__(self, relation: Any, design: Design):
+        self.relation, self.design = relation, design
+        require_columns(pd.DataFrame(columns=relation.columns), design.columns)
+        kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        for column in design.numeric:
+            if kinds[column] == "VARCHAR":
+                raise PanelError.of(
+                    "did.column_holds_text", [f"{column}: text"], column=column
+                )
+        self.reasons = self._reasons()
+        lost = " or ".join(f"({test})" for test in self.reasons.values())
+        self.used = f"not coalesce({lost}, false)"
+        self.n_units = 1
+
+    def ask(self, sql: str) -> pd.DataFrame:
+        return self.relation.query("panel", sql).df()
+
+    def _reasons(self) -> dict[str, str]:
+        """Why a row is left out, and the test for it."""
+        design, out = self.design, {}
+        for column in design.numeric:
+            name = _name(column)
+            out[f"missing value of {column}"] = (
+                f"{name} is null or isnan({name}::double)"
+            )
+            out[f"infinite {column}"] = f"isinf({name}::double)"
+        for column in design.cluster:
+            out[f"missing value of {column}"] = f"{_name(column)} is null"
+        if design.weights is not None:
+            out[f"{design.weights} of zero"] = f"{_name(design.weights)} = 0"
+        return out
+
+    def panel(self) -> MomentPanel:
+        design = self.design
+        total, lost = self._count()
+        seen = self.ask(
+            f"""select period, period::varchar as written, typeof(period) as kind
+            from (select distinct {_name(design.period)} as period
+                from panel where {self.used})"""
+        )
+        if seen.empty:
+            raise PanelError.of(
+                "did.no_unit_left_after",
+                [f"{reason}: {count} rows" for reason, count in lost.items()],
+                balancing=False,
+                named=", ".join(design.numeric),
+            )
+        cohorts = pd.Series([], dtype=float)
+        if design.cohort is not None:
+            cohorts = self.ask(f"select distinct {_name(design.cohort)} from panel")
+            cohorts = cohorts.iloc[:, 0]
+        grid = read_periods(
+            seen["period"],
+            name=design.period,
+            frequency=design.frequency,
+            others=cohorts.tolist(),
+        )
+        if len(grid.positions) > MOST_PERIODS:
+            raise _too_little(f"{len(grid.positions)} periods")
+        place = grid.place(seen["period"]).astype(int)
+        order = np.argsort(place)
+        literals = [
+            f"cast('{text.replace(chr(39), 2 * chr(39))}' as {kind})"
+            for text, kind in zip(
+                seen["written"].iloc[order], seen["kind"].iloc[order], strict=True
+            )
+        ]
+        start, remark = {}, None
+        if design.cohort is not None:
+            frame = pd.DataFrame({design.cohort: cohorts})
+            frame[design.unit] = frame[design.period] = np.arange(len(frame))
+            found, remark = starts_of(frame, design, grid, np.arange(len(frame)))
+            start = dict(zip(_keys(cohorts), found.tolist(), strict=True))
+        sums = _Sums(grid.positions, design)
+        codes = self._cluster_codes()
+        periods = dict(zip(_keys(seen["period"]), place.tolist(), strict=True))
+        for part in self._units(literals):
+            sums.add(part, start, codes, periods)
+        return sums.panel(grid, total, lost, () if remark is None else (remark,))
+
+    def _count(self) -> tuple[int, dict[str, int]]:
+        """Rows, and those left out by their first reason; broken keys are errors."""
+        design, free, tests = self.design, "true", []
+        for j, test in enumerate(self.reasons.values()):
+            test = f"coalesce({test}, false)"
+            tests.append(f"count(*) filter (where {free} and {test}) as lost_{j}")
+            free += f" and not {test}"
+        unit, period = _name(design.unit), _name(design.period)
+        tests.append(f"count(*) filter (where {unit} is null or {period} is null) as k")
+        if design.weights is not None:
+            w = _name(design.weights)
+            tests.append(f"count(*) filter (where {w} < 0 or isinf({w}::double)) as b")
+        tests.append(f"approx_count_distinct({unit}) as n_units")
+        row = self.ask(f"select count(*) as total, {', '.join(tests)} from panel")
+        found = row.iloc[0].to_dict()
+        if found["k"]:
+            raise PanelError.of(
+                "did.rows_without_or",
+                [f"{int(found['k'])} rows"],
+                unit=design.unit,
+                period=design.period,
+            )
+        if found.get("b"):
+            raise PanelError.of(
+                "did.weights_negative_or_infinite",
+                [f"{int(found['b'])} rows"],
+                weights=design.weights,
+            )
+        self.n_units = max(int(found["n_units"]), 1)
+        if not any(found[f"lost_{j}"] for j in range(len(self.reasons))):
+            self.used = "true"
+        lost = {
+            reason: int(found[f"lost_{j}"]) for j, reason in enumerate(self.reasons)
+        }
+        return int(found["total"]), {r: n for r, n in lost.items() if n}
+
+    def _cluster_codes(self) -> pd.Index | None:
+        column = _cluster(self.design)
+        if column is None:
+            return None
+        name = _name(column)
+        found = self.ask(f"select distinct {name} as c from panel where {self.used}")
+        return pd.Index(found["c"].sort_values())
+
+    def _units(self, literals: list[str]) -> Iterator[pd.DataFrame]:
+        """Parts of the units: their outcomes y0, y1, ... and what they are."""
+        design = self.design
+        period, y = _name(design.period), _name(design.outcome)
+        columns = [f"{_name(design.unit)} as unit", "count(*) as n_rows"]
+        ends = {"cohort": design.cohort, "w": design.weights, "c": _cluster(design)}
+        for short, column in ends.items():
+            if column is not None:
+                name = _name(column)
+                columns.append(f"min({name}) as {short}_low, max({name}) as {short}")
+                columns.append(f"count({name}) as {short}_count")
+        if design.treatment is not None:
+            d = _name(design.treatment)
+            columns += [
+                f"min({period}) filter (where {d} > 0) as first",
+                f"count(*) filter (where {d} > 0) as treated",
+                f"count(*) filter (where {d} not in (0, 1)) as between",
+            ]
+        columns += [
+            f"sum({y}::double) filter (where {period} = {literal}) as y{j}"
+            for j, literal in enumerate(literals)
+        ]
+        unit = _name(design.unit)
+        parts = -(-self.n_units // PART)
+        for k in range(parts):
+            some = "" if parts == 1 else f" and hash({unit}) % {parts} = {k}"
+            part = self.ask(
+                f"select {', '.join(columns)} from panel "
+                f"where {self.used}{some} group by {unit}"
+            )
+            if len(part):
+                yield part
+
+
+class _Sums:
+    """Sums of the parts, group by group."""
+
+    def __init__(self, positions: np.ndarray, design: Design):
+        self.positions, self.design = positions, design
+        self.places: dict[tuple, int] = {}
+        self.parts: list[list] = []
+
+    def add(self, part: pd.DataFrame, start: dict, clusters, place: dict) -> None:
+        design, width = self.design, len(self.positions)
+        y = part[[f"y{j}" for j in range(width)]].to_numpy(float)
+        seen = ~np.isnan(y)
+        twice = part["n_rows"].to_numpy() != seen.sum(axis=1)
+        if twice.any():
+            raise PanelError.of(
+                "did.moments_key_twice",
+                [f"{design.unit} {u}" for u in part.loc[twice, "unit"]],
+                unit=design.unit,
+                period=design.period,
+            )
+        keys = [np.zeros(len(part), np.int64)] * 3
+        if design.cohort is not None:
+            keys[0] = self._starts(part, start)
+        keys[1] = self._first(part, seen, place)
+        if clusters is not None:
+            self._constant(part, "c", _cluster(design))
+            keys[2] = clusters.get_indexer(part["c"])
+        weight = None
+        if design.weights is not None:
+            self._constant(part, "w", design.weights)
+            weight = part["w"].to_numpy(float)
+        packed = np.packbits(seen, axis=1)
+        table = np.column_stack([*keys, packed])
+        rows, member = np.unique(table, axis=0, return_inverse=True)
+        member = member.ravel()
+        order = np.argsort(member, kind="stable")
+        members = np.split(order, np.cumsum(np.bincount(member))[:-1])
+        y = np.where(seen, y, 0.0)
+        kinds = seen[[m[0] for m in members]]
+        found = group_sums(y, kinds, weight, members, width)
+        for j, row in enumerate(rows.tolist()):
+            own = [np.array(found[name][j]) for name in SUMS]
+            at = self.places.setdefault(tuple(row), len(self.parts))
+            if at == len(self.parts):
+                self.parts.append([row[0], row[1], row[2], kinds[j], own])
+                if len(self.parts) * (width + 1) ** 2 > MOST:
+                    raise _too_little(f"{len(self.parts)} groups of units and more")
+            else:
+                self.parts[at][4] = _joined(self.parts[at][4], own)
+
+    def _starts(self, part: pd.DataFrame, start: dict) -> np.ndarray:
+        low, high = (
+            np.array([start[k] for k in _keys(part[name])])
+            for name in ("cohort_low", "cohort")
+        )
+        known = part["cohort_count"].to_numpy()
+        some_null = (known > 0) & (known < part["n_rows"].to_numpy())
+        varies = (low != high) | (some_null & (high != FAR))
+        if varies.any():
+            design = self.design
+            raise PanelError.of(
+                "did.cohort_varies_within_unit",
+                [
+                    f"{design.unit} {row.unit}: {row.cohort_low}, {row.cohort}"
+                    for row in part[varies].itertuples()
+                ],
+                cohort=design.cohort,
+            )
+        return high
+
+    def _first(self, part, seen, place) -> np.ndarray:
+        first = np.full(len(part), FAR)
+        if self.design.treatment is None:
+            return first
+        some = part["treated"].to_numpy() > 0
+        keys = _keys(part.loc[some, "first"])
+        first[some] = [place[k] for k in keys]
+        after = (seen & (self.positions >= first[:, None])).sum(axis=1)
+        odd = (part["between"].to_numpy() > 0) | (after != part["treated"].to_numpy())
+        if odd.any():
+            raise _too_little(
+                *(f"{self.design.unit} {u}: treatment" for u in part.loc[odd, "unit"])
+            )
+        return first
+
+    def _constant(self, part: pd.DataFrame, short: str, column: str | None) -> None:
+        changes = (part[short] != part[f"{short}_low"]).to_numpy()
+        if changes.any():
+            raise PanelError.of(
+                "did.column_changes_within_unit",
+                [str(u) for u in part.loc[changes, "unit"]],
+                column=column,
+            )
+
+    def panel(self, grid, total, lost, remarks) -> MomentPanel:
+        design = self.design
+        starts, first, cluster, seen, found = zip(*self.parts, strict=True)
+        order = np.lexsort((np.packbits(seen, axis=1)[:, 0], cluster, first, starts))
+        columns = [np.array(column)[order] for column in zip(*found, strict=True)]
+        groups = Groups(
+            self.positions,
+            np.array(first)[order],
+            np.array(seen)[order],
+            **dict(zip(SUMS, columns, strict=True)),
+            cluster=None if _cluster(design) is None else np.array(cluster)[order],
+        )
+        log = pd.DataFrame({"reason": list(lost), "rows": list(lost.values())})
+        log = log.reindex(columns=[design.unit, design.period, "reason", "rows"])
+        start = None if design.cohort is None else np.array(starts)[order]
+        return MomentPanel.of(groups, design, log, grid, start, total, remarks)
+
+
+def _joined(left: list, right: list) -> list:
+    """`moments.group_sums` of two sets of units of a group."""
+    n, w, s, uneven, mean, cross, spread, once, large = zip(left, right, strict=True)
+    count, total, squares = n[0] + n[1], w[0] + w[1], s[0] + s[1]
+    middle = mean[0] + (mean[1] - mean[0]) * (w[1] / total)
+    gap = w[1] / n[1] - w[0] / n[0]
+    cross_all, spread_all, once_all = 0.0, 0.0, 0.0
+    for j in (0, 1):
+        e = mean[j] - middle
+        cross_all = cross_all + cross[j] + s[j] * e
+        spread_all = spread_all + spread[j] + s[j] * np.outer(e, e)
+        spread_all = spread_all + np.outer(cross[j], e) + np.outer(e, cross[j])
+        once_all = once_all + once[j] + w[j] * np.outer(e, e)
+    spread_weights = uneven[0] + uneven[1] + gap**2 * n[0] * n[1] / count
+    return [
+        count, total, squares, spread_weights, middle, cross_all, spread_all, once_all,
+        np.maximum(*large),
+    ]  # fmt: skip
+
+
+def _too_little(*places: str) -> PanelError:
+    return PanelError.of("did.moments_do_not_suffice", places)
+
+
+def _cluster(design: Design) -> str | None:
+    """The column of clusters above the units."""
+    if not design.cluster or design.cluster == (design.unit,):
+        return None
+    return design.cluster[0]
+
+
+def _keys(values: pd.Series) -> list:
+    """Values as keys of a dictionary: a null is None."""
+    return [None if pd.isna(v) else v for v in values.tolist()]
+
+
+def _name(column: str | None) -> str:
+    return '"' + str(column).replace('"', '""') + '"'

@@ -1,0 +1,323 @@
+"""The roster of a study's policy, matched with the panel's units and periods."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from citypanel.dates import NoDate, Span, read_span
+from citypanel.did.periods import PARTS, Grid
+from citypanel.errors import CityPanelError, ImporterError
+from citypanel.importers.files import read_file
+from citypanel.importers.headers import normalise
+from citypanel.importers.places import Gazetteer
+from citypanel.importers.policy import (
+    Choices,
+    Entry,
+    batches_of,
+    read_entries,
+    refusal,
+)
+from citypanel.importers.project import load_reference
+from citypanel.importers.specs import KEYS, Spec, parse_spec, shipped_specs
+from citypanel.importers.units import Units
+
+#: How a period counts that the policy covers in part: whole, by its share, or not.
+COUNTS = ("any", "share", "whole")
+#: Columns of a roster by the names of a declaration; a start is a spec's date.
+COLUMNS = ("unit", "code", "parent", "start", "end", "intensity", "batch")
+_KEYS = {"start": "date", "parent": "province"}
+
+
+@dataclass(frozen=True)
+class Roster:
+    """A declared roster.
+
+    Attributes
+    ----------
+    path : Path
+    columns : mapping
+        Of `COLUMNS` those that have a header of their own.
+    counts : str
+        One of `COUNTS`.
+    batches : tuple of int
+        Those whose effect is studied; all where empty.
+    others : {"exclude", "control"}
+        Units of other batches, where they are treated within the study's periods.
+    control : tuple of int
+        Batches that are controls whatever `others` says.
+    always_treated : {"mark", "exclude"}
+        Units treated in every period.
+    choices : Choices
+        How rows are read that can be read in more than one way.
+    """
+
+    path: Path
+    columns: Mapping[str, str] = field(default_factory=dict)
+    counts: str = "any"
+    batches: tuple[int, ...] = ()
+    others: str = "exclude"
+    control: tuple[int, ...] = ()
+    always_treated: str = "mark"
+    choices: Choices = field(default_factory=Choices)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Who is treated when: one entry a row of the panel.
+
+    Attributes
+    ----------
+    treatment : ndarray (n,)
+        Share of the period in force times intensity.
+    start : ndarray (n,)
+        Position of the unit's first exposed period; infinity for never.
+    left_out : ndarray of object (n,)
+        Why a row is in no comparison; empty where it is in.
+    """
+
+    treatment: np.ndarray
+    start: np.ndarray
+    left_out: np.ndarray
+
+
+def assign(
+    roster: Roster,
+    units: pd.Series,
+    parents: pd.Series | None,
+    when: np.ndarray,
+    grid: Grid,
+    *,
+    within: np.ndarray,
+    root: Path,
+) -> tuple[Assignment | None, list[str]]:
+    """Match a roster with a panel.
+
+    Parameters
+    ----------
+    roster : Roster
+    units, parents : Series (n,)
+        Unit and, where it has one, the parent of each row.
+    when : ndarray of int (n,)
+        Position of each row on the grid.
+    grid : Grid
+    within : ndarray of bool (n,)
+        Rows within the study's periods.
+    root : Path
+        Folder of a project, whose tables of places are asked where units are Chinese.
+
+    Returns
+    -------
+    Assignment or None
+        None where something is wrong.
+    list of str
+        What is wrong.
+    """
+    problems: list[Any] = []
+    try:
+        spans = period_spans(grid, int(when.max()))
+        entries = read_entries(
+            [read_file(roster.path)],
+            spec=_spec(roster),
+            units=Units([]),
+            choices=roster.choices,
+            problems=problems,
+            unmapped=[],
+        )
+    except (CityPanelError, NoDate) as error:
+        return None, [" ".join(str(error).split())]
+    batches = batches_of(entries)
+    matched = _Matcher(units, parents, roster.choices, root)
+    rows: dict[Any, tuple[Entry, int]] = {}
+    for entry, batch in zip(entries, batches, strict=True):
+        if why := _coarse(entry.start, spans[0]):
+            entry.report("date", why)
+            continue
+        found, why = matched.units_of(entry)
+        if why:
+            entry.report("unit" if entry.unit else "code", why)
+        for unit in found:
+            known = rows.get(unit)
+            if known and roster.choices.twice != "earliest":
+                entry.report(
+                    "unit" if entry.unit else "code",
+                    f"treats {unit} again; the first is {known[0].unit} in "
+                    f"{known[0].cell}: twice: earliest takes the earlier date",
+                )
+            elif not known or entry.start.first < known[0].start.first:
+                rows[unit] = (entry, batch)
+    absent = set(roster.batches) - set(batches)
+    if absent and not problems:
+        problems.append(
+            f"batches names {', '.join(map(str, sorted(absent)))}, and the roster has "
+            f"{', '.join(map(str, sorted(set(batches))))}"
+        )
+    if not rows and not problems:
+        problems.append("the roster treats no unit of the panel")
+    if problems:
+        return None, [str(problem) for problem in problems]
+    return _assigned(roster, rows, units, when, spans, within), []
+
+
+def _assigned(roster, rows, units, when, spans, within) -> Assignment:
+    chosen = set(roster.batches) or {batch for _, batch in rows.values()}
+    treatment, start = np.zeros(len(when)), np.full(len(when), np.inf)
+    left_out = np.full(len(when), "", dtype=object)
+    for unit, places in units.groupby(units).indices.items():
+        if unit not in rows:
+            continue
+        entry, batch = rows[unit]
+        dose = np.array([_dose(entry, span, roster.counts) for span in spans])
+        here = when[places[within[places]]]
+        if batch not in chosen:
+            excluded = roster.others == "exclude" and batch not in roster.control
+            if excluded and (dose[here] > 0).any():
+                left_out[places] = f"treated in batch {batch}, which is not studied"
+            continue
+        treatment[places] = dose[when[places]]
+        exposed = np.flatnonzero(dose > 0)
+        if len(exposed):
+            start[places] = exposed[0]
+        always = len(here) > 0 and (dose[here] > 0).all()
+        if always and roster.always_treated == "exclude":
+            left_out[places] = "treated in every period"
+    return Assignment(treatment, start, left_out)
+
+
+def _dose(entry: Entry, span: Span, counts: str) -> float:
+    """How far a row's unit is treated in a period."""
+    first = max(entry.start.first, span.first)
+    last = span.last if entry.end is None else min(entry.end.last, span.last)
+    days = (last - first).days + 1
+    whole = (span.last - span.first).days + 1
+    if days <= 0 or (counts == "whole" and days < whole):
+        return 0.0
+    share = days / whole if counts == "share" else 1.0
+    return share * entry.intensity
+
+
+def _coarse(start: Span, period: Span) -> str:
+    """Why a date is too coarse for the panel's periods; empty where it is not."""
+    length = (start.last - start.first).days
+    if start.precision == "day" or length <= (period.last - period.first).days + 3:
+        return ""
+    return (
+        f"is dated by the {start.precision}, and the panel's periods are shorter: "
+        "write the day or the month"
+    )
+
+
+def period_spans(grid: Grid, last: int) -> list[Span]:
+    """The days of every period of a grid, by position.
+
+    Raises
+    ------
+    NoDate
+        Periods that are no dates.
+    """
+    return [_span(grid, grid.label(position)) for position in range(last + 1)]
+
+
+def _span(grid: Grid, label: Any) -> Span:
+    if isinstance(label, pd.Period):
+        return Span(label.start_time.date(), label.end_time.date(), "period")
+    if isinstance(label, str):
+        return read_span(label)
+    if isinstance(label, (dt.date, pd.Timestamp, np.datetime64)):
+        day = pd.Timestamp(label)
+        names = {"year": "Y", "quarter": "Q", "month": "M"}
+        if grid.base in names:
+            period = day.to_period(names[grid.base])
+            return Span(period.start_time.date(), period.end_time.date(), "period")
+        days = grid.step * (7 if grid.base == "week" else 1)
+        return Span(day.date(), (day + pd.Timedelta(days=days - 1)).date(), "period")
+    if grid.kind in PARTS:
+        parts, base = PARTS[grid.kind]
+        year, part = divmod(int(label), base)
+        first = dt.date(year, 12 // parts * (part - 1) + 1, 1)
+        after = pd.Timestamp(first) + pd.DateOffset(months=12 // parts)
+        return Span(first, (after - pd.Timedelta(days=1)).date(), "period")
+    if float(label).is_integer() and grid.step == 1:
+        return read_span(int(label))
+    raise NoDate(
+        f"a roster has dates, and the period {label} is none: give the cohort as a "
+        "column of the panel"
+    )
+
+
+def _spec(roster: Roster) -> Spec:
+    """The shipped spec of rosters, with the headers that the declaration names."""
+    spec = parse_spec("roster", shipped_specs()["roster"], variables=())
+    keys = dict(spec.keys)
+    for name, header in roster.columns.items():
+        keys[_KEYS.get(name, name)] = (normalise(header),)
+    return replace(spec, keys={k: keys[k] for k in KEYS["policy"] if k in keys})
+
+
+class _Matcher:
+    """Which of the panel's units a row of a roster is about."""
+
+    def __init__(self, units, parents, choices: Choices, root: Path) -> None:
+        self.choices = choices
+        self.units = {str(unit).strip(): unit for unit in pd.unique(units)}
+        self.folded = {name.casefold(): unit for name, unit in self.units.items()}
+        self.parents: dict[str, list] = {}
+        if parents is not None:
+            pairs = pd.DataFrame({"unit": units, "parent": parents}).drop_duplicates()
+            for unit, parent in pairs.itertuples(index=False):
+                self.parents.setdefault(str(parent).strip().casefold(), []).append(unit)
+        self.places, self.by_code = self._known_places(root)
+
+    def _known_places(self, root: Path) -> tuple[Gazetteer | None, dict]:
+        """The tables of Chinese places, where most units are found in them."""
+        try:
+            places = load_reference(root).gazetteer
+        except (ImporterError, OSError):
+            return None, {}
+        by_code = {}
+        for name, unit in self.units.items():
+            code = name.removesuffix(".0")
+            asked = {"code": code} if code.isdigit() else {"name": name}
+            place = places.place(**asked)
+            if place.how == "unit":
+                by_code[place.units[0]] = unit
+        if 2 * len(by_code) < len(self.units):
+            return None, {}
+        return places, by_code
+
+    def units_of(self, entry: Entry) -> tuple[Iterable, str]:
+        """The units, or why there are none."""
+        if self.places is not None:
+            return self._chinese(self.places, entry)
+        name = (entry.code or entry.unit).casefold()
+        parent = entry.province.casefold()
+        whole = self.parents.get(name, [])
+        unit = self.folded.get(name)
+        if unit is not None and whole and not parent:
+            return (), "is a unit and a parent of units; write the parent beside it"
+        if whole and (unit is None or parent == name):
+            return whole, ""
+        if unit is None:
+            if self.choices.unknown == "leave_out":
+                return (), ""
+            close = difflib.get_close_matches(name, [*self.folded, *self.parents], 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            return (), f"is no unit of the panel, nor a parent of units{hint}"
+        if parent and self.parents and unit not in self.parents.get(parent, []):
+            return (), f"is not in {entry.province}, which stands beside it"
+        return [unit], ""
+
+    def _chinese(self, places: Gazetteer, entry: Entry) -> tuple[Iterable, str]:
+        place = places.place(code=entry.code, name=entry.unit, province=entry.province)
+        if why := refusal(place, self.choices):
+            return (), why
+        if place.how == "district" and self.choices.districts != "city":
+            return (), ""
+        return [self.by_code[c] for c in place.units if c in self.by_code], ""

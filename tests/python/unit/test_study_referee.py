@@ -1,0 +1,143 @@
+"""The answers to a referee: rows for every question, sentences by rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from citypanel.study import referee
+from citypanel.study.referee_words import SAID, page, sentences
+
+
+@pytest.fixture(scope="module")
+def panel():
+    rng = np.random.default_rng(4)
+    rows = []
+    for i in range(48):
+        cohort = [0, 0, 2015 if i < 32 else 2016, 2016][i % 4]
+        city = f"{11 + i // 4}{i:02d}00"
+        for year in range(2012, 2020):
+            on = cohort > 0 and year >= cohort
+            rows.append((city, year, cohort, float(on), rng.normal() + 0.5 * on))
+    frame = pd.DataFrame(
+        rows, columns=["city_id", "year", "cohort", "sydid", "outcome"]
+    )
+    frame["variant"], frame["outcome_name"] = "headline", "tfpch"
+    frame["region"] = np.where(frame["city_id"] < "1700", "eastern", "western")
+    for name in ("effch", "techch", "eco", "ind", "inf", "edu", "sca", "tra", "con"):
+        frame[name] = rng.normal(size=len(frame))
+    return frame
+
+
+@pytest.fixture(scope="module")
+def answers(panel):
+    variants = pd.DataFrame(
+        {
+            "variant": ["headline"],
+            "seed": [3],
+            "inference_draws": [99],
+            "policy": ["pilot_zones"],
+        }
+    )
+    cities = panel["city_id"].unique()
+    rng = np.random.default_rng(5)
+    places = pd.DataFrame(
+        {
+            "unit_id": cities,
+            "latitude": rng.uniform(25, 35, len(cities)).astype(str),
+            "longitude": rng.uniform(100, 115, len(cities)).astype(str),
+        }
+    )
+    own = pd.DataFrame(
+        {"policy": "pilot_zones", "city_id": cities, "approval_year": 2015}
+    )
+    policies = pd.DataFrame(
+        {
+            "policy": "other",
+            "city_id": [*cities[::5], None],
+            "approval_year": 2016,
+        }
+    )
+    policies = pd.concat([policies, own], ignore_index=True)
+    return referee.answers(panel, variants, policies, places)
+
+
+def test_every_question_has_a_sentence_and_the_rows_behind_it(answers):
+    assert list(dict.fromkeys(answers["question"])) == list(referee.QUESTIONS)
+    assert list(SAID.of("heading")) == list(referee.QUESTIONS)
+    first = answers[answers["answer_order"] == 0]
+    assert (first["aggregation"] == "answer").all()
+    assert first["text_en"].str.len().gt(20).all()
+    assert first["text_zh"].notna().all()
+    assert not answers.duplicated(["question", "answer_order"]).any()
+    rest = answers[answers["answer_order"] > 0]
+    numbers = rest[list(referee.NUMBERS)].notna().any(axis=1) | rest["n_units"].notna()
+    assert (numbers | rest["note"].notna()).all()
+    assert list(answers.columns) == list(referee.COLUMNS)
+
+
+def test_the_numbers_of_a_sentence_are_those_of_the_rows(answers):
+    rows = answers[answers["question"] == "spatial_errors"].set_index("term")
+    said = rows["text_en"].dropna().iloc[0]
+    assert f"{rows.loc['unit', 'std_error']:.3f} clustered by unit" in said
+    rows = answers[answers["question"] == "concurrent_policies"]
+    both = rows[(rows["aggregation"] == "overlap") & (rows["term"] == "both")]
+    assert set(rows["policy"].dropna()) == {"other"}
+    assert f"{both['n_units'].iloc[0]} of 24 treated units" in rows["text_en"].iloc[0]
+
+
+def test_other_numbers_give_other_sentences(answers):
+    rows = answers[answers["aggregation"] != "answer"].copy()
+    two = rows["question"] == "two_way_weights"
+    rows.loc[two & (rows["term"] == "negative"), "weight"] = 0.0
+    plain = sentences(rows)["two_way_weights"][0].en
+    rows.loc[two & (rows["term"] == "negative"), "weight"] = -0.2
+    rows.loc[two & (rows["term"] == "sigma_opposite"), "estimate"] = 0.7
+    mixed = sentences(rows)["two_way_weights"][0].en
+    assert "None of the effects" in plain and "0.700" in mixed
+    moved = rows["question"] == "mechanisms"
+    rows.loc[moved, "adjusted_p_value"] = 0.9
+    assert "none moves" in sentences(rows)["mechanisms"][0].en
+    rows.loc[moved, "adjusted_p_value"] = 0.01
+    assert "some move " in sentences(rows)["mechanisms"][0].en
+    few = rows["question"] == "few_treated"
+    rows.loc[few, "p_value"] = 0.4
+    assert "do not reject" in sentences(rows)["few_treated"][0].en
+    rows.loc[few, "p_value"] = 0.001
+    assert (
+        "reject a zero effect at the 5% level in"
+        in sentences(rows)["few_treated"][0].en
+    )
+
+
+def test_what_is_not_known_says_why(answers):
+    rows = answers[answers["aggregation"] != "answer"].copy()
+    rows.loc[:, list(referee.NUMBERS)] = np.nan
+    rows["note"] = "the file has no places"
+    rows["policy"] = None
+    for question, said in sentences(rows).items():
+        if question != "few_treated":
+            assert said[0].en == "Not answered: the file has no places."
+            assert said[0].zh.startswith("无法回答")
+
+
+def test_the_page_has_every_heading_in_both_languages(answers):
+    rows = answers.rename(columns={"outcome_name": "outcome"})
+    for language in ("en", "zh"):
+        text = page(rows, language)
+        for heading in SAID.of("heading").values():
+            assert f"## {heading.said(language)}\n" in text
+
+
+def test_the_shipped_page_is_that_of_the_shipped_file(project):
+    from citypanel.outputs.marts import Marts
+
+    file = project / "citypanel.duckdb"
+    if not file.is_file():
+        pytest.skip("no published file here")
+    with Marts(file) as marts:
+        if marts["dim_study_variants"]["policy"].iloc[0] != "pilot_zones":
+            pytest.skip("the published file is another study's")
+        want = page(marts["rpt_referee"])
+    assert (project / "docs/results/referee.md").read_text("utf-8") == want
