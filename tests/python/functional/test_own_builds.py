@@ -73,7 +73,9 @@ def test_a_build_publishes_what_evaluate_returns(place):
                 ).reset_index(drop=True)
                 for frame in (ours, theirs)
             )  # fmt: skip
-            pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6, obj=name)
+            # Bounds on trends are found by an optimiser, whose last steps depend on
+            # how many threads the algebra has (1.5e-7, 2026-11-28).
+            pd.testing.assert_frame_equal(ours, theirs, rtol=1e-6, atol=1e-6, obj=name)
         declared = connection.execute(
             "select table_name, column_name, lower(data_type) from duckdb_columns() "
             "where schema_name = 'study' order by column_index"
