@@ -96,6 +96,17 @@ def moments(
         A panel that no estimator takes, and one whose sums do not suffice: weights or
         clusters that change within a unit, other treatments, or as many patterns of
         missing periods as units.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> kept = did.moments(zones(), **columns)
+    >>> found = did.imputation(kept)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.128      0.007
     """
     design = Design(
         outcome,

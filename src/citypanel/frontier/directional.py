@@ -252,8 +252,7 @@ def malmquist_luenberger(
     Every index is > 1 when productivity rises. With beta^s(t) the directional distance
     of the plan of period t to the technology of period s,
 
-        tfpch = sqrt( (1 + beta^a(a)) / (1 + beta^a(b))
-                      x (1 + beta^b(a)) / (1 + beta^b(b)) ),
+        tfpch^2 = (1 + beta^a(a)) / (1 + beta^a(b)) x (1 + beta^b(a)) / (1 + beta^b(b)),
         effch = (1 + beta^a(a)) / (1 + beta^b(b)),   techch = tfpch / effch.
 
     Parameters
