@@ -24,6 +24,9 @@ from citypanel.did.regressions import (
 )
 from citypanel.errors import EstimationError, OptionError
 
+# Levels this many times what the paths move by are taken out before weights are sought
+# (always would turn the order of near ties, and with it the weights that R finds).
+LARGE_LEVEL = 1e5
 VARIANCES = ("jackknife", "placebo", "none")
 FIRST_PASS = 100
 ITERATIONS = 10_000
@@ -132,7 +135,10 @@ def synthetic_did(
         )
     y = data.matrix(untreated.outcome)
     # Both kinds of weights match paths up to a level; large ones would only round.
-    y = y - y.mean(axis=1, keepdims=True)
+    means = y.mean(axis=1, keepdims=True)
+    sizes = [np.abs(part).max(initial=0.0) for part in (means, y - means)]
+    if sizes[0] > LARGE_LEVEL * sizes[1]:
+        y = y - means
     unseen = [data.matrix(column) for column in untreated.unseen.T]
     keep = data.never | np.isin(data.start, late)
     y, weight = y[keep], weight[keep]

@@ -17,6 +17,7 @@ def manifest(built):
 def test_every_model_has_a_group_and_only_tables_people_read_are_public(manifest):
     expected = {
         "marts": ("publication", "public"),
+        "study": ("publication", "public"),
         "quality": ("publication", "public"),
         "estimates": ("estimation", "protected"),
         "staging": ("sources", "protected"),

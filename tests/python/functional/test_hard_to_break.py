@@ -473,7 +473,7 @@ def test_a_copied_project_loads_its_own_seeds(workshop, tmp_path):
 def test_a_copied_checkout_does_not_run_the_originals_code(fresh, project, tmp_path):
     """dbt of a copied .venv starts the original's Python, which imports its library."""
     copy = fresh.copy(tmp_path / "copy")
-    shutil.copytree(project / "src", copy.root / "src")
+    shutil.copytree(project / "src", copy.root / "src", dirs_exist_ok=True)
     library = copy.root / "src" / "citypanel"
     (library / "capital" / "perpetual_inventory.py").write_text("broken")
     before = {p.name: p.stat().st_mtime_ns for p in copy.root.rglob("*.duckdb")}

@@ -111,7 +111,8 @@ def test_a_node_depends_on_the_options_it_reads_and_no_others(manifest, built, n
     # The steps take theirs from the first of these, and so depend on it; all of them
     # take the options as the declaration has them together.
     whole = {
-        "int_study_variants", "int_policy_exposures", "policy_is_dated_by_each_rule",
+        "int_study_variants", "int_policy_exposures", "int_city_years__spine",
+        "policy_is_dated_by_each_rule",
     }  # fmt: skip
     assert changed(carry_years=3) == whole
     assert changed(log_base="e") == {*whole, "dim_variables"}
