@@ -24,6 +24,8 @@ from citypanel.did.regressions import (
 )
 from citypanel.errors import EstimationError, OptionError
 
+#: Levels of units, over the largest deviation from them, that are taken off.
+LARGE_LEVELS = 1e3
 VARIANCES = ("jackknife", "placebo", "none")
 FIRST_PASS = 100
 ITERATIONS = 10_000
@@ -131,8 +133,11 @@ def synthetic_did(
             "did.no_cohort_two_periods", [f"cohort {data.name(g)}" for g in data.sizes]
         )
     y = data.matrix(untreated.outcome)
-    # Both kinds of weights match paths up to a level; large ones would only round.
-    y = y - y.mean(axis=1, keepdims=True)
+    # Both kinds of weights match paths up to a level. Large levels would only round;
+    # others stay, since where the search for the weights stops depends on rounding.
+    levels = y.mean(axis=1, keepdims=True)
+    if np.abs(levels).max() > LARGE_LEVELS * np.abs(y - levels).max():
+        y = y - levels
     unseen = [data.matrix(column) for column in untreated.unseen.T]
     keep = data.never | np.isin(data.start, late)
     y, weight = y[keep], weight[keep]
