@@ -24,9 +24,8 @@ from citypanel.did.regressions import (
 )
 from citypanel.errors import EstimationError, OptionError
 
-# Levels this many times what the paths move by are taken out before weights are sought
-# (always would turn the order of near ties, and with it the weights that R finds).
-LARGE_LEVEL = 1e5
+#: Levels of units, over the largest deviation from them, that are taken off.
+LARGE_LEVELS = 1e3
 VARIANCES = ("jackknife", "placebo", "none")
 FIRST_PASS = 100
 ITERATIONS = 10_000
@@ -134,11 +133,11 @@ def synthetic_did(
             "did.no_cohort_two_periods", [f"cohort {data.name(g)}" for g in data.sizes]
         )
     y = data.matrix(untreated.outcome)
-    # Both kinds of weights match paths up to a level; large ones would only round.
-    means = y.mean(axis=1, keepdims=True)
-    sizes = [np.abs(part).max(initial=0.0) for part in (means, y - means)]
-    if sizes[0] > LARGE_LEVEL * sizes[1]:
-        y = y - means
+    # Both kinds of weights match paths up to a level. Large levels would only round;
+    # others stay, since where the search for the weights stops depends on rounding.
+    levels = y.mean(axis=1, keepdims=True)
+    if np.abs(levels).max() > LARGE_LEVELS * np.abs(y - levels).max():
+        y = y - levels
     unseen = [data.matrix(column) for column in untreated.unseen.T]
     keep = data.never | np.isin(data.start, late)
     y, weight = y[keep], weight[keep]
