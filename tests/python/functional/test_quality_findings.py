@@ -550,6 +550,7 @@ def test_the_options_are_on_record(built):
 def test_without_corrections_every_cell_is_used_as_printed(workshop):
     result = workshop.dbt("build", "--vars", "{corrections: none}")
     assert result.returncode == 0, result.stdout[-3000:]
+    workshop = workshop.published_by(result)
     cells = workshop.query("select * from marts.fct_cell_origins")
     assert cells["correction_action"].isna().all()
     assert "corrected" not in set(cells["origin"])
