@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras, join_notes, tidy
+from citypanel.did.frames import dropped_rows, join_notes, tidy
 from citypanel.did.linear import TwoWay, weighted_mean
 from citypanel.did.moments import condense
 from citypanel.did.panels import (
@@ -136,19 +136,7 @@ def bacon_decomposition(data: Panel) -> pd.DataFrame:
         row["weight"] /= total
     d = TwoWay(data.unit, data.period, data.weights).demean(data.treatment)
     w = data.row_weights
-    frame = tidy(
-        rows,
-        estimator="bacon_decomposition",
-        aggregation="two_by_two",
-        extra_columns=("control_cohort", "type", "weight", "outcome"),
-        outcome=data.design.outcome,
-        attrs={
-            "twfe": float(d @ (w * data.y) / (d @ (w * d))),
-            "dropped": Extras({"rows": data.dropped}),
-        },
-    )
-    control = label_array(frame["control_cohort"].tolist())
-    return frame.assign(control_cohort=control).astype({"weight": float})
+    return _frame(data, rows, float(d @ (w * data.y) / (d @ (w * d))))
 
 
 def _with_controls(data: Panel, start: np.ndarray, weight: np.ndarray) -> pd.DataFrame:
@@ -211,16 +199,17 @@ def _with_controls(data: Panel, start: np.ndarray, weight: np.ndarray) -> pd.Dat
                 "note": data.note,
             }
         )
+    return _frame(data, rows, float(fit.fit.coefficients[0]))
+
+
+def _frame(data: Panel, rows: list[dict], twfe: float) -> pd.DataFrame:
     frame = tidy(
         rows,
         estimator="bacon_decomposition",
         aggregation="two_by_two",
         extra_columns=("control_cohort", "type", "weight", "outcome"),
         outcome=data.design.outcome,
-        attrs={
-            "twfe": float(fit.fit.coefficients[0]),
-            "dropped": Extras({"rows": data.dropped}),
-        },
+        attrs={"twfe": twfe, **dropped_rows(data)},
     )
     control = label_array(frame["control_cohort"].tolist())
     return frame.assign(control_cohort=control).astype({"weight": float})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, Extras, join_notes, tidy
+from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
 from citypanel.did.imputation import imputation
 from citypanel.did.panels import (
     FAR,
@@ -119,7 +119,7 @@ def concurrent_policies(
         single_unit_std_error=single_unit_std_error,
         extra_columns=("policy", "outcome"),
         outcome=data.design.outcome,
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs=dropped_rows(data),
     )
 
 

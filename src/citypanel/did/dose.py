@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import BSpline
 
-from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, Extras, add_note, tidy
+from citypanel.did.frames import (
+    NOTE_UNKNOWN,
+    OVERALL,
+    add_note,
+    dropped_rows,
+    tidy,
+)
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import (
     Panel,
@@ -201,7 +207,7 @@ def dose_response(
         n_units=data.n_units,
         n_clusters=int(data.unit_clusters.max()) + 1,
         standard_errors="influence function",
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs=dropped_rows(data),
     ).astype({"dose": float})
 
 

@@ -23,7 +23,14 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from citypanel.did.frames import OVERALL, Extras, add_note, join_notes, tidy
+from citypanel.did.frames import (
+    OVERALL,
+    Extras,
+    add_note,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.panels import Panel, on_panel, require_binary
 from citypanel.did.regressions import wald_row
 from citypanel.did.spillovers import Gaps
@@ -448,7 +455,7 @@ def _estimate(
         else None,
         attrs={
             "cross_validation": Extras({"errors": table}),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
         },
         **{chosen: amount},
     )

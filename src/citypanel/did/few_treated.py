@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, Extras, join_notes, tidy
+from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.panels import FAR, Panel, on_panel, starts_from_treatment
 from citypanel.did.randomisation import randomisation_inference
@@ -178,7 +178,7 @@ def _table(
         extra_columns=("outcome",),
         outcome=data.design.outcome,
         standard_errors=name,
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs=dropped_rows(data),
     )
 
 
@@ -401,6 +401,6 @@ def few_treated(
         level=level,
         extra_columns=("sample", "outcome"),
         outcome=data.design.outcome,
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs=dropped_rows(data),
     )
     return out

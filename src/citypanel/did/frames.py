@@ -208,7 +208,7 @@ def staggered_frame(
         attrs={
             **(attrs or {}),
             "covariance": Extras(path),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **{

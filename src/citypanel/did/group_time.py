@@ -20,6 +20,7 @@ from citypanel.did.frames import (
     NOTE_ROUNDING,
     NOTE_SINGLE,
     Extras,
+    dropped_rows,
     join_notes,
     tidy,
 )
@@ -217,7 +218,7 @@ def group_time_att(
                     "note": note,
                 }
             ),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
         },
     )
 

@@ -13,6 +13,7 @@ from citypanel.did.frames import (
     NOTE_ROUNDING,
     OVERALL,
     Extras,
+    dropped_rows,
     join_notes,
     tidy,
 )
@@ -263,7 +264,7 @@ def propensity_score_did(
             "balance": Extras(
                 {"table": _balance(treated, x, covariates, weight), "pseudo_r2": pseudo}
             ),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
             "scores": Extras(
                 {
                     "table": pd.DataFrame(

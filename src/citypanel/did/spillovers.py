@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, Extras, add_note, join_notes, tidy
+from citypanel.did.frames import (
+    OVERALL,
+    add_note,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.linear import NormalEquations, cluster_sums
 from citypanel.did.panels import Panel, on_panel, require_treated_and_control
 from citypanel.did.spatial import (
@@ -204,7 +210,7 @@ def spillovers(
         outcome=data.design.outcome,
         standard_errors=kind,
         n_clusters=data.n_clusters,
-        attrs={"dropped": Extras({"rows": data.dropped})},
+        attrs=dropped_rows(data),
     ).astype({"ring_from_km": float, "ring_to_km": float})
 
 

@@ -26,6 +26,7 @@ from citypanel.did.frames import (
     WITHOUT_SINGLE,
     Extras,
     add_note,
+    dropped_rows,
     join_notes,
     tidy,
 )
@@ -301,7 +302,7 @@ def twfe(
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **_common(data, estimate, shown),
@@ -774,7 +775,7 @@ def event_study(
                     "span": grid.span,
                 }
             ),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **_common(data, estimate, data.design.outcome),

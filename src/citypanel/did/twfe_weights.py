@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, Extras, add_note, join_notes, tidy
+from citypanel.did.frames import (
+    OVERALL,
+    Extras,
+    add_note,
+    dropped_rows,
+    join_notes,
+    tidy,
+)
 from citypanel.did.linear import TwoWay
 from citypanel.did.panels import FAR, Panel, on_panel, starts_from_treatment
 from citypanel.did.regressions import lost_controls, not_identified, regress
@@ -134,7 +141,7 @@ def twfe_weights(data: Panel, *, period_effects_by: str | None = None) -> pd.Dat
         n_units=data.n_units,
         attrs={
             "rows": Extras({"rows": treated.assign(weight=weight)}),
-            "dropped": Extras({"rows": data.dropped}),
+            **dropped_rows(data),
         },
     ).astype(dict.fromkeys(COLUMNS[:3], float))
 
