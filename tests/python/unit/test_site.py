@@ -116,10 +116,12 @@ def test_the_lineage_shows_the_tables_that_there_are(project):
 
 
 def test_the_languages_compare_the_same_packages(project):
-    links = re.compile(r"^\| \[(\w[\w-]*)\]\((\S+)\)", re.MULTILINE)
-    english = links.findall(_read(project, "docs/comparison.md"))
-    assert english == links.findall(_read(project, "docs/zh/comparison.md"))
-    assert {name for name, _ in english} == {
+    row = re.compile(
+        r"^\| \[?([\w-]+)\b(?:\]\((\S+)\))?[^|]*?([\d.]+) \|", re.MULTILINE
+    )
+    english = row.findall(_read(project, "docs/comparison.md"))
+    assert english == row.findall(_read(project, "docs/zh/comparison.md"))
+    assert {name for name, _, _ in english} == {
         "did", "fixest", "pyfixest", "diff-diff", "StatsPAI", "productivity",
     }  # fmt: skip
 
