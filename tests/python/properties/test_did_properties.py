@@ -218,8 +218,8 @@ def test_closed_form_is_linearmodels(seed, missing):
     frame["x"] = rng.normal(size=len(frame)) * 1e5
     frame = frame[rng.random(len(frame)) >= missing]
     options = dict(treatment="sydid", controls=["x"], **KEYS)
-    one = did.twfe(frame, **options)
-    two = did.twfe(frame, engine="closed_form", **options)
+    one = did.twfe(frame, engine="linearmodels", **options)
+    two = did.twfe(frame, **options)
     for column in ("estimate", "std_error", "r2_within"):
         np.testing.assert_allclose(one[column], two[column], rtol=1e-7)
 
