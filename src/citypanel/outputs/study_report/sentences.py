@@ -228,11 +228,11 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
     return found
 
 
-def published(facts: StudyFacts) -> Words:
-    """How many printed figures come out."""
+def published(facts: StudyFacts) -> Words | None:
+    """How many printed figures come out; nothing where the study names none."""
     rows = facts["rpt_study_published"]
     if rows.empty:
-        return SAID("published_none")
+        return None
     judged = rows[rows["agrees"].notna()]
     if judged.empty:
         return SAID("published_unjudged", n=len(rows))

@@ -40,7 +40,7 @@ def all_tables(facts: StudyFacts, language: str) -> list[Table]:
 
 def _columns(keys: tuple[str, ...], language: str) -> tuple[Column, ...]:
     heads = SAID.of("heads")
-    text = {"sample", "finding", "unit", "period", "statistic"}
+    text = {"sample", "finding", "unit", "period", "statistic", "verdict"}
     return tuple(
         Column(k, heads[k].said(language), kind="text" if k in text else "number")
         for k in keys
@@ -274,29 +274,36 @@ def _detail(name: str, row: pd.Series, language: str) -> str:
 
 
 def published(facts: StudyFacts, language: str) -> list[Table]:
-    """Printed figures beside ours."""
+    """The audit: each printed figure beside ours, and whether it comes out."""
     rows = facts["rpt_study_published"]
-    labels = SAID.of("statistics")
+    labels, verdicts = SAID.of("statistics"), SAID.of("verdicts")
     lines = []
     for _, row in rows.iterrows():
         what = labels.get(row["statistic"])
         said = what.said(language) if what else str(row["statistic"])
+        printed = row["decimals"]
+        decimals = facts.decimals if is_missing(printed) else int(printed)
+        verdict = "unjudged" if is_missing(row["agrees"]) else (
+            "reproduced" if row["agrees"] else "not_reproduced"
+        )  # fmt: skip
         lines.append(
             Row(
                 f"{row['table_name']}: {row['column_name']}",
                 (
                     words(f"{term(facts, row['term']).said(language)}, {said}"),
-                    number(row["published"], decimals=facts.decimals + 1),
-                    number(row["estimated"], decimals=facts.decimals + 1,
-                           absent=NO_VALUE),
-                    number(row["difference"], decimals=facts.decimals + 2,
-                           absent=NO_VALUE),
+                    number(row["published"], decimals=decimals),
+                    number(row["estimated"], decimals=decimals + 2, absent=NO_VALUE),
+                    number(row["difference"], decimals=decimals + 2, absent=NO_VALUE),
+                    words(verdicts[verdict].said(language)),
                 ),
                 f"{row['table_name']}/{row['column_name']}/{row['term']}",
             )
-        )  # fmt: skip
-    keys = ("statistic", "published", "estimated", "difference")
+        )
+    keys = ("statistic", "published", "estimated", "difference", "verdict")
+    sources = list(dict.fromkeys(rows["source"].dropna()))
     notes = [SAID("notes.printed")]
+    if sources:
+        notes.append(SAID("source", source="; ".join(sources)))
     return [
         _table("published", "A5", language, keys, [Block(tuple(lines))],
                stub="column", notes=notes)

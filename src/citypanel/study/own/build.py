@@ -14,13 +14,14 @@ from citypanel.study.own.declaration import (
     read_declaration,
 )
 from citypanel.study.own.evaluate import results, unit_periods
-from citypanel.study.own.panel import StudyPanel, look, prepare_panel, read_panel
+from citypanel.study.own.figures import Figures
+from citypanel.study.own.panel import StudyPanel, look, panel_of, prepare_panel
 from citypanel.study.own.tables import stacked
 
 
 def panel_file(study: str) -> pd.DataFrame:
     """The panel as the study's file has it; a column of no value is text."""
-    frame = read_panel(_read(study).panel)
+    frame = panel_of(_read(study))
     empty = [c for c in frame if frame[c].isna().all()]
     return frame.astype(dict.fromkeys(empty, "string"))
 
@@ -53,8 +54,9 @@ def checked_study(study: str) -> StudyPanel:
     made = None
     # What hides behind another mistake shows at the next look.
     named = declared and declared.unit and declared.period and declared.outcomes
-    if declared and named and declared.panel.is_file():
-        made, more = look(declared, read_panel(declared.panel))
+    file = declared.panel if declared else None
+    if declared and named and (isinstance(file, Figures) or file.is_file()):
+        made, more = look(declared, panel_of(declared))
         problems = [*problems, *more]
     if problems or made is None:
         raise_problems(study, list(dict.fromkeys(problems)))

@@ -11,6 +11,7 @@ import pandas as pd
 from citypanel import did
 from citypanel.did import study as tables
 from citypanel.errors import CityPanelError
+from citypanel.study.own.audit import comparison_table
 from citypanel.study.own.declaration import (
     STUDY_WEIGHTS,
     Column,
@@ -206,7 +207,11 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
         }
     )
     out["parent"] = groups[parent].first() if parent else None
-    return out.reset_index().assign(name_en=lambda f: f[UNIT])
+    for language in LANGUAGES:
+        column = made.study.unit_names.get(language)
+        out[f"name_{language}"] = groups[column].first() if column else None
+    out = out.reset_index()
+    return out.assign(name_en=out["name_en"].fillna(out[UNIT].astype(str)))
 
 
 def group_table(made: StudyPanel) -> pd.DataFrame:
@@ -373,40 +378,6 @@ def twfe_options(
         "standard_errors": column.standard_errors,
         "absorbing": absorbing and not column.difference,
     }
-
-
-def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
-    """Published figures beside ours; empty where the study names none.
-
-    The file has table_name, column_name, term, statistic (a column of
-    ``rpt_study_regressions``), value and decimals (how many were printed).
-    """
-    names = ["table_name", "column_name", "term", "statistic"]
-    if study.published is None:
-        return fixed("rpt_study_published", pd.DataFrame())
-    printed = pd.read_csv(study.published, dtype=str)
-    rows = []
-    for line in printed.to_dict("records"):
-        ours = regressions[
-            (regressions["table_name"] == line["table_name"])
-            & (regressions["column_name"] == line["column_name"])
-            & (regressions["term"] == line["term"])
-        ]
-        value = ours[line["statistic"]].iloc[0] if len(ours) else np.nan
-        published, decimals = float(line["value"]), int(line["decimals"])
-        difference = float(value) - published
-        rows.append(
-            {
-                **{n: line[n] for n in names},
-                "published": published,
-                "estimated": float(value),
-                "difference": difference,
-                # Half of the last printed digit, and what rounding adds.
-                "agrees": abs(difference) <= 0.5 * 10.0**-decimals * (1 + 1e-9),
-                "source": line.get("source"),
-            }
-        )
-    return fixed("rpt_study_published", pd.DataFrame(rows))
 
 
 def att_table(made: StudyPanel) -> pd.DataFrame:

@@ -17,7 +17,9 @@ from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
 from citypanel.study import yaml_lines
 from citypanel.study.own import formulas
+from citypanel.study.own.audit import problems_of
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
+from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
 from citypanel.study.own.roster import Assignment, assign
 from citypanel.study.yaml_lines import Problem
@@ -67,6 +69,24 @@ class StudyPanel:
         )
         # A condition that is not known is not met.
         return self.frame[keep["keep"].fillna(False).astype(bool).to_numpy()]
+
+
+def panel_of(study: Study) -> pd.DataFrame:
+    """The panel that a study declares: its file, or another study's figures.
+
+    Raises
+    ------
+    DeclarationError
+        A file that cannot be read as what its name says.
+    CityPanelError
+        As `citypanel.study.own.figures.read_figures`.
+    """
+    if isinstance(study.panel, Figures):
+        from citypanel.warehouse.published import published_file
+
+        file = study.folder.parents[1] / published_file(study.panel.study)
+        return read_figures(study.panel, file)
+    return read_panel(study.panel)
 
 
 def read_panel(path: Path) -> pd.DataFrame:
@@ -122,7 +142,7 @@ def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel
     DeclarationError
         Every mistake of the data against the declaration, at once.
     """
-    frame = read_panel(study.panel) if frame is None else frame
+    frame = panel_of(study) if frame is None else frame
     made, problems = look(study, frame)
     if made is None or problems:
         raise_problems(study.name, problems)
@@ -147,6 +167,7 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
     named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
+        **{("unit", "name", k): c for k, c in study.unit_names.items() if c},
         ("unit", "parent"): study.parent,
         ("policy", "cohort"): study.cohort,
         ("policy", "treatment"): study.treatment,
@@ -157,6 +178,8 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         if column and column not in columns:
             report(path, _no_column(column, columns), "")
     _examine_formulas(study, columns)
+    if study.published is not None and study.published.is_file():
+        study.document.problems += problems_of(study, study.published)
     if len(study.document.problems) > start:
         return None, study.document.problems[start:]
     _examine_rows(study, frame)
