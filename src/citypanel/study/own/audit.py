@@ -66,10 +66,10 @@ def problems_of(study: Study, path: Path) -> list[Problem]:
         if not row["decimals"].isdigit():
             remedy = "write how many digits were printed after the point, such as 3"
             found.append(Problem(place, f"decimals is '{row['decimals']}'", remedy))
-        key = tuple(row[name] for name in KEYS)
-        if key in seen:
-            found.append(Problem(place, f"{', '.join(key)} stands twice", "keep one"))
-        seen.add(key)
+        named = tuple(row[name] for name in KEYS)
+        if named in seen:
+            found.append(Problem(place, f"{', '.join(named)} stands twice", "keep one"))
+        seen.add(named)
     return found
 
 

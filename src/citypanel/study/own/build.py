@@ -54,13 +54,16 @@ def checked_study(study: str) -> StudyPanel:
     made = None
     # What hides behind another mistake shows at the next look.
     named = declared and declared.unit and declared.period and declared.outcomes
-    file = declared.panel if declared else None
-    if declared and named and (isinstance(file, Figures) or file.is_file()):
+    if declared and named and _is_there(declared.panel):
         made, more = look(declared, panel_of(declared))
         problems = [*problems, *more]
     if problems or made is None:
         raise_problems(study, list(dict.fromkeys(problems)))
     return made
+
+
+def _is_there(panel: Path | Figures) -> bool:
+    return isinstance(panel, Figures) or panel.is_file()
 
 
 def _read(study: str) -> Study:

@@ -442,10 +442,14 @@ class _Reader:
                 declared().resolve(options)
         except OptionError as error:
             what = " ".join(str(error).split("\nConsequence")[0].split())
-            place = [key for key in options if f" {key} " in f"{what} "]
+            place = [
+                key for key in options if re.search(rf"\b{re.escape(key)}\b", what)
+            ]
             self.report(
                 ("panel", "options", *place[:1]) if options else ("panel", "study"),
-                what if options else f"{name} brings its panel, or has a mistake: {what}",
+                what
+                if options
+                else f"{name} brings its panel, or has a mistake: {what}",
                 f"studies/{name}/{FILE} has its options",
             )
             return None

@@ -1,4 +1,4 @@
-"""The figures of another study as a panel: its series, prices, capital, index, controls.
+"""The figures of another study as a panel: series, prices, capital, index, controls.
 
 A study on them brings a roster and its own outcomes; what the figures are made of is
 declared by the other study and read from the file that its build has published.
@@ -55,7 +55,8 @@ def read_figures(figures: Figures, file: Path) -> pd.DataFrame:
         year; every series of the yearbook with its gaps filled; gdp_real_cny_10k,
         investment_cny_10k, investment_real_cny_10k, capital_real_cny_10k, labour; the
         indices, null where a city-year draws no frontier; the controls; and
-        is_in_sample, is_capital_assumed. One row per city and year of the options.
+        is_in_sample, is_capital_assumed. One row per city with figures and year of the
+        options.
 
     Raises
     ------
@@ -95,7 +96,10 @@ def _city_years(study: Study, options: Options, named: pd.DataFrame) -> pd.DataF
     }
     first, last = options.panel_first_year, options.last_year
     window = (study.years >= first) & (study.years <= last)
-    rows = study.long(tables, np.broadcast_to(window, study.grid.shape))
+    known = np.any(
+        [~np.isnan(table) for table in study.series(options).values()], axis=0
+    )
+    rows = study.long(tables, known.any(axis=1)[:, None] & window)
     indices = study.index(options)[[UNIT, PERIOD, *INDICES]]
     rows = rows.merge(indices, on=[UNIT, PERIOD], how="left")
     names = named[[UNIT, "city_en", "city_zh", "province_id", "province_en", "region"]]

@@ -467,7 +467,10 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
         known = frame[outcome.name].notna()
         seen = frame[known].groupby(PERIOD).size()
         empty = sorted(set(frame[PERIOD]) - set(seen.index))
+        # A change has no value in the first period.
         shifted = outcome.transform.endswith(("difference", "change"))
+        shifted |= "previous(" in outcome.formula.replace(" ", "").lower()
+        shifted |= isinstance(study.panel, Figures)
         if shifted and empty == [frame[PERIOD].min()]:
             empty = []
         if empty:

@@ -6,10 +6,12 @@ declares the study corrects it. Nothing is estimated here.
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,18 @@ import pandas as pd
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, describe
 from citypanel.identity import package_files
-from citypanel.study.own.declaration import FILE
+from citypanel.study.declaration import SHIPPED, Declaration, declared
+from citypanel.study.own.declaration import FILE, FORMATS
+from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
+from citypanel.warehouse.published import published_file
 
 #: The dbt project of studies that bring their panel.
 SKELETON = Path(__file__).parents[2] / "skeleton"
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
+ROSTER_FORMATS = (".csv", ".xlsx", ".xls")
 
 
 @dataclass(frozen=True)
@@ -193,8 +199,12 @@ def _treatment(frame: pd.DataFrame, unit: str, period: str) -> str | None:
     return None
 
 
-def write_study(root: Path, name: str, panel: Path) -> Path:
-    """Copy a panel into ``studies/<name>`` and write a declaration to correct.
+def write_study(
+    root: Path, name: str, panel: Path | None = None, roster: Path | None = None
+) -> Path:
+    """Copy a panel, a roster or both into ``studies/<name>`` and write a declaration.
+
+    Without a panel the study is on the figures of the shipped one.
 
     Raises
     ------
@@ -218,20 +228,119 @@ def write_study(root: Path, name: str, panel: Path) -> Path:
                 remedy="remove the folder, or choose another name",
             )
         )
-    if not panel.is_file():
+    if panel is None and roster is None:
         raise DeclarationError(
             describe(
-                f"{panel} does not exist",
-                consequence="there is no panel to look at",
-                remedy="give the path of a .csv, .xlsx, .dta or .parquet file",
+                f"Nothing was given to study {name} with",
+                consequence="there is nothing to declare",
+                remedy="--panel FILE, a panel of your own, or --roster FILE, a policy "
+                f"on the figures of {SHIPPED}",
             )
         )
-    proposal = propose(read_panel(panel))
+    formats = {panel: FORMATS, roster: ROSTER_FORMATS}
+    for file in filter(None, (panel, roster)):
+        if not file.is_file() or file.suffix.lower() not in formats[file]:
+            what = "does not exist" if not file.is_file() else f"ends in {file.suffix}"
+            raise DeclarationError(
+                describe(
+                    f"{file} {what}",
+                    consequence="there is nothing to look at",
+                    remedy=f"give the path of a {', '.join(formats[file])} file",
+                )
+            )
+    if panel is None:
+        assert roster is not None
+        text = declaration_on_figures(root, name, roster.name)
+    else:
+        proposal = propose(read_panel(panel))
+        if roster is not None:
+            proposal = replace(proposal, cohort=None, treatment=None, notes=())
+        text = declaration_text(
+            name, panel.name, proposal, roster.name if roster else None
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(panel, folder / panel.name)
+    for file in filter(None, (panel, roster)):
+        shutil.copy(file, folder / file.name)
     path = folder / FILE
-    path.write_text(declaration_text(name, panel.name, proposal), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def declaration_on_figures(root: Path, name: str, roster: str) -> str:
+    """A declaration of a policy on the shipped study's figures, to be corrected."""
+    study = declared(SHIPPED)
+    labels = _labels(root)
+    controls = _steady_controls(root, study)
+    series = [n for n in labels if n not in study.controls]
+    title = name.replace("_", " ").capitalize()
+    noun = (study.content.get("unit") or {}).get("noun") or {"en": "city"}
+    lines = [
+        f"# A policy on the figures of {SHIPPED}; correct it, then run:",
+        f"#     citypanel check {name}",
+        f"name: {name}",
+        f"title: {{en: {_quoted(title)}}}",
+        "unit:",
+        f"  noun: {{{', '.join(f'{k}: {v}' for k, v in noun.items())}}}",
+        "  key: city_id",
+        "  name: {en: city, zh: city_zh}",
+        "  parent: province",
+        "  groups: {region: region}",
+        "period: {key: year, frequency: year}",
+        f"panel: {{study: {SHIPPED}}}   # options: {{...}}, where others than its own",
+        "policy:",
+        "  label: {en: policy}",
+        f"  roster: {_quoted(roster)}",
+        "  # counts: whole          # from the first whole year on",
+        "  # districts: leave_out   # or city: their city is treated",
+        "  # twice: earliest        # a unit in several rows",
+        "# Formulas over any column of the figures:",
+        *textwrap.wrap(
+            ", ".join((*series, *INDICES)),
+            width=86,
+            initial_indent="#   ",
+            subsequent_indent="#   ",
+            break_long_words=False,
+        ),
+        "outcome:",
+        "  growth:",
+        "    {label: {en: Growth of productivity}, formula: tfpch, headline: true}",
+        "  output:",
+        "    {label: {en: Log real output}, formula: gdp_real_cny_10k, transform: log}",
+        "controls:",
+        *(f"  {n}: {{label: {_in_yaml(labels[n])}, formula: {n}}}" for n in controls),
+        "weights: null",
+        "columns:",
+        '  - {table: "1", name: (1)}',
+        '  - {table: "1", name: (2), controls: all}',
+        '  - {table: "1", name: (3), outcome: output}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _steady_controls(root: Path, study: Declaration) -> list[str]:
+    """Controls that the policy does not move, with data in every year."""
+    names = [n for n, control in study.controls.items() if not control.after_treatment]
+    try:
+        frame = read_figures(Figures(SHIPPED), root / published_file(SHIPPED))
+    except CityPanelError:  # not built yet
+        return names
+    return [n for n in names if frame.groupby("year")[n].count().all()]
+
+
+def _labels(root: Path) -> dict[str, dict[str, str]]:
+    """Labels of the warehouse's series, inputs and controls, by name."""
+    with open(
+        root / "seeds/reference/ref_variables.csv", encoding="utf-8", newline=""
+    ) as file:
+        return {
+            row["variable"]: {"en": row["label_en"], "zh": row["label_zh"]}
+            for row in csv.DictReader(file)
+            if row["kind"] in ("yearbook", "input", "control")
+        }
+
+
+def _in_yaml(words: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{k}: {_quoted(v)}" for k, v in words.items()) + "}"
 
 
 def lay_out(root: Path) -> bool:
@@ -254,7 +363,9 @@ def lay_out(root: Path) -> bool:
     return True
 
 
-def declaration_text(name: str, panel: str, proposal: Proposal) -> str:
+def declaration_text(
+    name: str, panel: str, proposal: Proposal, roster: str | None = None
+) -> str:
     """The proposal as YAML, with a comment where a person must decide."""
     title = name.replace("_", " ").capitalize()
     lines = [
@@ -275,6 +386,8 @@ def declaration_text(name: str, panel: str, proposal: Proposal) -> str:
         "policy:",
         "  label: {en: policy}",
     ]
+    if roster:
+        lines.append(f"  roster: {_quoted(roster)}")
     if proposal.cohort:
         lines.append(f"  cohort: {_quoted(proposal.cohort)}")
     if proposal.treatment:
