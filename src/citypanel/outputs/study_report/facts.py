@@ -54,6 +54,16 @@ class StudyFacts:
         one = self.said("unit")
         return Words(plural(one.en), one.zh)
 
+    @cached_property
+    def _names(self) -> dict[str, Words]:
+        rows = self["dim_units"]
+        return {str(row["unit_id"]): _words(row, "name") for _, row in rows.iterrows()}
+
+    def unit(self, unit_id: object) -> Words:
+        """What a unit is called; its key where it is in no comparison."""
+        key = "" if pd.isna(unit_id) else str(unit_id)
+        return self._names.get(key) or Words(key, key)
+
     def label(self, variable: str) -> Words:
         """The label of an outcome or a control; the policy's of the treatment."""
         if variable == POLICY:

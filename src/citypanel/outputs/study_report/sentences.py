@@ -209,8 +209,8 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
                     unit=facts.said("unit"),
                     low=_number(facts, low["estimate"]),
                     high=_number(facts, high["estimate"]),
-                    low_term=str(low["term"]).removeprefix("without cohort "),
-                    high_term=str(high["term"]).removeprefix("without cohort "),
+                    low_term=facts.unit(_bare(low["term"])),
+                    high_term=facts.unit(_bare(high["term"])),
                 )
             )
     fake = facts.checks("fake_date")
@@ -226,6 +226,10 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         share = bacon.loc[late, "weight"].sum()
         found.append(SAID("bacon", share=float(share)))
     return found
+
+
+def _bare(term: object) -> str:
+    return str(term).removeprefix("without cohort ")
 
 
 def published(facts: StudyFacts) -> Words | None:

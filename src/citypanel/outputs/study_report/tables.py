@@ -21,7 +21,7 @@ from citypanel.outputs.tables.model import (
     p_value,
     words,
 )
-from citypanel.words import LABELS
+from citypanel.words import LABELS, told
 
 SHOWN_CHECKS = (
     "headline", "with_controls", "group_by_period", "by_group", "exclusion",
@@ -137,7 +137,7 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
             cells = tuple(words(label.said(language)) for label in said)
             lines.append(Row(heads["outcome"].said(language), cells, "outcome"))
         for key in ("effects", "sample", "standard_errors"):
-            cells = tuple(words(first[key]) for first in firsts)
+            cells = tuple(words(told(first[key]).said(language)) for first in firsts)
             if len({cell.text for cell in cells}) > 1 or key == "effects":
                 lines.append(
                     Row(heads[key].said(language), cells, key, rule=key == "effects")
@@ -320,7 +320,7 @@ def findings(facts: StudyFacts, language: str) -> Table:
             Row(
                 label,
                 (
-                    words(row["unit_id"]),
+                    words(facts.unit(row["unit_id"]).said(language)),
                     words(row["period"]),
                     words(facts.label(row["variable"]).said(language)
                           if not is_missing(row["variable"]) else ""),

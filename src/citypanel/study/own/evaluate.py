@@ -206,11 +206,12 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
         }
     )
     out["parent"] = groups[parent].first() if parent else None
-    for language in LANGUAGES:
-        column = made.study.unit_names.get(language)
-        out[f"name_{language}"] = groups[column].first() if column else None
     out = out.reset_index()
-    return out.assign(name_en=out["name_en"].fillna(out[UNIT].astype(str)))
+    named = [made.name(unit) for unit in out[UNIT]]
+    out["name_en"] = [name.en for name in named]
+    has_zh = bool(made.study.unit_names.get("zh"))
+    out["name_zh"] = [name.zh for name in named] if has_zh else None
+    return out
 
 
 def group_table(made: StudyPanel) -> pd.DataFrame:

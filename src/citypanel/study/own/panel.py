@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
 from citypanel.study.own.roster import Assignment, assign
 from citypanel.study.yaml_lines import Problem
+from citypanel.words import LANGUAGES, Words
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
@@ -49,11 +50,18 @@ class StudyPanel:
         outcome and control by its declared name and every column of the file.
     log : DataFrame
         Rows left out before any estimate: unit_id, period, reason.
+    names : mapping of unit to Words
+        Of the units that have a name beside their key.
     """
 
     study: Study
     frame: pd.DataFrame
     log: pd.DataFrame
+    names: Mapping[object, Words] = field(default_factory=dict)
+
+    def name(self, unit: object) -> Words:
+        """What a unit is called: its name, else its key."""
+        return self.names.get(unit) or Words(str(unit), str(unit))
 
     def select(self, condition: str | None) -> pd.DataFrame:
         """The rows under a condition, or under a declared sample's."""
@@ -356,7 +364,21 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
             keep &= ~outside
     made = made[keep].sort_values([UNIT, PERIOD], kind="stable").reset_index(drop=True)
     empty = pd.DataFrame(columns=[UNIT, PERIOD, "reason"])
-    return StudyPanel(study, made, pd.concat(log, ignore_index=True) if log else empty)
+    left = pd.concat(log, ignore_index=True) if log else empty
+    return StudyPanel(study, made, left, _names(study, frame))
+
+
+def _names(study: Study, frame: pd.DataFrame) -> dict[object, Words]:
+    """The names of the units, in the other language where one is not given."""
+    columns = [study.unit_names.get(language) for language in LANGUAGES]
+    given = [column for column in columns if column]
+    if not given:
+        return {}
+    first = frame.groupby(study.unit)[given].first()
+    return {
+        unit: Words(*(str(row[column or given[0]]) for column in columns))
+        for unit, row in first.iterrows()
+    }
 
 
 def _assigned(study: Study, frame: pd.DataFrame, when: np.ndarray, grid) -> Assignment:
