@@ -226,6 +226,11 @@ def dropped_rows(data: Panel) -> dict[str, Extras]:
     return {"dropped": Extras({"rows": data.dropped})}
 
 
+def overall_rows(frame: pd.DataFrame, term: str = OVERALL) -> pd.DataFrame:
+    """Rows of a term that is no regressor's, whatever the controls are called."""
+    return frame[(frame["term"] == term) & (frame["aggregation"] != "coefficient")]
+
+
 def add_note(rows: Iterable[dict], note: str | None) -> None:
     """Add a note to some rows that are not tidy yet."""
     for row in rows:

@@ -26,7 +26,13 @@ from citypanel.did.frames import (
 )
 from citypanel.did.linear import cluster_sums, independent_columns
 from citypanel.did.moments import GroupInfluence, MomentPanel, condense
-from citypanel.did.panels import Panel, choose, prepare, require_treated_and_control
+from citypanel.did.panels import (
+    Panel,
+    choose,
+    free_name,
+    prepare,
+    require_treated_and_control,
+)
 from citypanel.did.propensity_scores import logit
 from citypanel.did.regressions import wald_row
 from citypanel.did.results import Later, remembering
@@ -157,8 +163,8 @@ def group_time_att(
         rows: Any = frame
         if isinstance(frame, Panel):
             rows, columns = frame.frame, asdict(frame.design)
-        frame = rows.assign(**{ROW: np.arange(len(rows))})
-        columns["unit"] = ROW
+        columns["unit"] = free_name(rows, ROW)
+        frame = rows.assign(**{columns["unit"]: np.arange(len(rows))})
     data = prepare(frame, **columns)
     if panel != "repeated":
         data = condense(data)
@@ -246,7 +252,7 @@ def _require_not_yet(data: Panel) -> None:
     full = [data.label(p) for p in data.positions if p >= last]
     raise EstimationError.of(
         "did.every_unit_treated_some_2",
-        [f"{period} {p}" for p in full],
+        [f"{period} {p}" for p in full] + data.left_before,
         period=period,
         what=full[0],
     )
@@ -536,7 +542,8 @@ class _Problem:
 
 def _halves(units: int) -> str | None:
     """Word of units that one of a comparison's two periods lacks."""
-    more = f"compares whoever is seen: {units} units in one period only"
+    one = "1 unit" if units == 1 else f"{units} units"
+    more = f"compares whoever is seen: {one} in one period only"
     return more if units else None
 
 

@@ -115,7 +115,7 @@ def moments(
         treatment=treatment,
         cohort=cohort,
         weights=weights,
-        cluster=() if cluster is None else (cluster,),
+        cluster=(cluster,) if isinstance(cluster, str) else tuple(cluster or ()),
         frequency=frequency,
     )
     if not isinstance(panel, pd.DataFrame):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Number
@@ -27,6 +27,10 @@ from citypanel.panel import require_columns, require_unique_key
 
 # Position of a treatment that never comes: after every period.
 FAR = np.int64(2**40)
+# Squares and products of larger numbers overflow, those of smaller ones vanish.
+LARGEST, SMALLEST = 1e100, 1e-100
+# Column of the log of rows left out, beside the unit and the period.
+REASON = "reason"
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,16 @@ class Design:
             given = getattr(self, name)
             listed = (given,) if isinstance(given, str) else tuple(given or ())
             object.__setattr__(self, name, tuple(c for c in listed if c is not None))
+        for name in ("outcome", "unit", "period", "treatment", "cohort", "weights"):
+            given = getattr(self, name)
+            if not isinstance(given, Hashable):
+                raise OptionError.of(
+                    "did.option_takes_one_column", name=name, given=given
+                )
+        if self.unit == self.period and self.unit != "":
+            raise OptionError.of("did.unit_is_period", unit=self.unit)
+        if REASON in (self.unit, self.period):
+            raise OptionError.of("did.column_called_reason")
 
     def columns_given(self) -> dict[str, Any]:
         """Keyword arguments of an estimator on the same columns, groups left out."""
@@ -413,6 +427,11 @@ class Panel:
         return self.dropped["reason"].value_counts(sort=False)
 
     @property
+    def left_before(self) -> list[str]:
+        """For messages: the rows left out so far, if any."""
+        return [f"left out before: {self.note}"] if len(self.dropped) else []
+
+    @property
     def note(self) -> str | None:
         """Rows left out and why, and the remarks; None where there are none."""
         said = list(self.remarks)
@@ -612,6 +631,13 @@ def on_panel(
     return face
 
 
+def free_name(frame: pd.DataFrame, wanted: str) -> str:
+    """A name for a further column, which the frame has not."""
+    while wanted in frame.columns:
+        wanted += "_"
+    return wanted
+
+
 def prepare(
     panel: pd.DataFrame | Panel,
     *,
@@ -675,6 +701,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         if frame[column].dtype != np.float64:
             values = pd.to_numeric(frame[column])
             frame[column] = values.to_numpy(float, na_value=np.nan)
+        _require_size(frame, column, design)
     lost = frame[unit].isna().to_numpy() | is_missing(frame[period])
     if lost.any():
         raise PanelError.of(
@@ -806,6 +833,8 @@ def _require_numbers(
     panel: pd.DataFrame, columns: Sequence[str], unit: str, period: str
 ) -> None:
     for column in columns:
+        if pd.api.types.is_complex_dtype(panel[column]):
+            raise PanelError.of("did.column_complex", column=column)
         if pd.api.types.is_numeric_dtype(panel[column]):
             continue
         numbers = pd.to_numeric(panel[column], errors="coerce")
@@ -817,6 +846,19 @@ def _require_numbers(
             _places(bad, Design(column, unit, period), column),
             column=column,
         )
+
+
+def _require_size(frame: pd.DataFrame, column: str, design: Design) -> None:
+    """Raise where squares of a column would overflow, or all of them vanish."""
+    size = np.abs(frame[column].to_numpy(float))
+    size = np.where(np.isfinite(size), size, 0.0)
+    largest = size.max(initial=0.0)
+    if largest <= LARGEST and not 0 < largest < SMALLEST:
+        return
+    extreme = frame[size > LARGEST] if largest > LARGEST else frame[size == largest]
+    raise PanelError.of(
+        "did.column_too_large_or_small", _places(extreme, design, column), column=column
+    )
 
 
 def starts_of(
@@ -929,8 +971,7 @@ def starts_from_treatment(data: Panel) -> np.ndarray:
 
 def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
     """Raise when no unit is treated or none is left to compare with."""
-    cohort, left = data.design.cohort, data.dropped
-    lost = [f"left out before: {data.note}"] if len(left) else []
+    cohort, lost = data.design.cohort, data.left_before
     if data.never.all():
         raise EstimationError.of("did.no_unit_treated_column", lost, cohort=cohort)
     if needs == "never" and not data.never.any():
@@ -958,7 +999,7 @@ def periods_all_treated(data: Panel) -> np.ndarray:
         period = data.design.period
         raise EstimationError.of(
             "did.every_unit_treated_some",
-            [f"{period} {p}" for p in full],
+            [f"{period} {p}" for p in full] + data.left_before,
             period=period,
             what=full[0],
         )

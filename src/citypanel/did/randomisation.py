@@ -12,13 +12,16 @@ from citypanel.did.frames import (
     OVERALL,
     dropped_rows,
     join_notes,
+    overall_rows,
     tidy,
 )
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import indicator, partial_out
 from citypanel.did.moments import large_enough
 from citypanel.did.panels import Panel, on_panel
+from citypanel.did.results import Extras, remembering
 from citypanel.errors import EstimationError, OptionError, PanelError
+from citypanel.panel import require_columns
 
 CHUNK = 20_000_000
 
@@ -288,6 +291,7 @@ def _statistics_by_path(
     return np.concatenate(out)
 
 
+@remembering
 def permutation_test(
     panel: pd.DataFrame,
     estimator: Callable[..., pd.DataFrame],
@@ -354,15 +358,23 @@ def permutation_test(
             if frame is panel:
                 raise
             return None
-        rows = fit[(fit["term"] == term) & fit["statistic"].notna()]
+        rows = overall_rows(fit, term)
+        rows = rows[rows["statistic"].notna()]
         return rows.iloc[0] if len(rows) else None
 
+    lost: list[pd.DataFrame] = []
+    if within is not None:
+        panel, gone = _with_group(panel, unit, within)
+        key = [unit, *([options["period"]] if "period" in options else [])]
+        reason = f"missing value of {within}"
+        lost = [gone[key].assign(reason=reason)] if len(gone) else []
     sample = statistic(panel)
     if sample is None:
         raise OptionError.of("did.estimator_no_statistic_under", term=term)
     panel = panel.reset_index(drop=True)
-    first = panel.drop_duplicates(unit).sort_values(unit, kind="stable")
-    units, starts = first[unit].to_numpy(), first[cohort].to_numpy()
+    codes, units = pd.factorize(panel[unit], sort=True)
+    first = panel.iloc[np.unique(codes, return_index=True)[1]]
+    starts = first[cohort].to_numpy()
     strata = None if within is None else pd.factorize(first[within], sort=True)[0]
     order = permutations(len(units), draws, seed, strata)
     limit = abs(sample["statistic"]) * (1 - 1e-10)
@@ -385,16 +397,44 @@ def permutation_test(
             f"{draws - computed} draws without a statistic left out"
             if computed < draws
             else None,
+            f"{len(lost[0])} rows without {within} left out" if lost else None,
+            sample["note"],
         ),
     }
     out = tidy(
         [record],
         estimator=sample["estimator"],
         extra_columns=("outcome",),
-        attrs={k: v for k, v in sample.attrs.items() if k == "dropped"},
+        attrs=_dropped(sample, lost),
     )
     out[["conf_low", "conf_high"]] = np.nan
     return out
+
+
+def _with_group(
+    panel: pd.DataFrame, unit: str, within: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows whose group is known, and the others; a unit has one group."""
+    require_columns(panel, [unit, within])
+    known = panel[panel[within].notna()]
+    mixed = known.groupby(unit, observed=True)[within].nunique() > 1
+    if mixed.any():
+        raise PanelError.of(
+            "did.column_changes_within_unit",
+            [f"{unit} {u}" for u in mixed.index[mixed]],
+            column=within,
+        )
+    return known, panel[panel[within].isna()]
+
+
+def _dropped(sample: pd.Series, lost: list[pd.DataFrame]) -> dict[str, Extras]:
+    """``attrs`` of a result: rows the test left out, and those the estimator did."""
+    found = sample.attrs.get("dropped")
+    if isinstance(found, Extras):
+        lost = [*lost, found["rows"]]
+    if not lost:
+        return {}
+    return {"dropped": Extras({"rows": pd.concat(lost, ignore_index=True)})}
 
 
 def _require_draws(draws: int) -> None:

@@ -33,7 +33,7 @@ from citypanel.did.pretest import pretrend_power
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
 from citypanel.did.synthetic import synthetic_did
-from citypanel.did.trend import pretrend_line
+from citypanel.did.pretrends import pretrend_line
 from citypanel.did.twfe import event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS

@@ -37,6 +37,7 @@ from citypanel.did.panels import (
     FAR,
     Panel,
     choose,
+    free_name,
     on_panel,
     prepare,
     require_absorbing,
@@ -322,9 +323,10 @@ def shift_outcome(
     panel = panel.reset_index(drop=True)
     grid = read_periods(panel[period], name=period, frequency=frequency)
     when = grid.place(panel[period])
-    later = panel[[unit, outcome]].assign(**{"_when": when - shift})
-    left = panel.drop(columns=outcome).assign(**{"_when": when})
-    return left.merge(later, on=[unit, "_when"], how="left").drop(columns="_when")
+    key = free_name(panel, "when")
+    later = panel[[unit, outcome]].assign(**{key: when - shift})
+    left = panel.drop(columns=outcome).assign(**{key: when})
+    return left.merge(later, on=[unit, key], how="left").drop(columns=key)
 
 
 def _without_singletons(data: Panel, effects: str, by: str | None) -> Panel:
