@@ -295,10 +295,7 @@ def test_rows_without_any_value_below_them_are_left_out():
 
 def test_the_foot_of_a_table_says_effects_clusters_outcome_and_sample():
     marts = _marts()
-    # The mean stands only where the rows are those of the regression.
-    marts["fct_tfp_changes"] = pd.DataFrame(
-        {"city_id": "a", "year": 2012, "tfpch": [0.9] * 20 + [1.0] * 20}
-    )
+    marts["rpt_regressions"] = marts["rpt_regressions"].assign(outcome_mean=0.95)
     foot = {
         row.key: [cell.text for cell in row.cells]
         for row in tables.table_3(marts, Options()).blocks[0].rows
