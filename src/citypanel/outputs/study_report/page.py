@@ -52,7 +52,7 @@ def write_report(warehouse: Path, *, folder: Path) -> list[Path]:
     try:
         for language in facts.languages:
             for table in tables[language]:
-                for name, content in render_table(table, FORMATS).items():
+                for name, content in render_table(table, FORMATS, LINKS).items():
                     write_output(folder / "tables" / name, content)
             for name, drawn in figures[language].items():
                 for kind, content in drawn.items():
