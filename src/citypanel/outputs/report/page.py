@@ -80,7 +80,10 @@ def study_page(frames: Frames) -> str:
         minds=sentences.minds(facts),
         unit=said["unit"],
         units=said["units"],
-        curve_sentences=sentences.specifications(facts),
+        curve_sentences=[
+            *sentences.specifications(facts),
+            *sentences.single_moves(facts),
+        ],
         audit=sentences.audit(facts),
         intervals=charts.intervals(facts),
         events=charts.event_studies(
