@@ -16,8 +16,8 @@ class EventPath:
     """Event times around a reference, in order, without the reference itself.
 
     ``times`` (m,) and ``reference`` are positions on the panel's grid, ``labels`` (m,)
-    the same in the periods' own units, ``base`` that of the reference; ``estimates`` (m,), ``matrix`` (m, m). The times
-    are contiguous with the reference.
+    the same in the periods' own units, ``base`` that of the reference; ``estimates``
+    (m,), ``matrix`` (m, m). The times are contiguous with the reference.
     """
 
     times: np.ndarray

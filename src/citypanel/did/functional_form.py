@@ -75,7 +75,7 @@ def functional_form_test(
     >>> from citypanel.examples import zones
     >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
     >>> found = did.functional_form_test(zones(), bins=4, **columns)
-    >>> found.loc[found["aggregation"] == "implied_share", ["term", "estimate"]].round(2)
+    >>> found[["term", "estimate"]].head(4).round(2)
                   term  estimate
     0      below 9.983      0.12
     1   9.983 to 10.19      0.08

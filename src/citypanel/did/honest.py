@@ -88,7 +88,8 @@ def honest_did(
     OptionError
         Unknown kind or target, a negative bound.
     EstimationError
-        A reference that is not on the path before treatment. An event study without a covariance, without pre-periods or without sampling
+        A reference that is not on the path before treatment, or first of it. An event
+        study without a covariance, without pre-periods or without sampling
         variation; more event times after treatment than relative_magnitude can take.
 
     References
