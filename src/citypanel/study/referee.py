@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from citypanel import did
-from citypanel.errors import CityPanelError
+from citypanel.errors import CityPanelError, OptionError
 from citypanel.study.credibility import headline
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
@@ -69,8 +69,9 @@ def answers(
     panel, variants : DataFrame
         As `credibility.att`.
     policies : DataFrame
-        policy, city_id, approval_year: policies of the time. The study's own, by the
-        name of the option ``policy`` or of the declared roster, is not another.
+        policy, city_id, approval_year: policies of the time, of which those count that
+        the study declares (``other_policies``). Its own, by the name of the option
+        ``policy`` or of the declared roster, is not another.
     places : DataFrame
         unit_id, latitude and longitude in degrees, as text or numbers.
 
@@ -86,7 +87,11 @@ def answers(
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()].reset_index(drop=True)
     own = {str(options["policy"]), _roster()}
-    frame = _with(rows, policies[~policies["policy"].isin(own)], places)
+    others = [name for name in declared().other_policies if name not in own]
+    absent = set(others) - set(policies["policy"])
+    if absent:
+        raise OptionError.of("study.no_such_policy", sorted(absent))
+    frame = _with(rows, policies[policies["policy"].isin(others)], places)
     seed, draws = int(options["seed"]), int(options["inference_draws"])
     parts = []
     for question, ask in QUESTIONS.items():
@@ -133,7 +138,11 @@ def _concurrent(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     names = frame.attrs["policies"]
     if not names:
         return pd.DataFrame([{"note": "no other policy is known"}])
-    return did.concurrent_policies(frame, cohort=COHORT, policies=names, **KEYS)
+    found = did.concurrent_policies(frame, cohort=COHORT, policies=names, **KEYS)
+    first = frame.drop_duplicates("city_id").set_index("city_id")[names]
+    since = first.stack().rename("estimate").rename_axis(["term", "policy"])
+    since = since.reset_index().assign(aggregation="first_period")
+    return pd.concat([found, since], ignore_index=True)
 
 
 def _spillovers(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:

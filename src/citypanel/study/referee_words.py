@@ -82,7 +82,7 @@ def _known(*values: float) -> bool:
 
 
 def _concurrent(rows: _Rows) -> list[Words]:
-    last = rows.rows["policy"].dropna()
+    last = rows.some(aggregation="headline")["policy"].dropna()
     if not len(last):
         return []
     # With several policies the last rows are those of all together.

@@ -194,3 +194,91 @@ def test_chinese_units_are_matched_by_name_code_and_province(folder, project):
     assert cohorts == {
         "广州市": 2017, "深圳": 2017, "440400": 2017, "保定市": 2016, "130400": 2018
     }  # fmt: skip
+
+
+OTHERS = """other_policies:
+  ports: {label: {en: free port, zh: 自由港}, cohort: port}
+  pilots: {label: {en: pilot}, roster: pilots.csv, unknown: leave_out}
+"""
+
+
+def with_other_policies(folder, text=OTHERS):
+    frame = panel()
+    frame["port"] = frame["county"].map({"c0": "2019-09", "c5": "2019-05"})
+    frame.to_csv(folder / "panel.csv", index=False)
+    (folder / "roster.csv").write_text(
+        "unit,start\nc0,2020-02\nc1,2020-02\nc2,2020-05\n"
+    )
+    (folder / "pilots.csv").write_text("unit,start\nc1,2019-07\nc9,2019-08\nx,2019-08")
+    (folder / "study.yml").write_text(STUDY + text)
+    return folder / "study.yml"
+
+
+def test_other_policies_stand_beside_the_studied_one(folder):
+    tables = citypanel.evaluate(None, with_other_policies(folder))
+    rows = tables["rpt_study_sensitivity"]
+    rows = rows[rows["check_name"] == "other_policies"]
+    assert list(rows["sample"].unique()) == ["ports", "pilots", "all"]
+    keys = ["sample", "aggregation", "estimator", "term"]
+    count = rows.set_index(keys)["n_units"]
+    overlap = {
+        name: tuple(count[name, "overlap", "twfe"]) for name in rows["sample"].unique()
+    }
+    # Both, the studied one only, another only, none.
+    assert overlap == {
+        "ports": (1, 2, 1, 6),
+        "pilots": (1, 2, 1, 6),
+        "all": (2, 1, 2, 5),
+    }
+    made = prepare_panel(read_declaration(folder / "study.yml"))
+    frame = made.frame
+    under = {"c0", "c1", "c5", "c9"}
+    clean = frame[~frame[UNIT].isin(under)]
+    columns = dict(outcome="jobs", treatment=TREATMENT, unit=UNIT, period="period")
+    want = citypanel.did.twfe(clean, absorbing=False, **columns)
+    found = rows.set_index(keys)["estimate"]
+    assert found["all", "without_units", "twfe", "overall"] == pytest.approx(
+        want["estimate"].iloc[0]
+    )
+    groups = tables["dim_unit_groups"].set_index(["group_name", "unit_id"])
+    assert groups["group_value"].to_dict() == {
+        ("ports", "c0"): "2019-09",
+        ("ports", "c5"): "2019-05",
+        ("pilots", "c1"): "2019-07",
+        ("pilots", "c9"): "2019-08",
+    }
+    words = tables["dim_study_variables"].set_index("variable")
+    assert words.loc["ports", "label_zh"] == "自由港"
+
+
+def test_the_report_says_and_draws_the_other_policies(folder):
+    from citypanel.outputs.study_report import figures, sentences
+    from citypanel.outputs.study_report.facts import StudyFacts
+
+    facts = StudyFacts(citypanel.evaluate(None, with_other_policies(folder)))
+    said = " ".join(words.en for words in sentences.sensitivity(facts))
+    assert "2 of 3 treated counties and 2 of 7 others came under another" in said
+    assert set(figures.all_figures(facts, "en")["policies"]) == set(figures.FORMATS)
+    plain = StudyFacts({**facts.frames, "dim_study_variables": (
+        facts["dim_study_variables"].query("kind != 'other_policy'")
+    )})  # fmt: skip
+    assert "policies" not in figures.all_figures(plain, "en")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("other_policies: {ports: {cohort: harbour}}\n", "no column harbour"),
+        ("other_policies: {ports: {label: {en: x}}}\n", "nothing of when"),
+        ("other_policies: {Ports: port}\n", "is no name"),
+        ("other_policies: {ports: {roster: gone.csv}}\n", "does not exist"),
+        ("other_policies: {ports: {cohort: port, counts: any}}\n", "is not a key"),
+        ("other_policies: {ports: month}\n", "varies within"),
+        ("other_policies: {pilots: {roster: pilots.csv}}\n", "is no unit of the panel"),
+    ],
+)
+def test_mistakes_of_other_policies_are_named(folder, text, words):
+    path = with_other_policies(folder, text)
+    with pytest.raises(DeclarationError, match=words) as error:
+        prepare_panel(read_declaration(path))
+    assert "other_policies" in str(error.value)

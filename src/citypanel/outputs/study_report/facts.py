@@ -219,6 +219,12 @@ class StudyFacts:
         rows = rows[(rows["outcome"] == self.outcome) & (rows["sample"] == "all")]
         return rows.sort_values(["estimator", "event_time"])
 
+    @cached_property
+    def other_policies(self) -> tuple[str, ...]:
+        """Policies that are declared beside the studied one."""
+        rows = self["dim_study_variables"]
+        return tuple(rows.loc[rows["kind"] == "other_policy", "variable"])
+
     def checks(self, name: str) -> pd.DataFrame:
         """Rows of a check of the headline."""
         rows = self["rpt_study_sensitivity"]
