@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from citypanel.errors import ImporterError, describe
 from citypanel.importers.cells import Unread, few, printed, raised, shown
@@ -283,7 +284,7 @@ def _separated(path: Path, text: str) -> Sheet:
             n_cells += len(row)
             if n_cells > MOST_CELLS:
                 raise _unreadable(path, f"it has more than {MOST_CELLS:,} cells")
-            rows.append(list(row))
+            rows.append(cast("list[object]", row))
     except csv.Error as error:
         raise _unreadable(
             path,

@@ -541,15 +541,15 @@ def _read_layout(
                     values[i] = _mend(
                         by_row[number, at], values[i], reading, report, number, column
                     )
-            kept, texts, bad = _figures(values, unit)
+            kept, texts, bad, all_positive = _figures(values, unit)
             for i, why in bad:
                 report(chosen[i], at, values[i], why, column.header.text)
-            quantity = words.units.quantity(unit)
-            kept, texts = _without_zeros(
-                kept, texts, variable, column, zeros, values, chosen, report,
-                zeros_are_gaps=zeros_are_gaps,
-                may_be_negative=quantity == "percent",
-            )  # fmt: skip
+            if not all_positive:
+                kept, texts = _without_zeros(
+                    kept, texts, variable, column, zeros, values, chosen, report,
+                    zeros_are_gaps=zeros_are_gaps,
+                    may_be_negative=words.units.quantity(unit) == "percent",
+                )  # fmt: skip
             if not texts:
                 continue
             chosen_rows = members if len(kept) == len(members) else members[kept]
@@ -567,7 +567,7 @@ def _read_layout(
                 )
             )  # fmt: skip
     own = reading.blocks[n_blocks:]
-    found = {int(extreme(b.years)) for b in own for extreme in (min, max)}
+    found = {int(year) for b in own for year in (b.years.min(), b.years.max())}
     known_years = f"{min(found)} to {max(found)}" if found else "none"
     positions = {c.header.column for c in layout.columns} | set(layout.keys.values())
     reading.sheets.append(
@@ -598,20 +598,30 @@ def _heading(column: MappedColumn, variable: str, unit: str) -> str:
 
 def _figures(
     values: list[Any], unit: str
-) -> tuple[list[int], list[str], list[tuple[int, str]]]:
-    """Figures of a column: where they stand, their texts, and what is none."""
+) -> tuple[list[int], list[str], list[tuple[int, str]], bool]:
+    """Figures of a column: where they stand, their texts, and what is none.
+
+    The last says that every figure is above 0, where that is known.
+    """
+    places = list(range(len(values)))
+    if "" in values:
+        places = [i for i in places if values[i] != ""]
+        values = [values[i] for i in places]
     kinds = set(map(type, values))
     if kinds == {str}:
-        if _is_plain("\n".join(["", *values, ""])):
-            return list(range(len(values))), values, []
-    elif kinds == {float} and np.isfinite(np.array(values)).all():
-        return list(range(len(values))), [plain(value) for value in values], []
+        lines = "\n".join(["", *values, ""])
+        if _is_plain(lines):
+            above = "\n0" not in lines or not _ZERO.search(lines)
+            return places, values, [], above
+    elif kinds == {float}:
+        numbers = np.array(values)
+        if np.isfinite(numbers).all():
+            texts = [plain(value) for value in values]
+            return places, texts, [], bool((numbers > 0).all())
     kept, texts, bad = [], [], []
     figure: str | None
     problem: str | None
-    for i, value in enumerate(values):
-        if value == "" and not isinstance(value, Unread):
-            continue
+    for i, value in zip(places, values, strict=True):
         if type(value) is float and value == value and abs(value) != float("inf"):
             figure, problem = plain(value), None
         else:
@@ -623,14 +633,14 @@ def _figures(
         elif figure is not None:
             kept.append(i)
             texts.append(figure)
-    return kept, texts, bad
+    return kept, texts, bad, False
 
 
 def _is_plain(lines: str) -> bool:
     """Whether every line is a number that needs no second look (12, 0.5)."""
     return (
         lines.isascii()
-        and lines.replace(".", "").replace("\n", "").isdigit()
+        and not lines.encode("ascii").translate(None, b"0123456789.\n")
         and not any(odd in lines for odd in ("\n\n", "\n.", ".\n"))
         and not _LEADING_ZERO.search(lines)
         and not _TWO_POINTS.search(lines)
