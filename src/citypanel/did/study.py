@@ -41,9 +41,6 @@ from citypanel.words import LABELS
 # In the order of the tables; an estimator is a function of `citypanel.did`.
 ESTIMATORS = tuple(LABELS.of("estimators"))
 BANDS = ("band_low", "band_high")
-# linearmodels estimates the published columns; what is fitted over and over here takes
-# the closed form, which agrees with it to rounding.
-ENGINE = "closed_form"
 
 
 def samples(
@@ -207,7 +204,6 @@ def _estimate(
                 frame,
                 treatment=treatment,
                 without_single_units=True,
-                engine=ENGINE,
                 absorbing=absorbing,
                 **options,
             )
@@ -215,7 +211,7 @@ def _estimate(
             frames = [fit]
         require_steady(frame, treatment, keys["unit"], keys["period"])
         if name == "twfe":
-            path = event_study(frame, engine=ENGINE, **staggered)
+            path = event_study(frame, **staggered)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
@@ -503,7 +499,7 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
             notes.append(f"{what}: {str(error).splitlines()[0]}")
             return {}
 
-    two_way: dict[str, Any] = dict(options, engine=ENGINE, absorbing=absorbing)
+    two_way: dict[str, Any] = dict(options, absorbing=absorbing)
     main = attempt(lambda: twfe(**two_way), "estimate")
     row = {
         "outcome": options["outcome"],
@@ -584,7 +580,6 @@ def regional_table(
         period=period,
         controls=list(controls),
         standard_errors=standard_errors,
-        engine=ENGINE,
         absorbing=absorbing,
         **(columns or {}),
     )
@@ -706,7 +701,7 @@ def sensitivity_table(
         return checked
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
-        fit = twfe(frame, engine=ENGINE, absorbing=absorbing, **options, **further)
+        fit = twfe(frame, absorbing=absorbing, **options, **further)
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
     for outcome in outcomes:
@@ -752,7 +747,7 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c, **further),
+            "twfe": lambda c=cohorts: event_study(panel, **c, **further),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
                     panel,

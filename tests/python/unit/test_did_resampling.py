@@ -31,7 +31,7 @@ def simulate(n=14, seed=1, missing=0.0, effect=0.3):
 
 
 def refit_t(frame, y, null=0.0):
-    fit = did.twfe(frame.assign(y=y), engine="closed_form", **OPTIONS).iloc[0]
+    fit = did.twfe(frame.assign(y=y), **OPTIONS).iloc[0]
     return (fit["estimate"] - null) / fit["std_error"]
 
 
@@ -117,9 +117,7 @@ def test_randomisation_is_a_loop_of_refits(missing):
         dealt = dict(zip(cities, cohort[cities].to_numpy()[order[b]], strict=True))
         g = frame["city_id"].map(dealt)
         late = ((g > 0) & (frame["year"] >= g)).astype(float)
-        fit = did.twfe(frame.assign(sydid=late), engine="closed_form", **OPTIONS).iloc[
-            0
-        ]
+        fit = did.twfe(frame.assign(sydid=late), **OPTIONS).iloc[0]
         assert ours[b] == pytest.approx(fit["statistic"], rel=1e-8)
 
 
@@ -229,7 +227,7 @@ def test_fixed_seeds_give_fixed_numbers():
 def twfe_of_cohorts(frame, *, cohort, **options):
     late = (frame[cohort] > 0) & (frame["year"] >= frame[cohort])
     frame = frame.assign(sydid=late.astype(float))
-    return did.twfe(frame, treatment="sydid", engine="closed_form", **options)
+    return did.twfe(frame, treatment="sydid", **options)
 
 
 def test_permutation_of_any_estimator_is_the_batched_test_for_two_way_effects():
