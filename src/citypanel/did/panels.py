@@ -29,6 +29,8 @@ from citypanel.panel import require_columns, require_unique_key
 FAR = np.int64(2**40)
 # Squares and products of larger numbers overflow, those of smaller ones vanish.
 LARGEST, SMALLEST = 1e100, 1e-100
+# Periods from here on are years, or years and parts: no cohort of theirs is negative.
+YEARS = 1000
 # Column of the log of rows left out, beside the unit and the period.
 REASON = "reason"
 
@@ -887,6 +889,15 @@ def starts_of(
                 )
             zero = np.zeros(len(frame), bool)
     never |= zero
+    if grid.origin >= YEARS and grid.kind not in ("date", "period", "text"):
+        numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=0.0)
+        below = ~never & (numbers < 0)
+        if below.any():
+            raise PanelError.of(
+                "did.cohort_below_zero",
+                _places(frame[below], design, design.cohort),
+                cohort=design.cohort,
+            )
     start = np.full(len(frame), FAR)
     if not never.all():
         codes, distinct = pd.factorize(values[~never])
