@@ -29,6 +29,8 @@ from citypanel.panel import require_columns, require_unique_key
 FAR = np.int64(2**40)
 # Squares and products of larger numbers overflow, those of smaller ones vanish.
 LARGEST, SMALLEST = 1e100, 1e-100
+# Periods from here on are years, or years and parts: no cohort of theirs is negative.
+YEARS = 1000
 # Column of the log of rows left out, beside the unit and the period.
 REASON = "reason"
 
@@ -921,6 +923,15 @@ def starts_of(
                 )
             zero = np.zeros(len(kinds), bool)
     never |= zero
+    if grid.origin >= YEARS and grid.kind not in ("date", "period", "text"):
+        written = pd.to_numeric(kinds, errors="coerce").to_numpy(float, na_value=0.0)
+        below = ~never & (written < 0)
+        if below.any():
+            raise PanelError.of(
+                "did.cohort_below_zero",
+                _places(frame[_among(codes, below)], design, design.cohort),
+                cohort=design.cohort,
+            )
     start = np.full(len(kinds) + 1, FAR)  # the last stands for nulls
     if not never.all():
         place = grid.place(values[~never])

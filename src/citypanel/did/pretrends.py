@@ -144,9 +144,9 @@ def pretrend_at_slope(
                 "left": row["estimate"] - row["bias"],
             }
         )
-    return _tidy(
-        frame, rows, level=level, extra_columns=(*NAMES, "outcome")
-    ).astype(dict.fromkeys(NAMES, float))
+    return _tidy(frame, rows, level=level, extra_columns=(*NAMES, "outcome")).astype(
+        dict.fromkeys(NAMES, float)
+    )
 
 
 def _slope_row(path: EventPath) -> dict:

@@ -496,12 +496,16 @@ class Untreated:
         return known, "; ".join(said) or None
 
 
+class NotIdentified(EstimationError):
+    """A regression does not identify any of the effects asked for."""
+
+
 def not_identified(
     regression: Regression, names: Sequence[str], treatments: int
 ) -> EstimationError:
     """The error of a regression whose first coefficients are not identified."""
     lost = regression.lost(names)
-    return EstimationError.of(
+    return NotIdentified.of(
         "did.regressors_combinations_others_or",
         [f"{name}: {why}" for name, why in lost.items()],
         what=", ".join(names[:treatments]),

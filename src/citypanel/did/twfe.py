@@ -46,6 +46,7 @@ from citypanel.did.panels import (
 )
 from citypanel.did.periods import read_periods
 from citypanel.did.regressions import (
+    NotIdentified,
     Regression,
     coefficient_rows,
     lost_controls,
@@ -746,16 +747,26 @@ def event_study(
     m = len(kept)
     dummies = (binned[:, None] == kept[None, :]).astype(float)
     labels = [grid.span(e) for e in kept]
-    estimate = _estimate(
-        data,
-        np.column_stack([dummies, data.controls]),
-        [*(f"event time {e}" for e in labels), *data.control_names],
-        second=data.period_effects(period_effects_by),
-        convention=standard_errors,
-        small_sample=small_sample,
-        engine=_engine(engine, standard_errors),
-        treatments=m,
-    )
+    try:
+        estimate = _estimate(
+            data,
+            np.column_stack([dummies, data.controls]),
+            [*(f"event time {e}" for e in labels), *data.control_names],
+            second=data.period_effects(period_effects_by),
+            convention=standard_errors,
+            small_sample=small_sample,
+            engine=_engine(engine, standard_errors),
+            treatments=m,
+        )
+    except NotIdentified:
+        if data.never.any():
+            raise
+        raise EstimationError.of(
+            "did.event_times_without_never_treated",
+            [f"cohort {data.name(g)}: {n} units" for g, n in data.sizes.items()]
+            + data.left_before,
+            cohort=data.design.cohort,
+        ) from None
     known = estimate.regression.first_known(m)
     data = data.remarking(lost_controls(estimate.regression, data.control_names, m))
     rows = _event_rows(data, estimate, times, kept, binned, base, (low, high), known)

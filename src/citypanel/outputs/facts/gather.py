@@ -561,7 +561,9 @@ def trend_lines(checks: pd.DataFrame | None) -> dict[str, float]:
     """Slope of the line through the leads and the reference, by estimator."""
     if checks is None:
         return {}
-    rows = checks[(checks["check_name"] == "pretrend_line") & (checks["term"] == "slope")]
+    rows = checks[
+        (checks["check_name"] == "pretrend_line") & (checks["term"] == "slope")
+    ]
     return dict(zip(rows["estimator"], rows["estimate"].astype(float), strict=True))
 
 
