@@ -31,6 +31,7 @@ from citypanel.did.jackknife import (
 from citypanel.did.moments import moments
 from citypanel.did.multiple import holm, romano_wolf
 from citypanel.did.nonabsorbing import nonabsorbing_did
+from citypanel.did.population import population_inference
 from citypanel.did.power import (
     equivalence_test,
     minimum_detectable_effect,
@@ -108,6 +109,7 @@ __all__ = [
     "moments",
     "nonabsorbing_did",
     "permutation_test",
+    "population_inference",
     "power_at",
     "power_table",
     "pretrend_at_slope",

@@ -100,7 +100,8 @@ def functional_form_test(
     code = data.matrix(np.searchsorted(edges, data.y, side="right"))
     within = (code[:, :, None] == np.arange(len(edges) + 1)).astype(float)
     w = data.matrix(data.row_weights)
-    share, score, total = 0.0, np.zeros((data.n_units, len(edges) + 1)), 0.0
+    share, total = np.zeros(len(edges) + 1), 0.0
+    score = np.zeros((data.n_units, len(edges) + 1))
     for g in data.sizes:
         own = data.start == g
         b = int(np.flatnonzero(data.positions < g)[-1])

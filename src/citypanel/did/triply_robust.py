@@ -273,7 +273,7 @@ def _shrunken(matrix: np.ndarray, amount: np.ndarray) -> np.ndarray:
 
 def _choose(fits: _Fits, given, most: int, seed: int):
     """Decays and penalty that predict untreated cells best, one after another."""
-    grids = {
+    grids: dict[str, list] = {
         "unit_decay": list(UNITS),
         "time_decay": list(TIMES),
         "penalty": list(NORMS),

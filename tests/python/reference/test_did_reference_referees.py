@@ -103,9 +103,9 @@ def test_weights_of_the_coefficient_are_diff_diffs(panels, expected):
 def test_direct_effect_and_rings_are_diff_diffs(panels, expected):
     frame = panels["places"].assign(g=lambda f: f["g"].where(f["g"] > 0))
     fit = did.spillovers(
-        frame, coordinates=("lat", "lon"), rings=(0, 150, 300), **COHORT
+        frame, coordinates=("lat", "lon"), rings=(0, 60, 150), **COHORT
     ).set_index("term")["estimate"]
-    names = ["direct", "ring_0_150_km", "ring_150_300_km"]
+    names = ["direct", "ring_0_60_km", "ring_60_150_km"]
     assert_allclose(fit[names], expected("diff_diff")["spillovers"], atol=1e-8)
 
 

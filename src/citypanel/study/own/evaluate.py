@@ -234,7 +234,8 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
 def group_table(made: StudyPanel) -> pd.DataFrame:
     """One row per unit and declared group, or other policy it came under."""
     first = made.frame.groupby(UNIT, sort=True)
-    columns = made.study.groups | {o.name: o.column for o in made.study.other_policies}
+    columns = {**made.study.groups}
+    columns |= {o.name: o.column for o in made.study.other_policies}
     parts = [
         first[column].first().rename("group_value").reset_index().assign(group_name=n)
         for n, column in columns.items()

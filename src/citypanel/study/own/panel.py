@@ -276,8 +276,10 @@ def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
             + _named(twice, key),
             "keep one row per unit and period, or name the right columns",
         )
-    cohorts = {("policy", "cohort"): study.cohort}
-    cohorts |= {("other_policies", o.name): o.cohort for o in study.other_policies}
+    cohorts: dict[yaml_lines.Path, str | None] = {
+        ("policy", "cohort"): study.cohort,
+        **{("other_policies", o.name): o.cohort for o in study.other_policies},
+    }
     for place, cohort in cohorts.items():
         if cohort is None:
             continue
@@ -359,8 +361,8 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
         if other.cohort is not None:
             made[other.column] = frame[other.cohort]
         elif other.roster is not None:
-            path = ("other_policies", other.name, "roster")
-            there = _assigned(study, other.roster, path, frame, when, grid)
+            at = ("other_policies", other.name, "roster")
+            there = _assigned(study, other.roster, at, frame, when, grid)
             made[other.column] = _labels(there.start, grid)
     keep = pd.Series(True, index=made.index)
     log = []

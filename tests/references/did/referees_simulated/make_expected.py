@@ -39,7 +39,7 @@ def make_inputs() -> pd.DataFrame:
             y = load[i] * (factor[t] + 0.5) + 0.2 * t + d + rng.normal(0, 0.2)
             rows.append(dict(panel="factors", i=i, t=t, g=g[i], d=d, y=y))
     g = np.where(np.arange(60) < 25, np.array([4, 6, 7])[np.arange(60) % 3], 0)
-    place = rng.uniform([25, 105], [35, 115], (60, 2))
+    place = rng.uniform([25, 95], [45, 120], (60, 2))
     dose = rng.uniform(0.5, 3, 60)
     for i in range(60):
         for t in range(10):
@@ -103,7 +103,7 @@ def diff_diff_figures(paths, factors, places):
         "sigma": float(fit.sigma_fe),
         "rows": fit.weights.sort_values(["i", "t"])["weight"].tolist(),
     }
-    fit = diff_diff.SpilloverDiD(rings=[0, 150, 300], conley_coords=("lat", "lon")).fit(
+    fit = diff_diff.SpilloverDiD(rings=[0, 60, 150], conley_coords=("lat", "lon")).fit(
         places.assign(first=places["g"]), outcome="y", unit="i", time="t",
         first_treat="first",
     )  # fmt: skip
