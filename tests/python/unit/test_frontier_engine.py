@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from citypanel import frontier
-from citypanel.frontier import engine, frame, hull, simplex
+from citypanel.frontier import engine, hull, simplex
 from citypanel.frontier.bootstrap import smoothed_pairs
 from citypanel.frontier.technology import build_technology
 
@@ -115,11 +115,16 @@ def test_growing_hulls_and_spanning_sets_of_larger_panels(returns):
     assert (larger.distance[both] <= small.distance[both] * (1 + 1e-9)).all()
 
 
-def test_spanning_set_is_small_and_moves_nothing(monkeypatch):
+@pytest.mark.parametrize("returns", ["crs", "vrs", "nirs", "ndrs"])
+@pytest.mark.parametrize("orientation", ["output", "input"])
+def test_columns_that_come_when_needed_move_nothing(monkeypatch, returns, orientation):
     panel, keys = lognormal(250, 3, 3)
+    keys |= {"returns_to_scale": returns, "orientation": orientation}
     ours = frontier.distance(panel, **keys, lags=(0, 1), solver="simplex")
-    monkeypatch.setattr(frame, "WORTHWHILE", 10**9)
+    assert ours.attrs["certificate"]["by_simplex"] == len(ours)
+    monkeypatch.setattr(simplex, "FEW_COLUMNS", 10**9)
     whole = frontier.distance(panel, **keys, lags=(0, 1), solver="simplex")
+    assert whole["reason"].equals(ours["reason"])
     agree(ours, whole, 1e-12)
 
 
