@@ -755,7 +755,12 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         len(frame),
         () if remark is None else (remark,),
     )
-    return _without_unknown(data)
+    data = _without_unknown(data)
+    if len(design.controls) >= data.n_obs:
+        raise PanelError.of(
+            "did.more_controls_than_rows", k=len(design.controls), n=data.n_obs
+        )
+    return data
 
 
 def distinct(values: pd.Series) -> tuple[np.ndarray, Any]:

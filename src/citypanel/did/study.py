@@ -510,7 +510,7 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
         try:
             return function().iloc[0].to_dict()
         except CityPanelError as error:
-            notes.append(f"{what}: {str(error).splitlines()[0]}")
+            notes.append(f"{what}: {error.problem}")
             return {}
 
     two_way: dict[str, Any] = dict(options, absorbing=absorbing)
