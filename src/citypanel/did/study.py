@@ -55,6 +55,7 @@ INFERENCE = tuple(
     for name in ("xtreg", "CR2", "CR3", "wild bootstrap", "randomisation t")
 )
 BANDS = ("band_low", "band_high")
+BY_UNIT = "standard errors by unit, not by the study's clusters"
 
 
 def samples(
@@ -245,7 +246,14 @@ def _estimate(
                     )
                 )
         elif name == "synthetic_did":
-            frames = [synthetic_did(frame, seed=seed, **staggered)]
+            # Its errors leave out a unit at a time and know no other clusters.
+            plain = {k: v for k, v in staggered.items() if k != "cluster"}
+            frames = [synthetic_did(frame, seed=seed, **plain)]
+            if "cluster" in staggered:
+                frames[0]["note"] = [
+                    f"{note}; {BY_UNIT}" if isinstance(note, str) else BY_UNIT
+                    for note in frames[0]["note"]
+                ]
         else:
             frames = [getattr(did, name)(frame, **staggered)]
     except CityPanelError as error:

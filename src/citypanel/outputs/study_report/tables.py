@@ -21,7 +21,7 @@ from citypanel.outputs.tables.model import (
     p_value,
     words,
 )
-from citypanel.words import LABELS, told
+from citypanel.words import LABELS, Words, told
 
 SHOWN_CHECKS = (
     "headline", "with_controls", "group_by_period", "by_group", "exclusion",
@@ -188,10 +188,26 @@ def estimators(facts: StudyFacts, language: str) -> list[Table]:
         *_columns(("estimate", "std_error", "interval", "p_value"), language),
         Column("leads_p_value", leads),
     )
+    notes = [SAID("notes.intervals"), *_reasons(facts.overall)]
     return [
         _table("estimators", "A2", language, (), [Block(tuple(lines))],
-               stub="estimator", notes=[SAID("notes.intervals")], columns=columns)
+               stub="estimator", notes=notes, columns=columns)
     ]  # fmt: skip
+
+
+def _reasons(rows: pd.DataFrame) -> list[Words]:
+    """Why estimators give none, each reason once, without the places it lists."""
+    notes = rows.loc[rows["estimate"].isna(), "note"].dropna().astype(str)
+    whys = notes.str.removeprefix("not estimated: ").str.split(" Consequence:").str[0]
+    bare = whys.str.replace(r":\s+- .*| \(\d+\)", "", regex=True).str.rstrip(".")
+    return [
+        SAID(
+            "notes.not_estimated",
+            names=[LABELS.label("estimators", name) for name in names],
+            why=told(reason),
+        )
+        for reason, names in rows.loc[bare.index, "estimator"].groupby(bare, sort=False)
+    ]
 
 
 def inference(facts: StudyFacts, language: str) -> list[Table]:

@@ -53,7 +53,10 @@ def checked_study(study: str) -> StudyPanel:
     declared, problems = examine_declaration(path)
     made = None
     # What hides behind another mistake shows at the next look.
-    named = declared and declared.unit and declared.period and declared.outcomes
+    named = (
+        declared and declared.unit and declared.period and declared.outcomes
+        and (declared.cohort or declared.treatment or declared.roster)
+    )  # fmt: skip
     if declared and named and _is_there(declared.panel):
         made, more = look(declared, panel_of(declared))
         problems = [*problems, *more]

@@ -58,6 +58,14 @@ class Outcome:
     headline: bool = False
     index: Index | None = None
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it has no value in a unit's first period."""
+        written = self.formula.replace(" ", "").lower()
+        return self.transform.endswith(("difference", "change")) or (
+            "previous(" in written
+        )
+
 
 @dataclass(frozen=True)
 class Control:

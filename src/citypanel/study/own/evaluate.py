@@ -360,10 +360,15 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
         else:
             tables.require_steady(frame, TREATMENT, UNIT, PERIOD)
             options |= dict(cohort=COHORT)
+            by_unit = column.estimator == "synthetic_did" and "cluster" in options
+            if by_unit:
+                del options["cluster"]
             if column.estimator in ("group_time_att", "etwfe"):
                 options["control_group"] = column.control_group
             fit = STAGGERED[column.estimator](frame, **options)
             fit = fit[fit["term"].astype(str).str.startswith("overall")]
+            if by_unit:
+                fit = fit.assign(note=fit["note"].fillna(tables.BY_UNIT))
     except CityPanelError as error:
         fit = pd.DataFrame([{"term": TREATMENT, "note": _why(error)}])
     fit = fit[~fit["term"].astype(str).str.startswith("__period")]

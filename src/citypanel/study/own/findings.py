@@ -79,9 +79,13 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
         found("treatment_falls", row[UNIT], row[PERIOD], value=row[TREATMENT])
     names = [outcome.name for outcome in made.study.outcomes]
     names += [control.name for control in made.study.controls]
+    changes = {o.name for o in made.study.outcomes if o.is_change}
+    first = ~frame.duplicated(UNIT)
     for name in names:
         values = frame[name].astype(float)
-        for row in frame[values.isna()].to_dict("records"):
+        # A change has none in a unit's first period.
+        missing = values.isna() & ~(first if name in changes else False)
+        for row in frame[missing].to_dict("records"):
             found("no_value", row[UNIT], row[PERIOD], name, name=name)
         for place in _spikes(frame, values):
             row = frame.loc[place]

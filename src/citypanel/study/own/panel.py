@@ -166,6 +166,7 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
     """The panel, where it can be made at all, and every mistake of it."""
     start = len(study.document.problems)
     report = study.document.report
+    frame = _without_blanks(frame)
     columns = list(frame.columns)
     folded = pd.Series([c.lower() for c in columns])
     for column in folded[folded.duplicated()]:
@@ -211,6 +212,17 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         return None, study.document.problems[start:]
     _examine_content(study, made)
     return made, study.document.problems[start:]
+
+
+def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text that is blank is no value: .dta knows no other for text."""
+    blank = {
+        name: column.mask(column.astype("string").str.strip() == "")
+        for name, column in frame.items()
+        if not pd.api.types.is_numeric_dtype(column)
+        and not pd.api.types.is_datetime64_any_dtype(column)
+    }
+    return frame.assign(**blank) if blank else frame
 
 
 def _examine_formulas(study: Study, columns: list[str]) -> None:
@@ -515,10 +527,8 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
         known = frame[outcome.name].notna()
         seen = frame[known].groupby(PERIOD).size()
         empty = sorted(set(frame[PERIOD]) - set(seen.index))
-        # A change has no value in the first period.
-        shifted = outcome.transform.endswith(("difference", "change"))
-        shifted |= "previous(" in outcome.formula.replace(" ", "").lower()
-        shifted |= isinstance(study.panel, Figures)
+        # A change has no value in the first period; nor has the index of figures.
+        shifted = outcome.is_change or isinstance(study.panel, Figures)
         if shifted and empty == [frame[PERIOD].min()]:
             empty = []
         if empty:

@@ -17,13 +17,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from citypanel.dates import NoDate, read_span
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, describe
 from citypanel.identity import package_files
+from citypanel.importers.cells import clean_text
+from citypanel.importers.files import read_file
 from citypanel.study.declaration import SHIPPED, Declaration, declared
 from citypanel.study.own.declaration import FILE, FORMATS
 from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
+from citypanel.study.own.roster import Roster, missing_columns
 from citypanel.warehouse.published import published_file
 
 #: The dbt project of studies that bring their panel.
@@ -163,17 +167,15 @@ def _cohort(
         return None
     found = []
     for column in constant:
-        if pd.api.types.is_numeric_dtype(frame[period]) and not _numeric(frame[column]):
+        if _numeric(frame[period]) and not _numeric(frame[column]):
             continue
-        values = frame[column].dropna()
-        if _numeric(values):
-            values = values[np.isfinite(values) & (values != 0)]
-        if values.empty or not frame[column].map(_is_never).any():
+        values = frame.loc[~frame[column].map(_is_never), column]
+        if values.empty or len(values) == len(frame):
             continue
         try:
             inside = values.between(low, high + (high - low)).all()
-        except TypeError:
-            continue
+        except TypeError:  # periods as text
+            inside = values.isin(seen).mean() > 0.5
         if inside and values.isin(seen).any():
             found.append(column)
     found.sort(key=lambda c: not _COHORT_NAMES.search(c))
@@ -181,7 +183,7 @@ def _cohort(
 
 
 def _is_never(value: object) -> bool:
-    return bool(pd.isna(value)) or value == 0 or value == np.inf
+    return bool(pd.isna(value)) or value in (0, np.inf) or str(value).strip() == ""
 
 
 def _treatment(frame: pd.DataFrame, unit: str, period: str) -> str | None:
@@ -252,11 +254,12 @@ def write_study(
         assert roster is not None
         text = declaration_on_figures(root, name, roster.name)
     else:
-        proposal = propose(read_panel(panel))
+        frame = read_panel(panel)
+        proposal = propose(frame)
         if roster is not None:
             proposal = replace(proposal, cohort=None, treatment=None, notes=())
         text = declaration_text(
-            name, panel.name, proposal, roster.name if roster else None
+            name, panel.name, proposal, _roster_text(roster, frame[proposal.unit])
         )
     folder.mkdir(parents=True, exist_ok=True)
     for file in filter(None, (panel, roster)):
@@ -343,6 +346,49 @@ def _in_yaml(words: dict[str, str]) -> str:
     return "{" + ", ".join(f"{k}: {_quoted(v)}" for k, v in words.items()) + "}"
 
 
+def _roster_text(path: Path | None, units: pd.Series) -> str | None:
+    """The roster as a declaration names it, with the columns that tell their part."""
+    if path is None:
+        return None
+    columns = roster_columns(path, units)
+    named = "".join(f", {name}: {_quoted(header)}" for name, header in columns.items())
+    return f"{{file: {_quoted(path.name)}{named}}}" if named else _quoted(path.name)
+
+
+def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
+    """Headers of a roster by their part, where the values tell and the names do not."""
+    if not missing_columns(Roster(path)):
+        return {}
+    sheet = read_file(path).sheets[0]
+    rows = [row for row in sheet.rows if any(clean_text(cell) for cell in row)]
+    headers = [clean_text(cell) for cell in rows[0]]
+    known = {str(unit).strip().casefold() for unit in units.unique()}
+    found: dict[str, str] = {}
+    for place, header in enumerate(headers):
+        cells = [clean_text(r[place]) if place < len(r) else "" for r in rows[1:]]
+        cells = [cell for cell in cells if cell]
+        if not cells or not header:
+            continue
+        if "unit" not in found and sum(c.casefold() in known for c in cells) * 2 > len(
+            cells
+        ):
+            found["unit"] = header
+        elif all(map(_is_date, cells)):
+            for part in ("start", "end"):
+                if part not in found:
+                    found[part] = header
+                    break
+    return found
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        read_span(cell)
+    except NoDate as error:
+        return "may be" in str(error)  # a date in two ways, which check refuses
+    return True
+
+
 def lay_out(root: Path) -> bool:
     """Copy the project that builds studies into a folder that has none.
 
@@ -387,7 +433,7 @@ def declaration_text(
         "  label: {en: policy}",
     ]
     if roster:
-        lines.append(f"  roster: {_quoted(roster)}")
+        lines.append(f"  roster: {roster}")
     if proposal.cohort:
         lines.append(f"  cohort: {_quoted(proposal.cohort)}")
     if proposal.treatment:
