@@ -25,8 +25,6 @@ from citypanel.outputs.facts.verdict import MUCH, Conclusion
 from citypanel.outputs.options import exclusion_name, region_name
 from citypanel.words import LABELS, Catalogue, Words
 
-# Share of significant results that chance alone gives.
-BY_CHANCE = SIGNIFICANCE
 SAID = Catalogue("report")
 
 
@@ -271,7 +269,8 @@ def in_plain_words(facts: Facts) -> list[Sentence]:
     """The effect in money and per cent of output, and the odds of its sign."""
     effect, say = facts.headline.effect, Speaker(facts)
     out = []
-    amounts = _amounts(facts)
+    # What is no measure of the effect has no price either.
+    amounts = _amounts(facts) if facts.conclusion.finding != "parted" else None
     if amounts:
         mean, low, high, estimate_ = amounts
         amount = facts.labels.amount
@@ -356,10 +355,13 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
     out = []
     if trend.slope.is_tested:
         rule = "slope_clear" if trend.slope.is_significant else "slope"
+        if trend.state == "broken" and not trend.slope.is_significant:
+            rule = "slope_broken"
         out.append(
             say.estimate(
                 rule,
                 slope=trend.slope,
+                leads_p=trend.leads_p,
                 down=trend.slope.estimate < 0,
                 claims={"slope": trend.slope.estimate},
             )
@@ -451,9 +453,10 @@ def pretrend(facts: Facts) -> list[Sentence]:
         broken = trend.leads_p < SIGNIFICANCE
         rule = f"pretrend_{'broken' if broken else state}"
         out.append(say(rule, p=trend.leads_p, claims=claims))
-    if trend.is_missed:
+    # A test that has found a difference is not called weak.
+    if state != "broken" and trend.is_missed:
         out.append(say.estimate("slope_missed", trend=trend))
-    elif math.isfinite(trend.missed):
+    elif state != "broken" and math.isfinite(trend.missed):
         out.append(say.estimate("slope_found", trend=trend))
     found, n = trend.significant_fakes, len(trend.fakes)
     if found:
@@ -624,7 +627,9 @@ def regions(facts: Facts) -> list[Sentence]:
             continue
         clear = [(label, effect) for label, effect in found if effect.is_significant]
         told = [SAID("in_region", label=label, effect=e) for label, e in clear]
-        chance = 0 < len(clear) <= max(1, BY_CHANCE * len(found))
+        # By Holm's first step, as for the fake dates.
+        least = min(effect.p_value for _, effect in found)
+        chance = bool(clear) and least * len(found) >= SIGNIFICANCE
         out.append(
             say.estimate(
                 f"regions_{rule}_{'found' if clear else 'quiet'}",
