@@ -701,10 +701,9 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         packed = np.packbits(seen, axis=1)
         keys += list(packed.T)
     most = data.n_units if any_number else data.n_units // GAIN
-    found = grouping(keys, data.n_units, most)
-    if found is None:
+    member, members = grouping(keys, data.n_units, most)
+    if not members:
         return None
-    member, members = found
     if not any_number and len(members) * (width + 1) ** 2 > GAIN * data.n_obs:
         return None
     at = np.array([units[0] for units in members])
@@ -733,11 +732,11 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
 
 
 def grouping(
-    keys: Iterable[np.ndarray], n: int, most: float = np.inf
-) -> tuple[np.ndarray, list[np.ndarray]] | None:
+    keys: Iterable[np.ndarray], n: int, most: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Groups of units that share every key: each unit's code, and each group's units.
 
-    None where there are more groups than ``most``.
+    No group where there are more than ``most``.
     """
     member, size = np.zeros(n, np.int64), 1
     for key in keys:
@@ -748,7 +747,7 @@ def grouping(
         member, present = pd.factorize(member, sort=True)
         size = len(present)
         if size > most:
-            return None
+            return member, []
     small = member.astype(np.uint16) if size < 2**16 else member  # sorted by digits
     order = np.argsort(small, kind="stable")
     return member, np.split(order, np.cumsum(np.bincount(member, minlength=size))[:-1])

@@ -24,6 +24,7 @@ MEMORY = "3GB"
 # Units that are in memory at once.
 PART = 1_000_000
 MOST_PERIODS = 400
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "UBIGINT")
 # Numbers that the products of all groups may take.
 MOST = 50_000_000
 
@@ -67,6 +68,8 @@ class _Reader:
         lost = " or ".join(f"({test})" for test in self.reasons.values())
         self.used = f"not coalesce({lost}, false)"
         self.n_units = 1
+        self.unit_is_whole = kinds[design.unit] in WHOLE
+        self.has_unknown_cohort = True
 
     def ask(self, sql: str) -> pd.DataFrame:
         return self.relation.query("panel", sql).df()
@@ -146,6 +149,14 @@ class _Reader:
         if design.weights is not None:
             w = _name(design.weights)
             tests.append(f"count(*) filter (where {w} < 0 or isinf({w}::double)) as b")
+        if design.cohort is not None:
+            tests.append(f"count(*) - count({_name(design.cohort)}) as unknown")
+        if design.treatment is not None:
+            d = _name(design.treatment)
+            tests.append(
+                f"count(*) filter (where {self.used} and {d} not in (0, 1)) "
+                "as fractions"
+            )
         tests.append(f"approx_count_distinct({unit}) as n_units")
         row = self.ask(f"select count(*) as total, {', '.join(tests)} from panel")
         found = row.iloc[0].to_dict()
@@ -162,6 +173,9 @@ class _Reader:
                 [f"{int(found['b'])} rows"],
                 weights=design.weights,
             )
+        if found.get("fractions"):
+            raise _too_little(f"{design.treatment}: {int(found['fractions'])} rows")
+        self.has_unknown_cohort = bool(found.get("unknown"))
         self.n_units = max(int(found["n_units"]), 1)
         if not any(found[f"lost_{j}"] for j in range(len(self.reasons))):
             self.used = "true"
@@ -189,28 +203,50 @@ class _Reader:
             if column is not None:
                 name = _name(column)
                 columns.append(f"min({name}) as {short}_low, max({name}) as {short}")
-                columns.append(f"count({name}) as {short}_count")
+        if self.has_unknown_cohort and design.cohort is not None:
+            columns.append(f"count({_name(design.cohort)}) as known")
         if design.treatment is not None:
             d = _name(design.treatment)
             columns += [
                 f"min({period}) filter (where {d} > 0) as first",
-                f"count(*) filter (where {d} > 0) as treated",
-                f"count(*) filter (where {d} not in (0, 1)) as between",
+                f"sum({d}::integer) as treated",
             ]
         columns += [
             f"sum({y}::double) filter (where {period} = {literal}) as y{j}"
             for j, literal in enumerate(literals)
         ]
         unit = _name(design.unit)
-        parts = -(-self.n_units // PART)
-        for k in range(parts):
-            some = "" if parts == 1 else f" and hash({unit}) % {parts} = {k}"
+        for some in self._parts():
             part = self.ask(
                 f"select {', '.join(columns)} from panel "
                 f"where {self.used}{some} group by {unit}"
             )
             if len(part):
                 yield part
+
+    def _parts(self) -> list[str]:
+        """Conditions that each take some of the units.
+
+        Whole numbers are cut into ranges, so that a file in their order is read once.
+        """
+        parts, unit = -(-self.n_units // PART), _name(self.design.unit)
+        if parts == 1:
+            return [""]
+        if self.unit_is_whole:
+            shares = [k / parts for k in range(1, parts)]
+            cuts = self.ask(
+                f"select unnest(quantile_disc({unit}, {shares})) as cut "
+                f"from (select {unit} from panel using sample 2 percent (system))"
+            )["cut"]
+            cuts = sorted({int(cut) for cut in cuts.dropna()})
+            if cuts:
+                ends = zip([None, *cuts], [*cuts, None], strict=True)
+                return [
+                    ("" if low is None else f" and {unit} >= {low}")
+                    + ("" if high is None else f" and {unit} < {high}")
+                    for low, high in ends
+                ]
+        return [f" and hash({unit}) % {parts} = {k}" for k in range(parts)]
 
 
 class _Sums:
@@ -251,7 +287,7 @@ class _Sums:
         keys += list(controls.T)
         whole = seen.all()
         packed = [] if whole else list(np.packbits(seen, axis=1).T)
-        _, members = grouping([*keys, *packed], len(part))
+        _, members = grouping([*keys, *packed], len(part), len(part))
         own = np.array([units[0] for units in members])
         y = y if whole else np.where(seen, y, 0.0)
         found = group_sums(y, seen[own], weight, members, width)
@@ -268,9 +304,11 @@ class _Sums:
 
     def _starts(self, part: pd.DataFrame, start: dict) -> np.ndarray:
         low, high = (_mapped(part[name], start) for name in ("cohort_low", "cohort"))
-        known = part["cohort_count"].to_numpy()
-        some_null = (known > 0) & (known < part["n_rows"].to_numpy())
-        varies = (low != high) | (some_null & (high != FAR))
+        varies = low != high
+        if "known" in part:
+            known = part["known"].to_numpy()
+            some_null = (known > 0) & (known < part["n_rows"].to_numpy())
+            varies |= some_null & (high != FAR)
         if varies.any():
             design = self.design
             raise PanelError.of(
@@ -290,7 +328,7 @@ class _Sums:
         some = part["treated"].to_numpy() > 0
         first[some] = _mapped(part.loc[some, "first"], place)
         after = (seen & (self.positions >= first[:, None])).sum(axis=1)
-        odd = (part["between"].to_numpy() > 0) | (after != part["treated"].to_numpy())
+        odd = after != part["treated"].to_numpy()
         if odd.any():
             raise _too_little(
                 *(f"{self.design.unit} {u}: treatment" for u in part.loc[odd, "unit"])

@@ -220,7 +220,8 @@ def _add(
     if known:
         connection.execute("rollback")
         snapshot = _snapshot(connection, about)
-        return Entry(study, record.run_id, *known[0], snapshot, is_new=False)
+        sequence, n_tables, n_rows = known[0]
+        return Entry(study, record.run_id, sequence, n_tables, n_rows, snapshot, False)
     connection.execute(f"create schema if not exists lake.{_name(schema)}")
     turn = _turn(connection, schema)
     keys = f"{_text(record.run_id)} as run_id, {_text(record.options_sha256)}"

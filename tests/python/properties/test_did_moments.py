@@ -15,7 +15,7 @@ from tests.support.random_panels import (
 )
 
 from citypanel import did
-from citypanel.did import relations
+from citypanel.did import frisch_waugh, randomisation, relations
 from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.moments import MomentPanel, condense, way
 from citypanel.errors import CityPanelError, PanelError
@@ -437,12 +437,27 @@ def test_a_relation_that_is_no_panel_is_refused_like_a_frame(change, message):
             did.moments(panel, **STAGGERED, weights="w")
 
 
-@pytest.mark.parametrize("options", [{}, {"cluster": "c"}, {"within": "half"}], ids=str)
-def test_dealt_treatments_are_summed_unit_by_unit(options):
-    frame = large(60).assign(half=lambda f: f["id"] % 2)
-    fits = both(did.randomisation_draws, frame, draws=99, **{**KEYS, "treatment": "d"})
+DEALT = [
+    {}, {"cluster": "c"}, {"within": "half"}, {"weights": "w"},
+    {"weights": "w", "cluster": "c"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["balanced", "gaps"])
+@pytest.mark.parametrize("options", DEALT, ids=str)
+def test_dealt_treatments_are_summed_unit_by_unit(options, gaps):
+    frame = large(80).assign(half=lambda f: f["id"] % 2)
+    if gaps:  # two patterns more
+        late, early = frame["id"] % 5 == 0, frame["id"] % 7 == 1
+        frame = frame[~(late & (frame["t"] < 2003)) & ~(early & (frame["t"] == 2005))]
+    options = dict(options, treatment="d", **KEYS)
+    draws = {k: v for k, v in options.items() if k in ("treatment", *KEYS)}
+    fits = both(did.randomisation_draws, frame, draws=99, **draws)
     np.testing.assert_allclose(*(f["statistic"] for f in fits), rtol=1e-9)
-    fits = both(
-        did.randomisation_inference, frame, draws=199, treatment="d", **KEYS, **options
-    )
-    assert_same(*fits)
+    with way("always"):
+        parts = frisch_waugh.partial(
+            frame, **{k: v for k, v in options.items() if k != "within"}
+        )
+        paths = randomisation.treatment_paths(parts.data)
+        assert randomisation._Paths.of(parts, paths) is not None
+    assert_same(*both(did.randomisation_inference, frame, draws=199, **options))
