@@ -84,7 +84,7 @@ def evaluate(
     >>> tables = citypanel.evaluate(None, "enterprise_zones")
     >>> columns = tables["rpt_study_regressions"].query("term == 'treatment'")
     >>> columns[["estimate", "std_error", "n_obs"]].head(1).round(3).values.tolist()
-    [[-0.182, 0.078, 176.0]]
+    [[-0.182, 0.078, 176]]
     """
     if isinstance(design, str):
         design = find_study(Path.cwd(), design)
