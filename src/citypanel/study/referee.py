@@ -143,7 +143,7 @@ def _concurrent(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     found = did.concurrent_policies(frame, cohort=COHORT, policies=names, **KEYS)
     first = frame.drop_duplicates("city_id").set_index("city_id")[names]
     since = first.stack().rename("estimate").rename_axis(["term", "policy"])
-    since = since.reset_index().assign(aggregation="first_period")
+    since = since.dropna().reset_index().assign(aggregation="first_period")
     return pd.concat([found, since], ignore_index=True)
 
 
