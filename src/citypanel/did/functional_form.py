@@ -81,7 +81,7 @@ def functional_form_test(
     1   9.983 to 10.19      0.08
     2   10.19 to 10.39      0.51
     3  10.39 and above      0.28
-    >>> found["p_value"].iloc[-1]
+    >>> float(found["p_value"].iloc[-1])
     1.0
     """
     choose("control_group", control_group, CONTROL_GROUPS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from citypanel.did.factors import Cells, _cells, _Means, _Task, _usable
+from citypanel.did.factors import Cells, Means, Task, matrices, usable
 from citypanel.did.frames import Extras, add_note, dropped_rows, join_notes, tidy
 from citypanel.did.panels import Panel, on_panel, require_binary
 from citypanel.errors import EstimationError, OptionError
@@ -98,7 +98,7 @@ def triply_robust(
     >>> found = did.triply_robust(zones(), draws=20, **chosen, **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.121      0.014
+    0     0.126      0.014
     """
     given = {"unit_decay": unit_decay, "time_decay": time_decay, "penalty": penalty}
     for name, value in given.items():
@@ -107,18 +107,18 @@ def triply_robust(
     require_binary(data, "cells are treated or not")
     if 0 < draws < 20:
         raise OptionError.of("did.bootstrap_draws_too_few", draws=draws)
-    data = _usable(data, 1)
-    cells = _cells(data)
+    data = usable(data, 1)
+    cells = matrices(data)
     fits = _Fits(cells, data.positions)
     chosen, tried = _choose(fits, given, validation_cells, seed)
     places = np.argwhere(cells.on & cells.seen)
     gaps, known, settled = fits.gaps(places, chosen)
     if not known.any():
         raise EstimationError.of("did.no_treated_cell", treatment=data.design.treatment)
-    task = _Task(
+    task = Task(
         "triply_robust", True, 1, 1, None, draws, seed, level, single_unit_std_error, 0
     )
-    means = _Means(data, cells, task)
+    means = Means(data, cells, task)
     found = np.full(cells.y.shape, np.nan)
     found[tuple(places[known].T)] = gaps[known]
     masks = {

@@ -8,8 +8,13 @@ import pytest
 
 import citypanel
 from citypanel.errors import DeclarationError
+from citypanel.outputs.figures.policies import policies_by_unit
+from citypanel.outputs.study_report import figures, sentences
+from citypanel.outputs.study_report.facts import StudyFacts
+from citypanel.study.own import evaluate as evaluation
 from citypanel.study.own.declaration import read_declaration
 from citypanel.study.own.panel import COHORT, TREATMENT, UNIT, prepare_panel
+from citypanel.study.own.tables import fixed
 
 STUDY = """name: made_up
 unit: {noun: {en: county}, key: county, parent: state}
@@ -214,32 +219,48 @@ def with_other_policies(folder, text=OTHERS):
     return folder / "study.yml"
 
 
-def test_other_policies_stand_beside_the_studied_one(folder):
-    tables = citypanel.evaluate(None, with_other_policies(folder))
+@pytest.fixture
+def beside(folder):
+    """The tables that other policies are in."""
+    made = prepare_panel(read_declaration(with_other_policies(folder)))
+    return made, {
+        name: fixed(name, frame)
+        for name, frame in {
+            "dim_study": evaluation.study_table(made),
+            "dim_study_variables": evaluation.variable_table(made),
+            "dim_units": evaluation.unit_table(made),
+            "dim_unit_groups": evaluation.group_table(made),
+            "fct_unit_periods": evaluation.unit_periods(made),
+            "rpt_study_sensitivity": evaluation.other_policies_table(made),
+            "rpt_study_regressions": pd.DataFrame(
+                [{"outcome": "jobs", "term": "treatment", "estimate": 0.1}]
+            ),
+        }.items()
+    }
+
+
+def test_other_policies_stand_beside_the_studied_one(beside):
+    made, tables = beside
     rows = tables["rpt_study_sensitivity"]
-    rows = rows[rows["check_name"] == "other_policies"]
+    assert set(rows["check_name"]) == {"other_policies"}
     assert list(rows["sample"].unique()) == ["ports", "pilots", "all"]
     keys = ["sample", "aggregation", "estimator", "term"]
-    count = rows.set_index(keys)["n_units"]
+    count = rows.set_index(keys)["n_units"].sort_index()
+    terms = ["both", "policy_only", "other_only", "neither"]
     overlap = {
-        name: tuple(count[name, "overlap", "twfe"]) for name in rows["sample"].unique()
+        name: tuple(count[name, "overlap", "twfe", term] for term in terms)
+        for name in rows["sample"].unique()
     }
-    # Both, the studied one only, another only, none.
     assert overlap == {
         "ports": (1, 2, 1, 6),
         "pilots": (1, 2, 1, 6),
         "all": (2, 1, 2, 5),
     }
-    made = prepare_panel(read_declaration(folder / "study.yml"))
-    frame = made.frame
-    under = {"c0", "c1", "c5", "c9"}
-    clean = frame[~frame[UNIT].isin(under)]
+    clean = made.frame[~made.frame[UNIT].isin({"c0", "c1", "c5", "c9"})]
     columns = dict(outcome="jobs", treatment=TREATMENT, unit=UNIT, period="period")
-    want = citypanel.did.twfe(clean, absorbing=False, **columns)
-    found = rows.set_index(keys)["estimate"]
-    assert found["all", "without_units", "twfe", "overall"] == pytest.approx(
-        want["estimate"].iloc[0]
-    )
+    want = citypanel.did.twfe(clean, **columns)["estimate"].iloc[0]
+    found = rows.set_index(keys)["estimate"].sort_index()
+    assert found["all", "without_units", "twfe", "overall"] == pytest.approx(want)
     groups = tables["dim_unit_groups"].set_index(["group_name", "unit_id"])
     assert groups["group_value"].to_dict() == {
         ("ports", "c0"): "2019-09",
@@ -251,18 +272,24 @@ def test_other_policies_stand_beside_the_studied_one(folder):
     assert words.loc["ports", "label_zh"] == "自由港"
 
 
-def test_the_report_says_and_draws_the_other_policies(folder):
-    from citypanel.outputs.study_report import figures, sentences
-    from citypanel.outputs.study_report.facts import StudyFacts
-
-    facts = StudyFacts(citypanel.evaluate(None, with_other_policies(folder)))
-    said = " ".join(words.en for words in sentences.sensitivity(facts))
+def test_the_report_says_and_draws_the_other_policies(beside):
+    facts = StudyFacts(beside[1])
+    said = " ".join(words.en for words in sentences.other_policies(facts))
     assert "2 of 3 treated counties and 2 of 7 others came under another" in said
-    assert set(figures.all_figures(facts, "en")["policies"]) == set(figures.FORMATS)
-    plain = StudyFacts({**facts.frames, "dim_study_variables": (
-        facts["dim_study_variables"].query("kind != 'other_policy'")
-    )})  # fmt: skip
-    assert "policies" not in figures.all_figures(plain, "en")
+    assert figures.policies(facts, "en").axes
+    drawn = figures.policies(facts, "zh").axes[0].get_legend_handles_labels()[1]
+    assert drawn[:2] == ["subsidy", "自由港"]
+    variables = facts["dim_study_variables"].query("kind != 'other_policy'")
+    plain = StudyFacts({**beside[1], "dim_study_variables": variables})
+    assert figures.policies(plain, "en") is None
+
+
+def test_many_units_are_counted(beside):
+    first = pd.DataFrame({"a": [0.0, 2.0, np.nan] * 60, "b": [1.0, np.nan, 9.0] * 60})
+    figure = policies_by_unit(first, pd.Series(["x", "y", "z"]), "units")
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    assert list(lines["a"]) == [60, 60, 120]
+    assert list(lines["b"]) == [0, 60, 60]
 
 
 @pytest.mark.parametrize(
