@@ -53,7 +53,8 @@ class Isoquant:
         facet = most.argmin(axis=1)
         # The vertical facet ends at the first corner, the horizontal begins at the
         # last, and the others lie between one corner and the next.
-        left = self.corners[np.where(facet == 1, len(self.corners) - 1, facet - 2)]
+        last = len(self.corners) - 1
+        left = self.corners[np.where(facet == 1, last, np.maximum(facet - 2, 0))]
         right = self.corners[np.where(facet == 0, 0, facet - 1)]
         first, second = inputs.T
         slack = 1.0 + CERTIFIED
