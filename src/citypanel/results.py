@@ -136,6 +136,11 @@ def remembering(
             result = estimator(*arguments, **options)
             bound = signature.bind(*arguments, **options)
             bound.apply_defaults()
+            given = next(iter(bound.arguments.values()), None)
+            if isinstance(given, Remembering) and isinstance(result, pd.DataFrame):
+                # What is computed from a result rests on the rows it rests on.
+                lost = {k: v for k, v in given.attrs.items() if k == "dropped"}
+                result.attrs = {**lost, **result.attrs}
             named: dict[str, Any] = {}
             for name, value in list(bound.arguments.items())[1:]:
                 if signature.parameters[name].kind is several:

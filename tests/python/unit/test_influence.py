@@ -90,7 +90,7 @@ def test_the_headline_is_that_of_the_plain_route(study, moved):
         # The invented yearbook has no growth rates: the deflator stands in.
         assert np.isnan(study.series(options)["gdp_growth_pct"]).all()
     found = Headline(study, options).result
-    plain = estimate(study, options, engine="closed_form")
+    plain = estimate(study, options)
     for name in ("estimate", "std_error", "p_value", "mean", "std_dev", "maximum"):
         assert getattr(found, name) == pytest.approx(
             getattr(plain, name), rel=1e-9, abs=1e-12
@@ -156,7 +156,7 @@ def brute(headline, change):
     panel = headline.study.panel(OPTIONS)[["city_id", "year", "sydid"]]
     frame = frame.merge(panel, on=["city_id", "year"])
     frame["outcome"] = frame["tfpch"]
-    fitted = did.twfe(frame, **REGRESSION, engine="closed_form").iloc[0]
+    fitted = did.twfe(frame, **REGRESSION).iloc[0]
     return fitted, frame
 
 
@@ -252,7 +252,7 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
             changed = study.with_cell(*key, new)
         else:
             changed = study.with_province_value(row.unit, row.year, row.variable, new)
-        plain = estimate(changed, OPTIONS, engine="closed_form")
+        plain = estimate(changed, OPTIONS)
         for name in ("estimate", "std_error", "mean", "std_dev", "maximum"):
             assert getattr(row, name) == pytest.approx(
                 getattr(plain, name), rel=1e-10, abs=1e-12, nan_ok=True
@@ -276,7 +276,7 @@ def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
         changed = study.with_cell(
             row.unit, row.year, row.variable, "yearbook", 1.5 * row.value
         )
-        plain = estimate(changed, options, engine="closed_form")
+        plain = estimate(changed, options)
         assert headline.changed(experiment.change).estimate == pytest.approx(
             plain.estimate, abs=1e-12
         )
@@ -485,7 +485,7 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
         panel = panel.loc[panel["outcome"].notna()]
         assert found.loc[name, "n_obs"] == len(panel)
         try:
-            plain = did.twfe(panel, **REGRESSION, engine="closed_form").iloc[0]
+            plain = did.twfe(panel, **REGRESSION).iloc[0]
         except EstimationError:
             # A partial frontier leaves few of so few cities an index.
             assert name.startswith("order") and np.isnan(found.loc[name, "estimate"])
@@ -536,10 +536,10 @@ def test_alternatives_are_compared_on_the_city_years_they_share(study):
         panel = study.panel(options.replace(**moved)).set_index(["city_id", "year"])
         panel = panel.loc[panel["outcome"].notna()]
         shared = panel.loc[panel.index.isin(own.index)].reset_index()
-        there = did.twfe(shared, **REGRESSION, engine="closed_form").iloc[0]
+        there = did.twfe(shared, **REGRESSION).iloc[0]
         keys = pd.MultiIndex.from_frame(shared[["city_id", "year"]])
         ours = shared.assign(outcome=own.loc[keys].to_numpy())
-        base = did.twfe(ours, **REGRESSION, engine="closed_form").iloc[0]
+        base = did.twfe(ours, **REGRESSION).iloc[0]
         row = found.loc[name]
         assert row["headline_same_rows"] == pytest.approx(base["estimate"], abs=1e-12)
         change = there["estimate"] - base["estimate"]
@@ -589,7 +589,7 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
         assert row["n_assumed_city_years"] == 4 * 3 + 2
         power = np.where(late, cells["year"] - start if shape == "drift" else 1, 0)
         changed = replace(sources, cells=times(cells, row["factor"] ** power))
-        by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
+        by_hand = estimate(Study(changed), OPTIONS)
         assert by_hand.estimate == pytest.approx(target, abs=1e-9), shape
     assert {"level", "drift"} == set(of_treated.index)
     assert of_treated.loc["drift", "factor"] != of_treated.loc["level", "factor"]
