@@ -39,7 +39,7 @@ from citypanel.did.power import (
     power_table,
 )
 from citypanel.did.pretest import pretrend_power
-from citypanel.did.pretrends import pretrend_at_slope
+from citypanel.did.pretrends import pretrend_at_slope, pretrend_line
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import (
     permutation_test,
@@ -53,7 +53,6 @@ from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
-from citypanel.did.trend import pretrend_line
 from citypanel.did.triply_robust import triply_robust
 from citypanel.did.twfe import event_study, twfe
 from citypanel.did.twfe_weights import twfe_weights

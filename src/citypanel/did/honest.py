@@ -20,6 +20,7 @@ from scipy import linalg, optimize, special
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
 from citypanel.did.panels import choose
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError
 
 MOST_VERTICES = 1_000_000
@@ -29,6 +30,7 @@ LARGE_BIAS = 30.0
 NOTE_EMPTY = "every null near the estimate is rejected: no interval"
 
 
+@remembering
 def honest_did(
     frame: pd.DataFrame,
     *,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -717,6 +718,20 @@ def module_of(module: str, name: str = SHIPPED) -> ModuleType:
 def use(name: str) -> None:
     """Make a study the one that is worked on, in this process and those it starts."""
     os.environ[CURRENT] = name
+
+
+@contextmanager
+def working_on(name: str) -> Iterator[None]:
+    """Make a study the one that is worked on, for a while."""
+    before = os.environ.get(CURRENT)
+    os.environ[CURRENT] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CURRENT]
+        else:
+            os.environ[CURRENT] = before
 
 
 def current() -> str:

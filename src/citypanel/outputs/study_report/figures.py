@@ -22,7 +22,7 @@ from citypanel.outputs.figures.style import (
 )
 from citypanel.outputs.study_report.facts import StudyFacts
 from citypanel.outputs.study_report.sentences import SAID
-from citypanel.words import LABELS
+from citypanel.words import LABELS, Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,13 +57,16 @@ def all_figures(facts: StudyFacts, language: str) -> dict[str, dict[str, bytes]]
 
 
 def caption(facts: StudyFacts, name: str):
-    """What a figure shows."""
-    return SAID(
+    """What a figure shows; in Chinese also why its letters are not."""
+    said = SAID(
         f"captions.{name}",
         policy=facts.said("policy"),
         outcome=facts.label(facts.outcome),
         units=facts.units,
     )
+    if chinese_font() is not None:
+        return said
+    return Words(said.en, said.zh + SAID("no_chinese_font").zh)
 
 
 def event_study(facts: StudyFacts, language: str) -> Figure | None:

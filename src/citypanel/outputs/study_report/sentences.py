@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from citypanel.outputs.report.sentences import Speaker, Verdict, graded
 from citypanel.outputs.study_report.facts import POLICY, StudyFacts
 from citypanel.words import LABELS, Catalogue, Words, told
 from citypanel.words.numbers import fixed
@@ -33,28 +34,57 @@ def _interval(facts: StudyFacts, row: pd.Series) -> dict[str, Any]:
     }
 
 
-def lead(facts: StudyFacts) -> Words:
-    """The finding in one sentence."""
-    row = facts.headline
-    said: dict[str, Any] = {
-        "policy": facts.said("policy"),
-        "outcome": facts.label(facts.outcome),
+def finding(facts: StudyFacts) -> Verdict:
+    """The finding, how certain it is and why not more, as every report words it."""
+    policy, outcome = facts.said("policy"), facts.label(facts.outcome)
+    the = Words(f"the {policy.en}", policy.zh)
+    say = Speaker(
+        None,
+        {"policy": policy, "policies": the, "outcome": _in_a_sentence(outcome),
+         "unit": facts.said("unit"), "units": facts.units},
+    )  # fmt: skip
+    assumed, priceless = facts.shares
+    told: dict[str, Any] = {
+        "data": facts.quality[1] if facts.quality else Words("", ""),
+        "share": assumed,
+        "in_doubt": priceless,
+        "n": facts.headline["n_treated_units"],
+        "detectable": facts.detectable,
+        "paper": None,
     }
+    return graded(
+        say,
+        facts.conclusion,
+        up=facts.effect.sign > 0,
+        controls=True,
+        told=told,
+        points=(),
+    )
+
+
+def _in_a_sentence(label: Words) -> Words:
+    """A label within a sentence: its capital goes, an abbreviation keeps its own."""
+    en = label.en
+    small = en[:1].lower() + en[1:] if en[1:2].islower() else en
+    return Words(small, label.zh)
+
+
+def estimate(facts: StudyFacts) -> Words:
+    """The headline in numbers."""
+    row = facts.headline
     if not _known(row["estimate"]):
-        return SAID("lead_none", **said)
-    said |= _interval(facts, row)
+        return SAID("estimate_none")
+    said = _interval(facts, row) | {"units": facts.units}
+    said |= {name: int(row[name]) for name in ("n_obs", "n_units", "n_treated_units")}
     if not _known(row["p_value"]):
-        return SAID("lead_without_error", **said)
-    if row["p_value"] >= LEVEL:
-        return SAID("lead_not_told", **said)
-    rose = row["estimate"] > 0
-    name = "lead_log" if facts.is_log else "lead_told"
-    return SAID(name, rose=rose, change=float(row["estimate"]), **said)
+        return SAID("estimate_without_error", **said)
+    name = "estimate_log" if facts.is_log else "estimate"
+    return SAID(name, change=float(row["estimate"]), **said)
 
 
 def verdict(facts: StudyFacts) -> list[Words]:
     """What stands for and against the finding."""
-    found = [estimators(facts), *leads(facts), *trends(facts)]
+    found = [estimate(facts), estimators(facts), *leads(facts), *trends(facts)]
     return [words for words in found if words is not None]
 
 
@@ -209,8 +239,8 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
                     unit=facts.said("unit"),
                     low=_number(facts, low["estimate"]),
                     high=_number(facts, high["estimate"]),
-                    low_term=str(low["term"]).removeprefix("without cohort "),
-                    high_term=str(high["term"]).removeprefix("without cohort "),
+                    low_term=facts.unit(_bare(low["term"])),
+                    high_term=facts.unit(_bare(high["term"])),
                 )
             )
     fake = facts.checks("fake_date")
@@ -227,6 +257,10 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         share = bacon.loc[late, "weight"].sum()
         found.append(SAID("bacon", share=float(share)))
     return found
+
+
+def _bare(term: object) -> str:
+    return str(term).removeprefix("without cohort ")
 
 
 def other_policies(facts: StudyFacts) -> list[Words]:
@@ -259,11 +293,11 @@ def other_policies(facts: StudyFacts) -> list[Words]:
     return out
 
 
-def published(facts: StudyFacts) -> Words:
-    """How many printed figures come out."""
+def published(facts: StudyFacts) -> Words | None:
+    """How many printed figures come out; nothing where the study names none."""
     rows = facts["rpt_study_published"]
     if rows.empty:
-        return SAID("published_none")
+        return None
     judged = rows[rows["agrees"].notna()]
     if judged.empty:
         return SAID("published_unjudged", n=len(rows))

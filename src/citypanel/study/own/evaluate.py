@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from citypanel import did
 from citypanel.did import study as tables
 from citypanel.errors import CityPanelError
+from citypanel.study.own.audit import comparison_table
 from citypanel.study.own.declaration import (
     STUDY_WEIGHTS,
     Column,
@@ -223,7 +223,12 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
         }
     )
     out["parent"] = groups[parent].first() if parent else None
-    return out.reset_index().assign(name_en=lambda f: f[UNIT])
+    out = out.reset_index()
+    named = [made.name(unit) for unit in out[UNIT]]
+    out["name_en"] = [name.en for name in named]
+    has_zh = bool(made.study.unit_names.get("zh"))
+    out["name_zh"] = [name.zh for name in named] if has_zh else None
+    return out
 
 
 def group_table(made: StudyPanel) -> pd.DataFrame:
@@ -355,10 +360,15 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
         else:
             tables.require_steady(frame, TREATMENT, UNIT, PERIOD)
             options |= dict(cohort=COHORT)
+            by_unit = column.estimator == "synthetic_did" and "cluster" in options
+            if by_unit:
+                del options["cluster"]
             if column.estimator in ("group_time_att", "etwfe"):
                 options["control_group"] = column.control_group
             fit = STAGGERED[column.estimator](frame, **options)
             fit = fit[fit["term"].astype(str).str.startswith("overall")]
+            if by_unit:
+                fit = fit.assign(note=fit["note"].fillna(tables.BY_UNIT))
     except CityPanelError as error:
         fit = pd.DataFrame([{"term": TREATMENT, "note": _why(error)}])
     fit = fit[~fit["term"].astype(str).str.startswith("__period")]
@@ -400,40 +410,6 @@ def twfe_options(
         "standard_errors": column.standard_errors,
         "absorbing": absorbing and not column.difference,
     }
-
-
-def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
-    """Published figures beside ours; empty where the study names none.
-
-    The file has table_name, column_name, term, statistic (a column of
-    ``rpt_study_regressions``), value and decimals (how many were printed).
-    """
-    names = ["table_name", "column_name", "term", "statistic"]
-    if study.published is None:
-        return fixed("rpt_study_published", pd.DataFrame())
-    printed = pd.read_csv(study.published, dtype=str)
-    rows = []
-    for line in printed.to_dict("records"):
-        ours = regressions[
-            (regressions["table_name"] == line["table_name"])
-            & (regressions["column_name"] == line["column_name"])
-            & (regressions["term"] == line["term"])
-        ]
-        value = ours[line["statistic"]].iloc[0] if len(ours) else np.nan
-        published, decimals = float(line["value"]), int(line["decimals"])
-        difference = float(value) - published
-        rows.append(
-            {
-                **{n: line[n] for n in names},
-                "published": published,
-                "estimated": float(value),
-                "difference": difference,
-                # Half of the last printed digit, and what rounding adds.
-                "agrees": abs(difference) <= 0.5 * 10.0**-decimals * (1 + 1e-9),
-                "source": line.get("source"),
-            }
-        )
-    return fixed("rpt_study_published", pd.DataFrame(rows))
 
 
 def att_table(made: StudyPanel) -> pd.DataFrame:
