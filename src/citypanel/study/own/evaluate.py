@@ -77,6 +77,14 @@ def evaluate(
     ------
     DeclarationError
         Every mistake of the declaration, or of the data against it, at once.
+
+    Examples
+    --------
+    >>> import citypanel
+    >>> tables = citypanel.evaluate(None, "enterprise_zones")
+    >>> columns = tables["rpt_study_regressions"].query("term == 'treatment'")
+    >>> columns[["estimate", "std_error", "n_obs"]].head(1).round(3).values.tolist()
+    [[-0.182, 0.078, 176]]
     """
     if isinstance(design, str):
         design = find_study(Path.cwd(), design)
