@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
+from citypanel.did.results import remembering
 from citypanel.errors import OptionError
 
 
@@ -125,6 +126,7 @@ def _positive(std_error: float) -> None:
         raise OptionError.of("did.standard_error_not_positive", std_error=std_error)
 
 
+@remembering
 def power_table(
     frame: pd.DataFrame, *, bound: float, power: float = 0.8, level: float = 0.95
 ) -> pd.DataFrame:

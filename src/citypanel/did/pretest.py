@@ -12,11 +12,13 @@ from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
 from citypanel.did.honest import covariance_root
 from citypanel.did.panels import choose
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError
 
 TESTS = ("individual", "joint")
 
 
+@remembering
 def pretrend_power(
     frame: pd.DataFrame,
     *,

@@ -37,6 +37,7 @@ from citypanel.did.panels import (
     FAR,
     Panel,
     choose,
+    free_name,
     on_panel,
     prepare,
     require_absorbing,
@@ -45,6 +46,7 @@ from citypanel.did.panels import (
 )
 from citypanel.did.periods import read_periods
 from citypanel.did.regressions import (
+    NotIdentifiedError,
     Regression,
     coefficient_rows,
     lost_controls,
@@ -323,9 +325,10 @@ def shift_outcome(
     panel = panel.reset_index(drop=True)
     grid = read_periods(panel[period], name=period, frequency=frequency)
     when = grid.place(panel[period])
-    later = panel[[unit, outcome]].assign(**{"_when": when - shift})
-    left = panel.drop(columns=outcome).assign(**{"_when": when})
-    return left.merge(later, on=[unit, "_when"], how="left").drop(columns="_when")
+    key = free_name(panel, "when")
+    later = panel[[unit, outcome]].assign(**{key: when - shift})
+    left = panel.drop(columns=outcome).assign(**{key: when})
+    return left.merge(later, on=[unit, key], how="left").drop(columns=key)
 
 
 def _without_singletons(data: Panel, effects: str, by: str | None) -> Panel:
@@ -744,16 +747,26 @@ def event_study(
     m = len(kept)
     dummies = (binned[:, None] == kept[None, :]).astype(float)
     labels = [grid.span(e) for e in kept]
-    estimate = _estimate(
-        data,
-        np.column_stack([dummies, data.controls]),
-        [*(f"event time {e}" for e in labels), *data.control_names],
-        second=data.period_effects(period_effects_by),
-        convention=standard_errors,
-        small_sample=small_sample,
-        engine=_engine(engine, standard_errors),
-        treatments=m,
-    )
+    try:
+        estimate = _estimate(
+            data,
+            np.column_stack([dummies, data.controls]),
+            [*(f"event time {e}" for e in labels), *data.control_names],
+            second=data.period_effects(period_effects_by),
+            convention=standard_errors,
+            small_sample=small_sample,
+            engine=_engine(engine, standard_errors),
+            treatments=m,
+        )
+    except NotIdentifiedError:
+        if data.never.any():
+            raise
+        raise EstimationError.of(
+            "did.event_times_without_never_treated",
+            [f"cohort {data.name(g)}: {n} units" for g, n in data.sizes.items()]
+            + data.left_before,
+            cohort=data.design.cohort,
+        ) from None
     known = estimate.regression.first_known(m)
     data = data.remarking(lost_controls(estimate.regression, data.control_names, m))
     rows = _event_rows(data, estimate, times, kept, binned, base, (low, high), known)

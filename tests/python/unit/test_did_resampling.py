@@ -94,6 +94,19 @@ def test_a_p_value_of_zero_says_what_it_is_below():
 
 
 @pytest.mark.parametrize("kind", ["rademacher", "webb", "mammen"])
+def test_draws_in_blocks_are_the_draws_at_once(kind, monkeypatch):
+    frame = simulate(missing=0.1)
+    call = dict(weights=kind, draws=199, seed=5, **OPTIONS)
+    whole, weights = (
+        did.wild_cluster_bootstrap(frame, **call),
+        bootstrap.draw_weights(40, kind, 199, 5)[0],
+    )
+    monkeypatch.setattr(bootstrap, "BLOCK", 1_500)
+    np.testing.assert_array_equal(bootstrap.draw_weights(40, kind, 199, 5)[0], weights)
+    pd.testing.assert_frame_equal(did.wild_cluster_bootstrap(frame, **call), whole)
+
+
+@pytest.mark.parametrize("kind", ["rademacher", "webb", "mammen"])
 def test_weights_have_mean_zero_and_variance_one(kind):
     drawn, _ = bootstrap.draw_weights(40, kind, 20_000, 7)
     assert abs(drawn.mean()) < 4e-3

@@ -44,6 +44,7 @@ from citypanel.influence.yardsticks import solow_residual, yardsticks
 from citypanel.study.effect import EffectDesign, outcome_of
 from citypanel.study.estimation import estimate
 from citypanel.study.options import Options
+from citypanel.study.plans import INPUTS, OUTPUT
 from citypanel.study.run import Study
 
 OPTIONS = Options()
@@ -497,6 +498,28 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
     assert never["n_infeasible"] == 0
     out = found.loc["carriers out of the frontier"]
     assert out["n_beyond_frontier"] > 0 and "keep their index" in out["note"]
+
+
+def test_each_city_is_measured_against_all_others(study, headline):
+    few = frontier_alternatives(study, OPTIONS, every=False)
+    names = ["headline", "never-treated cities only", "each city without itself"]
+    assert few["alternative"].tolist() == names
+    rows = headline.plans.frame()
+    keys = dict(unit="city_id", period="year", outputs=[OUTPUT], inputs=[*INPUTS])
+    parts, beyond = [], 0
+    for city in headline.plans.cities:
+        others = [other for other in headline.plans.cities if other != city]
+        frame = malmquist(rows, **keys, reference_units=others)
+        parts.append(frame[frame["city_id"] == city])
+        own = distance(rows, **keys, reference_units=others)
+        beyond += int((own.loc[own["city_id"] == city, "distance"] > 1 + 1e-9).sum())
+    panel = study.panel(OPTIONS)[["city_id", "year", "sydid"]]
+    index = pd.concat(parts).rename(columns={"tfpch": "outcome"})
+    plain = did.twfe(index.merge(panel, on=["city_id", "year"]), **REGRESSION).iloc[0]
+    row = few.iloc[2]
+    assert row["estimate"] == pytest.approx(plain["estimate"], abs=1e-12)
+    assert row["std_error"] == pytest.approx(plain["std_error"], abs=1e-12)
+    assert row["n_beyond_frontier"] == beyond > 0
 
 
 def test_alternatives_are_compared_on_the_city_years_they_share(study):

@@ -296,7 +296,9 @@ def test_a_policy_that_ends_is_estimated_as_it_was_or_not_at_all():
         did.twfe(
             frame, outcome="tfpch", treatment="sydid", unit="city_id", period="year"
         )
-    table = att_table(frame, outcomes=["tfpch"], draws=99, absorbing=False)
+    table = att_table(
+        frame, treatment="sydid", outcomes=["tfpch"], draws=99, absorbing=False
+    )
     overall = table[table["term"].isin(["overall", "event_times"])]
     estimated = overall[overall["estimate"].notna()]
     assert estimated["estimator"].tolist() == ["twfe"]
@@ -304,7 +306,7 @@ def test_a_policy_that_ends_is_estimated_as_it_was_or_not_at_all():
     refused = overall[overall["estimate"].isna()]
     assert refused["note"].str.contains("ends, or is partial").all()
     assert len(refused) == table["estimator"].nunique()
-    told = bacon_table(frame, outcomes=["tfpch"])
+    told = bacon_table(frame, treatment="sydid", outcomes=["tfpch"])
     assert len(told) == 1 and told["note"].notna().all()
 
 
