@@ -256,7 +256,8 @@ class _Cohorts:
                 found = ridge_weights(x[rest], line[rest], w, share * top)
                 errors[j] += (line[t] - x[t] @ found) ** 2
         # The largest penalty that predicts as well, so that rounding chooses nothing.
-        best = errors <= errors.min() * (1 + 1e-9)
+        rounding = len(line) * (1e-9 * np.abs(line).max()) ** 2
+        best = errors <= errors.min() * (1 + 1e-9) + rounding
         return float(SHARES[int(best.argmax())] * top)
 
     def augment(self, penalties: list[float]) -> None:
@@ -290,7 +291,8 @@ def simplex_weights(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Weights (n,) on the simplex for x (T, n) closest to y (T,).
 
     Non-negative least squares of Lawson and Hanson with the sum as a heavy row, then
-    exactly on the weights that are not zero. Of many solutions one is taken.
+    exactly on the weights that are not zero. Of many solutions it is that of the
+    smallest sum of squares, whatever the order of the units and the scale of y.
     """
     from scipy.optimize import nnls
 
@@ -298,8 +300,9 @@ def simplex_weights(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     scale = max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0)))
     if n == 1 or scale == 0:
         return np.full(n, 1.0 / n)
-    heavy = 1e4 * scale
-    w, _ = nnls(np.vstack([x, np.full(n, heavy)]), np.append(y, heavy))
+    x, y, heavy, little = x / scale, y / scale, 1e4, 1e-4
+    rows = np.vstack([x, np.full(n, heavy), little * np.eye(n)])
+    w, _ = nnls(rows, np.concatenate([y, [heavy], np.zeros(n)]))
     some = w > 1e-9
     if not some.any():
         return np.full(n, 1.0 / n)

@@ -219,6 +219,19 @@ def test_a_period_that_single_rows_alone_have_absorbs_nothing():
     assert did.twfe(more, **options).loc[0, "estimate"] == pytest.approx(want, 1e-9)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_synthetic_controls_hang_on_no_order_and_no_scale(seed):
+    frame = panel()
+    frame["y"] += np.random.default_rng(seed).normal(size=len(frame))
+    want = did.augmented_synthetic_control(frame, **COHORTS)
+    other = frame.assign(id=100 - frame["id"]).sample(frac=1.0, random_state=4)
+    for again, scale in ((other, 1.0), (frame.assign(y=1e-6 * frame["y"]), 1e-6)):
+        got = did.augmented_synthetic_control(again, **COHORTS)
+        for column in ("estimate", "std_error"):
+            a = got[column].astype(float) / scale
+            np.testing.assert_allclose(a, want[column].astype(float), rtol=1e-6)
+
+
 def test_notes_of_errors_are_their_problem():
     try:
         did.twfe(panel(cohorts=(4,)), treatment="d", **KEYS)
