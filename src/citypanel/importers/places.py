@@ -338,7 +338,12 @@ class Gazetteer:
         )
 
     def _county_of(self, code: str, name: str) -> tuple[str, str, str] | None:
-        """A county by its code, of which the first four digits are its city's."""
+        """A county by its code, of which the first four digits are its city's.
+
+        A city without counties (东莞市) is listed among them under its own code.
+        """
+        if code in self.codes:
+            return None
         known = next((c for c in _counties() if c[0] == code), None)
         city = f"{code[:4]}00"
         if known is None and city in self.codes and code not in (city, *self.old_codes):
