@@ -113,7 +113,8 @@ def merge(
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "cells.parquet"
                 connection.execute(
-                    f"copy ({new}) to '{path}' (format parquet, compression zstd)"
+                    f"copy ({new}) to '{path}' (format parquet, compression zstd, "
+                    "compression_level 1, dictionary_size_limit 10000)"
                 )
                 contents[name] = path.read_bytes()
         else:

@@ -997,6 +997,27 @@ def test_digits_of_a_growth_rate_exchanged():
     assert rows["expected_low"].item() == 19.0
 
 
+def test_a_slip_far_off_the_line_need_not_lead_back_to_the_very_line():
+    """Eight standard deviations off by chance are rarer than a slip."""
+    rng = np.random.default_rng(1)
+    series = {
+        city: [round(v * np.exp(0.02 * e)) for v, e in
+               zip(path(city), rng.standard_normal(8), strict=True)]
+        for city in CITIES
+    }  # fmt: skip
+    city, right = CITIES[3], None
+    for near in (0.0, 0.02):
+        values = [*series[city]]
+        line = np.sqrt(values[3] * values[5])
+        # Off the line by near, its first two digits exchanged.
+        right = round(line * np.exp(near))
+        text = str(right)
+        values[4] = float(text[1] + text[0] + text[2:])
+        rows = found("transposed_digits", {FISCAL: series | {city: values}})
+        assert rows[["unit_id", "year"]].values.tolist() == [[city, 2014]]
+        assert rows["expected_low"].item() == right
+
+
 @pytest.mark.parametrize("kind", TYPED)
 def test_typed_slips_are_planted_and_mostly_found(clean, kind):
     hits = 0

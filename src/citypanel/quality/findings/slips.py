@@ -18,9 +18,10 @@ from citypanel.quality.findings.levels import LONGEST_GAP, NOT_LEVELS, changes_o
 from citypanel.quality.findings.tables import SAID, Cells, finding, sigma
 
 # Four robust standard deviations off the line: but for fat tails rarer than one cell in
-# ten thousand. A slip that explains it brings the cell within half of one.
+# ten thousand. A slip that explains it brings the cell within half of one there, and
+# within two from eight on: the farther off, the rarer by chance.
 SLIP_K = 4.0
-FITS = 0.5
+FITS, FITS_AT_MOST = 0.5, 2.0
 # Both sides lead to the same figure: they differ by a third of the distance at most.
 AGREE = 1 / 3
 # Less moves no result.
@@ -44,8 +45,8 @@ def mistyped(panel: Cells) -> Iterator[dict[str, Any]]:
 
     d = ln x_t less the mean of what the printed years before and after lead to expect,
     the common growth of all cities added. |d| > max(`LEVEL_FLOOR`, `SLIP_K` sigma), the
-    two sides differ by `AGREE` |d| at most, and with the slip undone |d| <= `FITS`
-    sigma.
+    two sides differ by `AGREE` |d| at most, and with the slip undone |d| is at most
+    `FITS` sigma (|d| / (`SLIP_K` sigma))^2, no more than `FITS_AT_MOST` sigma.
     """
     for series in panel.series.values():
         if series.name in NOT_LEVELS:
@@ -63,7 +64,7 @@ def mistyped(panel: Cells) -> Iterator[dict[str, Any]]:
         for k in np.flatnonzero((np.abs(off) > limit) & alike & (spread > 0)):
             value = series.values[places[k], years[k]]
             line = float(np.exp((low[k] + high[k]) / 2))
-            undone = _undone(value, line, FITS * spread)
+            undone = _undone(value, line, _within(off[k], spread))
             if undone is None:
                 continue
             right, how = undone
@@ -87,7 +88,7 @@ def mistyped_rates(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule transposed_digits, in the growth of output: the levels say another rate.
 
     The printed rate is more than max(`RATE_FLOOR`, `SLIP_K` sigma) from the growth of
-    the level less prices, and within `FITS` sigma with two of its digits exchanged.
+    the level less prices, and as near as in `mistyped` with two digits exchanged.
     """
     if GROWTH not in panel.series or GDP not in panel.series:
         return
@@ -102,7 +103,8 @@ def mistyped_rates(panel: Cells) -> Iterator[dict[str, Any]]:
     for place, t in zip(*np.nonzero(far & (spread > 0)), strict=True):
         value = series.values[place, t]
         for right in _swapped(value):
-            if abs(np.log1p(right / 100) - real[place, t]) <= FITS * spread:
+            left = abs(np.log1p(right / 100) - real[place, t])
+            if left <= _within(off[place, t], spread):
                 yield finding(
                     "transposed_digits",
                     "warning",
@@ -117,6 +119,12 @@ def mistyped_rates(panel: Cells) -> Iterator[dict[str, Any]]:
                     said="mistyped_rate",
                 )
                 break
+
+
+def _within(off: float, spread: float) -> float:
+    """How near to the line a slip must bring a cell that is so far off it."""
+    far = (off / (SLIP_K * spread)) ** 2
+    return spread * min(max(FITS * far, FITS), FITS_AT_MOST)
 
 
 def _between(logs: np.ndarray) -> tuple[np.ndarray, ...]:
