@@ -51,8 +51,8 @@ MENU = {
     "Reference": ["api/*", "reference/*"],
     "For data engineers": ["engineering/*", "architecture"],
     "Project": ["versioning", "roadmap", "windows", "results/*", "benchmarks/*"],
-    "中文": ["zh/index", "zh/quickstart", "zh/estimators", "zh/how-to",
-             "zh/comparison"],
+    "中文": ["zh/index", "zh/quickstart", "zh/estimators", "zh/own-study",
+             "zh/method", "zh/how-to", "zh/comparison"],
 }  # fmt: skip
 
 

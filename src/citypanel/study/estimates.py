@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from citypanel import did
+from citypanel.did.frames import join_notes
+from citypanel.did.sizes import size_note
 from citypanel.did.study import require_steady
 from citypanel.errors import CityPanelError
 from citypanel.study.declaration import HEADLINE, Column, declared
@@ -60,8 +62,8 @@ EVENT_COLUMNS = {
 def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Tables 3, 4 and 5 for every variant.
 
-    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it, by linearmodels'
-    PanelOLS, standard errors clustered by city.
+    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it by least squares,
+    standard errors clustered by city.
 
     Parameters
     ----------
@@ -150,6 +152,12 @@ def _regression(
         )
         frame = frame.drop(columns="n_treated_units")
         frame["note"] = frame["note"].fillna(frame["term"].map(_after_treatment()))
+        policy = frame["term"] == TREATMENT
+        found = size_note(
+            [f"twfe, {options['standard_errors']}"],
+            *fitted[["n_units", "n_treated_units"]].iloc[0],
+        )
+        frame.loc[policy, "note"] = [join_notes(*frame.loc[policy, "note"], found)]
     dropped = pd.DataFrame(
         [{"term": term, "note": note} for term, note in without_data.items()]
     )

@@ -21,6 +21,7 @@ def _public() -> dict[str, object]:
             if isinstance(thing, FunctionType):
                 found[f"{name}.{each}"] = thing
     found["did.Result"] = importlib.import_module("citypanel.did").Result
+    found["evaluate"] = importlib.import_module("citypanel").evaluate
     return found
 
 

@@ -6,6 +6,7 @@ import doctest
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 
 import pytest
@@ -124,6 +125,16 @@ def test_the_languages_compare_the_same_packages(project):
     assert {name for name, _, _ in english} == {
         "did", "fixest", "pyfixest", "diff-diff", "StatsPAI", "productivity",
     }  # fmt: skip
+
+
+def test_the_languages_declare_the_same_study(project):
+    def said(page: str) -> tuple[list, set[str]]:
+        text = _read(project, page)
+        blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+        tables = set(re.findall(r"`((?:dim|fct|rpt|dq)_\w+)`", text))
+        return [yaml.safe_load(textwrap.dedent(block)) for block in blocks], tables
+
+    assert said("docs/how-to/own-study.md") == said("docs/zh/own-study.md")
 
 
 def test_a_release_has_one_version(project):

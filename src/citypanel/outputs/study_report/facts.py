@@ -73,6 +73,16 @@ class StudyFacts:
         one = self.said("unit")
         return Words(plural(one.en), one.zh)
 
+    @cached_property
+    def _names(self) -> dict[str, Words]:
+        rows = self["dim_units"]
+        return {str(row["unit_id"]): _words(row, "name") for _, row in rows.iterrows()}
+
+    def unit(self, unit_id: object) -> Words:
+        """What a unit is called; its key where it is in no comparison."""
+        key = "" if pd.isna(unit_id) else str(unit_id)
+        return self._names.get(key) or Words(key, key)
+
     def label(self, variable: str) -> Words:
         """The label of an outcome or a control; the policy's of the treatment."""
         if variable == POLICY:
@@ -208,6 +218,12 @@ class StudyFacts:
         rows = self["rpt_study_event_study"]
         rows = rows[(rows["outcome"] == self.outcome) & (rows["sample"] == "all")]
         return rows.sort_values(["estimator", "event_time"])
+
+    @cached_property
+    def other_policies(self) -> tuple[str, ...]:
+        """Policies that are declared beside the studied one."""
+        rows = self["dim_study_variables"]
+        return tuple(rows.loc[rows["kind"] == "other_policy", "variable"])
 
     def checks(self, name: str) -> pd.DataFrame:
         """Rows of a check of the headline."""

@@ -239,8 +239,8 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
                     unit=facts.said("unit"),
                     low=_number(facts, low["estimate"]),
                     high=_number(facts, high["estimate"]),
-                    low_term=str(low["term"]).removeprefix("without cohort "),
-                    high_term=str(high["term"]).removeprefix("without cohort "),
+                    low_term=facts.unit(_bare(low["term"])),
+                    high_term=facts.unit(_bare(high["term"])),
                 )
             )
     fake = facts.checks("fake_date")
@@ -249,6 +249,7 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         told_apart = int((fake["p_value"] < LEVEL).sum())
         name = "fake_told" if told_apart else "fake_not_told"
         found.append(SAID(name, n=len(fake), k=told_apart))
+    found += other_policies(facts)
     bacon = facts["rpt_study_bacon"]
     bacon = bacon[bacon["weight"].notna()]
     if len(bacon):
@@ -258,11 +259,45 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
     return found
 
 
-def published(facts: StudyFacts) -> Words:
-    """How many printed figures come out."""
+def _bare(term: object) -> str:
+    return str(term).removeprefix("without cohort ")
+
+
+def other_policies(facts: StudyFacts) -> list[Words]:
+    """Who came under other policies too, and what the effect is without."""
+    rows = facts.checks("other_policies")
+    if rows.empty:
+        return []
+    rows = rows[rows["sample"] == rows["sample"].iloc[-1]]
+    two_way = rows[rows["estimator"] == "twfe"]
+    count = two_way.set_index(["aggregation", "term"])["n_units"].to_dict()
+    at = two_way.set_index(["aggregation", "term"])
+    needed = [("exposure_controlled", "overall"), ("without_units", "overall")]
+    if ("overlap", "both") not in count or not all(key in at.index for key in needed):
+        return [SAID("other_policies_none", why=why(rows["note"].dropna().iloc[0]))]
+    both, other = count["overlap", "both"], count["overlap", "other_only"]
+    said = {
+        "both": int(both),
+        "treated": int(both + count["overlap", "policy_only"]),
+        "other": int(other),
+        "rest": int(other + count["overlap", "neither"]),
+        "units": facts.units,
+    }
+    out = [SAID("other_policies_overlap", **said)]
+    for name, key in zip(("controlled", "without"), needed, strict=True):
+        row = at.loc[key]
+        if _known(row["estimate"]):
+            value = _number(facts, row["estimate"])
+            p = row["p_value"]
+            out.append(SAID(f"other_policies_{name}", estimate=value, p=p))
+    return out
+
+
+def published(facts: StudyFacts) -> Words | None:
+    """How many printed figures come out; nothing where the study names none."""
     rows = facts["rpt_study_published"]
     if rows.empty:
-        return SAID("published_none")
+        return None
     judged = rows[rows["agrees"].notna()]
     if judged.empty:
         return SAID("published_unjudged", n=len(rows))
