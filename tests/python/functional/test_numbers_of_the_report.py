@@ -161,7 +161,7 @@ NUMBERS = [
         """,
     ),
     (
-        "the effect can be told from zero in {} of {} regions: Central {} ({}), p = {}",
+        "can be distinguished from zero in {} of {} regions: Central {} ({}), p = {}",
         """
         select
             count(*) filter (p_value < 0.05), count(*),

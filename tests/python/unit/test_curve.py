@@ -609,7 +609,7 @@ def test_other_results_give_other_sentences(curve):
     said = {
         "Most choices find a rise": all_up,
         "Most choices find a fall": all_down,
-        "The sign is a matter of choice": both,
+        "The sign depends on the choices": both,
         "Hardly any choice finds an effect": nothing,
         "No specification has an estimate": none,
     }

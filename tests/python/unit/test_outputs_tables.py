@@ -217,8 +217,8 @@ def test_the_same_table_gives_the_same_bytes(table):
          "observations", "原文各列均为 630；本文该列为 16 个城市、128 个观测"),
         ("printed estimate over parenthesised value is -0.48, printed stars: none; 10 "
          "per cent takes 1.645",
-         f"所印估计值除以括号内数值为 {MINUS}0.48，所印星号：无；10% 水平需 1.645"),
-        ("printed *, implied no star", "所印 *，应为 无星号"),
+         f"估计值除以括号内数值为 {MINUS}0.48，论文所标星号：无；10% 水平需 1.645"),
+        ("printed *, implied no star", "论文为 *，应为 无星号"),
         ("a sentence of no known form, -1", f"a sentence of no known form, {MINUS}1"),
     ],
 )  # fmt: skip

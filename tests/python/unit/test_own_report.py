@@ -126,7 +126,7 @@ def test_bad_data_and_a_broken_trend_lower_the_certainty(facts):
     att.loc[att["estimator"] == "twfe", "leads_p_value"] = 0.001
     parted = StudyFacts({**facts.frames, "rpt_study_att": att})
     assert parted.conclusion.finding == "parted"
-    assert "had already parted before it" in sentences.finding(parted).lead.en
+    assert "had already diverged before it" in sentences.finding(parted).lead.en
 
 
 def test_bounds_on_trends_count_only_while_every_smaller_one_holds(facts):
@@ -138,10 +138,10 @@ def test_bounds_on_trends_count_only_while_every_smaller_one_holds(facts):
         }
     )  # fmt: skip
     made = StudyFacts({**facts.frames, "rpt_study_sensitivity": checks})
-    assert "by up to 0.5 times" in sentences.trends(made)[0].en
+    assert "by no more than 0.5 times" in sentences.trends(made)[0].en
     lost = checks.assign(conf_low=-0.1)
     made = StudyFacts({**facts.frames, "rpt_study_sensitivity": lost})
-    assert "no longer apart from zero" in sentences.trends(made)[0].en
+    assert "no longer differs from zero" in sentences.trends(made)[0].en
 
 
 @pytest.mark.parametrize(

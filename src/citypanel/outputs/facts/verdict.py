@@ -131,7 +131,7 @@ class Conclusion:
     Attributes
     ----------
     finding : str
-        unknown (no estimate), none (not told from zero), parted (significant, but the
+        unknown (no estimate), none (not significant), parted (significant, but the
         groups differed before), or raised or lowered.
     certainty : str
         Of `CERTAINTY`.

@@ -23,7 +23,6 @@ from citypanel.words import LABELS, Catalogue, Words, in_chinese, typeset
 from citypanel.words.numbers import fixed, p_cell, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
-PAGE = Catalogue("study_page")
 
 
 def study_report(warehouse: Path, *, folder: Path, curve: Path | None = None) -> Path:
@@ -113,7 +112,7 @@ def study_page(frames: Frames) -> str:
         p_text=p_text,
         p_cell=p_cell,
         shown=str,
-        page=PAGE,
+        page=Catalogue("study_page"),
         words_of=lambda pair: Words(*pair),
     )
 

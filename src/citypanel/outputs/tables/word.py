@@ -16,6 +16,8 @@ POINTS, SMALL_POINTS, NOTE_POINTS = 10, 8.5, 8.5
 # spaces of the same widths: they keep the points of a centred column in line.
 _WIDTHS = {"(": 333, ")": 333, "[": 333, "]": 333, ",": 250, "*": 500, MINUS: 564}
 _SPACES = ((500, "\u2002"), (333, "\u2004"), (250, "\u2005"), (100, "\u200a"))
+# A page holds no more rows of the full size with their notes.
+MANY_ROWS = 32
 # Eighths of a point.
 THICK, THIN = 12, 6
 
@@ -38,7 +40,8 @@ def document(table: Table) -> bytes:
     section.top_margin = section.bottom_margin = Cm(1.6 if table.landscape else 2.2)
     line = section.page_width - section.left_margin - section.right_margin
     _fonts(doc.styles["Normal"], POINTS)
-    crowded = len(table.columns) > 6 or table.long
+    n_rows = sum(len(block.rows) + bool(block.heading) for block in table.blocks)
+    crowded = len(table.columns) > 6 or n_rows > MANY_ROWS or table.long
     size = SMALL_POINTS if crowded else POINTS
 
     title = doc.add_paragraph()
