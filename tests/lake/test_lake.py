@@ -362,7 +362,7 @@ for line in sys.stdin:
         lake.connect = lambda *a, **o: Dying(connect(*a, **o), int(line))
         lake.publish_to_lake(Path(sys.argv[1]), sys.argv[2])
         os._exit(0)
-    print(os.waitpid(child, 0)[1], flush=True)
+    print("status", os.waitpid(child, 0)[1], flush=True)
 """
 
 
@@ -386,7 +386,8 @@ def test_a_publisher_killed_at_any_point_leaves_the_last_snapshot(address, tmp_p
     ) as publisher:
         while status == "9":
             print(killed + 1, file=publisher.stdin, flush=True)
-            status = publisher.stdout.readline().strip()
+            said = iter(publisher.stdout.readline, "")
+            status = next(line for line in said if line.startswith("status")).split()[1]
             if status == "9":
                 killed += 1
                 now = read(address, state)

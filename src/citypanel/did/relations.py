@@ -23,6 +23,8 @@ from citypanel.panel import require_columns
 MEMORY = "3GB"
 # Units that are in memory at once.
 PART = 1_000_000
+# One unit in so many is looked at to cut them into parts.
+SAMPLE = 64
 MOST_PERIODS = 400
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "UBIGINT")
 # Numbers that the products of all groups may take.
@@ -219,7 +221,7 @@ class _Reader:
         for some in self._parts():
             part = self.ask(
                 f"select {', '.join(columns)} from panel "
-                f"where {self.used}{some} group by {unit}"
+                f"where {self.used}{some} group by {unit} order by {unit}"
             )
             if len(part):
                 yield part
@@ -227,7 +229,8 @@ class _Reader:
     def _parts(self) -> list[str]:
         """Conditions that each take some of the units.
 
-        Whole numbers are cut into ranges, so that a file in their order is read once.
+        Whole numbers are cut into ranges, so that a file in their order is read once;
+        the cuts are quantiles of some of the units, the same in every run.
         """
         parts, unit = -(-self.n_units // PART), _name(self.design.unit)
         if parts == 1:
@@ -236,7 +239,7 @@ class _Reader:
             shares = [k / parts for k in range(1, parts)]
             cuts = self.ask(
                 f"select unnest(quantile_disc({unit}, {shares})) as cut "
-                f"from (select {unit} from panel using sample 2 percent (system))"
+                f"from panel where hash({unit}) % {SAMPLE} = 0"
             )["cut"]
             cuts = sorted({int(cut) for cut in cuts.dropna()})
             if cuts:
