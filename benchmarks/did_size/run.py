@@ -7,7 +7,7 @@ city that varies by a factor of about four.
 
     python benchmarks/did_size/run.py --panels 300 --jobs 2
 
-(with --only referees the tests of `referee_p_values` alone, beside those that are there)
+(with --only referees the tests of `referee_p_values` alone, beside those there already)
 writes docs/method/did_size.md and src/citypanel/did/sizes.csv, by which rows of small
 samples say how their tests do.
 """
