@@ -29,7 +29,7 @@ def other_policies(marts: Frames, o: Options) -> Drawing:
     first = {policy: own.astype(float)}
     for name, part in rows.groupby("policy", sort=False):
         label = declared().other_policies.get(str(name), {"en": str(name)})
-        words = Words(label["en"], label.get("zh", label["en"]))
+        words = Words(str(label["en"]), str(label.get("zh", label["en"])))
         first[o(words)] = part.set_index("term")["estimate"].astype(float)
     frame = pd.DataFrame(first).rename_axis("city_id").sort_index()
     frame = frame.sort_values(policy, kind="stable")
