@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from citypanel import did
+from citypanel.did.frames import join_notes
+from citypanel.did.sizes import size_note
 from citypanel.errors import CityPanelError, OptionError
 from citypanel.study.credibility import headline
 from citypanel.study.declaration import declared
@@ -25,6 +27,12 @@ CUTOFFS = (100, 200, 300, 500, 800)
 # Draws of what refits a model each time.
 REFITS = 50
 MECHANISMS = ("effch", "techch")
+# Tests whose size was measured, by term or estimator.
+MEASURED = {
+    "conley_taber": "conley_taber",
+    "randomisation": "twfe, randomisation t",
+    "synthetic_did": "synthetic_did",
+}
 
 NUMBERS = (
     "estimate",
@@ -109,6 +117,7 @@ def answers(
         [pd.DataFrame(answer_rows(out)).reindex(columns=list(COLUMNS)), out],
         ignore_index=True,
     )
+    out["note"] = [_with_size(row) for row in out.to_dict("records")]
     # The sentence first, then what it rests on.
     place = out["question"].map({name: n for n, name in enumerate(QUESTIONS)})
     out = out.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
@@ -116,6 +125,15 @@ def answers(
     out["outcome_name"] = out["outcome_name"].fillna(rows["outcome_name"].iloc[0])
     out[list(NUMBERS)] = out[list(NUMBERS)].astype(float)
     return out.astype(COLUMNS)
+
+
+def _with_size(row: dict[str, Any]) -> Any:
+    """A row's note, and how its test does in samples of about its size."""
+    test = MEASURED.get(row["term"]) or MEASURED.get(row["estimator"])
+    if test is None or pd.isna(row["p_value"]):
+        return row["note"]
+    said = size_note([test], row["n_units"], row["n_treated_units"])
+    return join_notes(row["note"] if isinstance(row["note"], str) else None, said)
 
 
 def _roster() -> str:

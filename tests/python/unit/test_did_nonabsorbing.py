@@ -165,7 +165,7 @@ def test_odd_panels():
     with pytest.raises(EstimationError, match="No unit's d changes"):
         did.nonabsorbing_did(frame.assign(d=1.0), **OWN)
     with pytest.raises(EstimationError, match="began alike"):
-        did.nonabsorbing_did(frame.assign(d=frame["d"] + frame["i"]), **OWN)
+        did.nonabsorbing_did(frame.assign(d=frame["d"] + 10 * frame["i"]), **OWN)
 
 
 @pytest.mark.slow

@@ -273,24 +273,10 @@ def test_another_study_speaks_its_own_words():
 
 
 # A template holds no number but these: levels, powers of a page, years of a reference.
-KNOWN = set(
-    [
-        "0",
-        "0.01",
-        "1",
-        "1.96",
-        "2",
-        "3",
-        "3.11",
-        "5",
-        "39",
-        "50",
-        "80",
-        "90",
-        "95",
-        "2023",
-    ]
-)
+KNOWN = {
+    "0", "0.01", "1", "1.96", "2", "3", "3.11", "5", "39", "50", "80", "90", "95",
+    "2023",
+}  # fmt: skip
 
 
 def _templates(entry) -> list[str]:

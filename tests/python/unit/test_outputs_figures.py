@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from citypanel.outputs.figures import FIGURES, Options, estimates, panels, render, style
+from citypanel.outputs.figures import (
+    FIGURES,
+    Options,
+    estimates,
+    panels,
+    referees,
+    render,
+    style,
+)
 from citypanel.progress import tracked
 
 BY_NAME = {figure.name: figure for figure in FIGURES}
@@ -129,3 +137,74 @@ def test_progress_is_said_every_five_seconds_at_most(seconds):
     assert 0 < len(said) <= 10 * seconds / 5
     assert said[0].startswith("x: ") and "elapsed" in said[0]
     assert list(tracked([1, 2], what="x", say=None)) == [1, 2]
+
+
+def test_every_estimator_of_a_figure_has_one_base():
+    marts = _event_study()
+    other = marts["rpt_event_study"].assign(estimator="imputation")
+    same = marts["rpt_event_study"].assign(estimator="sun_abraham")
+    marts["rpt_event_study"] = pd.concat([marts["rpt_event_study"], other, same])
+    data = estimates.event_study_data(marts, overlay=True)
+    times = data.groupby("estimator")["event_time"].apply(list).to_dict()
+    assert times["imputation"] == [0]
+    assert times["sun_abraham"] == times["twfe"] == [-2, -1, 0]
+
+
+@pytest.fixture
+def answers():
+    errors = pd.DataFrame(
+        {
+            "question": "spatial_errors",
+            "aggregation": "spatial",
+            "term": ["unit", "above", "bartlett_100_km", "bartlett_200_km", "finite"],
+            "standard_errors": ["xtreg", "xtreg", *["conley bartlett"] * 2, None],
+            "distance_km": [None, None, 100.0, 200.0, None],
+            "std_error": [0.02, 0.03, 0.021, 0.024, 0.01],
+            "p_value": 0.5,
+        }
+    )
+    since = pd.DataFrame(
+        {
+            "question": "concurrent_policies",
+            "aggregation": "first_period",
+            "policy": ["low_carbon_pilots", "free_trade_zones", "low_carbon_pilots"],
+            "term": ["1", "2", "3"],
+            "estimate": [2010.0, 2013.0, 2013.0],
+        }
+    )
+    exposures = pd.DataFrame(
+        [(c, y, g) for c, g in (("1", 2012), ("2", 0), ("3", 0), ("4", 0))
+         for y in (2011, 2012, 2013)],
+        columns=["city_id", "year", "cohort"],
+    )  # fmt: skip
+    cities = pd.DataFrame({"city_id": list("1234"), "city_en": list("abcd")})
+    options = pd.DataFrame({"variant": ["headline"], "policy": ["pilot_zones"]})
+    return {
+        "rpt_referee": pd.concat([errors, since]), "fct_policy_exposures": exposures,
+        "dim_cities": cities.assign(city_zh=list("甲乙丙丁")),
+        "dim_study_variants": options,
+    }  # fmt: skip
+
+
+def test_who_came_under_which_policy_when(answers):
+    drawing = referees.other_policies(answers, Options())
+    rows = set(drawing.data.itertuples(index=False, name=None))
+    assert rows == {
+        ("1", "a", "pilot zone", 2012),
+        ("1", "a", "low-carbon pilot", 2010),
+        ("2", "b", "free-trade zone", 2013),
+        ("3", "c", "low-carbon pilot", 2013),
+    }
+    names = [t.get_text() for t in drawing.figure.axes[0].get_yticklabels()]
+    assert names == ["a", "b", "c"]
+    assert drawing.notes[0].startswith("A line") and " 1 cities" in drawing.notes[0]
+
+
+def test_the_error_against_the_cutoff(answers):
+    drawing = referees.shared_errors(answers, Options())
+    lines = drawing.figure.axes[0].lines
+    assert list(lines[0].get_xdata()) == [100, 200]
+    assert list(lines[0].get_ydata()) == [0.021, 0.024]
+    levels = {line.get_label(): line.get_ydata()[0] for line in lines[1:]}
+    assert levels == {"clustered by city": 0.02, "clustered by province": 0.03}
+    assert "finite" not in set(drawing.data["term"])

@@ -96,6 +96,15 @@ def test_the_numbers_of_a_sentence_are_those_of_the_rows(answers):
     assert f"{both['n_units'].iloc[0]} of 24 treated units" in rows["text_en"].iloc[0]
 
 
+def test_a_row_says_where_its_test_is_not_right():
+    row = {"term": "conley_taber", "estimator": "twfe", "p_value": 0.04, "note": "x"}
+    small = referee._with_size(row | {"n_units": 17, "n_treated_units": 8})
+    assert small.startswith("x; nominal 5% tests reject")
+    assert referee._with_size(row | {"n_units": 9000, "n_treated_units": 50}) == "x"
+    no_test = row | {"p_value": None, "n_units": 17, "n_treated_units": 8}
+    assert referee._with_size(no_test) == "x"
+
+
 def test_other_numbers_give_other_sentences(answers):
     rows = answers[answers["aggregation"] != "answer"].copy()
     two = rows["question"] == "two_way_weights"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from citypanel.outputs.figures import estimates, panels, places
+from citypanel.outputs.figures import estimates, panels, places, referees
 from citypanel.outputs.figures.estimates import SAID
 from citypanel.outputs.figures.model import Drawing
 from citypanel.outputs.options import Frames, Maker, Options
@@ -55,6 +55,12 @@ FIGURES = (
         ("dim_cities", "dim_pilot_zones", "rpt_sample", "fct_tfp_changes", _OPTIONS),
         places.places,
     ),
+    Maker(
+        "figure_12_other_policies",
+        ("rpt_referee", "fct_policy_exposures", "dim_cities", _OPTIONS),
+        referees.other_policies,
+    ),
+    Maker("figure_13_shared_errors", ("rpt_referee",), referees.shared_errors),
 )
 
 __all__ = ["FIGURES", "FORMATS", "Drawing", "Frames", "Maker", "Options", "render"]

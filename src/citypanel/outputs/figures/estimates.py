@@ -22,6 +22,10 @@ EVENT_COLUMNS = [
 REFERENCE = "reference period"
 
 
+#: Estimators whose effects are measured from the mean of the periods before.
+OTHER_BASE = ("imputation", "two_stage", "synthetic_did")
+
+
 def event_study_data(marts: Frames, *, overlay: bool) -> pd.DataFrame:
     """The headline's event study with its uniform band, and the other estimators.
 
@@ -48,6 +52,9 @@ def event_study_data(marts: Frames, *, overlay: bool) -> pd.DataFrame:
     parts = [main]
     if overlay:
         others = frame[frame["estimator"] != "twfe"]
+        # One base for all: their leads are from one period, their effects from a mean.
+        mixed = others["estimator"].isin(OTHER_BASE) & (others["event_time"] < 0)
+        others = others[~mixed]
         parts += [
             others[others["estimator"] == name]
             for name in ESTIMATORS
@@ -169,6 +176,8 @@ def event_study(marts: Frames, o: Options) -> Drawing:
         *(o(SAID("reference_period", time=time)) for time in reference[:1]),
         o(SAID("two_way", n_obs=first["n_obs"], n_cities=first["n_cities"])),
     ]
+    if o.overlay and set(names) & set(OTHER_BASE):
+        notes.append(o(SAID("other_base")))
     if not pd.isna(first["leads_p_value"]):
         notes.append(o(SAID("leads", leads_p_value=first["leads_p_value"])))
     if trend is not None and not o.overlay:
