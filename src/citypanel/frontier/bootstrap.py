@@ -150,7 +150,7 @@ def bootstrap_malmquist(
     >>> found = frontier.bootstrap_malmquist(few, replications=100, seed=1, **plans)
     >>> found.loc[[0], ["city", "effch", "effch_lower", "effch_upper"]].round(2)
       city  effch  effch_lower  effch_upper
-    0  c01   0.99         0.92         1.07
+    0  c01   0.99         0.97         1.01
     """
     _check_numbers(replications, level, bandwidth)
     evaluator, scheme = start(
