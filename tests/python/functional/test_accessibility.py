@@ -168,7 +168,5 @@ def pages(built, tmp_path_factory):
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on this machine")
 @pytest.mark.skipif(not AXE, reason="AXE_CORE does not name an axe.min.js")
 def test_no_page_fails_axes_rules(pages, tmp_path, name, language, width, dark):
-    found = violations(
-        pages[name], tmp_path, language=language, dark=dark, width=width
-    )
+    found = violations(pages[name], tmp_path, language=language, dark=dark, width=width)
     assert found == []
