@@ -7,7 +7,8 @@ city that varies by a factor of about four.
 
     python benchmarks/did_size/run.py --panels 300 --jobs 2
 
-writes docs/method/did_size.md.
+writes docs/method/did_size.md and src/citypanel/did/sizes.csv, by which rows of small
+samples say how their tests do.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ YEARS = np.arange(2012, 2020)
 KEYS = dict(outcome="y", unit="city_id", period="year")
 LAWS = ("independent", "autoregressive")
 SEED = 20240705
+COLUMNS = ["test", "errors", "units", "treated", "panels", "rejected_pct"]
 
 
 def draw(sample: str, law: str, number: int) -> pd.DataFrame:
@@ -132,9 +134,22 @@ def one(sample: str, law: str, number: int) -> dict:
     return {"sample": sample, "law": law, **p_values(frame)}
 
 
-def table(results: pd.DataFrame, law: str) -> str:
-    part = results[results["law"] == law].drop(columns="law")
-    methods = [c for c in part.columns if c != "sample"]
+def shares(results: pd.DataFrame) -> pd.DataFrame:
+    """Share of true nulls rejected, as `citypanel.did.sizes` reads it."""
+    rows = []
+    for method in [c for c in results.columns if c not in ("sample", "law")]:
+        for (law, sample), part in results.groupby(["law", "sample"], sort=False):
+            p = part[method].dropna()
+            units, treated = sample.rsplit(" ", 1)[1].split("/")
+            if len(p):
+                share = round(100 * float((p < 0.05).mean()), 1)
+                rows.append((method, law, units, treated, len(p), share))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def table(found: pd.DataFrame, law: str) -> str:
+    part = found[found["errors"] == law]
+    methods = list(dict.fromkeys(found["test"]))
     lines = [
         "| test | " + " | ".join(SAMPLES) + " |",
         "|---|" + "---|" * len(SAMPLES),
@@ -142,8 +157,10 @@ def table(results: pd.DataFrame, law: str) -> str:
     for method in methods:
         cells = []
         for sample in SAMPLES:
-            p = part.loc[part["sample"] == sample, method].dropna()
-            cells.append(f"{100 * (p < 0.05).mean():.1f}" if len(p) else "")
+            size = sample.rsplit(" ", 1)[1]
+            here = part["units"].astype(str) + "/" + part["treated"].astype(str) == size
+            share = part.loc[here & (part["test"] == method), "rejected_pct"]
+            cells.append(f"{share.iloc[0]:.1f}" if len(share) else "")
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -154,6 +171,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     root = Path(__file__).parents[2]
     parser.add_argument("--out", default=str(root / "docs/method/did_size.md"))
+    parser.add_argument("--data", default=str(root / "src/citypanel/did/sizes.csv"))
     chosen = parser.parse_args()
     start = time.perf_counter()
     tasks = [
@@ -165,6 +183,8 @@ def main() -> None:
     results = pd.DataFrame(
         Parallel(n_jobs=chosen.jobs, batch_size=10)(delayed(one)(*t) for t in tasks)
     )
+    found = shares(results)
+    found.to_csv(chosen.data, index=False)
     error = 100 * np.sqrt(0.05 * 0.95 / chosen.panels)
     text = f"""# Size of the tests on the study's own samples
 
@@ -175,11 +195,11 @@ study. Made by `benchmarks/did_size/run.py`.
 
 ## Independent normal errors
 
-{table(results, "independent")}
+{table(found, "independent")}
 
 ## Autoregressive errors (0.5), a variance of its own for each city
 
-{table(results, "autoregressive")}
+{table(found, "autoregressive")}
 """
     Path(chosen.out).write_text(text)
     print(text)

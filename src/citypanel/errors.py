@@ -6,6 +6,7 @@ dbt prints frames of its own before it, and readers look at the last lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Self
 
@@ -37,6 +38,11 @@ class CityPanelError(Exception):
             if f"{key}.{part}" in said
         }
         return cls(describe(parts.pop("problem"), offenders, **parts))
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without the places: for a note."""
+        return re.sub(r"( \(\d+\):|\.)$", "", str(self).split("\n", 1)[0])
 
 
 class OptionError(CityPanelError):

@@ -179,7 +179,6 @@ def _trends(slope: tuple[float, float] | None, net: float | None) -> pd.DataFram
         line = {"check_name": "pretrend_line", "aggregation": "pretrend"}
         rows += [
             common | line | {"term": "slope"} | effect(*slope),
-            common | line | {"term": "level"} | effect(0.0, slope[1]),
             common | {"check_name": "pretrend_power", "aggregation": "pretrend",
                       "term": "slope_at_power_0.5", "slope": 0.006,
                       "estimate": 0.0},

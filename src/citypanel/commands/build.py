@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from citypanel.commands.failures import in_words
+
 
 def register(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
@@ -73,12 +75,18 @@ def with_study(arguments: list[str]) -> list[str]:
 def _stopped(error: BaseException | None) -> str:
     """Say what stands when dbt did not come to its last hook."""
     why = ""
-    if error is not None:
+    remedy = (
+        "Remedy: see dbt's message above; citypanel doctor checks versions, locks, "
+        "disk and seeds."
+    )
+    known = in_words(error).splitlines() if error is not None else []
+    if known:
+        # A folder in which dbt cannot write its log, for one: dbt then says nothing.
+        why, remedy = ". " + known[0].removesuffix("."), known[-1]
+    elif error is not None:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         why = f" ({type(error).__name__}: {lines[0] if lines else 'no message'})"
     return (
         f"not published, because dbt stopped before its end{why}.\n"
-        "Consequence: the published file stands as it was.\n"
-        "Remedy: see dbt's message above; citypanel doctor checks versions, locks, "
-        "disk and seeds."
+        f"Consequence: the published file stands as it was.\n{remedy}"
     )

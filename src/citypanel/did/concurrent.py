@@ -7,13 +7,20 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
+from citypanel.did.frames import (
+    OVERALL,
+    dropped_rows,
+    join_notes,
+    overall_rows,
+    tidy,
+)
 from citypanel.did.imputation import imputation
 from citypanel.did.panels import (
     FAR,
     Design,
     Panel,
     build,
+    free_name,
     on_panel,
     require_treated_and_control,
 )
@@ -25,7 +32,7 @@ ALL = "all"
 EXPOSURE = "exposed to {policy}"
 
 
-@on_panel("cohort", "controls", "weights", carried=("policies",))
+@on_panel("cohort", "controls", "weights", "cluster", carried=("policies",))
 def concurrent_policies(
     data: Panel,
     *,
@@ -52,7 +59,7 @@ def concurrent_policies(
     Parameters
     ----------
     panel : DataFrame or Panel
-    outcome, cohort, unit, period, controls, weights, frequency
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
         Names of columns (see `panels.Design`).
     policies : sequence of str
         Columns with each unit's first period under another policy, written as cohorts
@@ -150,9 +157,9 @@ class _Adjusted:
         frame = data.frame.copy()
         self.columns = []
         for name, values in self.exposure.items():
-            self.columns.append(EXPOSURE.format(policy=name))
+            self.columns.append(free_name(frame, EXPOSURE.format(policy=name)))
             frame[self.columns[-1]] = values
-        self.treatment = "treated by the policy"
+        self.treatment = free_name(frame, "treated by the policy")
         frame[self.treatment] = data.treated.astype(float)
         self.frame = frame
         design = data.design
@@ -163,6 +170,8 @@ class _Adjusted:
             weights=design.weights,
             frequency=design.frequency,
         )
+        if design.cluster:
+            self.keys["cluster"] = design.cluster[0]
 
     def rows(self, before: float, after: float) -> list[dict]:
         own = list(self.data.control_names)
@@ -219,9 +228,9 @@ class _Adjusted:
         ]
 
     def interacted(self, controls: list[str]) -> list[dict]:
-        both = "treated by both"
         frame = self.frame.copy()
-        other = "under another policy"
+        both = free_name(frame, "treated by both")
+        other = free_name(frame, "under another policy")
         frame[other] = np.maximum.reduce(list(self.exposure.values()))
         frame[both] = frame[other] * frame[self.treatment]
         shown = {OVERALL: self.treatment, "added": both, "other_policy": other}
@@ -276,6 +285,9 @@ class _Adjusted:
         try:
             frame = fit()
         except CityPanelError as error:
-            return {**labels, "note": join_notes(str(error).splitlines()[0], note)}
-        row = frame[frame["term"] == column].iloc[0].to_dict()
+            return {**labels, "note": join_notes(error.problem, note)}
+        found = frame[frame["term"] == column]
+        if column == OVERALL:
+            found = overall_rows(frame)
+        row = found.iloc[0].to_dict()
         return {**row, **labels, "note": join_notes(note, row["note"])}

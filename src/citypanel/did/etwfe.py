@@ -100,7 +100,8 @@ def etwfe(
     never = control_group == "never"
     data = data.without_always_treated()
     require_treated_and_control(data, needs="never" if never else "any")
-    periods_all_treated(data)
+    full = periods_all_treated(data)
+    data = data.keep(~full, "every unit is treated in the period")
     wanted = data.treated
     if never:
         wanted = data.ever & ~data.at_base

@@ -169,7 +169,7 @@ def _table(
             try:
                 row = _row(part, size, draws, seed, level, term)
             except EstimationError as error:
-                row = {"term": term, "note": str(error).splitlines()[0]}
+                row = {"term": term, "note": error.problem}
             rows.append({**row, **shown})
     return tidy(
         rows,
@@ -389,7 +389,7 @@ def few_treated(
             try:
                 row |= call().iloc[0].to_dict()
             except CityPanelError as error:
-                row["note"] = str(error).splitlines()[0]
+                row["note"] = error.problem
             row |= {**label, "term": term}
             if term == "randomisation":
                 # The clustered error is what the table does without.

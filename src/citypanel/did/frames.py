@@ -80,7 +80,7 @@ def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.nda
 
 def join_notes(*notes: str | None) -> str | None:
     """Join the notes that say something; None when none does."""
-    said = [note for note in notes if note]
+    said = [note for note in notes if pd.notna(note) and note]
     return "; ".join(dict.fromkeys(said)) or None
 
 
@@ -224,6 +224,11 @@ def staggered_frame(
 def dropped_rows(data: Panel) -> dict[str, Extras]:
     """``attrs`` of a result: the log of rows left out."""
     return {"dropped": Extras({"rows": data.dropped})}
+
+
+def overall_rows(frame: pd.DataFrame, term: str = OVERALL) -> pd.DataFrame:
+    """Rows of a term that is no regressor's, whatever the controls are called."""
+    return frame[(frame["term"] == term) & (frame["aggregation"] != "coefficient")]
 
 
 def add_note(rows: Iterable[dict], note: str | None) -> None:

@@ -22,6 +22,7 @@ from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
     FAR,
     Panel,
+    free_name,
     on_panel,
     require_absorbing,
     starts_from_treatment,
@@ -366,28 +367,41 @@ def fake_date_placebo(
     frame = data.frame[before].copy()
     columns = data.design.columns_given()
     del columns["cohort"]
-    rows = []
+    note = data.note
+    rows: list[dict] = []
+    errors: list[EstimationError] = []
     for k in years_before:
         fake = data.ever[before] & (data.event[before] >= -k)
-        fit = twfe(
-            frame.assign(_fake=fake.astype(float)),
-            **dict(columns, treatment="_fake"),
-            standard_errors=standard_errors,
-            period_effects_by=period_effects_by,
-            single_unit_std_error=True,
-        ).iloc[0]
+        labels = {
+            "aggregation": "fake_date",
+            "event_time": data.grid.span(-k),
+            "term": f"treated {k} periods before",
+        }
+        treatment = free_name(frame, f"treated {k} periods before")
+        try:
+            fit = twfe(
+                frame.assign(**{treatment: fake.astype(float)}),
+                **dict(columns, treatment=treatment),
+                standard_errors=standard_errors,
+                period_effects_by=period_effects_by,
+                single_unit_std_error=True,
+            ).iloc[0]
+        except EstimationError as error:
+            errors.append(error)
+            rows.append({**labels, "note": join_notes(error.problem, note)})
+            continue
         rows.append(
             {
                 **{c: v for c, v in fit.items() if c != "estimator"},
-                "aggregation": "fake_date",
-                "event_time": data.grid.span(-k),
-                "term": f"treated {k} periods before",
+                **labels,
                 "single_unit": len(np.unique(data.unit[before][fake])) == 1,
                 "note": join_notes(
                     NOTE_ROUNDING if pd.isna(fit["std_error"]) else None, data.note
                 ),
             }
         )
+    if len(errors) == len(rows) and errors:
+        raise errors[0]
     return tidy(
         rows,
         estimator="twfe",

@@ -88,7 +88,11 @@ class TwoWay:
             )
             counts = cells.reshape(-1, levels).astype(float)
             self.share = counts / self.n_first[:, None]
-            self.schur = np.diag(counts.sum(axis=0)) - counts.T @ self.share
+            margin = counts.sum(axis=0)
+            self.schur = np.diag(margin) - counts.T @ self.share
+            # A level that single rows alone have is rounding: it links nothing.
+            alone = np.diag(self.schur) <= 1e-13 * margin
+            self.schur[alone, :] = self.schur[:, alone] = 0.0
             self.inverse = symmetric_inverse(self.schur)
 
     @property
@@ -139,7 +143,7 @@ def symmetric_inverse(gram: np.ndarray, tolerance: float = 1e-11) -> np.ndarray:
     Columns are brought to length one first: directions whose eigenvalue is then below
     ``tolerance`` times the largest are rounding of a collinear design.
     """
-    length = np.sqrt(np.diag(gram))
+    length = np.sqrt(np.maximum(np.diag(gram), 0.0))
     length = np.where(length > 0, length, 1.0)
     scale = np.outer(length, length)
     return linalg.pinvh(gram / scale, rtol=tolerance) / scale

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Number
@@ -27,6 +27,12 @@ from citypanel.panel import require_columns, require_unique_key
 
 # Position of a treatment that never comes: after every period.
 FAR = np.int64(2**40)
+# Squares and products of larger numbers overflow, those of smaller ones vanish.
+LARGEST, SMALLEST = 1e100, 1e-100
+# Periods from here on are years, or years and parts: no cohort of theirs is negative.
+YEARS = 1000
+# Column of the log of rows left out, beside the unit and the period.
+REASON = "reason"
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,16 @@ class Design:
             given = getattr(self, name)
             listed = (given,) if isinstance(given, str) else tuple(given or ())
             object.__setattr__(self, name, tuple(c for c in listed if c is not None))
+        for name in ("outcome", "unit", "period", "treatment", "cohort", "weights"):
+            given = getattr(self, name)
+            if not isinstance(given, Hashable):
+                raise OptionError.of(
+                    "did.option_takes_one_column", name=name, given=given
+                )
+        if self.unit == self.period and self.unit != "":
+            raise OptionError.of("did.unit_is_period", unit=self.unit)
+        if REASON in (self.unit, self.period):
+            raise OptionError.of("did.column_called_reason")
 
     def columns_given(self) -> dict[str, Any]:
         """Keyword arguments of an estimator on the same columns, groups left out."""
@@ -331,7 +347,7 @@ class Panel:
     @cached_property
     def first_rows(self) -> np.ndarray:
         """Row at which each unit begins (n_units,)."""
-        return np.searchsorted(self.unit, np.arange(len(self.units)))
+        return np.concatenate([[0], np.flatnonzero(np.diff(self.unit)) + 1])
 
     def codes(self, column: str) -> np.ndarray:
         """Codes (n,) of a column's values, in sorted order."""
@@ -411,6 +427,11 @@ class Panel:
     def lost(self) -> pd.Series:
         """Rows left out by reason."""
         return self.dropped["reason"].value_counts(sort=False)
+
+    @property
+    def left_before(self) -> list[str]:
+        """For messages: the rows left out so far, if any."""
+        return [f"left out before: {self.note}"] if len(self.dropped) else []
 
     @property
     def note(self) -> str | None:
@@ -612,6 +633,13 @@ def on_panel(
     return face
 
 
+def free_name(frame: pd.DataFrame, wanted: str) -> str:
+    """A name for a further column, which the frame has not."""
+    while wanted in frame.columns:
+        wanted += "_"
+    return wanted
+
+
 def prepare(
     panel: pd.DataFrame | Panel,
     *,
@@ -675,6 +703,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         if frame[column].dtype != np.float64:
             values = pd.to_numeric(frame[column])
             frame[column] = values.to_numpy(float, na_value=np.nan)
+        _require_size(frame, column, design)
     lost = frame[unit].isna().to_numpy() | is_missing(frame[period])
     if lost.any():
         raise PanelError.of(
@@ -685,28 +714,35 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         )
     if frame.empty:
         raise _nothing_left(design, pd.DataFrame(columns=[unit, period, "reason"]))
-    others = [] if design.cohort is None else pd.unique(frame[design.cohort]).tolist()
+    cohorts = None if design.cohort is None else distinct(frame[design.cohort])
+    period_codes, periods = distinct(frame[period])
     grid = read_periods(
-        frame[period], name=period, frequency=design.frequency, others=others
+        periods,
+        name=period,
+        frequency=design.frequency,
+        others=[] if cohorts is None else cohorts[1].tolist(),
     )
+    place = np.searchsorted(grid.positions, grid.place(periods).astype(np.int64))
+    period_codes = place[period_codes]
     if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
         frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
-    period_codes = _period_codes(frame[period], grid)
     unit_codes, units = _unit_codes(frame[unit])
     order = _order(unit_codes, period_codes, len(units), len(grid.positions))
     if order is not None:
         frame = frame.iloc[order]
         unit_codes, period_codes = unit_codes[order], period_codes[order]
+        if cohorts is not None:
+            cohorts = cohorts[0][order], cohorts[1]
     frame = frame.reset_index(drop=True)
-    same = (unit_codes[1:] == unit_codes[:-1]) & (period_codes[1:] == period_codes[:-1])
-    if same.any():
+    same = np.flatnonzero(period_codes[1:] == period_codes[:-1])
+    if (unit_codes[same] == unit_codes[same + 1]).any():
         require_unique_key(frame, [unit, period])
         # Two labels of one period, such as two days of a month.
         labels = [grid.label(grid.positions[code]) for code in period_codes]
         require_unique_key(frame.assign(**{period: labels}), [unit, period])
     start = remark = None
-    if design.cohort is not None:
-        start, remark = starts_of(frame, design, grid, unit_codes)
+    if cohorts is not None:
+        start, remark = starts_of(frame, design, grid, unit_codes, cohorts)
     data = Panel(
         design,
         frame,
@@ -719,31 +755,54 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         len(frame),
         () if remark is None else (remark,),
     )
-    return _without_unknown(data)
+    data = _without_unknown(data)
+    if len(design.controls) >= data.n_obs:
+        raise PanelError.of(
+            "did.more_controls_than_rows", k=len(design.controls), n=data.n_obs
+        )
+    return data
 
 
-def _period_codes(values: pd.Series, grid: Grid) -> np.ndarray:
-    """Codes (n,) of the periods seen."""
-    codes, seen = pd.factorize(values)
-    return np.searchsorted(grid.positions, grid.place(seen).astype(np.int64))[codes]
+def distinct(values: pd.Series) -> tuple[np.ndarray, Any]:
+    """`pandas.factorize`, quick where a panel's order shows the codes.
+
+    Numbers that stand in runs, as a unit's do, or that repeat in one order, as periods
+    do, are read once a run or once.
+    """
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
+    if not plain or len(values) < 1_000:
+        return pd.factorize(values)
+    array = values.to_numpy()
+    ends = np.flatnonzero(array[1:] != array[:-1])
+    if 4 * len(ends) < len(array):
+        first = np.concatenate([[0], ends + 1])
+        codes, seen = pd.factorize(array[first])
+        return np.repeat(codes, np.diff(first, append=len(array))), seen
+    again = np.flatnonzero(array[1:1_000] == array[0])
+    if len(again):
+        size = int(again[0]) + 1
+        if len(array) % size == 0 and (array.reshape(-1, size) == array[:size]).all():
+            codes, seen = pd.factorize(array[:size])
+            return np.tile(codes, len(array) // size), seen
+    return pd.factorize(array)
 
 
 def _unit_codes(values: pd.Series) -> tuple[np.ndarray, Any]:
     """Codes (n,) in sorted order and their labels."""
-    if values.dtype.kind in "iu" and isinstance(values.dtype, np.dtype):
-        array = values.to_numpy()
-        first = np.concatenate([[True], array[1:] != array[:-1]])
-        if (array[1:] >= array[:-1]).all():
-            return np.cumsum(first) - 1, array[first]
+    codes, units = distinct(values)
+    whole = isinstance(units, np.ndarray) and units.dtype.kind in "iu"
+    if whole and (units[1:] > units[:-1]).all():
+        return codes, units
     codes, units = pd.factorize(values, sort=True)
     return codes.astype(np.int64), units
 
 
 def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> Any:
     """Order (n,) of the rows by unit and period, None where they are in it."""
-    key = unit * periods + period
-    if (key[1:] >= key[:-1]).all():
+    back = np.flatnonzero(period[1:] < period[:-1])
+    if (unit[back] < unit[back + 1]).all() and (unit[1:] >= unit[:-1]).all():
         return None
+    key = unit * periods + period
     if units * periods <= 4 * len(key):
         place = np.full(units * periods, -1)
         place[key] = np.arange(len(key))
@@ -806,6 +865,8 @@ def _require_numbers(
     panel: pd.DataFrame, columns: Sequence[str], unit: str, period: str
 ) -> None:
     for column in columns:
+        if pd.api.types.is_complex_dtype(panel[column]):
+            raise PanelError.of("did.column_complex", column=column)
         if pd.api.types.is_numeric_dtype(panel[column]):
             continue
         numbers = pd.to_numeric(panel[column], errors="coerce")
@@ -819,65 +880,113 @@ def _require_numbers(
         )
 
 
+def _require_size(frame: pd.DataFrame, column: str, design: Design) -> None:
+    """Raise where squares of a column would overflow, or all of them vanish."""
+    size = np.abs(frame[column].to_numpy(float))
+    size = np.where(np.isfinite(size), size, 0.0)
+    largest = size.max(initial=0.0)
+    if largest <= LARGEST and not 0 < largest < SMALLEST:
+        return
+    extreme = frame[size > LARGEST] if largest > LARGEST else frame[size == largest]
+    raise PanelError.of(
+        "did.column_too_large_or_small", _places(extreme, design, column), column=column
+    )
+
+
 def starts_of(
-    frame: pd.DataFrame, design: Design, grid: Grid, unit: np.ndarray
+    frame: pd.DataFrame,
+    design: Design,
+    grid: Grid,
+    unit: np.ndarray,
+    cohorts: tuple[np.ndarray, Any] | None = None,
 ) -> tuple[np.ndarray, str | None]:
-    """Position of each unit's cohort, ``FAR`` for never, and how 0 was read."""
-    values = frame[design.cohort]
-    never = is_missing(values)
-    if values.dtype.kind in "iuf":
-        zero = (values == 0).to_numpy(bool, na_value=False)
+    """Position of each unit's cohort, ``FAR`` for never, and how 0 was read.
+
+    ``unit`` are the rows' units in order, ``cohorts`` the codes and values of their
+    cohorts (see `distinct`).
+    """
+    codes, values = distinct(frame[design.cohort]) if cohorts is None else cohorts
+    kinds = pd.Series(values)
+    never = is_missing(kinds)
+    if kinds.dtype.kind in "iuf":
+        zero = (kinds == 0).to_numpy(bool, na_value=False)
     else:
-        numbers = [v if isinstance(v, str | Number) else None for v in values]
+        numbers = [v if isinstance(v, str | Number) else None for v in kinds]
         zero = pd.to_numeric(pd.Series(numbers, dtype=object), errors="coerce") == 0
         zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
-        at = grid.place([0])[0]
-        if at == 0 and not never.any():
+        at, some_missing = grid.place([0])[0], never.any() or (codes < 0).any()
+        if at == 0 and not some_missing:
             remark = "cohort 0 is read as never treated, though 0 is the first period"
         elif 0 <= at <= last and at == np.floor(at):
-            if not never.any():
+            if not some_missing:
                 raise PanelError.of(
                     "did.cohort_period_panel",
-                    _places(frame[zero], design),
+                    _places(frame[_among(codes, zero)], design),
                     cohort=design.cohort,
                 )
-            zero = np.zeros(len(frame), bool)
+            zero = np.zeros(len(kinds), bool)
     never |= zero
-    start = np.full(len(frame), FAR)
+    if grid.origin >= YEARS and grid.kind not in ("date", "period", "text"):
+        written = pd.to_numeric(kinds, errors="coerce").to_numpy(float, na_value=0.0)
+        below = ~never & (written < 0)
+        if below.any():
+            raise PanelError.of(
+                "did.cohort_below_zero",
+                _places(frame[_among(codes, below)], design, design.cohort),
+                cohort=design.cohort,
+            )
+    start = np.full(len(kinds) + 1, FAR)  # the last stands for nulls
     if not never.all():
-        codes, distinct = pd.factorize(values[~never])
-        place = grid.place(distinct)[codes]
+        place = grid.place(values[~never])
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)
         place = np.where(unread | inside, place, np.ceil(place))
-        off = unread | (place != np.floor(place))
+        off = np.zeros(len(kinds), bool)
+        off[~never] = unread | (place != np.floor(place))
         if off.any():
-            rows = frame[~never][off]
+            rows = frame[_among(codes, off)]
             raise PanelError.of(
                 "did.cohort_not_whole_period",
                 _places(rows, design, design.cohort),
                 cohort=design.cohort,
                 description=grid.description,
             )
-        start[~never] = place.astype(np.int64)
+        start[:-1][~never] = place.astype(np.int64)
+    changed = np.flatnonzero(codes[1:] != codes[:-1])
+    if (unit[changed] == unit[changed + 1]).any():
+        _require_one_cohort(frame, design, unit, start[codes])
+    first = np.flatnonzero(unit[1:] != unit[:-1]) + 1
+    return start[codes[np.concatenate([[0], first])]], remark
+
+
+def _among(codes: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Rows (n,) whose codes are of some values; nulls have the code -1."""
+    return (codes >= 0) & which[codes]
+
+
+def _require_one_cohort(frame, design, unit, start) -> None:
+    """Raise where a unit has rows of two cohorts."""
     changed = (unit[1:] == unit[:-1]) & (start[1:] != start[:-1])
-    if changed.any():
-        rows = np.isin(unit, unit[1:][changed])
-        seen: dict = {}
-        for name, value, lost in zip(
-            frame.loc[rows, design.unit], values[rows], never[rows], strict=True
-        ):
-            shown = "never" if lost else _written(value)
-            seen.setdefault(name, set()).add(shown)
-        raise PanelError.of(
-            "did.cohort_varies_within_unit",
-            [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
-            cohort=design.cohort,
-        )
-    return start[np.searchsorted(unit, np.arange(unit.max() + 1))], remark
+    if not changed.any():
+        return
+    rows = np.isin(unit, unit[1:][changed])
+    seen: dict = {}
+    for name, value, at in zip(
+        frame.loc[rows, design.unit],
+        frame.loc[rows, design.cohort],
+        start[rows],
+        strict=True,
+    ):
+        shown = "never" if at == FAR else _written(value)
+        seen.setdefault(name, set()).add(shown)
+    raise PanelError.of(
+        "did.cohort_varies_within_unit",
+        [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
+        cohort=design.cohort,
+    )
 
 
 def _written(value: Any) -> str:
@@ -929,8 +1038,7 @@ def starts_from_treatment(data: Panel) -> np.ndarray:
 
 def require_treated_and_control(data: Panel, *, needs: str = "any") -> None:
     """Raise when no unit is treated or none is left to compare with."""
-    cohort, left = data.design.cohort, data.dropped
-    lost = [f"left out before: {data.note}"] if len(left) else []
+    cohort, lost = data.design.cohort, data.left_before
     if data.never.all():
         raise EstimationError.of("did.no_unit_treated_column", lost, cohort=cohort)
     if needs == "never" and not data.never.any():
@@ -958,7 +1066,7 @@ def periods_all_treated(data: Panel) -> np.ndarray:
         period = data.design.period
         raise EstimationError.of(
             "did.every_unit_treated_some",
-            [f"{period} {p}" for p in full],
+            [f"{period} {p}" for p in full] + data.left_before,
             period=period,
             what=full[0],
         )

@@ -1,17 +1,75 @@
-"""A trend before treatment: its slope, and what a test would see of it."""
+"""A line through the leads: its slope, and what a test would see of it.
+
+With b the leads' estimates, V their covariance and r_e = e - reference, the slope is
+that of generalised least squares through the reference, where b is 0 by construction:
+
+    slope = r'V^-1 b / r'V^-1 r,   variance 1 / r'V^-1 r.
+
+It has the smallest variance of all slopes that are linear in the leads and right where
+the trends of the two groups differ by a line.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.event_paths import event_path
-from citypanel.did.frames import join_notes, tidy
+from citypanel.did.event_paths import EventPath, event_path
+from citypanel.did.frames import tidy
 from citypanel.did.pretest import pretrend_power
+from citypanel.did.results import Result, remembering
 
 NAMES = ("slope", "power", "bias", "bias_if_passed", "passed_ratio", "left")
 
 
+@remembering
+def pretrend_line(
+    frame: pd.DataFrame, *, single_units: bool = False, level: float = 0.95
+) -> pd.DataFrame:
+    """Slope of the line through the leads and the reference, and its error.
+
+    Generalised least squares, as the module has it: leads that are known less well
+    count less, and the line meets the reference. What an effect is once such a line is
+    allowed to go on after the policy is `honest_did` with ``kind="smoothness"`` and
+    the bound 0; what a test of the leads would see of it is `pretrend_at_slope`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        An event study with its covariance (see `event_path`).
+    single_units : bool
+        Use event times that rest on cohorts of one unit.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        Aggregation ``pretrend``, term ``slope`` (in units of the outcome a period),
+        with a normal interval and p-value.
+
+    Raises
+    ------
+    EstimationError
+        An event study without a covariance, or without event times on either side.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> path = did.event_study(zones(), **columns)
+    >>> did.pretrend_line(path)[["term", "estimate", "std_error"]].round(3)
+        term  estimate  std_error
+    0  slope    -0.004      0.004
+    """
+    row = _slope_row(event_path(frame, single_units=single_units))
+    return _tidy(frame, [row], level=level, extra_columns=("outcome",))
+
+
+@remembering
 def pretrend_at_slope(
     frame: pd.DataFrame,
     *,
@@ -23,13 +81,9 @@ def pretrend_at_slope(
 ) -> pd.DataFrame:
     """The line through the leads, the power of the pre-test against it, and its bias.
 
-    With b the leads' estimates, V their covariance and r_e = e - reference, the slope
-    is that of generalised least squares through the reference,
-
-        slope = r'V^-1 b / r'V^-1 r,   variance 1 / r'V^-1 r.
-
-    `pretrend_power` then says how often the pre-test rejects if this were the true
-    trend, and how much of each effect it would be.
+    The slope is that of `pretrend_line`. `pretrend_power` then says how often the
+    pre-test rejects if this were the true trend, and how much of each effect it would
+    be.
 
     Parameters
     ----------
@@ -69,13 +123,8 @@ def pretrend_at_slope(
     0         slope    -0.004      0.004
     1  event_time_0     0.073      0.015
     """
-    path = event_path(frame, single_units=single_units)
-    before = path.times < path.reference
-    r = (path.times - path.reference)[before].astype(float)
-    matrix = path.matrix[np.ix_(before, before)]
-    lifted = np.linalg.lstsq(matrix, r, rcond=1e-12)[0]
-    precision = float(r @ lifted)
-    slope = float(lifted @ path.estimates[before]) / precision
+    row = _slope_row(event_path(frame, single_units=single_units))
+    slope = row["estimate"]
     found = pretrend_power(
         frame,
         test=test,
@@ -86,17 +135,7 @@ def pretrend_at_slope(
         draws=draws,
         seed=seed,
     )
-    rows: list[dict] = [
-        {
-            "aggregation": "pretrend",
-            "term": "slope",
-            "estimate": slope,
-            "std_error": precision**-0.5,
-            "slope": slope,
-            "power": found["power"].iloc[0],
-            "note": join_notes(f"{int(before.sum())} leads"),
-        }
-    ]
+    rows = [{**row, "slope": slope, "power": found["power"].iloc[0]}]
     for row in found.to_dict("records"):
         rows.append(
             {
@@ -105,10 +144,31 @@ def pretrend_at_slope(
                 "left": row["estimate"] - row["bias"],
             }
         )
+    return _tidy(frame, rows, level=level, extra_columns=(*NAMES, "outcome")).astype(
+        dict.fromkeys(NAMES, float)
+    )
+
+
+def _slope_row(path: EventPath) -> dict:
+    """The row of the slope."""
+    before = path.times < path.reference
+    r = (path.times - path.reference)[before].astype(float)
+    matrix = path.matrix[np.ix_(before, before)]
+    lifted = np.linalg.lstsq(matrix, r, rcond=1e-12)[0]
+    precision = float(r @ lifted)
+    return {
+        "aggregation": "pretrend",
+        "term": "slope",
+        "estimate": float(lifted @ path.estimates[before]) / precision,
+        "std_error": precision**-0.5,
+        "note": f"{int(before.sum())} lead{'s' if before.sum() > 1 else ''}",
+    }
+
+
+def _tidy(frame: pd.DataFrame, rows: list[dict], **options: Any) -> Result:
     return tidy(
         rows,
         estimator=str(frame["estimator"].iloc[0]),
-        level=level,
-        extra_columns=(*NAMES, "outcome"),
         outcome=frame["outcome"].iloc[0] if "outcome" in frame else None,
-    ).astype(dict.fromkeys(NAMES, float))
+        **options,
+    )

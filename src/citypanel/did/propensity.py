@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from citypanel.did.frames import (
     NOTE_ROUNDING,
@@ -23,6 +23,7 @@ from citypanel.did.panels import (
     Panel,
     build,
     choose,
+    free_name,
     require_treated_and_control,
 )
 from citypanel.did.propensity_scores import Logit, logit
@@ -222,19 +223,22 @@ def propensity_score_did(
         )
     kept = pd.Series(weight, index=units.index)
     data = build(panel, Design(**keys | {"outcome": outcome, "controls": controls}))
+    data = data.without_always_treated()
     matched = data.frame[unit].map(kept).fillna(0.0).to_numpy()
     data = data.keep(matched > 0, "no match or no score")
-    frame = data.frame.assign(
-        _weight=matched[matched > 0], _treated=data.treated.astype(float)
-    )
+    on = free_name(data.frame, "treated")
+    share = free_name(data.frame, "matched weight")
     fit = twfe(
-        frame,
+        data.frame.assign(
+            **{share: matched[matched > 0], on: data.treated.astype(float)}
+        ),
         outcome=outcome,
-        treatment="_treated",
+        treatment=on,
         unit=unit,
         period=period,
         controls=controls,
-        weights="_weight",
+        weights=share,
+        frequency=frequency,
         standard_errors=standard_errors,
         single_unit_std_error=True,
         level=level,
@@ -287,6 +291,7 @@ def _before(panel, keys, covariates, before):
     if not covariates:
         raise OptionError.of("did.no_covariate_balance_or")
     data = build(panel, Design(covariates[0], controls=tuple(covariates[1:]), **keys))
+    data = data.without_always_treated()
     require_treated_and_control(data, needs="never")
     first = min(data.sizes)
     if before is not None:
@@ -348,9 +353,11 @@ def _balance(treated, x, covariates, weight) -> pd.DataFrame:
     samples = [("unmatched", np.ones(len(treated)))]
     if weight is not None:
         samples.append(("matched", weight))
-    scale = np.sqrt(
-        (x[treated].var(axis=0, ddof=1) + x[~treated].var(axis=0, ddof=1)) / 2
+    one, two = (
+        x[rows].var(axis=0, ddof=1) if rows.sum() > 1 else np.full(x.shape[1], np.nan)
+        for rows in (treated, ~treated)
     )
+    scale = np.sqrt((one + two) / 2)
     rows = []
     for j, name in enumerate(covariates):
         first = None
@@ -359,13 +366,13 @@ def _balance(treated, x, covariates, weight) -> pd.DataFrame:
             two = _moments(x[~treated, j], w[~treated])
             gap = one["mean"] - two["mean"]
             error = np.sqrt(one["var"] / one["size"] + two["var"] / two["size"])
-            bias = 100 * gap / scale[j]
+            bias = 100 * _ratio(gap, scale[j])
             first = bias if first is None else first
-            df = error**4 / (
-                (one["var"] / one["size"]) ** 2 / (one["size"] - 1)
-                + (two["var"] / two["size"]) ** 2 / (two["size"] - 1)
+            spread = sum(
+                _ratio((part["var"] / part["size"]) ** 2, part["size"] - 1)
+                for part in (one, two)
             )
-            t = gap / error
+            df, t = _ratio(error**4, spread), _ratio(gap, error)
             rows.append(
                 {
                     "covariate": name,
@@ -375,10 +382,10 @@ def _balance(treated, x, covariates, weight) -> pd.DataFrame:
                     "bias_pct": bias,
                     "bias_reduction_pct": None
                     if sample == "unmatched"
-                    else 100 * (1 - abs(bias) / abs(first)),
-                    "variance_ratio": one["var"] / two["var"],
+                    else 100 * (1 - _ratio(abs(bias), abs(first))),
+                    "variance_ratio": _ratio(one["var"], two["var"]),
                     "t": t,
-                    "p_value": 2 * stats.t.sf(abs(t), df),
+                    "p_value": 2 * special.stdtr(df, -abs(t)),
                     "n_treated": one["count"],
                     "n_control": two["count"],
                 }
@@ -396,6 +403,11 @@ def _balance(treated, x, covariates, weight) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).astype({"bias_reduction_pct": float})
+
+
+def _ratio(a: float, b: float) -> float:
+    """a / b; nan where b is zero."""
+    return a / b if b else np.nan
 
 
 def _moments(values, weights) -> dict:

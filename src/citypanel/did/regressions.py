@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from citypanel.did.covariances import Covariance, Fit, covariance
 from citypanel.did.frames import (
@@ -165,7 +165,10 @@ def regress_net(
         scaled = np.where(absorbed, 0.0, xd / length)
         solved = np.linalg.lstsq(scaled[:, keep], scaled[:, ~keep], rcond=None)[0]
         alias = solved / length[keep][:, None] * length[~keep]
-    bread = linalg.inv(kept.T @ kept) if kept.shape[1] else np.zeros((0, 0))
+    bread = np.zeros((0, 0))
+    if kept.shape[1]:
+        scaled = kept / length[keep]
+        bread = linalg.inv(scaled.T @ scaled) / np.outer(length[keep], length[keep])
     b = bread @ (kept.T @ yd)
     fit = Fit(kept, b, yd - kept @ b, bread, first, second, constant, weights)
     return Regression(fit, keep, absorbed, alias, length)
@@ -493,12 +496,16 @@ class Untreated:
         return known, "; ".join(said) or None
 
 
+class NotIdentified(EstimationError):
+    """A regression does not identify any of the effects asked for."""
+
+
 def not_identified(
     regression: Regression, names: Sequence[str], treatments: int
 ) -> EstimationError:
     """The error of a regression whose first coefficients are not identified."""
     lost = regression.lost(names)
-    return EstimationError.of(
+    return NotIdentified.of(
         "did.regressors_combinations_others_or",
         [f"{name}: {why}" for name, why in lost.items()],
         what=", ".join(names[:treatments]),
@@ -562,9 +569,9 @@ def wald_row(
     scaled, b = matrix / np.outer(size, size), estimates / size
     statistic = float(b @ linalg.solve(scaled, b, assume_a="sym")) / q
     p = (
-        stats.chi2.sf(statistic * q, q)
+        special.chdtrc(q, statistic * q)
         if np.isinf(df)
-        else stats.f.sf(statistic, q, df)
+        else special.fdtrc(q, df, statistic)
     )
     row |= {"statistic": statistic, "p_value": float(p)}
     row["note"] = join_notes(note, f"F({q}, {df:g})")

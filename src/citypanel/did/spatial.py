@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did import covariances as cov
-from citypanel.did.frames import join_notes, tidy
+from citypanel.did.frames import dropped_rows, join_notes, overall_rows, tidy
 from citypanel.did.linear import cluster_sums
-from citypanel.did.panels import Panel, choose
+from citypanel.did.panels import Panel, choose, prepare
+from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError, PanelError
 
 KERNELS = ("bartlett", "uniform")
@@ -168,6 +169,7 @@ def _serial(scores: np.ndarray, data: Panel, lags: int) -> np.ndarray:
     return total
 
 
+@remembering
 def spatial_inference(
     panel: pd.DataFrame,
     *,
@@ -245,16 +247,28 @@ def spatial_inference(
     given: dict[str, Any] = dict(
         outcome=outcome, treatment=treatment, unit=unit, period=period, **columns
     )
+    if columns.get("cluster"):
+        raise OptionError.of("did.conley_and_clusters", cluster=columns["cluster"])
     # The same rows stand behind every row of the table.
-    needed = [*coordinates, *([above] if above else [])]
-    places = panel.dropna(subset=needed)
-    left = len(panel) - len(places)
-    lost = f"{left} rows without a place left out" if left else None
+    named = {
+        k: columns[k] for k in ("controls", "weights", "frequency") if k in columns
+    }
+    groups = [*coordinates, above, columns.get("period_effects_by"), columns.get("by")]
+    data = prepare(
+        panel,
+        groups=tuple(groups),
+        outcome=outcome,
+        treatment=treatment,
+        unit=unit,
+        period=period,
+        **named,
+    )
+    places, lost = data.frame, data.note
     own: dict[str, Any] = dict(engine="closed_form", level=level, **given)
     rows = []
 
     def add(term: str, frame: pd.DataFrame, **more: Any) -> None:
-        shown = frame[frame["term"] == "overall"].iloc[0].to_dict()
+        shown = overall_rows(frame).iloc[0].to_dict()
         shown |= {"aggregation": "spatial", "term": term, **more}
         shown["note"] = join_notes(shown.get("note"), lost)
         if pd.isna(shown["std_error"]) and "kernel" in more:
@@ -290,4 +304,5 @@ def spatial_inference(
         estimator="twfe",
         level=level,
         extra_columns=("kernel", "cutoff_km", "outcome"),
+        attrs=dropped_rows(data),
     ).astype({"cutoff_km": float})

@@ -149,7 +149,7 @@ def stacked(
         cells = [(free & mask & (at == e), e) for mask in masks for e in kept]
         cells = [(cell, e) for cell, e in cells if cell.any()]
         d = [cell for cell, _ in cells]
-        controls, nuisance = part[names].to_numpy(), []
+        controls, nuisance = part[_own_names(data)].to_numpy(), []
         if weighting == "none" or not even:
             unit = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "unit"]]))[0]
             when = pd.factorize(pd.MultiIndex.from_frame(part[["cohort", "event"]]))[0]
@@ -276,6 +276,11 @@ def _covariance(data, fit, part, convention):
     return cov.covariance(fit, convention=convention, cluster=cluster)
 
 
+def _own_names(data: Panel) -> list[str]:
+    """Columns of the stack for the controls, whatever theirs are called."""
+    return [f"control {j}" for j in range(len(data.control_names))]
+
+
 def _stack(data, before, after, control_group):
     """Long frame of all experiments, and why the other cohorts have none."""
     frame = pd.DataFrame(
@@ -288,7 +293,7 @@ def _stack(data, before, after, control_group):
             "cluster": data.unit if isinstance(data, MomentPanel) else data.cluster,
         }
     )
-    frame[list(data.control_names)] = data.controls
+    frame[_own_names(data)] = data.controls
     never = data.never[data.unit]
     parts: list[pd.DataFrame] = []
     lost: dict[int, str] = {}

@@ -16,7 +16,14 @@ from citypanel import did
 from citypanel.did.aggregate import KINDS, aggregate_att, gaussian_critical_value
 from citypanel.did.bacon import bacon_decomposition
 from citypanel.did.bootstrap import wild_cluster_bootstrap
-from citypanel.did.frames import COLUMNS, OVERALL, TEXT_COLUMNS, WITHOUT_SINGLE, tidy
+from citypanel.did.frames import (
+    COLUMNS,
+    OVERALL,
+    TEXT_COLUMNS,
+    WITHOUT_SINGLE,
+    join_notes,
+    tidy,
+)
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
 from citypanel.did.jackknife import (
@@ -30,20 +37,24 @@ from citypanel.did.panels import choose
 from citypanel.did.periods import label_array
 from citypanel.did.power import power_table
 from citypanel.did.pretest import pretrend_power
+from citypanel.did.pretrends import pretrend_line
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
+from citypanel.did.sizes import LEADS, size_note
 from citypanel.did.synthetic import synthetic_did
-from citypanel.did.trend import pretrend_line
 from citypanel.did.twfe import event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS
 
 # In the order of the tables; an estimator is a function of `citypanel.did`.
 ESTIMATORS = tuple(LABELS.of("estimators"))
+# Tests of the tables as `sizes` names them.
+SIZES = {"twfe": "twfe, xtreg", "group_time_att": "group_time_att, simple"}
+INFERENCE = tuple(
+    f"twfe, {name}"
+    for name in ("xtreg", "CR2", "CR3", "wild bootstrap", "randomisation t")
+)
 BANDS = ("band_low", "band_high")
-# linearmodels estimates the published columns; what is fitted over and over here takes
-# the closed form, which agrees with it to rounding.
-ENGINE = "closed_form"
 BY_UNIT = "standard errors by unit, not by the study's clusters"
 
 
@@ -106,7 +117,7 @@ def att_table(
     *,
     outcomes: Sequence[str],
     cohort: str = "cohort",
-    treatment: str = "sydid",
+    treatment: str,
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
@@ -208,7 +219,6 @@ def _estimate(
                 frame,
                 treatment=treatment,
                 without_single_units=True,
-                engine=ENGINE,
                 absorbing=absorbing,
                 **options,
             )
@@ -216,7 +226,7 @@ def _estimate(
             frames = [fit]
         require_steady(frame, treatment, keys["unit"], keys["period"])
         if name == "twfe":
-            path = event_study(frame, engine=ENGINE, **staggered)
+            path = event_study(frame, **staggered)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
@@ -345,7 +355,7 @@ def bacon_table(
     panel: pd.DataFrame,
     *,
     outcomes: Sequence[str],
-    treatment: str = "sydid",
+    treatment: str,
     unit: str = "city_id",
     period: str = "year",
     sample: Mapping[str, pd.DataFrame] | None = None,
@@ -384,7 +394,7 @@ def table_columns(
     columns: Sequence[Any],
     *,
     outcome: str = "tfpch",
-    treatment: str = "sydid",
+    treatment: str,
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
@@ -508,10 +518,10 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
         try:
             return function().iloc[0].to_dict()
         except CityPanelError as error:
-            notes.append(f"{what}: {str(error).splitlines()[0]}")
+            notes.append(f"{what}: {error.problem}")
             return {}
 
-    two_way: dict[str, Any] = dict(options, engine=ENGINE, absorbing=absorbing)
+    two_way: dict[str, Any] = dict(options, absorbing=absorbing)
     main = attempt(lambda: twfe(**two_way), "estimate")
     row = {
         "outcome": options["outcome"],
@@ -523,6 +533,9 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     }
     if main.get("note"):
         notes.append(main["note"])
+    counts = main.get("n_units"), main.get("n_treated_units")
+    if found := size_note(INFERENCE, *counts):
+        notes.append(found)
     reduced = attempt(lambda: twfe(**two_way, standard_errors="CR2"), "CR2")
     row |= {
         "std_error_cr2": reduced.get("std_error"),
@@ -563,11 +576,27 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     return row
 
 
+def with_sizes(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `att_table` of small samples, with the measured size of their tests.
+
+    The sample's units and treated units decide, not those behind a single event time.
+    """
+    treated = table.groupby("sample")["n_treated_units"].transform("max")
+    notes = []
+    for row, n in zip(table.to_dict("records"), treated, strict=True):
+        test = SIZES.get(row["estimator"], row["estimator"])
+        if row["aggregation"] == "test":
+            test = LEADS
+        found = size_note([test], row["n_units"], n)
+        notes.append(join_notes(row["note"], found))
+    return table.assign(note=pd.Series(notes, index=table.index, dtype=object))
+
+
 def regional_table(
     panel: pd.DataFrame,
     *,
     outcomes: Sequence[str],
-    treatment: str = "sydid",
+    treatment: str,
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
@@ -592,7 +621,6 @@ def regional_table(
         period=period,
         controls=list(controls),
         standard_errors=standard_errors,
-        engine=ENGINE,
         absorbing=absorbing,
         **(columns or {}),
     )
@@ -605,6 +633,9 @@ def regional_table(
             try:
                 own = twfe(panel[panel[region] == name], outcome=outcome, **options)
                 own = own[own["aggregation"] == "overall"]
+                test = f"twfe, {standard_errors}"
+                found = size_note([test], *own[["n_units", "n_treated_units"]].iloc[0])
+                own["note"] = [join_notes(own["note"].iloc[0], found)]
             except CityPanelError as error:
                 own = _reason("twfe", OVERALL, outcome, error, "not estimated")
             parts.append(own.assign(aggregation="subsample", sample=str(name)))
@@ -647,7 +678,7 @@ def sensitivity_table(
     *,
     outcomes: Sequence[str],
     cohort: str = "cohort",
-    treatment: str = "sydid",
+    treatment: str,
     unit: str = "city_id",
     period: str = "year",
     controls: Sequence[str] = (),
@@ -714,7 +745,7 @@ def sensitivity_table(
         return checked
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
-        fit = twfe(frame, engine=ENGINE, absorbing=absorbing, **options, **further)
+        fit = twfe(frame, absorbing=absorbing, **options, **further)
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
     for outcome in outcomes:
@@ -760,7 +791,7 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c, **further),
+            "twfe": lambda c=cohorts: event_study(panel, **c, **further),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
                     panel,

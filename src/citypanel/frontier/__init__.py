@@ -3,7 +3,7 @@
 Convention: every index is above 1 when productivity rises, in both orientations.
 """
 
-from citypanel.frontier.bootstrap import bootstrap_malmquist
+from citypanel.frontier.bootstrap import bootstrap_malmquist, mean_changes
 from citypanel.frontier.details import (
     Frontier,
     Programmes,
@@ -25,6 +25,7 @@ __all__ = [
     "frontier",
     "malmquist",
     "malmquist_luenberger",
+    "mean_changes",
     "programmes",
     "summarise",
     "super_efficiency",

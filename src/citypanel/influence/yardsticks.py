@@ -20,6 +20,7 @@ import pandas as pd
 
 from citypanel.did.study import ESTIMATORS, att_table
 from citypanel.errors import OptionError, PanelError
+from citypanel.study.estimates import TREATMENT
 from citypanel.study.options import Options
 from citypanel.study.run import Study
 
@@ -184,6 +185,7 @@ def _estimates(
     table = att_table(
         frame.loc[frame["tfpch"].notna()],
         outcomes=OUTCOMES,
+        treatment=TREATMENT,
         estimators=estimators,
         draws=draws,
         seed=seed,

@@ -15,12 +15,6 @@ from citypanel.study.declaration import declared, module_of
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 
 HEADLINE = "headline"
-# Measured on simulated samples of the regions' sizes: docs/method/did_size.md.
-SMALL_SAMPLE = (
-    "in samples this small the staggered estimators' 5% tests reject a true null up to "
-    "28% of the time, joint tests of leads up to 50%"
-)
-
 DRAW_COLUMNS = {
     "paper_table": "string",
     "paper_column": "string",
@@ -52,12 +46,18 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         As `citypanel.did.study.att_table`, for the headline; with att_by_region also
-        for each region, on the headline's outcome alone. Those rows carry a warning.
+        for each region, on the headline's outcome alone. Those rows say where their
+        tests were measured to reject too often, or too seldom (`did.sizes`).
     """
     rows, options = headline(panel, variants)
     draws, seed = int(options["inference_draws"]), int(options["seed"])
     whole = tables.att_table(
-        rows, outcomes=declared().outcomes, draws=draws, seed=seed, absorbing=False
+        rows,
+        outcomes=declared().outcomes,
+        treatment=TREATMENT,
+        draws=draws,
+        seed=seed,
+        absorbing=False,
     )
     if options["att_by_region"] != "True":
         return whole
@@ -65,15 +65,13 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     regions = tables.att_table(
         rows,
         outcomes=[rows["outcome_name"].iloc[0]],
+        treatment=TREATMENT,
         sample={name: part for name, part in everything.items() if name != "all"},
         draws=draws,
         seed=seed,
         absorbing=False,
     )
-    regions["note"] = regions["note"].map(
-        lambda note: SMALL_SAMPLE if pd.isna(note) else f"{note}; {SMALL_SAMPLE}"
-    )
-    return pd.concat([whole, regions], ignore_index=True)
+    return pd.concat([whole, tables.with_sizes(regions)], ignore_index=True)
 
 
 def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +85,7 @@ def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         tables.require_steady(rows, TREATMENT, "city_id", "year")
         exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
         rows = rows.assign(sydid=exposed.astype(float))
-    return tables.bacon_table(rows, outcomes=declared().outcomes)
+    return tables.bacon_table(rows, outcomes=declared().outcomes, treatment=TREATMENT)
 
 
 def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +107,11 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     draws = int(options["inference_draws"])
     return tables.inference_table(
         tables.table_columns(
-            rows, declared().columns, outcome=OUTCOME, controls=controls
+            rows,
+            declared().columns,
+            outcome=OUTCOME,
+            treatment=TREATMENT,
+            controls=controls,
         ),
         bound=bound_of(rows),
         draws=draws,
@@ -138,7 +140,9 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     whole = [c for c in declared().columns if c.where is None and not c.years_ahead]
-    columns = tables.table_columns(rows, whole, outcome=OUTCOME, controls=controls)
+    columns = tables.table_columns(
+        rows, whole, outcome=OUTCOME, treatment=TREATMENT, controls=controls
+    )
     parts = []
     for (table, column), named in columns.items():
         given: dict[str, Any] = dict(named)
@@ -163,6 +167,7 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     return tables.sensitivity_table(
         rows,
         outcomes=[OUTCOME],
+        treatment=TREATMENT,
         controls=controls,
         covariates=[name for name in declared().covariates if name in controls],
         sample=tables.samples(rows, without=_groups(rows)),

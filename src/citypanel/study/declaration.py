@@ -259,6 +259,8 @@ class Declaration:
     columns : tuple of Column
     policy : Policy
         Of the declared roster; `policy_of` has that of any.
+    other_policies : dict of name to {language: label}
+        Rosters beside the studied one, by their name in the table of policies.
     regions : dict of name to {language: label}, in the order they are listed
     years : tuple of int
         First and last year whose figures are read.
@@ -297,6 +299,10 @@ class Declaration:
         self.same_rules_from = int(period.get("same_rules_from", self.years[0]))
         self._check_period()
         self.policy = self._policy(declared.get("policy") or {})
+        self.other_policies = {
+            name: dict((entry or {}).get("label") or {"en": name.replace("_", " ")})
+            for name, entry in (declared.get("other_policies") or {}).items()
+        }
         self.controls = {
             name: Control(name, formula(c["formula"]), c.get("after_treatment"))
             for name, c in declared["controls"].items()

@@ -62,15 +62,9 @@ NUMBERS = [
         "Before the policy, the difference between treated and other cities fell by {} "
         "a year (standard error {}, p = {})",
         f"""
-        with leads as (
-            select event_time + 1 as x, estimate as y from marts.rpt_event_study
-            where variant = 'headline' and outcome = 'tfpch' and {TWFE}
-                and event_time < 0
-        ),
-        line as (select regr_slope(y, x) as slope from leads)
-        select printf('%.4f', -line.slope), printf('%.4f', std_error),
+        select printf('%.4f', -estimate), printf('%.4f', std_error),
             printf('%.3f', p_value)
-        from line, marts.rpt_sensitivity
+        from marts.rpt_sensitivity
         where check_name = 'pretrend_line' and term = 'slope' and {TWFE}
         """,
     ),

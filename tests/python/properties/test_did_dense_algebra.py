@@ -249,6 +249,49 @@ def test_saturated_regressions_are_least_squares(name, weights, count):
     assert compared > count
 
 
+@pytest.mark.parametrize("missing", ["none", "holes"])
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_periods_in_which_everyone_is_treated_are_in_no_regression(weights, missing):
+    """As in R's etwfe: the last cohort is the control group until its treatment."""
+    compared = 0
+    for case in draws(12, missing=missing):
+        frame = case.frame[case.frame["gp"] <= case.frame["p"].max()]
+        last = frame["gp"].max() if len(frame) else 0
+        early = frame[frame["p"] < last]
+        treated = early[(early["gp"] <= early["p"]) & (early["gp"] > 0)]
+        if treated.empty:
+            continue
+        options = dict(weights=weights, **STAGGERED)
+        fit = tried(lambda f=frame, o=options: did.etwfe(f, standard_errors="CR0", **o))
+        if fit is None:
+            continue
+        lost = fit.dropped
+        assert (lost["reason"] == "every unit is treated in the period").any()
+        rows = used_rows(fit, frame)
+        assert rows["p"].max() < last
+        cells = [
+            (g, p)
+            for g in treated_cohorts(rows)
+            for p in sorted(set(rows.loc[rows["gp"] == g, "p"]))
+            if p >= g
+        ]
+        dense = saturated(rows, weights, cells)
+        got, errors = cells_of(fit), not has_lonely_cells(rows)
+        for j, (g, p) in enumerate(cells):
+            label = (case.start + case.step * g, case.start + case.step * p)
+            pick = np.eye(dense.x.shape[1])[j]
+            if label in got and pd.notna(got[label][0]):
+                agree(got[label], dense[pick], errors)
+                compared += 1
+        if weights is None and missing == "none":
+            gaps = tried(lambda f=frame, o=options: did.imputation(f, **o))
+            want = cells_of(gaps)
+            for label, (value, _) in cells_of(fit).items():
+                if pd.notna(value):
+                    assert value == pytest.approx(want[label][0], abs=1e-9)
+    assert compared > 10
+
+
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_imputation_is_gaps_to_a_regression_on_untreated_rows(weights, count):

@@ -97,8 +97,12 @@ def test_an_estimator_of_did_is_in_the_table_of_estimators(monkeypatch, sections
     (name,) = added
     monkeypatch.setattr(did, name, did.imputation, raising=False)
     monkeypatch.setattr(tables, "ESTIMATORS", (*tables.ESTIMATORS, name))
-    found = tables.att_table(panel, outcomes=["y"], estimators=[name])
-    known = tables.att_table(panel, outcomes=["y"], estimators=["imputation"])
+    found = tables.att_table(
+        panel, treatment="sydid", outcomes=["y"], estimators=[name]
+    )
+    known = tables.att_table(
+        panel, treatment="sydid", outcomes=["y"], estimators=["imputation"]
+    )
     pd.testing.assert_frame_equal(found, known)
 
 

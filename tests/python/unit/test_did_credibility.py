@@ -160,18 +160,43 @@ def test_power_of_one_lead_in_closed_form():
 
 def test_the_line_through_the_leads_by_hand():
     matrix = [[0.04, 0.01, 0.0], [0.01, 0.09, 0.0], [0.0, 0.0, 1.0]]
-    # Points (-2, 0.4), (-1, 0.1) and the reference (0, 0), all less the mean of x, -1.
+    # Leads 0.4 and 0.1, two and one periods before the reference.
     frame = path_frame([0.4, 0.1, 5.0], matrix, [-3, -2, 0])
-    line = did.pretrend_line(frame).set_index("term")
-    slope, level = line.loc["slope"], line.loc["level"]
-    assert slope["estimate"] == pytest.approx((-1 * 0.4 + 1 * 0.0) / 2)
-    # w = (-1/2, 0) on the leads; the level is the mean of the points plus the slope.
-    assert slope["std_error"] == pytest.approx(0.2 / 2)
-    assert level["estimate"] == pytest.approx(0.5 / 3 - 0.2)
-    variance = (1 / 3 - 1 / 2) ** 2 * 0.04 + 0.09 / 9 + 2 * (-1 / 6) * (1 / 3) * 0.01
-    assert level["std_error"] == pytest.approx(np.sqrt(variance))
+    (slope,) = did.pretrend_line(frame).to_dict("records")
+    # V^-1 = (9, -1; -1, 4) / 0.35 per hundred, so r'V^-1 is -(17, 2) / 0.35.
+    precision = (2 * 17 + 1 * 2) / 0.35
+    assert slope["estimate"] == pytest.approx(-(17 * 0.4 + 2 * 0.1) / 36)
+    assert slope["std_error"] == pytest.approx(precision**-0.5)
     one = path_frame([0.3, 0.2], np.eye(2) * 0.01, [-2, 0])
-    assert did.pretrend_line(one)["estimate"].tolist() == pytest.approx([-0.3, 0.0])
+    assert did.pretrend_line(one)["estimate"].tolist() == pytest.approx([-0.3])
+
+
+def test_the_line_is_the_one_whose_power_is_told():
+    frame = path_frame([0.4, 0.1, 5.0], np.diag([0.04, 0.09, 1.0]), [-3, -2, 0])
+    line, told = did.pretrend_line(frame), did.pretrend_at_slope(frame, draws=2000)
+    for column in ("estimate", "std_error", "p_value"):
+        assert line[column].iloc[0] == told[column].iloc[0]
+    assert (told["slope"] == line["estimate"].iloc[0]).all()
+    power = did.pretrend_power(
+        frame, powers=(), slopes=(line["estimate"].iloc[0],), draws=2000
+    )
+    assert told["power"].iloc[0] == power["power"].iloc[0]
+
+
+def test_what_is_computed_from_a_result_says_how_and_from_which_rows():
+    frame = path_frame([0.4, 0.1, 5.0], np.diag([0.04, 0.09, 1.0]), [-3, -2, 0])
+    study = did.Result(frame)
+    lost = pd.DataFrame({"id": [3], "t": [1], "reason": ["missing value of y"]})
+    study.attrs = {**frame.attrs, "dropped": Extras({"rows": lost})}
+    for made in (
+        did.pretrend_line(study),
+        did.pretrend_at_slope(study, draws=2000),
+        did.pretrend_power(study),
+        did.honest_did(study, bounds=[0.5]),
+    ):
+        assert made.options["level"] == 0.95
+        pd.testing.assert_frame_equal(made.dropped, lost)
+        assert len(made.confint()) and made.summary()
 
 
 def test_joint_pre_test_has_its_size_and_power():

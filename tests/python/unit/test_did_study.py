@@ -71,7 +71,9 @@ def test_samples_are_groups_left_out_and_regions(panel):
 def att(panel):
     chosen = samples(panel)
     kept = {k: chosen[k] for k in ("all", "northeastern")}
-    return study.att_table(panel, outcomes=OUTCOMES, sample=kept, draws=199)
+    return study.att_table(
+        panel, treatment="sydid", outcomes=OUTCOMES, sample=kept, draws=199
+    )
 
 
 def test_every_estimator_on_every_outcome(att):
@@ -135,7 +137,9 @@ def test_signs_and_leads_are_told(att):
 
 def test_a_change_of_sign_between_outcomes_is_said(panel):
     flipped = panel.assign(flipped=-panel["tfpch"])
-    table = study.att_table(flipped, outcomes=["tfpch", "flipped"], estimators=["twfe"])
+    table = study.att_table(
+        flipped, treatment="sydid", outcomes=["tfpch", "flipped"], estimators=["twfe"]
+    )
     overall = table[table["term"] == "overall"]
     assert overall["sign_differs"].all()
     signs = ["+" if b > 0 else "-" for b in overall["estimate"]]
@@ -152,7 +156,10 @@ def test_event_study_rows_for_every_estimator(att):
 def test_an_estimator_that_fails_leaves_a_row_that_says_why(panel):
     treated = panel[panel["cohort"] == panel["cohort"].max()]
     table = study.att_table(
-        treated, outcomes=["tfpch"], estimators=["synthetic_did", "imputation"]
+        treated,
+        treatment="sydid",
+        outcomes=["tfpch"],
+        estimators=["synthetic_did", "imputation"],
     )
     assert table["aggregation"].tolist() == ["none", "none"]
     assert "No unit is never treated" in table.loc[0, "note"]
@@ -161,7 +168,7 @@ def test_an_estimator_that_fails_leaves_a_row_that_says_why(panel):
 
 
 def test_bacon_rows_add_up_to_the_coefficient(panel):
-    table = study.bacon_table(panel, outcomes=["tfpch", "log_tfpch"])
+    table = study.bacon_table(panel, treatment="sydid", outcomes=["tfpch", "log_tfpch"])
     for outcome, part in table.groupby("outcome"):
         total = (part["weight"] * part["estimate"]).sum()
         want = did.twfe(
@@ -173,7 +180,9 @@ def test_bacon_rows_add_up_to_the_coefficient(panel):
 
 
 def test_inference_for_each_published_column(panel):
-    columns = study.table_columns(panel, declared().columns, controls=["eco"])
+    columns = study.table_columns(
+        panel, declared().columns, treatment="sydid", controls=["eco"]
+    )
     assert list(columns) == [
         ("3", "(1)"),
         ("3", "(2)"),
@@ -201,6 +210,7 @@ def test_sensitivity_has_every_check(panel):
     chosen = samples(panel)
     table = study.sensitivity_table(
         panel,
+        treatment="sydid",
         outcomes=["tfpch"],
         controls=["eco"],
         covariates=["eco"],
@@ -235,7 +245,7 @@ def test_sensitivity_has_every_check(panel):
 
 
 def test_regions_interacted_beside_subsamples(panel):
-    table = study.regional_table(panel, outcomes=["tfpch"])
+    table = study.regional_table(panel, treatment="sydid", outcomes=["tfpch"])
     assert len(table) == 8
     keys = dict(outcome="tfpch", treatment="sydid", unit="city_id", period="year")
     for name in REGIONS:

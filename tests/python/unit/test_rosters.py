@@ -296,7 +296,9 @@ def test_a_policy_that_ends_is_estimated_as_it_was_or_not_at_all():
         did.twfe(
             frame, outcome="tfpch", treatment="sydid", unit="city_id", period="year"
         )
-    table = att_table(frame, outcomes=["tfpch"], draws=99, absorbing=False)
+    table = att_table(
+        frame, treatment="sydid", outcomes=["tfpch"], draws=99, absorbing=False
+    )
     overall = table[table["term"].isin(["overall", "event_times"])]
     estimated = overall[overall["estimate"].notna()]
     assert estimated["estimator"].tolist() == ["twfe"]
@@ -304,7 +306,7 @@ def test_a_policy_that_ends_is_estimated_as_it_was_or_not_at_all():
     refused = overall[overall["estimate"].isna()]
     assert refused["note"].str.contains("ends, or is partial").all()
     assert len(refused) == table["estimator"].nunique()
-    told = bacon_table(frame, outcomes=["tfpch"])
+    told = bacon_table(frame, treatment="sydid", outcomes=["tfpch"])
     assert len(told) == 1 and told["note"].notna().all()
 
 
@@ -313,8 +315,8 @@ def test_estimators_by_cohort_are_not_given_a_policy_that_ends(study):
     last = policy["year"] == policy["year"].max()
     ends = policy["exposure__approval_year"].mask(last, 0.0)
     ended = with_policy(study, exposure__approval_year=ends)
-    before = estimate(study, Options(), engine="closed_form").estimate
-    assert estimate(ended, Options(), engine="closed_form").estimate != before
+    before = estimate(study, Options()).estimate
+    assert estimate(ended, Options()).estimate != before
     with pytest.raises(EstimationError, match="ends, or is partial"):
         estimate(ended, Options(estimator="imputation"))
 

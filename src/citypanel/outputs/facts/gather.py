@@ -173,9 +173,8 @@ class Facts:
         The same with the declared controls.
     paper : Printed or None
         The number to compare with; None where the question is not the paper's.
-    trend_lines : mapping of estimator to (slope, level)
-        Lines through the leads of the headline's outcome; `level` is where they meet
-        the reference.
+    trend_lines : mapping of estimator to slope
+        Of the lines through the leads of the headline's outcome and the reference.
     range : Range or None
         Over the choices, within the estimand.
     conclusion : Conclusion
@@ -198,7 +197,7 @@ class Facts:
     mean_index: tuple[float, float] | None = None
     inference: Inference | None = None
     pretrend: Pretrend = field(default_factory=Pretrend)
-    trend_lines: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    trend_lines: Mapping[str, float] = field(default_factory=dict)
     estimators: tuple[Estimator, ...] | None = None
     level: Level | None = None
     checks: tuple[Check, ...] | None = None
@@ -511,8 +510,7 @@ def pretrend_of(
     frames: Frames, outcome: str, fakes: tuple[Check, ...] = ()
 ) -> Pretrend:
     """The years before the policy, from the tables of the two-way estimate."""
-    leads = missed = math.nan
-    line = net = bounded = Effect()
+    leads = math.nan
     events = frames.get("rpt_event_study")
     if events is not None:
         rows = events[
@@ -521,7 +519,24 @@ def pretrend_of(
             & (events["estimator"] == TWO_WAY)
         ]["leads_p_value"].dropna()
         leads = float(rows.iloc[0]) if len(rows) else math.nan
-    checks = frames.get("rpt_sensitivity")
+    return pretrend_from(frames.get("rpt_sensitivity"), leads, fakes)
+
+
+def pretrend_from(
+    checks: pd.DataFrame | None, leads_p: float, fakes: tuple[Check, ...] = ()
+) -> Pretrend:
+    """The years before the policy, from the checks of the two-way estimate.
+
+    Parameters
+    ----------
+    checks : DataFrame or None
+        Rows of rpt_sensitivity or rpt_study_sensitivity on one outcome.
+    leads_p : float
+        Joint test of the leads; NaN where there is none.
+    fakes : tuple of Check
+    """
+    missed = math.nan
+    line = net = bounded = Effect()
     if checks is not None:
         checks = checks[checks["estimator"] == TWO_WAY]
 
@@ -539,20 +554,17 @@ def pretrend_of(
             net = effect_of(found)
         if found := row("honest", aggregation="relative_magnitude", bound=1.0):
             bounded = effect_of(found)
-    return Pretrend(leads, line, missed, net, bounded, fakes)
+    return Pretrend(leads_p, line, missed, net, bounded, fakes)
 
 
-def trend_lines(checks: pd.DataFrame | None) -> dict[str, tuple[float, float]]:
-    """Slope and level of the line through the leads, by estimator."""
+def trend_lines(checks: pd.DataFrame | None) -> dict[str, float]:
+    """Slope of the line through the leads and the reference, by estimator."""
     if checks is None:
         return {}
-    rows = checks[checks["check_name"] == "pretrend_line"]
-    cells = rows.set_index(["estimator", "term"])["estimate"]
-    return {
-        name: (float(cells[name, "slope"]), float(cells[name, "level"]))
-        for name in rows["estimator"].unique()
-        if {"slope", "level"} <= set(rows.loc[rows["estimator"] == name, "term"])
-    }
+    rows = checks[
+        (checks["check_name"] == "pretrend_line") & (checks["term"] == "slope")
+    ]
+    return dict(zip(rows["estimator"], rows["estimate"].astype(float), strict=True))
 
 
 def _checks(frame: pd.DataFrame | None):

@@ -195,8 +195,7 @@ def _trend(marts: Frames, main: pd.DataFrame):
     if line is None or not len(reference):
         return None
     times = main["event_time"].to_numpy(float)
-    slope, level = line
-    return times, level + slope * (times - float(reference.iloc[0]))
+    return times, line * (times - float(reference.iloc[0]))
 
 
 def _trend_notes(marts: Frames) -> list[Words]:

@@ -283,13 +283,13 @@ def event_studies(
     frame: pd.DataFrame | None,
     outcome: str,
     att: pd.DataFrame | None = None,
-    lines: Mapping[str, tuple[float, float]] | None = None,
+    lines: Mapping[str, float] | None = None,
 ) -> tuple[Events, ...]:
     """Every estimator's event study on the outcome, then on the level, two-way first.
 
     The estimators of an outcome share their axes, so that a pick compares. `att`, as
     rpt_att, lends its uniform bands to points that are the same there; `lines` are
-    slope and level of the trend before the policy, by estimator, on the outcome.
+    slopes of the trend before the policy, by estimator, on the outcome.
     """
     if frame is None:
         return ()
@@ -406,10 +406,9 @@ def _trend(line, reference: int | None, times, across, place):
     """The line through the leads, and where it would go, within the chart."""
     if line is None or reference is None:
         return ()
-    slope, level = line
 
     def at(time: float) -> tuple[float, float]:
-        value = 100 - place(level + slope * (time - reference))
+        value = 100 - place(line * (time - reference))
         return across(time), round(min(max(value, 0.0), 100.0), 3)
 
     first, last = times[0], times[-1]

@@ -25,7 +25,7 @@ from citypanel.words import LABELS, Words, told
 
 SHOWN_CHECKS = (
     "headline", "with_controls", "group_by_period", "by_group", "exclusion",
-    "fake_date", "propensity_score",
+    "fake_date", "propensity_score", "other_policies",
 )  # fmt: skip
 
 
@@ -253,10 +253,14 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
         rows = rows[rows["estimate"].notna()]
         if name == "by_group":
             rows = rows[rows["aggregation"] == "interacted"]
+        if name == "other_policies":
+            # The headline stands above; what another policy adds, in the sentence.
+            own = (rows["term"] == "overall") & (rows["aggregation"] != "headline")
+            rows = rows[own & (rows["estimator"] != "imputation")]
         lines = []
         for _, row in rows.iterrows():
             label = labels[name].said(language)
-            detail = _detail(name, row, language)
+            detail = _detail(facts, name, row, language)
             lines.append(
                 Row(
                     f"{label}{detail}",
@@ -276,7 +280,7 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
     return [_table("sensitivity", "A4", language, keys, blocks, stub="check")]
 
 
-def _detail(name: str, row: pd.Series, language: str) -> str:
+def _detail(facts: StudyFacts, name: str, row: pd.Series, language: str) -> str:
     if name in ("by_group", "exclusion"):
         text = str(row["sample"])
     elif name == "fake_date":
@@ -284,6 +288,15 @@ def _detail(name: str, row: pd.Series, language: str) -> str:
         text = SAID("fake_row", n=int(text or 0)).said(language)
     elif name == "propensity_score":
         text = LABELS.label("matching", row["aggregation"]).said(language)
+    elif name == "other_policies":
+        how = SAID.of("other_policies")[row["aggregation"]].said(language)
+        policy = str(row["sample"])
+        said = SAID("every_other") if policy == "all" else facts.label(policy)
+        text = (
+            f"{said.said(language)}: {how}"
+            if language == "en"
+            else (f"{said.said(language)}：{how}")
+        )
     else:
         return ""
     return f" ({text})" if language == "en" else f"（{text}）"

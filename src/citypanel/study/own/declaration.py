@@ -123,6 +123,21 @@ class Column:
 
 
 @dataclass(frozen=True)
+class OtherPolicy:
+    """Another policy of the time: a cohort column of the panel, or a roster."""
+
+    name: str
+    label: Words
+    cohort: str | None = None
+    roster: Roster | None = None
+
+    @property
+    def column(self) -> str:
+        """Where the prepared panel has each unit's first period under it."""
+        return f"__other_{self.name}"
+
+
+@dataclass(frozen=True)
 class Study:
     """A declared study with a panel of its own; see ``docs/how-to/own-study.md``."""
 
@@ -143,6 +158,7 @@ class Study:
     cohort: str | None
     treatment: str | None
     roster: Roster | None
+    other_policies: tuple[OtherPolicy, ...]
     outcomes: tuple[Outcome, ...]
     controls: tuple[Control, ...]
     weights: str | None
@@ -406,6 +422,7 @@ class _Reader:
             cohort=cohort,
             treatment=treatment,
             roster=roster,
+            other_policies=self.other_policies(folder),
             outcomes=outcomes,
             controls=controls,
             weights=self.text(("weights",)),
@@ -479,11 +496,39 @@ class _Reader:
             )
         return found
 
-    def roster(self, folder: Path) -> Roster | None:
-        value = self.get(("policy", "roster"))
+    def other_policies(self, folder: Path) -> tuple[OtherPolicy, ...]:
+        found = []
+        for name in self.mapping(("other_policies",)):
+            path = ("other_policies", name)
+            if not _NAME.fullmatch(str(name)):
+                self.report(path, "is no name", "use a-z, 0-9 and _, a letter first")
+                continue
+            value = self.get(path)
+            if isinstance(value, str):
+                # The column alone.
+                found.append(OtherPolicy(name, {"en": name}, cohort=value))
+                continue
+            self.mapping(path, OTHER_POLICY)
+            cohort = self.text((*path, "cohort"))
+            roster = self.roster(folder, path)
+            if (cohort is None) == (self.get((*path, "roster")) is None):
+                self.report(
+                    path,
+                    "says nothing of when units came under it"
+                    if cohort is None
+                    else "has a cohort and a roster, which say the same",
+                    "write cohort: the column with each unit's first period under "
+                    "it, or roster: a file",
+                )
+            label = self.words((*path, "label"), name.replace("_", " "))
+            found.append(OtherPolicy(name, label, cohort, roster))
+        return tuple(found)
+
+    def roster(self, folder: Path, top: tuple = ("policy",)) -> Roster | None:
+        value = self.get((*top, "roster"))
         if value is None:
             return None
-        top, columns = ("policy",), {}
+        columns: dict[str, str] = {}
         at: tuple = (*top, "roster")
         if isinstance(value, dict):
             self.mapping(at, ("file", *ROSTER_COLUMNS))
@@ -716,6 +761,7 @@ TOP = (
     "period",
     "panel",
     "policy",
+    "other_policies",
     "outcome",
     "controls",
     "weights",
@@ -741,6 +787,8 @@ POLICY = (
     "times",
     "unknown",
 )
+#: What is said of the studied policy alone says nothing of another.
+OTHER_POLICY = ("label", "cohort", "roster", "districts", "twice", "times", "unknown")
 COLUMN = (
     "table",
     "name",

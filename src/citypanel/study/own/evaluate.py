@@ -169,7 +169,7 @@ def _labels(name: str, said: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def variable_table(made: StudyPanel) -> pd.DataFrame:
-    """One row per outcome and control: its words and its formula."""
+    """One row per outcome, control and other policy: its words and its formula."""
     study = made.study
     rows: list[dict] = [
         {
@@ -194,6 +194,15 @@ def variable_table(made: StudyPanel) -> pd.DataFrame:
             "is_after_treatment": control.after_treatment,
         }
         for control in study.controls
+    ]
+    rows += [
+        {
+            "variable": other.name,
+            "kind": "other_policy",
+            **_labels("label", other.label),
+            "is_headline": False,
+        }
+        for other in study.other_policies
     ]
     return pd.DataFrame(rows).assign(variable_order=range(1, len(rows) + 1))
 
@@ -223,11 +232,21 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
 
 
 def group_table(made: StudyPanel) -> pd.DataFrame:
-    """One row per unit and declared group."""
+    """One row per unit and declared group, or other policy it came under."""
     first = made.frame.groupby(UNIT, sort=True)
+    columns = {**made.study.groups}
+    columns |= {o.name: o.column for o in made.study.other_policies}
     parts = [
         first[column].first().rename("group_value").reset_index().assign(group_name=n)
-        for n, column in made.study.groups.items()
+        for n, column in columns.items()
+    ]
+    # Who never came under another policy is in no row of it.
+    others = {o.name for o in made.study.other_policies}
+    parts = [
+        part[part["group_value"].notna()]
+        if part["group_name"].isin(others).any()
+        else part
+        for part in parts
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -502,12 +521,44 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
     )
     table = table.replace({"check": _CHECKS, "aggregation": _CHECKS})
     table = table.rename(columns={"check": "check_name"})
+    if study.other_policies:
+        others = other_policies_table(made)
+        table = pd.concat([table, others], ignore_index=True)
     if study.weights:
         matched = table["check_name"] == "propensity_score"
         table.loc[matched, "note"] = table["note"].map(_unweighted)[matched]
     keys = ["check_name", "sample", "estimator", "aggregation", "term"]
     table["row_order"] = table.groupby(keys, dropna=False).cumcount() + 1
     return table
+
+
+def other_policies_table(made: StudyPanel) -> pd.DataFrame:
+    """The headline where units came under other policies, each way of seeing to it.
+
+    See `citypanel.did.concurrent_policies`; ``sample`` is the other policy, ``all``
+    all of them together.
+    """
+    study, columns = made.study, shared_columns(made.study)
+    try:
+        found = did.concurrent_policies(
+            made.frame,
+            outcome=study.headline.name,
+            cohort=COHORT,
+            unit=UNIT,
+            period=PERIOD,
+            policies=[other.column for other in study.other_policies],
+            frequency=study.frequency,
+            **columns,
+        )
+    except CityPanelError as error:
+        found = pd.DataFrame([{"term": "overall", "note": _why(error)}])
+    names = {other.column: other.name for other in study.other_policies}
+    policy = found["policy"] if "policy" in found else pd.Series("all", found.index)
+    return pd.DataFrame(found).assign(
+        check_name="other_policies",
+        sample=policy.replace(names),
+        outcome=study.headline.name,
+    )
 
 
 def _unweighted(note: object = None) -> str:

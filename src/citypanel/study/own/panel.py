@@ -21,7 +21,7 @@ from citypanel.study.own.audit import problems_of
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
-from citypanel.study.own.roster import Assignment, assign
+from citypanel.study.own.roster import Assignment, Roster, assign
 from citypanel.study.yaml_lines import Problem
 from citypanel.words import LANGUAGES, Words
 
@@ -173,6 +173,7 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         report(
             ("panel",), f"has two columns {column}", "rename one; case does not count"
         )
+    others = {("other_policies", o.name, "cohort"): o for o in study.other_policies}
     named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
@@ -180,6 +181,7 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         ("unit", "parent"): study.parent,
         ("policy", "cohort"): study.cohort,
         ("policy", "treatment"): study.treatment,
+        **{path: other.cohort for path, other in others.items()},
         ("cluster",): study.cluster,
         **{("unit", "groups", g): c for g, c in study.groups.items()},
     }
@@ -286,16 +288,22 @@ def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
             + _named(twice, key),
             "keep one row per unit and period, or name the right columns",
         )
-    if study.cohort:
-        values = frame.groupby(study.unit)[study.cohort]
+    cohorts: dict[yaml_lines.Path, str | None] = {
+        ("policy", "cohort"): study.cohort,
+        **{("other_policies", o.name): o.cohort for o in study.other_policies},
+    }
+    for place, cohort in cohorts.items():
+        if cohort is None:
+            continue
+        values = frame.groupby(study.unit)[cohort]
         varying = values.nunique(dropna=False)
         varying = varying[varying > 1]
         if len(varying):
             first = varying.index[0]
-            seen = frame.loc[frame[study.unit] == first, study.cohort].unique()
+            seen = frame.loc[frame[study.unit] == first, cohort].unique()
             report(
-                ("policy", "cohort"),
-                f"{study.cohort} varies within {len(varying)} units, such as {first}: "
+                place,
+                f"{cohort} varies within {len(varying)} units, such as {first}: "
                 + ", ".join(map(str, seen[:FIRST_NAMED])),
                 "give each unit its first treated period in every row, or name a "
                 "column of exposure as treatment:",
@@ -346,12 +354,13 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
             )
     if study.treatment:
         made[TREATMENT] = frame[study.treatment].astype(float)
-    assigned = _assigned(study, frame, when, grid) if study.roster else None
+    assigned = None
+    if study.roster:
+        path = ("policy", "roster")
+        assigned = _assigned(study, study.roster, path, frame, when, grid)
     if assigned is not None:
         made[TREATMENT] = assigned.treatment
-        made[COHORT] = [
-            grid.label(int(at)) if np.isfinite(at) else None for at in assigned.start
-        ]
+        made[COHORT] = _labels(assigned.start, grid)
     elif study.cohort:
         made[COHORT] = frame[study.cohort]
     else:
@@ -360,6 +369,13 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     if assigned is None and not study.treatment:
         at = _starts(made[COHORT], grid)
         made[TREATMENT] = (when >= at).astype(float)
+    for other in study.other_policies:
+        if other.cohort is not None:
+            made[other.column] = frame[other.cohort]
+        elif other.roster is not None:
+            at = ("other_policies", other.name, "roster")
+            there = _assigned(study, other.roster, at, frame, when, grid)
+            made[other.column] = _labels(there.start, grid)
     keep = pd.Series(True, index=made.index)
     log = []
     if assigned is not None:
@@ -393,15 +409,25 @@ def _names(study: Study, frame: pd.DataFrame) -> dict[object, Words]:
     }
 
 
-def _assigned(study: Study, frame: pd.DataFrame, when: np.ndarray, grid) -> Assignment:
-    """The roster's rows on the panel's; its mistakes are those of the declaration."""
+def _labels(positions: np.ndarray, grid) -> list:
+    return [grid.label(int(at)) if np.isfinite(at) else None for at in positions]
+
+
+def _assigned(
+    study: Study,
+    roster: Roster,
+    path: yaml_lines.Path,
+    frame: pd.DataFrame,
+    when: np.ndarray,
+    grid,
+) -> Assignment:
+    """A roster's rows on the panel's; its mistakes are those of the declaration."""
     within = np.ones(len(frame), dtype=bool)
     for bound, holds in ((study.first, np.greater_equal), (study.last, np.less_equal)):
         if bound is not None:
             within &= holds(when, float(grid.place([bound])[0]))
-    assert study.roster is not None
     assigned, problems = assign(
-        study.roster,
+        roster,
         frame[study.unit],
         frame[study.parent] if study.parent else None,
         when,
@@ -411,7 +437,7 @@ def _assigned(study: Study, frame: pd.DataFrame, when: np.ndarray, grid) -> Assi
     )
     if assigned is None:
         for problem in problems:
-            study.document.report(("policy", "roster"), problem, "")
+            study.document.report(path, problem, "")
         raise RosterProblem
     return assigned
 
