@@ -13,12 +13,9 @@ def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
     """Raise PanelError unless `panel` has every one of `columns`, once."""
     missing = [column for column in columns if column not in panel.columns]
     if missing:
-        raise PanelError.of(
-            "panel.lacks_columns",
-            missing,
-            columns=list(panel.columns),
-            index=set(missing) <= set(panel.index.names),
-        )
+        if set(missing) <= set(panel.index.names):
+            raise PanelError.of("panel.columns_in_index", missing)
+        raise PanelError.of("panel.lacks_columns", missing, columns=list(panel.columns))
     twice = [c for c in dict.fromkeys(columns) if (panel.columns == c).sum() > 1]
     if twice:
         raise PanelError.of("panel.column_twice", [f"{column}" for column in twice])

@@ -336,14 +336,15 @@ def test_four_publish_and_thirty_read_at_once(shared, tmp_path):
 
 # --- killed ---
 
+# Publishes once for each number read, in a fork that dies before that statement.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from citypanel.warehouse import lake
 
 class Dying:
-    def __init__(self, connection):
-        self.connection, self.left = connection, int(sys.argv[3])
+    def __init__(self, connection, left):
+        self.connection, self.left = connection, left
 
     def execute(self, *given):
         self.left -= 1
@@ -355,8 +356,13 @@ class Dying:
         self.connection.close()
 
 connect = lake.connect
-lake.connect = lambda *a, **o: Dying(connect(*a, **o))
-lake.publish_to_lake(Path(sys.argv[1]), sys.argv[2])
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        lake.connect = lambda *a, **o: Dying(connect(*a, **o), int(line))
+        lake.publish_to_lake(Path(sys.argv[1]), sys.argv[2])
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
@@ -371,18 +377,23 @@ def test_a_publisher_killed_at_any_point_leaves_the_last_snapshot(address, tmp_p
     )
     before = read(address, state)
     file = published(tmp_path / "b", "r_2", 2, columns=", 1 as more")
-    killed = 0
-    for statement in range(1, 200):
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, str(file), to, str(statement)], check=False
-        )
-        if done.returncode == 0:
-            break
-        killed += 1
-        now = read(address, state)
-        if now != before:  # the commit was done before it was killed
-            assert now[0] == ("runs", 2)
-            break
+    killed, status = 0, "9"
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(file), to],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as publisher:
+        while status == "9":
+            print(killed + 1, file=publisher.stdin, flush=True)
+            status = publisher.stdout.readline().strip()
+            if status == "9":
+                killed += 1
+                now = read(address, state)
+                if now != before:  # the commit was done before it was killed
+                    assert now[:2] == [("runs", 2), ("rows", 100)]
+                    break
+    assert status in ("0", "9")
     assert killed > 20
     entry = lake.publish_to_lake(file, to)
     assert entry.n_rows == 150

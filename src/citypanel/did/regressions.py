@@ -496,7 +496,7 @@ class Untreated:
         return known, "; ".join(said) or None
 
 
-class NotIdentified(EstimationError):
+class NotIdentifiedError(EstimationError):
     """A regression does not identify any of the effects asked for."""
 
 
@@ -505,7 +505,7 @@ def not_identified(
 ) -> EstimationError:
     """The error of a regression whose first coefficients are not identified."""
     lost = regression.lost(names)
-    return NotIdentified.of(
+    return NotIdentifiedError.of(
         "did.regressors_combinations_others_or",
         [f"{name}: {why}" for name, why in lost.items()],
         what=", ".join(names[:treatments]),

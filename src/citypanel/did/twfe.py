@@ -46,7 +46,7 @@ from citypanel.did.panels import (
 )
 from citypanel.did.periods import read_periods
 from citypanel.did.regressions import (
-    NotIdentified,
+    NotIdentifiedError,
     Regression,
     coefficient_rows,
     lost_controls,
@@ -758,7 +758,7 @@ def event_study(
             engine=_engine(engine, standard_errors),
             treatments=m,
         )
-    except NotIdentified:
+    except NotIdentifiedError:
         if data.never.any():
             raise
         raise EstimationError.of(

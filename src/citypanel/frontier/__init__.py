@@ -14,10 +14,12 @@ from citypanel.frontier.details import (
 from citypanel.frontier.directional import directional_distance, malmquist_luenberger
 from citypanel.frontier.distances import distance
 from citypanel.frontier.malmquist import malmquist
+from citypanel.frontier.results import FrontierResult
 from citypanel.frontier.summaries import summarise
 
 __all__ = [
     "Frontier",
+    "FrontierResult",
     "Programmes",
     "bootstrap_malmquist",
     "directional_distance",

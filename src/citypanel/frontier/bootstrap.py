@@ -44,6 +44,7 @@ from citypanel.frontier.evaluation import Evaluator, radial_efficiencies
 from citypanel.frontier.isoquant import isoquant
 from citypanel.frontier.malmquist import changes_frame, find_changes
 from citypanel.frontier.panel import Observations
+from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import build_technology
 from citypanel.results import Extras
@@ -63,6 +64,7 @@ PAIRS = ("from_from", "from_to", "to_from", "to_to")
 BATCH = 20
 
 
+@remembering
 def bootstrap_malmquist(
     panel: pd.DataFrame,
     *,
@@ -79,7 +81,7 @@ def bootstrap_malmquist(
     n_jobs: int | None = 1,
     progress: Callable[[int, int], None] | None = None,
     solver: str = "auto",
-) -> pd.DataFrame:
+) -> FrontierResult:
     """Malmquist indices with bias, bias-corrected value and confidence interval.
 
     Every index is > 1 when productivity rises; an interval that does not contain 1 is a
@@ -294,6 +296,19 @@ def mean_changes(
                     | _mean_with_interval(logs[k], errors[:, k], parts, level)
                 )
     return pd.DataFrame(rows)
+
+
+def intervals(changes: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Intervals of single units' indices at a level; see `FrontierResult.confint`."""
+    errors, _, unit, period = _errors_of(changes)
+    found = pd.DataFrame(changes[[unit, period]])
+    found.attrs = {}
+    for k, name in enumerate(INDICES):
+        if name in WITH_INTERVAL:
+            ends = _interval(changes[name].to_numpy(float), errors[:, k], level)
+            for end, values in ends.items():
+                found[f"{name}_{end}"] = values
+    return found
 
 
 def _errors_of(changes: pd.DataFrame) -> tuple[np.ndarray, float, str, str]:

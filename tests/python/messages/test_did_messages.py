@@ -621,6 +621,7 @@ def test_study_names_its_estimators(frame):
         "'imputation'",
         panel=frame,
         outcomes=["y"],
+        treatment="sydid",
         estimators=["ols"],
     )
 
