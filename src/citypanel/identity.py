@@ -11,6 +11,11 @@ from pathlib import Path
 
 from citypanel.errors import WarehouseError, describe
 
+#: The dbt project of studies that bring their panel, as an installed library has it.
+SKELETON = Path(__file__).parent / "skeleton"
+#: Beside a copy of it: the digest of the skeleton that was copied.
+STAMP = ".citypanel_skeleton"
+
 # The Python path's own name for compiled bytecode; it differs between machines.
 _COMPILED = "__pycache__"
 
@@ -89,6 +94,30 @@ def refuse_other_code(root: Path) -> None:
             "take the commands from its .venv (. .venv/bin/activate); unset PYTHONPATH "
             "if it is set.",
         )
+    )
+
+
+def skeleton_digest() -> str:
+    """Digest of the skeleton that this library lays out."""
+    return digest_of(SKELETON)
+
+
+def refuse_other_skeleton(root: Path) -> None:
+    """Refuse a project that another version of the library has laid out.
+
+    Its models and macros would call a library that is no longer theirs. A checkout has
+    no stamp, and its skeleton is its own.
+
+    Raises
+    ------
+    WarehouseError
+        Says how to lay it out anew.
+    """
+    stamp = root / STAMP
+    if not stamp.is_file() or stamp.read_text("ascii").strip() == skeleton_digest():
+        return
+    raise WarehouseError.of(
+        "warehouse.other_skeleton", [str(root.resolve())], version=version("citypanel")
     )
 
 

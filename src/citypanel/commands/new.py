@@ -15,7 +15,13 @@ def register(commands: argparse._SubParsersAction) -> None:
         "studies/NAME/study.yml for you to correct. A roster without a panel is of a "
         "policy on the figures of the shipped study.",
     )
-    parser.add_argument("name", help="a-z, 0-9 and _, such as my_zones")
+    parser.add_argument("name", nargs="?", help="a-z, 0-9 and _, such as my_zones")
+    parser.add_argument(
+        "--renew",
+        action="store_true",
+        help="after an upgrade: this version's dbt_project.yml, models and macros in "
+        "place of those that an earlier one wrote here; studies stay as they are",
+    )
     parser.add_argument(
         "--panel",
         type=Path,
@@ -35,7 +41,11 @@ def run(options: argparse.Namespace) -> None:
     """Write the declaration and say what to do next."""
     from citypanel.study.own.proposal import lay_out, write_study
 
-    path = write_study(Path.cwd(), options.name, options.panel, options.roster)
+    if options.renew:
+        lay_out(Path.cwd(), renew=True)
+        print("dbt_project.yml, profiles.yml, models, macros and Makefile renewed.")
+        return
+    path = write_study(Path.cwd(), options.name or "", options.panel, options.roster)
     if lay_out(Path.cwd()):
         print("dbt_project.yml, profiles.yml, models, macros and Makefile written.")
     print(f"{path.relative_to(Path.cwd())} written. Correct it, then run:")

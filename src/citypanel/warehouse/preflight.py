@@ -21,7 +21,7 @@ import duckdb
 
 from citypanel.errors import CityPanelError, WarehouseError, describe
 from citypanel.files import real_path
-from citypanel.identity import refuse_other_code
+from citypanel.identity import refuse_other_code, refuse_other_skeleton
 from citypanel.study.declaration import SHIPPED, use
 from citypanel.warehouse.locks import holders
 from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
@@ -450,6 +450,7 @@ def check_before_build(
     """
     check_place(root)
     refuse_other_code(root)
+    refuse_other_skeleton(root)
     check_memory()
     check_folders(root)
     check_disk(root, build_file)

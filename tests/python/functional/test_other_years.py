@@ -96,7 +96,12 @@ def cities(built, raw_files, project, tmp_path_factory):
     citypanel(
         workshop.root, "import", "yearbook", str(circulating), "--precedence", "5"
     )
-    citypanel(workshop.root, "import", "yearbook", str(write_yearbook(workshop)))
+    early = str(write_yearbook(workshop))
+    # Smooth figures look like those of a year later, which the shipped yearbook has.
+    citypanel(
+        workshop.root, "import", "yearbook", early, "--accept-difference",
+        "--source", "early",
+    )  # fmt: skip
     carry_provinces_back(workshop)
     page = (project / "docs/how-to/all-prefectures.md").read_text(encoding="utf-8")
     declaration = re.search(r"name: my_cities\n.*?(?=   ```)", page, re.DOTALL)

@@ -14,7 +14,8 @@ import yaml
 
 import citypanel
 from citypanel.cli import main
-from citypanel.errors import DeclarationError
+from citypanel.errors import DeclarationError, WarehouseError
+from citypanel.identity import STAMP, refuse_other_skeleton
 from citypanel.study.own import formulas
 from citypanel.study.own.declaration import examine_declaration, read_declaration
 from citypanel.study.own.evaluate import (
@@ -25,6 +26,7 @@ from citypanel.study.own.evaluate import (
 )
 from citypanel.study.own.findings import panel_findings
 from citypanel.study.own.panel import examine, prepare_panel, read_panel
+from citypanel.study.own.proposal import lay_out
 from citypanel.study.own.tables import TABLES, fixed, text
 
 STUDY = """\
@@ -272,6 +274,125 @@ def test_new_proposes_what_the_file_holds(tmp_path, monkeypatch, suffix, capsys)
     # A second run does not replace what a person has corrected.
     assert main(["new", "my_farms", "--panel", str(source)]) == 1
     assert "exists" in capsys.readouterr().err
+
+
+def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):
+    frame = panel().assign(start=lambda f: f["start"].fillna(""))
+    frame.to_stata(tmp_path / "my.dta", write_index=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "my_farms", "--panel", "my.dta"]) == 0
+    study, problems = examine_declaration(tmp_path / "studies/my_farms/study.yml")
+    assert problems == [] and study.cohort == "start"
+    made = prepare_panel(study)
+    assert made.frame.groupby("unit_id")["cohort"].first().notna().sum() == 8
+
+
+def test_new_takes_a_roster_with_headers_of_its_own(tmp_path, monkeypatch, capsys):
+    panel().drop(columns="start").to_csv(tmp_path / "my.csv", index=False)
+    roster = "holding,from,until\nfarm 1,2020-10-01,2021-03-31\nfarm 2,2021-04-01,\n"
+    (tmp_path / "who.csv").write_text(roster)
+    monkeypatch.chdir(tmp_path)
+    given = ["new", "my_farms", "--panel", "my.csv", "--roster", "who.csv"]
+    assert main(given) == 0
+    path = tmp_path / "studies/my_farms/study.yml"
+    text = path.read_text()
+    assert "roster: {file: who.csv, unit: holding, start: from, end: until}" in text
+    assert main(["check", "my_farms"]) == 0
+    assert "2 treated" in capsys.readouterr().out
+    path.write_text(text.replace("start: from", "start: form"))
+    assert main(["check", "my_farms"]) == 1
+    said = capsys.readouterr().err
+    assert "start names the column form, and who.csv has holding, from, until" in said
+    assert "did you mean from?" in said
+    path.write_text(re.sub("roster: .*", "roster: who.csv", text))
+    assert main(["check", "my_farms"]) == 1
+    assert "roster: {file: who.csv, unit: COLUMN" in capsys.readouterr().err
+
+
+def test_a_study_without_a_policy_is_told_so(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder.parents[1])
+    text = STUDY.replace(", cohort: start", "").replace("ln(rain)", "ln(rain")
+    (folder / "study.yml").write_text(text)
+    assert main(["check", "made_up"]) == 1
+    said = capsys.readouterr().err
+    assert "says neither when a unit is treated nor how far" in said
+
+
+def test_declared_clusters_do_not_stop_an_estimator_without_them(folder):
+    text = STUDY.replace("draws: 999", "cluster: area")
+    column = ', {table: "1", name: (3), estimator: synthetic_did}'
+    text = text.replace("columns:\n", "columns:\n  - " + column[2:] + "\n")
+    (folder / "study.yml").write_text(text)
+    made = prepare_panel(read_declaration(folder / "study.yml"))
+    row = regression_table(made).query("estimator == 'synthetic_did'").iloc[0]
+    assert row["estimate"] == pytest.approx(0.5, abs=0.05)
+    assert "by unit" in row["note"]
+    att = citypanel.study.own.evaluate.att_table(made)
+    told = att[(att["estimator"] == "synthetic_did") & (att["term"] == "overall")]
+    assert told["note"].str.contains("by unit").all() and told["estimate"].notna().all()
+
+
+PRINTED = "table_name,column_name,term,statistic,value,decimals,source\n"
+
+
+def test_printed_figures_are_judged_row_by_row(folder):
+    rows = "1,(1),treatment,estimate,9.9,1,\n1,(1),treatment,n_obs,96,0,A book\n"
+    rows += "1,(2),rain,estimate,0.0,0,\n1,(1),rain,estimate,0,0,\n"
+    (folder / "printed.csv").write_text(PRINTED + rows)
+    (folder / "study.yml").write_text(STUDY + "published: printed.csv\n")
+    study = read_declaration(folder / "study.yml")
+    table = comparison_table(study, regression_table(prepare_panel(study)))
+    assert table["agrees"].tolist() == [False, True, True, False]
+    assert table["decimals"].tolist() == [1, 0, 0, 0]
+    assert table["note"].iloc[3] == "the column has no rain"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("1,(9),treatment,estimate,1,1,", "no column (9) of table 1"),
+        ("1,(1),tretment,estimate,1,1,", "did you mean treatment?"),
+        ("1,(1),treatment,estimat,1,1,", "did you mean estimate?"),
+        ("1,(1),treatment,estimate,one,1,", "value is 'one'"),
+        ("1,(1),treatment,estimate,1,x,", "decimals is 'x'"),
+        ("1,(1),treatment,estimate,1,1,\n1,(1),treatment,estimate,2,1,", "twice"),
+    ],
+)
+def test_what_is_wrong_with_printed_figures_has_its_line(folder, row, words):
+    (folder / "printed.csv").write_text(PRINTED + row + "\n")
+    (folder / "study.yml").write_text(STUDY + "published: printed.csv\n")
+    with pytest.raises(DeclarationError) as raised:
+        prepare_panel(read_declaration(folder / "study.yml"))
+    assert words in str(raised.value) and "printed.csv line" in str(raised.value)
+
+
+def test_printed_figures_without_their_columns_are_refused(folder):
+    (folder / "printed.csv").write_text("table,value\n1,2\n")
+    (folder / "study.yml").write_text(STUDY + "published: printed.csv\n")
+    with pytest.raises(DeclarationError, match="lacks the columns table_name"):
+        prepare_panel(read_declaration(folder / "study.yml"))
+
+
+def test_where_a_missing_panel_is_from_is_said(folder):
+    (folder / "panel.csv").unlink()
+    (folder / "study.yml").write_text(STUDY + "source: the ministry\n")
+    with pytest.raises(DeclarationError, match="it is from: the ministry"):
+        citypanel.evaluate(None, folder / "study.yml")
+
+
+def test_a_project_of_another_version_is_refused_and_renewed(tmp_path, monkeypatch):
+    assert lay_out(tmp_path)
+    refuse_other_skeleton(tmp_path)
+    (tmp_path / STAMP).write_text("0" * 64)
+    (tmp_path / "macros/start_run.sql").write_text("-- of another version")
+    with pytest.raises(WarehouseError, match="citypanel new --renew"):
+        refuse_other_skeleton(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "--renew"]) == 0
+    refuse_other_skeleton(tmp_path)
+    assert "of another version" not in (tmp_path / "macros/start_run.sql").read_text()
+    (tmp_path / STAMP).unlink()
+    assert main(["new", "--renew"]) == 1
 
 
 def test_a_file_without_a_key_is_no_panel(tmp_path, monkeypatch, capsys):

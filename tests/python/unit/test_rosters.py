@@ -377,3 +377,11 @@ def test_the_years_of_options_follow_from_the_period():
     assert made.growth_years == (2003, 2023)
     with pytest.raises(OptionError, match="from 2003 to 2023"):
         made.checked("first_year", 2002)
+
+
+def test_every_prefecture_is_a_unit_by_its_code_and_by_its_name(seeded):
+    places = load_reference(seeded).gazetteer
+    for code, name in places.codes.items():
+        assert places.place(code=code).units == (code,), name
+        assert places.place(code=code).how == "unit", name
+        assert places.place(name=name).units == (code,), name

@@ -486,11 +486,13 @@ class _Reader:
         if name is None:
             return None
         found = folder / name
+        source = self.text(("source",)) if path == ("panel",) else None
         if not found.is_file():
             self.report(
                 path,
                 f"{name} does not exist beside the declaration",
-                f"put it into studies/{folder.name}, or write its path from there",
+                f"put it into studies/{folder.name}, or write its path from there"
+                + (f"; it is from: {' '.join(source.split())}" if source else ""),
             )
         return found
 

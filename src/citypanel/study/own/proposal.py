@@ -20,7 +20,7 @@ import pandas as pd
 from citypanel.dates import NoDate, read_span
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, describe
-from citypanel.identity import package_files
+from citypanel.identity import SKELETON, STAMP, package_files, skeleton_digest
 from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
 from citypanel.study.declaration import SHIPPED, Declaration, declared
@@ -30,8 +30,6 @@ from citypanel.study.own.panel import read_panel
 from citypanel.study.own.roster import Roster, missing_columns
 from citypanel.warehouse.published import published_file
 
-#: The dbt project of studies that bring their panel.
-SKELETON = Path(__file__).parents[2] / "skeleton"
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
@@ -389,23 +387,40 @@ def _is_date(cell: str) -> bool:
     return True
 
 
-def lay_out(root: Path) -> bool:
+def lay_out(root: Path, *, renew: bool = False) -> bool:
     """Copy the project that builds studies into a folder that has none.
+
+    Parameters
+    ----------
+    root : Path
+    renew : bool
+        Put this version's files in place of those of another.
 
     Returns
     -------
     bool
-        Whether it did: a folder with a ``dbt_project.yml`` is left as it is.
+        Whether it did: a folder with a ``dbt_project.yml`` is left as it is, unless it
+        is laid out anew.
+
+    Raises
+    ------
+    DeclarationError
+        There is a project to renew, and `citypanel` has not laid it out.
     """
+    stamp = root / STAMP
     if (root / "dbt_project.yml").exists():
-        return False
+        if not renew:
+            return False
+        if not stamp.is_file():
+            raise DeclarationError.of("study.not_laid_out", [str(root.resolve())])
     for path in package_files(SKELETON):
         part = path.relative_to(SKELETON)
         if part.parts[0] == "brought_models":
             part = Path("models", *part.parts[1:])
-        if not (root / part).exists():
+        if renew or not (root / part).exists():
             (root / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, root / part)
+    stamp.write_text(skeleton_digest() + "\n", encoding="ascii")
     return True
 
 
