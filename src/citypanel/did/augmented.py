@@ -96,7 +96,7 @@ def augmented_synthetic_control(
     >>> found = did.augmented_synthetic_control(zones(), **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.104      0.051
+    0     0.123      0.009
     """
     choose("variance", variance, VARIANCES)
     if ridge is not None and not ridge >= 0:
