@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Compiled bytecode halves the start of dbt and Great Expectations.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: build test test-all validation lint report docs site lock clean FORCE
+.PHONY: build test test-all test-lake validation lint report docs site lock clean FORCE
 
 # Where dbt fails before it can say why, the doctor can.
 build: $(STAMP)
@@ -22,6 +22,23 @@ test-all: lint
 
 # The files of tests are spread over two processes; `make test WORKERS=` takes one.
 WORKERS ?= -n 2 --no-loadscope-reorder
+
+# A DuckLake on Postgres, under the DuckDB whose extensions are packages. Postgres is that
+# of the machine, installed where this is Debian and root; without one the tests of it are
+# skipped and say so.
+LAKE := target/lake_environment
+
+test-lake: $(LAKE)/.installed
+	@if ! { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } > /dev/null 2>&1 \
+	    && command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -q && apt-get install -q -y postgresql; fi
+	$(LAKE)/bin/python -m pytest tests/lake
+
+$(LAKE)/.installed: tests/lake/requirements.lock
+	$(PYTHON) -m venv $(LAKE)
+	$(LAKE)/bin/python -m pip install --quiet --no-deps --require-hashes -r tests/lake/requirements.lock
+	$(LAKE)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
 
 # docs/validation.md: what the tests compare with other people's software.
 validation: $(STAMP)
@@ -90,6 +107,9 @@ lock:
 	uv pip compile --universal --python-version 3.11 --extra site --generate-hashes \
 	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
 	    --constraint requirements.lock --output-file docs/site/requirements.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --extra lake --generate-hashes \
+	    --no-header --no-annotate --no-strip-extras --no-emit-index-url --no-emit-find-links \
+	    --output-file tests/lake/requirements.lock pyproject.toml tests/lake/requirements.in
 
 # What was built, and an environment that is not whole: the next build sets it up.
 clean:

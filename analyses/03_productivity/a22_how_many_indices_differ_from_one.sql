@@ -1,18 +1,19 @@
--- Question: for how many cities can growth or decline be told from none?
--- Reading: by year, the cities whose bootstrap interval lies above 1 (growth), below 1
--- (decline) or around it. median_width is the width of the interval at the median.
--- Caveat: with this many cities the intervals read too narrow
--- (docs/method/frontier.md), so the shares of growth and decline are upper ends; no row
--- where there are no intervals.
+-- Question: for how many cities can catching up with the frontier or falling behind it be
+-- told from neither?
+-- Reading: by year, the cities whose bootstrap interval of effch lies above 1 (catching
+-- up), below 1 (falling behind) or around it. median_width is the width of the interval
+-- at the median.
+-- Caveat: one city's tfpch has no interval (docs/method/frontier.md); no row where there
+-- are none.
 with changes as (
 
     select
         year,
-        tfpch,
-        tfpch_low,
-        tfpch_high,
+        effch,
+        effch_low,
+        effch_high,
     from {{ ref("fct_tfp_changes") }}
-    where tfpch_low is not null and tfpch_high is not null
+    where effch_low is not null and effch_high is not null
 
 ),
 
@@ -24,10 +25,10 @@ final as (
 
         ---------- measures
         count(*) as n_cities,
-        count(*) filter (where tfpch_low > 1) as n_growth,
-        count(*) filter (where tfpch_high < 1) as n_decline,
-        count(*) filter (where tfpch_low <= 1 and tfpch_high >= 1) as n_neither,
-        round(median(tfpch_high - tfpch_low), 4) as median_width,
+        count(*) filter (where effch_low > 1) as n_catching_up,
+        count(*) filter (where effch_high < 1) as n_falling_behind,
+        count(*) filter (where effch_low <= 1 and effch_high >= 1) as n_neither,
+        round(median(effch_high - effch_low), 4) as median_width,
     from changes
     group by year
 

@@ -15,6 +15,16 @@ zones as (
 
 ),
 
+places as (
+
+    select
+        unit_id,
+        cast(longitude as double) as longitude,
+        cast(latitude as double) as latitude,
+    from {{ ref("ref_prefectures") }}
+
+),
+
 final as (
 
     select
@@ -32,6 +42,8 @@ final as (
         ---------- measures
         zones.batch,
         zones.approval_date,
+        places.longitude,
+        places.latitude,
 
         ---------- flags
         cities.is_municipality,
@@ -39,6 +51,8 @@ final as (
     from cities
     inner join zones
         on cities.city_id = zones.city_id
+    left join places
+        on cities.city_id = places.unit_id
 
 )
 

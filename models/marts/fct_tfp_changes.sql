@@ -16,9 +16,19 @@ distances as (
 
 intervals as (
 
-    select *
+    select
+        member as city_id,
+        year,
+        {%- for index in ["tfpch", "effch", "techch"] %}
+        {%- for column in ["low", "high", "corrected"] %}
+        max({{ column }}) filter (where index_name = '{{ index }}')
+            as {{ index }}_{{ column }},
+        {%- endfor %}
+        {%- endfor %}
+        min(bootstrap_replications) as bootstrap_replications,
     from {{ ref("est_tfp_intervals") }}
-    where variant = 'headline'
+    where variant = 'headline' and dimension = 'city'
+    group by member, year
 
 ),
 
@@ -47,7 +57,8 @@ final as (
         changes.tgr,
 
         ---------- intervals
-        {%- for index in ["tfpch", "effch", "techch"] %}
+        intervals.tfpch_corrected,
+        {%- for index in ["effch", "techch"] %}
         intervals.{{ index }}_low,
         intervals.{{ index }}_high,
         intervals.{{ index }}_corrected,

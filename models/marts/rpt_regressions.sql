@@ -24,6 +24,7 @@ with final as (
         n_treated_city_years,
         r2_within,
         r2_partial,
+        outcome_mean,
         assumed_share,
     from {{ ref("est_regressions") }}
 

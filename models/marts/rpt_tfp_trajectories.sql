@@ -45,6 +45,52 @@ grouped as (
 
 ),
 
+differences as (
+
+    -- Geometric means of the treated over those of the controls.
+    select
+        'difference' as dimension,
+        'treated - control' as member,
+        treated.year,
+        treated.n_cities + controls.n_cities as n_cities,
+        {%- for index in ["tfpch", "effch", "techch"] %}
+        treated.log_{{ index }} - controls.log_{{ index }} as log_{{ index }},
+        {%- endfor %}
+    from grouped as treated
+    inner join grouped as controls
+        on
+            treated.year = controls.year
+            and treated.dimension = 'role'
+            and controls.dimension = 'role'
+            and treated.member = 'treated'
+            and controls.member = 'control'
+
+),
+
+measured as (
+
+    select * from grouped
+    union all
+    select * from differences
+
+),
+
+intervals as (
+
+    select
+        dimension,
+        member,
+        year,
+        {%- for index in ["tfpch", "effch", "techch"] %}
+        max(low) filter (where index_name = '{{ index }}') as mean_{{ index }}_low,
+        max(high) filter (where index_name = '{{ index }}') as mean_{{ index }}_high,
+        {%- endfor %}
+    from {{ ref("est_tfp_intervals") }}
+    where variant = 'headline' and dimension <> 'city'
+    group by dimension, member, year
+
+),
+
 base_years as (
 
     select distinct
@@ -55,13 +101,13 @@ base_years as (
         0.0 as log_tfpch,
         0.0 as log_effch,
         0.0 as log_techch,
-    from grouped
+    from measured
 
 ),
 
 stacked as (
 
-    select * from grouped
+    select * from measured
     union all
     select * from base_years
 
@@ -71,25 +117,43 @@ final as (
 
     select
         ---------- keys
-        dimension,
-        member,
-        cast(year as integer) as year,
+        stacked.dimension,
+        stacked.member,
+        cast(stacked.year as integer) as year,
 
         ---------- growth
-        cast(n_cities as integer) as n_cities,
+        cast(stacked.n_cities as integer) as n_cities,
         {%- for index in ["tfpch", "effch", "techch"] %}
-        case when n_cities is not null then exp(log_{{ index }}) end as mean_{{ index }},
+        case
+            when stacked.n_cities is not null then exp(stacked.log_{{ index }})
+        end as mean_{{ index }},
+        {%- endfor %}
+
+        ---------- intervals
+        {%- for index in ["tfpch", "effch", "techch"] %}
+        intervals.mean_{{ index }}_low,
+        intervals.mean_{{ index }}_high,
         {%- endfor %}
 
         ---------- levels
         {%- for index in ["tfpch", "effch", "techch"] %}
         case
-            when count(log_{{ index }}) over so_far = count(*) over so_far
-                then exp(sum(log_{{ index }}) over so_far)
+            when
+                count(stacked.log_{{ index }}) over so_far
+                = count(*) over so_far
+                then exp(sum(stacked.log_{{ index }}) over so_far)
         end as {{ "tfp" if index == "tfpch" else index }}_level_idx,
         {%- endfor %}
     from stacked
-    window so_far as (partition by dimension, member order by year)
+    left join intervals
+        on
+            stacked.dimension = intervals.dimension
+            and stacked.member = intervals.member
+            and stacked.year = intervals.year
+    window
+        so_far as (
+            partition by stacked.dimension, stacked.member order by stacked.year
+        )
 
 )
 

@@ -1,5 +1,5 @@
--- Units under place-based policies of the time, matched by name once; a study leaves its
--- own policy out of them. A unit that is a province stands for all its cities; a unit
+-- Units under place-based policies of the time, matched by name once, and every roster
+-- that may be studied; a study leaves its own policy out of them. A unit that is a province stands for all its cities; a unit
 -- that is no city of the study keeps an empty city_id.
 with units as (
 
@@ -35,7 +35,7 @@ zones as (
         approval_date,
         approval_year,
     from {{ ref("stg_policy__pilot_zones") }}
-    where policy = 'pilot_zones'
+    where policy not in (select units.policy from units)
 
 ),
 

@@ -9,9 +9,11 @@ with final as (
 
         ---------- labels
         cast(null as varchar) as source,
+        cast(null as varchar) as note,
 
         ---------- measures
         published,
+        cast(null as bigint) as decimals,
         ours as estimated,
         difference,
 

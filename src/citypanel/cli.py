@@ -17,7 +17,7 @@ from citypanel.identity import refuse_other_code
 COMMANDS = (
     "build", "ask", "runs", "new", "check", "evaluate", "import_", "report", "study",
     "accept", "tables", "figures", "specifications", "influence", "codebook", "export",
-    "package", "metrics", "doctor",
+    "package", "publish", "metrics", "doctor",
 )  # fmt: skip
 
 

@@ -37,7 +37,11 @@ ENVIRONMENT = dict.fromkeys(
 # The packages whose release can move a digit.
 NUMERICAL = ("numpy", "pandas", "scipy")
 
-_pools: dict[str, Any] = {}
+# Calls of these subpackages import the same, and are most of a build: they share two
+# workers, and whichever is free takes the next.
+_SHARED = ("citypanel.study", "citypanel.curve")
+
+_pools: dict[tuple[str, ...], Any] = {}
 _lock = Lock()
 
 
@@ -108,10 +112,10 @@ def same_code(function: Callable) -> SameCode:
 def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     """Call a function of the library in a worker process and return what it returns.
 
-    Each subpackage of the library has one worker, so that nothing is imported twice: an
-    import takes longer here than most calls, which wait for each other. Whatever the
-    function raises is raised here. Where this machine has no worker to give the call
-    runs here: the result is the same, the time is not.
+    Each subpackage of the library has one worker, so that little is imported twice: an
+    import takes longer here than most calls, which wait for each other. Study and curve
+    share two. Whatever the function raises is raised here. Where this machine has no
+    worker to give the call runs here: the result is the same, the time is not.
 
     Parameters
     ----------
@@ -139,23 +143,24 @@ def _call(function: str, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 
 def _executor(function: str):
-    """The worker of a function's subpackage; apart from those joblib keeps for itself.
+    """The workers of a function's subpackage; apart from those joblib keeps for itself.
 
     loky's workers do not import the caller's main module, which for dbt takes seconds.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
     part = ".".join(function.split(".")[:2])
+    parts = _SHARED if part in _SHARED else (part,)
     with _lock:
-        if part not in _pools:
-            _pools[part] = ProcessPoolExecutor(
-                1,
+        if parts not in _pools:
+            _pools[parts] = ProcessPoolExecutor(
+                len(parts),
                 timeout=IDLE_SECONDS,
                 initializer=end_with_parent,
                 initargs=(os.getpid(),),
                 env=ENVIRONMENT,
             )
-        return _pools[part]
+        return _pools[parts]
 
 
 def end_with_parent(parent: int) -> None:

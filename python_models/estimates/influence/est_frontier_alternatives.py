@@ -12,4 +12,7 @@ def model(dbt, session):
         "variables": dbt.ref("ref_variables").df(),
     }
     variants = dbt.ref("int_study_variants").df()
-    return in_worker("citypanel.influence.tables.alternatives_table", tables, variants)
+    every = str(dbt.config.meta_get("every")).lower() == "true"
+    return in_worker(
+        "citypanel.influence.tables.alternatives_table", tables, variants, every
+    )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
+
+from citypanel.commands.failures import in_words
 
 
 def register(commands: argparse._SubParsersAction) -> None:
@@ -14,7 +17,8 @@ def register(commands: argparse._SubParsersAction) -> None:
         help="run dbt build and say last what was published",
         description="Run dbt build with the arguments given, which are dbt's own, and "
         "say as the last line whether a file was published, and if not, why. --study "
-        "NAME is short for --vars '{study: NAME}'.",
+        "NAME is short for --vars '{study: NAME}', with extends: pilot_zones where the "
+        "study extends it.",
         # Every argument is dbt's, and so is each that begins with a dash.
         prefix_chars="+",
         add_help=False,
@@ -55,21 +59,34 @@ def with_study(arguments: list[str]) -> list[str]:
         return arguments
     import yaml
 
+    from citypanel.study.declaration import FILE, SHIPPED
+    from citypanel.warehouse.studies import EXTENDS, STUDY, ChosenStudy
+
     given = yaml.safe_load(known.vars or "{}")
     if not isinstance(given, dict):  # dbt says what is wrong with it
         return [*rest, "--vars", known.vars]
-    return [*rest, "--vars", json.dumps(given | {"study": known.study})]
+    given[STUDY] = known.study
+    folder = Path("studies", known.study)
+    if (folder / FILE).is_file() and not ChosenStudy(known.study, folder).brings_panel:
+        given[EXTENDS] = SHIPPED
+    return [*rest, "--vars", json.dumps(given)]
 
 
 def _stopped(error: BaseException | None) -> str:
     """Say what stands when dbt did not come to its last hook."""
     why = ""
-    if error is not None:
+    remedy = (
+        "Remedy: see dbt's message above; citypanel doctor checks versions, locks, "
+        "disk and seeds."
+    )
+    known = in_words(error).splitlines() if error is not None else []
+    if known:
+        # A folder in which dbt cannot write its log, for one: dbt then says nothing.
+        why, remedy = ". " + known[0].removesuffix("."), known[-1]
+    elif error is not None:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         why = f" ({type(error).__name__}: {lines[0] if lines else 'no message'})"
     return (
         f"not published, because dbt stopped before its end{why}.\n"
-        "Consequence: the published file stands as it was.\n"
-        "Remedy: see dbt's message above; citypanel doctor checks versions, locks, "
-        "disk and seeds."
+        f"Consequence: the published file stands as it was.\n{remedy}"
     )

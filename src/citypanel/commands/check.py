@@ -20,12 +20,9 @@ def run(options: argparse.Namespace) -> None:
     """Print what was understood, or raise with every mistake."""
     from pathlib import Path
 
-    from citypanel.study.own.declaration import find_study
-    from citypanel.study.yaml_lines import read
+    from citypanel.warehouse.studies import choose
 
-    path = find_study(Path.cwd(), options.name)
-    document = read(path.read_text(encoding="utf-8-sig", errors="replace"), path.name)
-    if isinstance(document.value, dict) and "panel" not in document.value:
+    if not choose(Path.cwd(), options.name).brings_panel:
         _on_the_seeds(options.name)
         return
     from citypanel.study.own.build import checked_study

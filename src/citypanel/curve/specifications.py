@@ -44,10 +44,6 @@ HEADLINE = "headline"
 OF_THE_ESTIMATE = ("outcome", "exposure_from", "exclusion", "controls", "estimator")
 # Draws of those that share a draw of the index, which costs several times as much.
 SHARING = 4
-# Choices among whose values the regressions of `rpt_regressions` lie. Linearmodels
-# solves where nothing else is moved, as it does there; elsewhere the closed form, which
-# agrees to rounding and is several times as fast.
-PRINTED = ("real_gdp", "fai_extension", "controls", "exclusion")
 # Rounds of drawing without a new specification after which the product is exhausted.
 FRUITLESS = 20
 
@@ -280,7 +276,7 @@ def evaluate(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             rows, controls = regression_panel(study, options)
-            fitted = fit(rows, controls, options, engine=engine_of(values, headline))
+            fitted = fit(rows, controls, options)
             row |= asdict(describe_estimate(fitted, rows, study, options))
             if shuffles is not None and options.estimator == "twfe":
                 draws = permuted_statistics(
@@ -303,12 +299,6 @@ def evaluate(
     if row.get("reason_kind"):
         draws = None
     return row, draws
-
-
-def engine_of(values: Mapping[str, object], headline: Mapping[str, object]) -> str:
-    """Who solves the two-way regression of a specification."""
-    moved = {name for name, value in values.items() if value != headline[name]}
-    return "linearmodels" if moved <= set(PRINTED) else "closed_form"
 
 
 def _reason(error: CityPanelError) -> dict[str, str]:

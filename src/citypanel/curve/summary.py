@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
@@ -254,7 +254,8 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
         text = f"no permutations were drawn{lost}"
         return [{"scope": scope, "section": "joint", "item": "none", "text": text}]
     estimates, t = taken[:, 0], taken[:, 1]
-    critical = stats.t.ppf(1 - LEVEL / 2, two_way["n_cities"].to_numpy(float) - 1)
+    df = two_way["n_cities"].to_numpy(float) - 1
+    critical = special.stdtrit(df, 1 - LEVEL / 2)
     observed = two_way["estimate"].to_numpy(float)
     observed_t = observed / two_way["std_error"].to_numpy(float)
 

@@ -17,6 +17,7 @@ from citypanel.did.dose import dose_response
 from citypanel.did.etwfe import etwfe
 from citypanel.did.factors import interactive_fixed_effects, matrix_completion
 from citypanel.did.few_treated import conley_taber, ferman_pinto, few_treated
+from citypanel.did.functional_form import functional_form_test
 from citypanel.did.group_time import group_time_att
 from citypanel.did.honest import honest_did
 from citypanel.did.imputation import imputation
@@ -29,6 +30,8 @@ from citypanel.did.jackknife import (
 )
 from citypanel.did.moments import moments
 from citypanel.did.multiple import holm, romano_wolf
+from citypanel.did.nonabsorbing import nonabsorbing_did
+from citypanel.did.population import population_inference
 from citypanel.did.power import (
     equivalence_test,
     minimum_detectable_effect,
@@ -50,6 +53,7 @@ from citypanel.did.stacked import stacked
 from citypanel.did.sun_abraham import sun_abraham
 from citypanel.did.switchers import switchers
 from citypanel.did.synthetic import synthetic_did
+from citypanel.did.triply_robust import triply_robust
 from citypanel.did.twfe import event_study, twfe
 from citypanel.did.twfe_weights import twfe_weights
 from citypanel.did.two_stage import two_stage
@@ -89,6 +93,7 @@ __all__ = [
     "fake_date_placebo",
     "ferman_pinto",
     "few_treated",
+    "functional_form_test",
     "group_time_att",
     "holm",
     "honest_did",
@@ -102,7 +107,9 @@ __all__ = [
     "matrix_completion",
     "minimum_detectable_effect",
     "moments",
+    "nonabsorbing_did",
     "permutation_test",
+    "population_inference",
     "power_at",
     "power_table",
     "pretrend_at_slope",
@@ -119,6 +126,7 @@ __all__ = [
     "sun_abraham",
     "switchers",
     "synthetic_did",
+    "triply_robust",
     "twfe",
     "twfe_weights",
     "two_stage",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from citypanel.did.frames import (
     NOTE_ROUNDING,
@@ -391,7 +391,7 @@ def uniform_critical_value(
     low, high = (1 - root) / 2, (1 + root) / 2
     flat = rng.random((draws, len(sums))) < (root + 1) / (2 * root)
     moved = np.where(flat, low, high) @ sums / np.sqrt(len(influence))
-    quarter = stats.norm.ppf(0.75) - stats.norm.ppf(0.25)
+    quarter = special.ndtri(0.75) - special.ndtri(0.25)
     spread = np.quantile(moved, 0.75, axis=0) - np.quantile(moved, 0.25, axis=0)
     largest = np.abs(moved / (spread / quarter)).max(axis=1)
     return max(float(np.quantile(largest, level)), pointwise)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from citypanel.errors import OptionError
 WEIGHTS = ("auto", "rademacher", "webb", "mammen")
 FEW_CLUSTERS = 12
 FARTHEST = 2.0**20
+# Weights of clusters in draws that are held at once.
+BLOCK = 5_000_000
 
 
 @on_panel(
@@ -99,10 +102,10 @@ def wild_cluster_bootstrap(
     if draws < 99:
         raise OptionError.of("did.bootstrap_draws_too_few", draws=draws)
     parts = partial(data, period_effects_by=period_effects_by)
-    multipliers, kind = draw_weights(parts.data.n_clusters, weights, draws, seed)
+    multipliers = Multipliers(parts.data.n_clusters, weights, draws, seed)
     law = WildLaw(parts, multipliers)
     statistic = (parts.estimate - null) / parts.std_error()
-    p_value, n_draws = law.p_value(null), multipliers.shape[1]
+    p_value, n_draws, kind = law.p_value(null), multipliers.draws, multipliers.kind
     low, high = np.nan, np.nan
     if confidence_interval:
         low, high = law.interval(1.0 - level)
@@ -142,25 +145,57 @@ def wild_cluster_bootstrap(
     return frame
 
 
+class Multipliers:
+    """Weights with mean 0 and variance 1, one a cluster and draw.
+
+    Attributes
+    ----------
+    kind : str
+        Their name.
+    draws : int
+    """
+
+    def __init__(self, clusters: int, kind: str, draws: int, seed: int):
+        if kind == "auto":
+            kind = "webb" if clusters <= FEW_CLUSTERS else "rademacher"
+        self.clusters, self.draws, self.seed = clusters, draws, seed
+        self.signs = None
+        if kind == "rademacher" and 2**clusters <= draws:
+            signs = itertools.product((-1.0, 1.0), repeat=clusters)
+            self.signs, kind = np.array(list(signs)).T, "enumerated rademacher"
+            self.draws = self.signs.shape[1]
+        self.kind = kind
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Clusters and their weights (clusters, draws), the same in every round.
+
+        No more than `BLOCK` numbers are held at once.
+        """
+        if self.signs is not None:
+            yield slice(None), self.signs
+            return
+        rng, some = np.random.default_rng(self.seed), max(1, BLOCK // self.draws)
+        for first in range(0, self.clusters, some):
+            rows = slice(first, min(first + some, self.clusters))
+            yield rows, self._drawn(rng, (rows.stop - first, self.draws))
+
+    def _drawn(self, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+        if self.kind == "rademacher":
+            return rng.integers(0, 2, shape) * 2.0 - 1.0
+        if self.kind == "webb":
+            points = np.sqrt(np.array([0.5, 1.0, 1.5]))
+            return rng.choice(np.concatenate([-points, points]), shape)
+        root = np.sqrt(5.0)
+        flat = rng.random(shape) < (root + 1) / (2 * root)
+        return np.where(flat, (1 - root) / 2, (1 + root) / 2)
+
+
 def draw_weights(
     clusters: int, kind: str, draws: int, seed: int
 ) -> tuple[np.ndarray, str]:
-    """Weights (clusters, draws) with mean 0 and variance 1, and their name."""
-    if kind == "auto":
-        kind = "webb" if clusters <= FEW_CLUSTERS else "rademacher"
-    if kind == "rademacher" and 2**clusters <= draws:
-        signs = itertools.product((-1.0, 1.0), repeat=clusters)
-        return np.array(list(signs)).T, "enumerated rademacher"
-    rng = np.random.default_rng(seed)
-    shape = (clusters, draws)
-    if kind == "rademacher":
-        return rng.integers(0, 2, shape) * 2.0 - 1.0, kind
-    if kind == "webb":
-        points = np.sqrt(np.array([0.5, 1.0, 1.5]))
-        return rng.choice(np.concatenate([-points, points]), shape), kind
-    root = np.sqrt(5.0)
-    flat = rng.random(shape) < (root + 1) / (2 * root)
-    return np.where(flat, (1 - root) / 2, (1 + root) / 2), kind
+    """`Multipliers` all at once (clusters, draws), and their name."""
+    drawn = Multipliers(clusters, kind, draws, seed)
+    return np.concatenate([part for _, part in drawn.blocks()]), drawn.kind
 
 
 class WildLaw:
@@ -177,7 +212,7 @@ class WildLaw:
     b whose coefficients are computed once.
     """
 
-    def __init__(self, parts: Partialled, weights: np.ndarray):
+    def __init__(self, parts: Partialled, weights: Multipliers | np.ndarray):
         self.parts = parts
         cluster, d = parts.cluster, parts.d
         dummies = np.eye(int(parts.period.max()) + 1)[parts.period]
@@ -188,24 +223,30 @@ class WildLaw:
         inverse = symmetric_inverse(z.T @ z)
         q = cluster_sums(d * d, cluster)
         dz = cluster_sums(d[:, None] * z, cluster)
-        scores, numerators = [], []
-        for u in (parts.y, d):
-            s = cluster_sums(d * u, cluster)
-            zu = cluster_sums(u[:, None] * z, cluster)
-            numerator = s @ weights
-            scores.append(
-                s[:, None] * weights
-                - (dz @ inverse) @ (zu.T @ weights)
-                - np.outer(q, numerator / q.sum())
+        sides = [
+            (cluster_sums(d * u, cluster), cluster_sums(u[:, None] * z, cluster))
+            for u in (parts.y, d)
+        ]
+
+        def blocks():
+            whole = isinstance(weights, np.ndarray)
+            return [(slice(None), weights)] if whole else weights.blocks()
+
+        numerators, mixed, squares = [0.0] * 2, [0.0] * 2, [0.0] * 3
+        for rows, v in blocks():
+            for j, (s, zu) in enumerate(sides):
+                numerators[j] = numerators[j] + s[rows] @ v
+                mixed[j] = mixed[j] + zu[rows].T @ v
+        for rows, v in blocks():
+            of_y, of_d = (
+                s[rows, None] * v
+                - (dz[rows] @ inverse) @ mixed[j]
+                - np.outer(q[rows], numerators[j] / q.sum())
+                for j, (s, _) in enumerate(sides)
             )
-            numerators.append(numerator)
-        of_y, of_d = scores
-        self.numerators = numerators
-        self.squares = (
-            np.einsum("gb,gb->b", of_y, of_y),
-            np.einsum("gb,gb->b", of_y, of_d),
-            np.einsum("gb,gb->b", of_d, of_d),
-        )
+            for j, (a, b) in enumerate(((of_y, of_y), (of_y, of_d), (of_d, of_d))):
+                squares[j] = squares[j] + np.einsum("gb,gb->b", a, b)
+        self.numerators, self.squares = numerators, squares
 
     def statistics(self, null: float) -> np.ndarray:
         """Absolute t of every draw under a null, up to the small-sample factor."""

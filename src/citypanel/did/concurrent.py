@@ -32,7 +32,7 @@ ALL = "all"
 EXPOSURE = "exposed to {policy}"
 
 
-@on_panel("cohort", "controls", "weights", carried=("policies",))
+@on_panel("cohort", "controls", "weights", "cluster", carried=("policies",))
 def concurrent_policies(
     data: Panel,
     *,
@@ -59,7 +59,7 @@ def concurrent_policies(
     Parameters
     ----------
     panel : DataFrame or Panel
-    outcome, cohort, unit, period, controls, weights, frequency
+    outcome, cohort, unit, period, controls, weights, cluster, frequency
         Names of columns (see `panels.Design`).
     policies : sequence of str
         Columns with each unit's first period under another policy, written as cohorts
@@ -170,6 +170,8 @@ class _Adjusted:
             weights=design.weights,
             frequency=design.frequency,
         )
+        if design.cluster:
+            self.keys["cluster"] = design.cluster[0]
 
     def rows(self, before: float, after: float) -> list[dict]:
         own = list(self.data.control_names)

@@ -16,8 +16,8 @@ class EventPath:
     """Event times around a reference, in order, without the reference itself.
 
     ``times`` (m,) and ``reference`` are positions on the panel's grid, ``labels`` (m,)
-    the same in the periods' own units; ``estimates`` (m,), ``matrix`` (m, m). The times
-    are contiguous with the reference.
+    the same in the periods' own units, ``base`` that of the reference; ``estimates``
+    (m,), ``matrix`` (m, m). The times are contiguous with the reference.
     """
 
     times: np.ndarray
@@ -25,6 +25,7 @@ class EventPath:
     estimates: np.ndarray
     matrix: np.ndarray
     reference: int
+    base: object
 
     @property
     def n_before(self) -> int:
@@ -33,6 +34,39 @@ class EventPath:
     @property
     def n_after(self) -> int:
         return int((self.times > self.reference).sum())
+
+    def rebased(self, reference: float) -> EventPath:
+        """The same path measured from another event time before treatment.
+
+        With one base for all, b_e - b_r has the covariance of the difference.
+
+        Raises
+        ------
+        EstimationError
+            An event time that is not on the path, or nothing before it.
+        """
+        if reference == self.base:
+            return self
+        found = np.flatnonzero((self.labels == reference) & (self.times < 0))
+        if not len(found) or found[0] == 0:
+            raise _no_side(reference, self.labels)
+        here = int(found[0])
+        # The old base takes the new one's place: zero less what stood there.
+        moved = np.eye(len(self.times))
+        moved[:, here] -= 1.0
+        moved[here, here] = -1.0
+        times, labels = self.times.copy(), self.labels.copy()
+        times[here], labels[here] = self.reference, self.base
+        order = np.argsort(times)
+        moved = moved[order]
+        return EventPath(
+            times[order],
+            labels[order],
+            moved @ self.estimates,
+            moved @ self.matrix @ moved.T,
+            int(self.times[here]),
+            self.labels[here],
+        )
 
 
 def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
@@ -79,6 +113,7 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
         estimates[order],
         np.asarray(extra["matrix"])[np.ix_(order, order)],
         reference,
+        _label(extra, reference),
     )
     if path.n_before == 0 or path.n_after == 0:
         raise _no_side(_label(extra, reference), path.labels)

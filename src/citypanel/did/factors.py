@@ -130,7 +130,7 @@ def interactive_fixed_effects(
     if rank is not None and (rank < 0 or rank != int(rank)):
         raise OptionError.of("did.rank_not_possible", rank=rank)
     choices = range(most_rank + 1) if rank is None else [int(rank)]
-    task = _Task(
+    task = Task(
         "interactive_fixed_effects",
         False,
         placebo_periods,
@@ -199,7 +199,7 @@ def matrix_completion(
     """
     if penalty is not None and not penalty >= 0:
         raise OptionError.of("did.penalty_not_possible", penalty=penalty)
-    task = _Task(
+    task = Task(
         "matrix_completion",
         True,
         placebo_periods,
@@ -215,7 +215,7 @@ def matrix_completion(
 
 
 @dataclass(frozen=True, eq=False)
-class _Task:
+class Task:
     name: str
     soft: bool
     placebo: float
@@ -407,14 +407,12 @@ def _shrink(matrix: np.ndarray, amount: float, soft: bool) -> np.ndarray:
     return matrix @ (vectors * share[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
-def _estimate(
-    data: Panel, task: _Task, choices: Sequence[float] | None
-) -> pd.DataFrame:
+def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.DataFrame:
     require_binary(data, "cells are treated or not")
     if 0 < task.draws < 20:
         raise OptionError.of("did.bootstrap_draws_too_few", draws=task.draws)
-    data = _usable(data, 1)
-    cells = _cells(data)
+    data = usable(data, 1)
+    cells = matrices(data)
     table: dict[Any, float] = {}
     if choices is None:
         choices = _penalties(cells)
@@ -422,8 +420,8 @@ def _estimate(
     if len(choices) > 1:
         amount, table = _cross_validate(cells, list(choices), task)
     if not task.soft:
-        data = _usable(data, int(amount) + 1)
-        cells = _cells(data)
+        data = usable(data, int(amount) + 1)
+        cells = matrices(data)
         if amount > min(cells.y.shape) - 2:
             raise OptionError.of("did.rank_not_possible", rank=int(amount))
     fit, _, settled = complete(
@@ -431,7 +429,7 @@ def _estimate(
     )
     if not settled[0]:
         data = data.remarking(NOTE_UNSETTLED)
-    means = _Means(data, cells, task)
+    means = Means(data, cells, task)
     estimates = means.of(cells, fit[0])
     hidden = _hidden(cells, means, amount, task)
     for name, (mask, fitted) in hidden.items():
@@ -461,7 +459,7 @@ def _estimate(
     )
 
 
-def _usable(data: Panel, need: int) -> Panel:
+def usable(data: Panel, need: int) -> Panel:
     """Units and periods with untreated cells enough, and some treated cell."""
     if not (data.treatment > 0).any():
         raise EstimationError.of("did.no_treated_cell", treatment=data.design.treatment)
@@ -487,7 +485,7 @@ def _usable(data: Panel, need: int) -> Panel:
     return data
 
 
-def _cells(data: Panel) -> Cells:
+def matrices(data: Panel) -> Cells:
     shape = (data.n_units, len(data.positions))
     seen = np.zeros(shape, bool)
     seen[data.unit, data.period] = True
@@ -512,7 +510,7 @@ def _penalties(cells: Cells) -> list[float]:
 
 
 def _cross_validate(
-    cells: Cells, choices: list[float], task: _Task
+    cells: Cells, choices: list[float], task: Task
 ) -> tuple[float, dict[float, float]]:
     """Error of prediction of untreated cells that are hidden, fold by fold."""
     rng = np.random.default_rng(task.seed)
@@ -556,10 +554,10 @@ def _connected(free: np.ndarray) -> bool:
     return bool(Within(np.zeros((0, 1, *free.shape)), free[None]).connected[0])
 
 
-class _Means:
+class Means:
     """Which cells stand behind each summary."""
 
-    def __init__(self, data: Panel, cells: Cells, task: _Task):
+    def __init__(self, data: Panel, cells: Cells, task: Task):
         grid = data.grid
         self.data = data
         on = cells.on
@@ -615,7 +613,7 @@ class _Means:
         return {key: self.gap(cells, fit, mask) for key, mask in self.masks.items()}
 
 
-def _hidden(cells: Cells, means: _Means, amount: float, task: _Task) -> dict:
+def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
     """Placebo and carry-over: masks, and fits with their cells hidden."""
     out = {}
     need = 1 if task.soft else int(amount) + 1
@@ -638,7 +636,7 @@ def _hidden(cells: Cells, means: _Means, amount: float, task: _Task) -> dict:
 
 
 def _bootstrap(
-    cells: Cells, means: _Means, amount: float, hidden: dict, task: _Task
+    cells: Cells, means: Means, amount: float, hidden: dict, task: Task
 ) -> dict[tuple, np.ndarray]:
     """Summaries of panels whose units are drawn with replacement."""
     rng = np.random.default_rng(task.seed)

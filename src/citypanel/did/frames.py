@@ -80,7 +80,7 @@ def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.nda
 
 def join_notes(*notes: str | None) -> str | None:
     """Join the notes that say something; None when none does."""
-    said = [note for note in notes if note]
+    said = [note for note in notes if pd.notna(note) and note]
     return "; ".join(dict.fromkeys(said)) or None
 
 

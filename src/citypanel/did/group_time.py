@@ -167,7 +167,7 @@ def group_time_att(
         frame = rows.assign(**{columns["unit"]: np.arange(len(rows))})
     data = prepare(frame, **columns)
     if panel != "repeated":
-        data = condense(data)
+        data = condense(data, strata=panel == "balanced")
     data = prepare(data, first_period_treated="drop")
     ahead = data.grid.steps(anticipation)
     if ahead:
@@ -461,7 +461,8 @@ class _Problem:
         if self.control_group == "not_yet":
             control = (data.start > max(t, base) + self.ahead) & ~treated
         if isinstance(data, MomentPanel):
-            return self.compare_groups(treated, control, t, base)
+            by = self.compare_strata if self.controls.size else self.compare_groups
+            return by(treated, control, t, base)
         if self.by_unit:
             units = np.flatnonzero(treated | control)
             d = treated[units]
@@ -484,7 +485,7 @@ class _Problem:
             now, then = np.searchsorted(data.positions, (t, base))
             y, w, x = self.by_period
             w = w[units, then]
-            effect, part, note = _difference(
+            effect, part, _, note = _difference(
                 y[units, now] - y[units, then],
                 d,
                 x[units, min(now, then)],
@@ -539,6 +540,32 @@ class _Problem:
         row |= {"estimate": effect, "note": note}
         return row, law.column(level, {now: scores[:, 0], then: scores[:, 1]})
 
+    def compare_strata(self, treated, control, t, base):
+        """`compare` from the sums of groups (U,) of the same covariates."""
+        data, law = self.data, self.law
+        units = np.flatnonzero(treated | control)
+        d, size = treated[units], data.count(units)
+        row = {"n_units": size, "n_obs": 2 * size}
+        if d.all() or not d.any():
+            note = NOTE_NO_CONTROL if d.any() else NOTE_NOT_SEEN
+            return {**row, "estimate": None, "note": note}, None
+        now, then = np.searchsorted(data.positions, (t, base))
+        total = data.sums.total[data.group][units]
+        effect, part, slope, note = _difference(
+            law.mean[units, now] - law.mean[units, then],
+            d.astype(float),
+            self.controls[data.first_rows][units],
+            total / total.mean(),
+            self.method,
+        )
+        row |= {"estimate": effect, "note": note}
+        if part is None:
+            return row, None
+        level, change = np.zeros((2, len(data.units)))
+        scale = data.n_units / len(units) / total
+        level[units], change[units] = scale * part, scale * slope
+        return row, law.column(level, {now: change, then: -change})
+
 
 def _halves(units: int) -> str | None:
     """Word of units that one of a comparison's two periods lacks."""
@@ -555,13 +582,17 @@ def _design(x: np.ndarray) -> np.ndarray:
 
 
 def _least_squares(y, x, weights):
-    """Fitted values (n,) and influence of the coefficients (n, k), None if singular."""
+    """Fitted values (n,), influence of the coefficients (n, k) and its derivative by y.
+
+    None if singular.
+    """
     gram = x.T @ (weights[:, None] * x)
     if (weights > 0).sum() < x.shape[1] or np.linalg.cond(gram) > 1e12:
         return None
     inverse = linalg.inv(gram)
     fitted = x @ (inverse @ (x.T @ (weights * y)))
-    return fitted, (weights * (y - fitted))[:, None] * x @ inverse * len(y)
+    slope = weights[:, None] * x @ inverse * len(y)
+    return fitted, (y - fitted)[:, None] * slope, slope
 
 
 def _odds(d, x, w, method):
@@ -587,7 +618,9 @@ def _mean(weights, values):
 
 
 def _difference(dy, d, controls, w, method):
-    """Effect on the treated from changes, its influence (n,), and a note if it fails.
+    """Effect on the treated from changes, its influence (n,) and a note if it fails.
+
+    Between them stands the derivative (n,) of each influence by its own change.
 
     Parameters
     ----------
@@ -598,23 +631,26 @@ def _difference(dy, d, controls, w, method):
     n, x = len(dy), _design(controls)
     regression = _least_squares(dy, x, w * (1 - d))
     if regression is None:
-        return None, None, NOTE_FEW
+        return None, None, None, NOTE_FEW
     if method == "ipw":
-        fitted, ols = np.zeros(n), np.zeros_like(x)
+        fitted, ols, by_own = np.zeros(n), np.zeros_like(x), np.zeros_like(x)
     else:
-        fitted, ols = regression
+        fitted, ols, by_own = regression
     weights = _odds(d, x, w, method)
     if weights is None:
-        return None, None, NOTE_OVERLAP
+        return None, None, None, NOTE_OVERLAP
     odds, score = weights
     gap, treated = dy - fitted, w * d
     effect, influence = _mean(treated, gap)
-    influence = influence - ols @ (treated @ x) / treated.sum()
+    mean_x = treated @ x / treated.sum()
+    influence = influence - ols @ mean_x
+    slope = treated / treated.mean() - by_own @ mean_x
     if method != "reg":
         mean, part = _mean(odds, gap)
         by_score = score @ ((odds * (gap - mean)) @ x) - ols @ (odds @ x)
         effect, influence = effect - mean, influence - part - by_score / odds.sum()
-    return float(effect), influence, None
+        slope = slope - odds / odds.mean() + by_own @ (odds @ x) / odds.sum()
+    return float(effect), influence, slope, None
 
 
 def _cross_sections(y, d, controls, w, post, method):

@@ -37,6 +37,7 @@ def honest_did(
     kind: str = "relative_magnitude",
     bounds: Sequence[float] | None = None,
     target: str | Sequence[float] = "first",
+    reference: float | None = None,
     single_units: bool = False,
     level: float = 0.95,
     grid_points: int = 1000,
@@ -62,6 +63,10 @@ def honest_did(
     target : {"first", "average"} or weights
         Effect at the first event time after the reference, the mean over all of them,
         or a weight for each.
+    reference : number, optional
+        Event time from which all others are measured and after which violations
+        count as later ones; that of the event study by default. An earlier one allows
+        for anticipation: event time -1 is then after it, and the first target.
     single_units : bool
         Use event times that rest on cohorts of one unit.
     level : float
@@ -85,7 +90,8 @@ def honest_did(
     OptionError
         Unknown kind or target, a negative bound.
     EstimationError
-        An event study without a covariance, without pre-periods or without sampling
+        A reference that is not on the path before treatment, or first of it. An event
+        study without a covariance, without pre-periods or without sampling
         variation; more event times after treatment than relative_magnitude can take.
 
     References
@@ -108,6 +114,8 @@ def honest_did(
     """
     choose("kind", kind, KINDS)
     path = event_path(frame, single_units=single_units)
+    if reference is not None:
+        path = path.rebased(reference)
     weights = _target(target, path.n_after)
     after = path.times > path.reference
     plain = float(weights @ path.estimates[after])

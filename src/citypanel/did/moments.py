@@ -19,7 +19,7 @@ cost them no digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -66,6 +66,7 @@ def moments(
     period: str,
     cohort: str | None = None,
     treatment: str | None = None,
+    controls: Sequence[str] = (),
     weights: str | None = None,
     cluster: str | None = None,
     frequency: str | float | None = None,
@@ -80,6 +81,9 @@ def moments(
     outcome, unit, period, cohort, treatment, weights, cluster, frequency
         Names of columns (see `panels.Design`). A treatment is 0 or 1 and stays; weights
         and clusters are the same in all rows of a unit.
+    controls : sequence of str
+        Covariates fixed in time that take few values, for `group_time_att` on units
+        seen in every period: groups are then of the same covariates too.
 
     Returns
     -------
@@ -114,6 +118,7 @@ def moments(
         period,
         treatment=treatment,
         cohort=cohort,
+        controls=tuple(controls),
         weights=weights,
         cluster=(cluster,) if isinstance(cluster, str) else tuple(cluster or ()),
         frequency=frequency,
@@ -155,6 +160,8 @@ class Groups:
         Sums of products of the distances, times squared weights and times weights.
     largest : ndarray (G,)
         Largest absolute outcome.
+    controls : ndarray (G, k) or None
+        Covariates of the groups' units, where groups are of the same ones.
     cluster : ndarray of int (G,) or None
         Cluster of each group; None where every unit is one.
     member : ndarray of int (units,)
@@ -173,6 +180,7 @@ class Groups:
     spread: np.ndarray
     once: np.ndarray
     largest: np.ndarray
+    controls: np.ndarray | None = None
     cluster: np.ndarray | None = None
     member: Any = None
 
@@ -248,7 +256,9 @@ class MomentPanel(Panel):
 
     @cached_property
     def controls(self) -> np.ndarray:
-        return np.empty((len(self.unit), 0))
+        if self.sums.controls is None:
+            return np.empty((len(self.unit), 0))
+        return self.sums.controls[self.group][self.unit]
 
     @cached_property
     def treatment(self) -> np.ndarray:
@@ -609,7 +619,9 @@ def large_enough(data: Panel) -> bool:
     return chosen == "always" or (chosen == "auto" and data.n_obs >= LARGE)
 
 
-def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
+def condense(
+    data: Panel, *, two_way: bool = False, strata: bool = False, **options: Any
+) -> Panel:
     """The panel as groups of units, where their sums suffice and are few.
 
     Parameters
@@ -617,15 +629,18 @@ def condense(data: Panel, *, two_way: bool = False, **options: Any) -> Panel:
     data : Panel
     two_way : bool
         For an estimator whose one regression is on the panel's own rows.
+    strata : bool
+        For an estimator whose controls, where they are fixed in time, may divide the
+        groups.
     **options
         Of the estimator, as it was called.
     """
     chosen = _way.get()
     if isinstance(data, MomentPanel):
-        if chosen == "never" or not _enough(data, two_way, options):
+        if chosen == "never" or not _enough(data, two_way, strata, options):
             return _rows_of(data)
         return data
-    if not large_enough(data) or not _enough(data, two_way, options):
+    if not large_enough(data) or not _enough(data, two_way, strata, options):
         return data
     kept = data.__dict__.get("_moments")
     if kept is None:
@@ -641,10 +656,12 @@ def _rows_of(data: MomentPanel) -> Panel:
     return data.source
 
 
-def _enough(data: Panel, two_way: bool, options: Mapping[str, Any]) -> bool:
+def _enough(
+    data: Panel, two_way: bool, strata: bool, options: Mapping[str, Any]
+) -> bool:
     """Whether sums suffice for the design and the options."""
     design = data.design
-    if design.controls or design.groups or len(design.cluster) > 1:
+    if (design.controls and not strata) or design.groups or len(design.cluster) > 1:
         return False
     convention = options.get("standard_errors")
     if convention in ("CR2", "CR3"):
@@ -671,39 +688,40 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
         if (cluster[data.unit] != row).any():
             return None
         keys.append(cluster)
+    controls = None
+    if design.controls:
+        controls = data.controls[data.first_rows]
+        if (controls[data.unit] != data.controls).any():
+            return None
+        keys += list(controls.T)
     width = len(data.positions)
     if not data.is_balanced:
         seen = np.zeros((data.n_units, width), bool)
         seen[data.unit, data.period] = True
         packed = np.packbits(seen, axis=1)
         keys += list(packed.T)
-    member = np.zeros(data.n_units, np.int64)
-    size, most = 1, data.n_units if any_number else data.n_units // GAIN
-    for key in keys:
-        codes, values = pd.factorize(key, sort=True)
-        member, size = _joined(member, codes, len(values))
-        if size > most:
-            return None
-    if not any_number and size * (width + 1) ** 2 > GAIN * data.n_obs:
+    most = data.n_units if any_number else data.n_units // GAIN
+    member, members = grouping(keys, data.n_units, most)
+    if not members:
         return None
-    places = np.searchsorted(
-        member, np.arange(size), sorter=(order := np.argsort(member, kind="stable"))
-    )
-    at = order[places]
-    y = np.zeros((data.n_units, width)) if not data.is_balanced else None
-    if y is None:
+    if not any_number and len(members) * (width + 1) ** 2 > GAIN * data.n_obs:
+        return None
+    at = np.array([units[0] for units in members])
+    if data.is_balanced:
         y = data.y.reshape(data.n_units, width)
-        seen = np.ones((size, width), bool)
+        seen = np.ones((len(at), width), bool)
     else:
+        y = np.zeros((data.n_units, width))
         y[data.unit, data.period] = data.y
         seen = seen[at]
     weight = None if data.weights is None else data.unit_weights
-    sums = group_sums(y, seen, weight, np.split(order, places[1:]), width)
+    sums = group_sums(y, seen, weight, members, width)
     groups = Groups(
         data.positions,
         first[at],
         seen,
         **sums,
+        controls=None if controls is None else controls[at],
         cluster=None if cluster is None else cluster[at],
         member=member,
     )
@@ -713,10 +731,26 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
     )
 
 
-def _joined(left: np.ndarray, right: np.ndarray, size: int) -> tuple[np.ndarray, int]:
-    """Codes of the pairs of two codes, and how many there are."""
-    codes, values = pd.factorize(left * size + right, sort=True)
-    return codes.astype(np.int64), len(values)
+def grouping(
+    keys: Iterable[np.ndarray], n: int, most: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Groups of units that share every key: each unit's code, and each group's units.
+
+    No group where there are more than ``most``.
+    """
+    member, size = np.zeros(n, np.int64), 1
+    for key in keys:
+        codes, values = pd.factorize(key, sort=True)
+        if len(values) == 1:
+            continue
+        member = codes if size == 1 else member * len(values) + codes
+        member, present = pd.factorize(member, sort=True)
+        size = len(present)
+        if size > most:
+            return member, []
+    small = member.astype(np.uint16) if size < 2**16 else member  # sorted by digits
+    order = np.argsort(small, kind="stable")
+    return member, np.split(order, np.cumsum(np.bincount(member, minlength=size))[:-1])
 
 
 def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
@@ -730,9 +764,10 @@ def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
     for j, rows in enumerate(members):
         place = np.concatenate([[0], 1 + np.flatnonzero(seen[j])])
         values = y[rows] if seen[j].all() else y[np.ix_(rows, np.flatnonzero(seen[j]))]
-        largest[j] = np.abs(values).max()
-        level = values.mean(axis=1)
-        part = np.column_stack([level, values - level[:, None]])
+        largest[j] = max(values.max(), -values.min())
+        part = np.empty((len(rows), len(place)))
+        part[:, 0] = values.mean(axis=1)
+        np.subtract(values, part[:, :1], out=part[:, 1:])
         w = None if weight is None else weight[rows]
         if w is None or (w == w[0]).all():
             scale = 1.0 if w is None else w[0]

@@ -347,7 +347,7 @@ class Panel:
     @cached_property
     def first_rows(self) -> np.ndarray:
         """Row at which each unit begins (n_units,)."""
-        return np.searchsorted(self.unit, np.arange(len(self.units)))
+        return np.concatenate([[0], np.flatnonzero(np.diff(self.unit)) + 1])
 
     def codes(self, column: str) -> np.ndarray:
         """Codes (n,) of a column's values, in sorted order."""
@@ -714,28 +714,35 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         )
     if frame.empty:
         raise _nothing_left(design, pd.DataFrame(columns=[unit, period, "reason"]))
-    others = [] if design.cohort is None else pd.unique(frame[design.cohort]).tolist()
+    cohorts = None if design.cohort is None else distinct(frame[design.cohort])
+    period_codes, periods = distinct(frame[period])
     grid = read_periods(
-        frame[period], name=period, frequency=design.frequency, others=others
+        periods,
+        name=period,
+        frequency=design.frequency,
+        others=[] if cohorts is None else cohorts[1].tolist(),
     )
+    place = np.searchsorted(grid.positions, grid.place(periods).astype(np.int64))
+    period_codes = place[period_codes]
     if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
         frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
-    period_codes = _period_codes(frame[period], grid)
     unit_codes, units = _unit_codes(frame[unit])
     order = _order(unit_codes, period_codes, len(units), len(grid.positions))
     if order is not None:
         frame = frame.iloc[order]
         unit_codes, period_codes = unit_codes[order], period_codes[order]
+        if cohorts is not None:
+            cohorts = cohorts[0][order], cohorts[1]
     frame = frame.reset_index(drop=True)
-    same = (unit_codes[1:] == unit_codes[:-1]) & (period_codes[1:] == period_codes[:-1])
-    if same.any():
+    same = np.flatnonzero(period_codes[1:] == period_codes[:-1])
+    if (unit_codes[same] == unit_codes[same + 1]).any():
         require_unique_key(frame, [unit, period])
         # Two labels of one period, such as two days of a month.
         labels = [grid.label(grid.positions[code]) for code in period_codes]
         require_unique_key(frame.assign(**{period: labels}), [unit, period])
     start = remark = None
-    if design.cohort is not None:
-        start, remark = starts_of(frame, design, grid, unit_codes)
+    if cohorts is not None:
+        start, remark = starts_of(frame, design, grid, unit_codes, cohorts)
     data = Panel(
         design,
         frame,
@@ -756,28 +763,46 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     return data
 
 
-def _period_codes(values: pd.Series, grid: Grid) -> np.ndarray:
-    """Codes (n,) of the periods seen."""
-    codes, seen = pd.factorize(values)
-    return np.searchsorted(grid.positions, grid.place(seen).astype(np.int64))[codes]
+def distinct(values: pd.Series) -> tuple[np.ndarray, Any]:
+    """`pandas.factorize`, quick where a panel's order shows the codes.
+
+    Numbers that stand in runs, as a unit's do, or that repeat in one order, as periods
+    do, are read once a run or once.
+    """
+    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
+    if not plain or len(values) < 1_000:
+        return pd.factorize(values)
+    array = values.to_numpy()
+    ends = np.flatnonzero(array[1:] != array[:-1])
+    if 4 * len(ends) < len(array):
+        first = np.concatenate([[0], ends + 1])
+        codes, seen = pd.factorize(array[first])
+        return np.repeat(codes, np.diff(first, append=len(array))), seen
+    again = np.flatnonzero(array[1:1_000] == array[0])
+    if len(again):
+        size = int(again[0]) + 1
+        if len(array) % size == 0 and (array.reshape(-1, size) == array[:size]).all():
+            codes, seen = pd.factorize(array[:size])
+            return np.tile(codes, len(array) // size), seen
+    return pd.factorize(array)
 
 
 def _unit_codes(values: pd.Series) -> tuple[np.ndarray, Any]:
     """Codes (n,) in sorted order and their labels."""
-    if values.dtype.kind in "iu" and isinstance(values.dtype, np.dtype):
-        array = values.to_numpy()
-        first = np.concatenate([[True], array[1:] != array[:-1]])
-        if (array[1:] >= array[:-1]).all():
-            return np.cumsum(first) - 1, array[first]
+    codes, units = distinct(values)
+    whole = isinstance(units, np.ndarray) and units.dtype.kind in "iu"
+    if whole and (units[1:] > units[:-1]).all():
+        return codes, units
     codes, units = pd.factorize(values, sort=True)
     return codes.astype(np.int64), units
 
 
 def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> Any:
     """Order (n,) of the rows by unit and period, None where they are in it."""
-    key = unit * periods + period
-    if (key[1:] >= key[:-1]).all():
+    back = np.flatnonzero(period[1:] < period[:-1])
+    if (unit[back] < unit[back + 1]).all() and (unit[1:] >= unit[:-1]).all():
         return None
+    key = unit * periods + period
     if units * periods <= 4 * len(key):
         place = np.full(units * periods, -1)
         place[key] = np.arange(len(key))
@@ -869,73 +894,99 @@ def _require_size(frame: pd.DataFrame, column: str, design: Design) -> None:
 
 
 def starts_of(
-    frame: pd.DataFrame, design: Design, grid: Grid, unit: np.ndarray
+    frame: pd.DataFrame,
+    design: Design,
+    grid: Grid,
+    unit: np.ndarray,
+    cohorts: tuple[np.ndarray, Any] | None = None,
 ) -> tuple[np.ndarray, str | None]:
-    """Position of each unit's cohort, ``FAR`` for never, and how 0 was read."""
-    values = frame[design.cohort]
-    never = is_missing(values)
-    if values.dtype.kind in "iuf":
-        zero = (values == 0).to_numpy(bool, na_value=False)
+    """Position of each unit's cohort, ``FAR`` for never, and how 0 was read.
+
+    ``unit`` are the rows' units in order, ``cohorts`` the codes and values of their
+    cohorts (see `distinct`).
+    """
+    codes, values = distinct(frame[design.cohort]) if cohorts is None else cohorts
+    kinds = pd.Series(values)
+    never = is_missing(kinds)
+    if kinds.dtype.kind in "iuf":
+        zero = (kinds == 0).to_numpy(bool, na_value=False)
     else:
-        numbers = [v if isinstance(v, str | Number) else None for v in values]
+        numbers = [v if isinstance(v, str | Number) else None for v in kinds]
         zero = pd.to_numeric(pd.Series(numbers, dtype=object), errors="coerce") == 0
         zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
-        at = grid.place([0])[0]
-        if at == 0 and not never.any():
+        at, some_missing = grid.place([0])[0], never.any() or (codes < 0).any()
+        if at == 0 and not some_missing:
             remark = "cohort 0 is read as never treated, though 0 is the first period"
         elif 0 <= at <= last and at == np.floor(at):
-            if not never.any():
+            if not some_missing:
                 raise PanelError.of(
                     "did.cohort_period_panel",
-                    _places(frame[zero], design),
+                    _places(frame[_among(codes, zero)], design),
                     cohort=design.cohort,
                 )
-            zero = np.zeros(len(frame), bool)
+            zero = np.zeros(len(kinds), bool)
     never |= zero
     if grid.origin >= YEARS and grid.kind not in ("date", "period", "text"):
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=0.0)
-        below = ~never & (numbers < 0)
+        written = pd.to_numeric(kinds, errors="coerce").to_numpy(float, na_value=0.0)
+        below = ~never & (written < 0)
         if below.any():
             raise PanelError.of(
                 "did.cohort_below_zero",
-                _places(frame[below], design, design.cohort),
+                _places(frame[_among(codes, below)], design, design.cohort),
                 cohort=design.cohort,
             )
-    start = np.full(len(frame), FAR)
+    start = np.full(len(kinds) + 1, FAR)  # the last stands for nulls
     if not never.all():
-        codes, distinct = pd.factorize(values[~never])
-        place = grid.place(distinct)[codes]
+        place = grid.place(values[~never])
         unread = ~np.isfinite(place)
         # Cohorts outside the panel need no place on its grid.
         inside = (place > 0) & (place < last)
         place = np.where(unread | inside, place, np.ceil(place))
-        off = unread | (place != np.floor(place))
+        off = np.zeros(len(kinds), bool)
+        off[~never] = unread | (place != np.floor(place))
         if off.any():
-            rows = frame[~never][off]
+            rows = frame[_among(codes, off)]
             raise PanelError.of(
                 "did.cohort_not_whole_period",
                 _places(rows, design, design.cohort),
                 cohort=design.cohort,
                 description=grid.description,
             )
-        start[~never] = place.astype(np.int64)
+        start[:-1][~never] = place.astype(np.int64)
+    changed = np.flatnonzero(codes[1:] != codes[:-1])
+    if (unit[changed] == unit[changed + 1]).any():
+        _require_one_cohort(frame, design, unit, start[codes])
+    first = np.flatnonzero(unit[1:] != unit[:-1]) + 1
+    return start[codes[np.concatenate([[0], first])]], remark
+
+
+def _among(codes: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Rows (n,) whose codes are of some values; nulls have the code -1."""
+    return (codes >= 0) & which[codes]
+
+
+def _require_one_cohort(frame, design, unit, start) -> None:
+    """Raise where a unit has rows of two cohorts."""
     changed = (unit[1:] == unit[:-1]) & (start[1:] != start[:-1])
-    if changed.any():
-        rows = np.isin(unit, unit[1:][changed])
-        seen: dict = {}
-        for name, value, lost in zip(
-            frame.loc[rows, design.unit], values[rows], never[rows], strict=True
-        ):
-            shown = "never" if lost else _written(value)
-            seen.setdefault(name, set()).add(shown)
-        raise PanelError.of(
-            "did.cohort_varies_within_unit",
-            [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
-            cohort=design.cohort,
-        )
-    return start[np.searchsorted(unit, np.arange(unit.max() + 1))], remark
+    if not changed.any():
+        return
+    rows = np.isin(unit, unit[1:][changed])
+    seen: dict = {}
+    for name, value, at in zip(
+        frame.loc[rows, design.unit],
+        frame.loc[rows, design.cohort],
+        start[rows],
+        strict=True,
+    ):
+        shown = "never" if at == FAR else _written(value)
+        seen.setdefault(name, set()).add(shown)
+    raise PanelError.of(
+        "did.cohort_varies_within_unit",
+        [f"{design.unit} {u}: {', '.join(sorted(c))}" for u, c in seen.items()],
+        cohort=design.cohort,
+    )
 
 
 def _written(value: Any) -> str:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from citypanel.did.results import remembering
 from citypanel.errors import OptionError
 
 
 def _quantile(probability, df: float):
-    return stats.norm.ppf(probability) if np.isinf(df) else stats.t.ppf(probability, df)
+    if np.isinf(df):
+        return special.ndtri(probability)
+    return special.stdtrit(df, probability)
 
 
 def _upper(statistic, df: float):
-    return stats.norm.sf(statistic) if np.isinf(df) else stats.t.sf(statistic, df)
+    return special.ndtr(-statistic) if np.isinf(df) else special.stdtr(df, -statistic)
 
 
 def _noncentral_power(ratio: float, df: float, level: float) -> float:
     """Power of the two-sided test when effect / standard error is ``ratio``."""
     critical = _quantile(0.5 + level / 2, df)
     if np.isinf(df):
-        return float(
-            stats.norm.sf(critical - ratio) + stats.norm.cdf(-critical - ratio)
-        )
-    below = stats.nct.cdf(-critical, df, ratio)
+        return float(special.ndtr(ratio - critical) + special.ndtr(-critical - ratio))
+    below = special.nctdtr(df, ratio, -critical)
     # The far tail underflows to nan for large ratios, where it is nothing.
-    return float(stats.nct.sf(critical, df, ratio) + np.nan_to_num(below))
+    return float(special.nctdtr(df, -ratio, -critical) + np.nan_to_num(below))
 
 
 def power_at(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
@@ -162,8 +162,8 @@ class _PreTest:
         self.noise = np.vstack([half, -half])
         self.inverse = np.linalg.inv(pre)
         self.error = error
-        self.single = stats.norm.ppf(0.5 + level / 2)
-        self.joint = stats.chi2.ppf(level, self.before.sum())
+        self.single = special.ndtri(0.5 + level / 2)
+        self.joint = special.chdtri(self.before.sum(), 1 - level)
 
     def passed(self, slope: float) -> np.ndarray:
         leads = slope * self.trend[self.before] + self.noise[:, self.before]

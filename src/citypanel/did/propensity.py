@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from citypanel.did.frames import (
     NOTE_ROUNDING,
@@ -385,7 +385,7 @@ def _balance(treated, x, covariates, weight) -> pd.DataFrame:
                     else 100 * (1 - _ratio(abs(bias), abs(first))),
                     "variance_ratio": _ratio(one["var"], two["var"]),
                     "t": t,
-                    "p_value": 2 * stats.t.sf(abs(t), df),
+                    "p_value": 2 * special.stdtr(df, -abs(t)),
                     "n_treated": one["count"],
                     "n_control": two["count"],
                 }

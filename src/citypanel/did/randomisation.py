@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,8 @@ from citypanel.did.frames import (
     tidy,
 )
 from citypanel.did.frisch_waugh import Partialled, partial
-from citypanel.did.linear import indicator, partial_out
-from citypanel.did.moments import large_enough
+from citypanel.did.linear import indicator, partial_out, symmetric_inverse
+from citypanel.did.moments import GAIN, large_enough
 from citypanel.did.panels import Panel, on_panel
 from citypanel.did.results import Extras, remembering
 from citypanel.errors import EstimationError, OptionError, PanelError
@@ -220,8 +221,9 @@ def permuted_statistics(
     if within is not None:
         strata = data.of_units(data.codes(within), within)
     order = permutations(data.n_units, draws, seed, strata)
-    if _dealt_evenly(parts):
-        return _statistics_by_path(parts, paths, order)
+    by_path = _Paths.of(parts, paths)
+    if by_path is not None:
+        return by_path.statistics(order)
     batch = max(1, CHUNK // data.n_obs)
     by_cluster = indicator(parts.cluster)
     limit = 1e-10 * float(parts.root**2 @ data.treatment**2)
@@ -241,54 +243,96 @@ def permuted_statistics(
     return np.concatenate(out)
 
 
-def _dealt_evenly(parts: Partialled) -> bool:
-    """Whether every draw has the same treatment in each period, and none its own rows.
+@dataclass(frozen=True, eq=False)
+class _Paths:
+    """What dealing treatment paths anew needs of the units, instead of their rows.
 
-    So it is in a large balanced panel without weights, controls and period effects by
-    group; small ones are left as they are.
+    With d_cp the path c in the periods of the pattern p, net of its mean, a draw's
+    treatment net of unit effects has a d_cp for each unit; its period effects are
+    m = S^+ sum_i w_i d_cp, where S, the periods' normal equations net of unit effects,
+    is the same in every draw. With y_i the outcome net of both effects, and m_p the
+    effects in p net of their mean, the draw's scores are
+
+        a_i - b q_i,   a_i = w_i y_i'(d_cp - m),   q_i = w_i |d_cp - m_p|^2,
+
+    and its coefficient is b = sum a / sum q.
     """
-    data = parts.data
-    plain = data.weights is None and not data.control_names
-    plain &= data.is_balanced and parts.period is data.period
-    return plain and large_enough(data)
 
+    parts: Partialled
+    kind: np.ndarray
+    pattern: np.ndarray
+    seen: np.ndarray
+    net: np.ndarray
+    root: np.ndarray
 
-def _statistics_by_path(
-    parts: Partialled, paths: np.ndarray, order: np.ndarray
-) -> np.ndarray:
-    """`permuted_statistics` from each unit's product with each treatment path.
+    @classmethod
+    def of(cls, parts: Partialled, paths: np.ndarray) -> _Paths | None:
+        """None where rows are needed, or do not cost more.
 
-    A path net of its mean and of the periods' means, which no permutation moves, is
-    the same d_c in every draw. With a_ic = d_c'y_i and q_c = d_c'd_c the draw's
-    coefficient is sum a / sum q, and its cluster scores are sums of a_ic - b q_c.
-    """
-    data = parts.data
-    kinds, kind = np.unique(paths, axis=0, return_inverse=True)
-    kind, net = kind.ravel(), kinds - kinds.mean(axis=1, keepdims=True)
-    count = np.bincount(kind)
-    net = net - count @ net / data.n_units
-    own = data.matrix(parts.y) @ net.T
-    q = (net**2).sum(axis=1)
-    size = count @ q
-    limit = 1e-10 * float((data.treatment**2).sum())
-    if size <= limit:
-        return np.full(len(order), np.nan)
-    by_cluster = None
-    if data.design.cluster and data.design.cluster != (data.design.unit,):
-        by_cluster = indicator(data.unit_clusters)
-    rows, out = np.arange(data.n_units) * len(kinds), []
-    batch = max(1, CHUNK // data.n_units)
-    for start in range(0, len(order), batch):
-        dealt = kind[order[start : start + batch]]
-        a = own.ravel()[rows + dealt]
-        b = a.sum(axis=1) / size
-        scores = a - b[:, None] * q[dealt]
-        if by_cluster is not None:
-            scores = (by_cluster @ scores.T).T
-        error = np.sqrt(parts.factor * np.einsum("bg,bg->b", scores, scores)) / size
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out.append(np.where(error > 0, b / error, np.nan))
-    return np.concatenate(out)
+        So it is with controls, period effects by group and weights that change, with
+        as many patterns as units, and in small panels, which are left as they are.
+        """
+        data = parts.data
+        plain = data.has_even_weights and not data.control_names
+        if not plain or parts.period is not data.period or not large_enough(data):
+            return None
+        kinds, kind = np.unique(paths, axis=0, return_inverse=True)
+        seen, pattern = np.ones((1, paths.shape[1]), bool), np.zeros(len(paths), int)
+        if not data.is_balanced:
+            rows = np.zeros(paths.shape, bool)
+            rows[data.unit, data.period] = True
+            seen, pattern = np.unique(rows, axis=0, return_inverse=True)
+        if GAIN * len(kinds) * len(seen) > data.n_units:
+            return None
+        means = (kinds @ seen.T) / seen.sum(axis=1)
+        net = np.where(seen, kinds[:, None] - means[:, :, None], 0.0)
+        root = parts.root[data.first_rows]
+        return cls(parts, kind.ravel(), pattern.ravel(), seen, net, root)
+
+    def statistics(self, order: np.ndarray) -> np.ndarray:
+        """`permuted_statistics` of the permutations (draws, n_units)."""
+        data, (k, p, t) = self.parts.data, self.net.shape
+        y = self.root[:, None] * np.nan_to_num(data.matrix(self.parts.y))
+        own = np.empty((data.n_units, k))
+        for j in range(p):
+            at = self.pattern == j
+            own[at] = y[at] @ self.net[:, j].T
+        weight = self.root**2
+        sums = np.bincount(self.pattern, weight, p)
+        gram = np.diag(sums @ self.seen)
+        shares = self.seen / self.seen.sum(axis=1, keepdims=True)
+        inverse = symmetric_inverse(gram - shares.T @ (sums[:, None] * self.seen))
+        limit = 1e-10 * float(self.parts.root**2 @ data.treatment**2)
+        by_cluster = None
+        if data.design.cluster and data.design.cluster != (data.design.unit,):
+            by_cluster = indicator(data.unit_clusters)
+        cells, rows = self.net.reshape(k * p, t), np.arange(data.n_units) * k
+        squares, out = (cells**2).sum(axis=1), []
+        batch = max(1, CHUNK // max(data.n_units, k * p * t))
+        for start in range(0, len(order), batch):
+            dealt = self.kind[order[start : start + batch]]
+            cell = dealt * p + self.pattern
+            count = np.array([np.bincount(c, weight, k * p) for c in cell])
+            effects = count @ cells @ inverse
+            mean = effects[:, None] - (effects @ shares.T)[:, :, None]
+            mean = np.where(self.seen, mean, 0.0)
+            cross = np.einsum("cpt,bpt->bcp", self.net, mean)
+            q = squares + ((mean**2).sum(axis=2)[:, None] - 2 * cross).reshape(
+                -1, k * p
+            )
+            a = own.ravel()[rows + dealt] - effects @ y.T
+            size = (count * q).sum(axis=1)
+            # A draw whose treatment the effects absorb says nothing.
+            size = np.where(size > limit, size, np.nan)
+            b = a.sum(axis=1) / size
+            scores = a - b[:, None] * weight * np.take_along_axis(q, cell, axis=1)
+            if by_cluster is not None:
+                scores = (by_cluster @ scores.T).T
+            squared = np.einsum("bg,bg->b", scores, scores)
+            error = np.sqrt(self.parts.factor * squared) / size
+            with np.errstate(divide="ignore", invalid="ignore"):
+                out.append(np.where(error > 0, b / error, np.nan))
+        return np.concatenate(out)
 
 
 @remembering

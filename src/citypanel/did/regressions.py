@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from citypanel.did.covariances import Covariance, Fit, covariance
 from citypanel.did.frames import (
@@ -569,9 +569,9 @@ def wald_row(
     scaled, b = matrix / np.outer(size, size), estimates / size
     statistic = float(b @ linalg.solve(scaled, b, assume_a="sym")) / q
     p = (
-        stats.chi2.sf(statistic * q, q)
+        special.chdtrc(q, statistic * q)
         if np.isinf(df)
-        else stats.f.sf(statistic, q, df)
+        else special.fdtrc(q, df, statistic)
     )
     row |= {"statistic": statistic, "p_value": float(p)}
     row["note"] = join_notes(note, f"F({q}, {df:g})")

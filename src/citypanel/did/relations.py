@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.did.moments import SUMS, Groups, MomentPanel, group_sums
+from citypanel.did.moments import SUMS, Groups, MomentPanel, group_sums, grouping
 from citypanel.did.panels import FAR, Design, starts_of
 from citypanel.did.periods import read_periods
 from citypanel.errors import PanelError
@@ -24,6 +24,7 @@ MEMORY = "3GB"
 # Units that are in memory at once.
 PART = 1_000_000
 MOST_PERIODS = 400
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UINTEGER", "UBIGINT")
 # Numbers that the products of all groups may take.
 MOST = 50_000_000
 
@@ -67,6 +68,8 @@ class _Reader:
         lost = " or ".join(f"({test})" for test in self.reasons.values())
         self.used = f"not coalesce({lost}, false)"
         self.n_units = 1
+        self.unit_is_whole = kinds[design.unit] in WHOLE
+        self.has_unknown_cohort = True
 
     def ask(self, sql: str) -> pd.DataFrame:
         return self.relation.query("panel", sql).df()
@@ -146,6 +149,14 @@ class _Reader:
         if design.weights is not None:
             w = _name(design.weights)
             tests.append(f"count(*) filter (where {w} < 0 or isinf({w}::double)) as b")
+        if design.cohort is not None:
+            tests.append(f"count(*) - count({_name(design.cohort)}) as unknown")
+        if design.treatment is not None:
+            d = _name(design.treatment)
+            tests.append(
+                f"count(*) filter (where {self.used} and {d} not in (0, 1)) "
+                "as fractions"
+            )
         tests.append(f"approx_count_distinct({unit}) as n_units")
         row = self.ask(f"select count(*) as total, {', '.join(tests)} from panel")
         found = row.iloc[0].to_dict()
@@ -162,6 +173,9 @@ class _Reader:
                 [f"{int(found['b'])} rows"],
                 weights=design.weights,
             )
+        if found.get("fractions"):
+            raise _too_little(f"{design.treatment}: {int(found['fractions'])} rows")
+        self.has_unknown_cohort = bool(found.get("unknown"))
         self.n_units = max(int(found["n_units"]), 1)
         if not any(found[f"lost_{j}"] for j in range(len(self.reasons))):
             self.used = "true"
@@ -184,32 +198,55 @@ class _Reader:
         period, y = _name(design.period), _name(design.outcome)
         columns = [f"{_name(design.unit)} as unit", "count(*) as n_rows"]
         ends = {"cohort": design.cohort, "w": design.weights, "c": _cluster(design)}
+        ends |= {f"x{j}": column for j, column in enumerate(design.controls)}
         for short, column in ends.items():
             if column is not None:
                 name = _name(column)
                 columns.append(f"min({name}) as {short}_low, max({name}) as {short}")
-                columns.append(f"count({name}) as {short}_count")
+        if self.has_unknown_cohort and design.cohort is not None:
+            columns.append(f"count({_name(design.cohort)}) as known")
         if design.treatment is not None:
             d = _name(design.treatment)
             columns += [
                 f"min({period}) filter (where {d} > 0) as first",
-                f"count(*) filter (where {d} > 0) as treated",
-                f"count(*) filter (where {d} not in (0, 1)) as between",
+                f"sum({d}::integer) as treated",
             ]
         columns += [
             f"sum({y}::double) filter (where {period} = {literal}) as y{j}"
             for j, literal in enumerate(literals)
         ]
         unit = _name(design.unit)
-        parts = -(-self.n_units // PART)
-        for k in range(parts):
-            some = "" if parts == 1 else f" and hash({unit}) % {parts} = {k}"
+        for some in self._parts():
             part = self.ask(
                 f"select {', '.join(columns)} from panel "
                 f"where {self.used}{some} group by {unit}"
             )
             if len(part):
                 yield part
+
+    def _parts(self) -> list[str]:
+        """Conditions that each take some of the units.
+
+        Whole numbers are cut into ranges, so that a file in their order is read once.
+        """
+        parts, unit = -(-self.n_units // PART), _name(self.design.unit)
+        if parts == 1:
+            return [""]
+        if self.unit_is_whole:
+            shares = [k / parts for k in range(1, parts)]
+            cuts = self.ask(
+                f"select unnest(quantile_disc({unit}, {shares})) as cut "
+                f"from (select {unit} from panel using sample 2 percent (system))"
+            )["cut"]
+            cuts = sorted({int(cut) for cut in cuts.dropna()})
+            if cuts:
+                ends = zip([None, *cuts], [*cuts, None], strict=True)
+                return [
+                    ("" if low is None else f" and {unit} >= {low}")
+                    + ("" if high is None else f" and {unit} < {high}")
+                    for low, high in ends
+                ]
+        return [f" and hash({unit}) % {parts} = {k}" for k in range(parts)]
 
 
 class _Sums:
@@ -243,33 +280,35 @@ class _Sums:
         if design.weights is not None:
             self._constant(part, "w", design.weights)
             weight = part["w"].to_numpy(float)
-        packed = np.packbits(seen, axis=1)
-        table = np.column_stack([*keys, packed])
-        rows, member = np.unique(table, axis=0, return_inverse=True)
-        member = member.ravel()
-        order = np.argsort(member, kind="stable")
-        members = np.split(order, np.cumsum(np.bincount(member))[:-1])
-        y = np.where(seen, y, 0.0)
-        kinds = seen[[m[0] for m in members]]
-        found = group_sums(y, kinds, weight, members, width)
-        for j, row in enumerate(rows.tolist()):
-            own = [np.array(found[name][j]) for name in SUMS]
-            at = self.places.setdefault(tuple(row), len(self.parts))
+        for j, column in enumerate(design.controls):
+            self._constant(part, f"x{j}", column)
+        names = [f"x{j}" for j in range(len(design.controls))]
+        controls = part[names].to_numpy(float)
+        keys += list(controls.T)
+        whole = seen.all()
+        packed = [] if whole else list(np.packbits(seen, axis=1).T)
+        _, members = grouping([*keys, *packed], len(part), len(part))
+        own = np.array([units[0] for units in members])
+        y = y if whole else np.where(seen, y, 0.0)
+        found = group_sums(y, seen[own], weight, members, width)
+        for j, unit in enumerate(own):
+            row = (*(int(key[unit]) for key in keys[:3]), tuple(controls[unit]))
+            sums = [np.array(found[name][j]) for name in SUMS]
+            at = self.places.setdefault((row, seen[unit].tobytes()), len(self.parts))
             if at == len(self.parts):
-                self.parts.append([row[0], row[1], row[2], kinds[j], own])
+                self.parts.append([*row, seen[unit], sums])
                 if len(self.parts) * (width + 1) ** 2 > MOST:
                     raise _too_little(f"{len(self.parts)} groups of units and more")
             else:
-                self.parts[at][4] = _joined(self.parts[at][4], own)
+                self.parts[at][-1] = _joined(self.parts[at][-1], sums)
 
     def _starts(self, part: pd.DataFrame, start: dict) -> np.ndarray:
-        low, high = (
-            np.array([start[k] for k in _keys(part[name])])
-            for name in ("cohort_low", "cohort")
-        )
-        known = part["cohort_count"].to_numpy()
-        some_null = (known > 0) & (known < part["n_rows"].to_numpy())
-        varies = (low != high) | (some_null & (high != FAR))
+        low, high = (_mapped(part[name], start) for name in ("cohort_low", "cohort"))
+        varies = low != high
+        if "known" in part:
+            known = part["known"].to_numpy()
+            some_null = (known > 0) & (known < part["n_rows"].to_numpy())
+            varies |= some_null & (high != FAR)
         if varies.any():
             design = self.design
             raise PanelError.of(
@@ -287,10 +326,9 @@ class _Sums:
         if self.design.treatment is None:
             return first
         some = part["treated"].to_numpy() > 0
-        keys = _keys(part.loc[some, "first"])
-        first[some] = [place[k] for k in keys]
+        first[some] = _mapped(part.loc[some, "first"], place)
         after = (seen & (self.positions >= first[:, None])).sum(axis=1)
-        odd = (part["between"].to_numpy() > 0) | (after != part["treated"].to_numpy())
+        odd = after != part["treated"].to_numpy()
         if odd.any():
             raise _too_little(
                 *(f"{self.design.unit} {u}: treatment" for u in part.loc[odd, "unit"])
@@ -308,14 +346,17 @@ class _Sums:
 
     def panel(self, grid, total, lost, remarks) -> MomentPanel:
         design = self.design
-        starts, first, cluster, seen, found = zip(*self.parts, strict=True)
-        order = np.lexsort((np.packbits(seen, axis=1)[:, 0], cluster, first, starts))
+        starts, first, cluster, x, seen, found = zip(*self.parts, strict=True)
+        x = np.array(x).reshape(len(starts), -1)
+        pattern = np.packbits(seen, axis=1).T
+        order = np.lexsort((*pattern, *x.T, cluster, first, starts))
         columns = [np.array(column)[order] for column in zip(*found, strict=True)]
         groups = Groups(
             self.positions,
             np.array(first)[order],
             np.array(seen)[order],
             **dict(zip(SUMS, columns, strict=True)),
+            controls=x[order] if design.controls else None,
             cluster=None if _cluster(design) is None else np.array(cluster)[order],
         )
         log = pd.DataFrame({"reason": list(lost), "rows": list(lost.values())})
@@ -358,6 +399,12 @@ def _cluster(design: Design) -> str | None:
 def _keys(values: pd.Series) -> list:
     """Values as keys of a dictionary: a null is None."""
     return [None if pd.isna(v) else v for v in values.tolist()]
+
+
+def _mapped(values: pd.Series, to: dict) -> np.ndarray:
+    """What each value stands for, by a dictionary of `_keys`."""
+    codes, kinds = pd.factorize(values, use_na_sentinel=False)
+    return np.array([to[key] for key in _keys(pd.Series(kinds))], np.int64)[codes]
 
 
 def _name(column: str | None) -> str:

@@ -7,62 +7,34 @@ longer say it.
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
+from citypanel import results
 from citypanel.errors import EstimationError, OptionError
+from citypanel.results import (
+    Extras,
+    Later,
+    Remembering,
+    Summary,
+    figure_class,
+    latex_number,
+    latex_table,
+    latex_text,
+    said_dropped,
+    said_options,
+)
+
+__all__ = ["Extras", "Later", "Result", "Summary", "remember", "remembering"]
 
 LABELS = ("cohort", "period", "event_time")
 EVENTS = ("event", "dynamic")
 # Okabe and Ito's blue and vermilion: before treatment hollow, after it filled.
 BEFORE, AFTER = "#D55E00", "#0072B2"
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
-    "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}  # fmt: skip
-
-
-class Later:
-    """A value that is made when it is first asked for."""
-
-    def __init__(self, make: Callable[[], Any]):
-        self.make = make
-
-    @functools.cached_property
-    def value(self) -> Any:
-        return self.make()
-
-    def __call__(self) -> Any:
-        return self.value
-
-
-@dataclass(frozen=True, eq=False)
-class Extras:
-    """Arrays that travel in ``DataFrame.attrs`` beside a tidy frame.
-
-    pandas copies and compares ``attrs``; an object compared by identity and never
-    copied keeps large arrays out of both.
-    """
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def __getitem__(self, key: str) -> Any:
-        value = self.values[key]
-        return value() if isinstance(value, Later) else value
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.values
-
-    def __deepcopy__(self, memo: dict) -> Extras:
-        return self
 
 
 def critical_value(df: float, level: float = 0.95) -> float:
@@ -71,14 +43,7 @@ def critical_value(df: float, level: float = 0.95) -> float:
     return float(special.ndtri(tail) if np.isinf(df) else special.stdtrit(df, tail))
 
 
-class Summary(str):
-    """A text that a prompt shows as it is."""
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-class Result(pd.DataFrame):
+class Result(Remembering):
     """Tidy frame of estimates, with what was estimated and how.
 
     Columns are those of `frames.tidy`. Sorting, filtering and copying keep the options,
@@ -107,34 +72,6 @@ class Result(pd.DataFrame):
     @property
     def _constructor(self) -> Callable[..., Result]:
         return Result
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The estimator, the columns and every option it was called with.
-
-        Raises
-        ------
-        EstimationError
-            A frame put together from several results.
-        """
-        found = self.attrs.get("options")
-        if not isinstance(found, Extras):
-            raise EstimationError.of("did.result_without_options")
-        return dict(found.values)
-
-    @property
-    def dropped(self) -> pd.DataFrame:
-        """Rows of the panel that were left out: unit, period, reason.
-
-        Raises
-        ------
-        EstimationError
-            A frame put together from several results.
-        """
-        found = self.attrs.get("dropped")
-        if not isinstance(found, Extras):
-            raise EstimationError.of("did.result_without_options")
-        return found["rows"].copy()
 
     @property
     def level(self) -> float:
@@ -194,14 +131,7 @@ class Result(pd.DataFrame):
         self._require("term", "estimate", "std_error", "p_value")
         options = self.options
         said = [self._heading()]
-        chosen = {
-            name: value
-            for name, value in options.items()
-            if name not in ("estimator", "outcome")
-            and value is not None
-            and not (isinstance(value, tuple | list) and not value)
-        }
-        said += _wrapped(f"{name}={_plain(value)}" for name, value in chosen.items())
+        said += said_options(options, "outcome")
         counts = [
             f"{int(self[column].max()):,} {what}"
             for column, what in (
@@ -215,9 +145,7 @@ class Result(pd.DataFrame):
             kinds = self["standard_errors"].dropna().unique()
             counts.append(f"standard errors: {', '.join(map(str, kinds))}")
         said.append("; ".join(counts))
-        if len(self.dropped):
-            reasons = self.dropped["reason"].value_counts()
-            said += [f"left out: {n:,} rows, {why}" for why, n in reasons.items()]
+        said += said_dropped(self.dropped)
         names = ["estimate", "std_error", "statistic", "p_value"]
         table = pd.DataFrame(self[self._named() + [n for n in names if n in self]])
         low, high = self["conf_low"], self["conf_high"]
@@ -261,37 +189,18 @@ class Result(pd.DataFrame):
             interval = (
                 ""
                 if pd.isna(low) and pd.isna(high)
-                else f"[{_latex(low, digits)}, {_latex(high, digits)}]"
+                else f"[{latex_number(low, digits)}, {latex_number(high, digits)}]"
             )
             cells = [
-                "".join(_SPECIAL.get(c, c) for c in self._title(row)),
-                _latex(row["estimate"], digits),
-                _latex(row["std_error"], digits),
+                latex_text(self._title(row)),
+                latex_number(row["estimate"], digits),
+                latex_number(row["std_error"], digits),
                 interval,
-                _latex(row["p_value"], digits),
+                latex_number(row["p_value"], digits),
             ]
             lines.append(" & ".join(cells) + r" \\")
         lines += [r"\bottomrule", r"\end{tabular}"]
-        if caption or label:
-            inside = [r"\centering"]
-            inside += [rf"\caption{{{caption}}}"] if caption else []
-            inside += [rf"\label{{{label}}}"] if label else []
-            lines = [r"\begin{table}", *inside, *lines, r"\end{table}"]
-        text = "\n".join(lines) + "\n"
-        if buf is None:
-            return text
-        if hasattr(buf, "write"):
-            buf.write(text)
-        else:
-            with open(buf, "w", encoding="utf-8") as file:
-                file.write(text)
-        return None
-
-    def to_parquet(self, *arguments: Any, **options: Any) -> Any:
-        """As pandas does it; what travels beside the table is not written."""
-        bare = pd.DataFrame(self)
-        bare.attrs = {}
-        return bare.to_parquet(*arguments, **options)
+        return latex_table(lines, caption, label, buf)
 
     def plot(self, ax: Any = None, *, title: str | None = None) -> Any:  # type: ignore[override]
         """Draw the estimates: an event study, group-time effects or coefficients.
@@ -320,12 +229,7 @@ class Result(pd.DataFrame):
             No row that can be drawn.
         """
         self._require("aggregation", "term", "estimate", *LABELS)
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError(
-                "plot needs matplotlib: python -m pip install 'citypanel[outputs]'"
-            ) from error
+        Figure = figure_class()
         known = self["estimate"].notna()
         events = self[self["aggregation"].isin(EVENTS) & self["event_time"].notna()]
         cells = self[(self["aggregation"] == "group_time") & known]
@@ -418,65 +322,11 @@ class Result(pd.DataFrame):
 def remember(result: Any, estimator: str, options: Mapping[str, Any]) -> Any:
     """Note in a result how it was made; frames without estimates are left alone."""
     if isinstance(result, pd.DataFrame) and "estimate" in result.columns:
-        plain = {
-            name: value
-            for name, value in options.items()
-            if not isinstance(value, pd.DataFrame)
-        }
-        attrs = dict(result.attrs)
-        result = result if isinstance(result, Result) else Result(result)
-        result.attrs = {**attrs, "options": Extras({"estimator": estimator, **plain})}
+        return results.remember(result, Result, estimator, options)
     return result
 
 
-def remembering(estimator: Callable) -> Callable:
-    """Note in what an estimator returns how it was called."""
-    signature = inspect.signature(estimator)
-    several = inspect.Parameter.VAR_KEYWORD
-
-    @functools.wraps(estimator)
-    def call(*arguments: Any, **options: Any) -> Any:
-        result = estimator(*arguments, **options)
-        bound = signature.bind(*arguments, **options)
-        bound.apply_defaults()
-        given = next(iter(bound.arguments.values()), None)
-        if isinstance(given, Result) and isinstance(result, pd.DataFrame):
-            # What is computed from a result rests on the rows it rests on.
-            lost = {k: v for k, v in given.attrs.items() if k == "dropped"}
-            result.attrs = {**lost, **result.attrs}
-        named: dict[str, Any] = {}
-        for name, value in list(bound.arguments.items())[1:]:
-            if signature.parameters[name].kind is several:
-                named |= value
-            else:
-                named[name] = value
-        return remember(result, estimator.__name__, named)
-
-    return call
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, tuple | list):
-        return " ".join(map(str, value))
-    return str(value)
-
-
-def _wrapped(parts: Any, width: int = 84) -> list[str]:
-    lines = [""]
-    for part in parts:
-        if lines[-1] and len(lines[-1]) + len(part) + 2 > width:
-            lines.append("")
-        lines[-1] += (", " if lines[-1] else "") + part
-    return lines
-
-
-def _latex(value: Any, digits: int) -> str:
-    if pd.isna(value):
-        return ""
-    if np.isinf(value):
-        return r"$\infty$" if value > 0 else r"$-\infty$"
-    text = f"{value:.{digits}f}"
-    return f"${text}$" if text.startswith("-") else text
+remembering = results.remembering(remember)
 
 
 def _draw(ax: Any, rows: Result, across: str, *, legend: bool) -> None:

@@ -55,9 +55,7 @@ INFERENCE = tuple(
     for name in ("xtreg", "CR2", "CR3", "wild bootstrap", "randomisation t")
 )
 BANDS = ("band_low", "band_high")
-# linearmodels estimates the published columns; what is fitted over and over here takes
-# the closed form, which agrees with it to rounding.
-ENGINE = "closed_form"
+BY_UNIT = "standard errors by unit, not by the study's clusters"
 
 
 def samples(
@@ -221,7 +219,6 @@ def _estimate(
                 frame,
                 treatment=treatment,
                 without_single_units=True,
-                engine=ENGINE,
                 absorbing=absorbing,
                 **options,
             )
@@ -229,7 +226,7 @@ def _estimate(
             frames = [fit]
         require_steady(frame, treatment, keys["unit"], keys["period"])
         if name == "twfe":
-            path = event_study(frame, engine=ENGINE, **staggered)
+            path = event_study(frame, **staggered)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
@@ -249,7 +246,14 @@ def _estimate(
                     )
                 )
         elif name == "synthetic_did":
-            frames = [synthetic_did(frame, seed=seed, **staggered)]
+            # Its errors leave out a unit at a time and know no other clusters.
+            plain = {k: v for k, v in staggered.items() if k != "cluster"}
+            frames = [synthetic_did(frame, seed=seed, **plain)]
+            if "cluster" in staggered:
+                frames[0]["note"] = [
+                    f"{note}; {BY_UNIT}" if isinstance(note, str) else BY_UNIT
+                    for note in frames[0]["note"]
+                ]
         else:
             frames = [getattr(did, name)(frame, **staggered)]
     except CityPanelError as error:
@@ -517,7 +521,7 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
             notes.append(f"{what}: {error.problem}")
             return {}
 
-    two_way: dict[str, Any] = dict(options, engine=ENGINE, absorbing=absorbing)
+    two_way: dict[str, Any] = dict(options, absorbing=absorbing)
     main = attempt(lambda: twfe(**two_way), "estimate")
     row = {
         "outcome": options["outcome"],
@@ -617,7 +621,6 @@ def regional_table(
         period=period,
         controls=list(controls),
         standard_errors=standard_errors,
-        engine=ENGINE,
         absorbing=absorbing,
         **(columns or {}),
     )
@@ -742,7 +745,7 @@ def sensitivity_table(
         return checked
 
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
-        fit = twfe(frame, engine=ENGINE, absorbing=absorbing, **options, **further)
+        fit = twfe(frame, absorbing=absorbing, **options, **further)
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
     for outcome in outcomes:
@@ -788,7 +791,7 @@ def sensitivity_table(
                     lambda f=frame, o=options: overall(f, **o),
                 )
         paths = {
-            "twfe": lambda c=cohorts: event_study(panel, engine=ENGINE, **c, **further),
+            "twfe": lambda c=cohorts: event_study(panel, **c, **further),
             "group_time_att": lambda c=cohorts: aggregate_att(
                 group_time_att(
                     panel,

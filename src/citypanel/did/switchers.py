@@ -109,13 +109,13 @@ def switchers(
                     estimate, part = _gap_of_groups(data, change, own, rest)
                     part = (part, first, last)
                 else:
-                    estimate, part = _gap(change, own, rest, w[:, first])
+                    estimate, part = mean_gap(change, own, rest, w[:, first])
                 cells.append((g, at, w[own, first].sum(), np.flatnonzero(own)))
                 estimates.append(estimate)
                 influence.append(part)
                 moved.append(
                     [
-                        _gap(x[:, last] - x[:, first], own, rest, w[:, first])[0]
+                        mean_gap(x[:, last] - x[:, first], own, rest, w[:, first])[0]
                         for x in unseen
                     ]
                 )
@@ -159,7 +159,7 @@ def switchers(
     )
 
 
-def _gap(
+def mean_gap(
     change: np.ndarray, own: np.ndarray, rest: np.ndarray, weight: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Mean change of a cohort less that of the rest, and each unit's part in it."""
@@ -172,7 +172,7 @@ def _gap(
 
 
 def _gap_of_groups(data, change, own, rest) -> tuple[float, np.ndarray]:
-    """`_gap` from groups: the difference, and the scores and slopes (2, U) in it."""
+    """`mean_gap` from groups: difference, and the scores and slopes (2, U) in it."""
     total, stands = data.weights[data.first_rows], data.stands
     parts, means = np.zeros((2, len(change))), []
     for side, sign in ((own, 1.0), (rest, -1.0)):

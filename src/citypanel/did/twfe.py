@@ -1,7 +1,8 @@
 """Two-way fixed effects: the published columns and the event study.
 
-y_it = alpha_i + lambda_t + beta D_it + x_it' gamma + e_it, estimated by linearmodels'
-PanelOLS; covariances.py adds the conventions the package does not offer. With
+y_it = alpha_i + lambda_t + beta D_it + x_it' gamma + e_it, least squares net of the
+effects; linearmodels' PanelOLS gives the same to rounding, and its own standard errors
+where they are asked for. With
 staggered adoption and effects that differ between cohorts beta is a weighted mean of
 comparisons of which some use treated units as controls (Goodman-Bacon 2021):
 `bacon_decomposition` shows them.
@@ -16,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from linearmodels.panel import PanelOLS
 
 from citypanel.did import covariances as cov
 from citypanel.did.frames import (
@@ -59,7 +59,7 @@ from citypanel.did.spatial import conley, conley_options, unit_coordinates
 from citypanel.errors import EstimationError, OptionError
 
 EFFECTS = ("two_way", "unit", "none")
-ENGINES = ("linearmodels", "closed_form")
+ENGINES = ("closed_form", "linearmodels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def twfe(
     single_unit_std_error: bool = False,
     without_single_units: bool = False,
     level: float = 0.95,
-    engine: str = "linearmodels",
+    engine: str | None = None,
     coordinates: Sequence[str] | None = None,
     cutoff_km: float | None = None,
     kernel: str = "bartlett",
@@ -163,8 +163,9 @@ def twfe(
         without the units that make up cohorts of one.
     level : float
         Coverage of the intervals.
-    engine : {"linearmodels", "closed_form"}
-        Who solves the regression; the numbers agree to rounding.
+    engine : {"closed_form", "linearmodels"}, optional
+        Who solves the regression; the numbers agree to rounding. The closed form unless
+        given, and linearmodels for the standard errors named after it.
     coordinates : two str, optional
         For ``conley``: columns of latitude and longitude, in degrees; rows without
         them are left out.
@@ -216,7 +217,7 @@ def twfe(
     """
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
-    choose("engine", engine, ENGINES)
+    engine = _engine(engine, standard_errors)
     if outcome_shift:
         panel = shift_outcome(
             panel, outcome, unit, period, outcome_shift, frequency=frequency
@@ -358,8 +359,18 @@ def _treatment_columns(
     return np.column_stack(columns), [f"{treatment}:{g}" for g in treated]
 
 
+def _engine(asked: str | None, standard_errors: str) -> str:
+    if asked is None:
+        return "linearmodels" if standard_errors == "linearmodels" else "closed_form"
+    choose("engine", asked, ENGINES)
+    return asked
+
+
 def _model(y, x, unit, second, effects, weights):
     """PanelOLS of the regression and the names of its regressors."""
+    # Imported where used: it takes longer than the regression.
+    from linearmodels.panel import PanelOLS
+
     index = pd.MultiIndex.from_arrays([unit, second])
     names = [f"x{j}" for j in range(x.shape[1])]
     exog = pd.DataFrame(x, index=index, columns=names)
@@ -383,7 +394,7 @@ def _estimate(
     second: np.ndarray | None = None,
     convention: str = "xtreg",
     small_sample: Mapping[str, object] | None = None,
-    engine: str = "linearmodels",
+    engine: str = "closed_form",
     treatments: int = 0,
 ) -> Estimate:
     """Solve the regression and give it a covariance.
@@ -653,7 +664,7 @@ def event_study(
     period_effects_by: str | None = None,
     single_unit_std_error: bool = False,
     level: float = 0.95,
-    engine: str = "linearmodels",
+    engine: str | None = None,
 ) -> pd.DataFrame:
     """Two-way fixed effects event study with a joint test of the leads.
 
@@ -744,7 +755,7 @@ def event_study(
             second=data.period_effects(period_effects_by),
             convention=standard_errors,
             small_sample=small_sample,
-            engine=engine,
+            engine=_engine(engine, standard_errors),
             treatments=m,
         )
     except NotIdentifiedError:

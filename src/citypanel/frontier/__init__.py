@@ -3,7 +3,7 @@
 Convention: every index is above 1 when productivity rises, in both orientations.
 """
 
-from citypanel.frontier.bootstrap import bootstrap_malmquist
+from citypanel.frontier.bootstrap import bootstrap_malmquist, mean_changes
 from citypanel.frontier.details import (
     Frontier,
     Programmes,
@@ -14,10 +14,12 @@ from citypanel.frontier.details import (
 from citypanel.frontier.directional import directional_distance, malmquist_luenberger
 from citypanel.frontier.distances import distance
 from citypanel.frontier.malmquist import malmquist
+from citypanel.frontier.results import FrontierResult
 from citypanel.frontier.summaries import summarise
 
 __all__ = [
     "Frontier",
+    "FrontierResult",
     "Programmes",
     "bootstrap_malmquist",
     "directional_distance",
@@ -25,6 +27,7 @@ __all__ = [
     "frontier",
     "malmquist",
     "malmquist_luenberger",
+    "mean_changes",
     "programmes",
     "summarise",
     "super_efficiency",

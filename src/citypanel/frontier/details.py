@@ -14,6 +14,7 @@ from citypanel.frontier.evaluation import reason_texts
 from citypanel.frontier.hull import find_facets
 from citypanel.frontier.linear import solve_linear
 from citypanel.frontier.panel import Observations
+from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.simplex import OPTIMAL, solve_bases
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import (
@@ -348,6 +349,7 @@ def _largest_slacks(
     return answer.intensities[:n]
 
 
+@remembering
 def super_efficiency(
     panel: pd.DataFrame,
     *,
@@ -358,7 +360,7 @@ def super_efficiency(
     orientation: str = "output",
     returns_to_scale: str = "crs",
     solver: str = "auto",
-) -> pd.DataFrame:
+) -> FrontierResult:
     """Distances of every unit to its period's technology without the unit itself.
 
     Parameters

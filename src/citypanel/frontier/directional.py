@@ -24,6 +24,7 @@ from citypanel.frontier.evaluation import Evaluator
 from citypanel.frontier.malmquist import BASES, changes_frame
 from citypanel.frontier.panel import Observations
 from citypanel.frontier.references import Reference
+from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import Technology, check_option
 
@@ -137,6 +138,7 @@ def _start(
     return evaluator, scheme
 
 
+@remembering
 def directional_distance(
     panel: pd.DataFrame,
     *,
@@ -155,7 +157,7 @@ def directional_distance(
     window: int | None = None,
     reference_units: Iterable[object] | None = None,
     solver: str = "auto",
-) -> pd.DataFrame:
+) -> FrontierResult:
     """Directional distances beta of every unit and period.
 
     0 on the frontier, > 0 inside, < 0 beyond a technology the plan is not part of.
@@ -227,6 +229,7 @@ def directional_distance(
     )
 
 
+@remembering
 def malmquist_luenberger(
     panel: pd.DataFrame,
     *,
@@ -246,7 +249,7 @@ def malmquist_luenberger(
     reference_units: Iterable[object] | None = None,
     keep_distances: bool = False,
     solver: str = "auto",
-) -> pd.DataFrame:
+) -> FrontierResult:
     """Malmquist-Luenberger productivity changes: good outputs up, bad outputs down.
 
     Every index is > 1 when productivity rises. With beta^s(t) the directional distance

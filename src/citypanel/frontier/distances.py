@@ -10,12 +10,14 @@ import pandas as pd
 from citypanel.frontier.evaluation import Evaluator, join_texts, reason_texts
 from citypanel.frontier.metafrontier import groups_of
 from citypanel.frontier.references import Reference
+from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import check_option
 
 MEASURES = ("shephard", "farrell")
 
 
+@remembering
 def distance(
     panel: pd.DataFrame,
     *,
@@ -34,7 +36,7 @@ def distance(
     frontier: str = "dea",
     order: float | None = None,
     solver: str = "auto",
-) -> pd.DataFrame:
+) -> FrontierResult:
     """DEA distances of every unit and period.
 
     Shephard's output distance is D(x, y) = min{d : (x, y / d) feasible}: 1 on the

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from citypanel.frontier.exact import solve_exactly
-from citypanel.frontier.frame import spanning_technology
 from citypanel.frontier.hull import BLOCK, Facets, find_facets
 from citypanel.frontier.linear import solve_linear
 from citypanel.frontier.simplex import (
@@ -39,9 +38,6 @@ HULL_DIMENSION = 5
 
 #: Facets beyond which pivots are cheaper, if free disposal allows them.
 MANY_FACETS = 20_000
-
-#: Repairs up to which the whole reference set serves as it is.
-REPAIRS = 50
 
 FINE, OUTSIDE, UNBOUNDED, UNPROVED = 0, 1, 2, 3
 
@@ -117,8 +113,6 @@ def solve(
         steps = steps[1:]
     elif can_start(technology):
         steps = ["by_simplex", *steps]
-        if (status == UNPROVED).sum() > REPAIRS:
-            technology = spanning_technology(technology)
     for step in steps:
         open_rows = np.flatnonzero(status == UNPROVED)
         if len(open_rows):

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
 from citypanel.frontier.simplex import invert
-from citypanel.frontier.technology import Technology, clean_prices
+from citypanel.frontier.technology import Technology, clean_prices, cutting_plane
 
 #: Reference units above which the hull grows from a sample of them.
 SAMPLE_ABOVE = 600
@@ -57,31 +57,6 @@ class Facets:
     basis: np.ndarray
     norms: np.ndarray
     refused: int
-
-
-def cutting_plane(technology: Technology) -> np.ndarray:
-    """A functional c (d,), positive on every generator and ray of the technology.
-
-    c = (1, ..., 1 | u0, ..., u0 | 0 or 1 | w0) over inputs, outputs, bads and the
-    returns-to-scale coordinate, with u0 = min(1, half the smallest sum X / sum Y).
-    """
-    m, s, b = technology.n_inputs, technology.n_outputs, technology.n_bads
-    total_inputs = technology.generators[:, :m].sum(axis=1)
-    total_outputs = -technology.generators[:, m : m + s].sum(axis=1)
-    produces = total_outputs > 0
-    u0 = 1.0
-    if produces.any():
-        u0 = min(1.0, 0.5 * (total_inputs[produces] / total_outputs[produces]).min())
-    c = np.ones(technology.dimension)
-    c[m : m + s] = u0
-    rays = technology.rays
-    if b and not rays[:, m + s : m + s + b].any():
-        c[m + s : m + s + b] = 0.0
-    if technology.returns_to_scale == "ndrs":
-        c[-1] = -0.5 * (total_inputs - u0 * total_outputs).min()
-    elif technology.returns_to_scale != "crs":
-        c[-1] = u0
-    return c
 
 
 def _facets_of(columns: np.ndarray, subset: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from citypanel.frontier.engine import CERTIFIED
 from citypanel.frontier.evaluation import radial_efficiencies
 from citypanel.frontier.hull import find_facets
 from citypanel.frontier.technology import Technology, build_technology
@@ -25,16 +26,41 @@ class Isoquant:
     ----------
     prices : ndarray (f, 2)
         Prices p >= 0 of each facet, p.x = y on it.
-    vertices : ndarray of int
-        Positions of the plans at its corners.
+    vertices : ndarray of int (v,)
+        Positions of the plans at its corners, from the vertical facet to the
+        horizontal one.
+    corners : ndarray (v, 2)
+        Their inputs per unit of output.
     """
 
     prices: np.ndarray
     vertices: np.ndarray
+    corners: np.ndarray
 
     def efficiencies(self, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Output distances of plans (..., 2), (...): at most 1 inside."""
         return outputs / (inputs @ self.prices.T).min(axis=-1)
+
+    def proved_efficiencies(
+        self, inputs: np.ndarray, outputs: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Output distances of plans (k, 2), (k,), and which of them are proved.
+
+        A plan is proved where the corners of the facet that decides reach it: its ratio
+        of inputs lies between theirs. All inputs are positive.
+        """
+        most = inputs @ self.prices.T
+        facet = most.argmin(axis=1)
+        # The vertical facet ends at the first corner, the horizontal begins at the
+        # last, and the others lie between one corner and the next.
+        last = len(self.corners) - 1
+        left = self.corners[np.where(facet == 1, last, np.maximum(facet - 2, 0))]
+        right = self.corners[np.where(facet == 0, 0, facet - 1)]
+        first, second = inputs.T
+        slack = 1.0 + CERTIFIED
+        after = (facet == 0) | (left[:, 0] * second <= left[:, 1] * first * slack)
+        before = (facet == 1) | (right[:, 1] * first <= right[:, 0] * second * slack)
+        return outputs / most[np.arange(len(most)), facet], after & before
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +148,7 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
         # a1 b0 - a0 b1 without cancellation where two plans differ by rounding.
         size = (a1 - a0) * b0 + a0 * (b0 - b1)
         prices.append(((b0 - b1) / size, (a1 - a0) / size))
-    return Isoquant(np.array(prices), np.array(corners))
+    return Isoquant(np.array(prices), np.array(corners), np.array(chain))
 
 
 def second_price_is_zero(

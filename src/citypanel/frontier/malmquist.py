@@ -31,12 +31,14 @@ from citypanel.frontier.evaluation import Evaluator, join_texts
 from citypanel.frontier.metafrontier import group_columns
 from citypanel.frontier.panel import Observations, plain
 from citypanel.frontier.references import Reference
+from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import check_option
 
 BASES = ("adjacent", "first")
 
 
+@remembering
 def malmquist(
     panel: pd.DataFrame,
     *,
@@ -57,7 +59,7 @@ def malmquist(
     order: float | None = None,
     keep_distances: bool = False,
     solver: str = "auto",
-) -> pd.DataFrame:
+) -> FrontierResult:
     """Malmquist productivity changes of every unit of a panel.
 
     Every index is > 1 when productivity rises, whatever the orientation. Output

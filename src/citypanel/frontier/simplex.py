@@ -20,17 +20,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.frontier.technology import Technology, clean_prices
+from citypanel.frontier.technology import Technology, clean_prices, cutting_plane
 
 #: An intensity is negative, or a pivot different from zero, beyond this share of the
 #: terms it is made of.
 PIVOT_TOLERANCE = 1e-11
 
+#: Entries of a direction below this share of its largest one are zero.
+NOISE = 1e-15
+
+#: A pivot below this share of what it could be is made in a fresh basis only.
+DOUBTFUL = 1e-7
+
 #: A point lies outside the cone beyond this share of the terms that separate it.
 SEPARATION = 1e-9
 
 #: Elements in one (units, columns) block of the pricing.
-BLOCK = 1 << 20
+BLOCK = 1 << 18
+
+#: A column lies beyond prices by more than this share of the terms of p.g.
+BEYOND = 1e-13
+
+#: Columns up to which all of them take part from the start.
+FEW_COLUMNS = 150
+
+#: Programmes of the first batch; every next one is twice as large.
+FIRST_BATCH = 64
 
 OPTIMAL, INFEASIBLE, STALLED = 0, 1, 2
 
@@ -141,7 +156,6 @@ def solve_bases(
     q: np.ndarray,
     r: np.ndarray,
     *,
-    start: np.ndarray | None = None,
     max_pivots: int | None = None,
 ) -> Bases:
     """Solve every programme of a technology by the dual simplex method.
@@ -152,8 +166,6 @@ def solve_bases(
         The reference; `can_start` must hold.
     q, r : ndarray (n, d)
         Points and directions.
-    start : ndarray (n, d - 1), optional
-        Dual feasible bases to start from.
     max_pivots : int, optional
         Basis changes a programme may take; 60 + 20 d by default.
 
@@ -161,17 +173,18 @@ def solve_bases(
     -------
     Bases
         A programme that took too many pivots, or met a singular basis, is `STALLED`.
+
+    Notes
+    -----
+    Most columns carry no facet, and programmes near each other end on the same one. So
+    programmes are taken in growing batches, each starts from the best facet that an
+    earlier one ended on, and columns take part once the prices of a programme show
+    that they lie beyond what takes part already: a programme is done when no column
+    does.
     """
     n, d = q.shape
-    columns = technology.columns
-    absolute = np.abs(columns)
     limit = 60 + 20 * d if max_pivots is None else max_pivots
-    if start is None:
-        members, found = starting_bases(technology, q, r)
-    else:
-        members, found = start.copy(), np.ones(n, dtype=bool)
-    scale = np.abs(q) + np.abs(r)
-    scale[scale == 0] = 1.0
+    members, found = starting_bases(technology, q, r)
     result = Bases(
         np.full(n, STALLED),
         np.full(n, np.nan),
@@ -180,78 +193,238 @@ def solve_bases(
         np.full((n, d), np.nan),
         0,
     )
-    pivots = 0
-    step = max(1, BLOCK // len(columns))
-    pending = np.flatnonzero(found)
-    for block in (pending[i : i + step] for i in range(0, len(pending), step)):
-        pivots += _solve_block(columns, absolute, q, r, scale, block, result, limit)
+    scale = np.abs(q) + np.abs(r)
+    scale[scale == 0] = 1.0
+    search = _Search(technology, q, r, scale, result, limit, found)
+    rows = np.flatnonzero(found)
+    # Every k-th row first, so that the first batches reach all of the frontier.
+    rows = rows[np.argsort(np.arange(len(rows)) % max(1, len(rows) // FIRST_BATCH))]
+    first, size = 0, FIRST_BATCH
+    while first < len(rows):
+        search.settle(rows[first : first + size])
+        first, size = first + size, 2 * size
+    prices = clean_prices(technology, result.prices, result.members)
     return Bases(
         result.status,
         result.t,
         result.members,
         result.intensities,
-        clean_prices(technology, result.prices, result.members),
-        pivots,
+        prices,
+        search.pivots,
     )
 
 
-def _solve_block(columns, absolute, q, r, scale, active, result, limit) -> int:
-    """Pivot one block of programmes to their ends; fills `result`."""
-    d = q.shape[1]
-    pivots = 0
-    for _ in range(limit + 1):
-        if not len(active):
-            break
-        s = scale[active]
-        rows = columns[result.members[active]] / s[:, None, :]
-        norms = np.abs(rows).max(axis=2)
-        square = np.empty((len(active), d, d))
-        square[:, :-1] = rows / norms[:, :, None]
-        square[:, -1] = -r[active] / s
-        inverse, regular = invert(square)
-        point = q[active] / s
-        weights = np.einsum("ai,aij->aj", point, inverse)
-        terms = np.einsum("ai,aij->aj", np.abs(point), np.abs(inverse))
-        slack = weights[:, :-1] / np.maximum(terms[:, :-1], 1e-300)
-        small = np.abs(weights[:, :-1]) <= PIVOT_TOLERANCE
-        slack = np.where(small, 0.0, slack)
-        leaving = np.where(slack < -PIVOT_TOLERANCE, weights[:, :-1], 0.0).argmin(
-            axis=1
-        )
-        each = np.arange(len(active))
-        optimal = regular & ~(slack[each, leaving] < -PIVOT_TOLERANCE)
-        done = active[optimal]
-        result.status[done] = OPTIMAL
-        result.t[done] = weights[optimal, -1]
-        result.intensities[done] = weights[optimal, :-1] / norms[optimal]
-        result.prices[done] = inverse[optimal, :, -1] / s[optimal]
-        going = regular & ~optimal
-        active = active[going]
-        if not len(active):
-            break
-        each = np.arange(len(active))
-        s, inverse, leaving = s[going], inverse[going], leaving[going]
-        short = slack[going][each, leaving]
-        direction = inverse[each, :, leaving] / s
-        price = inverse[:, :, -1] / s
-        alpha = direction @ columns.T
-        size = np.abs(direction) @ absolute.T
-        usable = alpha < -PIVOT_TOLERANCE * size
-        usable[each[:, None], result.members[active]] = False
-        reduced = price @ columns.T
-        np.maximum(reduced, 0.0, out=reduced)
-        np.divide(reduced, -alpha, out=reduced, where=usable)
-        reduced[~usable] = np.inf
-        entering = reduced.argmin(axis=1)
-        blocked = ~np.isfinite(reduced[each, entering])
-        # A point that close to the cone is left to rational arithmetic.
-        clear = blocked & (short < -SEPARATION)
-        result.status[active[clear]] = INFEASIBLE
-        moving = active[~blocked]
-        result.members[moving, leaving[~blocked]] = entering[~blocked]
-        pivots += len(moving)
-        active = moving
-    return pivots
+class _Search:
+    """Programmes of one technology, what takes part in them and where they ended."""
+
+    def __init__(self, technology, q, r, scale, result, limit, found):
+        self.technology, self.columns = technology, technology.columns
+        self.q, self.r, self.scale = q, r, scale
+        self.result, self.limit, self.pivots = result, limit, 0
+        n = len(self.columns)
+        self.level = np.maximum(self.columns @ cutting_plane(technology), 1e-300)
+        if n <= FEW_COLUMNS:
+            self.kept = np.arange(n)
+        else:
+            level = self.columns / self.level[:, None]
+            corners = [level.argmin(axis=0), self.columns.argmin(axis=0)]
+            rays = np.arange(len(technology.generators), n)
+            self.kept = np.unique(np.concatenate([*corners, rays]))
+        self.first = result.members.copy()
+        self.kept = np.union1d(self.kept, np.unique(self.first[found]))
+        self.pool = np.empty((0, q.shape[1] - 1), dtype=int)
+        self.prices = np.empty((0, q.shape[1]))
+
+    def settle(self, rows: np.ndarray) -> None:
+        """Solve some programmes, and take in the columns that they turn out to need."""
+        result = self.result
+        while len(rows):
+            self._from_pool(rows)
+            support = np.zeros((len(rows), self.q.shape[1]))
+            step = max(1, BLOCK // len(self.kept))
+            for first in range(0, len(rows), step):
+                part = slice(first, first + step)
+                support[part] = self._solve(rows[part])
+            lies_beyond, most = self._beyond(support)
+            self._remember(rows[~lies_beyond])
+            rows = rows[lies_beyond]
+            self.kept = np.union1d(self.kept, most[lies_beyond])
+            result.status[rows] = STALLED
+
+    def _from_pool(self, rows: np.ndarray) -> None:
+        """Start each programme from the facet that binds it most."""
+        self.result.members[rows] = self.first[rows]
+        if not len(self.pool):
+            return
+        step = max(1, BLOCK // len(self.pool))
+        for first in range(0, len(rows), step):
+            part = rows[first : first + step]
+            gain = -self.r[part] @ self.prices.T
+            value = self.q[part] @ self.prices.T
+            with np.errstate(divide="ignore", invalid="ignore"):
+                np.divide(value, gain, out=value)
+            value[~(gain > 0)] = np.inf
+            best = value.argmin(axis=1)
+            each = np.arange(len(part))
+            # A facet that the direction runs along decides nothing.
+            size = (np.abs(self.r[part]) * np.abs(self.prices[best])).sum(axis=1)
+            there = np.isfinite(value[each, best])
+            there &= gain[each, best] > SEPARATION * size
+            self.result.members[part[there]] = self.pool[best[there]]
+
+    def _remember(self, rows: np.ndarray) -> None:
+        """Add the facets that programmes ended on to those that others start from."""
+        rows = rows[self.result.status[rows] == OPTIMAL]
+        members = np.sort(self.result.members[rows], axis=1)
+        everything = np.vstack([self.pool, members])
+        _, first = np.unique(everything, axis=0, return_index=True)
+        new = np.sort(first[first >= len(self.pool)]) - len(self.pool)
+        prices = self.result.prices[rows[new]]
+        prices = clean_prices(self.technology, prices, members[new])
+        size = np.abs(prices).max(axis=1, keepdims=True)
+        self.pool = np.vstack([self.pool, members[new]])
+        self.prices = np.vstack([self.prices, prices / size])
+
+    def _beyond(self, support: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Whether a column that takes no part lies beyond prices, and which one most.
+
+        A column that lies beyond most, as a share of its level, is an extreme one.
+        """
+        n = len(self.columns)
+        lies, most = np.zeros(len(support), dtype=bool), np.zeros(len(support), int)
+        out = np.setdiff1d(np.arange(n), self.kept)
+        if not len(out):
+            return lies, most
+        columns = self.columns[out] / self.level[out, None]
+        absolute = np.abs(columns)
+        step = max(1, BLOCK // len(out))
+        for first in range(0, len(support), step):
+            part = slice(first, first + step)
+            value = support[part] @ columns.T
+            furthest = value.argmin(axis=1)
+            worst = value[np.arange(len(value)), furthest]
+            size = (np.abs(support[part]) * absolute[furthest]).sum(axis=1)
+            lies[part] = worst < -BEYOND * size
+            most[part] = out[furthest]
+        return lies, most
+
+    def _solve(self, rows: np.ndarray) -> np.ndarray:
+        """Pivot one block of programmes to their ends; fills `result`.
+
+        Returns what proves each end: its prices, or the direction that separates an
+        infeasible point from the cone; zero where it stalled.
+        """
+        result, d = self.result, self.q.shape[1]
+        columns = self.columns[self.kept]
+        absolute = np.abs(columns)
+        place = np.searchsorted(self.kept, result.members[rows])
+        proof = np.zeros((len(rows), d))
+        at = np.arange(len(rows))
+        s, back = self.scale[rows], -self.r[rows] / self.scale[rows]
+        point = self.q[rows] / s
+        inverse, norms, regular = _inverses(columns, place, s, back)
+        # A basis is inverted once and updated from pivot to pivot; nothing ends, and no
+        # doubtful pivot is made, before it has been inverted afresh.
+        fresh, stale = np.ones(len(rows), bool), np.zeros(len(rows), bool)
+        for _ in range(2 * self.limit):
+            if stale.any():
+                inverse[stale], norms[stale], regular[stale] = _inverses(
+                    columns, place[stale], s[stale], back[stale]
+                )
+                fresh |= stale
+            if not regular.all():
+                at, place, s, back, point, inverse, norms, fresh = (
+                    part[regular]
+                    for part in (at, place, s, back, point, inverse, norms, fresh)
+                )
+            if not len(at):
+                break
+            each = np.arange(len(at))
+            regular, stale = np.ones(len(at), bool), np.zeros(len(at), bool)
+            weights = np.einsum("ai,aij->aj", point, inverse)
+            terms = np.einsum("ai,aij->aj", np.abs(point), np.abs(inverse))
+            slack = weights[:, :-1] / np.maximum(terms[:, :-1], 1e-300)
+            slack[np.abs(weights[:, :-1]) <= PIVOT_TOLERANCE] = 0.0
+            leaving = np.where(slack < -PIVOT_TOLERANCE, weights[:, :-1], 0.0).argmin(
+                axis=1
+            )
+            short = slack[each, leaving]
+            ended = ~(short < -PIVOT_TOLERANCE)
+            stale[ended & ~fresh] = True
+            done = ended & fresh
+            regular[done] = False
+            where = rows[at[done]]
+            result.status[where] = OPTIMAL
+            result.t[where] = weights[done, -1]
+            result.intensities[where] = weights[done, :-1] / norms[done]
+            result.prices[where] = inverse[done, :, -1] / s[done]
+            result.members[where] = self.kept[place[done]]
+            proof[at[done]] = result.prices[where]
+            going = np.flatnonzero(~ended)
+            direction = inverse[going, :, leaving[going]] / s[going]
+            price = inverse[going, :, -1] / s[going]
+            alpha = direction @ columns.T
+            size = np.abs(direction) @ absolute.T
+            usable = alpha < -PIVOT_TOLERANCE * size
+            usable[np.arange(len(going))[:, None], place[going]] = False
+            reduced = price @ columns.T
+            np.maximum(reduced, 0.0, out=reduced)
+            np.divide(reduced, -alpha, out=reduced, where=usable)
+            reduced[~usable] = np.inf
+            entering = reduced.argmin(axis=1)
+            chosen = np.arange(len(going)), entering
+            blocked = ~np.isfinite(reduced[chosen])
+            most = np.abs(inverse[going, :, leaving[going]]).max(axis=1)
+            most *= np.abs(columns[entering] / s[going]).max(axis=1)
+            doubtful = blocked | (alpha[chosen] > -DOUBTFUL * most)
+            doubtful &= ~fresh[going]
+            stale[going[doubtful]] = True
+            blocked &= ~doubtful
+            # A point that close to the cone is left to rational arithmetic.
+            clear = blocked & (short[going] < -SEPARATION)
+            result.status[rows[at[going[clear]]]] = INFEASIBLE
+            proof[at[going[blocked]]] = direction[blocked]
+            result.members[rows[at[going[blocked]]]] = self.kept[place[going[blocked]]]
+            regular[going[blocked]] = False
+            moves = ~blocked & ~doubtful
+            moving, entering = going[moves], entering[moves]
+            self.pivots += len(moving)
+            leaves = leaving[moving]
+            place[moving, leaves] = entering
+            row = columns[entering] / s[moving]
+            length = np.abs(row).max(axis=1)
+            norms[moving, leaves] = length
+            _replace_row(inverse, moving, leaves, row / length[:, None])
+            fresh[moving] = False
+        return proof
+
+
+def _inverses(columns, place, s, back):
+    """Inverse bases, what their rows were divided by, and which of them exist."""
+    rows = columns[place] / s[:, None, :]
+    norms = np.abs(rows).max(axis=2)
+    square = np.empty((len(place), s.shape[1], s.shape[1]))
+    square[:, :-1] = rows / norms[:, :, None]
+    square[:, -1] = back
+    inverse, regular = invert(square)
+    # What rounding makes of a zero is no pivot.
+    size = np.abs(inverse)
+    inverse[size <= NOISE * size.max(axis=1, keepdims=True)] = 0.0
+    return inverse, norms, regular
+
+
+def _replace_row(inverse, which, position, row) -> None:
+    """Update inverses for one row of each basis replaced (Sherman and Morrison)."""
+    part = inverse[which]
+    each = np.arange(len(which))
+    change = np.einsum("ai,aij->aj", row, part)
+    pivot = change[each, position].copy()
+    column = part[each, :, position].copy()
+    change[each, position] -= 1.0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        column /= pivot[:, None]
+        part -= column[:, :, None] * change[:, None, :]
+    inverse[which] = part
 
 
 def invert(square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

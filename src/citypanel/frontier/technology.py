@@ -164,6 +164,31 @@ def clean_prices(
     return prices
 
 
+def cutting_plane(technology: Technology) -> np.ndarray:
+    """A functional c (d,), positive on every generator and ray of the technology.
+
+    c = (1, ..., 1 | u0, ..., u0 | 0 or 1 | w0) over inputs, outputs, bads and the
+    returns-to-scale coordinate, with u0 = min(1, half the smallest sum X / sum Y).
+    """
+    m, s, b = technology.n_inputs, technology.n_outputs, technology.n_bads
+    total_inputs = technology.generators[:, :m].sum(axis=1)
+    total_outputs = -technology.generators[:, m : m + s].sum(axis=1)
+    produces = total_outputs > 0
+    u0 = 1.0
+    if produces.any():
+        u0 = min(1.0, 0.5 * (total_inputs[produces] / total_outputs[produces]).min())
+    c = np.ones(technology.dimension)
+    c[m : m + s] = u0
+    rays = technology.rays
+    if b and not rays[:, m + s : m + s + b].any():
+        c[m + s : m + s + b] = 0.0
+    if technology.returns_to_scale == "ndrs":
+        c[-1] = -0.5 * (total_inputs - u0 * total_outputs).min()
+    elif technology.returns_to_scale != "crs":
+        c[-1] = u0
+    return c
+
+
 def output_programmes(
     technology: Technology, inputs: np.ndarray, outputs: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

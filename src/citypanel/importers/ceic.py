@@ -12,6 +12,7 @@ from citypanel.importers.cells import (
     Problem,
     address,
     clean_text,
+    few,
     harmless,
     read_date,
     read_number,
@@ -20,7 +21,6 @@ from citypanel.importers.cells import (
 from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
 from citypanel.importers.specs import Spec
 from citypanel.importers.units import Units
-from citypanel.importers.yearbook import _few
 
 SERIES_COLUMNS = ("series_id", "date", "value")
 METADATA_COLUMNS = (
@@ -123,7 +123,7 @@ def read_series(
     if not problems and not reading.metadata:
         problems.append(
             "no series is taken by a rule of the spec; series: "
-            + _few(reading.unmapped, 10)
+            + few(reading.unmapped, 10)
         )
     if problems:
         raise ImporterError(
@@ -463,9 +463,7 @@ def tell(reading: SeriesReading) -> str:
             f"in {row['unit']}, {row['first_obs_date'][:4]} to "
             f"{row['last_obs_date'][:4]}"
         )
-    lines.append(
-        f"Series not taken ({len(reading.unmapped)}): {_few(reading.unmapped)}"
-    )
+    lines.append(f"Series not taken ({len(reading.unmapped)}): {few(reading.unmapped)}")
     labels = sorted(set(reading.skipped_labels))
-    lines.append(f"Rows of metadata not kept ({len(labels)}): {_few(labels)}")
+    lines.append(f"Rows of metadata not kept ({len(labels)}): {few(labels)}")
     return "\n".join(lines)

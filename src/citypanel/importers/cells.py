@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -24,8 +25,9 @@ FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {
 MISSING = {
     "", "-", "--", "---", "—", "——", "–", "―", "─", "…", "……", "...", "......", "‥",
     "⋯", "⋯⋯", ".", "NA", "N/A", "na", "n/a", "n.a.", "N.A.", "#N/A", "<NA>", "NaN",
-    "nan", "NAN", "-nan", "NULL", "null", "Null", "None", "none", "NaT", "空", "缺",
-    "缺失", "不详", "暂无", "无数据",
+    "nan", "NAN", "-nan", "NULL", "null", "Null", "None", "none", "NaT", "空", "(空)",
+    "缺", "缺失", "不详", "暂无", "暂无数据", "无", "无数据", "无资料", "未公布",
+    "未统计", "――", "/", "\\",
 }  # fmt: skip
 FOOTNOTE_MARKS = re.compile(
     r"(?:[\s*#†‡§※①-⑳⑴-⒇㈠-㈩¹²³⁰⁴-⁹ᵃ-ᶻ]|\[[0-9a-z]{1,2}\]|〔[0-9]{1,2}〕|〈[0-9]{1,2}〉)+$"
@@ -43,7 +45,9 @@ DATE = re.compile(
     r"(?P<year>[12][0-9]{3})(?:[-/.年])(?P<month>[0-9]{1,2})(?:[-/.月])"
     r"(?P<day>[0-9]{1,2})日?(?:[ T]00:00(?::00)?)?"
 )
-YEAR = re.compile(r"(?P<year>[12][0-9]{3})(?:\.0+)?年?")
+YEAR = re.compile(r"(?P<year>[12][0-9]{3})(?:\.0+)?(?:年(?:度|末|底)?)?")
+YEAR_IN_WORDS = re.compile("[一二][〇零○一二三四五六七八九]{3}年?度?")
+WORDS_TO_DIGITS = str.maketrans("〇零○一二三四五六七八九", "000123456789")
 
 
 class Unread(str):
@@ -63,16 +67,24 @@ _LITERAL = re.compile(r'"([^"]*)"|\\(.)|!(.)|_.|\*.|\[[^\]]*\]')
 def shown(value: float, number_format: str | None) -> object:
     """A number as its spreadsheet's format shows it, where that is another figure.
 
-    A percentage comes with its sign, as text; a number that is shown in thousands, with
-    a Chinese unit, or not at all comes as what cannot be read.
+    A percentage comes with its sign, as text, and so does a number with a unit, letters
+    or digits behind it; one that is shown in thousands or not at all comes as what
+    cannot be read.
     """
     if not number_format or number_format in ("General", "GENERAL", "0", "@"):
         return value
+    sections = number_format.split(";")
+    if not re.search(r"\[[<>=]", number_format):
+        # Figures above, below and at 0.
+        place = 0 if value > 0 else 1 if value < 0 else 2
+        number_format = sections[place if place < len(sections) else 0]
+        if value == 0 and len(sections) > 2 and not number_format:
+            return ""
     literal = "".join(
         "".join(found.groups(default="")) for found in _LITERAL.finditer(number_format)
     )
     form = _LITERAL.sub("", number_format)
-    if not form.strip("; ") and ";" in form and not literal:
+    if not form.strip("; ") and len(sections) > 1 and not literal:
         return Unread(plain(value), "is hidden by its number format")
     if "%" in form:
         return plain(float(f"{value * 100:.15g}")) + "%"
@@ -80,8 +92,14 @@ def shown(value: float, number_format: str | None) -> object:
         return Unread(
             plain(value), "is shown in thousands or less by its number format"
         )
-    unit = re.findall(r"[\u3400-\u9fff]+", literal + form)
-    return plain(value) + unit[-1] if unit else value
+    if re.search("[0-9]", literal):
+        return Unread(
+            plain(value) + literal, "is shown with digits of its number format"
+        )
+    unit = "".join(re.findall("[‰\u3400-\u9fff]", form))
+    if unit or re.search("[A-Za-z‰\u3400-\u9fff]", literal):
+        return plain(value) + (literal + unit).strip()
+    return value
 
 
 def raised(text: str, *, after: str) -> str:
@@ -208,6 +226,8 @@ def read_number(value: object) -> tuple[str | None, str | None]:
         return None, "is a formula, not a figure"
     if text.startswith("#") and text.rstrip("!?").isupper():
         return None, "is an error value of a spreadsheet"
+    if text.startswith("##") and not text.strip("#"):
+        return None, "is what a spreadsheet shows of a figure wider than its column"
     text = FOOTNOTE_MARKS.sub("", text)
     if text in MISSING:
         return None, None
@@ -236,6 +256,8 @@ def read_year(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     text = clean_text(value)
+    if YEAR_IN_WORDS.fullmatch(text):
+        text = text.translate(WORDS_TO_DIGITS)
     matched = YEAR.fullmatch(text)
     if matched:
         year = int(matched["year"])
@@ -277,3 +299,12 @@ def harmless(text: str) -> str:
         ).split()
     )
     return f"'{text}" if starts_like_a_formula(text) else text
+
+
+def few(names: Sequence[str], most: int = 12) -> str:
+    """The first of some names on one line, and how many more there are."""
+    shown = ", ".join(printed(name, longest=90)[1:-1] for name in names[:most])
+    return (
+        shown + (f" and {len(names) - most} more" if len(names) > most else "")
+        or "none"
+    )

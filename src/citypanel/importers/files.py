@@ -22,9 +22,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from citypanel.errors import ImporterError, describe
-from citypanel.importers.cells import Unread, printed, raised, shown
+from citypanel.importers.cells import Unread, few, printed, raised, shown
 
 # A yearbook of 300 cities, 34 years and 200 columns is 25 MB of text and 2 million
 # cells: each limit is ten times that or more (2026-11-25).
@@ -37,10 +38,17 @@ MOST_CELLS = 20_000_000
 
 ZIP, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 NOTHING_WRITTEN = "nothing was imported; the seeds stand as they were"
+GZIP = b"\x1f\x8b"
+OTHERS = {
+    b"%PDF": "a PDF", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive",
+    b"<?xml": "XML", b"[{": "JSON", b"{": "JSON", b"SQLite format": "a database",
+    b"ARROW1": "an Arrow file", b"\x89HDF": "an HDF5 file", b"RDX": "an R file",
+    b"\x93NUMPY": "a NumPy file", b"\xff\xfe\xff\x0e": "a SPSS output",
+}  # fmt: skip
 PARQUET, SPSS = b"PAR1", (b"$FL2", b"$FL3")
 # Stata's files begin with their version; up to 117 they name no encoding, and those
 # with Chinese names are GB18030.
-STATA = (b"<stata_dta>", b"\x71", b"\x72", b"\x73")
+STATA = re.compile(rb"<stata_dta>|[\x6e-\x73][\x01\x02]\x01\x00")
 STATA_UNICODE = re.compile(rb"<stata_dta><header><release>1(?:18|19)")
 COLUMN_OF_CELL = re.compile(rb"""r=["']([A-Z]{1,3})[0-9]""")
 ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*?\br=["']([0-9]{1,9})["']""")
@@ -55,7 +63,8 @@ ERROR = re.compile(rb"""<(?:\w+:)?c\s[^>]*\bt=["']e["']""")
 # Formats that show another figure than the cell holds: percentages, thousands left out,
 # Chinese units; and those that show nothing.
 TELLING_FORMAT = re.compile(
-    r"formatCode=\"[^\"]*(?:%|,(?![#0?])|[\u3400-\u9fff]|;;;)|numFmtId=\"(?:9|10)\""
+    r"formatCode=\"(?:;|[^\"]*(?:%|,(?![#0?])|[‰\u3400-\u9fff]|;;|&quot;[^&]*[0-9A-Za-z]|"
+    r"[\\!][0-9A-Za-z]))|numFmtId=\"(?:9|10)\""
 )
 DAMAGED = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError,
@@ -138,6 +147,10 @@ def read_file(path: Path) -> SourceFile:
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     digest = hashlib.sha256(content).hexdigest()
+    if content.startswith(GZIP):
+        content = _unpacked(path, content)
+    elif content.startswith(ZIP):
+        content = _only_text(path, content)
     if content.startswith(ZIP):
         closer = _check_archive(path, content)
         return SourceFile(path, digest, "workbook", _workbook(path, content, closer))
@@ -147,17 +160,20 @@ def read_file(path: Path) -> SourceFile:
         return SourceFile(path, digest, "parquet", [_parquet(path)])
     if content.startswith(SPSS):
         return SourceFile(path, digest, "SPSS", [_labelled(path, "sav")])
-    if content.startswith(STATA):
+    if STATA.match(content):
         old = not STATA_UNICODE.match(content)
         return SourceFile(path, digest, "Stata", [_labelled(path, "dta", old=old)])
+    for beginning, what in OTHERS.items():
+        if content.startswith(beginning):
+            raise _unreadable(
+                path, f"it is {what}", remedy="save its table as .xlsx or .csv"
+            )
     if content.lstrip()[:9].lower().startswith((b"<html", b"<!doctype", b"<table")):
         raise _unreadable(
             path,
             "it is a web page under another name",
             remedy="open it in a spreadsheet, save it as .xlsx and import that",
         )
-    if content.startswith(b"%PDF"):
-        raise _unreadable(path, "it is a PDF", remedy="import the tables as .xlsx")
     text, encoding = decode(content, name=path.name)
     return SourceFile(path, digest, encoding, [_separated(path, text)])
 
@@ -175,6 +191,7 @@ def decode(content: bytes, *, name: str) -> tuple[str, str]:
     """
     for mark, encoding in (
         (b"\xef\xbb\xbf", "utf-8-sig"),
+        (b"\xff\xfe\x00\x00", "utf-32"),
         (b"\xff\xfe", "utf-16"),
         (b"\xfe\xff", "utf-16"),
     ):
@@ -267,20 +284,81 @@ def _separated(path: Path, text: str) -> Sheet:
             n_cells += len(row)
             if n_cells > MOST_CELLS:
                 raise _unreadable(path, f"it has more than {MOST_CELLS:,} cells")
-            rows.append(row)
+            rows.append(cast("list[object]", row))
     except csv.Error as error:
         raise _unreadable(
             path,
             f"line {reader.line_num}: {error}",
             remedy="look for an unclosed quotation mark at or before that line",
         ) from error
+    if separator == ";":
+        _refuse_decimal_commas(path, rows)
     return Sheet(file=path.name, name="", rows=rows, is_text=True)
+
+
+def _refuse_decimal_commas(path: Path, rows: Sequence[list[object]]) -> None:
+    """Mark figures that may be 7.505 or 7,505, as semicolons let a comma be either.
+
+    A point in another figure, or two commas in one, say what a comma is.
+    """
+    commas = [
+        (cells, place)
+        for cells in rows
+        for place, cell in enumerate(cells)
+        if "," in str(cell) and re.fullmatch(r"\s*[0-9]{1,3},[0-9]{3}\s*", str(cell))
+    ]
+    if not commas or any(
+        re.fullmatch(r"\s*[0-9]+(?:\.[0-9]+|(?:,[0-9]{3}){2,})\s*", str(cell))
+        for cells in rows
+        for cell in cells
+        if "." in str(cell) or "," in str(cell)
+    ):
+        return
+    for cells, place in commas:
+        cells[place] = Unread(
+            str(cells[place]),
+            "has a comma that may separate thousands or decimals; the file separates "
+            "its cells by semicolons",
+        )
 
 
 def _fits_lines(lines: Sequence[str], separator: str) -> int:
     """Cells that a separator makes of lines of one length, titles and notes aside."""
     widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
     return max((width - 1) * count for width, count in widths.items())
+
+
+def _unpacked(path: Path, content: bytes) -> bytes:
+    """What a gzip file holds."""
+    import gzip
+
+    try:
+        with gzip.open(io.BytesIO(content)) as packed:
+            text = packed.read(LARGEST_FILE + 1)
+    except DAMAGED as error:
+        raise _unreadable(path, f"its archive is damaged ({error})") from error
+    if len(text) > LARGEST_FILE:
+        raise _unreadable(path, f"it unpacks to more than {LARGEST_FILE:,} bytes")
+    return text
+
+
+def _only_text(path: Path, content: bytes) -> bytes:
+    """The one text file of an archive that is no workbook, else the archive itself."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [e for e in entries if not e.filename.startswith("__MACOSX/")]
+            if len(entries) != 1 or not entries[0].filename.lower().endswith(
+                (".csv", ".txt", ".tsv")
+            ):
+                return content
+            with archive.open(entries[0]) as packed:
+                text = packed.read(LARGEST_FILE + 1)
+    except DAMAGED as error:
+        raise _unreadable(path, f"its archive is damaged ({error})") from error
+    if len(text) > LARGEST_FILE:
+        raise _unreadable(path, f"it unpacks to more than {LARGEST_FILE:,} bytes")
+    return text
 
 
 def _check_archive(path: Path, content: bytes) -> str:
@@ -304,8 +382,13 @@ def _check_archive(path: Path, content: bytes) -> str:
     if not names & {"xl/workbook.xml", "content.xml"} or "word/document.xml" in names:
         raise _unreadable(
             path,
-            "it is an archive but no .xlsx workbook or .ods",
-            remedy="unpack it and import the tables in it, or save them as .xlsx",
+            "it is a binary workbook (.xlsb), whose formats cannot be seen"
+            if "xl/workbook.bin" in names
+            else "it is an archive but no .xlsx workbook or .ods, of "
+            + few(sorted(names), 5),
+            remedy="save it as .xlsx and import that"
+            if "xl/workbook.bin" in names
+            else "unpack it and import the tables in it, or save them as .xlsx",
         )
     declared = sum(entry.file_size for entry in entries)
     if declared > LARGEST_UNPACKED:
@@ -428,7 +511,7 @@ def _workbook(path: Path, content: bytes, closer: str) -> list[Sheet]:
     return _not_empty(path, sheets)
 
 
-def _no_workbook(path: Path, error: BaseException) -> ImporterError:
+def _no_workbook(path: Path, error: BaseException | str) -> ImporterError:
     return _unreadable(
         path,
         f"it is no workbook that can be read ({error})",
@@ -529,13 +612,13 @@ def _as_shown_in_open_document(content: bytes, sheets: list[Sheet]) -> None:
                 hiding.add(name)
     tables = {entry.get(f"{table}name"): entry for entry in root.iter(f"{table}table")}
     for place, sheet in enumerate(sheets):
-        entry = tables.get(sheet.name)
-        if entry is None:
+        found = tables.get(sheet.name)
+        if found is None:
             continue
-        if entry.get(f"{table}style-name") in hiding:
+        if found.get(f"{table}style-name") in hiding:
             sheets[place] = replace(sheet, is_hidden=True)
         row = 0
-        for line in entry.iter(f"{table}table-row"):
+        for line in found.iter(f"{table}table-row"):
             column = 0
             for cell in line:
                 repeated = int(cell.get(f"{table}number-columns-repeated", 1))
@@ -544,13 +627,13 @@ def _as_shown_in_open_document(content: bytes, sheets: list[Sheet]) -> None:
                     _joined(_open_document_parts(p, text, raising))
                     for p in cell.iter(f"{text}p")
                 )
-                value = None
+                value: object = None
                 if cell.get(f"{table}formula") and words.startswith(("#", "Err:")):
                     value = _error(words)
                 elif cell.get(f"{table}formula") and kind is None:
-                    value = _formula(cell.get(f"{table}formula"))
+                    value = _formula(cell.get(f"{table}formula", ""))
                 elif kind == "percentage":
-                    value = shown(float(cell.get(f"{office}value")), "0%")
+                    value = shown(float(cell.get(f"{office}value", "nan")), "0%")
                 elif any(
                     span.get(f"{text}style-name") in raising
                     for span in cell.iter(f"{text}span")
@@ -578,6 +661,8 @@ def _old_workbook(path: Path, content: bytes) -> list[Sheet]:
     """Sheets of an .xls file, its cells as they are shown."""
     import xlrd
 
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        raise _no_workbook(path, "it is protected by a password")
     sheets = []
     try:
         book = xlrd.open_workbook(
@@ -644,7 +729,7 @@ def _labelled(path: Path, kind: str, *, old: bool = False) -> Sheet:
     import pyreadstat
 
     reader = {"dta": pyreadstat.read_dta, "sav": pyreadstat.read_sav}[kind]
-    options = {"apply_value_formats": True}
+    options: dict[str, object] = {"apply_value_formats": True}
     if old:
         options["encoding"] = "GB18030"
     try:
@@ -711,7 +796,7 @@ def _plain_cells(values: Sequence[object], *, is_single: bool) -> list[object]:
     """Cells without "not a number"; single precision as the digits it stands for."""
     import numpy as np
 
-    cells = []
+    cells: list[object] = []
     for value in values:
         if value is None or value != value:  # NaN, NaT
             value = ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from citypanel.importers.cells import FOOTNOTE_MARKS, FULL_WIDTH, clean_text
+from citypanel.importers.cells import FOOTNOTE_MARKS, FULL_WIDTH, clean_text, read_year
 from citypanel.importers.files import Sheet
 from citypanel.importers.units import SPELLINGS, spelled
 
@@ -21,6 +22,7 @@ SCOPES = {
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 BRACKETED = re.compile(r"[(\[【]([^()\[\]【】]*)[)\]】]")
 YEAR = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})(?:\.0)?(?![0-9])年?末?底?")
+AT_CURRENT_PRICES = ("当年价", "当年价格", "按当年价格计算", "现价", "年末", "年末数")
 # A year that is a price base or a base of comparison is no year of the figures.
 OF_A_BASE = re.compile(
     "[0-9]{4}年?(?:不变|可比|的)?价|不变价|可比|基期|基年|=100|constant|base",
@@ -67,6 +69,8 @@ def normalise(value: object) -> str:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, dt.date) and (year := read_year(value)):
+        value = year
     lines = [
         re.sub(r"\s", "", line.translate(FULL_WIDTH))
         for line in re.split(r"[\r\n]+", str(value))
@@ -119,21 +123,23 @@ def take_apart(column: int, parts: list[str], units: Collection[str]) -> Header:
         name, part_year = _without_year(FOOTNOTE_MARKS.sub("", part))
         year = part_year or year
         for whole in [m[0] for m in BRACKETED.finditer(name)]:
+            left = []
             for inner in re.split("[,、;]", whole[1:-1]):
-                inner = re.sub("^(单位|unit)[::]?", "", inner, flags=re.IGNORECASE)
-                inner = re.sub("[·.]$", "", inner)
-                if inner.lower() in known:
-                    unit = known[inner.lower()]
-                elif inner.lower() in SCOPES:
-                    scope = SCOPES[inner.lower()]
-                else:
-                    continue
-                name = name.replace(whole, "")
-        if whole := BRACKETED.search(name):
+                bare = re.sub("^(单位|unit)[::]?", "", inner, flags=re.IGNORECASE)
+                bare = re.sub("[·.]$", "", bare)
+                if bare.lower() in known:
+                    unit = known[bare.lower()]
+                elif bare.lower() in SCOPES:
+                    scope = SCOPES[bare.lower()]
+                elif bare not in AT_CURRENT_PRICES:
+                    left.append(inner)
             # "10,000 yuan" has a comma of its own.
-            inner = re.sub("^单位[::]?", "", whole[1])
+            if len(left) < len(re.split("[,、;]", whole[1:-1])):
+                name = name.replace(whole, f"({','.join(left)})" if left else "")
+        if bracket := BRACKETED.search(name):
+            inner = re.sub("^单位[::]?", "", bracket[1])
             if inner.lower() in known:
-                unit, name = known[inner.lower()], name.replace(whole[0], "")
+                unit, name = known[inner.lower()], name.replace(bracket[0], "")
         pieces = []
         # A name of a program's variable (gdp_cny_10k) is one word.
         is_name = re.fullmatch("[a-z][a-z0-9_]*", name) is not None
@@ -191,6 +197,8 @@ def _without_year(text: str) -> tuple[str, int | None]:
     if len(years) != 1 or OF_A_BASE.search(text):
         return text, None
     rest = YEAR.sub("", text).strip("_-—/·,.:|度")
+    if rest.lower() in ("y", "x", "yr", "year", "fy"):
+        rest = ""
     return re.sub(r"\(\)|\[\]", "", rest), int(years[0])
 
 

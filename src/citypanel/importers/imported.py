@@ -77,16 +77,16 @@ def merge(
         frame = _frame(reading)
         connection.register("blocks", frame)
         new = (
-            f"select '{source}' as source, variable::varchar as variable, "
-            "city_id::varchar as city_id, year::varchar as year, value, "
-            "unit::varchar as unit, header::varchar as header, file::varchar as file, "
-            "prefix::varchar || letters::varchar || number::varchar as cell from blocks"
+            f"select '{source}' as source, variable, city_id, year, value, unit, "
+            "header, file, prefix::varchar || letters::varchar || number::varchar "
+            "as cell from blocks"
         )
         kept: list[str] = []
         counted = dict(reading.rows_by_file)
         if (held or large.is_file()) and not replace:
             _earlier(connection, held, large)
-            connection.execute(f"create table new as {new}")
+            names = ", ".join(f"{name}::varchar as {name}" for name in CELL_COLUMNS)
+            connection.execute(f"create table new as select {names} from ({new})")
             _refuse_conflicts(connection)
             kept = [
                 row[0]
@@ -127,7 +127,10 @@ def merge(
 
 
 def _frame(reading: YearbookReading):
-    """Cells in columns, in the order of variable, city and year."""
+    """Cells in columns, in the order of variable, city and year.
+
+    What repeats is categorical: DuckDB writes it as the dictionary it is.
+    """
     import pandas as pd
 
     variables = sorted({block.variable for block in reading.blocks})
@@ -167,7 +170,10 @@ def _frame(reading: YearbookReading):
         {
             "variable": of_block([block.variable for block in blocks]),
             "city_id": pd.Categorical.from_codes(cities[order], reading.city_ids),
-            "year": years[order],
+            "year": pd.Categorical.from_codes(
+                years[order] - years.min(),
+                [str(year) for year in range(years.min(), years.max() + 1)],
+            ),
             "value": pd.Series(values[order], dtype=object),
             "unit": of_block([block.unit for block in blocks]),
             "header": of_block([block.header for block in blocks]),

@@ -88,6 +88,10 @@ _TITLE_WORDS = re.compile(
     r"(面板|统计|原始)?数据|统计?表|汇总|情况|主要|指标|表[0-9一二三四五六七八九十.\-—]+|"
     r"[0-9]{4}|年份?|[至到—\-~_、.:()\s]|全市|的|by(city|year)|of|cities|china|in"
 )
+# 建成区面积 is a figure of the whole city.
+_OF_DISTRICTS = re.compile(
+    "市区|辖区|市本级|主城区|中心城区|建成区(?!面积|绿)|城区(?!面积|人口)|districts"
+)
 _HEADER_SEARCHED, _MOST_TURNED = 15, 3_000_000
 
 
@@ -144,7 +148,7 @@ class Layout:
     city: str = ""
     variable: str = ""
     unit: str = ""
-    problems: Sequence[str] = field(default_factory=tuple)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def is_of_districts(name: str) -> bool:
     """Whether the name of a sheet or a title says that its figures are of 市辖区."""
     text = normalise(name).lower()
     return (
-        any(word in text for word in (DISTRICTS, "市区", "辖区", "districts"))
+        _OF_DISTRICTS.search(text) is not None
         and WHOLE not in text
         and "不含" not in text
     )
@@ -290,9 +294,19 @@ def _continues(row: Sequence[object], layout: Layout, words: Words) -> bool:
 def sub_header(row: Sequence[object], units: Units) -> bool:
     """Whether a row has only scopes and units, as a second row of a header does."""
     texts = [normalise(cell) for cell in row if clean_text(cell)]
+    texts = [text for text in texts if text.lower() not in KEY_HEADERS["unit"]]
     parts = [take_apart(1, [text], units.names) for text in texts]
     return bool(parts) and all(not part.name for part in parts) and any(
         part.scope or part.unit for part in parts
+    )  # fmt: skip
+
+
+def is_second_header(row: Sequence[object], columns: Iterable[int]) -> bool:
+    """Whether a row has words where figures belong, as a header in another language."""
+    cells = [row[column] for column in columns if column < len(row)]
+    words = [cell for cell in cells if read_number(cell)[1] == "is not a number"]
+    return bool(words) and not _has_figures(row) and not any(
+        read_year(cell) is not None for cell in row
     )  # fmt: skip
 
 

@@ -131,7 +131,7 @@ class Gazetteer:
             self.changes.setdefault(_short(row["old_name_zh"]), dict(row))
             if row["old_code"] != row["new_code"]:
                 self.old_codes[row["old_code"]] = dict(row)
-        self._found: dict[tuple[str, str, str], Match] = {}
+        self._found: dict[tuple[object, object, object], Match] = {}
 
     def find(
         self, *, code: object = "", name: object = "", province: object = ""
@@ -184,8 +184,16 @@ class Gazetteer:
                     return rest, province
         return name, ""
 
+    def _province_behind(self, name: str, province: str) -> tuple[str, str]:
+        """A name and the province behind it: 石家庄市(河北省), Shijiazhuang, Hebei."""
+        matched = re.fullmatch(r"(.+?)(?:, ?|\s*\()([^(),]+)\)?", name)
+        if matched and not province and self._province_named(matched[2].strip())[0]:
+            return matched[1].strip(), matched[2].strip()
+        return name, province
+
     def _find(self, code: str, name: str, province: str) -> Match:
         remark = ""
+        name, province = self._province_behind(name, province)
         if name and not CHINESE.search(name) and letters(name):
             latin, (name, remark) = name, self._chinese(name, province)
             if not name and not code:
@@ -330,7 +338,12 @@ class Gazetteer:
         )
 
     def _county_of(self, code: str, name: str) -> tuple[str, str, str] | None:
-        """A county by its code, of which the first four digits are its city's."""
+        """A county by its code, of which the first four digits are its city's.
+
+        A city without counties (东莞市) is listed among them under its own code.
+        """
+        if code in self.codes:
+            return None
         known = next((c for c in _counties() if c[0] == code), None)
         city = f"{code[:4]}00"
         if known is None and city in self.codes and code not in (city, *self.old_codes):
@@ -471,7 +484,9 @@ def clean_name(name: object) -> str:
 
 def _clean_code(code: object) -> str:
     """A code of six digits, as 130100.0, 1301 and 130100000000 mean it."""
-    text = clean_text(code)
+    text = clean_text(code).removeprefix("'").removeprefix("CN")
+    if re.fullmatch(r"[1-9][0-9]{2},[0-9]{3}", text):
+        text = text.replace(",", "")
     if re.fullmatch(r"[0-9]+\.0+", text):
         text = text.split(".")[0]
     if re.fullmatch(r"[0-9]{6}0{6}", text):

@@ -14,6 +14,7 @@ from citypanel.importers.cells import (
     Problem,
     address,
     clean_text,
+    few,
     harmless,
     printed,
     read_number,
@@ -21,17 +22,16 @@ from citypanel.importers.cells import (
 )
 from citypanel.importers.files import NOTHING_WRITTEN, SourceFile
 from citypanel.importers.headers import normalise, read_headers
+from citypanel.importers.matching import (
+    chosen_sheets,
+    header_row,
+    nearest,
+    no_sheet,
+    under,
+)
 from citypanel.importers.places import Gazetteer, Place
 from citypanel.importers.specs import Spec
 from citypanel.importers.units import Units
-from citypanel.importers.yearbook import (
-    _chosen,
-    _few,
-    _near,
-    _no_sheet,
-    _under,
-    header_row,
-)
 
 POLICY_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 SHIPPED_POLICY = "pilot_zones"
@@ -176,9 +176,9 @@ def read_entries(
     """
     entries: list[Entry] = []
     for file in files:
-        sheet = next(iter(_chosen(spec, file.sheets, units)), None)
+        sheet = next(iter(chosen_sheets(spec, file.sheets, units)), None)
         if sheet is None:
-            problems.append(_no_sheet(spec, file))
+            problems.append(no_sheet(spec, file))
             continue
         first = header_row(spec, sheet, units)
         headers = read_headers(
@@ -211,18 +211,18 @@ def _keys(spec, sheet, headers, problems) -> dict[str, int]:
     """The column of each key."""
     keys: dict[str, int] = {}
     for key, names in spec.keys.items():
-        found = _under(headers, names)
+        found = under(headers, names)
         if len(found) == 1:
             keys[key] = found[0].column
         elif (
             found
             or key == "date"
-            or (key == "unit" and not _under(headers, spec.keys.get("code", ())))
+            or (key == "unit" and not under(headers, spec.keys.get("code", ())))
         ):
             what = "is not there" if not found else f"stands {len(found)} times"
             problems.append(
                 f"{sheet.file}: the column of the {key}, {' or '.join(names)}, "
-                f"{what}" + _near(names, headers)
+                f"{what}" + nearest(names, headers)
             )
     return keys
 
@@ -457,7 +457,7 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
         lines.append(f"  batch {batch}: {span}, {len(rows)} units, {n_cities} cities "
                      "of the study")  # fmt: skip
     lines.append(
-        f"Cities of the study ({len(cities)}): {_few(list(cities.values()), 20)}"
+        f"Cities of the study ({len(cities)}): {few(list(cities.values()), 20)}"
     )
     lines += [
         f"  {name} = {cities[place.units[0]]} ({place.remark})"
@@ -470,18 +470,18 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
         if place.how == "province"
     ]
     if provinces:
-        lines.append(f"Whole provinces ({len(provinces)}): {_few(provinces)}")
+        lines.append(f"Whole provinces ({len(provinces)}): {few(provinces)}")
     districts = [f"{name} ({p.remark})" for name, p in places if p.how == "district"]
     if districts:
         as_city = reading.choices.districts == "city"
         what = "counted as their city" if as_city else "left out"
         lines.append(
-            f"Districts and counties, {what} ({len(districts)}): {_few(districts)}"
+            f"Districts and counties, {what} ({len(districts)}): {few(districts)}"
         )
     if reading.twice:
         again = list(dict.fromkeys(reading.twice))
         lines.append(
-            f"In several rows, from the earliest on ({len(again)}): {_few(again)}"
+            f"In several rows, from the earliest on ({len(again)}): {few(again)}"
         )
     ended = sum(bool(row[2]) for row in reading.rows)
     partly = sum(row[3] != "1" for row in reading.rows)
@@ -495,11 +495,11 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
             f"Dated by the year alone: {years} rows; exposure_from: fraction has no "
             "share for them"
         )
-    lines.append(f"Units outside the study ({len(outside)}): {_few(outside)}")
+    lines.append(f"Units outside the study ({len(outside)}): {few(outside)}")
     if unknown:
         lines.append(
-            f"Not known, kept outside the study ({len(unknown)}): {_few(unknown)}"
+            f"Not known, kept outside the study ({len(unknown)}): {few(unknown)}"
         )
     columns = [printed(name)[1:-1] for name in reading.unmapped]
-    lines.append(f"Columns not mapped ({len(columns)}): {_few(columns)}")
+    lines.append(f"Columns not mapped ({len(columns)}): {few(columns)}")
     return "\n".join(lines)

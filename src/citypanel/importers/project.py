@@ -12,7 +12,7 @@ from pathlib import Path
 
 from citypanel.errors import ImporterError, describe
 from citypanel.importers import ceic, imported, policy, yearbook
-from citypanel.importers.cells import harmless, read_date
+from citypanel.importers.cells import few, harmless, read_date
 from citypanel.importers.files import NOTHING_WRITTEN, SourceFile, read_file
 from citypanel.importers.headers import DISTRICTS, WHOLE
 from citypanel.importers.layouts import (
@@ -20,6 +20,12 @@ from citypanel.importers.layouts import (
     is_of_districts,
     names_of_variables,
     recognise,
+)
+from citypanel.importers.matching import (
+    chosen_sheets,
+    headers_of,
+    named_sheets,
+    under,
 )
 from citypanel.importers.places import Gazetteer
 from citypanel.importers.specs import (
@@ -193,7 +199,7 @@ def find_spec(
         if all(
             any(
                 recognise(sheet, words)
-                for sheet in yearbook._named_sheets(RECOGNISED, file.sheets)
+                for sheet in named_sheets(RECOGNISED, file.sheets)
             )
             for file in files
         ):
@@ -231,9 +237,9 @@ def _left(files: Sequence[SourceFile]) -> list[str]:
 
 def _fits(spec: Spec, file: SourceFile, reference: Reference) -> bool:
     if spec.kind == "policy":
-        sheets = yearbook._chosen(spec, file.sheets, reference.units)
+        sheets = chosen_sheets(spec, file.sheets, reference.units)
         return bool(sheets) and all(
-            yearbook._under(yearbook._headers(spec, sheets[0], reference.units), names)
+            under(headers_of(spec, sheets[0], reference.units), names)
             for names in (
                 spec.keys["date"],
                 (*spec.keys.get("unit", ()), *spec.keys.get("code", ())),
@@ -528,9 +534,7 @@ def plan_ceic(
         "revised"
     )
     if merged.replaced:
-        told += f"\nSeries replaced ({len(merged.replaced)}): " + yearbook._few(
-            merged.replaced
-        )
+        told += f"\nSeries replaced ({len(merged.replaced)}): " + few(merged.replaced)
     return Plan(
         contents={
             SERIES: seed_bytes(ceic.SERIES_COLUMNS, merged.series),
@@ -702,7 +706,7 @@ def _sources(
             cells[count] = str(held_rows)
             held[place] = tuple(cells)
     for file in files:
-        row = stated | {
+        entry = stated | {
             "kind": kind,
             "source": name,
             "precedence": str(precedence),
@@ -716,6 +720,6 @@ def _sources(
             "spec": spec.name,
             "spec_sha256": digest,
         }
-        held.append(tuple(row[column] for column in SOURCE_COLUMNS))
+        held.append(tuple(entry[column] for column in SOURCE_COLUMNS))
     held.sort(key=lambda row: (row[0], row[1], row[SOURCE_COLUMNS.index("file")]))
     return seed_bytes(SOURCE_COLUMNS, held)

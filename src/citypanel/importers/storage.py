@@ -211,8 +211,8 @@ def locked(project: Path) -> Iterator[None]:
         try:
             import fcntl
         except ImportError:  # without it two imports at once are not told apart
-            fcntl = None
-        if fcntl is not None:
+            pass
+        else:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The holder before may have removed the file that was just opened.

@@ -58,7 +58,9 @@ class Units:
             for row in rows
         }
 
-        self._spellings = {spelled(name): (name,) for name in self._units}
+        self._spellings: dict[str, tuple[str, ...]] = {
+            spelled(name): (name,) for name in self._units
+        }
         for spelling, names in SPELLINGS.items():
             known = tuple(name for name in names if name in self._units)
             if known:
@@ -76,7 +78,8 @@ class Units:
         """
         names = self._spellings.get(spelled(text), ())
         if len(names) > 1 or quantity:
-            names = [n for n in names if self.quantity(n) == quantity] or names
+            fitting = tuple(n for n in names if self.quantity(n) == quantity)
+            names = fitting or names
         return names[0] if len(names) == 1 else ""
 
     @property

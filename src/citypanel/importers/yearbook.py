@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from citypanel.importers.cells import (
     Unread,
     address,
     clean_text,
+    few,
     harmless,
     plain,
     printed,
@@ -27,22 +28,35 @@ from citypanel.importers.cells import (
 from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
 from citypanel.importers.headers import (
     DISTRICTS,
+    OF_A_BASE,
     SCOPES,
     WHOLE,
+    YEAR,
     Header,
     normalise,
-    read_headers,
     stated_unit,
     take_apart,
 )
 from citypanel.importers.layouts import (
+    KEY_HEADERS,
     Layout,
     MappedColumn,
     Words,
     is_of_districts,
+    is_second_header,
     place,
     recognise,
     sub_header,
+)
+from citypanel.importers.matching import (
+    chosen_sheets,
+    header_row,
+    headers_of,
+    missing_keys,
+    named_sheets,
+    nearest,
+    no_sheet,
+    under,
 )
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Column, KnownCell, Spec
@@ -200,17 +214,22 @@ def fits(spec: Spec, file: SourceFile, *, units: Units) -> bool:
     """Whether a file has the sheet, the key columns and the required columns."""
     if spec.year_pattern and not re.search(spec.year_pattern, file.path.name):
         return False
-    if spec.is_recognised:
+    if spec.is_recognised or is_of_districts(file.path.stem):
         return False
-    for sheet in _chosen(spec, file.sheets, units)[:1]:
+    for sheet in chosen_sheets(spec, file.sheets, units)[:1]:
         first = header_row(spec, sheet, units)
-        headers = _headers(spec, sheet, units)
-        if _missing_keys(spec, headers):
+        headers = headers_of(spec, sheet, units)
+        if missing_keys(spec, headers):
             return False
         below = first + spec.header_rows
-        if below < len(sheet.rows) and sub_header(sheet.rows[below], units):
-            return False
         found = [_candidates(column, headers) for column in spec.columns]
+        if below < len(sheet.rows) and (
+            sub_header(sheet.rows[below], units)
+            or is_second_header(
+                sheet.rows[below], [h.column for hs in found for h in hs]
+            )
+        ):
+            return False
         return any(found) and all(
             matched or not column.required
             for matched, column in zip(found, spec.columns, strict=True)
@@ -325,9 +344,9 @@ def _layouts(
     if spec.year_pattern and file_year is None:
         return []
     if not spec.is_recognised:
-        chosen = _chosen(spec, file.sheets, words.units)
+        chosen = chosen_sheets(spec, file.sheets, words.units)
         if not chosen:
-            problems.append(_no_sheet(spec, file))
+            problems.append(no_sheet(spec, file))
         _tell_left(file.sheets, chosen, reading)
         return [
             layout
@@ -335,9 +354,14 @@ def _layouts(
             if (layout := _by_spec(spec, sheet, words, problems, file_year))
         ]
     found = []
-    sheets = _named_sheets(spec, file.sheets)
+    sheets = named_sheets(spec, file.sheets)
     for sheet in sheets:
         layout = recognise(sheet, words)
+        if layout is not None and is_of_districts(file.path.stem):
+            layout.problems.append(
+                f"{file.path.name}: its name says {DISTRICTS}, and the study is of "
+                f"{WHOLE}"
+            )
         if layout is not None and file_year is not None:
             layout = _with_year(layout, file_year, spec)
         if layout is not None:
@@ -381,93 +405,14 @@ def _tell_left(
             reading.left.append(f"sheet {sheet.name} of {sheet.file}: {why}")
 
 
-def _named_sheets(spec: Spec, sheets: Sequence[Sheet]) -> list[Sheet]:
-    """Sheets that a spec names, else those that are seen and not of 市辖区."""
-    if isinstance(spec.sheet, int):
-        return list(sheets[spec.sheet - 1 : spec.sheet])
-    if isinstance(spec.sheet, str):
-        return [sheet for sheet in sheets if sheet.name == spec.sheet]
-    return [
-        sheet
-        for sheet in sheets
-        if not sheet.is_hidden and not is_of_districts(sheet.name)
-    ]
-
-
-def header_row(spec: Spec, sheet: Sheet, units: Units) -> int:
-    """First row of the header, from 0.
-
-    Where the spec says nothing else than the first row, lines above the header are
-    passed over.
-    """
-    first = spec.first_header_row - 1
-    if first:
-        return first
-    for row in range(min(len(sheet.rows), 15)):
-        headers = read_headers(
-            sheet, first=row, count=spec.header_rows, units=units.names
-        )
-        if headers and not _missing_keys(spec, headers):
-            return row
-    return first
-
-
-def _headers(spec: Spec, sheet: Sheet, units: Units) -> list[Header]:
-    return read_headers(
-        sheet,
-        first=header_row(spec, sheet, units),
-        count=spec.header_rows,
-        units=units.names,
-    )
-
-
-def _missing_keys(spec: Spec, headers: Iterable[Header]) -> list[str]:
-    """Key columns that a table lacks: the year, or both name and code of the city."""
-    found = {key for key, names in spec.keys.items() if _under(headers, names)}
-    missing = [key for key in spec.keys if key == "year" and key not in found]
-    if not found & {"city", "code"}:
-        missing += [key for key in ("city", "code") if key in spec.keys]
-    return missing
-
-
-def _under(headers: Iterable[Header], names: Iterable[str]) -> list[Header]:
-    wanted = {normalise(name).lower() for name in names}
-    return [
-        header
-        for header in headers
-        if header.text.lower() in wanted or header.name.lower() in wanted
-    ]
-
-
 def _candidates(column: Column, headers: Iterable[Header]) -> list[Header]:
+    # A year in a header beside a column of years: of which one it is is not said.
     return [
         header
-        for header in _under(headers, column.headers)
+        for header in under(headers, column.headers)
         if header.scope in ("", WHOLE)
+        and (header.year is None or header.text in column.headers)
     ]
-
-
-def _chosen(spec: Spec, sheets: Sequence[Sheet], units: Units) -> list[Sheet]:
-    """Sheets a spec reads: the one it names, else every one with its key columns."""
-    found = _named_sheets(spec, sheets)
-    if spec.sheet is not None or len(found) <= 1:
-        return found
-    return [
-        sheet
-        for sheet in found
-        if not _missing_keys(spec, _headers(spec, sheet, units))
-    ]
-
-
-def _no_sheet(spec: Spec, file: SourceFile) -> str:
-    wanted = (
-        f"sheet {spec.sheet}" if spec.sheet else "a sheet with the spec's key columns"
-    )
-    names = ", ".join(
-        (sheet.name or "(the text itself)") + (" (hidden)" if sheet.is_hidden else "")
-        for sheet in file.sheets
-    )
-    return f"{file.path.name}: {wanted} is not there; there are: {names}"
 
 
 def _by_spec(
@@ -476,21 +421,23 @@ def _by_spec(
     """The layout that a spec says a sheet has."""
     where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
     first = header_row(spec, sheet, words.units)
-    headers = _headers(spec, sheet, words.units)
+    headers = headers_of(spec, sheet, words.units)
     if not headers:
         problems.append(f"{where}: row {first + 1} holds no headers")
         return None
     keys: dict[str, int] = {}
     for key, names in spec.keys.items():
-        found = _under(headers, names)
+        found = under(headers, names)
         if len(found) == 1:
             keys[key] = found[0].column
-        elif found or key in _missing_keys(spec, headers):
+        elif found or key in missing_keys(spec, headers):
             what = "is not there" if not found else f"stands {len(found)} times"
             problems.append(
                 f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
-                + _near(names, headers)
+                + nearest(names, headers)
             )
+    if "code" not in keys:
+        keys |= _codes_beside(sheet, headers, first + spec.header_rows, words)
     above = [cell for row in sheet.rows[:first] for cell in row]
     if any(is_of_districts(str(cell)) for cell in above):
         problems.append(
@@ -501,7 +448,7 @@ def _by_spec(
     mapped = _map_columns(
         spec, headers, problems, where, first, table_unit, words.units, words.variables
     )
-    if _missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
+    if missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
         return None
     if not {"city", "code"} & set(keys):
         return None
@@ -512,6 +459,25 @@ def _by_spec(
         header_row=first, header_rows=spec.header_rows, headers=headers, keys=keys,
         columns=mapped, year=year, year_from=f"file name{minus}" if year else "",
     )  # fmt: skip
+
+
+def _codes_beside(
+    sheet: Sheet, headers: Sequence[Header], below: int, words: Words
+) -> dict[str, int]:
+    """A column of codes that a spec does not name: it must not contradict the names."""
+    for header in headers:
+        if header.text.lower() in KEY_HEADERS["code"]:
+            some = [
+                row[header.column]
+                for row in sheet.rows[below : below + 40]
+                if header.column < len(row) and clean_text(row[header.column])
+            ]
+            if some and all(
+                words.gazetteer.find(code=cell).how in ("code", "change", "outside")
+                for cell in some
+            ):
+                return {"code": header.column}
+    return {}
 
 
 def _read_layout(
@@ -575,15 +541,15 @@ def _read_layout(
                     values[i] = _mend(
                         by_row[number, at], values[i], reading, report, number, column
                     )
-            kept, texts, bad = _figures(values, unit)
+            kept, texts, bad, all_positive = _figures(values, unit)
             for i, why in bad:
                 report(chosen[i], at, values[i], why, column.header.text)
-            quantity = words.units.quantity(unit)
-            kept, texts = _without_zeros(
-                kept, texts, variable, column, zeros, values, chosen, report,
-                zeros_are_gaps=zeros_are_gaps,
-                may_be_negative=quantity == "percent",
-            )  # fmt: skip
+            if not all_positive:
+                kept, texts = _without_zeros(
+                    kept, texts, variable, column, zeros, values, chosen, report,
+                    zeros_are_gaps=zeros_are_gaps,
+                    may_be_negative=words.units.quantity(unit) == "percent",
+                )  # fmt: skip
             if not texts:
                 continue
             chosen_rows = members if len(kept) == len(members) else members[kept]
@@ -601,7 +567,7 @@ def _read_layout(
                 )
             )  # fmt: skip
     own = reading.blocks[n_blocks:]
-    found = {int(extreme(b.years)) for b in own for extreme in (min, max)}
+    found = {int(year) for b in own for year in (b.years.min(), b.years.max())}
     known_years = f"{min(found)} to {max(found)}" if found else "none"
     positions = {c.header.column for c in layout.columns} | set(layout.keys.values())
     reading.sheets.append(
@@ -631,19 +597,31 @@ def _heading(column: MappedColumn, variable: str, unit: str) -> str:
 
 
 def _figures(
-    values: list[object], unit: str
-) -> tuple[list[int], list[str], list[tuple[int, str]]]:
-    """Figures of a column: where they stand, their texts, and what is none."""
+    values: list[Any], unit: str
+) -> tuple[list[int], list[str], list[tuple[int, str]], bool]:
+    """Figures of a column: where they stand, their texts, and what is none.
+
+    The last says that every figure is above 0, where that is known.
+    """
+    places = list(range(len(values)))
+    if "" in values:
+        places = [i for i in places if values[i] != ""]
+        values = [values[i] for i in places]
     kinds = set(map(type, values))
     if kinds == {str}:
-        if _is_plain("\n".join(["", *values, ""])):
-            return list(range(len(values))), values, []
-    elif kinds == {float} and np.isfinite(np.array(values)).all():
-        return list(range(len(values))), [plain(value) for value in values], []
+        lines = "\n".join(["", *values, ""])
+        if _is_plain(lines):
+            above = "\n0" not in lines or not _ZERO.search(lines)
+            return places, values, [], above
+    elif kinds == {float}:
+        numbers = np.array(values)
+        if np.isfinite(numbers).all():
+            texts = [plain(value) for value in values]
+            return places, texts, [], bool((numbers > 0).all())
     kept, texts, bad = [], [], []
-    for i, value in enumerate(values):
-        if value == "" and not isinstance(value, Unread):
-            continue
+    figure: str | None
+    problem: str | None
+    for i, value in zip(places, values, strict=True):
         if type(value) is float and value == value and abs(value) != float("inf"):
             figure, problem = plain(value), None
         else:
@@ -655,14 +633,14 @@ def _figures(
         elif figure is not None:
             kept.append(i)
             texts.append(figure)
-    return kept, texts, bad
+    return kept, texts, bad, False
 
 
 def _is_plain(lines: str) -> bool:
     """Whether every line is a number that needs no second look (12, 0.5)."""
     return (
         lines.isascii()
-        and lines.replace(".", "").replace("\n", "").isdigit()
+        and not lines.encode("ascii").translate(None, b"0123456789.\n")
         and not any(odd in lines for odd in ("\n\n", "\n.", ".\n"))
         and not _LEADING_ZERO.search(lines)
         and not _TWO_POINTS.search(lines)
@@ -739,6 +717,7 @@ def _rows(
     n_filled = 0
     above = {"city": "", "code": ""}
     seen: set = set()
+    heading: tuple[int, object] | None = None
 
     def cell_of(number: int, row: Sequence[object], key: str) -> object:
         column = keys.get(key)
@@ -775,12 +754,14 @@ def _rows(
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
             continue
-        broken = next(
-            (key for key in keys if isinstance(cell_of(number, row, key), Unread)), None
-        )
+        broken = [
+            (key, cell)
+            for key in keys
+            if isinstance(cell := cell_of(number, row, key), Unread)
+        ]
         if broken:
-            cell = cell_of(number, row, broken)
-            report(number, keys[broken], cell, cell.why, broken)
+            key, cell = broken[0]
+            report(number, keys[key], cell, cell.why, key)
             continue
         if normalise(lead) in leads and repeats_header(row):
             reading.n_skipped += 1
@@ -799,7 +780,7 @@ def _rows(
         if misprint and name == misprint.printed:
             name = _mended(misprint, reading)
         label = normalise(name or lead)
-        if label in spec.skip_rows or label.lower() in TOTALS:
+        if label in spec.skip_rows or _is_a_total(label, gazetteer):
             reading.n_skipped += 1
             continue
         if stop_at and not stopped_at and normalise(lead).startswith(stop_at):
@@ -838,6 +819,17 @@ def _rows(
             continue
         province = cell_of(number, row, "province")
         match = gazetteer.find(code=code, name=name, province=province)
+        if match.how == "unknown" and not figures(row):
+            if _heading_within(row, layout, words):
+                heading = number, lead
+        elif heading and match.city_id and not stopped_at:
+            report(
+                heading[0], keys.get("city", 0), heading[1],
+                f"is a line within the table; whether the rows below it, from "
+                f"{place(sheet, number, at)} on, are what the lines above the table "
+                "say is not clear", "city",
+            )  # fmt: skip
+            heading = None
         if not code and not clean_text(province) and gazetteer.may_be_a_province(name):
             verdict = _province_or_city(name, names_above, gazetteer)
             if verdict == "province":
@@ -934,8 +926,35 @@ def _rows(
         notes.append(f"Cells read from merged ranges: {len(cells)}")
     if left:
         told = [f"{name} ({count})" for name, count in left.most_common()]
-        notes.append(f"Rows left out ({sum(left.values())}): {_few(told)}")
+        notes.append(f"Rows left out ({sum(left.values())}): {few(told)}")
     return found, notes
+
+
+def _is_a_total(label: str, gazetteer: Gazetteer) -> bool:
+    """Whether a row is a sum over cities: 合计, 河北省合计."""
+    if label.lower() in TOTALS:
+        return True
+    for ending in ("合计", "总计", "小计", "平均", "平均值", "平均数"):
+        stem = label.removesuffix(ending)
+        if stem != label:
+            return stem in ("", "全省", "全国", "各市") or gazetteer.is_province(stem)
+    return False
+
+
+def _heading_within(row: Sequence[object], layout: Layout, words: Words) -> bool:
+    """Whether a line between the rows says another year, unit or scope than theirs."""
+    for cell in row:
+        text = normalise(cell)
+        if not text or len(text) > 40:
+            continue
+        if SCOPES.get(text.lower()) == DISTRICTS or is_of_districts(text):
+            return True
+        years = {int(year) for year in YEAR.findall(text)}
+        if layout.year is not None and years - {layout.year}:
+            return not OF_A_BASE.search(text)
+        if stated_unit([text], units=words.units.names):
+            return True
+    return False
 
 
 def _scope_column(layout: Layout, first: int) -> int | None:
@@ -1115,7 +1134,8 @@ def _map_columns(
             if column.required:
                 problems.append(
                     f"{where}: the column {' or '.join(column.headers)} "
-                    f"({column.variable}) is not there{_near(column.headers, headers)}"
+                    f"({column.variable}) is not there"
+                    + nearest(column.headers, headers)
                 )
             continue
         header = found[0]
@@ -1179,16 +1199,6 @@ def _map_columns(
     return mapped
 
 
-def _near(names: Iterable[str], headers: Iterable[Header]) -> str:
-    known = [header.text for header in headers]
-    close = [
-        match
-        for name in names
-        for match in difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    ]
-    return f"; nearest: {close[0]}" if close else ""
-
-
 def _year_of_file(spec: Spec, path: Path, problems: list[object]) -> int | None:
     if not spec.year_pattern:
         return None
@@ -1244,12 +1254,12 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
                if layout.header_rows > 1 else "")
         )  # fmt: skip
         if layout.keys:
-            at = {header.column: header.text for header in layout.headers}
+            texts = {header.column: header.text for header in layout.headers}
             lines.append(
                 "  Keys: "
                 + ", ".join(
                     f"{key} in {place(layout.sheet, layout.header_row, column)} "
-                    f"{at.get(column, '')}".strip()
+                    f"{texts.get(column, '')}".strip()
                     for key, column in layout.keys.items()
                 )
             )
@@ -1273,7 +1283,7 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
             lines.append(f"    and {len(layout.columns) - 60} more")
         districts = [h.text for h in sheet.unmapped if h.scope == DISTRICTS]
         others = [h.text for h in sheet.unmapped if h.scope != DISTRICTS]
-        lines.append(f"  Columns not mapped ({len(others)}): " + _few(others))
+        lines.append(f"  Columns not mapped ({len(others)}): " + few(others))
         if districts:
             lines.append(
                 f"  Columns of {DISTRICTS} not mapped ({len(districts)}): "
@@ -1299,36 +1309,28 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
     for how, label in (
         ("code", "by code"), ("name", "by name"), ("change", "through a change"),
     ):  # fmt: skip
-        told = by_how.get(how, [])
+        found = by_how.get(how, [])
         lines.append(
-            f"  {label}: {len(told)}"
-            + (f": {_few(told, 20)}" if how == "change" and told else "")
+            f"  {label}: {len(found)}"
+            + (f": {few(found, 20)}" if how == "change" and found else "")
         )
     without = [
         row["city_zh"] for code, row in gazetteer.cities.items() if code not in cities
     ]
     if without:
         lines.append(f"  cities of the study not in the file ({len(without)}): "
-                     + _few(without, 20))  # fmt: skip
+                     + few(without, 20))  # fmt: skip
     for how, label in (
         ("outside", "Places that are no city of the study, left out"),
         ("abolished", "Places that no longer exist, left out"),
         ("unknown", "Not known, left out; the nearest known name in brackets"),
     ):
         if by_how.get(how):
-            lines.append(f"{label} ({len(by_how[how])}): {_few(by_how[how], 10)}")
+            lines.append(f"{label} ({len(by_how[how])}): {few(by_how[how], 10)}")
     lines.append(f"Rows left out as totals, footnotes or without a city: "
                  f"{reading.n_skipped}")  # fmt: skip
     lines += [f"Known misprint: {mended}" for mended in reading.mended]
     return "\n".join(lines)
-
-
-def _few(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(printed(name, longest=90)[1:-1] for name in names[:most])
-    return (
-        shown + (f" and {len(names) - most} more" if len(names) > most else "")
-        or "none"
-    )
 
 
 @dataclass(frozen=True)
@@ -1375,10 +1377,12 @@ def compare(
 
     pairs: dict[str, list[tuple[float, float | None, float | None, float | None]]] = {}
     for variable, city_id, year, value, unit, *_ in cells:
-        figures = [known.get((variable, city_id, year + lag)) for lag in (0, -1, 1)]
-        if figures.count(None) < 3:
+        same, before, after = (
+            known.get((variable, city_id, year + lag)) for lag in (0, -1, 1)
+        )
+        if (same, before, after) != (None, None, None):
             figure = units.convert(float(value), unit, variables[variable])
-            pairs.setdefault(variable, []).append((figure, *figures))
+            pairs.setdefault(variable, []).append((figure, same, before, after))
 
     def agreeing(values: Iterable[tuple[float, float | None]]) -> tuple[int, int]:
         both = [(a, b) for a, b in values if b is not None]
@@ -1392,10 +1396,10 @@ def compare(
     for variable, rows in sorted(pairs.items()):
         rounded = variables[variable] == "10,000 persons"
         n_both, n_agree = agreeing((row[0], row[1]) for row in rows)
-        before = agreeing((row[0], row[2]) for row in rows)
-        after = agreeing((row[0], row[3]) for row in rows)
+        n_before, n_agree_before = agreeing((row[0], row[2]) for row in rows)
+        n_after, n_agree_after = agreeing((row[0], row[3]) for row in rows)
         ratios = [row[0] / row[1] for row in rows if row[1]]
-        if not max(n_both, before[0], after[0]):
+        if not max(n_both, n_before, n_after):
             continue
         agreements.append(
             Agreement(
@@ -1403,10 +1407,10 @@ def compare(
                 n_both=n_both,
                 n_agree=n_agree,
                 median_ratio=statistics.median(ratios) if ratios else float("nan"),
-                n_both_year_before=before[0],
-                n_agree_year_before=before[1],
-                n_both_year_after=after[0],
-                n_agree_year_after=after[1],
+                n_both_year_before=n_before,
+                n_agree_year_before=n_agree_before,
+                n_both_year_after=n_after,
+                n_agree_year_after=n_agree_after,
             )
         )
     return agreements

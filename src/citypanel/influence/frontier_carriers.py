@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import CityPanelError
+from citypanel.errors import CityPanelError, FrontierError
 from citypanel.frontier import distance, malmquist, programmes, super_efficiency
 from citypanel.influence.changed_plans import INDICES, Change
 from citypanel.influence.headline import Headline
@@ -162,7 +162,9 @@ def carriers(study: Study, options: Options) -> pd.DataFrame:
     return frame.reindex(columns=list(CARRIER_COLUMNS)).astype(CARRIER_COLUMNS)
 
 
-def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
+def frontier_alternatives(
+    study: Study, options: Options, *, every: bool = True
+) -> pd.DataFrame:
     """The headline under other frontiers, everything else as it is.
 
     Parameters
@@ -170,6 +172,10 @@ def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
     study : Study
     options : Options
         Those of the headline.
+    every : bool
+        False: the headline and the two frontiers that treated cities do not draw for
+        those they are compared with, that of the never-treated cities and, for each
+        city, that of all others.
 
     Returns
     -------
@@ -187,14 +193,29 @@ def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
     """
     headline = Headline(study, options)
     cities = headline.plans.cities
-    carried = carriers(study, options)
-    weighty = list(dict.fromkeys(carried["city_id"]))
     never = cities[~headline.treated]
     plans: dict[str, Mapping[str, object]] = {
         "headline": {},
+        "never-treated cities only": {"only": never},
+        "each city without itself": {"own": False},
+    }
+    if every:
+        plans |= _further(study, options)
+    rows = []
+    for number, (name, how) in enumerate(plans.items()):
+        rows.append(
+            {"alternative_order": number, "alternative": name, **_row(headline, how)}
+        )
+    frame = pd.DataFrame(rows)
+    return frame.reindex(columns=list(ALTERNATIVE_COLUMNS)).astype(ALTERNATIVE_COLUMNS)
+
+
+def _further(study: Study, options: Options) -> dict[str, Mapping[str, object]]:
+    """The frontiers that take a table of their own."""
+    weighty = list(dict.fromkeys(carriers(study, options)["city_id"]))
+    plans: dict[str, Mapping[str, object]] = {
         "carriers out of the frontier": {"out": weighty},
         "carriers out of the sample": {"drop": weighty},
-        "never-treated cities only": {"only": never},
         "sequential": {"reference": "sequential"},
         "window of three years": {"reference": "window"},
         "biennial": {"reference": "biennial"},
@@ -211,14 +232,7 @@ def frontier_alternatives(study: Study, options: Options) -> pd.DataFrame:
             for alpha in (0.90, 0.95)
         },
     }
-    plans |= {f"without {city}": {"out": [city]} for city in sorted(weighty)}
-    rows = []
-    for number, (name, how) in enumerate(plans.items()):
-        rows.append(
-            {"alternative_order": number, "alternative": name, **_row(headline, how)}
-        )
-    frame = pd.DataFrame(rows)
-    return frame.reindex(columns=list(ALTERNATIVE_COLUMNS)).astype(ALTERNATIVE_COLUMNS)
+    return plans | {f"without {city}": {"out": [city]} for city in sorted(weighty)}
 
 
 def _row(headline: Headline, how: Mapping[str, Any]) -> dict:
@@ -229,6 +243,8 @@ def _row(headline: Headline, how: Mapping[str, Any]) -> dict:
         if "only" in how:
             out = np.setdiff1d(cities.astype(str), np.asarray(how["only"]).astype(str))
             return _out_of_frontier(headline, out)
+        if "own" in how:
+            return _without_own(headline)
         if "drop" in how:
             return _dropped(headline, how["drop"])
         if not how:
@@ -285,15 +301,70 @@ def _compared(headline: Headline, outcome: np.ndarray, tfpch: np.ndarray) -> dic
     }
 
 
-def _measured(
+def _measured(headline: Headline, **frontier: Any) -> dict:
+    """The headline with the index from another frontier; see `_indices`."""
+    found, beyond = _indices(headline, **frontier)
+    units = frontier.get("reference_units")
+    drawn = len(headline.plans.cities) if units is None else len(units)
+    return _described(headline, found, int(beyond.to_numpy().sum()), drawn)
+
+
+def _without_own(headline: Headline) -> dict:
+    """Every city against the frontier that all the others draw.
+
+    A city that is not on the frontier in any year carries none of it, so that only the
+    others' indices change when they do not count themselves.
+    """
+    cities = headline.plans.cities
+    found, at_frontier = _indices(headline, on_frontier=True)
+    beyond = 0
+    for city in np.unique(at_frontier.index[at_frontier]):
+        others = [other for other in cities if other != city]
+        if not others:
+            raise FrontierError.of("influence.no_other_city")
+        alone, out = _indices(headline, reference_units=others)
+        row = int(np.flatnonzero(cities == city)[0])
+        for name in INDICES:
+            found[name][row] = alone[name][row]
+        beyond += int(out[out.index == city].sum())
+    return _described(headline, found, beyond, len(cities) - 1)
+
+
+def _described(
+    headline: Headline, found: dict[str, np.ndarray], beyond: int, drawn: int
+) -> dict:
+    """The row of indices from another frontier."""
+    present = headline.plans.present
+    both = present[:, 1:] & present[:, :-1]
+    infeasible = int((both & np.isnan(found["tfpch"])).sum())
+    compared = _compared(headline, *headline.outcomes(found, present))
+    notes = []
+    if beyond:
+        notes.append(f"{beyond} plans lie beyond the frontier and keep their index")
+    if infeasible:
+        notes.append(f"{infeasible} indices have no solution and leave the regression")
+    return {
+        **compared,
+        "n_reference_cities": drawn,
+        "n_beyond_frontier": beyond,
+        "n_infeasible": infeasible,
+        "note": "; ".join(notes) or None,
+    }
+
+
+def _indices(
     headline: Headline,
     *,
     reference: str | None = None,
     reference_units: list | None = None,
     frontier: str | None = None,
     order: float | None = None,
-) -> dict:
-    """The headline with the index from another frontier."""
+    on_frontier: bool = False,
+) -> tuple[dict[str, np.ndarray], pd.Series]:
+    """Indices (n, T-1) under another frontier, and which plans lie beyond it, by city.
+
+    With `on_frontier` also those that lie on it.
+    """
     options = headline.options
     rows = headline.plans.frame()
     frontier = frontier or options["frontier"]
@@ -314,8 +385,12 @@ def _measured(
     if partial or (decomposition == "bias" and reference in ("global", "biennial")):
         decomposition = "fgnz"
     frame = malmquist(rows, **KEYS, decomposition=decomposition, **common)
-    own = distance(rows, **KEYS, **common)["distance"].to_numpy(float)
-    beyond = own > 1 + 1e-9 if options["orientation"] == "output" else own < 1 - 1e-9
+    own = distance(rows, **KEYS, **common).set_index("city_id")["distance"]
+    edge = -1e-9 if on_frontier else 1e-9
+    beyond = own > 1 + edge if options["orientation"] == "output" else own < 1 - edge
+    if on_frontier and partial:
+        # A partial frontier is drawn by every plan.
+        beyond = own.notna()
     plans = headline.plans
     city = pd.Index(plans.cities).get_indexer(frame["city_id"])
     column = frame["year"].to_numpy(int) - plans.years[0] - 1
@@ -323,20 +398,4 @@ def _measured(
     for name in INDICES:
         found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
         found[name][city, column] = frame[name].to_numpy(float)
-    infeasible = int(frame["tfpch"].isna().sum())
-    compared = _compared(headline, *headline.outcomes(found, plans.present))
-    drawn = len(plans.cities) if reference_units is None else len(reference_units)
-    notes = []
-    if beyond.any():
-        notes.append(
-            f"{int(beyond.sum())} plans lie beyond the frontier and keep their index"
-        )
-    if infeasible:
-        notes.append(f"{infeasible} indices have no solution and leave the regression")
-    return {
-        **compared,
-        "n_reference_cities": drawn,
-        "n_beyond_frontier": int(beyond.sum()),
-        "n_infeasible": infeasible,
-        "note": "; ".join(notes) or None,
-    }
+    return found, beyond

@@ -10,7 +10,7 @@ from scipy import special
 
 from citypanel import did
 from citypanel.errors import CityPanelError
-from citypanel.influence.changed_plans import is_local
+from citypanel.influence.changed_plans import Change, is_local
 from citypanel.influence.estimated_index import EstimatedIndex, estimated_index
 from citypanel.influence.headline import Headline
 from citypanel.influence.multiple_imputation import (
@@ -78,7 +78,10 @@ def index_uncertainty(
     DataFrame
         The columns of `COLUMNS`, one row per method. `clustered by city` takes the
         index as data; `not clustered` and `clustered by city and year` differ in the
-        dependence they allow (two clusters of eight years are few).
+        dependence they allow (two clusters of eight years are few). `jackknife by city`
+        leaves every city out of the regression in turn, `jackknife by city, frontier
+        drawn again` out of the frontier as well, so that every other city's index is
+        measured anew; draws are the cities with an estimate.
         `clustered, and the frontier's error` adds the variance of the estimate over
         drawn frontiers (`frontier_std_error` is its root); `double bootstrap` draws
         cities and frontiers and corrects the bias; `multiple imputation` (of either
@@ -103,6 +106,7 @@ def index_uncertainty(
     ]
     for name, choice in BESIDE.items():
         rows.append({"method": name, **_beside(panel, choice)})
+    rows += _jackknife(headline, df)
     frontier, reason = _frontier(headline, draws, seed, n_jobs, progress)
     rows += _frontier_rows(frontier, reason, df)
     pooled = {}
@@ -149,6 +153,39 @@ def _beside(panel: pd.DataFrame, choice: dict) -> dict:
     except CityPanelError as error:
         return {"note": _short(error)}
     return {name: fitted[name] for name in ("estimate", "std_error", "df")}
+
+
+def _jackknife(headline: Headline, df: float) -> list[dict]:
+    """Every city left out in turn: of the regression, and of the frontier as well.
+
+    With b_i the estimate without city i, the error is the root of
+    (n - 1) / n x the sum of (b_i - mean b)^2.
+    """
+    plans = headline.plans
+    alone, redrawn = [], []
+    for row in range(len(plans.cities)):
+        dropped = np.zeros(plans.outputs.shape, dtype=bool)
+        dropped[row] = True
+        alone.append(headline.without_rows(dropped).estimate)
+        redrawn.append(headline.changed(Change.without(plans, row)).estimate)
+    rows: list[dict] = []
+    for method, found in (
+        ("jackknife by city", alone),
+        ("jackknife by city, frontier drawn again", redrawn),
+    ):
+        b = np.array(found)[np.isfinite(found)]
+        n = len(b)
+        rows.append(
+            {
+                "method": method,
+                "estimate": headline.result.estimate,
+                "std_error": np.sqrt((n - 1) / n * ((b - b.mean()) ** 2).sum()),
+                "df": df,
+                "draws": n,
+                **_left_out(len(found) - n),
+            }
+        )
+    return rows
 
 
 def _frontier(

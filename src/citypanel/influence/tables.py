@@ -63,11 +63,11 @@ def carriers_table(
 
 
 def alternatives_table(
-    tables: Mapping[str, pd.DataFrame], variants: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame], variants: pd.DataFrame, every: bool = True
 ) -> pd.DataFrame:
     """See `citypanel.influence.frontier_carriers.frontier_alternatives`."""
     study, options, _ = headline_of(tables, variants)
-    return frontier_alternatives(study, options)
+    return frontier_alternatives(study, options, every=every)
 
 
 def bounds_table(

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
+# Where the head of every page leads, from the folder of outputs: file, words.
+PAGES = (
+    ("index.html", "Front page", "首页"),
+    ("report/index.html", "Study", "研究报告"),
+    ("specifications/index.html", "Specifications", "设定曲线"),
+    ("quality/index.html", "Data quality", "数据质量"),
+)
 
 __all__ = ["embedded", "number", "render", "share", "write_page"]
 
@@ -67,7 +74,7 @@ def render(
         # Our own style and script, the only text that enters a page unescaped.
         return Markup(_own(name, folder).read_text(encoding="utf-8"))
 
-    environment.globals["own_file"] = own_file
+    environment.globals.update(own_file=own_file, pages_of_the_study=PAGES)
     return environment.get_template(template).render(**values)
 
 

@@ -8,6 +8,7 @@ the two to the same answers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -142,9 +143,11 @@ def _in_set(frame, keys, *, column, value_set, mostly=1.0) -> Answer:
 
 
 def _matches(frame, keys, *, column, regex, mostly=1.0) -> Answer:
-    there = _there(frame[column])
-    fits = frame[column].astype(str).str.contains(regex, regex=True).to_numpy(bool)
-    return _of_cells(frame, keys, [column], there & ~fits, there, mostly)
+    there, pattern = _there(frame[column]), re.compile(regex)
+    texts = frame[column][there].astype(str)
+    bad = there.copy()
+    bad[there] = [pattern.search(text) is None for text in texts]
+    return _of_cells(frame, keys, [column], bad, there, mostly)
 
 
 def _unique(frame, keys, *, column, mostly=1.0) -> Answer:

@@ -26,6 +26,7 @@ from citypanel.quality.expectations import (
 from citypanel.quality.published import read_options, reading
 
 TEMPLATES = Path(__file__).with_name("templates")
+BODY = re.compile(r"<body\b[^>]*>(.*)</body>", re.DOTALL)
 # What Great Expectations' pages load or run. Our own style and script take its place,
 # so that a page needs no network.
 FOREIGN = re.compile(
@@ -111,16 +112,27 @@ def build_data_docs(
 
 
 def make_offline(site: Path) -> None:
-    """Give every page our style and script in place of what it loads from elsewhere."""
-    style, script = (
-        (TEMPLATES / f"data_docs.{kind}").read_text(encoding="utf-8")
-        for kind in ("css", "js")
-    )
-    own = f"<style>\n{style}</style>\n<script>\n{script}</script>\n</head>"
+    """Put what every page says into our shell; nothing is loaded from elsewhere.
+
+    Great Expectations words its checks in English only, and so is the page.
+    """
+    from markupsafe import Markup
+
     for page in sorted(site.rglob("*.html")):
         text = FOREIGN.sub("", page.read_text(encoding="utf-8"))
-        text = text.replace("<html>", '<html lang="en">', 1)
-        page.write_text(text.replace("</head>", own, 1), encoding="utf-8")
+        body = BODY.search(text)
+        place = page.relative_to(site).parts
+        # expectations/<suite>.html, validations/<suite>/.../<run>.html
+        title = place[1].removesuffix(".html") if len(place) > 1 else "Data Docs"
+        shown = render(
+            "data_docs_page.html.j2",
+            folder=TEMPLATES,
+            title=title.replace("_", " ").capitalize(),
+            content=Markup(body[1] if body else text),
+            languages=("en",),
+            root="/".join([".."] * len(place)),
+        )
+        page.write_text(shown, encoding="utf-8")
     shutil.rmtree(site / "static", ignore_errors=True)
 
 

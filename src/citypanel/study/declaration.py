@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -258,6 +259,8 @@ class Declaration:
     columns : tuple of Column
     policy : Policy
         Of the declared roster; `policy_of` has that of any.
+    other_policies : dict of name to {language: label}
+        Rosters beside the studied one, by their name in the table of policies.
     regions : dict of name to {language: label}, in the order they are listed
     years : tuple of int
         First and last year whose figures are read.
@@ -296,6 +299,10 @@ class Declaration:
         self.same_rules_from = int(period.get("same_rules_from", self.years[0]))
         self._check_period()
         self.policy = self._policy(declared.get("policy") or {})
+        self.other_policies = {
+            name: dict((entry or {}).get("label") or {"en": name.replace("_", " ")})
+            for name, entry in (declared.get("other_policies") or {}).items()
+        }
         self.controls = {
             name: Control(name, formula(c["formula"]), c.get("after_treatment"))
             for name, c in declared["controls"].items()
@@ -711,6 +718,20 @@ def module_of(module: str, name: str = SHIPPED) -> ModuleType:
 def use(name: str) -> None:
     """Make a study the one that is worked on, in this process and those it starts."""
     os.environ[CURRENT] = name
+
+
+@contextmanager
+def working_on(name: str) -> Iterator[None]:
+    """Make a study the one that is worked on, for a while."""
+    before = os.environ.get(CURRENT)
+    os.environ[CURRENT] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CURRENT]
+        else:
+            os.environ[CURRENT] = before
 
 
 def current() -> str:

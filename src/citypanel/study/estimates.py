@@ -33,6 +33,7 @@ REGRESSION_COLUMNS = {
     "n_treated_city_years": "Int64",
     "r2_within": "float64",
     "r2_partial": "float64",
+    "outcome_mean": "float64",
     "assumed_share": "float64",
     "specification": "string",
     "note": "string",
@@ -61,8 +62,8 @@ EVENT_COLUMNS = {
 def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Tables 3, 4 and 5 for every variant.
 
-    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it, by linearmodels'
-    PanelOLS, standard errors clustered by city.
+    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it by least squares,
+    standard errors clustered by city.
 
     Parameters
     ----------
@@ -78,8 +79,9 @@ def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         variant and the columns of `REGRESSION_COLUMNS`, one row per term: `sydid`, each
         control, `const`. A control with a year without data has a row that says so in
         place of an estimate; a regression that cannot be estimated has one row, its
-        reason in `note`. `assumed_share` is the share (0-1) of the treated city-years
-        whose outcome rests on assumed investment.
+        reason in `note`. `outcome_mean` is over the rows of the regression,
+        `assumed_share` the share (0-1) of the treated city-years whose outcome rests
+        on assumed investment.
     """
     found = by_variant(panel, variants, _tables)
     return pd.concat([found, *_without_years(variants)], ignore_index=True)
@@ -126,6 +128,7 @@ def _regression(
         "paper_column": column.name,
         "n_treated_cities": treated["city_id"].nunique(),
         "n_treated_city_years": len(treated),
+        "outcome_mean": rows[OUTCOME].mean(),
         "assumed_share": treated["is_capital_assumed"].astype(float).mean(),
         "specification": _specification(panel, column, controls, options),
     }

@@ -178,7 +178,7 @@ def _require_groups(rows: pd.DataFrame) -> None:
     )
 
 
-def estimate(study: Study, options: Options, *, engine: str = "linearmodels"):
+def estimate(study: Study, options: Options):
     """The effect under a set of options.
 
     Parameters
@@ -186,9 +186,6 @@ def estimate(study: Study, options: Options, *, engine: str = "linearmodels"):
     study : Study
         Shares what it has computed between calls.
     options : Options
-    engine : {"linearmodels", "closed_form"}
-        Who solves the two-way regression: linearmodels, as the warehouse's tables, or
-        the closed form, which is several times as fast and agrees to rounding.
 
     Returns
     -------
@@ -202,13 +199,11 @@ def estimate(study: Study, options: Options, *, engine: str = "linearmodels"):
         When some step cannot be done with these options.
     """
     rows, controls = regression_panel(study, options)
-    row = fit(rows, controls, options, engine=engine)
+    row = fit(rows, controls, options)
     return describe_estimate(row, rows, study, options)
 
 
-def fit(
-    rows: pd.DataFrame, controls: list[str], options: Options, *, engine: str
-) -> pd.Series:
+def fit(rows: pd.DataFrame, controls: list[str], options: Options) -> pd.Series:
     """The row of the estimator's frame that is the effect."""
     name = options.estimator
     if name != "twfe":
@@ -221,7 +216,6 @@ def fit(
             controls=controls,
             standard_errors=options.standard_errors,
             absorbing=False,
-            engine=engine,
         )
         chosen = (frame["aggregation"] == "coefficient") & (frame["term"] == TREATMENT)
     elif name == "group_time":

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.frontier import bootstrap_malmquist, distance, malmquist
+from citypanel.frontier import (
+    bootstrap_malmquist,
+    distance,
+    malmquist,
+    mean_changes,
+)
 from citypanel.study.variants import by_variant
 
 OUTPUT = "gdp_real_cny_10k"
@@ -18,12 +23,17 @@ INDICES = ["tfpch", "effch", "techch", "pech", "sech"]
 # Of decomposition = bias, and of frontier_reference = metafrontier.
 MORE_INDICES = ["obtech", "ibtech", "matech", "tgr"]
 BOOTSTRAPPED = ["tfpch", "effch", "techch"]
-INTERVAL_COLUMNS = [
-    "city_id",
-    "year",
-    *(f"{name}_{end}" for name in BOOTSTRAPPED for end in ("low", "high", "corrected")),
-    "bootstrap_replications",
-]
+INTERVAL_COLUMNS = {
+    "dimension": "object",
+    "member": "object",
+    "year": "int64",
+    "index_name": "object",
+    "low": "float64",
+    "high": "float64",
+    "corrected": "float64",
+    "frontier_error": "float64",
+    "bootstrap_replications": "int64",
+}
 FRONTIER_TOLERANCE = 1e-9
 
 
@@ -104,55 +114,114 @@ def changes(rows: pd.DataFrame, options: Any) -> pd.DataFrame:
     return frame
 
 
-def tfp_intervals(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
-    """Confidence intervals of the indices (Simar and Wilson 1999).
+def tfp_intervals(
+    sample: pd.DataFrame, variants: pd.DataFrame, cities: pd.DataFrame
+) -> pd.DataFrame:
+    """Intervals of the indices of cities, of groups' means and of their difference.
 
     Parameters
     ----------
     sample, variants : DataFrame
         As `tfp_changes`; of variants also bootstrap_replications (0: none) and seed.
+    cities : DataFrame
+        city_id, region, role (treated, control or another).
 
     Returns
     -------
     DataFrame
-        variant, city_id, year; for each of tfpch, effch and techch the ends of the 95
-        per cent interval (`_low`, `_high`) and the bias-corrected value (`_corrected`);
-        bootstrap_replications, the draws behind them. No row where the variant asks
-        for none or the frontier is not that of a year's own observations, for which
-        alone the bootstrap is defined.
+        variant; dimension (city, all, region, role or difference) and member (a city's
+        code, a group, or treated - control); year; index_name (tfpch, effch, techch);
+        low and high, the ends of the 95 per cent interval, missing for one city's
+        tfpch; corrected, a city's index less its bias; frontier_error, the part of a
+        mean's standard error (of its logarithm) that the frontier makes; and
+        bootstrap_replications, the draws of each loop. See
+        `citypanel.frontier.bootstrap_malmquist` and `mean_changes`. No row where the
+        variant asks for none or the frontier is not that of a year's own observations,
+        for which alone the bootstrap is defined.
     """
-    return by_variant(sample, variants, _intervals)
+    return by_variant(
+        sample, variants, lambda rows, options: _intervals(rows, options, cities)
+    )
 
 
-def _intervals(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
+def _intervals(
+    rows: pd.DataFrame, options: pd.Series, cities: pd.DataFrame
+) -> pd.DataFrame:
     defined = (
         options["frontier"] == "dea"
         and options["frontier_reference"] == "contemporaneous"
         and options["decomposition"] in ("fgnz", "bias")
     )
-    if not options["bootstrap_replications"] or not defined:
-        frame = rows.loc[[], ["city_id", "year"]]
-        return frame.reindex(columns=INTERVAL_COLUMNS).astype(
-            {name: "float64" for name in INTERVAL_COLUMNS[2:-1]}
-            | {"year": "int64", "bootstrap_replications": "int64"}
+    pieces = []
+    if options["bootstrap_replications"] and defined:
+        found = bootstrap_malmquist(
+            rows,
+            **KEYS,
+            outputs=[OUTPUT],
+            inputs=[CAPITAL, LABOUR],
+            orientation=options["orientation"],
+            returns_to_scale=options["returns_to_scale"],
+            replications=int(options["bootstrap_replications"]),
+            seed=int(options["seed"]),
         )
-    frame = bootstrap_malmquist(
-        rows,
-        **KEYS,
-        outputs=[OUTPUT],
-        inputs=[CAPITAL, LABOUR],
-        orientation=options["orientation"],
-        returns_to_scale=options["returns_to_scale"],
-        replications=int(options["bootstrap_replications"]),
-        seed=int(options["seed"]),
+        pieces = [_of_cities(found), *_of_groups(found, cities)]
+    frame = pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame()
+    return frame.reindex(columns=list(INTERVAL_COLUMNS)).astype(INTERVAL_COLUMNS)
+
+
+def _of_cities(found: pd.DataFrame) -> pd.DataFrame:
+    """One row a city, year and index."""
+    columns = {"corrected": "corrected", "lower": "low", "upper": "high"}
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "dimension": "city",
+                    "member": found["city_id"],
+                    "year": found["year"],
+                    "index_name": name,
+                    "bootstrap_replications": found["replications"],
+                    **{
+                        new: found[f"{name}_{old}"].to_numpy(float)
+                        if f"{name}_{old}" in found
+                        else np.nan
+                        for old, new in columns.items()
+                    },
+                }
+            )
+            for name in BOOTSTRAPPED
+        ]
     )
-    return frame.rename(
-        columns={
-            "replications": "bootstrap_replications",
-            **{f"{name}_lower": f"{name}_low" for name in BOOTSTRAPPED},
-            **{f"{name}_upper": f"{name}_high" for name in BOOTSTRAPPED},
-        }
-    )[INTERVAL_COLUMNS]
+
+
+def _of_groups(found: pd.DataFrame, cities: pd.DataFrame) -> list[pd.DataFrame]:
+    """One row a group, year and index, and the treated less the controls."""
+    at = cities.set_index("city_id")
+    role = at["role"]
+    compared = role[role.isin(["treated", "control"])].sort_values(ascending=False)
+    groupings = {
+        "all": pd.Series("all", index=at.index),
+        "region": at["region"],
+        "role": role,
+        "difference": compared,
+    }
+    pieces = []
+    for dimension, groups in groupings.items():
+        means = mean_changes(found, groups.dropna().to_dict())
+        is_difference = means["group"] == "treated - control"
+        means = means[is_difference == (dimension == "difference")]
+        pieces.append(means.assign(dimension=dimension))
+    return [
+        piece.rename(
+            columns={
+                "group": "member",
+                "index": "index_name",
+                "lower": "low",
+                "upper": "high",
+            }
+        ).assign(bootstrap_replications=found["replications"].min())
+        for piece in pieces
+    ]
 
 
 def frontier_distances(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:

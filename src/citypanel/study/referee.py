@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from citypanel import did
-from citypanel.errors import CityPanelError
+from citypanel.errors import CityPanelError, OptionError
 from citypanel.study.credibility import headline
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
@@ -69,8 +71,9 @@ def answers(
     panel, variants : DataFrame
         As `credibility.att`.
     policies : DataFrame
-        policy, city_id, approval_year: policies of the time. The study's own, by the
-        name of the option ``policy`` or of the declared roster, is not another.
+        policy, city_id, approval_year: policies of the time, of which those count that
+        the study declares (``other_policies``). Its own, by the name of the option
+        ``policy`` or of the declared roster, is not another.
     places : DataFrame
         unit_id, latitude and longitude in degrees, as text or numbers.
 
@@ -86,7 +89,11 @@ def answers(
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()].reset_index(drop=True)
     own = {str(options["policy"]), _roster()}
-    frame = _with(rows, policies[~policies["policy"].isin(own)], places)
+    others = [name for name in declared().other_policies if name not in own]
+    absent = set(others) - set(policies["policy"])
+    if absent:
+        raise OptionError.of("study.no_such_policy", sorted(absent))
+    frame = _with(rows, policies[policies["policy"].isin(others)], places)
     seed, draws = int(options["seed"]), int(options["inference_draws"])
     parts = []
     for question, ask in QUESTIONS.items():
@@ -133,7 +140,11 @@ def _concurrent(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     names = frame.attrs["policies"]
     if not names:
         return pd.DataFrame([{"note": "no other policy is known"}])
-    return did.concurrent_policies(frame, cohort=COHORT, policies=names, **KEYS)
+    found = did.concurrent_policies(frame, cohort=COHORT, policies=names, **KEYS)
+    first = frame.drop_duplicates("city_id").set_index("city_id")[names]
+    since = first.stack().rename("estimate").rename_axis(["term", "policy"])
+    since = since.dropna().reset_index().assign(aggregation="first_period")
+    return pd.concat([found, since], ignore_index=True)
 
 
 def _spillovers(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
@@ -147,7 +158,7 @@ def _spillovers(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
 
 
 def _spatial(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
-    return did.spatial_inference(
+    shared = did.spatial_inference(
         frame,
         treatment=TREATMENT,
         coordinates=PLACE,
@@ -157,6 +168,12 @@ def _spatial(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
         seed=seed,
         **KEYS,
     ).rename(columns={"cutoff_km": "distance_km"})
+    # The cities are most of those that could have been treated.
+    whole = did.population_inference(
+        frame, treatment=TREATMENT, attributes=("region",), above="province", **KEYS
+    ).rename(columns={"share": "weight"})
+    whole = whole[whole["term"].isin(["finite", "unit_within", "mixed"])]
+    return pd.concat([shared, whole], ignore_index=True)
 
 
 def _weights(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
@@ -181,9 +198,31 @@ def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
         did.augmented_synthetic_control(frame, cohort=COHORT, **KEYS),
     ]
     kinds = ("simple", "placebo", "carryover", "test")
-    return pd.concat(
-        [fit[fit["aggregation"].isin(kinds)] for fit in fits], ignore_index=True
-    )
+    parts = [fit[fit["aggregation"].isin(kinds)] for fit in fits]
+    pooled = did.augmented_synthetic_control(
+        frame, cohort=COHORT, pooling=0.5, variance="none", **KEYS
+    ).head(1)
+    parts.append(pooled.assign(aggregation="partially_pooled"))
+    usable, _ = usable_controls(frame)
+    names = [name for name in declared().covariates if name in usable]
+    for controls in ([], names):
+        fit = did.synthetic_did(frame, cohort=COHORT, controls=controls, **KEYS)
+        part = fit[fit["aggregation"].isin(["simple", "group"])]
+        if controls:
+            part = part.assign(aggregation="with_covariates_" + part["aggregation"])
+        parts.append(part)
+        for cohort, weights in () if controls else fit.attrs["weights"].values.items():
+            omega = np.array(list(weights["omega"].values()))
+            row = {
+                "estimator": "synthetic_did",
+                "aggregation": "weights",
+                "term": f"effective_controls_{cohort}",
+                "estimate": 1.0 / (omega**2).sum(),
+                "weight": omega.max(),
+                "n_units": int((omega > 0).sum()),
+            }
+            parts.append(pd.DataFrame([row]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _adjusted(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
@@ -207,7 +246,10 @@ def _adjusted(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
 
 
 def _mechanisms(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
-    """The effect on the index's parts and on what the policy may move, side by side."""
+    """The effect on the index's parts and on what the policy may move, side by side.
+
+    Then the effect by declared group.
+    """
     after = [n for n, c in declared().controls.items() if c.after_treatment]
     rows = []
     for name in [*MECHANISMS, *after]:
@@ -226,6 +268,52 @@ def _mechanisms(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     if len(out):
         out["adjusted_p_value"] = did.holm(out["p_value"])
         out["aggregation"] = "mechanism"
+    return pd.concat([out, _by_group(frame)], ignore_index=True)
+
+
+def _by_group(frame: pd.DataFrame) -> pd.DataFrame:
+    """The headline's estimator with an effect of its own in each declared group.
+
+    Each group against all others in one regression: its effect, and by how much it
+    differs from theirs; Holm's correction over the groups, for either.
+    """
+    groups = {
+        f"region: {name}": (frame["region"] == name).to_numpy()
+        for name in declared().regions
+    }
+    batch = pd.to_numeric(frame.get("later_batch", pd.Series(index=frame.index)))
+    for name, group in declared().exclusions.items():
+        if set(group.where.names) <= {*frame, "batch"}:
+            where = group.where(frame.assign(batch=batch.fillna(0)))
+            groups[name] = np.asarray(where, dtype=bool)
+    treated = frame[TREATMENT].to_numpy() > 0
+    rows = []
+    for name, inside in groups.items():
+        if not (treated & inside).any() or not (treated & ~inside).any():
+            continue
+        own = frame[TREATMENT] * inside
+        count = frame.loc[treated & inside, "city_id"].nunique()
+        for kind, more in (
+            ("group_effect", frame[TREATMENT] * ~inside),
+            ("group_difference", frame[TREATMENT]),
+        ):
+            try:
+                fit = did.twfe(
+                    frame.assign(own=own, more=more),
+                    treatment="own",
+                    controls=["more"],
+                    engine="closed_form",
+                    **KEYS,
+                )
+                row = fit[fit["term"] == "own"].iloc[0].to_dict()
+            except CityPanelError as error:
+                row = {"estimator": "twfe", "note": str(error).splitlines()[0]}
+            row |= {"aggregation": kind, "term": name, "n_treated_units": count}
+            rows.append(row)
+    out = pd.DataFrame(rows)
+    for kind in out["aggregation"].unique() if len(out) else ():
+        some = (out["aggregation"] == kind) & out.get("p_value").notna()
+        out.loc[some, "adjusted_p_value"] = did.holm(out.loc[some, "p_value"])
     return out
 
 
@@ -245,7 +333,18 @@ def _trend(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     ]
     for row in left:
         row |= dict.fromkeys(("std_error", "conf_low", "conf_high", "p_value"))
-    return pd.DataFrame([rows[0], power, *left])
+    parts = [pd.DataFrame([rows[0], power, *left])]
+    for reference in (None, -2):
+        # A straight difference in trends, from either base.
+        with suppress(CityPanelError):
+            robust = did.honest_did(
+                study, kind="smoothness", bounds=[0.0], reference=reference
+            )
+            at = -1 if reference is None else reference
+            parts.append(robust.assign(term=f"straight_trend_from_{at}").tail(1))
+    with suppress(CityPanelError):
+        parts.append(did.functional_form_test(frame, cohort=COHORT, seed=seed, **KEYS))
+    return pd.concat(parts, ignore_index=True)
 
 
 QUESTIONS: dict[str, Callable[[pd.DataFrame, int, int], pd.DataFrame]] = {

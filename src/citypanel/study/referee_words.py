@@ -82,7 +82,7 @@ def _known(*values: float) -> bool:
 
 
 def _concurrent(rows: _Rows) -> list[Words]:
-    last = rows.rows["policy"].dropna()
+    last = rows.some(aggregation="headline")["policy"].dropna()
     if not len(last):
         return []
     # With several policies the last rows are those of all together.
@@ -180,6 +180,13 @@ def _spatial(rows: _Rows) -> list[Words]:
     clusters = rows.value("n_clusters", term="above_wild_bootstrap")
     if _known(wild_p, clusters):
         said.append(SAID("wild", n=int(clusters), wild_p=wild_p))
+    finite = rows.value("std_error", term="finite")
+    if _known(finite):
+        said.append(SAID("finite", finite=finite))
+    mixed, share = (rows.value(c, term="mixed") for c in ("std_error", "weight"))
+    if _known(mixed, share):
+        within = rows.value("std_error", term="unit_within")
+        said.append(SAID("mixed", mixed=mixed, share=share, within=within))
     return said
 
 
@@ -254,6 +261,12 @@ def _factors(rows: _Rows) -> list[Words]:
     placebo, placebo_p = rows.both(
         estimator="interactive_fixed_effects", aggregation="placebo"
     )
+    plain, _ = rows.both(estimator="synthetic_did", aggregation="simple")
+    adjusted, _ = rows.both(
+        estimator="synthetic_did", aggregation="with_covariates_simple"
+    )
+    if _known(plain, adjusted):
+        said.append(SAID("synthetic", plain=plain, adjusted=adjusted))
     if _known(placebo, placebo_p):
         fails = placebo_p < LEVEL
         said.append(SAID("placebo", placebo=placebo, placebo_p=placebo_p, fails=fails))
@@ -286,7 +299,8 @@ def _adjusted(rows: _Rows) -> list[Words]:
 
 
 def _mechanisms(rows: _Rows) -> list[Words]:
-    known = rows.rows[rows.rows["adjusted_p_value"].notna()]
+    known = rows.some(aggregation="mechanism")
+    known = known[known["adjusted_p_value"].notna()]
     if not len(known):
         return []
     least = known.sort_values("adjusted_p_value", kind="stable").iloc[0]
@@ -299,6 +313,25 @@ def _mechanisms(rows: _Rows) -> list[Words]:
             least_p=least["adjusted_p_value"],
             least=least["term"],
             effect=least["estimate"],
+        ),
+        *_groups(rows),
+    ]
+
+
+def _groups(rows: _Rows) -> list[Words]:
+    apart = rows.some(aggregation="group_difference")
+    apart = apart[apart["adjusted_p_value"].notna()]
+    if not len(apart):
+        return []
+    least = apart.sort_values("adjusted_p_value", kind="stable").iloc[0]
+    return [
+        SAID(
+            "groups",
+            n=len(apart),
+            found=bool(least["adjusted_p_value"] < LEVEL),
+            group=str(least["term"]),
+            difference=least["estimate"],
+            least_p=least["adjusted_p_value"],
         )
     ]
 
@@ -310,7 +343,11 @@ def _trend(rows: _Rows) -> list[Words]:
     if not _known(slope, slope_p, power) or not len(left):
         return []
     first = float(left["estimate"].iloc[0])
-    return [SAID("pretrend", slope=slope, slope_p=slope_p, power=power, left=first)]
+    said = [SAID("pretrend", slope=slope, slope_p=slope_p, power=power, left=first)]
+    _, scale_p = rows.both(term="any_scale")
+    if _known(scale_p):
+        said.append(SAID("scale", p=scale_p, found=scale_p < LEVEL))
+    return said
 
 
 _RULES: dict[str, Callable[[_Rows], list[Words]]] = {

@@ -17,7 +17,8 @@ from citypanel.study.formulas import formula
 from citypanel.study.yaml_lines import Document
 
 TOP = (
-    *("name", "extends", "title", "source", "unit", "period", "policy", "controls"),
+    *("name", "extends", "title", "source", "unit", "period", "policy"),
+    *("other_policies", "controls"),
     *("covariates", "outcomes", "exclusions", "regions", "columns", "published"),
     *("variants", "limits", "curve", "options"),
 )
@@ -32,6 +33,7 @@ KEYS: Mapping[tuple[str, ...], tuple[str, ...]] = {
         *("districts", "twice", "times", "unknown"),
     ),
     ("policy", "others"): ("default", "control"),
+    ("other_policies", "*"): ("label",),
     ("controls", "*"): ("formula", "after_treatment"),
     ("exclusions", "*"): ("where", "label", "mark", "reason", "paper"),
     ("columns", "*"): ("table", "name", "controls", "where", "sample", "years_ahead"),

@@ -38,7 +38,13 @@ from citypanel.warehouse.published import (
     refuse_destination,
 )
 from citypanel.warehouse.results import PASSED, Node, judge
-from citypanel.warehouse.studies import STUDY, ChosenStudy, check_file, check_kind
+from citypanel.warehouse.studies import (
+    EXTENDS,
+    STUDY,
+    ChosenStudy,
+    check_file,
+    check_kind,
+)
 
 # Arguments of dbt that leave nodes out; a run with none of them means to publish.
 _SELECTION = (
@@ -108,6 +114,8 @@ class Request:
 
 
 # A model of studies that bring their panel.
+# Variables of dbt that choose no option of a study.
+NO_OPTIONS = (PUBLISH_TO, STUDY, EXTENDS)
 _OF_PANELS = "model.citypanel.est_study"
 
 _NO_REQUEST = Request(run_id="", command="", arguments={}, selected=frozenset())
@@ -427,7 +435,7 @@ class Run:
         if self.study.brings_panel:
             return self.defaults
         every = self.defaults | dict(self.config.cli_vars)
-        given = {k: v for k, v in every.items() if k not in (PUBLISH_TO, STUDY)}
+        given = {k: v for k, v in every.items() if k not in NO_OPTIONS}
         return given | self.named
 
     @property

@@ -12,10 +12,13 @@ import yaml
 from citypanel.errors import WarehouseError, describe
 from citypanel.identity import digest_of, digest_of_file
 from citypanel.study.declaration import FILE, SHIPPED, folder_of
+from citypanel.warehouse.published import published_file
 from citypanel.words import load
 
 # A variable of dbt that is not an option of a study: which study is built.
 STUDY = "study"
+# Another: that its models are those over seeds/, which the shipped study declares.
+EXTENDS = "extends"
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,14 @@ class ChosenStudy:
 
     @cached_property
     def brings_panel(self) -> bool:
-        """Whether its declaration names a panel; the others are on the seeds' figures.
+        """Whether it has a panel; one that extends another is on the seeds' figures.
 
         What is no YAML counts as one: the check of a declaration then says so.
         """
         if self.name == SHIPPED:
             return False
         content = self._content()
-        return not isinstance(content, dict) or "panel" in content
+        return not isinstance(content, dict) or "extends" not in content
 
     def digest(self) -> str:
         """Digest of the declaration, what stands beside it, and the files it names."""
@@ -43,6 +46,10 @@ class ChosenStudy:
         if isinstance(content, dict):
             named = [content.get(key) for key in ("panel", "published")]
             files = [self.folder / n for n in named if isinstance(n, str)]
+            panel = content.get("panel")
+            if isinstance(panel, dict) and isinstance(panel.get("study"), str):
+                # The figures of another study are what its build has published.
+                files.append(self.folder.parents[1] / published_file(panel["study"]))
             parts += [digest_of_file(f) for f in files if f.is_file()]
             if isinstance(base := content.get("extends"), str) and base != self.name:
                 parts.append(ChosenStudy(base, folder_of(base)).digest())
@@ -101,16 +108,18 @@ def check_kind(study: ChosenStudy, *, builds_panels: bool) -> None:
     """
     if study.brings_panel == builds_panels:
         return
-    said = "a panel of its own" if study.brings_panel else "no panel of its own"
-    verb = "remove it from" if study.brings_panel else "add it to"
+    if study.brings_panel:
+        said, vars_ = "declares a panel", f"{{{STUDY}: {study.name}}}"
+    else:
+        said = f"extends {SHIPPED}"
+        vars_ = f"{{{STUDY}: {study.name}, {EXTENDS}: {SHIPPED}}}"
     raise WarehouseError(
         describe(
-            f"The study {study.name} declares {said}, and dbt_project.yml has it "
-            f"{'among' if study.brings_panel else 'not among'} those on the figures of "
-            "seeds/",
+            f"The study {study.name} {said}, and the variables given to dbt say "
+            "otherwise",
             consequence="its tables would come from other figures; nothing was built.",
-            remedy=f"{verb} the lists of model-paths in dbt_project.yml, or mend "
-            f"studies/{study.name}/{FILE}.",
+            remedy=f"dbt build --vars '{vars_}', or citypanel build --study "
+            f"{study.name}, which reads it from studies/{study.name}/{FILE}.",
         )
     )
 

@@ -99,7 +99,7 @@ class _Formatter(string.Formatter):
         if spec == "g":
             return number(value)
         if spec == "log%":
-            return f"{math.expm1(value):+.0%}"
+            return f"{math.expm1(value):+.0%}".replace("-", MINUS)
         if spec == "log":
             ratio = math.exp(value)
             return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"

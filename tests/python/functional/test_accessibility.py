@@ -37,7 +37,8 @@ RUN = """
 <script>{axe}</script>
 <script>
 window.addEventListener("load", function () {{
-  document.querySelector('[data-choose="{language}"]').click();
+  var choose = document.querySelector('[data-choose="{language}"]');
+  if (choose) {{ choose.click(); }}
   document.querySelectorAll("details").forEach(function (d) {{ d.open = true; }});
   axe.run(document, {{ runOnly: {tags} }}).then(function (found) {{
     document.body.dataset.axe = JSON.stringify(found.violations.map(function (v) {{

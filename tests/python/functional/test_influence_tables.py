@@ -97,7 +97,7 @@ def test_changed_figures_against_the_whole_study(headline):
             changed = study.with_cell(*key, new)
         else:
             changed = study.with_province_value(row.unit, row.year, row.variable, new)
-        plain = estimate(changed, headline.options, engine="closed_form")
+        plain = estimate(changed, headline.options)
         for name in ("estimate", "std_error", "mean", "std_dev", "maximum"):
             assert getattr(row, name) == pytest.approx(
                 getattr(plain, name), rel=1e-10, abs=1e-12

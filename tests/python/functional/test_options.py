@@ -109,13 +109,13 @@ def test_intervals_come_from_the_replications_and_the_seed(workshop):
     sql = "select * from marts.fct_tfp_changes order by all"
     before = workshop.query(sql)
     assert (before["bootstrap_replications"] == 50).all()
-    assert (before["tfpch_low"] <= before["tfpch_high"]).all()
+    assert (before["effch_low"] <= before["effch_high"]).all()
     result = workshop.dbt("build", "--vars", "{bootstrap_replications: 20, seed: 1}")
     assert result.returncode == 0, result.stdout[-4000:]
     after = workshop.published_by(result).query(sql)
     assert (after["bootstrap_replications"] == 20).all()
     assert (after["tfpch"] == before["tfpch"]).all()
-    assert not (after["tfpch_low"] == before["tfpch_low"]).all()
+    assert not (after["effch_low"] == before["effch_low"]).all()
 
 
 @pytest.mark.slow

@@ -146,6 +146,7 @@ def test_regressions_follow_from_the_published_inputs(
     np.testing.assert_allclose(published.loc[terms, "std_error"], se, rtol=1e-8)
     row = published.loc["sydid"]
     assert row["n_obs"] == len(frame)
+    assert row["outcome_mean"] == pytest.approx(frame["tfpch"].mean(), rel=1e-9)
     assert row["r2_within"] == pytest.approx(r2_within, rel=1e-8)
     assert row["r2_partial"] == pytest.approx(r2_partial, rel=1e-8)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -70,3 +72,25 @@ def test_no_command_runs_another_folders_code(project, tmp_path, monkeypatch, ca
         assert f"not this project's {tmp_path / 'src' / 'citypanel'}" in said
         assert "Consequence: " in said and "Remedy: run make build here" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]
+
+
+@pytest.mark.parametrize(
+    ("number", "what"),
+    [(errno.EACCES, "cannot be written"), (errno.ENOSPC, "The disk is full")],
+)
+def test_a_build_that_dbt_leaves_without_a_word_has_one(
+    monkeypatch, capsys, number, what
+):
+    """dbt prints nothing where it cannot make the folder of its log."""
+    stop = OSError(number, os.strerror(number), "/project/logs")
+    monkeypatch.setattr(
+        "dbt.cli.main.dbtRunner.invoke",
+        lambda *_: SimpleNamespace(success=False, exception=stop),
+    )
+    assert cli.main(["build"]) != 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("not published, because dbt stopped before its end. ")
+    assert what in said[0]
+    assert said[0].endswith("'/project/logs'.")
+    assert said[1] == "Consequence: the published file stands as it was."
+    assert said[2].startswith("Remedy: ")

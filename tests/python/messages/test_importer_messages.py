@@ -452,7 +452,9 @@ def test_files_that_cannot_be_read(seeded, monkeypatch):
     other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("table.csv", "a,b")
-    _raises(["an archive but no .xlsx workbook"], plan, "l.zip", other.getvalue())
+        archive.writestr("more.csv", "a,b")
+    words = ["an archive but no .xlsx workbook", "more.csv, table.csv"]
+    _raises(words, plan, "l.zip", other.getvalue())
     monkeypatch.setattr(file_module, "LARGEST_FILE", 10)
     _raises(["more than the 10 allowed"], plan, "m.csv", b"x" * 11)
     monkeypatch.undo()

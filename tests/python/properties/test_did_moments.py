@@ -15,7 +15,7 @@ from tests.support.random_panels import (
 )
 
 from citypanel import did
-from citypanel.did import relations
+from citypanel.did import frisch_waugh, randomisation, relations
 from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.moments import MomentPanel, condense, way
 from citypanel.errors import CityPanelError, PanelError
@@ -294,9 +294,9 @@ FROM_SUMS = {
 }
 
 
-def read_in_parts(frame, tmp_path, monkeypatch, **columns):
+def read_in_parts(frame, tmp_path, monkeypatch, *, part=4, **columns):
     """The moments of a frame, of its relation and of its Parquet file."""
-    monkeypatch.setattr(relations, "PART", 4)
+    monkeypatch.setattr(relations, "PART", part)
     path = tmp_path / "panel.parquet"
     with duckdb.connect() as connection:
         connection.from_df(frame).write_parquet(str(path))
@@ -355,6 +355,49 @@ def test_a_relation_reads_periods_as_a_frame_does(calendar, tmp_path, monkeypatc
         assert_same(want, fit)
 
 
+STRATA = ["size", "coast"]
+
+
+def with_strata(n=400):
+    """Units of a size and a coast, on which cohorts and trends depend."""
+    frame = large(n)
+    rng = np.random.default_rng(3)
+    late = frame.groupby("id")["g"].transform("max").fillna(0) > 0
+    size = rng.integers(0, 3, n)[frame["id"]] + (late & (frame["id"] % 3 == 0))
+    coast = rng.integers(0, 2, n)[frame["id"]]
+    trend = 0.1 * size * (frame["t"] - 2001) * (1 + coast)
+    return frame.assign(size=size, coast=coast, y=frame["y"] + trend)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: " ".join(o) or "plain")
+@pytest.mark.parametrize("method", ["dr", "ipw", "reg"])
+def test_covariates_fixed_in_time_divide_the_groups(
+    method, options, tmp_path, monkeypatch
+):
+    frame = with_strata(200).drop(index=[5, 77])
+    columns = dict(STAGGERED, controls=STRATA, **options)
+    for more in ({"control_group": "not_yet", "base_period": "universal"}, {}):
+        call = dict(method=method, **more)
+        rows, sums = both(did.group_time_att, frame, **columns, **call)
+        assert rows["estimate"].notna().any()
+        assert_same(rows, sums)
+        for kind in ("simple", "dynamic"):
+            assert_same(*(did.aggregate_att(fit, kind) for fit in (rows, sums)))
+        a, b = (fit.attrs["influence"]["matrix"] for fit in (rows, sums))
+        np.testing.assert_allclose(b, a, rtol=1e-6, atol=1e-6)
+    for panel in read_in_parts(frame, tmp_path, monkeypatch, part=100, **columns):
+        found = did.group_time_att(panel, **call)
+        found.attrs["dropped"] = rows.attrs["dropped"]
+        assert_same(rows, found)
+    changing = frame.assign(coast=frame["coast"] * frame["t"])
+    assert_same(*both(did.group_time_att, changing, **columns))
+    for given in (changing, duckdb.from_df(changing)):
+        with pytest.raises(PanelError, match=r"suffice|changes within"):
+            did.moments(given, **columns)
+    with pytest.raises(PanelError, match="suffice"):
+        did.imputation(did.moments(duckdb.from_df(frame), **columns))
+
+
 def test_what_sums_do_not_suffice_for_is_said():
     frame = large(40)
     relation = duckdb.from_df(frame)
@@ -394,12 +437,27 @@ def test_a_relation_that_is_no_panel_is_refused_like_a_frame(change, message):
             did.moments(panel, **STAGGERED, weights="w")
 
 
-@pytest.mark.parametrize("options", [{}, {"cluster": "c"}, {"within": "half"}], ids=str)
-def test_dealt_treatments_are_summed_unit_by_unit(options):
-    frame = large(60).assign(half=lambda f: f["id"] % 2)
-    fits = both(did.randomisation_draws, frame, draws=99, **{**KEYS, "treatment": "d"})
+DEALT = [
+    {}, {"cluster": "c"}, {"within": "half"}, {"weights": "w"},
+    {"weights": "w", "cluster": "c"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["balanced", "gaps"])
+@pytest.mark.parametrize("options", DEALT, ids=str)
+def test_dealt_treatments_are_summed_unit_by_unit(options, gaps):
+    frame = large(80).assign(half=lambda f: f["id"] % 2)
+    if gaps:  # two patterns more
+        late, early = frame["id"] % 5 == 0, frame["id"] % 7 == 1
+        frame = frame[~(late & (frame["t"] < 2003)) & ~(early & (frame["t"] == 2005))]
+    options = dict(options, treatment="d", **KEYS)
+    draws = {k: v for k, v in options.items() if k in ("treatment", *KEYS)}
+    fits = both(did.randomisation_draws, frame, draws=99, **draws)
     np.testing.assert_allclose(*(f["statistic"] for f in fits), rtol=1e-9)
-    fits = both(
-        did.randomisation_inference, frame, draws=199, treatment="d", **KEYS, **options
-    )
-    assert_same(*fits)
+    with way("always"):
+        parts = frisch_waugh.partial(
+            frame, **{k: v for k, v in options.items() if k != "within"}
+        )
+        paths = randomisation.treatment_paths(parts.data)
+        assert randomisation._Paths.of(parts, paths) is not None
+    assert_same(*both(did.randomisation_inference, frame, draws=199, **options))

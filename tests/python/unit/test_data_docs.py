@@ -90,7 +90,7 @@ def test_every_link_between_pages_leads_somewhere(site):
     for page, text in pages(site).items():
         for link in re.findall(r'<a\b[^>]*href="([^"#:]+)"', text):
             # The way to the other pages of outputs/, which this site is a part of.
-            if link.startswith("../") and page.parent == site:
+            if not (page.parent / link).resolve().is_relative_to(site.resolve()):
                 continue
             assert (page.parent / link).resolve().is_file(), (page, link)
             n_checked += 1
@@ -101,7 +101,15 @@ def test_no_script_but_our_own_runs(site):
     own = (data_docs.TEMPLATES / "data_docs.js").read_text(encoding="utf-8")
     for page, text in pages(site).items():
         if page.name != "index.html":
-            assert re.findall(r"<script>\n(.*?)</script>", text, re.DOTALL) == [own]
+            (script,) = re.findall(r"<script>\n(.*?)</script>", text, re.DOTALL)
+            assert script.strip() == own.strip()
+
+
+def test_every_page_has_the_shell_of_the_others(site):
+    for page, text in pages(site).items():
+        back = "/".join([".."] * len(page.relative_to(site).parts))
+        assert f'href="{back}/index.html"' in text and 'href="#main"' in text
+        assert '<html lang="en"' in text and text.count("<h1>") == 1
 
 
 def test_every_handler_that_a_page_names_is_defined(site):

@@ -31,7 +31,7 @@ def simulate(n=14, seed=1, missing=0.0, effect=0.3):
 
 
 def refit_t(frame, y, null=0.0):
-    fit = did.twfe(frame.assign(y=y), engine="closed_form", **OPTIONS).iloc[0]
+    fit = did.twfe(frame.assign(y=y), **OPTIONS).iloc[0]
     return (fit["estimate"] - null) / fit["std_error"]
 
 
@@ -94,6 +94,19 @@ def test_a_p_value_of_zero_says_what_it_is_below():
 
 
 @pytest.mark.parametrize("kind", ["rademacher", "webb", "mammen"])
+def test_draws_in_blocks_are_the_draws_at_once(kind, monkeypatch):
+    frame = simulate(missing=0.1)
+    call = dict(weights=kind, draws=199, seed=5, **OPTIONS)
+    whole, weights = (
+        did.wild_cluster_bootstrap(frame, **call),
+        bootstrap.draw_weights(40, kind, 199, 5)[0],
+    )
+    monkeypatch.setattr(bootstrap, "BLOCK", 1_500)
+    np.testing.assert_array_equal(bootstrap.draw_weights(40, kind, 199, 5)[0], weights)
+    pd.testing.assert_frame_equal(did.wild_cluster_bootstrap(frame, **call), whole)
+
+
+@pytest.mark.parametrize("kind", ["rademacher", "webb", "mammen"])
 def test_weights_have_mean_zero_and_variance_one(kind):
     drawn, _ = bootstrap.draw_weights(40, kind, 20_000, 7)
     assert abs(drawn.mean()) < 4e-3
@@ -117,9 +130,7 @@ def test_randomisation_is_a_loop_of_refits(missing):
         dealt = dict(zip(cities, cohort[cities].to_numpy()[order[b]], strict=True))
         g = frame["city_id"].map(dealt)
         late = ((g > 0) & (frame["year"] >= g)).astype(float)
-        fit = did.twfe(frame.assign(sydid=late), engine="closed_form", **OPTIONS).iloc[
-            0
-        ]
+        fit = did.twfe(frame.assign(sydid=late), **OPTIONS).iloc[0]
         assert ours[b] == pytest.approx(fit["statistic"], rel=1e-8)
 
 
@@ -229,7 +240,7 @@ def test_fixed_seeds_give_fixed_numbers():
 def twfe_of_cohorts(frame, *, cohort, **options):
     late = (frame[cohort] > 0) & (frame["year"] >= frame[cohort])
     frame = frame.assign(sydid=late.astype(float))
-    return did.twfe(frame, treatment="sydid", engine="closed_form", **options)
+    return did.twfe(frame, treatment="sydid", **options)
 
 
 def test_permutation_of_any_estimator_is_the_batched_test_for_two_way_effects():

@@ -138,15 +138,15 @@ def test_constant_and_within_r2_are_xtreg_with_year_dummies(missing):
 def test_engines_agree():
     frame = simulate(missing=0.1)
     options = dict(treatment="sydid", controls=["x"], **OPTIONS)
-    one = did.twfe(frame, **options)
-    two = did.twfe(frame, engine="closed_form", **options)
+    one = did.twfe(frame, engine="linearmodels", **options)
+    two = did.twfe(frame, **options)
     pd.testing.assert_frame_equal(one, two, rtol=1e-9, check_exact=False)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 def test_jackknife_closed_form_is_a_loop_of_refits(missing):
     frame = simulate(missing=missing)
-    options = dict(treatment="sydid", controls=["x"], engine="closed_form", **OPTIONS)
+    options = dict(treatment="sydid", controls=["x"], **OPTIONS)
     ours = did.twfe(frame, standard_errors="CR3", **options)
     whole = ours.loc[0, "estimate"]
     cities = frame["city_id"].unique()

@@ -40,7 +40,7 @@ def test_the_coefficient_is_the_weighted_sum_of_the_effects(switching, options):
     if "controls" in options:
         frame["y"] += 2 * frame["x"]
     fit = did.twfe_weights(frame, **OWN, **options)
-    whole = did.twfe(frame, engine="closed_form", absorbing=False, **OWN, **options)
+    whole = did.twfe(frame, absorbing=False, **OWN, **options)
     assert fit["estimate"].iloc[0] == pytest.approx(
         whole["estimate"].iloc[-1], abs=1e-9
     )
@@ -146,7 +146,7 @@ def test_a_negative_treatment_is_an_error():
 def test_bacon_with_controls_adds_up_and_goes_back_to_the_plain_one(options):
     frame = simulate(9)
     own = did.bacon_decomposition(frame, controls=["x"], **OWN, **options)
-    whole = did.twfe(frame, controls=["x"], engine="closed_form", **OWN, **options)
+    whole = did.twfe(frame, controls=["x"], **OWN, **options)
     assert own["weight"].sum() == pytest.approx(1)
     total = own["weight"] @ own["estimate"]
     assert total == pytest.approx(whole["estimate"].iloc[0], abs=1e-9)

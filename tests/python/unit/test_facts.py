@@ -121,6 +121,10 @@ WORLDS = {
         curved(made_up(0.161, 0.05, others=(0.18,)), 0.16, "level")
     ),
     "level, parted": lambda: of_level(made_up(0.161, 0.05, leads_p=0.04)),
+    "level, parted, a slope that is not clear": lambda: of_level(
+        made_up(0.161, 0.05, leads_p=0.04, slope=(0.03, 0.016), net=0.008)
+    ),
+    "one region found by chance": lambda: regional(made_up(), together=0.021, apart=0),
     "growth and level differ": lambda: made_up(0.001, level=(0.2, 0.01)),
     "other policy": lambda: with_batches(
         curved(made_up(0.04, policy="free_trade_zones"), 0.04)
@@ -172,6 +176,14 @@ def test_no_two_sentences_deny_each_other(world):
     assert all(text.strip() for s in told for text in (s.en, s.zh))
 
 
+def region_effects(facts):
+    """Tested effects by region: interacted, and region by region."""
+    checks = facts.checks or ()
+    rows = [("together", c.effect) for c in checks if c.kind == "by_region"]
+    rows += [("apart", regression.effect) for _, regression in facts.by_region]
+    return [(kind, effect) for kind, effect in rows if effect.is_tested]
+
+
 def test_every_sentence_follows_the_one_conclusion(world):
     _, _, facts = world
     found, told = facts.conclusion, sentences.everything(facts)
@@ -189,6 +201,21 @@ def test_every_sentence_follows_the_one_conclusion(world):
         assert "not significant at" not in " ".join(s.en for s in told)
     if found.finding == "none":
         assert not any("raised" in s.en or "lowered" in s.en for s in told)
+    if found.finding == "parted":
+        # What is no measure of the effect is not put in money.
+        assert "money" not in rules
+    if facts.pretrend.state == "broken":
+        # A test that found a difference is not called weak, nor the slope nothing.
+        assert not {"slope", "slope_missed", "slope_found"} & rules
+    for rule in ("regions_together_found", "regions_apart_found"):
+        for sentence in (s for s in told if s.rule == rule):
+            rows = [
+                effect
+                for kind, effect in region_effects(facts)
+                if kind == rule.split("_")[1]
+            ]
+            least = min(e.p_value for e in rows) * len(rows)
+            assert ("may be chance" in sentence.en) == (least >= 0.05)
     for kind in ("curve_up", "curve_down"):
         if kind in rules:
             assert facts.range.median * (1 if kind == "curve_up" else -1) > 0
@@ -247,7 +274,7 @@ def test_another_study_speaks_its_own_words():
 
 # A template holds no number but these: levels, powers of a page, years of a reference.
 KNOWN = {
-    "0", "0.01", "1", "5", "90", "95", "39", "2023", "50", "80", "2", "3",
+    "0", "0.01", "1", "1.96", "2", "3", "3.11", "5", "39", "50", "80", "90", "95", "2023"
 }  # fmt: skip
 
 
@@ -258,7 +285,7 @@ def _templates(entry) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", ["report", "curve"])
+@pytest.mark.parametrize("name", ["report", "curve", "study_page", "own_report"])
 def test_no_template_holds_a_number_or_a_name_of_a_study(language, name):
     path = words.FOLDER / language / f"{name}.yml"
     if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import zipfile
 
@@ -262,9 +263,56 @@ TABLES = {
         [PANEL[0], *([row[0], f"{row[1]}-12-31", *row[2:]] for row in PANEL[1:])],
         TRUTH,
     ),
+    "years in words": (
+        [PANEL[0], *([row[0], {2015: "二〇一五年", 2016: "2016年度"}[row[1]], *row[2:]]
+                     for row in PANEL[1:])],
+        TRUTH,
+    ),
+    "years above as their letter": (
+        [["各市地区生产总值（万元）"], ["城市", "Y2015", "Y2016"], *_wide()[1:]],
+        OUTPUT,
+    ),
+    "a row that says 单位": (
+        [["城市", "年份", "地区生产总值", "户籍人口"], ["单位", "", "万元", "万人"],
+         *PANEL[1:]],
+        TRUTH,
+    ),
+    "the header again in English": (
+        [PANEL[0], ["City", "Year", "GRP (10000 yuan)", "Population (10000 persons)"],
+         *PANEL[1:]],
+        TRUTH,
+    ),
+    "the province behind the city": (
+        _renamed({city: f"{city}({PROVINCES[city]})" for city in CITIES}), TRUTH),
+    "the province behind the city, in English": (
+        _renamed({"石家庄市": "Shijiazhuang, Hebei", "太原市": "Taiyuan, Shanxi",
+                  "杭州市": "Hangzhou, Zhejiang", "吉林市": "Jilin City, Jilin"}),
+        TRUTH,
+    ),
+    "codes as their country's": (
+        [["行政代码", *PANEL[0][1:]],
+         *([f"CN{CITIES[row[0]]}", *row[1:]] for row in PANEL[1:])],
+        TRUTH,
+    ),
+    "totals of provinces": (
+        [*PANEL, ["河北省合计", 2015, 9e9, 1], ["全省总计", 2015, 9e9, 1]], TRUTH),
+    "at current prices": (
+        [["城市", "年份", "地区生产总值(当年价,万元)", "户籍人口(年末，万人)"],
+         *PANEL[1:]],
+        TRUTH,
+    ),
+    "at constant prices": (
+        [["城市", "年份", "地区生产总值(2010年不变价,万元)", PEOPLE], *PANEL[1:]],
+        {key: value for key, value in TRUTH.items() if key not in OUTPUT},
+    ),
+    "a year in a header beside years": (
+        [["城市", "年份", "2015年地区生产总值(万元)", PEOPLE], *PANEL[1:]],
+        {key: value for key, value in TRUTH.items() if key not in OUTPUT},
+    ),
     "every sign of a gap": (
         [*PANEL, *(["北京市", 2000 + n, sign, "-"] for n, sign in enumerate(
-            ["NULL", "nan", ".", "NaN", "null", "None", "n/a", "#N/A", ""]))],
+            ["NULL", "nan", ".", "NaN", "null", "None", "n/a", "#N/A", "", "/", "无",
+             "未公布", "――"]))],
         TRUTH,
     ),
 }  # fmt: skip
@@ -434,6 +482,9 @@ def test_percentages_in_part_of_a_column_are_read_as_shown(seeded):
         ('0!.0000,"万"', "is shown in thousands"),
         ('0"亿"', "is not a number"),
         (";;;", "is hidden by its number format"),
+        (";-0;0", "is hidden by its number format"),
+        ("0.0‰", "is not a number"),
+        ('0"1"', "is shown with digits of its number format"),
     ],
 )
 def test_formats_that_show_another_figure_are_refused(seeded, form, words):
@@ -457,6 +508,7 @@ def test_formats_that_change_no_figure():
     assert shown(0.07, "0%") == "7%"
     assert shown(0.0741, "0%") == "7.41%"
     assert isinstance(shown(5.0, ";;;"), Unread)
+    assert shown(0.0, "0;-0;;@") == "" and shown(5.0, "0;-0;;@") == 5.0
     assert read_number(Unread("7", "is no figure")) == (None, "is no figure")
     assert raised("2", after="km") == "²" and raised("2", after="7.4") == "[2]"
 
@@ -531,6 +583,21 @@ def test_names_in_letters_that_two_cities_have(seeded):
          "says no unit of gdp_cny_10k"),
         ([["城市", "人均地区生产总值(元)", "年份"], ["杭州市", 1, 2015]],
          "No spec fits"),
+        ([["城市", "城市代码", "年份", GDP], ["杭州市", "130100", 2015, 1]],
+         "code 130100 is 石家庄市, not 杭州市"),
+        ([["城市", "行政代码", "年份", GDP], ["杭州市", "130100", 2015, 1]],
+         "code 130100 is 石家庄市, not 杭州市"),
+        ([["2015年"], ["城市", GDP], ["杭州市", 1], ["2016年"], ["太原市", 1]],
+         "cell A4, column city, value '2016年': is a line within the table"),
+        ([["城市", "年份", GDP], ["杭州市", 2015, 1], ["单位：亿元"],
+          ["太原市", 2015, 1]],
+         "value '单位：亿元': is a line within the table"),
+        ([["城市", "年份", GDP], ["杭州市", 2015, 1], ["市辖区"], ["太原市", 2015, 1]],
+         "value '市辖区': is a line within the table"),
+        ([["2015年市本级指标"], ["城市", GDP], ["杭州市", 1]], "says 市辖区"),
+        ([["城市", "年份", GDP], ["杭州市", 2015, "########"]],
+         "wider than its column"),
+        ([["城市", "年份", GDP], ["杭州市", "15年", 1]], "value '15年': is not a year"),
     ],
 )  # fmt: skip
 def test_what_a_layout_leaves_open_is_asked(seeded, rows, words):
@@ -554,6 +621,67 @@ def test_texts_of_every_kind(seeded, encoding, separator, head):
     same(cells, TRUTH)
     cell = plan.files["seeds/imported/raw_imported_cells.csv"].splitlines()[1]
     assert cell.rsplit(",", 1)[1] == ("C3" if head else "C2")
+
+
+@pytest.mark.parametrize("first", ["region", "q", "sep=;", "s"])
+def test_texts_that_begin_like_an_old_data_set(seeded, first):
+    """q, r and s are the first bytes of Stata's files of three versions."""
+    rows = [["region", "year", "GDP(10000 yuan)"], ["Hangzhou", 2015, 1]]
+    head = {"region": "", "sep=;": "sep=;\r\n"}.get(first, f"{first}\r\n")
+    separator = ";" if "sep" in first else ","
+    cells, _ = imported(seeded, text(seeded, rows, separator=separator, head=head))
+    assert cells == {("gdp_cny_10k", "330100", "2015"): 1}
+
+
+def test_commas_beside_semicolons(seeded):
+    """7,505 is 7505 or 7.505; another figure of the file may say which."""
+    rows = [["城市", "年份", PEOPLE], ["杭州市", 2015, "7,505"]]
+    refused(["cell C2", "may separate thousands or decimals"], seeded,
+            text(seeded, rows, separator=";"))  # fmt: skip
+    rows.append(["太原市", 2015, "370.5"])
+    cells, _ = imported(seeded, text(seeded, rows, separator=";"))
+    assert cells["population_persons_10k", "330100", "2015"] == 7505
+
+
+def test_packed_texts(seeded):
+    plain = text(seeded, PANEL).read_bytes()
+    (seeded / "t.csv.gz").write_bytes(gzip.compress(plain))
+    same(imported(seeded, seeded / "t.csv.gz")[0], TRUTH)
+    with zipfile.ZipFile(seeded / "t.zip", "w") as archive:
+        archive.writestr("data/t.csv", plain)
+    same(imported(seeded, seeded / "t.zip")[0], TRUTH)
+    with zipfile.ZipFile(seeded / "t.zip", "a") as archive:
+        archive.writestr("data/u.csv", plain)
+    refused(["data/t.csv, data/u.csv"], seeded, seeded / "t.zip")
+    (seeded / "t.csv.gz").write_bytes(gzip.compress(plain)[:-20])
+    refused(["its archive is damaged"], seeded, seeded / "t.csv.gz")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+         + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+        (b"Rar!\x1a\x07\x00", "an archive"), (b"7z\xbc\xaf'\x1c", "an archive"),
+        (b'<?xml version="1.0"?><Workbook/>', "XML"), (b'[{"a": 1}]', "JSON"),
+        (b"SQLite format 3\x00", "a database"), (b"%PDF-1.4", "a PDF"),
+    ],
+)  # fmt: skip
+def test_files_of_other_kinds_are_named(seeded, content, words):
+    (seeded / "t.xlsx").write_bytes(content)
+    refused([words, "t.xlsx"], seeded, seeded / "t.xlsx")
+
+
+def test_a_binary_workbook_is_refused_by_name(seeded):
+    with zipfile.ZipFile(seeded / "t.xlsb", "w") as archive:
+        archive.writestr("xl/workbook.bin", b"")
+    refused([".xlsb", "save it as .xlsx"], seeded, seeded / "t.xlsb")
+
+
+def test_a_files_name_says_districts(seeded):
+    refused(["市辖区.csv: its name says 市辖区"], seeded,
+            text(seeded, PANEL, name="市辖区.csv"))  # fmt: skip
+    same(imported(seeded, text(seeded, PANEL, name="全市与市辖区.csv"))[0], TRUTH)
 
 
 def test_statas_spsss_and_parquets_files(seeded):

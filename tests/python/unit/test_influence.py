@@ -44,6 +44,7 @@ from citypanel.influence.yardsticks import solow_residual, yardsticks
 from citypanel.study.effect import EffectDesign, outcome_of
 from citypanel.study.estimation import estimate
 from citypanel.study.options import Options
+from citypanel.study.plans import INPUTS, OUTPUT
 from citypanel.study.run import Study
 
 OPTIONS = Options()
@@ -89,7 +90,7 @@ def test_the_headline_is_that_of_the_plain_route(study, moved):
         # The invented yearbook has no growth rates: the deflator stands in.
         assert np.isnan(study.series(options)["gdp_growth_pct"]).all()
     found = Headline(study, options).result
-    plain = estimate(study, options, engine="closed_form")
+    plain = estimate(study, options)
     for name in ("estimate", "std_error", "p_value", "mean", "std_dev", "maximum"):
         assert getattr(found, name) == pytest.approx(
             getattr(plain, name), rel=1e-9, abs=1e-12
@@ -155,7 +156,7 @@ def brute(headline, change):
     panel = headline.study.panel(OPTIONS)[["city_id", "year", "sydid"]]
     frame = frame.merge(panel, on=["city_id", "year"])
     frame["outcome"] = frame["tfpch"]
-    fitted = did.twfe(frame, **REGRESSION, engine="closed_form").iloc[0]
+    fitted = did.twfe(frame, **REGRESSION).iloc[0]
     return fitted, frame
 
 
@@ -251,7 +252,7 @@ def test_changed_figures_are_those_of_a_study_with_the_figure_changed(study, tab
             changed = study.with_cell(*key, new)
         else:
             changed = study.with_province_value(row.unit, row.year, row.variable, new)
-        plain = estimate(changed, OPTIONS, engine="closed_form")
+        plain = estimate(changed, OPTIONS)
         for name in ("estimate", "std_error", "mean", "std_dev", "maximum"):
             assert getattr(row, name) == pytest.approx(
                 getattr(plain, name), rel=1e-10, abs=1e-12, nan_ok=True
@@ -275,7 +276,7 @@ def test_a_gap_filled_with_common_growth_reaches_other_cities(study):
         changed = study.with_cell(
             row.unit, row.year, row.variable, "yearbook", 1.5 * row.value
         )
-        plain = estimate(changed, options, engine="closed_form")
+        plain = estimate(changed, options)
         assert headline.changed(experiment.change).estimate == pytest.approx(
             plain.estimate, abs=1e-12
         )
@@ -484,7 +485,7 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
         panel = panel.loc[panel["outcome"].notna()]
         assert found.loc[name, "n_obs"] == len(panel)
         try:
-            plain = did.twfe(panel, **REGRESSION, engine="closed_form").iloc[0]
+            plain = did.twfe(panel, **REGRESSION).iloc[0]
         except EstimationError:
             # A partial frontier leaves few of so few cities an index.
             assert name.startswith("order") and np.isnan(found.loc[name, "estimate"])
@@ -497,6 +498,28 @@ def test_alternatives_are_the_options_of_the_study(study, headline):
     assert never["n_infeasible"] == 0
     out = found.loc["carriers out of the frontier"]
     assert out["n_beyond_frontier"] > 0 and "keep their index" in out["note"]
+
+
+def test_each_city_is_measured_against_all_others(study, headline):
+    few = frontier_alternatives(study, OPTIONS, every=False)
+    names = ["headline", "never-treated cities only", "each city without itself"]
+    assert few["alternative"].tolist() == names
+    rows = headline.plans.frame()
+    keys = dict(unit="city_id", period="year", outputs=[OUTPUT], inputs=[*INPUTS])
+    parts, beyond = [], 0
+    for city in headline.plans.cities:
+        others = [other for other in headline.plans.cities if other != city]
+        frame = malmquist(rows, **keys, reference_units=others)
+        parts.append(frame[frame["city_id"] == city])
+        own = distance(rows, **keys, reference_units=others)
+        beyond += int((own.loc[own["city_id"] == city, "distance"] > 1 + 1e-9).sum())
+    panel = study.panel(OPTIONS)[["city_id", "year", "sydid"]]
+    index = pd.concat(parts).rename(columns={"tfpch": "outcome"})
+    plain = did.twfe(index.merge(panel, on=["city_id", "year"]), **REGRESSION).iloc[0]
+    row = few.iloc[2]
+    assert row["estimate"] == pytest.approx(plain["estimate"], abs=1e-12)
+    assert row["std_error"] == pytest.approx(plain["std_error"], abs=1e-12)
+    assert row["n_beyond_frontier"] == beyond > 0
 
 
 def test_alternatives_are_compared_on_the_city_years_they_share(study):
@@ -513,10 +536,10 @@ def test_alternatives_are_compared_on_the_city_years_they_share(study):
         panel = study.panel(options.replace(**moved)).set_index(["city_id", "year"])
         panel = panel.loc[panel["outcome"].notna()]
         shared = panel.loc[panel.index.isin(own.index)].reset_index()
-        there = did.twfe(shared, **REGRESSION, engine="closed_form").iloc[0]
+        there = did.twfe(shared, **REGRESSION).iloc[0]
         keys = pd.MultiIndex.from_frame(shared[["city_id", "year"]])
         ours = shared.assign(outcome=own.loc[keys].to_numpy())
-        base = did.twfe(ours, **REGRESSION, engine="closed_form").iloc[0]
+        base = did.twfe(ours, **REGRESSION).iloc[0]
         row = found.loc[name]
         assert row["headline_same_rows"] == pytest.approx(base["estimate"], abs=1e-12)
         change = there["estimate"] - base["estimate"]
@@ -566,7 +589,7 @@ def test_a_bound_is_where_the_estimate_is_the_target(study, headline):
         assert row["n_assumed_city_years"] == 4 * 3 + 2
         power = np.where(late, cells["year"] - start if shape == "drift" else 1, 0)
         changed = replace(sources, cells=times(cells, row["factor"] ** power))
-        by_hand = estimate(Study(changed), OPTIONS, engine="closed_form")
+        by_hand = estimate(Study(changed), OPTIONS)
         assert by_hand.estimate == pytest.approx(target, abs=1e-9), shape
     assert {"level", "drift"} == set(of_treated.index)
     assert of_treated.loc["drift", "factor"] != of_treated.loc["level", "factor"]

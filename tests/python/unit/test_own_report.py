@@ -94,19 +94,39 @@ def test_every_table_is_written_in_every_format(facts):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "finding", "words"),
     [
-        ({"estimate": 0.5, "p_value": 0.01}, "Yield rose where the subsidy came"),
-        ({"estimate": -0.5, "p_value": 0.01}, "Yield fell where the subsidy came"),
-        ({"estimate": 0.5, "p_value": 0.4}, "can be told from zero"),
-        ({"estimate": 0.5, "p_value": None}, "uncertainty cannot be reckoned"),
+        ({"estimate": 0.5, "p_value": 0.01}, "raised", "raised yield"),
+        ({"estimate": -0.5, "p_value": 0.01}, "lowered", "Yield fell by more"),
+        (
+            {"estimate": 0.5, "p_value": 0.4},
+            "none",
+            "No effect of the subsidy on yield",
+        ),
+        ({"estimate": 0.5, "p_value": None}, "unknown", "cannot be estimated"),
     ],
 )
-def test_the_finding_follows_the_numbers(facts, change, words):
+def test_the_finding_follows_the_numbers(facts, change, finding, words):
     columns = facts["rpt_study_regressions"].copy()
     columns.loc[columns["term"] == "treatment", list(change)] = list(change.values())
     made = StudyFacts({**facts.frames, "rpt_study_regressions": columns})
-    assert words in sentences.lead(made).en
+    told = sentences.finding(made)
+    assert made.conclusion.finding == finding and words in told.lead.en
+    assert "补贴" in told.lead.zh or finding == "unknown"
+
+
+def test_bad_data_and_a_broken_trend_lower_the_certainty(facts):
+    verdict = pd.DataFrame(
+        [{"part": "verdict", "number": 1, "level": "stop", "text_en": "Not yet.",
+          "text_zh": "尚不可用。"}]
+    )  # fmt: skip
+    bad = StudyFacts({**facts.frames, "dq_summary": verdict})
+    assert bad.conclusion.certainty == "very_low" and "Not yet." in _page(bad)
+    att = facts["rpt_study_att"].copy()
+    att.loc[att["estimator"] == "twfe", "leads_p_value"] = 0.001
+    parted = StudyFacts({**facts.frames, "rpt_study_att": att})
+    assert parted.conclusion.finding == "parted"
+    assert "had already parted before it" in sentences.finding(parted).lead.en
 
 
 def test_bounds_on_trends_count_only_while_every_smaller_one_holds(facts):

@@ -8,8 +8,13 @@ import pytest
 
 import citypanel
 from citypanel.errors import DeclarationError
+from citypanel.outputs.figures.policies import policies_by_unit
+from citypanel.outputs.study_report import figures, sentences
+from citypanel.outputs.study_report.facts import StudyFacts
+from citypanel.study.own import evaluate as evaluation
 from citypanel.study.own.declaration import read_declaration
 from citypanel.study.own.panel import COHORT, TREATMENT, UNIT, prepare_panel
+from citypanel.study.own.tables import fixed
 
 STUDY = """name: made_up
 unit: {noun: {en: county}, key: county, parent: state}
@@ -194,3 +199,113 @@ def test_chinese_units_are_matched_by_name_code_and_province(folder, project):
     assert cohorts == {
         "广州市": 2017, "深圳": 2017, "440400": 2017, "保定市": 2016, "130400": 2018
     }  # fmt: skip
+
+
+OTHERS = """other_policies:
+  ports: {label: {en: free port, zh: 自由港}, cohort: port}
+  pilots: {label: {en: pilot}, roster: pilots.csv, unknown: leave_out}
+"""
+
+
+def with_other_policies(folder, text=OTHERS):
+    frame = panel()
+    frame["port"] = frame["county"].map({"c0": "2019-09", "c5": "2019-05"})
+    frame.to_csv(folder / "panel.csv", index=False)
+    (folder / "roster.csv").write_text(
+        "unit,start\nc0,2020-02\nc1,2020-02\nc2,2020-05\n"
+    )
+    (folder / "pilots.csv").write_text("unit,start\nc1,2019-07\nc9,2019-08\nx,2019-08")
+    (folder / "study.yml").write_text(STUDY + text)
+    return folder / "study.yml"
+
+
+@pytest.fixture
+def beside(folder):
+    """The tables that other policies are in."""
+    made = prepare_panel(read_declaration(with_other_policies(folder)))
+    return made, {
+        name: fixed(name, frame)
+        for name, frame in {
+            "dim_study": evaluation.study_table(made),
+            "dim_study_variables": evaluation.variable_table(made),
+            "dim_units": evaluation.unit_table(made),
+            "dim_unit_groups": evaluation.group_table(made),
+            "fct_unit_periods": evaluation.unit_periods(made),
+            "rpt_study_sensitivity": evaluation.other_policies_table(made),
+            "rpt_study_regressions": pd.DataFrame(
+                [{"outcome": "jobs", "term": "treatment", "estimate": 0.1}]
+            ),
+        }.items()
+    }
+
+
+def test_other_policies_stand_beside_the_studied_one(beside):
+    made, tables = beside
+    rows = tables["rpt_study_sensitivity"]
+    assert set(rows["check_name"]) == {"other_policies"}
+    assert list(rows["sample"].unique()) == ["ports", "pilots", "all"]
+    keys = ["sample", "aggregation", "estimator", "term"]
+    count = rows.set_index(keys)["n_units"].sort_index()
+    terms = ["both", "policy_only", "other_only", "neither"]
+    overlap = {
+        name: tuple(count[name, "overlap", "twfe", term] for term in terms)
+        for name in rows["sample"].unique()
+    }
+    assert overlap == {
+        "ports": (1, 2, 1, 6),
+        "pilots": (1, 2, 1, 6),
+        "all": (2, 1, 2, 5),
+    }
+    clean = made.frame[~made.frame[UNIT].isin({"c0", "c1", "c5", "c9"})]
+    columns = dict(outcome="jobs", treatment=TREATMENT, unit=UNIT, period="period")
+    want = citypanel.did.twfe(clean, **columns)["estimate"].iloc[0]
+    found = rows.set_index(keys)["estimate"].sort_index()
+    assert found["all", "without_units", "twfe", "overall"] == pytest.approx(want)
+    groups = tables["dim_unit_groups"].set_index(["group_name", "unit_id"])
+    assert groups["group_value"].to_dict() == {
+        ("ports", "c0"): "2019-09",
+        ("ports", "c5"): "2019-05",
+        ("pilots", "c1"): "2019-07",
+        ("pilots", "c9"): "2019-08",
+    }
+    words = tables["dim_study_variables"].set_index("variable")
+    assert words.loc["ports", "label_zh"] == "自由港"
+
+
+def test_the_report_says_and_draws_the_other_policies(beside):
+    facts = StudyFacts(beside[1])
+    said = " ".join(words.en for words in sentences.other_policies(facts))
+    assert "2 of 3 treated counties and 2 of 7 others came under another" in said
+    assert figures.policies(facts, "en").axes
+    drawn = figures.policies(facts, "zh").axes[0].get_legend_handles_labels()[1]
+    assert drawn[:2] == ["subsidy", "自由港"]
+    variables = facts["dim_study_variables"].query("kind != 'other_policy'")
+    plain = StudyFacts({**beside[1], "dim_study_variables": variables})
+    assert figures.policies(plain, "en") is None
+
+
+def test_many_units_are_counted(beside):
+    first = pd.DataFrame({"a": [0.0, 2.0, np.nan] * 60, "b": [1.0, np.nan, 9.0] * 60})
+    figure = policies_by_unit(first, pd.Series(["x", "y", "z"]), "units")
+    lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    assert list(lines["a"]) == [60, 60, 120]
+    assert list(lines["b"]) == [0, 60, 60]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("other_policies: {ports: {cohort: harbour}}\n", "no column harbour"),
+        ("other_policies: {ports: {label: {en: x}}}\n", "nothing of when"),
+        ("other_policies: {Ports: port}\n", "is no name"),
+        ("other_policies: {ports: {roster: gone.csv}}\n", "does not exist"),
+        ("other_policies: {ports: {cohort: port, counts: any}}\n", "is not a key"),
+        ("other_policies: {ports: month}\n", "varies within"),
+        ("other_policies: {pilots: {roster: pilots.csv}}\n", "is no unit of the panel"),
+    ],
+)
+def test_mistakes_of_other_policies_are_named(folder, text, words):
+    path = with_other_policies(folder, text)
+    with pytest.raises(DeclarationError, match=words) as error:
+        prepare_panel(read_declaration(path))
+    assert "other_policies" in str(error.value)

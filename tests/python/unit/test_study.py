@@ -111,18 +111,35 @@ def test_labour_has_no_price_where_leaving_it_out_changes_nothing():
 
 
 def test_intervals_are_drawn_only_where_the_bootstrap_is_defined(sample):
-    drawn = tfp_intervals(sample, _variants(bootstrap_replications=5))
-    assert len(drawn) == 6 and (drawn["bootstrap_replications"] == 5).all()
-    again = tfp_intervals(
-        sample.sample(frac=1, random_state=3), _variants(bootstrap_replications=5)
+    cities = pd.DataFrame(
+        {
+            "city_id": ["a", "b", "c"],
+            "region": "east",
+            "role": ["treated", "control", "control"],
+        }
     )
+    draws = _variants(bootstrap_replications=5)
+    drawn = tfp_intervals(sample, draws, cities)
+    assert (drawn["bootstrap_replications"] == 5).all()
+    # Three indices of two years: of 3 cities, all, the region, 2 roles, a difference.
+    assert len(drawn) == 3 * 2 * (3 + 1 + 1 + 2 + 1)
+    of_city = drawn[drawn["dimension"] == "city"]
+    alone = of_city["index_name"] == "tfpch"
+    assert of_city.loc[alone, ["low", "high"]].isna().all(axis=None)
+    assert (of_city["low"] <= of_city["high"])[~alone].all()
+    one_city = (drawn["dimension"] == "role") & (drawn["member"] == "treated")
+    assert drawn.loc[one_city, "low"].isna().all()
+    assert (
+        drawn.loc[drawn["dimension"] == "all", ["low", "high"]].notna().all(axis=None)
+    )
+    again = tfp_intervals(sample.sample(frac=1, random_state=3), draws, cities)
     pd.testing.assert_frame_equal(drawn, again)
     for options in [
         {"bootstrap_replications": 0},
         {"bootstrap_replications": 5, "frontier_reference": "global"},
         {"bootstrap_replications": 5, "frontier": "order-m"},
     ]:
-        none = tfp_intervals(sample, _variants(**options))
+        none = tfp_intervals(sample, _variants(**options), cities)
         assert none.empty and list(none.columns) == list(drawn.columns)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from citypanel.errors import OptionError
 from citypanel.study import referee
 from citypanel.study.referee_words import SAID, page, sentences
 
@@ -54,12 +55,15 @@ def answers(panel):
     )
     policies = pd.DataFrame(
         {
-            "policy": "other",
+            "policy": "low_carbon_pilots",
             "city_id": [*cities[::5], None],
             "approval_year": 2016,
         }
     )
-    policies = pd.concat([policies, own], ignore_index=True)
+    zones = pd.DataFrame(
+        {"policy": "free_trade_zones", "city_id": cities[1:9:4], "approval_year": 2017}
+    )
+    policies = pd.concat([policies, own, zones], ignore_index=True)
     return referee.answers(panel, variants, policies, places)
 
 
@@ -83,7 +87,12 @@ def test_the_numbers_of_a_sentence_are_those_of_the_rows(answers):
     assert f"{rows.loc['unit', 'std_error']:.3f} clustered by unit" in said
     rows = answers[answers["question"] == "concurrent_policies"]
     both = rows[(rows["aggregation"] == "overlap") & (rows["term"] == "both")]
-    assert set(rows["policy"].dropna()) == {"other"}
+    assert set(rows["policy"].dropna()) == {
+        "low_carbon_pilots",
+        "free_trade_zones",
+        "all",
+    }
+    both = both[both["policy"] == "all"]
     assert f"{both['n_units'].iloc[0]} of 24 treated units" in rows["text_en"].iloc[0]
 
 
@@ -141,3 +150,12 @@ def test_the_shipped_page_is_that_of_the_shipped_file(project):
             pytest.skip("the published file is another study's")
         want = page(marts["rpt_referee"])
     assert (project / "docs/results/referee.md").read_text("utf-8") == want
+
+
+def test_a_declared_policy_without_units_is_an_error(panel):
+    variants = pd.DataFrame(
+        {"variant": ["headline"], "seed": [3], "inference_draws": [99], "policy": ["x"]}
+    )
+    nobody = pd.DataFrame(columns=["policy", "city_id", "approval_year"])
+    with pytest.raises(OptionError, match="low_carbon_pilots"):
+        referee.answers(panel, variants, nobody, pd.DataFrame())

@@ -23,13 +23,13 @@ from citypanel.warehouse.studies import ChosenStudy, check_file, check_kind, cho
 
 @pytest.fixture
 def root(tmp_path):
-    for name, text in (("on_seeds", "name: on_seeds"), ("own", "panel: p.csv")):
+    for name, text in (("on_seeds", "extends: pilot_zones"), ("own", "panel: p.csv")):
         (tmp_path / "studies" / name).mkdir(parents=True)
         (tmp_path / "studies" / name / "study.yml").write_text(text)
     return tmp_path
 
 
-def test_a_panel_in_the_declaration_tells_the_two_kinds_apart(root):
+def test_what_extends_another_study_is_told_apart(root):
     assert choose(root, "own").brings_panel
     assert not choose(root, "on_seeds").brings_panel
 
@@ -58,7 +58,7 @@ def test_the_digest_follows_the_panel(root):
 
 @pytest.mark.parametrize(
     ("name", "builds", "words"),
-    [("own", False, "declares a panel of its own"), ("on_seeds", True, "add it to")],
+    [("own", False, "{study: own}"), ("on_seeds", True, "extends: pilot_zones}")],
 )
 def test_models_of_the_other_kind_are_refused(root, name, builds, words):
     check_kind(choose(root, name), builds_panels=not builds)

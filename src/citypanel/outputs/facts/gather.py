@@ -510,8 +510,7 @@ def pretrend_of(
     frames: Frames, outcome: str, fakes: tuple[Check, ...] = ()
 ) -> Pretrend:
     """The years before the policy, from the tables of the two-way estimate."""
-    leads = missed = math.nan
-    line = net = bounded = Effect()
+    leads = math.nan
     events = frames.get("rpt_event_study")
     if events is not None:
         rows = events[
@@ -520,7 +519,24 @@ def pretrend_of(
             & (events["estimator"] == TWO_WAY)
         ]["leads_p_value"].dropna()
         leads = float(rows.iloc[0]) if len(rows) else math.nan
-    checks = frames.get("rpt_sensitivity")
+    return pretrend_from(frames.get("rpt_sensitivity"), leads, fakes)
+
+
+def pretrend_from(
+    checks: pd.DataFrame | None, leads_p: float, fakes: tuple[Check, ...] = ()
+) -> Pretrend:
+    """The years before the policy, from the checks of the two-way estimate.
+
+    Parameters
+    ----------
+    checks : DataFrame or None
+        Rows of rpt_sensitivity or rpt_study_sensitivity on one outcome.
+    leads_p : float
+        Joint test of the leads; NaN where there is none.
+    fakes : tuple of Check
+    """
+    missed = math.nan
+    line = net = bounded = Effect()
     if checks is not None:
         checks = checks[checks["estimator"] == TWO_WAY]
 
@@ -538,7 +554,7 @@ def pretrend_of(
             net = effect_of(found)
         if found := row("honest", aggregation="relative_magnitude", bound=1.0):
             bounded = effect_of(found)
-    return Pretrend(leads, line, missed, net, bounded, fakes)
+    return Pretrend(leads_p, line, missed, net, bounded, fakes)
 
 
 def trend_lines(checks: pd.DataFrame | None) -> dict[str, float]:

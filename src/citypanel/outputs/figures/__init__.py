@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from citypanel.outputs.figures import estimates, panels
+from citypanel.outputs.figures import estimates, panels, places
 from citypanel.outputs.figures.estimates import SAID
 from citypanel.outputs.figures.model import Drawing
 from citypanel.outputs.options import Frames, Maker, Options
@@ -49,6 +49,11 @@ FIGURES = (
         "figure_10_cities",
         ("dim_cities", "rpt_sample", "fct_tfp_changes", _OPTIONS),
         panels.tiles,
+    ),
+    Maker(
+        "figure_11_places",
+        ("dim_cities", "dim_pilot_zones", "rpt_sample", "fct_tfp_changes", _OPTIONS),
+        places.places,
     ),
 )
 

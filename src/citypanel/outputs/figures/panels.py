@@ -524,10 +524,10 @@ def tiles(marts: Frames, o: Options) -> Drawing:
     known = data["mean_log_tfpch"].dropna()
     colours = matplotlib.colormaps["cividis"]
     norm = Normalize(known.min(), known.max())
-    per_line, label_room = 4, 1.7
-    column_width = label_room + per_line + 0.6
+    per_line, label_room = 3, 1.6
+    column_width = label_room + per_line + 0.4
     columns = {name: said["column"] for name, said in declared().regions.items()}
-    figure = s.new_figure(width=7.4, height=6.2)
+    figure = s.new_figure(width=7.4, height=7.4)
     axes = figure.subplots()
     bottoms = dict.fromkeys(columns.values(), 0.0)
     for region in columns:
@@ -561,7 +561,7 @@ def tiles(marts: Frames, o: Options) -> Drawing:
                 _city_tile(axes, x, top, city, colours, norm)
             y += (len(own) - 1) // per_line + 1
         bottoms[column] = y + 0.35
-    axes.set_xlim(-0.1, 3 * column_width - 0.4)
+    axes.set_xlim(-0.1, 3 * column_width - 0.3)
     axes.set_ylim(max(bottoms.values()), -0.1)
     axes.set_axis_off()
     bar = figure.colorbar(
@@ -612,11 +612,7 @@ def _city_tile(axes, x: float, y: float, city: pd.Series, colours, norm) -> None
         ha="center",
         va="center",
         color=ink,
-        fontsize=s.SMALL
-        if len(city["city"]) < 9
-        else 4.8
-        if len(city["city"]) < 11
-        else 4.2,
+        fontsize=s.SMALL,
     )
     if pd.notna(city["batch"]):
         x, y = x + 0.84, y + 0.2

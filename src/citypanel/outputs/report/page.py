@@ -19,10 +19,11 @@ from citypanel.outputs.facts import (
 from citypanel.outputs.report import charts, sentences
 from citypanel.pages import embedded, render, write_page
 from citypanel.study.declaration import declared
-from citypanel.words import LABELS, Words, in_chinese, typeset
+from citypanel.words import LABELS, Catalogue, Words, in_chinese, typeset
 from citypanel.words.numbers import fixed, p_cell, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
+PAGE = Catalogue("study_page")
 
 
 def study_report(warehouse: Path, *, folder: Path, curve: Path | None = None) -> Path:
@@ -80,7 +81,10 @@ def study_page(frames: Frames) -> str:
         minds=sentences.minds(facts),
         unit=said["unit"],
         units=said["units"],
-        curve_sentences=sentences.specifications(facts),
+        curve_sentences=[
+            *sentences.specifications(facts),
+            *sentences.single_moves(facts),
+        ],
         audit=sentences.audit(facts),
         intervals=charts.intervals(facts),
         events=charts.event_studies(
@@ -109,6 +113,8 @@ def study_page(frames: Frames) -> str:
         p_text=p_text,
         p_cell=p_cell,
         shown=str,
+        page=PAGE,
+        words_of=lambda pair: Words(*pair),
     )
 
 

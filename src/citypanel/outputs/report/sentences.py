@@ -9,7 +9,7 @@ number that is not a fact.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,10 @@ from citypanel.outputs.facts import (
     Facts,
 )
 from citypanel.outputs.facts.gather import COMPONENT, OF_LEVEL
-from citypanel.outputs.facts.verdict import MUCH
+from citypanel.outputs.facts.verdict import MUCH, Conclusion
 from citypanel.outputs.options import exclusion_name, region_name
 from citypanel.words import LABELS, Catalogue, Words
 
-# Share of significant results that chance alone gives.
-BY_CHANCE = SIGNIFICANCE
 SAID = Catalogue("report")
 
 
@@ -52,6 +50,10 @@ class Sentence:
     claims: Mapping[str, object] = field(default_factory=dict)
     estimand: str = ""
 
+    @property
+    def words(self) -> Words:
+        return Words(self.en, self.zh)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -69,16 +71,30 @@ class Verdict:
 
 
 class Speaker:
-    """Says sentences of one study: its words are fields of every template."""
+    """Says sentences of one study: its words are fields of every template.
 
-    def __init__(self, facts: Facts):
-        outcome = facts.labels.outcome(facts.outcome)
-        self.facts = facts
+    Parameters
+    ----------
+    facts : Facts or None
+    fields : mapping of str to Words, optional
+        The study's words, where no facts of the shipped study hold them.
+    """
+
+    def __init__(self, facts: Facts | None, fields: Mapping[str, Words] | None = None):
+        self._facts = facts
+        if fields is None:
+            outcome = self.facts.labels.outcome(self.facts.outcome)
+            fields = self.facts.labels.said | {"outcome": outcome}
         self.fields = {
-            **facts.labels.said,
-            "outcome": outcome,
-            "Outcome": Words(*(text[:1].upper() + text[1:] for text in outcome)),
+            **fields,
+            "Policies": _first_up(fields["policies"]),
+            "Outcome": _first_up(fields["outcome"]),
         }
+
+    @property
+    def facts(self) -> Facts:
+        assert self._facts is not None
+        return self._facts
 
     def words(self, rule: str, /, **given: object) -> Words:
         return SAID(rule, **(self.fields | given))
@@ -99,6 +115,10 @@ class Speaker:
     def estimate(self, rule: str, /, **given) -> Sentence:
         """A sentence with estimates of the headline's own estimand."""
         return self(rule, estimand=self.facts.estimand, **given)
+
+
+def _first_up(words: Words) -> Words:
+    return Words(*(text[:1].upper() + text[1:] for text in words))
 
 
 def label_of(check: Check) -> Words:
@@ -147,30 +167,7 @@ def _is_far(base: Effect, estimate: float) -> bool:
 
 def verdict(facts: Facts) -> Verdict:
     """What the study finds, how certain that is, and what qualifies it."""
-    say, found = Speaker(facts), facts.conclusion
-    rule = found.finding
-    if rule in ("raised", "lowered"):
-        rule = f"{rule}_{found.certainty}"
-    up = facts.headline.effect.sign > 0
-    lead = say(
-        f"lead_{rule}",
-        called=rule,
-        up=up,
-        controls=facts.has_controls,
-        claims={"effect": found.finding},
-    )
-    grade = SAID.label("certainties", found.certainty)
-    certainty = say(
-        "certainty",
-        grade=grade,
-        claims={"certainty": found.certainty},
-    )
-    return Verdict(found.tone, lead, certainty, tuple(_steps(say)), tuple(_points(say)))
-
-
-def _steps(say: Speaker) -> list[Sentence]:
-    """Why the certainty is not higher, a sentence a reason."""
-    facts = say.facts
+    say = Speaker(facts)
     told: dict[str, Any] = {
         "data": Words(*facts.data.verdict[1:]) if facts.data.verdict else Words("", ""),
         "share": facts.headline.assumed_share,
@@ -179,18 +176,60 @@ def _steps(say: Speaker) -> list[Sentence]:
         "detectable": facts.detectable,
         "paper": facts.paper,
     }
-    out = []
-    for step in facts.conclusion.steps:
-        rule = f"step_{step.reason}"
-        if step.reason == "imprecise" and facts.paper is None:
-            rule += "_alone"
-        claims: dict[str, object] = {}
-        if step.reason.startswith("data"):
-            claims["data"] = step.reason
-        if step.reason.startswith("trends"):
-            claims["trends"] = step.reason.removeprefix("trends_")
-        out.append(say(rule, claims=claims, **told))
-    return out
+    return graded(
+        say,
+        facts.conclusion,
+        up=facts.headline.effect.sign > 0,
+        controls=facts.has_controls,
+        told=told,
+        points=_points(say),
+    )
+
+
+def graded(
+    say: Speaker,
+    found: Conclusion,
+    *,
+    up: bool,
+    controls: bool,
+    told: Mapping[str, Any],
+    points: Sequence[Sentence],
+) -> Verdict:
+    """A conclusion in words, for any study: finding, certainty, why it is not higher.
+
+    Parameters
+    ----------
+    say : Speaker
+    found : Conclusion
+    up, controls : bool
+        Sign of the estimate, and whether it has controls.
+    told : mapping
+        Fields of the steps: data, share, in_doubt, n, detectable, paper.
+    points : sequence of Sentence
+        What qualifies the finding.
+    """
+    rule = found.finding
+    if rule in ("raised", "lowered"):
+        rule = f"{rule}_{found.certainty}"
+    claims: dict[str, object] = {"effect": found.finding}
+    lead = say(f"lead_{rule}", called=rule, up=up, controls=controls, claims=claims)
+    grade = SAID.label("certainties", found.certainty)
+    certainty = say("certainty", grade=grade, claims={"certainty": found.certainty})
+    steps = tuple(_step(say, step.reason, told) for step in found.steps)
+    return Verdict(found.tone, lead, certainty, steps, tuple(points))
+
+
+def _step(say: Speaker, reason: str, told: Mapping[str, Any]) -> Sentence:
+    """Why the certainty is not higher: one reason."""
+    rule = f"step_{reason}"
+    if reason == "imprecise" and told["paper"] is None:
+        rule += "_alone"
+    claims: dict[str, object] = {}
+    if reason.startswith("data"):
+        claims["data"] = reason
+    if reason.startswith("trends"):
+        claims["trends"] = reason.removeprefix("trends_")
+    return say(rule, claims=claims, **told)
 
 
 def _points(say: Speaker) -> list[Sentence]:
@@ -230,7 +269,8 @@ def in_plain_words(facts: Facts) -> list[Sentence]:
     """The effect in money and per cent of output, and the odds of its sign."""
     effect, say = facts.headline.effect, Speaker(facts)
     out = []
-    amounts = _amounts(facts)
+    # What is no measure of the effect has no price either.
+    amounts = _amounts(facts) if facts.conclusion.finding != "parted" else None
     if amounts:
         mean, low, high, estimate_ = amounts
         amount = facts.labels.amount
@@ -315,10 +355,13 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
     out = []
     if trend.slope.is_tested:
         rule = "slope_clear" if trend.slope.is_significant else "slope"
+        if trend.state == "broken" and not trend.slope.is_significant:
+            rule = "slope_broken"
         out.append(
             say.estimate(
                 rule,
                 slope=trend.slope,
+                leads_p=trend.leads_p,
                 down=trend.slope.estimate < 0,
                 claims={"slope": trend.slope.estimate},
             )
@@ -339,6 +382,7 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
                     if paper and trend.net.holds(paper.estimate)
                     else "nothing_more",
                     paper=paper,
+                    zero=zero,
                 ),
                 claims={"net": trend.net.estimate},
             )
@@ -409,9 +453,10 @@ def pretrend(facts: Facts) -> list[Sentence]:
         broken = trend.leads_p < SIGNIFICANCE
         rule = f"pretrend_{'broken' if broken else state}"
         out.append(say(rule, p=trend.leads_p, claims=claims))
-    if trend.is_missed:
+    # A test that has found a difference is not called weak.
+    if state != "broken" and trend.is_missed:
         out.append(say.estimate("slope_missed", trend=trend))
-    elif math.isfinite(trend.missed):
+    elif state != "broken" and math.isfinite(trend.missed):
         out.append(say.estimate("slope_found", trend=trend))
     found, n = trend.significant_fakes, len(trend.fakes)
     if found:
@@ -582,7 +627,9 @@ def regions(facts: Facts) -> list[Sentence]:
             continue
         clear = [(label, effect) for label, effect in found if effect.is_significant]
         told = [SAID("in_region", label=label, effect=e) for label, e in clear]
-        chance = 0 < len(clear) <= max(1, BY_CHANCE * len(found))
+        # By Holm's first step, as for the fake dates.
+        least = min(effect.p_value for _, effect in found)
+        chance = bool(clear) and least * len(found) >= SIGNIFICANCE
         out.append(
             say.estimate(
                 f"regions_{rule}_{'found' if clear else 'quiet'}",
@@ -613,6 +660,7 @@ def specifications(facts: Facts) -> list[Sentence]:
             called=f"curve_{s.reading}",
             lead=say.words(f"curve_{s.reading}"),
             s=s,
+            what=SAID.label("estimands", s.estimand),
             claims={"range": (s.low, s.high)},
         )
     ]
@@ -620,6 +668,29 @@ def specifications(facts: Facts) -> list[Sentence]:
         clear = s.joint_p < SIGNIFICANCE
         out.append(say(f"curve_joint_{'clear' if clear else 'chance'}", p=s.joint_p))
     return out
+
+
+def single_moves(facts: Facts) -> list[Sentence]:
+    """The values of choices that turn the sign of the headline when moved alone."""
+    base, say = facts.headline.effect, Speaker(facts)
+    rows = facts.range.rows if facts.range else ()
+    moves = [(name, effect) for name, _, effect in rows if is_single_move(name)]
+    if not moves or not base.sign:
+        return []
+    turned = [(name, e) for name, e in moves if e.sign * base.sign < 0]
+    if not turned:
+        return [say.estimate("moves_keep", n=len(moves))]
+    told = [
+        SAID("in_region", label=facts.labels.moves(name), effect=e)
+        for name, e in turned
+    ]
+    count: dict[str, Any] = {"n": len(moves), "n_turned": len(turned)}
+    return [say.estimate("moves_turn", told=told, **count)]
+
+
+def is_single_move(specification: str) -> bool:
+    """Whether a specification moves one choice away from the headline."""
+    return "=" in specification and "; " not in specification
 
 
 def audit(facts: Facts) -> list[Sentence]:
@@ -730,7 +801,7 @@ def everything(facts: Facts) -> list[Sentence]:
     """Every sentence of the page, in its order."""
     parts = (
         data, index, uncertainty, pretrend, what_changes, what_does_not, estimators,
-        regions, specifications, audit, limits, minds,
+        regions, specifications, single_moves, audit, limits, minds,
     )  # fmt: skip
     out = list(verdict(facts).all)
     for part in parts:

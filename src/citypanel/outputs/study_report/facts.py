@@ -11,11 +11,30 @@ from pathlib import Path
 import pandas as pd
 
 from citypanel.errors import PublicationError
+from citypanel.outputs.facts import (
+    Check,
+    Conclusion,
+    Effect,
+    Estimator,
+    Evidence,
+    Pretrend,
+    conclude,
+    effect_of,
+    pretrend_from,
+)
+from citypanel.outputs.facts.effects import number, whole
 from citypanel.study.own.tables import SCHEMA, TABLES
 from citypanel.warehouse.preflight import open_published
 from citypanel.words import LANGUAGES, Words
 
 POLICY = "treatment"
+TWO_WAY = "twfe"
+# Tables of a study on the shipped figures that bear on how certain it is.
+WANTED = {
+    "dq_summary": "quality.dq_summary",
+    "rpt_frontier": "marts.rpt_frontier",
+    "rpt_regressions": "marts.rpt_regressions",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +44,7 @@ class StudyFacts:
     Attributes
     ----------
     frames : mapping of name to DataFrame
-        Those of `citypanel.study.own.tables.TABLES`.
+        Those of `citypanel.study.own.tables.TABLES`, and of `WANTED` where they are.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -53,6 +72,16 @@ class StudyFacts:
         """The noun of the units, more than one of them."""
         one = self.said("unit")
         return Words(plural(one.en), one.zh)
+
+    @cached_property
+    def _names(self) -> dict[str, Words]:
+        rows = self["dim_units"]
+        return {str(row["unit_id"]): _words(row, "name") for _, row in rows.iterrows()}
+
+    def unit(self, unit_id: object) -> Words:
+        """What a unit is called; its key where it is in no comparison."""
+        key = "" if pd.isna(unit_id) else str(unit_id)
+        return self._names.get(key) or Words(key, key)
 
     def label(self, variable: str) -> Words:
         """The label of an outcome or a control; the policy's of the treatment."""
@@ -101,6 +130,80 @@ class StudyFacts:
         known = rows[rows["estimate"].notna()]
         return (known if len(known) else rows).iloc[0]
 
+    @property
+    def effect(self) -> Effect:
+        """The headline's."""
+        return effect_of(self.headline)
+
+    @cached_property
+    def quality(self) -> tuple[str, Words] | None:
+        """Level and words of the data's verdict; None where nobody gave one."""
+        rows = self.frames.get("dq_summary")
+        rows = None if rows is None else rows[rows["part"] == "verdict"]
+        if rows is None or rows.empty:
+            return None
+        first = rows.sort_values("number").iloc[0]
+        return str(first["level"]), Words(first["text_en"], first["text_zh"])
+
+    @cached_property
+    def shares(self) -> tuple[float, float]:
+        """Of treated rows on assumed figures; of units whose labour has no price."""
+        assumed = priceless = float("nan")
+        rows = self.frames.get("rpt_regressions")
+        if rows is not None:
+            rows = rows[rows["variant"] == "headline"]["assumed_share"].dropna()
+            assumed = number(rows.iloc[0]) if len(rows) else assumed
+        rows = self.frames.get("rpt_frontier")
+        if rows is not None:
+            rows = rows[rows["zero_labour_price_share"].notna()].sort_values("year")
+            last = rows["zero_labour_price_share"]
+            priceless = number(last.iloc[-1]) if len(rows) else priceless
+        return assumed, priceless
+
+    @cached_property
+    def pretrend(self) -> Pretrend:
+        """The periods before the policy."""
+        rows = self.overall
+        leads = rows.loc[rows["estimator"] == TWO_WAY, "leads_p_value"].dropna()
+        checks = self["rpt_study_sensitivity"]
+        checks = checks[checks["outcome"] == self.outcome]
+        fakes = tuple(
+            Check("fake_date", "".join(filter(str.isdigit, str(row["term"]))),
+                  effect_of(row))
+            for row in checks[checks["check_name"] == "fake_date"].to_dict("records")
+        )  # fmt: skip
+        leads_p = number(leads.iloc[0]) if len(leads) else float("nan")
+        return pretrend_from(checks, leads_p, fakes)
+
+    @cached_property
+    def detectable(self) -> float:
+        """Effect that the headline would find four times in five; NaN for none."""
+        rows = self["rpt_study_inference"]
+        known = rows.loc[rows["outcome"] == self.outcome, "minimum_detectable_effect"]
+        return number(known.iloc[0]) if len(known) else float("nan")
+
+    @cached_property
+    def conclusion(self) -> Conclusion:
+        """What every sentence is derived from."""
+        assumed, priceless = self.shares
+        return conclude(
+            Evidence(
+                effect=self.effect,
+                pretrend=self.pretrend,
+                estimators=[
+                    Estimator(str(row["estimator"]), effect_of(row))
+                    for row in self.overall.to_dict("records")
+                    if row["estimator"] != TWO_WAY and not pd.isna(row["estimate"])
+                ],
+                n_treated=whole(self.headline["n_treated_units"]),
+                data=self.quality[0] if self.quality else "unknown",
+                assumed_share=assumed,
+                in_doubt_share=priceless,
+                bound=number(self.study.get("relevant_effect")),
+                detectable=self.detectable,
+            )
+        )
+
     @cached_property
     def decimals(self) -> int:
         """Decimals that show two digits of the headline's standard error; 3 to 6."""
@@ -115,6 +218,12 @@ class StudyFacts:
         rows = self["rpt_study_event_study"]
         rows = rows[(rows["outcome"] == self.outcome) & (rows["sample"] == "all")]
         return rows.sort_values(["estimator", "event_time"])
+
+    @cached_property
+    def other_policies(self) -> tuple[str, ...]:
+        """Policies that are declared beside the studied one."""
+        rows = self["dim_study_variables"]
+        return tuple(rows.loc[rows["kind"] == "other_policy", "variable"])
 
     def checks(self, name: str) -> pd.DataFrame:
         """Rows of a check of the headline."""
@@ -161,5 +270,16 @@ def read_facts(warehouse: Path) -> StudyFacts:
         frames = {
             name: connection.execute(f"select * from {SCHEMA}.{name}").df()
             for name in TABLES
+        }
+        others = {
+            f"{schema}.{name}"
+            for schema, name in connection.execute(
+                "select schema_name, table_name from duckdb_tables()"
+            ).fetchall()
+        }
+        frames |= {
+            name: connection.execute(f"select * from {table}").df()
+            for name, table in WANTED.items()
+            if table in others
         }
     return StudyFacts(frames)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from citypanel.outputs.figures.policies import policies_by_unit
 from citypanel.outputs.figures.style import (
     BLACK,
     BLUE,
@@ -21,7 +22,7 @@ from citypanel.outputs.figures.style import (
 )
 from citypanel.outputs.study_report.facts import StudyFacts
 from citypanel.outputs.study_report.sentences import SAID
-from citypanel.words import LABELS
+from citypanel.words import LABELS, Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +46,7 @@ def all_figures(facts: StudyFacts, language: str) -> dict[str, dict[str, bytes]]
         ("event_study", event_study),
         ("estimators", estimators),
         ("paths", paths),
+        ("policies", policies),
     ):
         with styled(language):
             figure = draw(facts, language)
@@ -55,13 +57,16 @@ def all_figures(facts: StudyFacts, language: str) -> dict[str, dict[str, bytes]]
 
 
 def caption(facts: StudyFacts, name: str):
-    """What a figure shows."""
-    return SAID(
+    """What a figure shows; in Chinese also why its letters are not."""
+    said = SAID(
         f"captions.{name}",
         policy=facts.said("policy"),
         outcome=facts.label(facts.outcome),
         units=facts.units,
     )
+    if chinese_font() is not None:
+        return said
+    return Words(said.en, said.zh + SAID("no_chinese_font").zh)
 
 
 def event_study(facts: StudyFacts, language: str) -> Figure | None:
@@ -146,6 +151,33 @@ def paths(facts: StudyFacts, language: str) -> Figure | None:
     axes.set_ylabel(facts.label(facts.outcome).said(language))
     axes.legend()
     return figure
+
+
+def policies(facts: StudyFacts, language: str) -> Figure | None:
+    """Which units came under which policy when."""
+    names = facts.other_policies
+    if not names:
+        return None
+    rows = facts["fct_unit_periods"]
+    periods = rows.drop_duplicates("period_number").set_index("period_number")["period"]
+    periods = periods.sort_index()
+    place = {str(label): position for position, label in periods.items()}
+    groups = facts["dim_unit_groups"]
+    firsts = {facts.said("policy"): facts["dim_units"].set_index("unit_id")["cohort"]}
+    for name in names:
+        part = groups[groups["group_name"] == name]
+        firsts[facts.label(name)] = part.set_index("unit_id")["group_value"]
+    first = pd.DataFrame(
+        {
+            label.said(language): values.map(place).astype(float)
+            for label, values in firsts.items()
+        }
+    )
+    first = first.sort_values(first.columns[0], kind="stable")
+    if not first.notna().any(axis=None):
+        return None
+    label = SAID("units_under", units=facts.units).said(language)
+    return policies_by_unit(first, periods.map(_short), label)
 
 
 def _short(period: object) -> str:

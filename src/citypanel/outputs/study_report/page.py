@@ -21,6 +21,9 @@ from citypanel.warehouse.published import read_record
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUFFIX = {"en": "", "zh": "_zh"}
+# A study that brings its panel has two pages.
+LINKS = (("report/index.html", "Study", "研究报告"),
+         ("quality/index.html", "Data quality", "数据质量"))  # fmt: skip
 
 
 def write_report(warehouse: Path, *, folder: Path) -> list[Path]:
@@ -49,7 +52,7 @@ def write_report(warehouse: Path, *, folder: Path) -> list[Path]:
     try:
         for language in facts.languages:
             for table in tables[language]:
-                for name, content in render_table(table, FORMATS).items():
+                for name, content in render_table(table, FORMATS, LINKS).items():
                     write_output(folder / "tables" / name, content)
             for name, drawn in figures[language].items():
                 for kind, content in drawn.items():
@@ -96,7 +99,7 @@ def report_page(
         "report.html.j2",
         folder=TEMPLATES,
         **_common(facts),
-        lead=sentences.lead(facts),
+        finding=sentences.finding(facts),
         verdict=sentences.verdict(facts),
         data=sentences.data(facts),
         inference=sentences.inference(facts),
@@ -126,6 +129,7 @@ def _common(facts: StudyFacts) -> dict[str, Any]:
     return {
         "facts": facts,
         "languages": facts.languages,
+        "links": LINKS,
         "sections": sentences.SAID.of("sections"),
         "said": sentences.SAID,
     }

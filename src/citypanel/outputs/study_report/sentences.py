@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from citypanel.outputs.report.sentences import Speaker, Verdict, graded
 from citypanel.outputs.study_report.facts import POLICY, StudyFacts
 from citypanel.words import LABELS, Catalogue, Words, told
 from citypanel.words.numbers import fixed
@@ -33,28 +34,57 @@ def _interval(facts: StudyFacts, row: pd.Series) -> dict[str, Any]:
     }
 
 
-def lead(facts: StudyFacts) -> Words:
-    """The finding in one sentence."""
-    row = facts.headline
-    said: dict[str, Any] = {
-        "policy": facts.said("policy"),
-        "outcome": facts.label(facts.outcome),
+def finding(facts: StudyFacts) -> Verdict:
+    """The finding, how certain it is and why not more, as every report words it."""
+    policy, outcome = facts.said("policy"), facts.label(facts.outcome)
+    the = Words(f"the {policy.en}", policy.zh)
+    say = Speaker(
+        None,
+        {"policy": policy, "policies": the, "outcome": _in_a_sentence(outcome),
+         "unit": facts.said("unit"), "units": facts.units},
+    )  # fmt: skip
+    assumed, priceless = facts.shares
+    told: dict[str, Any] = {
+        "data": facts.quality[1] if facts.quality else Words("", ""),
+        "share": assumed,
+        "in_doubt": priceless,
+        "n": facts.headline["n_treated_units"],
+        "detectable": facts.detectable,
+        "paper": None,
     }
+    return graded(
+        say,
+        facts.conclusion,
+        up=facts.effect.sign > 0,
+        controls=True,
+        told=told,
+        points=(),
+    )
+
+
+def _in_a_sentence(label: Words) -> Words:
+    """A label within a sentence: its capital goes, an abbreviation keeps its own."""
+    en = label.en
+    small = en[:1].lower() + en[1:] if en[1:2].islower() else en
+    return Words(small, label.zh)
+
+
+def estimate(facts: StudyFacts) -> Words:
+    """The headline in numbers."""
+    row = facts.headline
     if not _known(row["estimate"]):
-        return SAID("lead_none", **said)
-    said |= _interval(facts, row)
+        return SAID("estimate_none")
+    said = _interval(facts, row) | {"units": facts.units}
+    said |= {name: int(row[name]) for name in ("n_obs", "n_units", "n_treated_units")}
     if not _known(row["p_value"]):
-        return SAID("lead_without_error", **said)
-    if row["p_value"] >= LEVEL:
-        return SAID("lead_not_told", **said)
-    rose = row["estimate"] > 0
-    name = "lead_log" if facts.is_log else "lead_told"
-    return SAID(name, rose=rose, change=float(row["estimate"]), **said)
+        return SAID("estimate_without_error", **said)
+    name = "estimate_log" if facts.is_log else "estimate"
+    return SAID(name, change=float(row["estimate"]), **said)
 
 
 def verdict(facts: StudyFacts) -> list[Words]:
     """What stands for and against the finding."""
-    found = [estimators(facts), *leads(facts), *trends(facts)]
+    found = [estimate(facts), estimators(facts), *leads(facts), *trends(facts)]
     return [words for words in found if words is not None]
 
 
@@ -209,8 +239,8 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
                     unit=facts.said("unit"),
                     low=_number(facts, low["estimate"]),
                     high=_number(facts, high["estimate"]),
-                    low_term=str(low["term"]).removeprefix("without cohort "),
-                    high_term=str(high["term"]).removeprefix("without cohort "),
+                    low_term=facts.unit(_bare(low["term"])),
+                    high_term=facts.unit(_bare(high["term"])),
                 )
             )
     fake = facts.checks("fake_date")
@@ -219,6 +249,7 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         told_apart = int((fake["p_value"] < LEVEL).sum())
         name = "fake_told" if told_apart else "fake_not_told"
         found.append(SAID(name, n=len(fake), k=told_apart))
+    found += other_policies(facts)
     bacon = facts["rpt_study_bacon"]
     bacon = bacon[bacon["weight"].notna()]
     if len(bacon):
@@ -228,11 +259,45 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
     return found
 
 
-def published(facts: StudyFacts) -> Words:
-    """How many printed figures come out."""
+def _bare(term: object) -> str:
+    return str(term).removeprefix("without cohort ")
+
+
+def other_policies(facts: StudyFacts) -> list[Words]:
+    """Who came under other policies too, and what the effect is without."""
+    rows = facts.checks("other_policies")
+    if rows.empty:
+        return []
+    rows = rows[rows["sample"] == rows["sample"].iloc[-1]]
+    two_way = rows[rows["estimator"] == "twfe"]
+    count = two_way.set_index(["aggregation", "term"])["n_units"].to_dict()
+    at = two_way.set_index(["aggregation", "term"])
+    needed = [("exposure_controlled", "overall"), ("without_units", "overall")]
+    if ("overlap", "both") not in count or not all(key in at.index for key in needed):
+        return [SAID("other_policies_none", why=why(rows["note"].dropna().iloc[0]))]
+    both, other = count["overlap", "both"], count["overlap", "other_only"]
+    said = {
+        "both": int(both),
+        "treated": int(both + count["overlap", "policy_only"]),
+        "other": int(other),
+        "rest": int(other + count["overlap", "neither"]),
+        "units": facts.units,
+    }
+    out = [SAID("other_policies_overlap", **said)]
+    for name, key in zip(("controlled", "without"), needed, strict=True):
+        row = at.loc[key]
+        if _known(row["estimate"]):
+            value = _number(facts, row["estimate"])
+            p = row["p_value"]
+            out.append(SAID(f"other_policies_{name}", estimate=value, p=p))
+    return out
+
+
+def published(facts: StudyFacts) -> Words | None:
+    """How many printed figures come out; nothing where the study names none."""
     rows = facts["rpt_study_published"]
     if rows.empty:
-        return SAID("published_none")
+        return None
     judged = rows[rows["agrees"].notna()]
     if judged.empty:
         return SAID("published_unjudged", n=len(rows))

@@ -21,11 +21,11 @@ from citypanel.outputs.tables.model import (
     p_value,
     words,
 )
-from citypanel.words import LABELS
+from citypanel.words import LABELS, Words, told
 
 SHOWN_CHECKS = (
     "headline", "with_controls", "group_by_period", "by_group", "exclusion",
-    "fake_date", "propensity_score",
+    "fake_date", "propensity_score", "other_policies",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def all_tables(facts: StudyFacts, language: str) -> list[Table]:
 
 def _columns(keys: tuple[str, ...], language: str) -> tuple[Column, ...]:
     heads = SAID.of("heads")
-    text = {"sample", "finding", "unit", "period", "statistic"}
+    text = {"sample", "finding", "unit", "period", "statistic", "verdict"}
     return tuple(
         Column(k, heads[k].said(language), kind="text" if k in text else "number")
         for k in keys
@@ -137,7 +137,7 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
             cells = tuple(words(label.said(language)) for label in said)
             lines.append(Row(heads["outcome"].said(language), cells, "outcome"))
         for key in ("effects", "sample", "standard_errors"):
-            cells = tuple(words(first[key]) for first in firsts)
+            cells = tuple(words(told(first[key]).said(language)) for first in firsts)
             if len({cell.text for cell in cells}) > 1 or key == "effects":
                 lines.append(
                     Row(heads[key].said(language), cells, key, rule=key == "effects")
@@ -188,10 +188,26 @@ def estimators(facts: StudyFacts, language: str) -> list[Table]:
         *_columns(("estimate", "std_error", "interval", "p_value"), language),
         Column("leads_p_value", leads),
     )
+    notes = [SAID("notes.intervals"), *_reasons(facts.overall)]
     return [
         _table("estimators", "A2", language, (), [Block(tuple(lines))],
-               stub="estimator", notes=[SAID("notes.intervals")], columns=columns)
+               stub="estimator", notes=notes, columns=columns)
     ]  # fmt: skip
+
+
+def _reasons(rows: pd.DataFrame) -> list[Words]:
+    """Why estimators give none, each reason once, without the places it lists."""
+    notes = rows.loc[rows["estimate"].isna(), "note"].dropna().astype(str)
+    whys = notes.str.removeprefix("not estimated: ").str.split(" Consequence:").str[0]
+    bare = whys.str.replace(r":\s+- .*| \(\d+\)", "", regex=True).str.rstrip(".")
+    return [
+        SAID(
+            "notes.not_estimated",
+            names=[LABELS.label("estimators", name) for name in names],
+            why=told(reason),
+        )
+        for reason, names in rows.loc[bare.index, "estimator"].groupby(bare, sort=False)
+    ]
 
 
 def inference(facts: StudyFacts, language: str) -> list[Table]:
@@ -237,10 +253,14 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
         rows = rows[rows["estimate"].notna()]
         if name == "by_group":
             rows = rows[rows["aggregation"] == "interacted"]
+        if name == "other_policies":
+            # The headline stands above; what another policy adds, in the sentence.
+            own = (rows["term"] == "overall") & (rows["aggregation"] != "headline")
+            rows = rows[own & (rows["estimator"] != "imputation")]
         lines = []
         for _, row in rows.iterrows():
             label = labels[name].said(language)
-            detail = _detail(name, row, language)
+            detail = _detail(facts, name, row, language)
             lines.append(
                 Row(
                     f"{label}{detail}",
@@ -260,7 +280,7 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
     return [_table("sensitivity", "A4", language, keys, blocks, stub="check")]
 
 
-def _detail(name: str, row: pd.Series, language: str) -> str:
+def _detail(facts: StudyFacts, name: str, row: pd.Series, language: str) -> str:
     if name in ("by_group", "exclusion"):
         text = str(row["sample"])
     elif name == "fake_date":
@@ -268,35 +288,51 @@ def _detail(name: str, row: pd.Series, language: str) -> str:
         text = SAID("fake_row", n=int(text or 0)).said(language)
     elif name == "propensity_score":
         text = LABELS.label("matching", row["aggregation"]).said(language)
+    elif name == "other_policies":
+        how = SAID.of("other_policies")[row["aggregation"]].said(language)
+        policy = str(row["sample"])
+        said = SAID("every_other") if policy == "all" else facts.label(policy)
+        text = (
+            f"{said.said(language)}: {how}"
+            if language == "en"
+            else (f"{said.said(language)}：{how}")
+        )
     else:
         return ""
     return f" ({text})" if language == "en" else f"（{text}）"
 
 
 def published(facts: StudyFacts, language: str) -> list[Table]:
-    """Printed figures beside ours."""
+    """The audit: each printed figure beside ours, and whether it comes out."""
     rows = facts["rpt_study_published"]
-    labels = SAID.of("statistics")
+    labels, verdicts = SAID.of("statistics"), SAID.of("verdicts")
     lines = []
     for _, row in rows.iterrows():
         what = labels.get(row["statistic"])
         said = what.said(language) if what else str(row["statistic"])
+        printed = row["decimals"]
+        decimals = facts.decimals if is_missing(printed) else int(printed)
+        verdict = "unjudged" if is_missing(row["agrees"]) else (
+            "reproduced" if row["agrees"] else "not_reproduced"
+        )  # fmt: skip
         lines.append(
             Row(
                 f"{row['table_name']}: {row['column_name']}",
                 (
                     words(f"{term(facts, row['term']).said(language)}, {said}"),
-                    number(row["published"], decimals=facts.decimals + 1),
-                    number(row["estimated"], decimals=facts.decimals + 1,
-                           absent=NO_VALUE),
-                    number(row["difference"], decimals=facts.decimals + 2,
-                           absent=NO_VALUE),
+                    number(row["published"], decimals=decimals),
+                    number(row["estimated"], decimals=decimals + 2, absent=NO_VALUE),
+                    number(row["difference"], decimals=decimals + 2, absent=NO_VALUE),
+                    words(verdicts[verdict].said(language)),
                 ),
                 f"{row['table_name']}/{row['column_name']}/{row['term']}",
             )
-        )  # fmt: skip
-    keys = ("statistic", "published", "estimated", "difference")
+        )
+    keys = ("statistic", "published", "estimated", "difference", "verdict")
+    sources = list(dict.fromkeys(rows["source"].dropna()))
     notes = [SAID("notes.printed")]
+    if sources:
+        notes.append(SAID("source", source="; ".join(sources)))
     return [
         _table("published", "A5", language, keys, [Block(tuple(lines))],
                stub="column", notes=notes)
@@ -313,7 +349,7 @@ def findings(facts: StudyFacts, language: str) -> Table:
             Row(
                 label,
                 (
-                    words(row["unit_id"]),
+                    words(facts.unit(row["unit_id"]).said(language)),
                     words(row["period"]),
                     words(facts.label(row["variable"]).said(language)
                           if not is_missing(row["variable"]) else ""),

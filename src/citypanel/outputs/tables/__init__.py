@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from citypanel.outputs.options import Maker, Options
 from citypanel.outputs.tables.contents import TABLES
 from citypanel.outputs.tables.model import Table
+from citypanel.pages import PAGES
 
 FORMATS = ("tex", "docx", "html", "md", "csv")
 
 __all__ = ["FORMATS", "TABLES", "Maker", "Options", "Table", "render"]
 
 
-def render(table: Table, formats: tuple[str, ...] = FORMATS) -> dict[str, bytes]:
+def render(
+    table: Table,
+    formats: tuple[str, ...] = FORMATS,
+    links: Sequence[tuple[str, str, str]] = PAGES,
+) -> dict[str, bytes]:
     """A table in each format.
 
     Parameters
@@ -19,6 +26,8 @@ def render(table: Table, formats: tuple[str, ...] = FORMATS) -> dict[str, bytes]
     table : Table
     formats : tuple of str
         Among `FORMATS`.
+    links : sequence of (file, English, Chinese)
+        Where the head of the HTML page leads.
 
     Returns
     -------
@@ -39,7 +48,7 @@ def render(table: Table, formats: tuple[str, ...] = FORMATS) -> dict[str, bytes]
         elif kind == "docx":
             out[f"{stem}.docx"] = word.document(table)
         elif kind == "html":
-            out[f"{stem}.html"] = html.page(table).encode()
+            out[f"{stem}.html"] = html.page(table, links).encode()
         elif kind == "md":
             out[f"{stem}.md"] = text.markdown(table).encode()
         elif kind == "csv":

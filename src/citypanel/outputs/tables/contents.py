@@ -236,15 +236,12 @@ def table_2(marts: Frames, o: Options) -> Table:
 # ------------------------------------------------------------------- tables 3, 4, 5
 
 
-def _counts(
-    rows: list[pd.Series | None], marts: Frames, o: Options, *, rule: bool
-) -> list[Row]:
+def _counts(rows: list[pd.Series | None], o: Options, *, rule: bool) -> list[Row]:
     """What stands under the coefficients of each column."""
     made: dict[str, Make] = {
         "r2_within": number, "assumed_share": percent, "outcome_mean": number,
     }  # fmt: skip
     columns = {(c.table, c.name): c for c in declared().columns}
-    means = _outcome_means(marts)
 
     def cell(r: pd.Series | None, name: str) -> Cell:
         if r is None:
@@ -257,14 +254,8 @@ def _counts(
             return words(o(SAID("yes_or_no", flag=flag)))
         if name == "sample":
             return words(o(_who(column)))
-        if name == "outcome_mean":
-            place = r["variant"], "" if column is None else _region_of(column)
-            mean, n = means.get(place, (None, None))
-            ahead = column is not None and column.years_ahead
-            known = not (ahead or is_missing(r["n_obs"]))
-            same_rows = known and n == r["n_obs"]
-            return number(mean if same_rows else None, absent=NO_VALUE)
-        return made.get(name, count)(r[name], absent=NO_VALUE)
+        # Files of before a column was published stay readable.
+        return made.get(name, count)(r.get(name), absent=NO_VALUE)
 
     return [
         Row(
@@ -277,10 +268,6 @@ def _counts(
     ]
 
 
-def _region_of(column: Any) -> str:
-    return column.name if column.name in region_names() else ""
-
-
 def _who(column: Any) -> Words:
     """The units of a column of the paper."""
     if column is None or column.where is None:
@@ -291,34 +278,6 @@ def _who(column: Any) -> Words:
     groups = [g for g in declared().exclusions.values() if g.where.names]
     same_names = [g for g in groups if g.where.names == column.where.names]
     return exclusion_name(f"without_{same_names[0].name}" if same_names else named)
-
-
-def _outcome_means(marts: Frames) -> dict[tuple[str, str], tuple[float, int]]:
-    """Mean of the index and rows, by variant and region ("" for all).
-
-    Variants are rows of rpt_specifications, whose means are of the index: where the
-    outcome is another, there are none.
-    """
-    outcome = headline(marts)["outcome"]
-    changes = marts["fct_tfp_changes"]
-    known = changes[changes[outcome].notna()] if outcome in changes else changes[:0]
-    found = (
-        {("headline", ""): (known[outcome].mean(), len(known))} if len(known) else {}
-    )
-    if "dim_cities" in set(marts):
-        regions = known["city_id"].map(
-            marts["dim_cities"].set_index("city_id")["region"]
-        )
-        for region, part in known.groupby(regions):
-            found["headline", str(region)] = part[outcome].mean(), len(part)
-    if outcome == declared().options["outcome"].default:
-        names = set(marts["dim_study_variants"]["variant"])
-        if "rpt_specifications" in set(marts):
-            rows = marts["rpt_specifications"]
-            for r in rows[rows["specification"].isin(names)].to_dict("records"):
-                if r["specification"] != "headline" and not is_missing(r["mean"]):
-                    found[r["specification"], ""] = r["mean"], int(r["n_obs"])
-    return found
 
 
 def _regressions(marts: Frames, paper_table: str) -> pd.DataFrame:
@@ -352,7 +311,7 @@ def table_3(marts: Frames, o: Options) -> Table:
         pair = _estimates(_term(term, labels), series, o, term)
         rows += [row for row in pair if any(cell.text for cell in row.cells)]
     policy = _look_up(found, [(v, c, POLICY) for v, _, c in places])
-    rows += _counts(policy, marts, o, rule=True)
+    rows += _counts(policy, o, rule=True)
     dropped = frame[frame["estimate"].isna() | frame["std_error"].isna()]
     after = frame[(frame["variant"] == "headline") & frame["estimate"].notna()]
     return _table(
@@ -399,7 +358,7 @@ def _policy_table(
         series = _look_up(found, [(row["variant"], c.key) for c in columns])
         pair = _estimates(label, series, o, POLICY)
         title = SAID("panel", letter=chr(ord("A") + place), name=row["label"])
-        blocks.append(Block((*pair, *_counts(series, marts, o, rule=False)), o(title)))
+        blocks.append(Block((*pair, *_counts(series, o, rule=False)), o(title)))
     base = of_table[of_table["variant"] == "headline"]
     used = [
         t
@@ -805,12 +764,11 @@ def _check_label(check: str, row: pd.Series, place: int, cities: pd.Series) -> W
 
 _STUDY = ("dim_study_variants", "rpt_sample")
 _OF_PAPER = ("rpt_regressions", "fct_tfp_changes", "dim_variables", *_STUDY)
-_MEANS = ("dim_cities", "rpt_specifications")
 TABLES = (
     Maker("table_2", ("rpt_descriptives", "dim_variables", *_STUDY), table_2),
-    Maker("table_3", _OF_PAPER, table_3, wants=_MEANS),
-    Maker("table_4", _OF_PAPER, table_4, wants=_MEANS),
-    Maker("table_5", _OF_PAPER, table_5, wants=_MEANS),
+    Maker("table_3", _OF_PAPER, table_3),
+    Maker("table_4", _OF_PAPER, table_4),
+    Maker("table_5", _OF_PAPER, table_5),
     Maker("table_a1", ("rpt_att", *_STUDY), table_a1),
     Maker("table_a2", ("rpt_inference", *_STUDY), table_a2),
     Maker("table_a3", ("rpt_published_comparison", "dim_variables", *_STUDY), table_a3),

@@ -154,6 +154,34 @@ class Table:
                 out.append((column.group, place, place))
         return [group for group in out if group[0]]
 
+    @property
+    def spans(self) -> list[tuple[str, int]]:
+        """Headings over the columns, empty ones too: label and how many it covers."""
+        out: list[tuple[str, int]] = []
+        for column in self.columns:
+            if column.group and out and out[-1][0] == column.group:
+                out[-1] = (column.group, out[-1][1] + 1)
+            else:
+                out.append((column.group, 1))
+        return out
+
+    @property
+    def room(self) -> list[tuple[float, float]]:
+        """Ems on either side of the decimal point, by column."""
+        out = []
+        for place in range(len(self.columns)):
+            cells = [row.cells[place] for block in self.blocks for row in block.rows]
+            parts = [split_at_point(c.text) for c in cells if c.kind == "number"]
+            left = max((len(a) for a, _ in parts), default=0)
+            right = max((len(b) for _, b in parts), default=0)
+            out.append((0.58 * left, 0.58 * right))
+        return out
+
+    @staticmethod
+    def halves(cell: Cell) -> tuple[str, str]:
+        """A number's text on either side of its decimal point."""
+        return split_at_point(cell.text)
+
 
 def is_missing(value: Any) -> bool:
     """None, NaN or NA."""

@@ -43,7 +43,7 @@
 
 
 {% macro check_option_names() -%}
-    {%- set known = option_names() + ["study", "publish_to"] -%}
+    {%- set known = option_names() + ["study", "extends", "publish_to"] -%}
     {%- for name in (invocation_args_dict.get("vars") or {}) if name not in known -%}
         {% do exceptions.raise_compiler_error(
             "There is no option named '" ~ name ~ "'"

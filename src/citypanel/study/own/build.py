@@ -14,13 +14,14 @@ from citypanel.study.own.declaration import (
     read_declaration,
 )
 from citypanel.study.own.evaluate import results, unit_periods
-from citypanel.study.own.panel import StudyPanel, look, prepare_panel, read_panel
+from citypanel.study.own.figures import Figures
+from citypanel.study.own.panel import StudyPanel, look, panel_of, prepare_panel
 from citypanel.study.own.tables import stacked
 
 
 def panel_file(study: str) -> pd.DataFrame:
     """The panel as the study's file has it; a column of no value is text."""
-    frame = read_panel(_read(study).panel)
+    frame = panel_of(_read(study))
     empty = [c for c in frame if frame[c].isna().all()]
     return frame.astype(dict.fromkeys(empty, "string"))
 
@@ -52,13 +53,20 @@ def checked_study(study: str) -> StudyPanel:
     declared, problems = examine_declaration(path)
     made = None
     # What hides behind another mistake shows at the next look.
-    named = declared and declared.unit and declared.period and declared.outcomes
-    if declared and named and declared.panel.is_file():
-        made, more = look(declared, read_panel(declared.panel))
+    named = (
+        declared and declared.unit and declared.period and declared.outcomes
+        and (declared.cohort or declared.treatment or declared.roster)
+    )  # fmt: skip
+    if declared and named and _is_there(declared.panel):
+        made, more = look(declared, panel_of(declared))
         problems = [*problems, *more]
     if problems or made is None:
         raise_problems(study, list(dict.fromkeys(problems)))
     return made
+
+
+def _is_there(panel: Path | Figures) -> bool:
+    return isinstance(panel, Figures) or panel.is_file()
 
 
 def _read(study: str) -> Study:

@@ -17,10 +17,12 @@ from citypanel.dates import is_rule_for_times
 from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.group_time import CONTROL_GROUPS
 from citypanel.did.study import ESTIMATORS
-from citypanel.errors import DeclarationError, describe
+from citypanel.errors import DeclarationError, OptionError, describe
 from citypanel.importers.policy import DISTRICTS, TWICE, Choices
 from citypanel.study import yaml_lines
+from citypanel.study.declaration import SHIPPED, declared, working_on
 from citypanel.study.own import index as indices
+from citypanel.study.own.figures import Figures
 from citypanel.study.own.index import Index
 from citypanel.study.own.roster import COLUMNS as ROSTER_COLUMNS
 from citypanel.study.own.roster import COUNTS, Roster
@@ -55,6 +57,14 @@ class Outcome:
     transform: str = "level"
     headline: bool = False
     index: Index | None = None
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it has no value in a unit's first period."""
+        written = self.formula.replace(" ", "").lower()
+        return self.transform.endswith(("difference", "change")) or (
+            "previous(" in written
+        )
 
 
 @dataclass(frozen=True)
@@ -113,15 +123,31 @@ class Column:
 
 
 @dataclass(frozen=True)
+class OtherPolicy:
+    """Another policy of the time: a cohort column of the panel, or a roster."""
+
+    name: str
+    label: Words
+    cohort: str | None = None
+    roster: Roster | None = None
+
+    @property
+    def column(self) -> str:
+        """Where the prepared panel has each unit's first period under it."""
+        return f"__other_{self.name}"
+
+
+@dataclass(frozen=True)
 class Study:
     """A declared study with a panel of its own; see ``docs/how-to/own-study.md``."""
 
     name: str
     folder: Path
     title: Words
-    panel: Path
+    panel: Path | Figures
     unit: str
     unit_noun: Words
+    unit_names: Words
     parent: str | None
     groups: Mapping[str, str]
     period: str
@@ -132,6 +158,7 @@ class Study:
     cohort: str | None
     treatment: str | None
     roster: Roster | None
+    other_policies: tuple[OtherPolicy, ...]
     outcomes: tuple[Outcome, ...]
     controls: tuple[Control, ...]
     weights: str | None
@@ -342,7 +369,7 @@ class _Reader:
                 f"is '{name}', and the folder is studies/{folder.name}",
                 "give both the same name",
             )
-        self.mapping(("unit",), ("noun", "key", "parent", "groups"))
+        self.mapping(("unit",), ("noun", "key", "name", "parent", "groups"))
         self.mapping(("period",), ("key", "frequency", "first", "last", "noun"))
         self.mapping(("policy",), POLICY)
         groups = self.mapping(("unit", "groups"))
@@ -383,6 +410,7 @@ class _Reader:
             panel=self.panel(folder),
             unit=self.text(("unit", "key"), "write key: the column of the units") or "",
             unit_noun=self.words(("unit", "noun"), "unit"),
+            unit_names=self.words(("unit", "name"), ""),
             parent=self.text(("unit", "parent")),
             groups={k: v for k, v in groups.items() if isinstance(v, str)},
             period=self.text(("period", "key"), "write key: the column of the periods")
@@ -394,6 +422,7 @@ class _Reader:
             cohort=cohort,
             treatment=treatment,
             roster=roster,
+            other_policies=self.other_policies(folder),
             outcomes=outcomes,
             controls=controls,
             weights=self.text(("weights",)),
@@ -408,13 +437,48 @@ class _Reader:
             document=self.document,
         )
 
-    def panel(self, folder: Path) -> Path:
+    def panel(self, folder: Path) -> Path | Figures:
+        if isinstance(self.get(("panel",)), dict):
+            return self.figures(folder) or folder
         path = self.beside(("panel",), folder, required=True)
         if path is not None and path.suffix.lower() not in FORMATS:
             self.report(
                 ("panel",), f"ends in {path.suffix}", f"use {', '.join(FORMATS)}"
             )
         return path or folder
+
+    def figures(self, folder: Path) -> Figures | None:
+        """The figures of another study, in place of a file."""
+        self.mapping(("panel",), ("study", "options"))
+        options = self.mapping(("panel", "options"))
+        name = self.text(("panel", "study"), f"write study: {SHIPPED}")
+        if name is None:
+            return None
+        path = folder.parent / name / FILE
+        if name != SHIPPED and not path.is_file():
+            self.report(
+                ("panel", "study"),
+                f"there is no study {name}",
+                f"name one on the figures of seeds/, such as {SHIPPED}",
+            )
+            return None
+        try:
+            with working_on(name):
+                declared().resolve(options)
+        except OptionError as error:
+            what = " ".join(str(error).split("\nConsequence")[0].split())
+            place = [
+                key for key in options if re.search(rf"\b{re.escape(key)}\b", what)
+            ]
+            self.report(
+                ("panel", "options", *place[:1]) if options else ("panel", "study"),
+                what
+                if options
+                else f"{name} brings its panel, or has a mistake: {what}",
+                f"studies/{name}/{FILE} has its options",
+            )
+            return None
+        return Figures(name, dict(options))
 
     def beside(self, path: tuple, folder: Path, required: bool = False) -> Path | None:
         """A file beside the declaration, or where its path leads from there."""
@@ -430,11 +494,39 @@ class _Reader:
             )
         return found
 
-    def roster(self, folder: Path) -> Roster | None:
-        value = self.get(("policy", "roster"))
+    def other_policies(self, folder: Path) -> tuple[OtherPolicy, ...]:
+        found = []
+        for name in self.mapping(("other_policies",)):
+            path = ("other_policies", name)
+            if not _NAME.fullmatch(str(name)):
+                self.report(path, "is no name", "use a-z, 0-9 and _, a letter first")
+                continue
+            value = self.get(path)
+            if isinstance(value, str):
+                # The column alone.
+                found.append(OtherPolicy(name, {"en": name}, cohort=value))
+                continue
+            self.mapping(path, OTHER_POLICY)
+            cohort = self.text((*path, "cohort"))
+            roster = self.roster(folder, path)
+            if (cohort is None) == (self.get((*path, "roster")) is None):
+                self.report(
+                    path,
+                    "says nothing of when units came under it"
+                    if cohort is None
+                    else "has a cohort and a roster, which say the same",
+                    "write cohort: the column with each unit's first period under "
+                    "it, or roster: a file",
+                )
+            label = self.words((*path, "label"), name.replace("_", " "))
+            found.append(OtherPolicy(name, label, cohort, roster))
+        return tuple(found)
+
+    def roster(self, folder: Path, top: tuple = ("policy",)) -> Roster | None:
+        value = self.get((*top, "roster"))
         if value is None:
             return None
-        top, columns = ("policy",), {}
+        columns: dict[str, str] = {}
         at: tuple = (*top, "roster")
         if isinstance(value, dict):
             self.mapping(at, ("file", *ROSTER_COLUMNS))
@@ -667,6 +759,7 @@ TOP = (
     "period",
     "panel",
     "policy",
+    "other_policies",
     "outcome",
     "controls",
     "weights",
@@ -692,6 +785,8 @@ POLICY = (
     "times",
     "unknown",
 )
+#: What is said of the studied policy alone says nothing of another.
+OTHER_POLICY = ("label", "cohort", "roster", "districts", "twice", "times", "unknown")
 COLUMN = (
     "table",
     "name",

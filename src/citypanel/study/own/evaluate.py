@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from citypanel import did
 from citypanel.did import study as tables
 from citypanel.errors import CityPanelError
+from citypanel.study.own.audit import comparison_table
 from citypanel.study.own.declaration import (
     STUDY_WEIGHTS,
     Column,
@@ -169,7 +169,7 @@ def _labels(name: str, said: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def variable_table(made: StudyPanel) -> pd.DataFrame:
-    """One row per outcome and control: its words and its formula."""
+    """One row per outcome, control and other policy: its words and its formula."""
     study = made.study
     rows: list[dict] = [
         {
@@ -195,6 +195,15 @@ def variable_table(made: StudyPanel) -> pd.DataFrame:
         }
         for control in study.controls
     ]
+    rows += [
+        {
+            "variable": other.name,
+            "kind": "other_policy",
+            **_labels("label", other.label),
+            "is_headline": False,
+        }
+        for other in study.other_policies
+    ]
     return pd.DataFrame(rows).assign(variable_order=range(1, len(rows) + 1))
 
 
@@ -214,15 +223,30 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
         }
     )
     out["parent"] = groups[parent].first() if parent else None
-    return out.reset_index().assign(name_en=lambda f: f[UNIT])
+    out = out.reset_index()
+    named = [made.name(unit) for unit in out[UNIT]]
+    out["name_en"] = [name.en for name in named]
+    has_zh = bool(made.study.unit_names.get("zh"))
+    out["name_zh"] = [name.zh for name in named] if has_zh else None
+    return out
 
 
 def group_table(made: StudyPanel) -> pd.DataFrame:
-    """One row per unit and declared group."""
+    """One row per unit and declared group, or other policy it came under."""
     first = made.frame.groupby(UNIT, sort=True)
+    columns = {**made.study.groups}
+    columns |= {o.name: o.column for o in made.study.other_policies}
     parts = [
         first[column].first().rename("group_value").reset_index().assign(group_name=n)
-        for n, column in made.study.groups.items()
+        for n, column in columns.items()
+    ]
+    # Who never came under another policy is in no row of it.
+    others = {o.name for o in made.study.other_policies}
+    parts = [
+        part[part["group_value"].notna()]
+        if part["group_name"].isin(others).any()
+        else part
+        for part in parts
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -336,10 +360,15 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
         else:
             tables.require_steady(frame, TREATMENT, UNIT, PERIOD)
             options |= dict(cohort=COHORT)
+            by_unit = column.estimator == "synthetic_did" and "cluster" in options
+            if by_unit:
+                del options["cluster"]
             if column.estimator in ("group_time_att", "etwfe"):
                 options["control_group"] = column.control_group
             fit = STAGGERED[column.estimator](frame, **options)
             fit = fit[fit["term"].astype(str).str.startswith("overall")]
+            if by_unit:
+                fit = fit.assign(note=fit["note"].fillna(tables.BY_UNIT))
     except CityPanelError as error:
         fit = pd.DataFrame([{"term": TREATMENT, "note": _why(error)}])
     fit = fit[~fit["term"].astype(str).str.startswith("__period")]
@@ -381,40 +410,6 @@ def twfe_options(
         "standard_errors": column.standard_errors,
         "absorbing": absorbing and not column.difference,
     }
-
-
-def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
-    """Published figures beside ours; empty where the study names none.
-
-    The file has table_name, column_name, term, statistic (a column of
-    ``rpt_study_regressions``), value and decimals (how many were printed).
-    """
-    names = ["table_name", "column_name", "term", "statistic"]
-    if study.published is None:
-        return fixed("rpt_study_published", pd.DataFrame())
-    printed = pd.read_csv(study.published, dtype=str)
-    rows = []
-    for line in printed.to_dict("records"):
-        ours = regressions[
-            (regressions["table_name"] == line["table_name"])
-            & (regressions["column_name"] == line["column_name"])
-            & (regressions["term"] == line["term"])
-        ]
-        value = ours[line["statistic"]].iloc[0] if len(ours) else np.nan
-        published, decimals = float(line["value"]), int(line["decimals"])
-        difference = float(value) - published
-        rows.append(
-            {
-                **{n: line[n] for n in names},
-                "published": published,
-                "estimated": float(value),
-                "difference": difference,
-                # Half of the last printed digit, and what rounding adds.
-                "agrees": abs(difference) <= 0.5 * 10.0**-decimals * (1 + 1e-9),
-                "source": line.get("source"),
-            }
-        )
-    return fixed("rpt_study_published", pd.DataFrame(rows))
 
 
 def att_table(made: StudyPanel) -> pd.DataFrame:
@@ -526,12 +521,44 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
     )
     table = table.replace({"check": _CHECKS, "aggregation": _CHECKS})
     table = table.rename(columns={"check": "check_name"})
+    if study.other_policies:
+        others = other_policies_table(made)
+        table = pd.concat([table, others], ignore_index=True)
     if study.weights:
         matched = table["check_name"] == "propensity_score"
         table.loc[matched, "note"] = table["note"].map(_unweighted)[matched]
     keys = ["check_name", "sample", "estimator", "aggregation", "term"]
     table["row_order"] = table.groupby(keys, dropna=False).cumcount() + 1
     return table
+
+
+def other_policies_table(made: StudyPanel) -> pd.DataFrame:
+    """The headline where units came under other policies, each way of seeing to it.
+
+    See `citypanel.did.concurrent_policies`; ``sample`` is the other policy, ``all``
+    all of them together.
+    """
+    study, columns = made.study, shared_columns(made.study)
+    try:
+        found = did.concurrent_policies(
+            made.frame,
+            outcome=study.headline.name,
+            cohort=COHORT,
+            unit=UNIT,
+            period=PERIOD,
+            policies=[other.column for other in study.other_policies],
+            frequency=study.frequency,
+            **columns,
+        )
+    except CityPanelError as error:
+        found = pd.DataFrame([{"term": "overall", "note": _why(error)}])
+    names = {other.column: other.name for other in study.other_policies}
+    policy = found["policy"] if "policy" in found else pd.Series("all", found.index)
+    return pd.DataFrame(found).assign(
+        check_name="other_policies",
+        sample=policy.replace(names),
+        outcome=study.headline.name,
+    )
 
 
 def _unweighted(note: object = None) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from citypanel.study.own.panel import PERIOD, POSITION, TREATMENT, UNIT, StudyPanel
-from citypanel.words import Catalogue
+from citypanel.study.own.tables import text
+from citypanel.words import Catalogue, told
 
 # A change and its reversal, both this many times the usual change: one cell is off.
 SPIKE = 10.0
@@ -42,7 +43,7 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
     rows: list[dict] = []
 
     def found(rule: str, unit, period=None, variable=None, value=None, **said) -> None:
-        evidence = SAID(rule, unit=unit, period=period, **said)
+        evidence = SAID(rule, unit=made.name(unit), period=period, **said)
         rows.append(
             {
                 "rule": rule,
@@ -56,8 +57,11 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
             }
         )
 
-    for line in made.log.to_dict("records"):
-        found("left_out", line[UNIT], line[PERIOD], reason=line["reason"])
+    together = made.log.groupby([UNIT, "reason"], sort=False)[PERIOD]
+    for (unit, reason), periods in together:
+        first, last = periods.min(), periods.max()
+        span = text(first) if first == last else f"{text(first)} to {text(last)}"
+        found("left_out", unit, reason=told(reason), span=told(span), n=len(periods))
     step = frame.groupby(UNIT)[POSITION].diff()
     usual = int(np.gcd.reduce(step.dropna().astype(int))) if len(step.dropna()) else 1
     for place in step.index[step > usual]:
@@ -75,9 +79,13 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
         found("treatment_falls", row[UNIT], row[PERIOD], value=row[TREATMENT])
     names = [outcome.name for outcome in made.study.outcomes]
     names += [control.name for control in made.study.controls]
+    changes = {o.name for o in made.study.outcomes if o.is_change}
+    first = ~frame.duplicated(UNIT)
     for name in names:
         values = frame[name].astype(float)
-        for row in frame[values.isna()].to_dict("records"):
+        # A change has none in a unit's first period.
+        missing = values.isna() & ~(first if name in changes else False)
+        for row in frame[missing].to_dict("records"):
             found("no_value", row[UNIT], row[PERIOD], name, name=name)
         for place in _spikes(frame, values):
             row = frame.loc[place]

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,13 @@ from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError
 from citypanel.study import yaml_lines
 from citypanel.study.own import formulas
+from citypanel.study.own.audit import problems_of
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
+from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
-from citypanel.study.own.roster import Assignment, assign
+from citypanel.study.own.roster import Assignment, Roster, assign
 from citypanel.study.yaml_lines import Problem
+from citypanel.words import LANGUAGES, Words
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
@@ -47,11 +50,18 @@ class StudyPanel:
         outcome and control by its declared name and every column of the file.
     log : DataFrame
         Rows left out before any estimate: unit_id, period, reason.
+    names : mapping of unit to Words
+        Of the units that have a name beside their key.
     """
 
     study: Study
     frame: pd.DataFrame
     log: pd.DataFrame
+    names: Mapping[object, Words] = field(default_factory=dict)
+
+    def name(self, unit: object) -> Words:
+        """What a unit is called: its name, else its key."""
+        return self.names.get(unit) or Words(str(unit), str(unit))
 
     def select(self, condition: str | None) -> pd.DataFrame:
         """The rows under a condition, or under a declared sample's."""
@@ -67,6 +77,24 @@ class StudyPanel:
         )
         # A condition that is not known is not met.
         return self.frame[keep["keep"].fillna(False).astype(bool).to_numpy()]
+
+
+def panel_of(study: Study) -> pd.DataFrame:
+    """The panel that a study declares: its file, or another study's figures.
+
+    Raises
+    ------
+    DeclarationError
+        A file that cannot be read as what its name says.
+    CityPanelError
+        As `citypanel.study.own.figures.read_figures`.
+    """
+    if isinstance(study.panel, Figures):
+        from citypanel.warehouse.published import published_file
+
+        file = study.folder.parents[1] / published_file(study.panel.study)
+        return read_figures(study.panel, file)
+    return read_panel(study.panel)
 
 
 def read_panel(path: Path) -> pd.DataFrame:
@@ -122,7 +150,7 @@ def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel
     DeclarationError
         Every mistake of the data against the declaration, at once.
     """
-    frame = read_panel(study.panel) if frame is None else frame
+    frame = panel_of(study) if frame is None else frame
     made, problems = look(study, frame)
     if made is None or problems:
         raise_problems(study.name, problems)
@@ -138,18 +166,22 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
     """The panel, where it can be made at all, and every mistake of it."""
     start = len(study.document.problems)
     report = study.document.report
+    frame = _without_blanks(frame)
     columns = list(frame.columns)
     folded = pd.Series([c.lower() for c in columns])
     for column in folded[folded.duplicated()]:
         report(
             ("panel",), f"has two columns {column}", "rename one; case does not count"
         )
+    others = {("other_policies", o.name, "cohort"): o for o in study.other_policies}
     named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
+        **{("unit", "name", k): c for k, c in study.unit_names.items() if c},
         ("unit", "parent"): study.parent,
         ("policy", "cohort"): study.cohort,
         ("policy", "treatment"): study.treatment,
+        **{path: other.cohort for path, other in others.items()},
         ("cluster",): study.cluster,
         **{("unit", "groups", g): c for g, c in study.groups.items()},
     }
@@ -157,6 +189,8 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         if column and column not in columns:
             report(path, _no_column(column, columns), "")
     _examine_formulas(study, columns)
+    if study.published is not None and study.published.is_file():
+        study.document.problems += problems_of(study, study.published)
     if len(study.document.problems) > start:
         return None, study.document.problems[start:]
     _examine_rows(study, frame)
@@ -178,6 +212,17 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         return None, study.document.problems[start:]
     _examine_content(study, made)
     return made, study.document.problems[start:]
+
+
+def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text that is blank is no value: .dta knows no other for text."""
+    blank = {
+        name: column.mask(column.astype("string").str.strip() == "")
+        for name, column in frame.items()
+        if not pd.api.types.is_numeric_dtype(column)
+        and not pd.api.types.is_datetime64_any_dtype(column)
+    }
+    return frame.assign(**blank) if blank else frame
 
 
 def _examine_formulas(study: Study, columns: list[str]) -> None:
@@ -243,16 +288,22 @@ def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
             + _named(twice, key),
             "keep one row per unit and period, or name the right columns",
         )
-    if study.cohort:
-        values = frame.groupby(study.unit)[study.cohort]
+    cohorts: dict[yaml_lines.Path, str | None] = {
+        ("policy", "cohort"): study.cohort,
+        **{("other_policies", o.name): o.cohort for o in study.other_policies},
+    }
+    for place, cohort in cohorts.items():
+        if cohort is None:
+            continue
+        values = frame.groupby(study.unit)[cohort]
         varying = values.nunique(dropna=False)
         varying = varying[varying > 1]
         if len(varying):
             first = varying.index[0]
-            seen = frame.loc[frame[study.unit] == first, study.cohort].unique()
+            seen = frame.loc[frame[study.unit] == first, cohort].unique()
             report(
-                ("policy", "cohort"),
-                f"{study.cohort} varies within {len(varying)} units, such as {first}: "
+                place,
+                f"{cohort} varies within {len(varying)} units, such as {first}: "
                 + ", ".join(map(str, seen[:FIRST_NAMED])),
                 "give each unit its first treated period in every row, or name a "
                 "column of exposure as treatment:",
@@ -303,12 +354,13 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
             )
     if study.treatment:
         made[TREATMENT] = frame[study.treatment].astype(float)
-    assigned = _assigned(study, frame, when, grid) if study.roster else None
+    assigned = None
+    if study.roster:
+        path = ("policy", "roster")
+        assigned = _assigned(study, study.roster, path, frame, when, grid)
     if assigned is not None:
         made[TREATMENT] = assigned.treatment
-        made[COHORT] = [
-            grid.label(int(at)) if np.isfinite(at) else None for at in assigned.start
-        ]
+        made[COHORT] = _labels(assigned.start, grid)
     elif study.cohort:
         made[COHORT] = frame[study.cohort]
     else:
@@ -317,6 +369,13 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     if assigned is None and not study.treatment:
         at = _starts(made[COHORT], grid)
         made[TREATMENT] = (when >= at).astype(float)
+    for other in study.other_policies:
+        if other.cohort is not None:
+            made[other.column] = frame[other.cohort]
+        elif other.roster is not None:
+            at = ("other_policies", other.name, "roster")
+            there = _assigned(study, other.roster, at, frame, when, grid)
+            made[other.column] = _labels(there.start, grid)
     keep = pd.Series(True, index=made.index)
     log = []
     if assigned is not None:
@@ -333,18 +392,42 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
             keep &= ~outside
     made = made[keep].sort_values([UNIT, PERIOD], kind="stable").reset_index(drop=True)
     empty = pd.DataFrame(columns=[UNIT, PERIOD, "reason"])
-    return StudyPanel(study, made, pd.concat(log, ignore_index=True) if log else empty)
+    left = pd.concat(log, ignore_index=True) if log else empty
+    return StudyPanel(study, made, left, _names(study, frame))
 
 
-def _assigned(study: Study, frame: pd.DataFrame, when: np.ndarray, grid) -> Assignment:
-    """The roster's rows on the panel's; its mistakes are those of the declaration."""
+def _names(study: Study, frame: pd.DataFrame) -> dict[object, Words]:
+    """The names of the units, in the other language where one is not given."""
+    columns = [study.unit_names.get(language) for language in LANGUAGES]
+    given = [column for column in columns if column]
+    if not given:
+        return {}
+    first = frame.groupby(study.unit)[given].first()
+    return {
+        unit: Words(*(str(row[column or given[0]]) for column in columns))
+        for unit, row in first.iterrows()
+    }
+
+
+def _labels(positions: np.ndarray, grid) -> list:
+    return [grid.label(int(at)) if np.isfinite(at) else None for at in positions]
+
+
+def _assigned(
+    study: Study,
+    roster: Roster,
+    path: yaml_lines.Path,
+    frame: pd.DataFrame,
+    when: np.ndarray,
+    grid,
+) -> Assignment:
+    """A roster's rows on the panel's; its mistakes are those of the declaration."""
     within = np.ones(len(frame), dtype=bool)
     for bound, holds in ((study.first, np.greater_equal), (study.last, np.less_equal)):
         if bound is not None:
             within &= holds(when, float(grid.place([bound])[0]))
-    assert study.roster is not None
     assigned, problems = assign(
-        study.roster,
+        roster,
         frame[study.unit],
         frame[study.parent] if study.parent else None,
         when,
@@ -354,7 +437,7 @@ def _assigned(study: Study, frame: pd.DataFrame, when: np.ndarray, grid) -> Assi
     )
     if assigned is None:
         for problem in problems:
-            study.document.report(("policy", "roster"), problem, "")
+            study.document.report(path, problem, "")
         raise RosterProblem
     return assigned
 
@@ -444,7 +527,8 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
         known = frame[outcome.name].notna()
         seen = frame[known].groupby(PERIOD).size()
         empty = sorted(set(frame[PERIOD]) - set(seen.index))
-        shifted = outcome.transform.endswith(("difference", "change"))
+        # A change has no value in the first period; nor has the index of figures.
+        shifted = outcome.is_change or isinstance(study.panel, Figures)
         if shifted and empty == [frame[PERIOD].min()]:
             empty = []
         if empty:

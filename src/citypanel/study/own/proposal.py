@@ -6,26 +6,36 @@ declares the study corrects it. Nothing is estimated here.
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
+import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from citypanel.dates import NoDate, read_span
 from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, describe
 from citypanel.identity import package_files
-from citypanel.study.own.declaration import FILE
+from citypanel.importers.cells import clean_text
+from citypanel.importers.files import read_file
+from citypanel.study.declaration import SHIPPED, Declaration, declared
+from citypanel.study.own.declaration import FILE, FORMATS
+from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
+from citypanel.study.own.roster import Roster, missing_columns
+from citypanel.warehouse.published import published_file
 
 #: The dbt project of studies that bring their panel.
 SKELETON = Path(__file__).parents[2] / "skeleton"
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
+ROSTER_FORMATS = (".csv", ".xlsx", ".xls")
 
 
 @dataclass(frozen=True)
@@ -157,17 +167,15 @@ def _cohort(
         return None
     found = []
     for column in constant:
-        if pd.api.types.is_numeric_dtype(frame[period]) and not _numeric(frame[column]):
+        if _numeric(frame[period]) and not _numeric(frame[column]):
             continue
-        values = frame[column].dropna()
-        if _numeric(values):
-            values = values[np.isfinite(values) & (values != 0)]
-        if values.empty or not frame[column].map(_is_never).any():
+        values = frame.loc[~frame[column].map(_is_never), column]
+        if values.empty or len(values) == len(frame):
             continue
         try:
             inside = values.between(low, high + (high - low)).all()
-        except TypeError:
-            continue
+        except TypeError:  # periods as text
+            inside = values.isin(seen).mean() > 0.5
         if inside and values.isin(seen).any():
             found.append(column)
     found.sort(key=lambda c: not _COHORT_NAMES.search(c))
@@ -175,7 +183,7 @@ def _cohort(
 
 
 def _is_never(value: object) -> bool:
-    return bool(pd.isna(value)) or value == 0 or value == np.inf
+    return bool(pd.isna(value)) or value in (0, np.inf) or str(value).strip() == ""
 
 
 def _treatment(frame: pd.DataFrame, unit: str, period: str) -> str | None:
@@ -193,8 +201,12 @@ def _treatment(frame: pd.DataFrame, unit: str, period: str) -> str | None:
     return None
 
 
-def write_study(root: Path, name: str, panel: Path) -> Path:
-    """Copy a panel into ``studies/<name>`` and write a declaration to correct.
+def write_study(
+    root: Path, name: str, panel: Path | None = None, roster: Path | None = None
+) -> Path:
+    """Copy a panel, a roster or both into ``studies/<name>`` and write a declaration.
+
+    Without a panel the study is on the figures of the shipped one.
 
     Raises
     ------
@@ -218,20 +230,163 @@ def write_study(root: Path, name: str, panel: Path) -> Path:
                 remedy="remove the folder, or choose another name",
             )
         )
-    if not panel.is_file():
+    if panel is None and roster is None:
         raise DeclarationError(
             describe(
-                f"{panel} does not exist",
-                consequence="there is no panel to look at",
-                remedy="give the path of a .csv, .xlsx, .dta or .parquet file",
+                f"Nothing was given to study {name} with",
+                consequence="there is nothing to declare",
+                remedy="--panel FILE, a panel of your own, or --roster FILE, a policy "
+                f"on the figures of {SHIPPED}",
             )
         )
-    proposal = propose(read_panel(panel))
+    formats = {panel: FORMATS, roster: ROSTER_FORMATS}
+    for file in filter(None, (panel, roster)):
+        if not file.is_file() or file.suffix.lower() not in formats[file]:
+            what = "does not exist" if not file.is_file() else f"ends in {file.suffix}"
+            raise DeclarationError(
+                describe(
+                    f"{file} {what}",
+                    consequence="there is nothing to look at",
+                    remedy=f"give the path of a {', '.join(formats[file])} file",
+                )
+            )
+    if panel is None:
+        assert roster is not None
+        text = declaration_on_figures(root, name, roster.name)
+    else:
+        frame = read_panel(panel)
+        proposal = propose(frame)
+        if roster is not None:
+            proposal = replace(proposal, cohort=None, treatment=None, notes=())
+        text = declaration_text(
+            name, panel.name, proposal, _roster_text(roster, frame[proposal.unit])
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(panel, folder / panel.name)
+    for file in filter(None, (panel, roster)):
+        shutil.copy(file, folder / file.name)
     path = folder / FILE
-    path.write_text(declaration_text(name, panel.name, proposal), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def declaration_on_figures(root: Path, name: str, roster: str) -> str:
+    """A declaration of a policy on the shipped study's figures, to be corrected."""
+    study = declared(SHIPPED)
+    labels = _labels(root)
+    controls = _steady_controls(root, study)
+    series = [n for n in labels if n not in study.controls]
+    title = name.replace("_", " ").capitalize()
+    noun = (study.content.get("unit") or {}).get("noun") or {"en": "city"}
+    lines = [
+        f"# A policy on the figures of {SHIPPED}; correct it, then run:",
+        f"#     citypanel check {name}",
+        f"name: {name}",
+        f"title: {{en: {_quoted(title)}}}",
+        "unit:",
+        f"  noun: {{{', '.join(f'{k}: {v}' for k, v in noun.items())}}}",
+        "  key: city_id",
+        "  name: {en: city, zh: city_zh}",
+        "  parent: province",
+        "  groups: {region: region}",
+        "period: {key: year, frequency: year}",
+        f"panel: {{study: {SHIPPED}}}   # options: {{...}}, where others than its own",
+        "policy:",
+        "  label: {en: policy}",
+        f"  roster: {_quoted(roster)}",
+        "  # counts: whole          # from the first whole year on",
+        "  # districts: leave_out   # or city: their city is treated",
+        "  # twice: earliest        # a unit in several rows",
+        "# Formulas over any column of the figures:",
+        *textwrap.wrap(
+            ", ".join((*series, *INDICES)),
+            width=86,
+            initial_indent="#   ",
+            subsequent_indent="#   ",
+            break_long_words=False,
+        ),
+        "outcome:",
+        "  growth:",
+        "    {label: {en: Growth of productivity}, formula: tfpch, headline: true}",
+        "  output:",
+        "    {label: {en: Log real output}, formula: gdp_real_cny_10k, transform: log}",
+        "controls:",
+        *(f"  {n}: {{label: {_in_yaml(labels[n])}, formula: {n}}}" for n in controls),
+        "weights: null",
+        "columns:",
+        '  - {table: "1", name: (1)}',
+        '  - {table: "1", name: (2), controls: all}',
+        '  - {table: "1", name: (3), outcome: output}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _steady_controls(root: Path, study: Declaration) -> list[str]:
+    """Controls that the policy does not move, with data in every year."""
+    names = [n for n, control in study.controls.items() if not control.after_treatment]
+    try:
+        frame = read_figures(Figures(SHIPPED), root / published_file(SHIPPED))
+    except CityPanelError:  # not built yet
+        return names
+    return [n for n in names if frame.groupby("year")[n].count().all()]
+
+
+def _labels(root: Path) -> dict[str, dict[str, str]]:
+    """Labels of the warehouse's series, inputs and controls, by name."""
+    with open(
+        root / "seeds/reference/ref_variables.csv", encoding="utf-8", newline=""
+    ) as file:
+        return {
+            row["variable"]: {"en": row["label_en"], "zh": row["label_zh"]}
+            for row in csv.DictReader(file)
+            if row["kind"] in ("yearbook", "input", "control")
+        }
+
+
+def _in_yaml(words: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{k}: {_quoted(v)}" for k, v in words.items()) + "}"
+
+
+def _roster_text(path: Path | None, units: pd.Series) -> str | None:
+    """The roster as a declaration names it, with the columns that tell their part."""
+    if path is None:
+        return None
+    columns = roster_columns(path, units)
+    named = "".join(f", {name}: {_quoted(header)}" for name, header in columns.items())
+    return f"{{file: {_quoted(path.name)}{named}}}" if named else _quoted(path.name)
+
+
+def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
+    """Headers of a roster by their part, where the values tell and the names do not."""
+    if not missing_columns(Roster(path)):
+        return {}
+    sheet = read_file(path).sheets[0]
+    rows = [row for row in sheet.rows if any(clean_text(cell) for cell in row)]
+    headers = [clean_text(cell) for cell in rows[0]]
+    known = {str(unit).strip().casefold() for unit in units.unique()}
+    found: dict[str, str] = {}
+    for place, header in enumerate(headers):
+        cells = [clean_text(r[place]) if place < len(r) else "" for r in rows[1:]]
+        cells = [cell for cell in cells if cell]
+        if not cells or not header:
+            continue
+        if "unit" not in found and sum(c.casefold() in known for c in cells) * 2 > len(
+            cells
+        ):
+            found["unit"] = header
+        elif all(map(_is_date, cells)):
+            for part in ("start", "end"):
+                if part not in found:
+                    found[part] = header
+                    break
+    return found
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        read_span(cell)
+    except NoDate as error:
+        return "may be" in str(error)  # a date in two ways, which check refuses
+    return True
 
 
 def lay_out(root: Path) -> bool:
@@ -254,7 +409,9 @@ def lay_out(root: Path) -> bool:
     return True
 
 
-def declaration_text(name: str, panel: str, proposal: Proposal) -> str:
+def declaration_text(
+    name: str, panel: str, proposal: Proposal, roster: str | None = None
+) -> str:
     """The proposal as YAML, with a comment where a person must decide."""
     title = name.replace("_", " ").capitalize()
     lines = [
@@ -275,6 +432,8 @@ def declaration_text(name: str, panel: str, proposal: Proposal) -> str:
         "policy:",
         "  label: {en: policy}",
     ]
+    if roster:
+        lines.append(f"  roster: {roster}")
     if proposal.cohort:
         lines.append(f"  cohort: {_quoted(proposal.cohort)}")
     if proposal.treatment:

@@ -15,6 +15,7 @@ import pandas as pd
 from citypanel.dates import NoDate, Span, read_span
 from citypanel.did.periods import PARTS, Grid
 from citypanel.errors import CityPanelError, ImporterError
+from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
 from citypanel.importers.headers import normalise
 from citypanel.importers.places import Gazetteer
@@ -122,6 +123,8 @@ def assign(
     """
     problems: list[Any] = []
     try:
+        if missing := missing_columns(roster):
+            return None, missing
         spans = period_spans(grid, int(when.max()))
         entries = read_entries(
             [read_file(roster.path)],
@@ -164,6 +167,43 @@ def assign(
     if problems:
         return None, [str(problem) for problem in problems]
     return _assigned(roster, rows, units, when, spans, within), []
+
+
+def missing_columns(roster: Roster) -> list[str]:
+    """Columns that the declaration names, or a roster needs, and the file lacks."""
+    headers = headers_of(roster.path)
+    listed = f"{roster.path.name} has {', '.join(headers)}"
+    plain = {normalise(header) for header in headers}
+    found = []
+    for name, header in roster.columns.items():
+        if normalise(header) not in plain:
+            close = difflib.get_close_matches(header, headers, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            found.append(f"{name} names the column {header}, and {listed}{hint}")
+    keys = _spec(roster).keys
+    has = {key for key, names in keys.items() if plain & set(names)}
+    lacks = [
+        name
+        for name, wanted in (("unit", {"unit", "code"}), ("start", {"date"}))
+        if not wanted & has and name not in roster.columns
+    ]
+    if lacks:
+        known = dict(roster.columns) | dict.fromkeys(lacks, "COLUMN")
+        named = ", ".join(f"{name}: {header}" for name, header in known.items())
+        found.append(
+            f"no column of the roster is known to be its {' or its '.join(lacks)}, and "
+            f"{listed}: write roster: {{file: {roster.path.name}, {named}}}"
+        )
+    return found
+
+
+def headers_of(path: Path) -> list[str]:
+    """The first row of a roster that holds anything."""
+    for sheet in read_file(path).sheets:
+        for row in sheet.rows:
+            if any(clean_text(cell) for cell in row):
+                return [clean_text(cell) for cell in row if clean_text(cell)]
+    return []
 
 
 def _assigned(roster, rows, units, when, spans, within) -> Assignment:

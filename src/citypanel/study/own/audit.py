@@ -1,0 +1,119 @@
+"""Figures that were published elsewhere, read and held against a study's own."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from citypanel.study.own.declaration import Study
+from citypanel.study.own.tables import TABLES, fixed
+from citypanel.study.yaml_lines import Problem
+
+KEYS = ("table_name", "column_name", "term", "statistic")
+COLUMNS = (*KEYS, "value", "decimals")
+#: What can be compared: numbers of ``rpt_study_regressions``.
+STATISTICS = tuple(
+    name
+    for name, kind in TABLES["rpt_study_regressions"].items()
+    if kind in ("double", "bigint")
+)
+#: Terms of a column beside its controls.
+TERMS = ("treatment", "overall", "const")
+
+
+def read_published(path: Path) -> pd.DataFrame:
+    """The printed figures as text, with what a spreadsheet adds taken away."""
+    frame = pd.read_csv(path, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    frame.columns = [str(column).strip() for column in frame.columns]
+    return frame.apply(lambda column: column.str.strip())
+
+
+def problems_of(study: Study, path: Path) -> list[Problem]:
+    """What is wrong with a study's file of printed figures, line by line."""
+    try:
+        printed = read_published(path)
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        remedy = "save it as CSV in UTF-8"
+        return [Problem(path.name, f"cannot be read: {why}", remedy)]
+    lacks = [name for name in COLUMNS if name not in printed]
+    if lacks:
+        remedy = f"its first line names {', '.join(COLUMNS)} and, if you like, source"
+        what = f"lacks the columns {', '.join(lacks)}"
+        return [Problem(f"{path.name} line 1", what, remedy)]
+    columns = {(column.table, column.name) for column in study.columns}
+    terms = (*TERMS, *(control.name for control in study.controls))
+    seen: set[tuple] = set()
+    found = []
+    for number, row in enumerate(printed.to_dict("records"), 2):
+        place = f"{path.name} line {number}"
+        asked = (row["table_name"], row["column_name"])
+        if asked not in columns:
+            listed = "; ".join(f"{table}, {name}" for table, name in sorted(columns))
+            what = f"the study declares no column {asked[1]} of table {asked[0]}"
+            found.append(Problem(place, what, f"declared: {listed or 'none'}"))
+        for key, known in (("term", terms), ("statistic", STATISTICS)):
+            if row[key] not in known:
+                close = difflib.get_close_matches(row[key], known, 1)
+                hint = f"did you mean {close[0]}? " if close else ""
+                remedy = f"{hint}permitted: {', '.join(known)}"
+                found.append(Problem(place, f"{key} is '{row[key]}'", remedy))
+        if _number(row["value"]) is None:
+            found.append(Problem(place, f"value is '{row['value']}'", "write a number"))
+        if not row["decimals"].isdigit():
+            remedy = "write how many digits were printed after the point, such as 3"
+            found.append(Problem(place, f"decimals is '{row['decimals']}'", remedy))
+        named = tuple(row[name] for name in KEYS)
+        if named in seen:
+            found.append(Problem(place, f"{', '.join(named)} stands twice", "keep one"))
+        seen.add(named)
+    return found
+
+
+def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
+    """``rpt_study_published``: printed figures beside ours, none where none are named.
+
+    A figure agrees where ours differs by at most half of its last printed digit; where
+    the column has no such figure it does not, and `note` says why.
+    """
+    if study.published is None:
+        return fixed("rpt_study_published", pd.DataFrame())
+    rows = []
+    for line in read_published(study.published).to_dict("records"):
+        ours = regressions[
+            (regressions["table_name"] == line["table_name"])
+            & (regressions["column_name"] == line["column_name"])
+        ]
+        term = ours[ours["term"] == line["term"]]
+        value = float(term[line["statistic"]].iloc[0]) if len(term) else np.nan
+        published, decimals = float(line["value"]), int(line["decimals"])
+        difference = value - published
+        note = None
+        if np.isnan(value):
+            notes = (term if len(term) else ours)["note"].dropna()
+            note = notes.iloc[0] if len(notes) else f"the column has no {line['term']}"
+        rows.append(
+            {
+                **{name: line[name] for name in KEYS},
+                "published": published,
+                "decimals": decimals,
+                "estimated": value,
+                "difference": difference,
+                # Half of the last printed digit, and what rounding adds.
+                "agrees": abs(difference) <= 0.5 * 10.0**-decimals * (1 + 1e-9),
+                "note": note,
+                "source": line.get("source") or None,
+            }
+        )
+    return fixed("rpt_study_published", pd.DataFrame(rows))
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
