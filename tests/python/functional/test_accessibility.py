@@ -23,8 +23,12 @@ from tests.support.made_up_study import effect, made_up
 from citypanel.curve.choices import load_choices
 from citypanel.outputs.facts import gather
 from citypanel.outputs.front import front_page
+from citypanel.outputs.marts import Marts
 from citypanel.outputs.report import study_page
 from citypanel.outputs.specifications import curve_page, specification_page
+from citypanel.outputs.tables import TABLES, Options
+from citypanel.outputs.tables.html import page
+from citypanel.quality import data_docs
 from citypanel.quality.report import quality_report
 
 CHROMIUM = next(
@@ -149,22 +153,59 @@ def test_pages_keep_the_rules_that_need_no_browser(name):
 
 
 @pytest.fixture(scope="module")
-def pages(built, tmp_path_factory):
+def pages(built, project, tmp_path_factory):
     """The pages of a build, as they are written."""
     folder = tmp_path_factory.mktemp("outputs")
     front = front_page(built.published, outputs=folder)
     quality = quality_report(built.published, folder=folder / "quality")
-    return made() | {
-        "front": front.read_text("utf-8"),
-        "quality": quality.read_text("utf-8"),
+    docs = data_docs.report(
+        built.published, suites_folder=project / "expectations", site=folder / "docs"
+    )
+    found = {
+        kind: next((docs.parent / kind).rglob("*.html")).read_text("utf-8")
+        for kind in ("expectations", "validations")
     }
+    with Marts(built.published) as marts:
+        tables = {
+            f"{maker.name} {language}": page(maker.make(marts, Options(language)))
+            for maker in TABLES
+            for language in ("en", "zh")
+        }
+    return (
+        made()
+        | found
+        | tables
+        | {
+            "front": front.read_text("utf-8"),
+            "quality": quality.read_text("utf-8"),
+            "data_docs": docs.read_text("utf-8"),
+        }
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("language", "width"), [("en", 1440), ("zh", 390)])
 @pytest.mark.parametrize(
-    "name", ["report", "specifications", "curve", "front", "quality"]
+    "name",
+    [
+        "report",
+        "specifications",
+        "curve",
+        "front",
+        "quality",
+        "data_docs",
+        "expectations",
+        "validations",
+        "table_2 zh",
+        "table_3 en",
+        "table_5 zh",
+        "table_a1 en",
+        "table_a2 zh",
+        "table_a3 en",
+        "table_a4 zh",
+        "table_a6 en",
+    ],
 )
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on this machine")
 @pytest.mark.skipif(not AXE, reason="AXE_CORE does not name an axe.min.js")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from citypanel.outputs.facts import gather, read_frames, with_curve
@@ -10,7 +11,7 @@ from citypanel.outputs.figures import FIGURES
 from citypanel.outputs.report import sentences
 from citypanel.outputs.tables import TABLES
 from citypanel.pages import render, write_page
-from citypanel.words import LANGUAGES, Catalogue, Words
+from citypanel.words import LANGUAGES, Catalogue, Words, same
 
 TEMPLATES = Path(__file__).with_name("templates")
 SAID = Catalogue("front")
@@ -36,14 +37,17 @@ class Output:
         Number and title.
     files : tuple
         Language, format and path, from the front page, of each file.
-    picture : str
-        Path of the vector picture; empty for a table.
+    seen : Words
+        Number, title and what the caption says of the picture.
+    pictures : mapping of language to path
+        The vector picture in each language that has one; empty for a table.
     """
 
     name: str
     heading: Words
     files: tuple[tuple[str, str, str], ...]
-    picture: str = ""
+    seen: Words = field(default_factory=lambda: same(""))
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 def front_page(warehouse: Path, *, outputs: Path) -> Path:
@@ -84,7 +88,7 @@ def _written(outputs: Path, folder: str, names: list[str]) -> list[Output]:
     """The tables or figures of a folder that are there, in their order."""
     out = []
     for name in names:
-        files, headings = [], {}
+        files, headings, captions = [], {}, {}
         for language in LANGUAGES:
             stem = name if language == "en" else f"{name}_{language}"
             for kind in FORMATS:
@@ -93,12 +97,19 @@ def _written(outputs: Path, folder: str, names: list[str]) -> list[Output]:
                     files.append((language, kind, f"{folder}/{path.name}"))
                     if kind == "md":
                         headings[language] = _heading(path)
+                        captions[language] = _plain(path)
         if files:
             english = headings.get("en") or name
             heading = Words(*(headings.get(o) or english for o in LANGUAGES))
-            shown = [path for language, kind, path in files if kind == "svg"]
-            out.append(Output(name, heading, tuple(files), shown[0] if shown else ""))
+            shown = {language: path for language, kind, path in files if kind == "svg"}
+            seen = Words(*(captions.get(o) or heading.said(o) for o in LANGUAGES))
+            out.append(Output(name, heading, tuple(files), seen, shown))
     return out
+
+
+def _plain(path: Path) -> str:
+    """A caption in Markdown as one line of text."""
+    return " ".join(path.read_text(encoding="utf-8").replace("*", "").split())
 
 
 def _heading(path: Path) -> str:
