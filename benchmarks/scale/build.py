@@ -110,7 +110,7 @@ def main() -> None:
     lines = [
         "# The whole build on a large panel",
         "",
-        f"{asked.units:,} units x {asked.years} years, every step of the shipped study; "
+        f"{asked.units:,} units x {asked.years} years, all steps of the shipped study; "
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load "
         f"{os.getloadavg()[0]:.0f}. Made by `python -m benchmarks.scale.build`.",
         "",
