@@ -161,15 +161,20 @@ def test_bootstrap_does_not_depend_on_workers_or_rows():
     np.testing.assert_allclose(ours.tfpch, plain.tfpch, rtol=1e-12)
 
 
-def test_bootstrap_interval_by_hand(monkeypatch):
+def test_bootstrap_interval_by_hand():
     draws = np.array([[1.0, 1.0], [2.0, np.nan], [3.0, 3.0], [4.0, 5.0], [5.0, 7.0]])
-    found = frontier.bootstrap._interval(np.array([2.0, 4.0]), draws, 0.5)
-    # Means 3 and 4; quartiles 2, 4 and, of the four that are there, 2.5, 5.5.
+    found = frontier.bootstrap._bias(np.array([2.0, 4.0]), draws)
+    # Means 3 and 4 of the draws that are there.
     np.testing.assert_allclose(found["bias"], [1.0, 0.0])
     np.testing.assert_allclose(found["corrected"], [1.0, 4.0])
-    np.testing.assert_allclose(found["lower"], [0.0, 2.5])
-    np.testing.assert_allclose(found["upper"], [2.0, 5.5])
-    assert not found["correct"].any()
+    assert found["correct"].tolist() == [False, False]
+    errors = np.array([[0.1, np.nan], [-0.2, 0.4], [0.3, np.nan], [-0.5, -0.2]])
+    found = frontier.bootstrap._interval(np.array([2.0, 4.0]), errors, 0.5)
+    # Medians of 0.1, 0.2, 0.3, 0.5 and of 0.2, 0.4.
+    np.testing.assert_allclose(found["lower"], [2, 4] * np.exp([-0.25, -0.3]))
+    np.testing.assert_allclose(found["upper"], [2, 4] * np.exp([0.25, 0.3]))
+    nothing = frontier.bootstrap._interval(np.ones(1), np.full((3, 1), np.nan), 0.5)
+    assert np.isnan(nothing["lower"]).all()
 
 
 @pytest.mark.parametrize("orientation", ["output", "input"])
