@@ -110,21 +110,27 @@ def test_every_sentence_that_the_code_asks_for_is_there(project):
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 call = node.value
                 if getattr(call.func, "id", "") == "Catalogue":
-                    catalogues[module] = call.args[0].value
-                    own["SAID"] = call.args[0].value
+                    variable = node.targets[0].id
+                    own[variable] = call.args[0].value
+                    if variable == "SAID":
+                        catalogues[module] = call.args[0].value
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     if alias.name == "SAID":
                         own["SAID"] = node.module
+                    if alias.name == "sentences":
+                        own.setdefault("SAID", f"{node.module}.sentences")
         for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
-                and own
-                and _speaks(node.func, speakers)
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):
-                uses.append((path, own["SAID"], node.args[0].value))
+                speaker = getattr(node.func, "id", "")
+                if "SAID" in own and _speaks(node.func, speakers):
+                    speaker = "SAID"
+                if speaker in own:
+                    uses.append((path, own[speaker], node.args[0].value))
     for path, catalogue, name in uses:
         known = words.Catalogue(catalogues.get(catalogue, catalogue))
         assert name in known, (path, name)
