@@ -142,6 +142,7 @@ def _regression(
             controls=controls,
             standard_errors=options["standard_errors"],
             absorbing=False,
+            engine="linearmodels",
         )
     except CityPanelError as error:
         note = f"not estimated: {_first_lines(error)}"
