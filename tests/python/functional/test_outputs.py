@@ -338,7 +338,8 @@ def test_outputs_are_the_same_bytes_in_another_process(built, written, tmp_path)
             {path.name: path.read_bytes() for path in place.iterdir()}
             for place in folders
         )
-        assert first == second and len(first) == 10 * (6 if command == "tables" else 5)
+        count = 6 * len(TABLES) if command == "tables" else 5 * len(FIGURES)
+        assert first == second and len(first) == count
         if folder is not None:
             assert all((folder / n).read_bytes() == c for n, c in first.items())
 
