@@ -70,7 +70,7 @@ def size_note(tests: Iterable[str], units: Any, treated: Any) -> str | None:
     for test in tests:
         found = size_of(test, int(units), int(treated))
         if found and (found[0] < RIGHT[0] or found[1] > RIGHT[1]):
-            low, high = (f"{value:.0f}" for value in found)
+            low, high = (f"{value:.1f}".removesuffix(".0") for value in found)
             said.append(f"{test} {low}" + (f" to {high}%" if high != low else "%"))
     if not said:
         return None

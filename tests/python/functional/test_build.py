@@ -25,7 +25,8 @@ TABLES = {
     # By city, year, variable, and year and variable.
     "quality.dq_imputed_shares": 74 + 10 + 18 + 180,
     "quality.dq_rules": 30,
-    "marts.rpt_tfp_trajectories": (1 + 4 + 2) * 9,
+    # All, region, role and their difference, in eight changes and their mean.
+    "marts.rpt_tfp_trajectories": (1 + 4 + 2 + 1) * 9,
 }
 
 

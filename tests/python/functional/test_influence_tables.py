@@ -128,8 +128,11 @@ def test_a_city_out_of_the_sample_by_the_plain_route(headline):
     assert result.std_error == pytest.approx(fitted["std_error"], abs=1e-12)
 
 
-def test_a_plain_build_has_no_influences(built):
-    assert not {f"marts.{name}" for name in MARTS} & set(built.fingerprints())
+def test_a_plain_build_has_of_influences_the_frontiers_of_others(built):
+    held = {f"marts.{name}" for name in MARTS} & set(built.fingerprints())
+    assert held == {"marts.rpt_frontier_alternatives"}
+    found = built.query("from marts.rpt_frontier_alternatives")
+    assert len(found) == 3 and found["n_obs"].nunique() == 1
 
 
 def test_the_method_page_quotes_the_published_headline(built, headline, method_page):

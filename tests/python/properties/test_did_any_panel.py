@@ -598,7 +598,8 @@ def test_periods_with_everyone_treated_cost_their_own_effects_only(name):
     assert len(both) > 4
     np.testing.assert_allclose(both["estimate"], both["estimate_early"], rtol=1e-9)
     full = effects(got)[effects(got)["period"].fillna(0) >= 7]
-    assert full["estimate"].isna().all() and (name != "etwfe" or len(full))
+    assert full["estimate"].isna().all()
+    assert set(got.dropped["t"]) == {7, 8}
     assert isinstance(got.loc[0, "note"], str)
 
 
