@@ -114,9 +114,14 @@ def leads(facts: StudyFacts) -> list[Words]:
     rejected = rows[rows["leads_p_value"] < LEVEL]
     names = [LABELS.label("short_estimators", name) for name in rejected["estimator"]]
     if rejected.empty:
-        found = [SAID("leads_hold", n=len(rows), p=rows["leads_p_value"].min())]
+        name = "leads_hold" if facts.pretrend.state == "passed" else "leads_in_doubt"
+        found = [SAID(name, n=len(rows), p=rows["leads_p_value"].min())]
     else:
         found = [SAID("leads_rejected", n=len(rows), k=len(rejected), names=names)]
+    slope = facts.pretrend.slope
+    if slope.is_significant or facts.pretrend.is_missed:
+        told = {"p": slope.p_value, "missed": facts.pretrend.is_missed}
+        found.append(SAID("leads_sloped", slope=_number(facts, slope.estimate), **told))
     power = facts.checks("pretrend_power")
     power = power[(power["estimator"] == "twfe") & power["slope"].notna()]
     power = power[power["power"] >= TRUSTED_POWER].sort_values("power")
