@@ -166,7 +166,7 @@ def test_every_output_of_a_study_keeps_to_its_words(
         assert index["estimate"].between(0.08, 0.12).all()
         page = (outputs / "report" / "index.html").read_text(encoding="utf-8")
         assert "The subsidy raised log productivity" in page
-        assert "补贴后，生产率对数上升" in page
+        assert "补贴提高了生产率对数" in page
 
 
 @pytest.mark.slow
