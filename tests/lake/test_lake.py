@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import closing
@@ -45,8 +46,8 @@ def postgres(tmp_path_factory):
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = Path(f"/tmp/citypanel-lake-{os.getpid()}")
-    folder.mkdir()
+    # The path of a socket is short.
+    folder = Path(tempfile.mkdtemp(prefix="citypanel-lake-"))
     as_user = {}
     if os.geteuid() == 0:  # Postgres does not run as root
         as_user = {"user": "postgres"}
