@@ -62,8 +62,8 @@ EVENT_COLUMNS = {
 def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Tables 3, 4 and 5 for every variant.
 
-    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it by least squares,
-    standard errors clustered by city.
+    outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it, by linearmodels'
+    PanelOLS, standard errors clustered by city.
 
     Parameters
     ----------

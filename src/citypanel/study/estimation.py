@@ -203,8 +203,14 @@ def estimate(study: Study, options: Options):
     return describe_estimate(row, rows, study, options)
 
 
-def fit(rows: pd.DataFrame, controls: list[str], options: Options) -> pd.Series:
-    """The row of the estimator's frame that is the effect."""
+def fit(
+    rows: pd.DataFrame,
+    controls: list[str],
+    options: Options,
+    *,
+    engine: str | None = None,
+) -> pd.Series:
+    """The row of the estimator's frame that is the effect; `engine` is that of twfe."""
     name = options.estimator
     if name != "twfe":
         require_steady(rows, TREATMENT, KEYS["unit"], KEYS["period"])
@@ -216,6 +222,7 @@ def fit(rows: pd.DataFrame, controls: list[str], options: Options) -> pd.Series:
             controls=controls,
             standard_errors=options.standard_errors,
             absorbing=False,
+            engine=engine,
         )
         chosen = (frame["aggregation"] == "coefficient") & (frame["term"] == TREATMENT)
     elif name == "group_time":
