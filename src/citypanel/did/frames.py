@@ -84,6 +84,11 @@ def join_notes(*notes: str | None) -> str | None:
     return "; ".join(dict.fromkeys(said)) or None
 
 
+def split_notes(note: object) -> list[str]:
+    """What `join_notes` joined; nothing where a note is null."""
+    return note.split("; ") if isinstance(note, str) else []
+
+
 def tidy(
     rows: Iterable[Mapping[str, Any]],
     *,

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+# What a note says before the sizes.
+MEASURED = (
+    "nominal 5% tests reject true nulls in simulated samples of about this size: "
+)
 # A nominal 5% test is right where it rejects 3 to 7% of true nulls.
 RIGHT = (3.0, 7.0)
 LEADS = "twfe event study, joint leads"
@@ -74,7 +78,4 @@ def size_note(tests: Iterable[str], units: Any, treated: Any) -> str | None:
             said.append(f"{test} {low}" + (f" to {high}%" if high != low else "%"))
     if not said:
         return None
-    return (
-        "nominal 5% tests reject true nulls in simulated samples of about this size: "
-        + ", ".join(said)
-    )
+    return MEASURED + ", ".join(said)

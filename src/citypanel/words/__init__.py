@@ -213,14 +213,17 @@ def typeset(text: object) -> str:
 def in_chinese(text: object) -> str:
     """A sentence of the warehouse, which writes English, in Chinese.
 
-    One of a form that `zh/warehouse.yml` does not list stays as it is.
+    Of several, joined by semicolons, each by itself. One of a form that
+    `zh/warehouse.yml` does not list stays as it is.
     """
     text = _plain(text)
     for form, answer in _forms():
         if match := form.fullmatch(text):
             text = match.expand(answer).replace("no star", "无星号")
-            text = text.replace("星号：none", "星号：无")
-            break
+            return typeset(text.replace("星号：none", "星号：无"))
+    parts = text.split("; ")
+    if len(parts) > 1:
+        return "；".join(in_chinese(part) for part in parts)
     return typeset(text)
 
 

@@ -316,9 +316,7 @@ def test_word_documents_become_pages_with_their_numbers(built, written):
         info = _run("pdfinfo", str(path), cwd=folder).stdout
         pages = int(re.search(r"Pages:\s+(\d+)", info)[1])
         long = name.startswith(("table_a3", "table_a4"))
-        # Table A2 says under it how its tests were measured to do.
-        most = 2 if name.startswith("table_a2") else 1
-        assert (3 <= pages <= 8) if long else pages <= most, (name, pages)
+        assert (3 <= pages <= 8) if long else pages == 1, (name, pages)
         text = _run("pdftotext", "-layout", str(path), "-", cwd=folder).stdout
         assert "Notes:" in text or "注" in text
         if name == "table_3.docx":

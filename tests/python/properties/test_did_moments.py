@@ -422,7 +422,7 @@ def test_what_sums_do_not_suffice_for_is_said():
     [
         (lambda f: f.rename(columns={"y": "z"}), "lacks columns"),
         (lambda f: f.assign(y="about " + f["y"].astype(str)), "text"),
-        (lambda f: f.assign(id=f["id"].where(f["id"] > 3)), "without|is missing"),
+        (lambda f: f.assign(id=f["id"].where(f["id"] > 3)), "id or t is missing"),
         (lambda f: f.assign(w=-f["w"]), "negative"),
         (lambda f: f.assign(g=f["g"].where(f["t"] > 2003, 2002)), "within a unit"),
         (lambda f: pd.concat([f, f[:3]]), "share a key|More rows"),

@@ -14,6 +14,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from citypanel.did.frames import split_notes
+from citypanel.did.sizes import MEASURED
 from citypanel.errors import OutputError
 from citypanel.outputs.options import (
     Frames,
@@ -195,15 +197,24 @@ def _years(marts: Frames) -> Words:
 
 
 def _explained(notes: Iterable[object], labels: Iterable[object]) -> list[Words]:
-    """Notes of the rows, the rows of the same note named together."""
+    """Notes of the rows, the rows of the same note named together.
+
+    What the sizes of the rows' tests are is said in one sentence for all of them.
+    """
     out: dict[str, dict] = {}
+    sizes = []
     for note, label in zip(notes, labels, strict=True):
-        if not is_missing(note):
-            out.setdefault(str(note), {})[label] = None
-    return [
+        for part in split_notes(note):
+            if part.startswith(MEASURED):
+                size = part.removeprefix(MEASURED)
+                sizes.append(SAID("size_of", name=label, size=size))
+            else:
+                out.setdefault(part, {})[label] = None
+    found = [
         SAID("explained", names=list(names), note=told(note))
         for note, names in out.items()
     ]
+    return [*found, SAID("sizes", sizes=sizes)] if sizes else found
 
 
 # ------------------------------------------------------------------------- table 2
@@ -534,7 +545,9 @@ def table_a2(marts: Frames, o: Options) -> Table:
         SAID("inference_errors", convention=convention),
     ]
     for draws in frame["draws"].dropna().head(1):
-        wild = [told(note) for note in sorted(set(frame["wild_note"].dropna()))]
+        said = {part for note in frame["note"] for part in split_notes(note)}
+        weights = {part for note in frame["wild_note"] for part in split_notes(note)}
+        wild = [told(part) for part in sorted(weights - said)]
         notes.append(SAID("inference_draws", wild=wild, draws=int(draws)))
     notes += [SAID("inference_multiple"), SAID("inference_detectable")]
     for bound in frame["bound"].dropna().head(1) if compared else ():
