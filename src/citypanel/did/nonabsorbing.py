@@ -17,7 +17,7 @@ from citypanel.did.regressions import (
     mean_rows,
     regress,
 )
-from citypanel.did.switchers import mean_gap
+from citypanel.did.switchers import horizons, mean_gap
 from citypanel.errors import EstimationError
 
 NORMALISED = "normalised"
@@ -239,43 +239,34 @@ class _Paths:
         gap = self.dose - self.dose[:, :1]
         column = {int(p): j for j, p in enumerate(data.positions)}
         found, doses = [], []
-        for g in data.sizes:
-            b = max(p for p in column if p < g)
-            for p in (p for p in column if p >= g):
-                if effects is not None and p - g >= effects:
-                    break
-                mirrored = 2 * b - p
-                pairs = [p]
-                if mirrored in column and (placebos is None or p - g < placebos):
-                    pairs.append(mirrored)
-                cells = [_Cell(g, at) for at in pairs]
-                now = since = 0.0
-                for own, rest, both in self.subsets(g, p, column[p], column[g]):
-                    share = w[:, column[b]]
-                    size = share[own].sum()
-                    path = gap[own, column[g] : column[p] + 1]
-                    now += share[own] @ np.abs(path[:, -1])
-                    since += share[own] @ np.abs(path.sum(axis=1))
-                    sign, fit = self.sign[own][0], fits.get(self.dose[own, 0][0])
-                    for cell in cells:
-                        ends = column[cell.period], column[b]
-                        change = outcome[:, ends[0]] - outcome[:, ends[1]]
-                        estimate, part = mean_gap(change, own, rest, share)
-                        for side, way in ((own, 1.0), (rest, -1.0)):
-                            if side.sum() == 1:
-                                alone = _around(change, both, share, side)
-                                part[side] = way * alone
-                        moved = [
-                            mean_gap(v[:, ends[0]] - v[:, ends[1]], own, rest, share)[0]
-                            for v in x
-                        ]
-                        known = not moved or (
-                            fit is not None and bool(fit.known(np.array([moved]))[0])
-                        )
-                        cell.add(own, size, sign * estimate, sign * part, known)
-                if cells[0].weight:
-                    found += cells
-                    doses += [(now, since)] * len(cells)
+        for g, b, p, pairs in horizons(data, effects, placebos):
+            cells = [_Cell(g, at) for at in pairs]
+            now = since = 0.0
+            share = w[:, column[b]]
+            for own, rest, both in self.subsets(g, p, column[p], column[g]):
+                size = share[own].sum()
+                path = gap[own, column[g] : column[p] + 1]
+                now += share[own] @ np.abs(path[:, -1])
+                since += share[own] @ np.abs(path.sum(axis=1))
+                sign, fit = self.sign[own][0], fits.get(self.dose[own, 0][0])
+                for cell in cells:
+                    ends = column[cell.period], column[b]
+                    change = outcome[:, ends[0]] - outcome[:, ends[1]]
+                    estimate, part = mean_gap(change, own, rest, share)
+                    for side, way in ((own, 1.0), (rest, -1.0)):
+                        if side.sum() == 1:
+                            part[side] = way * _around(change, both, share, side)
+                    moved = [
+                        mean_gap(v[:, ends[0]] - v[:, ends[1]], own, rest, share)[0]
+                        for v in x
+                    ]
+                    known = not moved or (
+                        fit is not None and bool(fit.known(np.array([moved]))[0])
+                    )
+                    cell.add(own, size, sign * estimate, sign * part, known)
+            if cells[0].weight:
+                found += cells
+                doses += [(now, since)] * len(cells)
         return found, doses
 
     def subsets(self, g, p, at, first):

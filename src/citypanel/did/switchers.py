@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -91,34 +93,27 @@ def switchers(
     unseen = [data.matrix(column) for column in untreated.unseen.T]
     column = {int(p): j for j, p in enumerate(data.positions)}
     cells, estimates, influence, moved = [], [], [], []
-    for g in data.sizes:
-        own = data.start == g
-        b = max(p for p in column if p < g)
-        for p in (p for p in column if p >= g):
-            rest = data.start > p
-            if not rest.any() or (effects is not None and p - g >= effects):
-                break
-            mirrored = 2 * b - p
-            pairs = [p]
-            if mirrored in column and (placebos is None or p - g < placebos):
-                pairs.append(mirrored)
-            for at in pairs:
-                first, last = column[b], column[at]
-                change = y[:, last] - y[:, first]
-                if by_group:
-                    estimate, part = _gap_of_groups(data, change, own, rest)
-                    part = (part, first, last)
-                else:
-                    estimate, part = mean_gap(change, own, rest, w[:, first])
-                cells.append((g, at, w[own, first].sum(), np.flatnonzero(own)))
-                estimates.append(estimate)
-                influence.append(part)
-                moved.append(
-                    [
-                        mean_gap(x[:, last] - x[:, first], own, rest, w[:, first])[0]
-                        for x in unseen
-                    ]
-                )
+    for g, b, p, pairs in horizons(data, effects, placebos):
+        own, rest = data.start == g, data.start > p
+        if not rest.any():
+            continue
+        for at in pairs:
+            first, last = column[b], column[at]
+            change = y[:, last] - y[:, first]
+            if by_group:
+                estimate, part = _gap_of_groups(data, change, own, rest)
+                part = (part, first, last)
+            else:
+                estimate, part = mean_gap(change, own, rest, w[:, first])
+            cells.append((g, at, w[own, first].sum(), np.flatnonzero(own)))
+            estimates.append(estimate)
+            influence.append(part)
+            moved.append(
+                [
+                    mean_gap(x[:, last] - x[:, first], own, rest, w[:, first])[0]
+                    for x in unseen
+                ]
+            )
     if not cells:
         raise EstimationError.of(
             "did.no_switcher_unit_not",
@@ -157,6 +152,26 @@ def switchers(
         single_unit_std_error=single_unit_std_error,
         reference=data.reference,
     )
+
+
+def horizons(
+    data: Panel, effects: int | None, placebos: int | None
+) -> Iterator[tuple[int, int, int, list[int]]]:
+    """Cohort, its base, a period after, and what is compared with the base.
+
+    That is the period itself and, for a placebo, its mirror image before the base.
+    """
+    positions = [int(p) for p in data.positions]
+    for g in data.sizes:
+        b = max(p for p in positions if p < g)
+        for p in (p for p in positions if p >= g):
+            if effects is not None and p - g >= effects:
+                break
+            mirrored = 2 * b - p
+            is_placebo = mirrored in positions and (
+                placebos is None or p - g < placebos
+            )
+            yield g, b, p, [p, mirrored] if is_placebo else [p]
 
 
 def mean_gap(
