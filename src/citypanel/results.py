@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,20 @@ class Extras:
         return self
 
 
+def carried(frame: pd.DataFrame, name: str) -> Extras:
+    """What a result carries beside its rows.
+
+    Raises
+    ------
+    EstimationError
+        A frame put together from several results, which carries nothing.
+    """
+    found = frame.attrs.get(name)
+    if not isinstance(found, Extras):
+        raise EstimationError.of("results.without_options")
+    return found
+
+
 class Summary(str):
     """A text that a prompt shows as it is."""
 
@@ -78,10 +92,7 @@ class Remembering(pd.DataFrame):
         EstimationError
             A frame put together from several results.
         """
-        found = self.attrs.get("options")
-        if not isinstance(found, Extras):
-            raise EstimationError.of("results.without_options")
-        return dict(found.values)
+        return dict(carried(self, "options").values)
 
     @property
     def dropped(self) -> pd.DataFrame:
@@ -92,10 +103,7 @@ class Remembering(pd.DataFrame):
         EstimationError
             A frame put together from several results.
         """
-        found = self.attrs.get("dropped")
-        if not isinstance(found, Extras):
-            raise EstimationError.of("results.without_options")
-        return found["rows"].copy()
+        return carried(self, "dropped")["rows"].copy()
 
     def to_parquet(self, *arguments: Any, **options: Any) -> Any:
         """As pandas does it; what travels beside the table is not written."""
@@ -179,9 +187,22 @@ def latex_text(text: str) -> str:
 
 
 def latex_table(
-    lines: list[str], caption: str | None, label: str | None, buf: Any
+    columns: str,
+    head: Iterable[str],
+    rows: Iterable[Iterable[str]],
+    *,
+    caption: str | None,
+    label: str | None,
+    buf: Any,
 ) -> str | None:
-    """A tabular, in a table environment with either text, returned or written."""
+    """A tabular with booktabs, in a table environment with either text.
+
+    Returned, or written to `buf` where it is given.
+    """
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+    lines += [" & ".join(head) + r" \\", r"\midrule"]
+    lines += [" & ".join(cells) + r" \\" for cells in rows]
+    lines += [r"\bottomrule", r"\end{tabular}"]
     if caption or label:
         inside = [r"\centering"]
         inside += [rf"\caption{{{caption}}}"] if caption else []

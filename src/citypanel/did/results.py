@@ -182,8 +182,7 @@ class Result(Remembering):
         self._require("term", "estimate", "std_error", "p_value", "conf_low")
         share = f"{self.level * 100:g}"
         head = ["", "Estimate", "Std. error", rf"{share}\% interval", "$p$"]
-        lines = [r"\begin{tabular}{lrrcr}", r"\toprule"]
-        lines += [" & ".join(head) + r" \\", r"\midrule"]
+        rows = []
         for row in self.to_dict("records"):
             low, high = row["conf_low"], row["conf_high"]
             interval = (
@@ -198,9 +197,8 @@ class Result(Remembering):
                 interval,
                 latex_number(row["p_value"], digits),
             ]
-            lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}"]
-        return latex_table(lines, caption, label, buf)
+            rows.append(cells)
+        return latex_table("lrrcr", head, rows, caption=caption, label=label, buf=buf)
 
     def plot(self, ax: Any = None, *, title: str | None = None) -> Any:  # type: ignore[override]
         """Draw the estimates: an event study, group-time effects or coefficients.

@@ -47,7 +47,7 @@ from citypanel.frontier.panel import Observations
 from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.start import start
 from citypanel.frontier.technology import build_technology
-from citypanel.results import Extras
+from citypanel.results import Extras, carried
 from citypanel.workers import same_code
 
 INDICES = ("tfpch", "effch", "techch")
@@ -313,9 +313,7 @@ def intervals(changes: pd.DataFrame, level: float) -> pd.DataFrame:
 
 def _errors_of(changes: pd.DataFrame) -> tuple[np.ndarray, float, str, str]:
     """Errors (B, 3, rows) of the rows of a frame, the level and the key columns."""
-    kept = changes.attrs.get("errors")
-    if not isinstance(kept, Extras):
-        raise EstimationError.of("results.without_options")
+    kept = carried(changes, "errors")
     unit, period, places = kept["unit"], kept["period"], kept["places"]
     at = [
         places.get(key, -1)

@@ -144,15 +144,19 @@ class FrontierResult(Remembering):
         """
         table = self.means()
         first, *names = table.columns
-        head = " & ".join(latex_text(str(name)) for name in table.columns)
-        lines = [rf"\begin{{tabular}}{{l{'r' * len(names)}}}", r"\toprule"]
-        lines += [head + r" \\", r"\midrule"]
-        for row in table.to_dict("records"):
-            cells = [latex_text(str(row[first]))]
-            cells += [latex_number(row[name], digits) for name in names]
-            lines.append(" & ".join(cells) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}"]
-        return latex_table(lines, caption, label, buf)
+        rows = [
+            [latex_text(str(row[first]))]
+            + [latex_number(row[name], digits) for name in names]
+            for row in table.to_dict("records")
+        ]
+        return latex_table(
+            "l" + "r" * len(names),
+            [latex_text(str(name)) for name in table.columns],
+            rows,
+            caption=caption,
+            label=label,
+            buf=buf,
+        )
 
     def plot(self, ax: Any = None, *, title: str | None = None) -> Any:  # type: ignore[override]
         """Draw the means by period: indices as lines about 1, distances as lines.
