@@ -151,10 +151,6 @@ def _by_cohort(axes, data: pd.DataFrame, o: Options) -> None:
             label=o(SAID("exposed_from", c=cohort)) + f" ({len(part)})",
         )  # fmt: skip
     axes.set_title(o(SAID("by_cohort")))
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=7,
-        handletextpad=0.2, columnspacing=0.8,
-    )  # fmt: skip
 
 
 def _by_effect(axes, data: pd.DataFrame, o: Options) -> None:
@@ -187,14 +183,17 @@ def _by_effect(axes, data: pd.DataFrame, o: Options) -> None:
                 textcoords="offset points", ha="center", va="top", fontsize=6.5,
             )  # fmt: skip
     axes.set_title(o(SAID("by_effect")))
+
+
+def _frame(axes, data: pd.DataFrame) -> None:
+    """The legend below, and the same window for both maps.
+
+    A degree north is as long as it is on the ground.
+    """
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize=7,
         handletextpad=0.2, columnspacing=0.8,
     )  # fmt: skip
-
-
-def _frame(axes, data: pd.DataFrame) -> None:
-    """The same window for both maps, a degree north as long as it is on the ground."""
     west, east = data["longitude"].min() - 4, data["longitude"].max() + 4
     south, north = data["latitude"].min() - 3, data["latitude"].max() + 3
     axes.set_xlim(west, east)
