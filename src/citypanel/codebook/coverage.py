@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from citypanel.codebook.entries import Table
+from citypanel.sql import sql_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,7 +72,7 @@ def coverage(
 
 def _counts(name: str, data_type: str, *, has_year: bool) -> str:
     """SQL of one struct with what the column holds."""
-    column = '"' + name.replace('"', '""') + '"'
+    column = sql_name(name)
     is_real = data_type in ("DOUBLE", "FLOAT")
     if is_real:
         column = f"case when isnan({column}) then null else {column} end"

@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from citypanel.files import atomically
+from citypanel.sql import sql_text
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
@@ -29,9 +30,8 @@ def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
             for ending, form in (("csv", "csv, header"), ("parquet", "parquet")):
                 path = folder / f"{name}.{ending}"
                 with atomically(path) as part:
-                    quoted = str(part).replace("'", "''")
                     connection.execute(
-                        f"copy (from one_table) to '{quoted}' (format {form})"
+                        f"copy (from one_table) to {sql_text(part)} (format {form})"
                     )
                 written.append(path)
             connection.unregister("one_table")

@@ -19,6 +19,7 @@ from citypanel.did.panels import FAR, Design, starts_of
 from citypanel.did.periods import read_periods
 from citypanel.errors import PanelError
 from citypanel.panel import require_columns
+from citypanel.sql import sql_name
 
 MEMORY = "3GB"
 # Units that are in memory at once.
@@ -80,15 +81,15 @@ class _Reader:
         """Why a row is left out, and the test for it."""
         design, out = self.design, {}
         for column in design.numeric:
-            name = _name(column)
+            name = sql_name(column)
             out[f"missing value of {column}"] = (
                 f"{name} is null or isnan({name}::double)"
             )
             out[f"infinite {column}"] = f"isinf({name}::double)"
         for column in design.cluster:
-            out[f"missing value of {column}"] = f"{_name(column)} is null"
+            out[f"missing value of {column}"] = f"{sql_name(column)} is null"
         if design.weights is not None:
-            out[f"{design.weights} of zero"] = f"{_name(design.weights)} = 0"
+            out[f"{design.weights} of zero"] = f"{sql_name(design.weights)} = 0"
         return out
 
     def panel(self) -> MomentPanel:
@@ -96,7 +97,7 @@ class _Reader:
         total, lost = self._count()
         seen = self.ask(
             f"""select period, period::varchar as written, typeof(period) as kind
-            from (select distinct {_name(design.period)} as period
+            from (select distinct {sql_name(design.period)} as period
                 from panel where {self.used})"""
         )
         if seen.empty:
@@ -108,7 +109,7 @@ class _Reader:
             )
         cohorts = pd.Series([], dtype=float)
         if design.cohort is not None:
-            cohorts = self.ask(f"select distinct {_name(design.cohort)} from panel")
+            cohorts = self.ask(f"select distinct {sql_name(design.cohort)} from panel")
             cohorts = cohorts.iloc[:, 0]
         grid = read_periods(
             seen["period"],
@@ -146,15 +147,15 @@ class _Reader:
             test = f"coalesce({test}, false)"
             tests.append(f"count(*) filter (where {free} and {test}) as lost_{j}")
             free += f" and not {test}"
-        unit, period = _name(design.unit), _name(design.period)
+        unit, period = sql_name(design.unit), sql_name(design.period)
         tests.append(f"count(*) filter (where {unit} is null or {period} is null) as k")
         if design.weights is not None:
-            w = _name(design.weights)
+            w = sql_name(design.weights)
             tests.append(f"count(*) filter (where {w} < 0 or isinf({w}::double)) as b")
         if design.cohort is not None:
-            tests.append(f"count(*) - count({_name(design.cohort)}) as unknown")
+            tests.append(f"count(*) - count({sql_name(design.cohort)}) as unknown")
         if design.treatment is not None:
-            d = _name(design.treatment)
+            d = sql_name(design.treatment)
             tests.append(
                 f"count(*) filter (where {self.used} and {d} not in (0, 1)) "
                 "as fractions"
@@ -190,25 +191,25 @@ class _Reader:
         column = _cluster(self.design)
         if column is None:
             return None
-        name = _name(column)
+        name = sql_name(column)
         found = self.ask(f"select distinct {name} as c from panel where {self.used}")
         return pd.Index(found["c"].sort_values())
 
     def _units(self, literals: list[str]) -> Iterator[pd.DataFrame]:
         """Parts of the units: their outcomes y0, y1, ... and what they are."""
         design = self.design
-        period, y = _name(design.period), _name(design.outcome)
-        columns = [f"{_name(design.unit)} as unit", "count(*) as n_rows"]
+        period, y = sql_name(design.period), sql_name(design.outcome)
+        columns = [f"{sql_name(design.unit)} as unit", "count(*) as n_rows"]
         ends = {"cohort": design.cohort, "w": design.weights, "c": _cluster(design)}
         ends |= {f"x{j}": column for j, column in enumerate(design.controls)}
         for short, column in ends.items():
             if column is not None:
-                name = _name(column)
+                name = sql_name(column)
                 columns.append(f"min({name}) as {short}_low, max({name}) as {short}")
         if self.has_unknown_cohort and design.cohort is not None:
-            columns.append(f"count({_name(design.cohort)}) as known")
+            columns.append(f"count({sql_name(design.cohort)}) as known")
         if design.treatment is not None:
-            d = _name(design.treatment)
+            d = sql_name(design.treatment)
             columns += [
                 f"min({period}) filter (where {d} > 0) as first",
                 f"sum({d}::integer) as treated",
@@ -217,7 +218,7 @@ class _Reader:
             f"sum({y}::double) filter (where {period} = {literal}) as y{j}"
             for j, literal in enumerate(literals)
         ]
-        unit = _name(design.unit)
+        unit = sql_name(design.unit)
         for some in self._parts():
             part = self.ask(
                 f"select {', '.join(columns)} from panel "
@@ -232,7 +233,7 @@ class _Reader:
         Whole numbers are cut into ranges, so that a file in their order is read once;
         the cuts are quantiles of some of the units, the same in every run.
         """
-        parts, unit = -(-self.n_units // PART), _name(self.design.unit)
+        parts, unit = -(-self.n_units // PART), sql_name(self.design.unit)
         if parts == 1:
             return [""]
         if self.unit_is_whole:
@@ -408,7 +409,3 @@ def _mapped(values: pd.Series, to: dict) -> np.ndarray:
     """What each value stands for, by a dictionary of `_keys`."""
     codes, kinds = pd.factorize(values, use_na_sentinel=False)
     return np.array([to[key] for key in _keys(pd.Series(kinds))], np.int64)[codes]
-
-
-def _name(column: str | None) -> str:
-    return '"' + str(column).replace('"', '""') + '"'

@@ -12,6 +12,7 @@ import pandas as pd
 from citypanel.exports.labels import variables
 from citypanel.exports.tables import Export
 from citypanel.files import neutral_text
+from citypanel.sql import sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,9 +32,9 @@ def parquet_bytes(connection: duckdb.DuckDBPyConnection, export: Export) -> byte
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.parquet"
         connection.execute(
-            f"copy ({export.sql}) to {_quoted(str(path))} (format parquet, "
-            f"kv_metadata {{description: {_quoted(export.description)}, "
-            f"columns: {_quoted(columns)}}})"
+            f"copy ({export.sql}) to {sql_text(path)} (format parquet, "
+            f"kv_metadata {{description: {sql_text(export.description)}, "
+            f"columns: {sql_text(columns)}}})"
         )
         return path.read_bytes()
 
@@ -56,7 +57,3 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
             neutral[name] = values.astype(object).map(neutral_text)
     neutral.columns = [neutral_text(name) for name in frame]
     return neutral.to_csv(index=False, lineterminator="\n").encode("utf-8")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -7,14 +7,13 @@ name the line of each mistake by `yaml_lines`.
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from citypanel.errors import OptionError
 from citypanel.study.formulas import formula
-from citypanel.study.yaml_lines import Document
+from citypanel.study.yaml_lines import Document, did_you_mean
 
 TOP = (
     *("name", "extends", "title", "source", "unit", "period", "policy"),
@@ -74,7 +73,7 @@ def examine(document: Document, root: Path) -> None:
     for path, value in _walk(document.value, ()):
         allowed = next((KEYS[p] for p in KEYS if _fits(path, p)), None)
         if allowed is not None and isinstance(value, dict):
-            _keys(document, path, value, allowed)
+            document.report_unknown(path, value, allowed)
         if any(_fits(path, p) for p in FORMULAS) and value is not None:
             is_series = any(_fits(path, p) for p in OVER_SERIES)
             _formula(document, path, value, known if is_series else ())
@@ -93,18 +92,6 @@ def missing(content: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _keys(document, path, value, allowed) -> None:
-    for key in value:
-        if key not in allowed:
-            close = difflib.get_close_matches(key, allowed, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            document.report(
-                (*path, key),
-                "is not a key of a declaration",
-                f"{hint}permitted here: {', '.join(allowed)}",
-            )
-
-
 def _formula(document, path, value, known: Iterable[str]) -> None:
     try:
         names = formula(value).names
@@ -114,8 +101,7 @@ def _formula(document, path, value, known: Iterable[str]) -> None:
         return
     for name in names if known else ():
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(name, known)
             document.report(
                 path,
                 f"there is no series {name}",

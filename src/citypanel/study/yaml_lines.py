@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -59,6 +61,24 @@ class Document:
     def report(self, path: Path, what: str, remedy: str = "") -> None:
         """Add a mistake at a path."""
         self.problems.append(Problem(self.place(path), what, remedy))
+
+    def report_unknown(self, path: Path, given: Iterable, allowed: Collection) -> None:
+        """Add every key given at a path that is none of those allowed."""
+        for key in given:
+            if key not in allowed:
+                self.report(
+                    (*path, key),
+                    "is not a key of a declaration",
+                    f"{did_you_mean(key, allowed)}permitted here: {', '.join(allowed)}",
+                )
+
+
+def did_you_mean(
+    name: str, known: Iterable[str], lead: str = "", tail: str = " "
+) -> str:
+    """The known name that is nearest, as a question; nothing where none is near."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"{lead}did you mean {close[0]}?{tail}" if close else ""
 
 
 def read(text: str, name: str) -> Document:

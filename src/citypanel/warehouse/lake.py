@@ -26,6 +26,7 @@ from pathlib import Path
 import duckdb
 
 from citypanel.errors import PublicationError
+from citypanel.sql import sql_name, sql_text
 from citypanel.warehouse.published import (
     COMMENTS,
     RECORD_SCHEMA,
@@ -158,8 +159,8 @@ def connect(to: str, *, data: str | None = None) -> duckdb.DuckDBPyConnection:
             _load(connection, name)
         connection.execute("set timezone = 'UTC'")
         connection.execute("set ducklake_max_retry_count = 100")
-        options = "" if data is None else f" (data_path {_text(data)})"
-        connection.execute(f"attach {_text(to)} as lake{options}")
+        options = "" if data is None else f" (data_path {sql_text(data)})"
+        connection.execute(f"attach {sql_text(to)} as lake{options}")
     except duckdb.Error as error:
         connection.close()
         raise PublicationError.of(
@@ -187,7 +188,7 @@ def _load(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         folder = Path(found.submodule_search_locations[0])
         version = connection.execute("select version()").fetchall()[0][0]
         for file in folder.glob(f"extensions/{version}/*{name}.duckdb_extension"):
-            connection.execute(f"load {_text(str(file))}")
+            connection.execute(f"load {sql_text(str(file))}")
             return
     try:
         connection.execute(f"load {name}")
@@ -207,7 +208,7 @@ def _add(
     """One try: everything in one transaction, whose commit is the snapshot."""
     study = record.study
     schema = study if study not in NOT_OF_STUDIES else f"{study}_study"
-    connection.execute(f"attach {_text(str(database))} as source (read_only)")
+    connection.execute(f"attach {sql_text(str(database))} as source (read_only)")
     tables = _tables(connection)
     connection.execute("begin")
     _make_runs(connection)
@@ -222,14 +223,14 @@ def _add(
         snapshot = _snapshot(connection, about)
         sequence, n_tables, n_rows = known[0]
         return Entry(study, record.run_id, sequence, n_tables, n_rows, snapshot, False)
-    connection.execute(f"create schema if not exists lake.{_name(schema)}")
+    connection.execute(f"create schema if not exists lake.{sql_name(schema)}")
     turn = _turn(connection, schema)
-    keys = f"{_text(record.run_id)} as run_id, {_text(record.options_sha256)}"
+    keys = f"{sql_text(record.run_id)} as run_id, {sql_text(record.options_sha256)}"
     n_rows = 0
     for table in tables:
-        place = f"lake.{_name(schema)}.{_name(table.name)}"
+        place = f"lake.{sql_name(schema)}.{sql_name(table.name)}"
         _fit(connection, schema, table, place)
-        own = ", ".join(_name(name) for name, *_ in table.columns)
+        own = ", ".join(sql_name(name) for name, *_ in table.columns)
         n_rows += connection.execute(
             f"insert into {place} by name select {keys} as options_sha256, {own} "
             f"from source.{table.source}"
@@ -239,7 +240,7 @@ def _add(
         "study": study, "sequence": turn, "n_tables": len(tables), "n_rows": n_rows,
         "entered_at": datetime.now(UTC).replace(tzinfo=None),
     }  # fmt: skip
-    names = ", ".join(_name(name) for name in values)
+    names = ", ".join(sql_name(name) for name in values)
     marks = ", ".join("?" * len(values))
     connection.execute(
         f"insert into lake.publication.runs ({names}) values ({marks})",
@@ -247,8 +248,8 @@ def _add(
     )
     message = f"{study}: {record.described()}"
     connection.execute(
-        f"call lake.set_commit_message('citypanel', {_text(message)}, "
-        f"extra_info => {_text(about)})"
+        f"call lake.set_commit_message('citypanel', {sql_text(message)}, "
+        f"extra_info => {sql_text(about)})"
     )
     connection.execute("commit")
     snapshot = _snapshot(connection, about)
@@ -284,7 +285,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> list[_Table]:
             )
         found.append(
             _Table(
-                f"{_name(schema)}.{_name(name)}",
+                f"{sql_name(schema)}.{sql_name(name)}",
                 name if often[name] == 1 else f"{schema}__{name}",
                 comment,
                 tuple(own),
@@ -302,7 +303,7 @@ def _make_runs(connection: duckdb.DuckDBPyConnection) -> None:
         "n_rows": "bigint", "entered_at": "timestamp", "published_at": "timestamp",
     }  # fmt: skip
     declared = {name: "varchar" for name in RECORD} | more
-    listed = ", ".join(f"{_name(name)} {kind}" for name, kind in declared.items())
+    listed = ", ".join(f"{sql_name(name)} {kind}" for name, kind in declared.items())
     about = COMMENTS | {
         "study": "The study, whose tables are in the schema of its name.",
         "sequence": "The study's publications, counted from 1.",
@@ -313,8 +314,8 @@ def _make_runs(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"create schema if not exists lake.{RECORD_SCHEMA}")
     connection.execute(f"create table {place} ({listed})")
     for name in declared:
-        text = _text(about[name])
-        connection.execute(f"comment on column {place}.{_name(name)} is {text}")
+        text = sql_text(about[name])
+        connection.execute(f"comment on column {place}.{sql_name(name)} is {text}")
     connection.execute(
         f"create view lake.{RECORD_SCHEMA}.latest as "
         f"from {RECORD_SCHEMA}.{RECORD_TABLE} qualify row_number() over "
@@ -324,7 +325,7 @@ def _make_runs(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _turn(connection: duckdb.DuckDBPyConnection, schema: str) -> int:
     """Move the study's counter on: what two publications at once cannot both do."""
-    place = f"lake.{_name(schema)}.{COUNTER}"
+    place = f"lake.{sql_name(schema)}.{COUNTER}"
     if not _columns(connection, schema, COUNTER):
         connection.execute(f"create table {place} (n bigint)")
         connection.execute(
@@ -354,18 +355,22 @@ def _fit(
     """Make the table, or give it the columns it lacks."""
     there = _columns(connection, schema, table.name)
     if not there:
-        listed = ", ".join(f"{_name(name)} {kind}" for name, kind, _ in table.columns)
+        listed = ", ".join(
+            f"{sql_name(name)} {kind}" for name, kind, _ in table.columns
+        )
         keys = ", ".join(f"{key} varchar not null" for key in KEYS)
         connection.execute(f"create table {place} ({keys}, {listed})")
         if table.comment:
-            connection.execute(f"comment on table {place} is {_text(table.comment)}")
+            connection.execute(f"comment on table {place} is {sql_text(table.comment)}")
     for name, kind, comment in table.columns:
         old = there.get(name)
         if there and old is None:
-            connection.execute(f"alter table {place} add column {_name(name)} {kind}")
+            connection.execute(
+                f"alter table {place} add column {sql_name(name)} {kind}"
+            )
         if old is None and comment:
-            text = _text(comment)
-            connection.execute(f"comment on column {place}.{_name(name)} is {text}")
+            text = sql_text(comment)
+            connection.execute(f"comment on column {place}.{sql_name(name)} is {text}")
         if old is not None and not _holds(old, kind):
             raise PublicationError.of(
                 "warehouse.lake_types",
@@ -392,11 +397,3 @@ def _snapshot(connection: duckdb.DuckDBPyConnection, about: str) -> int:
 def _is_conflict(error: duckdb.Error) -> bool:
     text = str(error).lower()
     return "conflict" in text or "could not serialize" in text
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _name(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'

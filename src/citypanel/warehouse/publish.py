@@ -17,6 +17,7 @@ import duckdb
 
 from citypanel.errors import PublicationError, describe
 from citypanel.files import is_running, real_path, replace
+from citypanel.sql import sql_name, sql_text
 from citypanel.warehouse.published import (
     Publication,
     kept_folder,
@@ -109,7 +110,7 @@ def publish(
             leftover.unlink(missing_ok=True)
         source = cursor.execute("select current_database()").fetchall()[0][0]
         cursor.execute(
-            f"attach '{_quoted(copy)}' as published "
+            f"attach {sql_text(copy)} as published "
             f"(storage_version '{STORAGE_VERSION}', block_size {BLOCK_SIZE})"
         )
         try:
@@ -145,7 +146,7 @@ def _copy_tables(
 ) -> None:
     """Write the tables, their comments and those of their columns."""
     for schema in sorted({table.schema for table in tables}):
-        cursor.execute(f"create schema if not exists published.{_name(schema)}")
+        cursor.execute(f"create schema if not exists published.{sql_name(schema)}")
     columns: dict[tuple[str, str], list[tuple[str, str, bool]]] = {}
     for schema, name, *column in cursor.execute(
         "select schema_name, table_name, column_name, data_type, is_nullable "
@@ -156,22 +157,25 @@ def _copy_tables(
         columns.setdefault((schema, name), []).append(tuple(column))
     empty, comments = [], []
     for table in tables:
-        place = f"{_name(table.schema)}.{_name(table.name)}"
+        place = f"{sql_name(table.schema)}.{sql_name(table.name)}"
         declared = ", ".join(
-            f"{_name(column)} {data_type}{'' if may_be_null else ' not null'}"
+            f"{sql_name(column)} {data_type}{'' if may_be_null else ' not null'}"
             for column, data_type, may_be_null in columns[table.schema, table.name]
         )
         cursor.execute(f"create table published.{place} ({declared})")
         n_rows = cursor.execute(
-            f"insert into published.{place} from {_name(source)}.{place}"
+            f"insert into published.{place} from {sql_name(source)}.{place}"
         ).fetchall()[0][0]
         if n_rows == 0 and not table.may_be_empty:
             empty.append(f"{table.schema}.{table.name}")
-        comments.append(f"comment on table published.{place} is {_text(table.comment)}")
+        comments.append(
+            f"comment on table published.{place} is {sql_text(table.comment)}"
+        )
         for column, *_ in columns[table.schema, table.name]:
             text = table.column_comment(column) or f"Column {column}, not described."
             comments.append(
-                f"comment on column published.{place}.{_name(column)} is {_text(text)}"
+                f"comment on column published.{place}.{sql_name(column)} "
+                f"is {sql_text(text)}"
             )
     cursor.execute("; ".join(comments))
     if empty:
@@ -260,15 +264,3 @@ def _described(target: Path, why: str, remedy: str) -> str:
         consequence=f"{target.name} stands as the last successful build left it.",
         remedy=remedy,
     )
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _name(value: str) -> str:
-    return '"' + value.replace('"', '""') + '"'

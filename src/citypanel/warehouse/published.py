@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from citypanel.errors import PublicationError, describe
+from citypanel.sql import sql_text
 from citypanel.study.declaration import FILE, SHIPPED
 
 # The target of profiles.yml that readers of the project know, and its file.
@@ -286,8 +287,7 @@ def write_record(
         "published to it before. One row per run.'"
     )
     for column, text in COMMENTS.items():
-        quoted = text.replace("'", "''")
-        connection.execute(f"comment on column {table}.{column} is '{quoted}'")
+        connection.execute(f"comment on column {table}.{column} is {sql_text(text)}")
 
 
 def kept_folder(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from citypanel.study.own.declaration import Study
 from citypanel.study.own.tables import TABLES, fixed
-from citypanel.study.yaml_lines import Problem
+from citypanel.study.yaml_lines import Problem, did_you_mean
 
 KEYS = ("table_name", "column_name", "term", "statistic")
 COLUMNS = (*KEYS, "value", "decimals")
@@ -57,8 +56,7 @@ def problems_of(study: Study, path: Path) -> list[Problem]:
             found.append(Problem(place, what, f"declared: {listed or 'none'}"))
         for key, known in (("term", terms), ("statistic", STATISTICS)):
             if row[key] not in known:
-                close = difflib.get_close_matches(row[key], known, 1)
-                hint = f"did you mean {close[0]}? " if close else ""
+                hint = did_you_mean(row[key], known)
                 remedy = f"{hint}permitted: {', '.join(known)}"
                 found.append(Problem(place, f"{key} is '{row[key]}'", remedy))
         if _number(row["value"]) is None:

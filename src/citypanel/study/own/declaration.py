@@ -6,7 +6,6 @@ seen without the panel; `citypanel.study.own.panel` holds it against the data.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from citypanel.study.own.figures import Figures
 from citypanel.study.own.index import Index
 from citypanel.study.own.roster import COLUMNS as ROSTER_COLUMNS
 from citypanel.study.own.roster import COUNTS, Roster
-from citypanel.study.yaml_lines import Document, Problem
+from citypanel.study.yaml_lines import Document, Problem, did_you_mean
 from citypanel.words import LANGUAGES
 
 FILE = "study.yml"
@@ -189,13 +188,12 @@ def find_study(root: Path, name: str) -> Path:
     if path.is_file():
         return path
     there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
-    close = difflib.get_close_matches(name, there, 1)
     raise DeclarationError(
         describe(
             f"There is no study {name}: studies/{name}/{FILE} does not exist",
             consequence="nothing was built",
-            remedy=(f"did you mean {close[0]}? " if close else "")
-            + f"declared: {', '.join(there) or 'none'}; "
+            remedy=f"{did_you_mean(name, there)}"
+            f"declared: {', '.join(there) or 'none'}; "
             f"`citypanel new {name} --panel FILE` makes one",
         )
     )
@@ -273,15 +271,7 @@ class _Reader:
             self.report(path, "should hold keys", f"write {keys} below it")
             return {}
         if allowed is not None:
-            for key in value:
-                if key not in allowed:
-                    close = difflib.get_close_matches(key, allowed, 1)
-                    hint = f"did you mean {close[0]}? " if close else ""
-                    self.report(
-                        (*path, key),
-                        "is not a key of a declaration",
-                        f"{hint}permitted here: {', '.join(allowed)}",
-                    )
+            self.document.report_unknown((*self.root, *path), value, allowed)
         return value
 
     def text(self, path: tuple, required: str = "") -> str | None:
@@ -300,8 +290,7 @@ class _Reader:
         if value is None:
             return default
         if value not in allowed:
-            close = difflib.get_close_matches(value, allowed, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            hint = did_you_mean(value, allowed)
             self.report(path, f"is '{value}'", f"{hint}permitted: {', '.join(allowed)}")
             return default
         return value

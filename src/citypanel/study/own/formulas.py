@@ -7,7 +7,6 @@ functions of `FUNCTIONS`, and nothing else.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,9 @@ from collections.abc import Iterable, Mapping
 import duckdb
 import numpy as np
 import pandas as pd
+
+from citypanel.sql import sql_name
+from citypanel.study.yaml_lines import did_you_mean
 
 OPERATORS = frozenset({"+", "-", "*", "/", "**", "^", "%"})
 #: Row by row; then the panel's own: the mean over a unit's periods, the value in one
@@ -83,8 +85,7 @@ def problems_of(formula: object, series: Iterable[str]) -> list[str]:
         if kind == "COLUMN_REF":
             name = part["column_names"]
             if len(name) > 1 or name[0].lower() not in known:
-                close = difflib.get_close_matches(".".join(name), list(series), 1)
-                hint = f"; did you mean {close[0]}?" if close else ""
+                hint = did_you_mean(".".join(name), series, "; ", "")
                 found.append(f"there is no series {'.'.join(name)}{hint}")
         elif kind == "FUNCTION":
             name = part["function_name"].lower()
@@ -163,7 +164,7 @@ def evaluate(
 
 def _in_sql(text: str, unit: str, period: str) -> tuple[str, dict[str, str]]:
     """The formula over columns, and the panel's functions behind those, as windows."""
-    key, time = _quoted(unit), _quoted(period)
+    key, time = sql_name(unit), sql_name(period)
     over = f"over (partition by {key} order by __position)"
     calls: dict[str, str] = {}
     while found := _PANEL_CALL.search(_masked(text)):
@@ -234,7 +235,3 @@ def _walk(node):
     elif isinstance(node, list):
         for value in node:
             yield from _walk(value)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -22,7 +22,7 @@ from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
 from citypanel.study.own.roster import Assignment, Roster, assign
-from citypanel.study.yaml_lines import Problem
+from citypanel.study.yaml_lines import Problem, did_you_mean
 from citypanel.words import LANGUAGES, Words
 
 #: Columns of the prepared panel that are not the declaration's own names.
@@ -256,10 +256,7 @@ def _examine_formulas(study: Study, columns: list[str]) -> None:
 
 
 def _no_column(column: str, columns: Iterable[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(column, list(columns), 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = did_you_mean(column, columns, "; ", "")
     listed = ", ".join(list(columns)[:SHOWN])
     return f"the panel has no column {column}{hint} It has {listed}"
 

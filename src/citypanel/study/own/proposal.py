@@ -23,6 +23,7 @@ from citypanel.errors import CityPanelError, DeclarationError, describe
 from citypanel.identity import SKELETON, STAMP, package_files, skeleton_digest
 from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
+from citypanel.sql import sql_name
 from citypanel.study.declaration import SHIPPED, Declaration, declared
 from citypanel.study.own.declaration import FILE, FORMATS
 from citypanel.study.own.figures import INDICES, Figures, read_figures
@@ -487,7 +488,7 @@ def _name(column: str) -> str:
 
 def _formula(column: str) -> str:
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column)
-    return _quoted(column if plain else '"' + column.replace('"', '""') + '"')
+    return _quoted(column if plain else sql_name(column))
 
 
 def _quoted(text: str) -> str:

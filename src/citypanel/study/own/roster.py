@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from citypanel.importers.policy import (
 from citypanel.importers.project import load_reference
 from citypanel.importers.specs import KEYS, Spec, parse_spec, shipped_specs
 from citypanel.importers.units import Units
+from citypanel.study.yaml_lines import did_you_mean
 
 #: How a period counts that the policy covers in part: whole, by its share, or not.
 COUNTS = ("any", "share", "whole")
@@ -177,8 +177,7 @@ def missing_columns(roster: Roster) -> list[str]:
     found = []
     for name, header in roster.columns.items():
         if normalise(header) not in plain:
-            close = difflib.get_close_matches(header, headers, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(header, headers, "; ", "")
             found.append(f"{name} names the column {header}, and {listed}{hint}")
     keys = _spec(roster).keys
     has = {key for key, names in keys.items() if plain & set(names)}
@@ -347,8 +346,7 @@ class _Matcher:
         if unit is None:
             if self.choices.unknown == "leave_out":
                 return (), ""
-            close = difflib.get_close_matches(name, [*self.folded, *self.parents], 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(name, [*self.folded, *self.parents], "; ", "")
             return (), f"is no unit of the panel, nor a parent of units{hint}"
         if parent and self.parents and unit not in self.parents.get(parent, []):
             return (), f"is not in {entry.province}, which stands beside it"

@@ -15,6 +15,7 @@ import yaml
 from citypanel.errors import PublicationError, describe
 from citypanel.files import atomically
 from citypanel.identity import running_code
+from citypanel.sql import sql_name, sql_text
 from citypanel.study.own.declaration import Study
 from citypanel.study.own.tables import SCHEMA, TABLES
 from citypanel.warehouse.published import (
@@ -62,9 +63,8 @@ def write_tables(
         with atomically(target) as part:
             part.unlink(missing_ok=True)
             with duckdb.connect() as connection:
-                path = str(part).replace("'", "''")
                 connection.execute(
-                    f"attach '{path}' as study "
+                    f"attach {sql_text(part)} as study "
                     "(storage_version 'v1.4.0', block_size 16384)"
                 ).fetchall()
                 connection.execute(f"create schema study.{SCHEMA}").fetchall()
@@ -100,9 +100,8 @@ def _write(
     connection.execute(f"insert into {table} select * from frame").fetchall()
     connection.unregister("frame")
     for column, text in said.items():
-        quoted = text.replace("'", "''")
-        what = f'column {table}."{column}"' if column else f"table {table}"
-        connection.execute(f"comment on {what} is '{quoted}'").fetchall()
+        what = f"column {table}.{sql_name(column)}" if column else f"table {table}"
+        connection.execute(f"comment on {what} is {sql_text(text)}").fetchall()
 
 
 def _record(study: Study, n_tables: int) -> Publication:
