@@ -179,8 +179,8 @@ def _by_effect(axes, data: pd.DataFrame, o: Options) -> None:
             n += 1
             named.append(at)
             axes.annotate(
-                f"{city['city']} {fixed(city['own_change'], 2)}", at, xytext=(0, -7),
-                textcoords="offset points", ha="center", va="top", fontsize=6.5,
+                f"{city['city']} {fixed(city['own_change'], 2)}", at, xytext=(-6, 0),
+                textcoords="offset points", ha="right", va="center", fontsize=6.5,
             )  # fmt: skip
     axes.set_title(o(SAID("by_effect")))
 
