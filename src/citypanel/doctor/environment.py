@@ -243,7 +243,9 @@ def _remove(venv: Path) -> None:
 
 def _install(root: Path) -> None:
     """Packages, the library itself, the proof that they work, and the stamp."""
+    # What is imported is compiled then; the rest, mostly tests of packages, never is.
     pip = [interpreter(root), "-m", "pip", "install", "--quiet", "--no-deps"]
+    pip.append("--no-compile")
     _must([*pip, "--require-hashes", "-r", root / "requirements.lock"], root)
     _must([*pip, "--no-build-isolation", "--editable", root], root)
     _prove(root)
