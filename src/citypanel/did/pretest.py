@@ -138,6 +138,18 @@ def pretrend_power(
     return out.astype(dict.fromkeys(names, float))
 
 
+def no_covariance(path: EventPath, before: np.ndarray) -> EstimationError:
+    """Leads whose covariance is not of full rank, each with its standard error."""
+    return EstimationError.of(
+        "did.leads_no_covariance_full",
+        [
+            f"event time {path.times[place]}: standard error "
+            f"{np.sqrt(path.matrix[place, place]):.4g}"
+            for place in np.flatnonzero(before)
+        ],
+    )
+
+
 class _PreTest:
     """The pre-test on normal draws of all event times."""
 
@@ -147,15 +159,10 @@ class _PreTest:
         self.trend = (path.times - path.reference).astype(float)
         pre = path.matrix[np.ix_(self.before, self.before)]
         error = np.sqrt(np.diag(pre))
-        correlation = pre / np.outer(error, error)
-        if not (error > 0).all() or np.linalg.cond(correlation) > 1e12:
-            raise EstimationError.of(
-                "did.leads_no_covariance_full",
-                [
-                    f"event time {e}: standard error {s:.4g}"
-                    for e, s in zip(path.times[self.before], error, strict=True)
-                ],
-            )
+        if not (error > 0).all() or (
+            np.linalg.cond(pre / np.outer(error, error)) > 1e12
+        ):
+            raise no_covariance(path, self.before)
         rng = np.random.default_rng(seed)
         root = covariance_root(path.matrix)
         half = rng.standard_normal((draws // 2, len(path.times))) @ root.T

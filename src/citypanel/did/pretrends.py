@@ -18,7 +18,7 @@ import pandas as pd
 
 from citypanel.did.event_paths import EventPath, event_path
 from citypanel.did.frames import tidy
-from citypanel.did.pretest import pretrend_power
+from citypanel.did.pretest import no_covariance, pretrend_power
 from citypanel.did.results import Result, remembering
 
 NAMES = ("slope", "power", "bias", "bias_if_passed", "passed_ratio", "left")
@@ -53,7 +53,8 @@ def pretrend_line(
     Raises
     ------
     EstimationError
-        An event study without a covariance, or without event times on either side.
+        An event study without a covariance, or without event times on either side;
+        leads without sampling error.
 
     Examples
     --------
@@ -156,6 +157,8 @@ def _slope_row(path: EventPath) -> dict:
     matrix = path.matrix[np.ix_(before, before)]
     lifted = np.linalg.lstsq(matrix, r, rcond=1e-12)[0]
     precision = float(r @ lifted)
+    if not precision > 0:
+        raise no_covariance(path, before)
     return {
         "aggregation": "pretrend",
         "term": "slope",

@@ -114,10 +114,15 @@ class FrontierResult(Remembering):
         EstimationError
             The result has no bootstrap, or its numbers were changed since.
         """
+        options = self.options
+        if "errors" not in self.attrs:
+            raise EstimationError.of(
+                "frontier.no_bootstrap", estimator=options["estimator"]
+            )
         # Not above: bootstrap itself returns results.
         from citypanel.frontier.bootstrap import intervals
 
-        given = self.options.get("level", 0.95)
+        given = options.get("level", 0.95)
         level = given if level is None else level
         if not 0 < level < 1:
             raise OptionError.of("did.level_outside", level=level)

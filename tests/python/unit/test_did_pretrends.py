@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 from citypanel import did
+from citypanel.errors import EstimationError
+from citypanel.examples import zones
 
 
 def simulate(seed=0, n=60, slope=0.0, noise=1.0):
@@ -56,3 +58,15 @@ def test_power_at_the_slope_is_that_of_the_joint_test():
     k = int(early.sum())
     want = stats.ncx2.sf(stats.chi2.ppf(0.95, k), k, delta @ np.linalg.solve(v, delta))
     assert fit["power"].iloc[0] == pytest.approx(want, abs=0.01)
+
+
+@pytest.mark.parametrize("function", [did.pretrend_line, did.pretrend_at_slope])
+def test_leads_without_sampling_error_have_no_slope(function):
+    """An outcome of unit and period alone, such as the number of a row."""
+    panel = zones()
+    columns = dict(outcome="row", cohort="zone", unit="city", period="year")
+    panel["row"] = range(len(panel))
+    cells = did.group_time_att(panel, base_period="universal", **columns)
+    study = did.aggregate_att(cells, "dynamic")
+    with pytest.raises(EstimationError, match="no covariance of full rank"):
+        function(study)

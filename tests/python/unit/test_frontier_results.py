@@ -91,9 +91,11 @@ def test_intervals_follow_their_rows_and_level(results):
         rows.confint(95)
     changed = rows.copy()
     changed["effch"] *= 2
-    for frame in (changed, results["malmquist"]):
-        with pytest.raises(EstimationError, match="no longer says"):
-            frame.confint()
+    with pytest.raises(EstimationError, match="no longer says"):
+        changed.confint()
+    for name in ("malmquist", "distance"):
+        with pytest.raises(EstimationError, match=rf"{name} gives no draws"):
+            results[name].confint()
 
 
 def test_means_of_groups_by_hand(results):

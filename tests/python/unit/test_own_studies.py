@@ -276,6 +276,19 @@ def test_new_proposes_what_the_file_holds(tmp_path, monkeypatch, suffix, capsys)
     assert "exists" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_new_takes_no_row_number_for_an_outcome(tmp_path, monkeypatch, first):
+    """pandas writes its index, and R the names of rows, where nobody says not to."""
+    frame = panel().sample(frac=1.0, random_state=1).reset_index(drop=True)
+    frame.index += first
+    frame.to_csv(tmp_path / "my.csv")
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "my_farms", "--panel", "my.csv"]) == 0
+    study, problems = examine_declaration(tmp_path / "studies/my_farms/study.yml")
+    assert problems == [] and study.headline.name == "harvest"
+    assert not any("unnamed" in name for name in study.controls)
+
+
 def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):
     frame = panel().assign(start=lambda f: f["start"].fillna(""))
     frame.to_stata(tmp_path / "my.dta", write_index=False)

@@ -86,6 +86,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
         if _numeric(frame[c])
         and c not in (unit, period, cohort, treatment, *constant)
         and frame[c].nunique() > 2
+        and not _row_number(frame[c])
     ]
     if not numbers:
         raise DeclarationError(
@@ -113,6 +114,12 @@ def _numeric(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(
         column
     )
+
+
+def _row_number(column: pd.Series) -> bool:
+    """The numbers of rows, as pandas and R write them into the first column."""
+    ordered = np.sort(column.to_numpy(float))
+    return bool((np.diff(ordered) == 1).all())
 
 
 def _constant(frame: pd.DataFrame, unit: str, column: str) -> bool:
