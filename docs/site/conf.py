@@ -17,14 +17,16 @@ napoleon_use_rtype = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 html_theme = "furo"
-html_static_path: list[str] = []
+html_static_path = ["static"]
+html_css_files = ["shelf.css"]
 html_show_sourcelink = False
 html_show_copyright = False
 html_copy_source = False
 html_search_language = "en"
 html_theme_options = {
     "light_css_variables": {
-        "font-stack": "system-ui, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
+        "font-stack": "system-ui, 'Noto Sans', 'PingFang SC', 'Microsoft YaHei', "
+        "'Noto Sans CJK SC', 'Source Han Sans SC', sans-serif"
     }
 }
 
@@ -35,6 +37,13 @@ def _readable(app, what, name, thing, options, lines):
     lines[:] = text.replace("|", r"\|").split("\n")
 
 
+def _language(app, pagename, templatename, context, doctree):
+    """What readers and fonts are told of a page in Chinese."""
+    if pagename.startswith("docs/zh/") or pagename.endswith("zh-CN"):
+        context["language"] = "zh-CN"
+
+
 def setup(app):
-    """Before napoleon reads them."""
+    """Before napoleon reads the docstrings."""
     app.connect("autodoc-process-docstring", _readable, priority=400)
+    app.connect("html-page-context", _language)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["evaluate"]
+__all__ = ["__version__", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +18,8 @@ def __getattr__(name: str) -> Any:
                 "python -m pip install 'citypanel[warehouse]'"
             ) from error
         return evaluate
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("citypanel")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -59,20 +59,32 @@ from citypanel.did.twfe_weights import twfe_weights
 from citypanel.did.two_stage import two_stage
 
 # What others call it: R's did, fixest, bacondecomp, didimputation, did2s, synthdid,
-# HonestDiD, pretrends, fwildclusterboot; Stata's did_multiplegt_dyn, ritest.
+# augsynth, contdid, HonestDiD, pretrends, fwildclusterboot, TwoWayFEWeights; Stata's
+# csdid, eventstudyinteract, jwdid, stackedev, sdid, did_multiplegt_dyn, ritest,
+# ebalance, rwolf.
 PEERS = {
     "att_gt": group_time_att,
+    "csdid": group_time_att,
     "aggte": aggregate_att,
     "sunab": sun_abraham,
+    "eventstudyinteract": sun_abraham,
     "bacon": bacon_decomposition,
+    "twowayfeweights": twfe_weights,
     "did_imputation": imputation,
     "did2s": two_stage,
+    "jwdid": etwfe,
+    "stackedev": stacked,
+    "did_multiplegt_dyn": switchers,
+    "cont_did": dose_response,
     "synthdid": synthetic_did,
+    "sdid": synthetic_did,
+    "augsynth": augmented_synthetic_control,
+    "ebalance": entropy_balancing,
     "HonestDiD": honest_did,
     "pretrends": pretrend_power,
     "boottest": wild_cluster_bootstrap,
-    "did_multiplegt_dyn": switchers,
     "ritest": randomisation_inference,
+    "rwolf": romano_wolf,
 }
 globals().update(PEERS)
 

@@ -1,6 +1,7 @@
 """DEA distance functions and productivity indices for panels.
 
 Convention: every index is above 1 when productivity rises, in both orientations.
+`PEERS` gives the names that R uses for the same, with the options that stand here.
 """
 
 from citypanel.frontier.bootstrap import bootstrap_malmquist, mean_changes
@@ -17,7 +18,17 @@ from citypanel.frontier.malmquist import malmquist
 from citypanel.frontier.results import FrontierResult
 from citypanel.frontier.summaries import summarise
 
+# What others call it: R's Benchmarking, deaR, productivity.
+PEERS = {
+    "dea": distance,
+    "sdea": super_efficiency,
+    "malm": malmquist,
+    "malmquist_index": malmquist,
+}
+globals().update(PEERS)
+
 __all__ = [
+    "PEERS",
     "Frontier",
     "FrontierResult",
     "Programmes",

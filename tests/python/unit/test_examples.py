@@ -43,11 +43,13 @@ def test_the_example_of_a_function_runs(name, project, monkeypatch):
     assert not runner.failures, "".join(report)
 
 
-def test_the_names_of_peers_are_the_same_functions():
-    did = importlib.import_module("citypanel.did")
-    for theirs, ours in did.PEERS.items():
-        assert getattr(did, theirs) is ours
-        assert ours.__name__ in did.__all__
+@pytest.mark.parametrize("name", ["did", "frontier"])
+def test_the_names_of_peers_are_the_same_functions(name):
+    module = importlib.import_module(f"citypanel.{name}")
+    for theirs, ours in module.PEERS.items():
+        assert getattr(module, theirs) is ours
+        assert ours.__name__ in module.__all__
+        assert theirs not in module.__all__
 
 
 def test_a_former_name_works_and_warns():

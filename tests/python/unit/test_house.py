@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+import citypanel
 from citypanel import words
 from citypanel.cli import main
 
@@ -177,4 +178,6 @@ def test_the_version_is_the_installed_one(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0
-    assert re.fullmatch(r"citypanel \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.fullmatch(r"citypanel \d+\.\d+\.\d+(\.dev\d+)?\n", said)
+    assert said == f"citypanel {citypanel.__version__}\n"

@@ -8,13 +8,22 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from types import FunctionType
 
 import pytest
 import yaml
 from docs.site import assemble
 
-from citypanel import did, frontier
+from citypanel import capital, did, frontier
 
+# What an estimator of the page is computed with, or is a part of; former names.
+HELPERS = {
+    "conley_taber", "equivalence_test", "ferman_pinto", "frontier", "holm",
+    "initial_growth", "leave_one_city_out", "mean_changes",
+    "minimum_detectable_effect", "moments", "permutation_test", "power_at",
+    "power_table", "pretrend_at_slope", "pretrend_line", "programmes",
+    "randomisation_draws", "summarise",
+}  # fmt: skip
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -59,8 +68,14 @@ def test_the_pages_of_estimators_are_written_from_their_entries(project):
 
 def test_every_estimator_has_an_entry(project):
     entries = assemble.estimators()
-    public = {*did.__all__, *frontier.__all__}
+    public = {
+        name
+        for module in (did, frontier, capital)
+        for name in module.__all__
+        if isinstance(getattr(module, name), FunctionType)
+    }
     assert set(entries) <= public
+    assert public - set(entries) == HELPERS
     labels = _read(project, "src/citypanel/words/estimators.yml")
     named = set(yaml.safe_load(labels)) & public
     assert named <= set(entries), (
@@ -71,7 +86,7 @@ def test_every_estimator_has_an_entry(project):
         assert {*entry["title"], *entry["text"]} == {"en", "zh"}
 
 
-@pytest.mark.parametrize("name", ["twfe", "honest_did", "malmquist", "twfe_weights"])
+@pytest.mark.parametrize("name", ["twfe", "honest_did", "malmquist", "romano_wolf"])
 def test_a_result_is_shown_and_drawn(name):
     result = assemble.run(assemble.estimators()[name]["call"])
     assert len(assemble.shown(result).splitlines()) > 1
@@ -142,11 +157,13 @@ def test_a_release_has_one_version(project):
         said = tomllib.load(file)["project"]
     citation = yaml.safe_load(_read(project, "CITATION.cff"))
     assert citation["version"] == said["version"]
-    dbt = re.search(r'^version: "(.*)"', _read(project, "dbt_project.yml"), re.M)
-    assert dbt[1] == said["version"]
+    for name in ("dbt_project.yml", "src/citypanel/skeleton/dbt_project.yml"):
+        assert "version" not in yaml.safe_load(_read(project, name))
+    release, _, is_developed = said["version"].partition(".dev")
     changes = re.findall(r"^## (.+)$", _read(project, "CHANGELOG.md"), re.M)
-    assert changes[0].startswith(("Unreleased", said["version"]))
-    assert any(each.startswith(said["version"]) for each in changes)
+    assert changes[0].split()[0] == release
+    assert ("(unreleased)" in changes[0]) == bool(is_developed)
+    assert all(re.match(r"\d+\.\d+\.\d+\b", each) for each in changes)
     absent = {"doi", "repository-code", "date-released"} - set(citation)
     contributing = _read(project, "CONTRIBUTING.md")
     for name in absent:
