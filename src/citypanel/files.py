@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # What a spreadsheet takes for the beginning of a formula, full-width forms included:
 # Chinese editions read those alike.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Seconds between tries to rename a file; none after the last.
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 0.0)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -96,15 +99,34 @@ def replace(part: Path, target: Path) -> None:
         os.fsync(file.fileno())
     with suppress(FileNotFoundError):
         _keep_rights(part, target)
-    try:
-        os.replace(part, target)
-    except PermissionError as error:
-        if os.name != "nt":
-            raise
-        raise PermissionError(
-            error.errno, "a program has it open, and Windows replaces no open file"
-        ) from error
+    rename(part, target)
     sync_folder(target.parent)
+
+
+def rename(part: Path, target: Path) -> None:
+    """Rename `part` over `target`.
+
+    Windows replaces no open file, and a scanner has a new one open for a moment: there
+    it is tried for some seconds.
+
+    Raises
+    ------
+    OSError
+        As `replace`.
+    """
+    for seconds in PAUSES:
+        try:
+            os.replace(part, target)
+            return
+        except PermissionError as error:
+            if sys.platform != "win32":
+                raise
+            if not seconds:
+                raise PermissionError(
+                    error.errno,
+                    "a program has it open, and Windows replaces no open file",
+                ) from error
+        time.sleep(seconds)
 
 
 def sync_folder(folder: Path) -> None:

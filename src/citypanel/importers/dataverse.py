@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from citypanel.errors import ImporterError, describe
+from citypanel.files import rename
 from citypanel.importers.cells import harmless, printed
 from citypanel.importers.files import LARGEST_FILE, NOTHING_WRITTEN
 
@@ -98,7 +98,7 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
         cache.mkdir(parents=True, exist_ok=True)
         part = kept.with_suffix(".part")
         part.write_text(json.dumps(document), encoding="utf-8")
-        os.replace(part, kept)
+        rename(part, kept)
     except (requests.RequestException, ValueError, RecursionError) as error:
         if not kept.is_file():
             raise _failed(

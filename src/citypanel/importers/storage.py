@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from citypanel.errors import ImporterError, describe
-from citypanel.files import sync_folder
+from citypanel.files import rename, sync_folder
 
 FOLDER = Path("seeds") / ".importing"
 JOURNAL = "journal.json"
@@ -121,7 +121,7 @@ def write_together(
                 folder / "journal.part", json.dumps(moves, indent=1).encode("utf-8")
             )
             after_step("journal written")
-            os.replace(folder / "journal.part", folder / JOURNAL)
+            rename(folder / "journal.part", folder / JOURNAL)
             sync_folder(folder)
             after_step("journal in place")
         except OSError as error:
@@ -167,7 +167,7 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
             if "sha256" not in move:
                 target.unlink(missing_ok=True)
             elif part.is_file():
-                os.replace(part, target)
+                rename(part, target)
                 sync_folder(target.parent)
             elif hashlib.sha256(target.read_bytes()).hexdigest() != move["sha256"]:
                 raise OSError(f"{move['target']} was changed after the import stopped")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from citypanel.files import rename
 from citypanel.pages import render, write_page
 from citypanel.progress import tracked
 from citypanel.quality.accepted import read_accepted
@@ -105,7 +106,7 @@ def build_data_docs(
         index = render("data_docs.html.j2", folder=TEMPLATES, suites=results)
         write_page(draft / "index.html", index)
         shutil.rmtree(site, ignore_errors=True)
-        os.replace(draft, site)
+        rename(draft, site)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return site / "index.html"

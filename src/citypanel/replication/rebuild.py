@@ -69,7 +69,7 @@ def rebuild(
         environment["PYTHONPATH"] = str(root / "src")
         started = time.monotonic()
         result = subprocess.run(
-            [Path(sys.executable).with_name("dbt"), *_COMMAND, *arguments],
+            [_beside_python("dbt"), *_COMMAND, *arguments],
             cwd=root,
             env=environment,
             capture_output=True,
@@ -91,6 +91,12 @@ def rebuild(
             [f"{row.table}: {row.verdict}" for row in different.itertuples()],
         )
     return Rebuild(seconds, _peak_memory_mb(), tables)
+
+
+def _beside_python(name: str) -> Path:
+    """A command of the environment that runs; on Windows it ends in .exe."""
+    python = Path(sys.executable)
+    return python.with_name(name).with_suffix(python.suffix if os.name == "nt" else "")
 
 
 def _peak_memory_mb() -> float | None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from citypanel import files
 from citypanel.files import (
     FORMULA_STARTS,
     atomically,
@@ -74,6 +75,33 @@ def test_a_kill_between_writing_and_renaming_leaves_the_old_file(tmp_path):
     assert killed.returncode == -9
     assert target.read_text() == "old"
     assert len(_names(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("refused", [0, 3, 99])
+def test_windows_waits_for_who_has_a_file_open(tmp_path, monkeypatch, refused):
+    """A scanner has it open for a moment, a reader for good."""
+    target, tries, waited = tmp_path / "table.txt", [], []
+    write_text(target, "old")
+    real = os.replace
+
+    def replace(part, to):
+        tries.append(to)
+        if len(tries) <= refused:
+            raise PermissionError(13, "in use")
+        real(part, to)
+
+    monkeypatch.setattr(files.os, "replace", replace)
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    monkeypatch.setattr(files.time, "sleep", waited.append)
+    if refused > len(files.PAUSES):
+        with pytest.raises(PermissionError, match="replaces no open file"):
+            write_text(target, "new")
+        assert target.read_text() == "old" and sum(waited) > 3
+    else:
+        write_text(target, "new")
+        assert target.read_text() == "new"
+        assert len(waited) == refused
+    assert _names(tmp_path) == ["table.txt"]
 
 
 def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
