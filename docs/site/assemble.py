@@ -349,7 +349,7 @@ def _gallery(root: Path, source: Path) -> None:
                 ["figures", "--database", str(root / "citypanel.duckdb"),
                  "--output", str(folder), "-q"]
             )  # fmt: skip
-        drawn = sorted(folder.rglob("*.svg")) if code == 0 else []
+        drawn = sorted(folder.rglob("*.svg"), key=_number) if code == 0 else []
         if drawn:
             parts.append("## The shipped study\n")
             parts.append(_shelf((_title(path), path, "how-to/tables-and-figures.md")
@@ -386,6 +386,11 @@ def _shelf(pictures: Iterable[tuple[str, Path, str]]) -> str:
         lines += [":::{container}", f"[{title}]({page})", "",
                   f"[![{title}]({place})]({page})", ":::"]  # fmt: skip
     return "\n".join([*lines, "::::", ""])
+
+
+def _number(picture: Path) -> list[int]:
+    """What figures are ordered by: figure_2 stands before figure_10."""
+    return [int(number) for number in re.findall(r"\d+", picture.stem)]
 
 
 def _title(picture: Path) -> str:

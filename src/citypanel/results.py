@@ -96,7 +96,7 @@ class Remembering(pd.DataFrame):
 
     @property
     def dropped(self) -> pd.DataFrame:
-        """Rows of the panel that were left out: unit, period, reason.
+        """Rows of the panel that were left out, by unit and period, and why.
 
         Raises
         ------

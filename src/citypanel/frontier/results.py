@@ -57,7 +57,7 @@ class FrontierResult(Remembering):
 
     @property
     def dropped(self) -> pd.DataFrame:
-        """Rows and changes that are not in the result: unit, period, reason.
+        """Rows and changes that are not in the result, by unit and period, and why.
 
         Raises
         ------
