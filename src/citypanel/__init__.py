@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 __all__ = ["__version__", "evaluate"]
@@ -18,6 +19,8 @@ def __getattr__(name: str) -> Any:
                 "python -m pip install 'citypanel[warehouse]'"
             ) from error
         return evaluate
+    if name in ("capital", "did", "examples", "frontier", "importers"):
+        return importlib.import_module(f"citypanel.{name}")
     if name == "__version__":
         from importlib import metadata
 

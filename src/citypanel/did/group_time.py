@@ -7,6 +7,7 @@ influence function from which standard errors, aggregates and uniform bands foll
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -159,6 +160,8 @@ def group_time_att(
     choose("base_period", base_period, BASE_PERIODS)
     if not 0 <= anticipation < np.inf:
         raise OptionError.of("did.option_anticipation_value", anticipation=anticipation)
+    if not isinstance(frame, Panel):
+        _require_names(columns)
     if panel == "repeated":
         rows: Any = frame
         if isinstance(frame, Panel):
@@ -227,6 +230,38 @@ def group_time_att(
             **dropped_rows(data),
         },
     )
+
+
+_REQUIRED = ("outcome", "cohort", "unit", "period")
+_OPTIONAL = {"controls": (), "weights": None, "cluster": (), "frequency": None}
+
+
+def _require_names(columns: dict[str, Any]) -> None:
+    """Raise TypeError, as a call with a wrong keyword does."""
+    absent = [name for name in _REQUIRED if name not in columns]
+    unknown = [n for n in columns if n not in (*_REQUIRED, *_OPTIONAL)]
+    said = [f"lacks {', '.join(absent)}"] if absent else []
+    said += [f"does not take {', '.join(unknown)}"] if unknown else []
+    if said:
+        raise TypeError(f"group_time_att() {' and '.join(said)}")
+
+
+def _shown(signature: inspect.Signature) -> inspect.Signature:
+    """The signature with the columns by name."""
+    keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    frame, *options, _ = signature.parameters.values()
+    named = [
+        inspect.Parameter(name, keyword, default=default)
+        for name, default in (dict.fromkeys(_REQUIRED, empty) | _OPTIONAL).items()
+    ]
+    return signature.replace(
+        parameters=[frame.replace(default=empty), *named, *options]
+    )
+
+
+setattr(  # noqa: B010
+    group_time_att, "__signature__", _shown(inspect.signature(group_time_att))
+)
 
 
 def _require_never(data: Panel, never: np.ndarray, anticipation: float) -> None:

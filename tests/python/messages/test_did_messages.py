@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -643,3 +645,27 @@ def test_permutation_test_inputs(frame):
         draws=99,
         **{**options, "panel": frame[frame["city_id"] != "330200"]},
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"period": None}, "period"),
+        ({"yname": "y"}, "yname"),
+        ({"outcome": None, "yname": "y"}, "(outcome|yname)"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["twfe", "event_study", "group_time_att", "imputation"]
+)
+def test_a_wrong_keyword_is_named_with_its_function(frame, name, changed, said):
+    columns = {**KEYS, "treatment" if name == "twfe" else "cohort": "cohort", **changed}
+    given = {key: column for key, column in columns.items() if column}
+    with pytest.raises(TypeError, match=rf"^{name}\(\) .*{said}"):
+        getattr(did, name)(frame, **given)
+
+
+def test_every_estimator_shows_the_columns_it_takes():
+    for name in ("twfe", "group_time_att", "stacked", "synthetic_did"):
+        shown = inspect.signature(getattr(did, name)).parameters
+        assert {"outcome", "unit", "period", "weights"} <= set(shown), name
