@@ -289,7 +289,10 @@ def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):
 
 def test_new_takes_a_roster_with_headers_of_its_own(tmp_path, monkeypatch, capsys):
     panel().drop(columns="start").to_csv(tmp_path / "my.csv", index=False)
-    roster = "holding,from,until\nfarm 1,2020-10-01,2021-03-31\nfarm 2,2021-04-01,\n"
+    roster = (
+        "holding,from,until,share\nfarm 1,2020-10-01,2021-03-31,0.5\n"
+        "farm 2,2021-04-01,,1\n"
+    )
     (tmp_path / "who.csv").write_text(roster)
     monkeypatch.chdir(tmp_path)
     given = ["new", "my_farms", "--panel", "my.csv", "--roster", "who.csv"]
@@ -297,6 +300,7 @@ def test_new_takes_a_roster_with_headers_of_its_own(tmp_path, monkeypatch, capsy
     path = tmp_path / "studies/my_farms/study.yml"
     text = path.read_text()
     assert "roster: {file: who.csv, unit: holding, start: from, end: until}" in text
+    assert "# Not read of the roster: share; if one is the policy's end" in text
     assert main(["check", "my_farms"]) == 0
     assert "2 treated" in capsys.readouterr().out
     path.write_text(text.replace("start: from", "start: form"))

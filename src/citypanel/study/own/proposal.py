@@ -23,12 +23,18 @@ from citypanel.errors import CityPanelError, DeclarationError, describe
 from citypanel.identity import SKELETON, STAMP, package_files, skeleton_digest
 from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
+from citypanel.importers.headers import normalise
 from citypanel.sql import sql_name
 from citypanel.study.declaration import SHIPPED, Declaration, declared
 from citypanel.study.own.declaration import FILE, FORMATS
 from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
-from citypanel.study.own.roster import Roster, missing_columns
+from citypanel.study.own.roster import (
+    Roster,
+    headers_of,
+    keys_of,
+    missing_columns,
+)
 from citypanel.warehouse.published import published_file
 
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
@@ -256,7 +262,8 @@ def write_study(
         frame = read_panel(panel)
         proposal = propose(frame)
         if roster is not None:
-            proposal = replace(proposal, cohort=None, treatment=None, notes=())
+            unread = unread_columns(roster, frame[proposal.unit])
+            proposal = replace(proposal, cohort=None, treatment=None, notes=unread)
         text = declaration_text(
             name, panel.name, proposal, _roster_text(roster, frame[proposal.unit])
         )
@@ -378,6 +385,19 @@ def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
                     found[part] = header
                     break
     return found
+
+
+def unread_columns(path: Path, units: pd.Series) -> tuple[str, ...]:
+    """What to write where a roster has columns that would not be read."""
+    roster = Roster(path, roster_columns(path, units))
+    known = {name for names in keys_of(roster).values() for name in names}
+    left = [header for header in headers_of(path) if normalise(header) not in known]
+    if not left:
+        return ()
+    return (
+        f"Not read of the roster: {', '.join(left)}; if one is the policy's end,",
+        "intensity or batch, name it, as in roster: {file: ..., intensity: COLUMN}",
+    )
 
 
 def _is_date(cell: str) -> bool:
