@@ -37,6 +37,7 @@ from citypanel.study.own.roster import (
 )
 from citypanel.warehouse.published import published_file
 
+NO_POLICY = "no column says when units are treated: name it under policy:"
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
@@ -80,7 +81,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
     cohort = _cohort(frame, unit, period, constant)
     treatment = _treatment(frame, unit, period)
     if cohort is None and treatment is None:
-        notes.append("no column says when units are treated: name it under policy:")
+        notes.append(NO_POLICY)
     groups = [
         c
         for c in constant
@@ -103,6 +104,9 @@ def propose(frame: pd.DataFrame) -> Proposal:
                 "period",
             )
         )
+    used = {unit, period, cohort, treatment, *groups, *numbers[: 1 + _MOST_CONTROLS]}
+    if left := [str(column) for column in frame.columns if column not in used]:
+        notes += textwrap.wrap(f"not used: {', '.join(left)}", 86)
     return Proposal(
         unit=unit,
         period=period,
@@ -263,7 +267,10 @@ def write_study(
         proposal = propose(frame)
         if roster is not None:
             unread = unread_columns(roster, frame[proposal.unit])
-            proposal = replace(proposal, cohort=None, treatment=None, notes=unread)
+            rest = [note for note in proposal.notes if note != NO_POLICY]
+            proposal = replace(
+                proposal, cohort=None, treatment=None, notes=(*rest, *unread)
+            )
         text = declaration_text(
             name, panel.name, proposal, _roster_text(roster, frame[proposal.unit])
         )
