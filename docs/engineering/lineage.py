@@ -9,7 +9,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-LAYERS = ("raw", "staging", "intermediate", "estimates", "marts", "quality")
+LAYERS = (
+    "raw", "staging", "intermediate", "estimates", "marts", "quality", "study",
+)  # fmt: skip
 TITLES = {
     "raw": "seeds: as published",
     "staging": "staging: typed",
@@ -17,6 +19,7 @@ TITLES = {
     "estimates": "estimates: the library",
     "marts": "marts: what people query",
     "quality": "quality: what is wrong",
+    "study": "study: one shape for every study",
 }
 PYTHON, SQL = "#B35900", "#1F4E79"
 
@@ -51,7 +54,7 @@ def draw(manifest: dict, target: Path) -> None:
         for y, key in enumerate(keys):
             place[key] = (x, (y + 0.5) * step)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lineage"}):
-        figure = Figure(figsize=(19, 0.34 * height + 0.6), layout="constrained")
+        figure = Figure(figsize=(3.2 * len(LAYERS), 0.34 * height + 0.6), layout="constrained")
         axes = figure.add_subplot()
         for key, above in parents.items():
             x, y = place[key]
