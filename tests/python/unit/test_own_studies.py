@@ -287,7 +287,7 @@ def test_new_takes_no_row_number_for_an_outcome(tmp_path, monkeypatch, first):
     assert main(["new", "my_farms", "--panel", "my.csv"]) == 0
     study, problems = examine_declaration(tmp_path / "studies/my_farms/study.yml")
     assert problems == [] and study.headline.name == "harvest"
-    assert not any("unnamed" in name for name in study.controls)
+    assert not any("unnamed" in control.name for control in study.controls)
 
 
 def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):
