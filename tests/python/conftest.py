@@ -77,7 +77,7 @@ def raw_files() -> Path:
     """Other people's tables, read in place; absent for most users."""
     folder = SHARED / "data" / "raw_files"
     if not folder.is_dir():
-        pytest.skip("raw tables (../shared/data/raw_files) are not on this machine")
+        pytest.skip("other people's tables (../shared/data/raw_files) are not shipped")
     return folder
 
 

@@ -23,6 +23,8 @@ SHIPPED = Path(__file__).parents[1] / "references"
 ELSEWHERE = {
     "did/synthdid_staggered_quota": "the example data of Stata's sdid "
     "(quota_example.dta, installed by `net get sdid`)",
+    "studies/medicaid_mortality": "the counties of the practitioner's guide to "
+    "difference-in-differences (county_years.csv of github.com/pedrohcgs/JEL-DiD)",
 }
 
 
@@ -121,10 +123,15 @@ def unpack(folder: Path, beside: Path) -> None:
             shutil.copytree(beside / name, folder / name)
 
 
+def not_shipped(name: str) -> str:
+    """What a test says that skips for want of a set."""
+    return f"{name} may not be shipped; it is {ELSEWHERE[name]}"
+
+
 def require(folder: Path, name: str) -> Path:
     """The folder of one set; skips, and says where to get it, where it is not here."""
     if not (folder / name).is_dir():
-        pytest.skip(f"{name} may not be shipped; it is {ELSEWHERE[name]}")
+        pytest.skip(not_shipped(name))
     return folder / name
 
 

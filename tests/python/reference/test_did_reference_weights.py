@@ -14,6 +14,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from tests.support.validation import not_shipped
 
 from citypanel import did
 
@@ -26,7 +27,7 @@ def medicaid():
 
     folder = SHARED / "studies" / "medicaid_mortality"
     if not folder.is_dir():
-        pytest.skip("the Medicaid panel (../shared/studies) is not on this machine")
+        pytest.skip(not_shipped("studies/medicaid_mortality"))
     frame = pd.read_csv(folder / "county_years.csv", dtype={"county_code": str})
     before = frame[frame["year"] == 2013].set_index("county_code")["pop"]
     frame["weight"] = frame["county_code"].map(before)
