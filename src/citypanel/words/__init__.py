@@ -6,12 +6,14 @@ rule, and gives the numbers; the template says how each is written:
     {n:,}            a count, thousands apart
     {effect:3f}      three decimals ("+3f" with a plus too), a dash where unknown
     {share:%}        a share (0-1) as per cent, {share:pc} in words ("Pc": capital)
-    {p:p}            p = 0.38 ({p:,p}: after a comma; nothing where unknown)
+    {p:p}            p = 0.38 ({p:,p}: after a comma; nothing where unknown; {p:pv}:
+                     the value alone, after a "p" of the template)
     {growth:+%}      a share with its sign ("-%": without it)
     {odds:odds}      4 to 1
     {up:?rose|fell}  one of two, by whether it is true
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
     {n:#city|cities} singular or plural
+    {n:no}           a count, in words where it is none
     {names}          a list, with the commas of the language (":,", ":;")
 
 A value that is itself in several languages (`Words`) gives that of the template's.
@@ -29,7 +31,15 @@ from typing import Any
 
 import yaml
 
-from citypanel.words.numbers import MINUS, fixed, number, p_text, per_cent, share
+from citypanel.words.numbers import (
+    MINUS,
+    fixed,
+    number,
+    p_cell,
+    p_text,
+    per_cent,
+    share,
+)
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
@@ -83,11 +93,15 @@ class _Formatter(string.Formatter):
             return SEPARATORS[self.language][spec].join(parts)
         if spec == "%":
             return share(value)
+        if spec == "no":
+            return format(value, ",") if value else "none"
         if spec in ("pc", "Pc"):
             text = per_cent(value)
             return text[0].upper() + text[1:] if spec == "Pc" else text
         if spec == "p":
             return p_text(value)
+        if spec == "pv":
+            return p_cell(value)
         if spec == ",p":
             return _after(p_text(value), self.language)
         if spec == "odds":

@@ -75,12 +75,14 @@ def share(value: Any, *, sign: str = "") -> str:
 
 
 def p_text(p: Any) -> str:
-    """p = 0.38, or p < 0.001, or nothing; the spaces do not break."""
+    """p = 0.38, p < 0.001, p > 0.99, or nothing; the spaces do not break."""
     p = _finite(p)
     if p is None:
         return ""
     digits = 3 if p < 0.1 else 2
-    text = "p < 0.001" if p < 0.001 else f"p = {p:.{digits}f}"
+    text = f"p = {p:.{digits}f}"
+    if p < 0.001 or p >= 0.995:
+        text = "p < 0.001" if p < 0.001 else "p > 0.99"
     return text.replace(" ", "\u00a0")
 
 
@@ -89,7 +91,7 @@ def p_cell(p: Any) -> str:
     p = _finite(p)
     if p is None:
         return NOTHING
-    return "<0.001" if p < 0.0005 else fixed(p)
+    return "<0.001" if p < 0.001 else fixed(p)
 
 
 def per_cent(value: float) -> str:

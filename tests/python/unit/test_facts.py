@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import string
 from collections import defaultdict
-from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -262,7 +261,7 @@ def test_another_study_speaks_its_own_words():
         outcomes={"tfpch": Words("wage growth", "工资增长")},
     )  # fmt: skip
     for world in WORLDS.values():
-        facts = replace(gather(world()), labels=own, paper=None, audit=None)
+        facts = gather(world(), labels=own, paper=None, audit=None)
         told = sentences.everything(facts)
         text = " ".join(part for s in told for part in (s.en, s.zh))
         for word in ("pilot", "综试区", "Huang", "yuan", "亿元"):

@@ -97,7 +97,7 @@ def test_every_table_is_written_in_every_format(facts):
     ("change", "finding", "words"),
     [
         ({"estimate": 0.5, "p_value": 0.01}, "raised", "raised yield"),
-        ({"estimate": -0.5, "p_value": 0.01}, "lowered", "Yield fell by more"),
+        ({"estimate": -0.5, "p_value": 0.01}, "lowered", "Yield fell in treated"),
         (
             {"estimate": 0.5, "p_value": 0.4},
             "none",

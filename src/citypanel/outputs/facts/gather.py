@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -121,6 +122,52 @@ class City:
 
 
 @dataclass(frozen=True)
+class WithoutOne:
+    """The headline without each city in turn.
+
+    Attributes
+    ----------
+    n : int
+    low, high : float
+    turned : tuple of City
+        Those without which the estimate has another sign.
+    farthest : City
+        The one without which it moves most.
+    """
+
+    n: int
+    low: float
+    high: float
+    turned: tuple[City, ...]
+    farthest: City
+
+    @property
+    def n_turned(self) -> int:
+        return len(self.turned)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Who is compared.
+
+    Attributes
+    ----------
+    n_cities, n_treated : int
+        In the sample, and treated among them.
+    left_out : tuple
+        Names and reason of the cities that are not in it.
+    """
+
+    n_cities: int
+    n_treated: int
+    left_out: tuple[tuple[tuple[str, str], str], ...] = ()
+
+    @property
+    def n_control(self) -> int:
+        return self.n_cities - self.n_treated
+
+
+@dataclass(frozen=True)
 class Data:
     """Where the cells of the study's years come from."""
 
@@ -128,11 +175,14 @@ class Data:
     by_year: tuple[tuple[int, Mapping[str, int]], ...]
     origins: Mapping[str, int]
     most_filled: tuple[tuple[str, str], float] | None
-    n_cities: int
-    n_treated: int
-    left_out: tuple[tuple[tuple[str, str], str], ...]
     verdict: tuple[str, str, str] | None
     critical: tuple[tuple[Words, int, list[Words]], ...]
+
+    @property
+    def published_share(self) -> float:
+        """Of the cells (0-1); NaN where there are none."""
+        n = sum(self.origins.get(name, 0) for name in PUBLISHED)
+        return n / self.n_cells if self.n_cells else math.nan
 
     @property
     def level(self) -> str:
@@ -153,63 +203,46 @@ class Level:
         return sum(p < 0.05 for p in self.leads)
 
 
-@dataclass(frozen=True)
 class Facts:
-    """Everything that is said. `None`: the table is not in the published file.
+    """Everything that is said, each part read from its tables when it is asked for.
 
-    Attributes
+    A part whose table is not in the published file is None or empty.
+
+    Parameters
     ----------
-    labels : Labels
-        What is studied, in words.
-    options : mapping
-        Of the headline, as text.
-    estimand : str
-        growth, component or level: what the headline is an effect on.
-    headline : Regression
-        In the first column that the study declares.
-    has_controls : bool
-        Whether that column has controls.
-    controlled : Regression or None
-        The same with the declared controls.
-    paper : Printed or None
-        The number to compare with; None where the question is not the paper's.
-    trend_lines : mapping of estimator to slope
-        Of the lines through the leads of the headline's outcome and the reference.
-    range : Range or None
-        Over the choices, within the estimand.
-    conclusion : Conclusion
-        What every sentence is derived from.
-    mean_output : float
-        Of the treated units in the last year, in the study's unit of output; NaN.
+    frames : mapping
+        Tables by name, as `NEEDED` and `WANTED` list them.
+    **given
+        Parts to take as they are, by name.
     """
 
-    labels: Labels
-    options: Mapping[str, str]
-    estimand: str
-    headline: Regression
-    data: Data
-    has_controls: bool = False
-    variants: tuple[tuple[str, Regression], ...] = ()
-    controlled: Regression | None = None
-    after_treatment: tuple[str, ...] = ()
-    by_region: tuple[tuple[str, Regression], ...] = ()
-    paper: Printed | None = None
-    mean_index: tuple[float, float] | None = None
-    inference: Inference | None = None
-    pretrend: Pretrend = field(default_factory=Pretrend)
-    trend_lines: Mapping[str, float] = field(default_factory=dict)
-    estimators: tuple[Estimator, ...] | None = None
-    level: Level | None = None
-    checks: tuple[Check, ...] | None = None
-    range: Range | None = None
-    audit: tuple[AuditCheck, ...] | None = None
-    cities: tuple[City, ...] = ()
-    index: Index | None = None
-    mean_output: float = math.nan
+    def __init__(self, frames: Frames, **given: Any) -> None:
+        self._frames = frames
+        self.__dict__.update(given)
+
+    def _table(self, name: str) -> pd.DataFrame | None:
+        return self._frames.get(name)
+
+    # ------------------------------------------------------------ what is studied
+
+    @cached_property
+    def options(self) -> Mapping[str, str]:
+        """Of the headline, as text."""
+        return options_of(self._frames["dim_study_variants"])
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What is studied, in words."""
+        return labels_of(self.options["policy"])
 
     @property
     def outcome(self) -> str:
         return self.options["outcome"]
+
+    @property
+    def estimand(self) -> str:
+        """growth, component or level: what the headline is an effect on."""
+        return estimand_of(self.outcome)
 
     @property
     def years(self) -> tuple[int, int]:
@@ -219,6 +252,133 @@ class Facts:
     def has_batches(self) -> bool:
         """Whether the roster is the study's own, whose batches the tables number."""
         return self.options["policy"] == declared().options["policy"].default
+
+    @cached_property
+    def is_papers(self) -> bool:
+        """Whether the question is the paper's, so that its numbers compare."""
+        return self.labels.paper is not None and is_papers_question(self.options)
+
+    # --------------------------------------------------------------- the estimate
+
+    @cached_property
+    def _plain(self) -> pd.DataFrame:
+        """The policy's rows of the first column that the study declares."""
+        table = _policy_rows(self._frames["rpt_regressions"])
+        return _of_column(table, _columns()[0])
+
+    @cached_property
+    def _own(self) -> pd.DataFrame:
+        """The policy's rows of the headline variant, in every column."""
+        table = _policy_rows(self._frames["rpt_regressions"])
+        return table[table["variant"] == HEADLINE]
+
+    @cached_property
+    def headline(self) -> Regression:
+        """In the first column that the study declares."""
+        found = _first(self._plain[self._plain["variant"] == HEADLINE])
+        return found or Regression(Effect())
+
+    @property
+    def has_controls(self) -> bool:
+        """Whether that column has controls."""
+        return _columns()[0].controls
+
+    @cached_property
+    def variants(self) -> tuple[tuple[str, Regression], ...]:
+        """The same column of the other variants, in their order."""
+        return tuple(
+            (name, regression_of(rows.iloc[0]))
+            for name in _in_order(self._frames["dim_study_variants"])
+            if name != HEADLINE
+            and len(rows := self._plain[self._plain["variant"] == name])
+        )
+
+    @cached_property
+    def controlled(self) -> Regression | None:
+        """The same with the declared controls."""
+        return _first(_of_column(self._own, _columns()[1]))
+
+    @cached_property
+    def after_treatment(self) -> tuple[str, ...]:
+        """Controls of that column that are measured after treatment."""
+        return _after_treatment(self._frames["rpt_regressions"], _columns()[1])
+
+    @cached_property
+    def by_region(self) -> tuple[tuple[str, Regression], ...]:
+        """Each region in a regression of its own."""
+        return tuple(
+            (column.name, found)
+            for column in _columns()[2]
+            if (found := _first(_of_column(self._own, column)))
+        )
+
+    @cached_property
+    def paper(self) -> Printed | None:
+        """The number to compare with; None where the question is not the paper's."""
+        table = self._table("rpt_published_comparison")
+        return _paper(table, _columns()[0]) if self.is_papers else None
+
+    @cached_property
+    def mean_index(self) -> tuple[float, float] | None:
+        """Mean of the outcome as the paper prints it, and ours."""
+        table = self._table("rpt_published_comparison")
+        return _mean_index(table, self.outcome) if self.is_papers else None
+
+    @cached_property
+    def mean_output(self) -> float:
+        """Of the treated units in the last year, in the study's unit of output; NaN."""
+        return _mean_output(self._frames["fct_city_years"], self.labels)
+
+    # ------------------------------------------------------- what is set beside it
+
+    @cached_property
+    def inference(self) -> Inference | None:
+        table = self._table("rpt_inference")
+        return _inference(table, _columns()[0], self.is_papers)
+
+    @cached_property
+    def _checked(self) -> tuple[Any, ...]:
+        return _checks(self._table("rpt_sensitivity"))
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...] | None:
+        """The headline with one thing changed; None where nobody looked."""
+        checks = self._checked[0]
+        if checks is None or self.has_batches:
+            return checks
+        return tuple(c for c in checks if not _is_of_batches(c))
+
+    @cached_property
+    def pretrend(self) -> Pretrend:
+        return pretrend_of(self._frames, self.outcome, self._checked[1])
+
+    @cached_property
+    def trend_lines(self) -> Mapping[str, float]:
+        """By estimator, slope of the line through the leads and the reference."""
+        return trend_lines(self._table("rpt_sensitivity"))
+
+    @cached_property
+    def estimators(self) -> tuple[Estimator, ...] | None:
+        att = self._table("rpt_att")
+        return None if att is None else _estimators(att, self.outcome)
+
+    @cached_property
+    def level(self) -> Level | None:
+        return _level(self._table("rpt_att"), self.outcome)
+
+    @cached_property
+    def range(self) -> Range | None:
+        """Over the choices, within the estimand."""
+        return range_of(
+            self._table("rpt_specifications"),
+            self._table("rpt_specification_summary"),
+            self.estimand,
+        )
+
+    @cached_property
+    def audit(self) -> tuple[AuditCheck, ...] | None:
+        table = self._table("rpt_published_audit")
+        return _audit(table) if self.is_papers else None
 
     @property
     def detectable(self) -> float:
@@ -231,8 +391,46 @@ class Facts:
         df = n - 1 if n and n > 1 else math.inf
         return float(minimum_detectable_effect(error, df=df))
 
+    # ------------------------------------------------------------- data and units
+
+    @cached_property
+    def sample(self) -> Sample:
+        return _sample(self._frames["rpt_sample"])
+
+    @cached_property
+    def data(self) -> Data:
+        return _data(self._frames, self.years)
+
+    @cached_property
+    def cities(self) -> tuple[City, ...]:
+        return _cities(self._frames, self._checked[2])
+
+    @cached_property
+    def without_one(self) -> WithoutOne | None:
+        """The headline without each city in turn; None where nobody looked."""
+        left = [c for c in self.cities if math.isfinite(c.without)]
+        base = self.headline.effect
+        if not left or not base.is_known:
+            return None
+        return WithoutOne(
+            n=len(left),
+            low=min(c.without for c in left),
+            high=max(c.without for c in left),
+            turned=tuple(
+                c for c in left if (c.without > 0) - (c.without < 0) != base.sign
+            ),
+            farthest=max(
+                left, key=lambda c: (abs(c.without - base.estimate), c.city_id)
+            ),
+        )
+
+    @cached_property
+    def index(self) -> Index | None:
+        return index_of(self._frames)
+
     @cached_property
     def conclusion(self) -> Conclusion:
+        """What every sentence is derived from."""
         return conclude(
             Evidence(
                 effect=self.headline.effect,
@@ -275,73 +473,19 @@ def _read(connection: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
     return connection.sql(f"select * from {table} order by all").df()
 
 
-def gather(frames: Frames) -> Facts:
+def gather(frames: Frames, **given: Any) -> Facts:
     """The facts of the published tables.
 
     Parameters
     ----------
     frames : mapping
-        Tables by name, as `NEEDED` and `WANTED` list them; the needed ones must be
-        there.
+        Tables by name, as `NEEDED` and `WANTED` list them. `Marts` keeps the facts of
+        its file, so that every table and figure of it reads the same ones.
+    **given
+        Parts to take as they are, by name.
     """
-    options = options_of(frames["dim_study_variants"])
-    outcome = options["outcome"]
-    labels = labels_of(options["policy"])
-    main, controlled, regional = _columns()
-    table = _policy_rows(frames["rpt_regressions"])
-    plain = _of_column(table, main)
-    variants = tuple(
-        (name, regression_of(rows.iloc[0]))
-        for name in _in_order(frames["dim_study_variants"])
-        if name != HEADLINE and len(rows := plain[plain["variant"] == name])
-    )
-    headline = _first(plain[plain["variant"] == HEADLINE])
-    own = table[table["variant"] == HEADLINE]
-    is_papers = labels.paper is not None and is_papers_question(options)
-    checks, fakes, without = _checks(frames.get("rpt_sensitivity"))
-    if checks is not None and options["policy"] != str(
-        declared().options["policy"].default
-    ):
-        checks = tuple(c for c in checks if not _is_of_batches(c))
-    att = frames.get("rpt_att")
-    years = frames["fct_city_years"]
-    return Facts(
-        labels=labels,
-        options=options,
-        estimand=estimand_of(outcome),
-        headline=headline or Regression(Effect()),
-        data=_data(frames, options),
-        has_controls=main.controls,
-        variants=variants,
-        controlled=_first(_of_column(own, controlled)),
-        after_treatment=_after_treatment(frames["rpt_regressions"], controlled),
-        by_region=tuple(
-            (column.name, found)
-            for column in regional
-            if (found := _first(_of_column(own, column)))
-        ),
-        paper=_paper(frames.get("rpt_published_comparison"), main)
-        if is_papers
-        else None,
-        mean_index=_mean_index(frames.get("rpt_published_comparison"), outcome)
-        if is_papers
-        else None,
-        inference=_inference(frames.get("rpt_inference"), main, is_papers),
-        pretrend=pretrend_of(frames, outcome, fakes),
-        trend_lines=trend_lines(frames.get("rpt_sensitivity")),
-        estimators=None if att is None else _estimators(att, outcome),
-        level=_level(att, outcome),
-        checks=checks,
-        range=range_of(
-            frames.get("rpt_specifications"),
-            frames.get("rpt_specification_summary"),
-            estimand_of(outcome),
-        ),
-        audit=_audit(frames.get("rpt_published_audit")) if is_papers else None,
-        cities=_cities(frames, without),
-        index=index_of(frames),
-        mean_output=_mean_output(years, labels),
-    )
+    own = getattr(frames, "facts", None)
+    return own if own is not None and not given else Facts(frames, **given)
 
 
 def with_curve(frames: Frames, folder: Path) -> dict[str, pd.DataFrame]:
@@ -633,9 +777,24 @@ def _audit(frame: pd.DataFrame | None) -> tuple[AuditCheck, ...] | None:
 _PLACE = ("paper_table", "paper_column", "term", "rule", "verdict")
 
 
-def _data(frames: Frames, options: Mapping[str, str]) -> Data:
+def _sample(sample: pd.DataFrame) -> Sample:
+    inside = sample["is_in_sample"].astype(bool)
+    out = sample[~inside]
+    if "role" in out:
+        out = out[out["role"] != "none"].sort_values("city_id")
+    return Sample(
+        n_cities=int(inside.sum()),
+        n_treated=int((inside & (sample["cohort"].fillna(0) > 0)).sum()),
+        left_out=tuple(
+            ((row["city_en"], row["city_zh"]), row["reason"])
+            for row in out.to_dict("records")
+            if "reason" in row
+        ),
+    )
+
+
+def _data(frames: Frames, years: tuple[int, int]) -> Data:
     cells = frames["fct_cell_origins"]
-    years = int(options["first_year"]), int(options["last_year"])
     cells = cells[cells["year"].between(*years)]
     counts = cells["origin"].value_counts()
     by_year = [
@@ -650,9 +809,6 @@ def _data(frames: Frames, options: Mapping[str, str]) -> Data:
         row["variable"]: (row["label_en"], row["label_zh"])
         for row in frames["dim_variables"].to_dict("records")
     }
-    sample = frames["rpt_sample"]
-    inside = sample["is_in_sample"].astype(bool)
-    out = sample[~inside & (sample["role"] != "none")].sort_values("city_id")
     return Data(
         n_cells=len(cells),
         by_year=tuple(by_year),
@@ -660,12 +816,6 @@ def _data(frames: Frames, options: Mapping[str, str]) -> Data:
         most_filled=None
         if not len(shares) or shares.iloc[0] == 0
         else (labels.get(shares.index[0], (shares.index[0],) * 2), shares.iloc[0]),
-        n_cities=int(inside.sum()),
-        n_treated=int((inside & (sample["role"] == "treated")).sum()),
-        left_out=tuple(
-            ((row["city_en"], row["city_zh"]), row["reason"])
-            for row in out.to_dict("records")
-        ),
         verdict=_quality_verdict(frames.get("dq_summary")),
         critical=_critical(frames.get("dq_findings"), frames.get("dq_rules")),
     )

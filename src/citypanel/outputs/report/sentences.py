@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from citypanel.outputs.facts import (
-    PUBLISHED,
     SIGNIFICANCE,
     Check,
     Effect,
     Facts,
+    Pretrend,
 )
 from citypanel.outputs.facts.gather import COMPONENT, OF_LEVEL
 from citypanel.outputs.facts.verdict import MUCH, Conclusion
@@ -452,7 +452,8 @@ def pretrend(facts: Facts) -> list[Sentence]:
     else:
         broken = trend.leads_p < SIGNIFICANCE
         rule = f"pretrend_{'broken' if broken else state}"
-        out.append(say(rule, p=trend.leads_p, claims=claims))
+        why = SAID(f"why_{_why_doubtful(trend)}")
+        out.append(say(rule, p=trend.leads_p, why=why, claims=claims))
     # A test that has found a difference is not called weak.
     if state != "broken" and trend.is_missed:
         out.append(say.estimate("slope_missed", trend=trend))
@@ -472,6 +473,14 @@ def pretrend(facts: Facts) -> list[Sentence]:
         rule = "honest_holds_zero" if zero else "honest_excludes_zero"
         out.append(say.estimate(rule, effect=trend.bounded))
     return out
+
+
+def _why_doubtful(trend: Pretrend) -> str:
+    """Which of the years before speak against parallel trends."""
+    sloped = trend.slope.is_significant or trend.is_missed
+    if sloped and trend.significant_fakes:
+        return "both"
+    return "fakes" if trend.significant_fakes else "slope"
 
 
 # ---------------------------------------------------------------- what changes it
@@ -526,7 +535,7 @@ def what_changes(facts: Facts) -> list[Sentence]:
                 claims={f"choice {label.en}": "moves"},
             )
         )
-    turned = _turning(facts)
+    turned = facts.without_one.turned if facts.without_one else ()
     if turned:
         out.append(
             say.estimate(
@@ -546,15 +555,6 @@ def what_changes(facts: Facts) -> list[Sentence]:
     if not checks:
         out.append(say("no_checks"))
     return out or [say("nothing_changes")]
-
-
-def _turning(facts: Facts) -> list:
-    base = facts.headline.effect
-    return [
-        c
-        for c in facts.cities
-        if math.isfinite(c.without) and (c.without > 0) - (c.without < 0) != base.sign
-    ]
 
 
 def level_against_growth(facts: Facts) -> list[Sentence]:
@@ -585,9 +585,8 @@ def what_does_not(facts: Facts) -> list[Sentence]:
     if still:
         claims = {f"choice {label.en}": "stays" for label in still}
         out.append(say.estimate("same", labels=still, claims=claims))
-    known = [c for c in facts.cities if math.isfinite(c.without)]
-    if known and not _turning(facts):
-        city = max(known, key=lambda c: (abs(c.without - base.estimate), c.city_id))
+    if facts.without_one and not facts.without_one.turned:
+        city = facts.without_one.farthest
         rule = "one_city_far" if _is_far(base, city.without) else "one_city_same"
         told: dict[str, Any] = {"city": Words(*city.name), "without": city.without}
         out.append(say.estimate(rule, claims={"one unit": "stays"}, **told))
@@ -651,9 +650,16 @@ def specifications(facts: Facts) -> list[Sentence]:
     if s is None:
         return [say("specifications_absent")]
     if not s.is_whole:
-        rule = "single_moves"
-        found = round(s.n * (s.up + s.down))
-        return [say.estimate(rule, s=s, found=found), say("single_moves_only")]
+        moves = _sound_moves(facts)
+        if not moves:
+            return [say("specifications_absent")]
+        told: dict[str, Any] = {
+            "n": len(moves),
+            "low": moves[0][1].estimate,
+            "high": moves[-1][1].estimate,
+            "found": sum(effect.is_significant for _, effect in moves),
+        }
+        return [say.estimate("single_moves", **told), say("single_moves_only")]
     out = [
         say.estimate(
             "curve",
@@ -673,8 +679,7 @@ def specifications(facts: Facts) -> list[Sentence]:
 def single_moves(facts: Facts) -> list[Sentence]:
     """The values of choices that turn the sign of the headline when moved alone."""
     base, say = facts.headline.effect, Speaker(facts)
-    rows = facts.range.rows if facts.range else ()
-    moves = [(name, effect) for name, _, effect in rows if is_single_move(name)]
+    moves = _sound_moves(facts)
     if not moves or not base.sign:
         return []
     turned = [(name, e) for name, e in moves if e.sign * base.sign < 0]
@@ -686,6 +691,16 @@ def single_moves(facts: Facts) -> list[Sentence]:
     ]
     count: dict[str, Any] = {"n": len(moves), "n_turned": len(turned)}
     return [say.estimate("moves_turn", told=told, **count)]
+
+
+def _sound_moves(facts: Facts) -> list[tuple[str, Effect]]:
+    """The values without a known defect, each moved alone, from the lowest up."""
+    rows = facts.range.rows if facts.range else ()
+    return [
+        (name, effect)
+        for name, mark, effect in rows
+        if is_single_move(name) and mark != "dubious"
+    ]
 
 
 def is_single_move(specification: str) -> bool:
@@ -725,7 +740,7 @@ def data(facts: Facts) -> list[Sentence]:
     d, say = facts.data, Speaker(facts)
     out = []
     if d.n_cells:
-        published = sum(d.origins.get(name, 0) for name in PUBLISHED) / d.n_cells
+        published = d.published_share
         missing = d.origins.get("missing", 0) / d.n_cells
         told: dict[str, Any] = {"published": published, "missing": missing}
         told |= dict(zip(("first", "last"), facts.years, strict=True))

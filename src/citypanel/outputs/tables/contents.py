@@ -17,6 +17,7 @@ import yaml
 from citypanel.did.frames import split_notes
 from citypanel.did.sizes import MEASURED
 from citypanel.errors import OutputError
+from citypanel.outputs.facts import gather
 from citypanel.outputs.options import (
     Frames,
     Maker,
@@ -137,14 +138,11 @@ def _term(term: str, labels: dict[str, Words]) -> Words:
 
 def _sample(marts: Frames) -> Words:
     options = headline(marts)
-    inside = marts["rpt_sample"]
-    inside = inside[inside["is_in_sample"]]
     return SAID(
         "sample",
         **spoken(marts),
-        sample=LABELS.label("samples", options["study_sample"]),
-        n=len(inside),
-        treated=int((inside["cohort"] > 0).sum()),
+        name=LABELS.label("samples", options["study_sample"]),
+        sample=gather(marts).sample,
         batches=options["treated_batches"],
     )
 

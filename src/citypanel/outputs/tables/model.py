@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from citypanel.words import Catalogue
-from citypanel.words.numbers import fixed
+from citypanel.words.numbers import fixed, p_cell
 
 # A cell that has no value, and a note that says why.
 NO_VALUE = "\u2013"
@@ -209,8 +209,7 @@ def p_value(value: Any, *, absent: str = "") -> Cell:
     """A p-value; below a thousandth it says so in place of 0.000."""
     if is_missing(value):
         return Cell(absent)
-    text = "<0.001" if float(value) < 0.0005 else fixed(value, DECIMALS)
-    return Cell(text, "number", (float(value),))
+    return Cell(p_cell(value), "number", (float(value),))
 
 
 def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
