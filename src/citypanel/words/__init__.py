@@ -13,7 +13,7 @@ rule, and gives the numbers; the template says how each is written:
     {up:?rose|fell}  one of two, by whether it is true
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
     {n:#city|cities} singular or plural
-    {n:no}           a count, in words where it is none
+    {n:no}           a count, in words where it is none ("No": capital)
     {names}          a list, with the commas of the language (":,", ":;")
 
 A value that is itself in several languages (`Words`) gives that of the template's.
@@ -93,8 +93,8 @@ class _Formatter(string.Formatter):
             return SEPARATORS[self.language][spec].join(parts)
         if spec == "%":
             return share(value)
-        if spec == "no":
-            return format(value, ",") if value else "none"
+        if spec in ("no", "No"):
+            return format(value, ",") if value else f"{spec}ne"
         if spec in ("pc", "Pc"):
             text = per_cent(value)
             return text[0].upper() + text[1:] if spec == "Pc" else text
@@ -117,9 +117,9 @@ class _Formatter(string.Formatter):
         if spec == "log":
             ratio = math.exp(value)
             return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"
-        if spec.endswith("f") and spec[:-1].lstrip("+-").isdigit():
-            sign = spec[0] if spec[0] in "+-" else ""
-            return fixed(value, int(spec[:-1].lstrip("+-")), sign=sign)
+        if spec.endswith("f") and spec[:-1].lstrip("+").isdigit():
+            sign = "+" if spec[0] == "+" else ""
+            return fixed(value, int(spec[:-1].lstrip("+")), sign=sign)
         return format(value, spec)
 
 

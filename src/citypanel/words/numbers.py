@@ -37,12 +37,12 @@ def number(value: Any, digits: int = 4) -> str:
 def fixed(value: Any, decimals: int = 3, *, sign: str = "") -> str:
     """A number with a fixed count of decimals; what is no number is a dash.
 
+    A negative number that rounds to zero keeps its minus: the sign is a finding.
+
     Parameters
     ----------
     sign : str
-        "+" writes it before positive numbers too. "-" keeps the minus of a negative
-        number that rounds to zero, where the sign is a finding; else there is no
-        minus zero.
+        "+" writes it before positive numbers too.
     """
     if value in (math.inf, -math.inf):
         return "∞" if value > 0 else f"{MINUS}∞"
@@ -50,7 +50,8 @@ def fixed(value: Any, decimals: int = 3, *, sign: str = "") -> str:
     if value is None:
         return NOTHING
     text = f"{abs(value):,.{decimals}f}"
-    if value < 0 and (sign == "-" or float(text.replace(",", "")) != 0):
+    # What arithmetic leaves of zero has no sign.
+    if value < -1e-12:
         return MINUS + text
     return ("+" if sign == "+" else "") + text
 

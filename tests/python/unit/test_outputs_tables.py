@@ -57,13 +57,13 @@ def table():
 
 
 def test_numbers_have_fixed_decimals_and_a_true_minus_sign():
-    assert fixed(-0.01066, sign="-") == MINUS + "0.011"
-    assert fixed(1234.5, 1, sign="-") == "1,234.5"
-    assert fixed(-np.inf, sign="-") == MINUS + "\u221e"
-    assert fixed(np.nan, sign="-") == m.NO_VALUE
+    assert fixed(-0.01066) == MINUS + "0.011"
+    assert fixed(1234.5, 1) == "1,234.5"
+    assert fixed(-np.inf) == MINUS + "\u221e"
+    assert fixed(np.nan) == m.NO_VALUE
     # The sign of an estimate that rounds to zero is a finding; zero itself has none.
-    assert fixed(-0.0002, sign="-") == MINUS + "0.000"
-    assert fixed(0.0, sign="-") == "0.000"
+    assert fixed(-0.0002) == MINUS + "0.000"
+    assert fixed(0.0) == "0.000"
 
 
 def test_p_values_never_print_as_zero():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,8 @@ class Sample:
     ----------
     n_cities, n_treated : int
         In the sample, and treated among them.
+    changes : mapping of city_id to float
+        Of the treated cities with years on both sides, `rpt_sample.outcome_change`.
     left_out : tuple
         Names and reason of the cities that are not in it.
     """
@@ -161,6 +163,18 @@ class Sample:
     n_cities: int
     n_treated: int
     left_out: tuple[tuple[tuple[str, str], str], ...] = ()
+    changes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mean_change(self) -> float:
+        """Of the treated cities; NaN where none has a change."""
+        changes = self.changes.values()
+        return sum(changes) / len(changes) if changes else math.nan
+
+    @property
+    def n_risen(self) -> int:
+        """Treated cities whose change is positive."""
+        return sum(change > 0 for change in self.changes.values())
 
     @property
     def n_control(self) -> int:
@@ -379,6 +393,16 @@ class Facts:
     def audit(self) -> tuple[AuditCheck, ...] | None:
         table = self._table("rpt_published_audit")
         return _audit(table) if self.is_papers else None
+
+    @property
+    def n_audited(self) -> int:
+        """Printed items that can be checked."""
+        return sum(check.n for check in self.audit or ())
+
+    @property
+    def n_wrong(self) -> int:
+        """Those that agree under no reading."""
+        return sum(check.n_disagree for check in self.audit or ())
 
     @property
     def detectable(self) -> float:
@@ -790,6 +814,13 @@ def _sample(sample: pd.DataFrame) -> Sample:
             for row in out.to_dict("records")
             if "reason" in row
         ),
+        # Files of before the column was published stay readable.
+        changes={}
+        if "outcome_change" not in sample
+        else sample.dropna(subset=["outcome_change"])
+        .set_index("city_id")["outcome_change"]
+        .astype(float)
+        .to_dict(),
     )
 
 

@@ -26,6 +26,8 @@ from citypanel.outputs.options import exclusion_name, region_name
 from citypanel.words import LABELS, Catalogue, Words
 
 SAID = Catalogue("report")
+# Smaller p-values are said to be smaller than this.
+LEAST_P = 0.001
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,9 @@ def change_of(base: Effect, other: Effect) -> str:
     Returns
     -------
     str
-        none (no estimate), conclusion (another one at the 5 per cent level), sign, size
-        (by a standard error of the headline or more) or same.
+        conclusion (another one at the 5 per cent level), sign, size (by a standard
+        error of the headline or more), same, or none: without an estimate, or without
+        a test where the headline has one.
     """
     if not (base.is_known and other.is_known):
         return "none"
@@ -153,7 +156,9 @@ def change_of(base: Effect, other: Effect) -> str:
         return "conclusion"
     if base.sign != other.sign:
         return "sign"
-    return "size" if _is_far(base, other.estimate) else "same"
+    if _is_far(base, other.estimate):
+        return "size"
+    return "same" if other.is_tested or not base.is_tested else "none"
 
 
 def _is_far(base: Effect, estimate: float) -> bool:
@@ -375,7 +380,7 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
                 rule,
                 net=trend.net,
                 turned=trend.net.sign * facts.headline.effect.sign < 0,
-                held=bool(paper and trend.net.holds(paper.estimate)),
+                unlike=zero != facts.headline.effect.holds(0),
                 paper=paper,
                 tail=say.words(
                     "net_holds_paper"
@@ -420,11 +425,9 @@ def uncertainty(facts: Facts) -> list[Sentence]:
     significant = sum(value < SIGNIFICANCE for value in p.values())
     if p:
         agree = significant in (0, len(p))
-        told: dict[str, Any] = {
-            "low": min(p.values()),
-            "high": max(p.values()),
-            "found": significant,
-        }
+        ends = {"low": min(p.values()), "high": max(p.values())}
+        shape = "p_at_most" if ends["low"] < LEAST_P else "p_range"
+        told: dict[str, Any] = {"p_range": SAID(shape, **ends), "found": significant}
         rule = "inference_agrees" if agree else "inference_disagrees"
         out.append(say(rule, n=len(p), **told))
     if math.isfinite(facts.detectable):
@@ -715,8 +718,7 @@ def audit(facts: Facts) -> list[Sentence]:
         return []
     if facts.audit is None:
         return [say("absent", part=SAID("part_audit"))]
-    total = sum(check.n for check in facts.audit)
-    wrong = sum(check.n_disagree for check in facts.audit)
+    total, wrong = facts.n_audited, facts.n_wrong
     if not total:
         return [say("audit_empty")]
     if not wrong:

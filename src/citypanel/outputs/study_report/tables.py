@@ -145,6 +145,12 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
         for key in ("n_obs", "n_units", "n_treated_units"):
             cells = tuple(count(first[key]) for first in firsts)
             lines.append(Row(heads[key].said(language), cells, key))
+        # Files of before the mean was published stay readable.
+        means = tuple(
+            number(f.get("outcome_mean"), decimals=facts.decimals, absent=NO_VALUE)
+            for f in firsts
+        )
+        lines.append(Row(heads["outcome_mean"].said(language), means, "outcome_mean"))
         notes = [SAID("notes.errors")]
         made.append(
             _table(

@@ -199,7 +199,7 @@ def number(
     """A cell aligned on its decimal point; `absent` stands where there is no value."""
     if is_missing(value):
         return Cell(absent)
-    text = fixed(value, decimals, sign="-")
+    text = fixed(value, decimals)
     if parentheses:
         text = f"({text})"
     return Cell(text + stars, "number", (float(value),))
@@ -216,7 +216,7 @@ def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
-    text = f"[{fixed(low, DECIMALS, sign='-')}, {fixed(high, DECIMALS, sign='-')}]"
+    text = f"[{fixed(low, DECIMALS)}, {fixed(high, DECIMALS)}]"
     return Cell(text, "interval", (float(low), float(high)))
 
 
