@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 
 from citypanel.curve.summary import is_papers_question
-from citypanel.did import minimum_detectable_effect
+from citypanel.did import minimum_detectable_effect, power_at
 from citypanel.errors import PublicationError
 from citypanel.outputs.facts.effects import (
     Check,
@@ -409,11 +409,25 @@ class Facts:
         """Effect found four times in five at the 5 per cent level."""
         if self.inference and math.isfinite(self.inference.detectable):
             return self.inference.detectable
-        error, n = self.headline.effect.std_error, self.headline.n_units
+        error = self.headline.effect.std_error
         if not error > 0:
             return math.nan
-        df = n - 1 if n and n > 1 else math.inf
-        return float(minimum_detectable_effect(error, df=df))
+        return float(minimum_detectable_effect(error, df=self._df))
+
+    @property
+    def power(self) -> float:
+        """Probability to find an effect of the paper's size; NaN where there is none."""
+        if self.inference and math.isfinite(self.inference.power):
+            return self.inference.power
+        error = self.headline.effect.std_error
+        if self.paper is None or not error > 0:
+            return math.nan
+        return float(power_at(self.paper.estimate, error, df=self._df))
+
+    @property
+    def _df(self) -> float:
+        n = self.headline.n_units
+        return n - 1 if n and n > 1 else math.inf
 
     # ------------------------------------------------------------- data and units
 

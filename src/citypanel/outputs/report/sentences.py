@@ -338,16 +338,15 @@ def against_paper(facts: Facts) -> list[Sentence]:
             **told,
         )
     ]
-    inference = facts.inference
     # Power is a word on what was not found.
     missed = inside or facts.conclusion.finding == "none"
-    if inference and math.isfinite(inference.power) and missed:
-        weak = inference.power < 0.5
+    if math.isfinite(facts.power) and missed:
+        weak = facts.power < 0.5
         kind = "power_weak" if weak else "power"
         if weak and not inside:
             kind += "_outside"
-        power: dict[str, Any] = {"claims": {"power": round(inference.power, 4)}}
-        out.append(say.estimate(kind, inference=inference, **told, **power))
+        power: dict[str, Any] = {"claims": {"power": round(facts.power, 4)}}
+        out.append(say.estimate(kind, power=facts.power, **told, **power))
     own = paper.effect
     if own.is_tested and not own.is_significant:
         out.append(say("paper_not_significant", **told))
@@ -371,6 +370,8 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
                 claims={"slope": trend.slope.estimate},
             )
         )
+    if facts.paper is not None and facts.checks is None:
+        out.append(say("net_absent"))
     if trend.net.has_interval:
         zero = trend.net.holds(0)
         paper = facts.paper
