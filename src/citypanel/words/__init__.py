@@ -14,7 +14,8 @@ rule, and gives the numbers; the template says how each is written:
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
     {n:#city|cities} singular or plural
     {n:no}           a count, in words where it is none ("No": capital)
-    {names}          a list, with the commas of the language (":,", ":;")
+    {names}          a list, with the commas of the language (":,", ":;"; ":and":
+                     the last after an "and")
 
 A value that is itself in several languages (`Words`) gives that of the template's.
 """
@@ -48,6 +49,8 @@ SEPARATORS = {
     "en": {"": ", ", ",": ", ", ";": "; "},
     "zh": {"": "、", ",": "，", ";": "；"},
 }
+
+AND = {"en": " and ", "zh": "与"}
 
 
 class Words(tuple[str, ...]):
@@ -89,7 +92,10 @@ class _Formatter(string.Formatter):
         if isinstance(value, Words):
             return value.said(self.language)
         if isinstance(value, list):
-            parts = (self.format_field(part, "") for part in value)
+            parts = [self.format_field(part, "") for part in value]
+            if spec == "and":
+                first, last = SEPARATORS[self.language][""].join(parts[:-1]), parts[-1:]
+                return AND[self.language].join([*filter(None, [first]), *last])
             return SEPARATORS[self.language][spec].join(parts)
         if spec == "%":
             return share(value)

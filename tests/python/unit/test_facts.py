@@ -106,6 +106,14 @@ def few_clusters(frames):
     return frames
 
 
+def others_apart(frames):
+    """Leads that another estimator finds apart and the two-way one does not."""
+    att = frames["rpt_att"]
+    mine = att["estimator"] == "other_1"
+    frames["rpt_att"] = att.assign(leads_p_value=att["leads_p_value"].mask(mine, 0.001))
+    return frames
+
+
 def without_error(frames):
     """An estimator that rests on one unit, at the headline's estimate."""
     att = frames["rpt_att"]
@@ -179,6 +187,7 @@ WORLDS = {
     "the trend takes it away": lambda: made_up(slope=(0.005, 0.001), net=0.001),
     "the trend brings it out": lambda: made_up(0.005, others=(0.005,), net=0.03),
     "an estimator without an error": lambda: without_error(made_up()),
+    "the others' leads apart": lambda: others_apart(made_up(others=(0.02, 0.021))),
     "single moves": lambda: moved_alone(made_up(), sound=0.021, dubious=-0.05),
     "a sign that turns at zero": lambda: moved_alone(
         made_up(0.0003, others=(-0.0002,)), sound=-0.0002, dubious=-0.05
@@ -336,6 +345,7 @@ def test_the_reason_for_doubt_is_one_that_the_page_gives(world):
         trend = facts.pretrend
         sloped = trend.slope.is_significant or trend.is_missed
         assert ("slope" in sentence.en) == sloped
+        assert ("other estimators" in sentence.en) == trend.others_differ
         assert ("fake dates" in sentence.en) == bool(trend.significant_fakes)
         if sloped:
             assert {"slope", "slope_clear", "slope_missed"} & {s.rule for s in told}

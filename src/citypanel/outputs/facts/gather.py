@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -364,7 +364,9 @@ class Facts:
 
     @cached_property
     def pretrend(self) -> Pretrend:
-        return pretrend_of(self._frames, self.outcome, self._checked[1])
+        found = pretrend_of(self._frames, self.outcome, self._checked[1])
+        others = (e.leads_p for e in self.estimators or () if e.name != TWO_WAY)
+        return replace(found, others_p=tuple(filter(math.isfinite, others)))
 
     @cached_property
     def trend_lines(self) -> Mapping[str, float]:
@@ -416,7 +418,7 @@ class Facts:
 
     @property
     def power(self) -> float:
-        """Probability to find an effect of the paper's size; NaN where there is none."""
+        """Probability to find an effect of the paper's size; NaN where it has none."""
         if self.inference and math.isfinite(self.inference.power):
             return self.inference.power
         error = self.headline.effect.std_error

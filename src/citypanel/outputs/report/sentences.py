@@ -456,8 +456,8 @@ def pretrend(facts: Facts) -> list[Sentence]:
     else:
         broken = trend.leads_p < SIGNIFICANCE
         rule = f"pretrend_{'broken' if broken else state}"
-        why = SAID(f"why_{_why_doubtful(trend)}")
-        out.append(say(rule, p=trend.leads_p, why=why, claims=claims))
+        why = _why_doubtful(trend)
+        out.append(say(rule, p=trend.leads_p, why=why, n=len(why), claims=claims))
     # A test that has found a difference is not called weak.
     if state != "broken" and trend.is_missed:
         out.append(say.estimate("slope_missed", trend=trend))
@@ -479,12 +479,16 @@ def pretrend(facts: Facts) -> list[Sentence]:
     return out
 
 
-def _why_doubtful(trend: Pretrend) -> str:
-    """Which of the years before speak against parallel trends."""
-    sloped = trend.slope.is_significant or trend.is_missed
-    if sloped and trend.significant_fakes:
-        return "both"
-    return "fakes" if trend.significant_fakes else "slope"
+def _why_doubtful(trend: Pretrend) -> list[Words]:
+    """What of the years before speaks against parallel trends."""
+    reasons = {
+        "slope": trend.slope.is_significant or trend.is_missed,
+        "fakes": trend.significant_fakes,
+        "others": trend.others_differ,
+    }
+    return [
+        SAID(f"why_{name}", holm=trend.others_holm) for name in reasons if reasons[name]
+    ]
 
 
 # ---------------------------------------------------------------- what changes it
