@@ -30,6 +30,7 @@ from citypanel.outputs.specifications import curve_page, specification_page
 from citypanel.outputs.study_report import write_report
 from citypanel.outputs.tables import TABLES, Options
 from citypanel.outputs.tables.html import page
+from citypanel.pages.dbt_docs import readable
 from citypanel.quality import data_docs
 from citypanel.quality.report import quality_report
 from citypanel.study.own.declaration import read_declaration
@@ -160,7 +161,7 @@ def test_pages_keep_the_rules_that_need_no_browser(name):
 
 NAMES = [
     *("report", "specifications", "curve", "front", "quality"),
-    *("data_docs", "expectations", "validations"),
+    *("data_docs", "expectations", "validations", "dbt_docs"),
     *(f"{name} {page}" for name in STUDIES for page in ("report", "quality")),
     *(f"{maker.name} {language}" for maker in TABLES for language in ("en", "zh")),
 ]
@@ -186,6 +187,9 @@ def pages(built, project, tmp_path_factory):
         write_tables(file, read_declaration(path), citypanel.evaluate(None, path))
         for page_of in write_report(file, folder=folder / name):
             own[f"{name} {page_of.parent.name}"] = page_of.read_text("utf-8")
+    other = built.copy(folder / "project")
+    other.dbt("docs", "generate", "--static", "--target-path", "target/docs")
+    written = other.root / "target" / "docs" / "static_index.html"
     with Marts(built.published) as marts:
         tables = {
             f"{maker.name} {language}": page(maker.make(marts, Options(language)))
@@ -201,6 +205,7 @@ def pages(built, project, tmp_path_factory):
             "front": front.read_text("utf-8"),
             "quality": quality.read_text("utf-8"),
             "data_docs": docs.read_text("utf-8"),
+            "dbt_docs": readable(written.read_text("utf-8")),
         }
     )
 

@@ -53,7 +53,7 @@ def _event_study(**bands):
         }
     )  # fmt: skip
     att = events.assign(
-        aggregation="dynamic", sample="all",
+        aggregation="dynamic", sample="all", term="event",
         band_low=events["conf_low"] - 0.1, band_high=events["conf_high"] + 0.1,
     )  # fmt: skip
     options = pd.DataFrame(
