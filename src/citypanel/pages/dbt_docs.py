@@ -31,6 +31,9 @@ def readable(page: str) -> str:
         page,
         count=1,
     )
+    # The part that scrolls on a phone is reached by the keyboard.
+    scrolls = 'class="app-details app-scroll'
+    page = page.replace(scrolls, f'tabindex="0" {scrolls}')
     return page.replace("</head>", STYLE + "</head>", 1)
 
 
