@@ -55,13 +55,28 @@ compared as (
 
 ),
 
+indices as (
+
+    select
+        city_id,
+        year,
+        tfpch,
+        ln(tfpch) as log_tfpch,
+        effch,
+        techch,
+        cumulative_log_tfp,
+    from {{ ref("est_tfp_changes") }}
+    where variant = 'headline'
+
+),
+
 outcomes as (
 
     select
         city_id,
         year,
         {{ study_options().outcome }} as outcome,
-    from {{ ref("fct_tfp_changes") }}
+    from indices
 
 ),
 
