@@ -74,9 +74,8 @@ endif
 docs: $(STAMP)
 	test -f target/citypanel_build.duckdb || $(BIN)/dbt build
 	$(BIN)/dbt docs generate --static --target-path target/docs
-	mkdir -p outputs/dbt_docs
-	cp target/docs/static_index.html outputs/dbt_docs/.index.html
-	mv outputs/dbt_docs/.index.html outputs/dbt_docs/index.html
+	$(BIN)/python -m citypanel.pages.dbt_docs target/docs/static_index.html \
+	    outputs/dbt_docs/index.html
 
 # The documentation as a site, outputs/site/index.html, with what the examples return and
 # the pictures of the estimators; those of the study where it has been published. Only

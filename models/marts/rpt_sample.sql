@@ -55,6 +55,31 @@ compared as (
 
 ),
 
+indices as (
+
+    select
+        city_id,
+        year,
+        tfpch,
+        ln(tfpch) as log_tfpch,
+        effch,
+        techch,
+        cumulative_log_tfp,
+    from {{ ref("est_tfp_changes") }}
+    where variant = 'headline'
+
+),
+
+outcomes as (
+
+    select
+        city_id,
+        year,
+        {{ study_options().outcome }} as outcome,
+    from indices
+
+),
+
 indexed as (
 
     select distinct
@@ -139,6 +164,41 @@ counted as (
 
 ),
 
+never_treated as (
+
+    select
+        outcomes.year,
+        avg(outcomes.outcome) as outcome,
+    from outcomes
+    inner join counted
+        on outcomes.city_id = counted.city_id and counted.n_years > 0
+    inner join cohorts
+        on outcomes.city_id = cohorts.city_id and cohorts.cohort = 0
+    group by outcomes.year
+
+),
+
+changed as (
+
+    -- Of a treated city: since its first year of exposure, less the years before, less
+    -- the same difference of the cities never treated.
+    select
+        outcomes.city_id,
+        avg(outcomes.outcome - never_treated.outcome)
+            filter (where outcomes.year >= cohorts.cohort)
+        - avg(outcomes.outcome - never_treated.outcome)
+            filter (where outcomes.year < cohorts.cohort) as outcome_change,
+    from outcomes
+    inner join never_treated
+        on outcomes.year = never_treated.year
+    inner join counted
+        on outcomes.city_id = counted.city_id and counted.n_years > 0
+    inner join cohorts
+        on outcomes.city_id = cohorts.city_id and cohorts.cohort > 0
+    group by outcomes.city_id
+
+),
+
 final as (
 
     select
@@ -176,6 +236,7 @@ final as (
         counted.n_years,
         counted.n_complete_years,
         missing.missing_inputs,
+        changed.outcome_change,
 
         ---------- flags
         counted.n_years > 0 as is_in_sample,
@@ -191,6 +252,8 @@ final as (
         on cities.city_id = missing.city_id
     left join covered
         on cities.city_id = covered.city_id
+    left join changed
+        on cities.city_id = changed.city_id
 
 )
 

@@ -31,6 +31,7 @@ final as (
         t,
         cast(null as double) as df,
         r2_within,
+        outcome_mean,
 
         ---------- counts
         n_obs,

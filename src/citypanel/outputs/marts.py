@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
 
 from citypanel.errors import OutputError, describe
+
+if TYPE_CHECKING:
+    from citypanel.outputs.facts import Facts
 
 # Not built where the option credibility is false.
 CREDIBILITY = frozenset(
@@ -21,7 +26,7 @@ CREDIBILITY = frozenset(
 
 
 class Marts(Mapping[str, pd.DataFrame]):
-    """The tables of schema marts in one warehouse file, each read once.
+    """The tables of schemas marts and quality in one warehouse file, each read once.
 
     Parameters
     ----------
@@ -39,12 +44,12 @@ class Marts(Mapping[str, pd.DataFrame]):
             raise OutputError.of("outputs.no_database", database=database)
         try:
             self._connection = duckdb.connect(str(database), read_only=True)
-            self._names = {
-                name
-                for (name,) in self._connection.execute(
-                    "select table_name from duckdb_tables() where schema_name = 'marts'"
+            self._names = dict(
+                self._connection.execute(
+                    "select table_name, schema_name from duckdb_tables() "
+                    "where schema_name in ('marts', 'quality')"
                 ).fetchall()
-            }
+            )
         except duckdb.Error as error:
             raise OutputError.of(
                 "outputs.unreadable", database=database, what=str(error).splitlines()[0]
@@ -62,9 +67,16 @@ class Marts(Mapping[str, pd.DataFrame]):
             raise KeyError(name)
         if name not in self._frames:
             self._frames[name] = self._connection.sql(
-                f'select * from marts."{name}" order by all'
+                f'select * from {self._names[name]}."{name}" order by all'
             ).df()
         return self._frames[name]
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The facts of the file, gathered once for all that is written of it."""
+        from citypanel.outputs.facts import Facts
+
+        return Facts(self)
 
     def __iter__(self):
         return iter(sorted(self._names))

@@ -6,13 +6,16 @@ rule, and gives the numbers; the template says how each is written:
     {n:,}            a count, thousands apart
     {effect:3f}      three decimals ("+3f" with a plus too), a dash where unknown
     {share:%}        a share (0-1) as per cent, {share:pc} in words ("Pc": capital)
-    {p:p}            p = 0.38 ({p:,p}: after a comma; nothing where unknown)
+    {p:p}            p = 0.38 ({p:,p}: after a comma; nothing where unknown; {p:pv}:
+                     the value alone, after a "p" of the template)
     {growth:+%}      a share with its sign ("-%": without it)
     {odds:odds}      4 to 1
     {up:?rose|fell}  one of two, by whether it is true
     {change:log%}    a change in logarithms as per cent, {ratio:log} as a factor
     {n:#city|cities} singular or plural
-    {names}          a list, with the commas of the language (":,", ":;")
+    {n:no}           a count, in words where it is none ("No": capital)
+    {names}          a list, with the commas of the language (":,", ":;"; ":and":
+                     the last after an "and")
 
 A value that is itself in several languages (`Words`) gives that of the template's.
 """
@@ -29,7 +32,15 @@ from typing import Any
 
 import yaml
 
-from citypanel.words.numbers import MINUS, fixed, number, p_text, per_cent, share
+from citypanel.words.numbers import (
+    MINUS,
+    fixed,
+    number,
+    p_cell,
+    p_text,
+    per_cent,
+    share,
+)
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("en", "zh")
@@ -38,6 +49,8 @@ SEPARATORS = {
     "en": {"": ", ", ",": ", ", ";": "; "},
     "zh": {"": "、", ",": "，", ";": "；"},
 }
+
+AND = {"en": " and ", "zh": "与"}
 
 
 class Words(tuple[str, ...]):
@@ -79,15 +92,22 @@ class _Formatter(string.Formatter):
         if isinstance(value, Words):
             return value.said(self.language)
         if isinstance(value, list):
-            parts = (self.format_field(part, "") for part in value)
+            parts = [self.format_field(part, "") for part in value]
+            if spec == "and":
+                first, last = SEPARATORS[self.language][""].join(parts[:-1]), parts[-1:]
+                return AND[self.language].join([*filter(None, [first]), *last])
             return SEPARATORS[self.language][spec].join(parts)
         if spec == "%":
             return share(value)
+        if spec in ("no", "No"):
+            return format(value, ",") if value else f"{spec}ne"
         if spec in ("pc", "Pc"):
             text = per_cent(value)
             return text[0].upper() + text[1:] if spec == "Pc" else text
         if spec == "p":
             return p_text(value)
+        if spec == "pv":
+            return p_cell(value)
         if spec == ",p":
             return _after(p_text(value), self.language)
         if spec == "odds":
@@ -103,9 +123,9 @@ class _Formatter(string.Formatter):
         if spec == "log":
             ratio = math.exp(value)
             return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"
-        if spec.endswith("f") and spec[:-1].lstrip("+-").isdigit():
-            sign = spec[0] if spec[0] in "+-" else ""
-            return fixed(value, int(spec[:-1].lstrip("+-")), sign=sign)
+        if spec.endswith("f") and spec[:-1].lstrip("+").isdigit():
+            sign = "+" if spec[0] == "+" else ""
+            return fixed(value, int(spec[:-1].lstrip("+")), sign=sign)
         return format(value, spec)
 
 

@@ -37,12 +37,12 @@ def number(value: Any, digits: int = 4) -> str:
 def fixed(value: Any, decimals: int = 3, *, sign: str = "") -> str:
     """A number with a fixed count of decimals; what is no number is a dash.
 
+    A negative number that rounds to zero keeps its minus: the sign is a finding.
+
     Parameters
     ----------
     sign : str
-        "+" writes it before positive numbers too. "-" keeps the minus of a negative
-        number that rounds to zero, where the sign is a finding; else there is no
-        minus zero.
+        "+" writes it before positive numbers too.
     """
     if value in (math.inf, -math.inf):
         return "∞" if value > 0 else f"{MINUS}∞"
@@ -50,7 +50,8 @@ def fixed(value: Any, decimals: int = 3, *, sign: str = "") -> str:
     if value is None:
         return NOTHING
     text = f"{abs(value):,.{decimals}f}"
-    if value < 0 and (sign == "-" or float(text.replace(",", "")) != 0):
+    # What arithmetic leaves of zero has no sign.
+    if value < -1e-12:
         return MINUS + text
     return ("+" if sign == "+" else "") + text
 
@@ -75,12 +76,14 @@ def share(value: Any, *, sign: str = "") -> str:
 
 
 def p_text(p: Any) -> str:
-    """p = 0.38, or p < 0.001, or nothing; the spaces do not break."""
+    """p = 0.38, p < 0.001, p > 0.99, or nothing; the spaces do not break."""
     p = _finite(p)
     if p is None:
         return ""
     digits = 3 if p < 0.1 else 2
-    text = "p < 0.001" if p < 0.001 else f"p = {p:.{digits}f}"
+    text = f"p = {p:.{digits}f}"
+    if p < 0.001 or p >= 0.995:
+        text = "p < 0.001" if p < 0.001 else "p > 0.99"
     return text.replace(" ", "\u00a0")
 
 
@@ -89,7 +92,7 @@ def p_cell(p: Any) -> str:
     p = _finite(p)
     if p is None:
         return NOTHING
-    return "<0.001" if p < 0.0005 else fixed(p)
+    return "<0.001" if p < 0.001 else fixed(p)
 
 
 def per_cent(value: float) -> str:

@@ -20,22 +20,29 @@ import pandas as pd
 import pytest
 from tests.support.made_up_study import effect, made_up
 
+import citypanel
 from citypanel.curve.choices import load_choices
 from citypanel.outputs.facts import gather
 from citypanel.outputs.front import front_page
 from citypanel.outputs.marts import Marts
 from citypanel.outputs.report import study_page
 from citypanel.outputs.specifications import curve_page, specification_page
+from citypanel.outputs.study_report import write_report
 from citypanel.outputs.tables import TABLES, Options
 from citypanel.outputs.tables.html import page
+from citypanel.pages.dbt_docs import readable
 from citypanel.quality import data_docs
 from citypanel.quality.report import quality_report
+from citypanel.study.own.declaration import read_declaration
+from citypanel.study.own.storage import write_tables
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     None,
 )
 AXE = os.environ.get("AXE_CORE", "")
+# Studies whose own pages are looked at.
+STUDIES = ("enterprise_zones", "castle_doctrine")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RUN = """
 <script>{axe}</script>
@@ -152,6 +159,14 @@ def test_pages_keep_the_rules_that_need_no_browser(name):
     assert "@media print" in page
 
 
+NAMES = [
+    *("report", "specifications", "curve", "front", "quality"),
+    *("data_docs", "expectations", "validations", "dbt_docs"),
+    *(f"{name} {page}" for name in STUDIES for page in ("report", "quality")),
+    *(f"{maker.name} {language}" for maker in TABLES for language in ("en", "zh")),
+]
+
+
 @pytest.fixture(scope="module")
 def pages(built, project, tmp_path_factory):
     """The pages of a build, as they are written."""
@@ -165,6 +180,16 @@ def pages(built, project, tmp_path_factory):
         kind: next((docs.parent / kind).rglob("*.html")).read_text("utf-8")
         for kind in ("expectations", "validations")
     }
+    own = {}
+    for name in STUDIES:
+        path = project / "studies" / name / "study.yml"
+        file = folder / f"{name}.duckdb"
+        write_tables(file, read_declaration(path), citypanel.evaluate(None, path))
+        for page_of in write_report(file, folder=folder / name):
+            own[f"{name} {page_of.parent.name}"] = page_of.read_text("utf-8")
+    other = built.copy(folder / "project")
+    other.dbt("docs", "generate", "--static", "--target-path", "target/docs")
+    written = other.root / "target" / "docs" / "static_index.html"
     with Marts(built.published) as marts:
         tables = {
             f"{maker.name} {language}": page(maker.make(marts, Options(language)))
@@ -175,10 +200,12 @@ def pages(built, project, tmp_path_factory):
         made()
         | found
         | tables
+        | own
         | {
             "front": front.read_text("utf-8"),
             "quality": quality.read_text("utf-8"),
             "data_docs": docs.read_text("utf-8"),
+            "dbt_docs": readable(written.read_text("utf-8")),
         }
     )
 
@@ -186,27 +213,7 @@ def pages(built, project, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("language", "width"), [("en", 1440), ("zh", 390)])
-@pytest.mark.parametrize(
-    "name",
-    [
-        "report",
-        "specifications",
-        "curve",
-        "front",
-        "quality",
-        "data_docs",
-        "expectations",
-        "validations",
-        "table_2 zh",
-        "table_3 en",
-        "table_5 zh",
-        "table_a1 en",
-        "table_a2 zh",
-        "table_a3 en",
-        "table_a4 zh",
-        "table_a6 en",
-    ],
-)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on this machine")
 @pytest.mark.skipif(not AXE, reason="AXE_CORE does not name an axe.min.js")
 def test_no_page_fails_axes_rules(pages, tmp_path, name, language, width, dark):

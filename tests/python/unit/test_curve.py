@@ -542,8 +542,8 @@ def test_the_summary_counts_what_the_table_holds(curve, summary):
 
 def facts_of(table, summary=None, **given):
     """The facts of a made-up file, with the range over this curve."""
-    facts = gather(made_up_study.made_up(**given))
-    return replace(facts, range=range_of(table, summary, "growth"))
+    frames = made_up_study.made_up(**given)
+    return gather(frames, range=range_of(table, summary, "growth"))
 
 
 def test_figures_have_the_same_bytes_twice(curve, tmp_path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import string
 from collections import defaultdict
-from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -99,6 +98,51 @@ def with_batches(frames):
     return frames
 
 
+def few_clusters(frames):
+    """An estimate two errors from zero whose t distribution says p = 0.054."""
+    frames["rpt_regressions"] = frames["rpt_regressions"].assign(
+        p_value=0.054, conf_low=-0.0004, conf_high=0.0404
+    )
+    return frames
+
+
+def others_apart(frames):
+    """Leads that another estimator finds apart and the two-way one does not."""
+    att = frames["rpt_att"]
+    mine = att["estimator"] == "other_1"
+    frames["rpt_att"] = att.assign(leads_p_value=att["leads_p_value"].mask(mine, 0.001))
+    return frames
+
+
+def without_error(frames):
+    """An estimator that rests on one unit, at the headline's estimate."""
+    att = frames["rpt_att"]
+    row = att[att["estimator"] == "other_0"].assign(
+        estimator="alone", std_error=None, p_value=None, conf_low=None, conf_high=None
+    )
+    frames["rpt_att"] = pd.concat([att, row], ignore_index=True)
+    return frames
+
+
+def moved_alone(frames, *, sound: float, dubious: float):
+    """Two values moved alone, one of them with a known defect."""
+    rows = [
+        ("headline", "headline", "headline", frames["rpt_regressions"]["estimate"][0])
+    ]
+    rows += [
+        ("depreciation=0.1", "one_at_a_time", "defensible", sound),
+        ("returns_to_scale=vrs", "one_at_a_time", "dubious", dubious),
+    ]
+    frames["rpt_specifications"] = pd.DataFrame(
+        [
+            {"specification": name, "role": role, "plausibility": mark,
+             "estimand": "growth", **effect(b, 0.005)}
+            for name, role, mark, b in rows
+        ]
+    )  # fmt: skip
+    return frames
+
+
 DRIFT = {"slope": (-0.0074, 0.0037), "net": 0.013}
 WORLDS = {
     "null": lambda: curved(made_up(0.002, others=(0.001,)), 0.002),
@@ -137,6 +181,17 @@ WORLDS = {
     "no paper": lambda: made_up(printed=None),
     "no credibility": lambda: made_up(credibility=False),
     "no estimate": lambda: made_up(float("nan"), others=()),
+    "hardly not significant": lambda: few_clusters(made_up(0.02, 0.01, others=(0.02,))),
+    "overwhelming": lambda: made_up(0.5, 0.01, others=(0.5,)),
+    "the slope alone in doubt": lambda: made_up(slope=(0.005, 0.001)),
+    "the trend takes it away": lambda: made_up(slope=(0.005, 0.001), net=0.001),
+    "the trend brings it out": lambda: made_up(0.005, others=(0.005,), net=0.03),
+    "an estimator without an error": lambda: without_error(made_up()),
+    "the others' leads apart": lambda: others_apart(made_up(others=(0.02, 0.021))),
+    "single moves": lambda: moved_alone(made_up(), sound=0.021, dubious=-0.05),
+    "a sign that turns at zero": lambda: moved_alone(
+        made_up(0.0003, others=(-0.0002,)), sound=-0.0002, dubious=-0.05
+    ),
 }  # fmt: skip
 OF_THE_PAPER = (
     "pilot zone", "综试区", "Huang", "paper", "论文", "0.024", "batch 4", "第四批",
@@ -262,7 +317,7 @@ def test_another_study_speaks_its_own_words():
         outcomes={"tfpch": Words("wage growth", "工资增长")},
     )  # fmt: skip
     for world in WORLDS.values():
-        facts = replace(gather(world()), labels=own, paper=None, audit=None)
+        facts = gather(world(), labels=own, paper=None, audit=None)
         told = sentences.everything(facts)
         text = " ".join(part for s in told for part in (s.en, s.zh))
         for word in ("pilot", "综试区", "Huang", "yuan", "亿元"):
@@ -270,6 +325,66 @@ def test_another_study_speaks_its_own_words():
         lead = sentences.verdict(facts).lead
         if facts.outcome == "tfpch" and facts.conclusion.finding != "unknown":
             assert "wage growth" in lead.en.lower() and "工资增长" in lead.zh
+
+
+def test_odds_and_p_values_say_the_same(world):
+    _, _, facts = world
+    effect_ = facts.headline.effect
+    if effect_.is_tested:
+        assert (effect_.odds > 39) == (effect_.p_value < 0.05)
+    for sentence in sentences.everything(facts):
+        assert not re.search(
+            r"p from 0\.000|p from <|p 值 [0<]\.000", sentence.en + sentence.zh
+        )
+
+
+def test_the_reason_for_doubt_is_one_that_the_page_gives(world):
+    _, _, facts = world
+    told = sentences.everything(facts)
+    for sentence in (s for s in told if s.rule == "pretrend_doubtful"):
+        trend = facts.pretrend
+        sloped = trend.slope.is_significant or trend.is_missed
+        assert ("slope" in sentence.en) == sloped
+        assert ("other estimators" in sentence.en) == trend.others_differ
+        assert ("fake dates" in sentence.en) == bool(trend.significant_fakes)
+        if sloped:
+            assert {"slope", "slope_clear", "slope_missed"} & {s.rule for s in told}
+
+
+def test_what_has_no_test_has_no_conclusion(world):
+    _, _, facts = world
+    same = next((s.en for s in sentences.everything(facts) if s.rule == "same"), "")
+    for label, effect_ in sentences.all_checks(facts):
+        if facts.headline.effect.is_tested and not effect_.is_tested:
+            assert label.en not in same
+
+
+def test_an_estimate_net_of_the_trend_is_held_against_the_headline(world):
+    _, _, facts = world
+    for sentence in sentences.net_of_trend(facts):
+        if sentence.rule in ("net_zero", "net_clear"):
+            differs = facts.pretrend.net.holds(0) != facts.headline.effect.holds(0)
+            assert ("unlike the headline" in sentence.en) == differs
+
+
+def test_the_papers_number_is_never_outside_without_a_word_on_the_trend(world):
+    _, _, facts = world
+    rules = {s.rule for s in sentences.everything(facts)}
+    if "paper_outside" in rules:
+        assert {"net_zero", "net_clear", "net_absent"} & rules or facts.checks
+
+
+def test_single_moves_are_those_without_a_known_defect_and_keep_their_sign(world):
+    name, _, facts = world
+    told = {s.rule: s for s in sentences.everything(facts)}
+    if name == "single moves":
+        assert "1 choices" not in told["single_moves"].en
+        assert (
+            "0.021" in told["single_moves"].en and "0.050" not in told["moves_keep"].en
+        )
+    if name == "a sign that turns at zero":
+        assert "\u22120.000" in told["moves_turn"].en
+        assert "\u22120.000" in told["changes_sign"].en
 
 
 # A template holds no number but these: levels, powers of a page, years of a reference.

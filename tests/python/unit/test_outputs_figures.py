@@ -53,7 +53,7 @@ def _event_study(**bands):
         }
     )  # fmt: skip
     att = events.assign(
-        aggregation="dynamic", sample="all",
+        aggregation="dynamic", sample="all", term="event",
         band_low=events["conf_low"] - 0.1, band_high=events["conf_high"] + 0.1,
     )  # fmt: skip
     options = pd.DataFrame(
@@ -83,7 +83,7 @@ def test_the_event_study_states_its_reference_and_its_counts():
     notes = " ".join(drawing.notes)
     assert "Reference period: event time \u22121." in notes
     assert "90 observations of 10 cities" in notes
-    assert "p = 0.400" in notes
+    assert "p\u00a0=\u00a00.40" in notes
 
 
 def test_the_randomisation_figure_counts_the_sample_among_its_draws():
@@ -95,7 +95,9 @@ def test_the_randomisation_figure_counts_the_sample_among_its_draws():
         }
     )  # fmt: skip
     drawing = estimates.randomisation({"rpt_randomisation": draws}, Options())
-    assert any("1 of 4 permutations" in n and "p = 0.400" in n for n in drawing.notes)
+    assert any(
+        "1 of 4 permutations" in n and "p\u00a0=\u00a00.40" in n for n in drawing.notes
+    )
 
 
 def test_the_same_figure_gives_the_same_bytes_without_dates():

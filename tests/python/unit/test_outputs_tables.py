@@ -57,18 +57,19 @@ def table():
 
 
 def test_numbers_have_fixed_decimals_and_a_true_minus_sign():
-    assert fixed(-0.01066, sign="-") == MINUS + "0.011"
-    assert fixed(1234.5, 1, sign="-") == "1,234.5"
-    assert fixed(-np.inf, sign="-") == MINUS + "\u221e"
-    assert fixed(np.nan, sign="-") == m.NO_VALUE
+    assert fixed(-0.01066) == MINUS + "0.011"
+    assert fixed(1234.5, 1) == "1,234.5"
+    assert fixed(-np.inf) == MINUS + "\u221e"
+    assert fixed(np.nan) == m.NO_VALUE
     # The sign of an estimate that rounds to zero is a finding; zero itself has none.
-    assert fixed(-0.0002, sign="-") == MINUS + "0.000"
-    assert fixed(0.0, sign="-") == "0.000"
+    assert fixed(-0.0002) == MINUS + "0.000"
+    assert fixed(0.0) == "0.000"
 
 
 def test_p_values_never_print_as_zero():
     assert m.p_value(0.0004).text == "<0.001"
-    assert m.p_value(0.0006).text == "0.001"
+    assert m.p_value(0.0006).text == "<0.001"
+    assert m.p_value(0.0011).text == "0.001"
     assert m.p_value(0.0004).value == (0.0004,)
     assert m.p_value(np.nan, absent=m.NO_VALUE).text == m.NO_VALUE
 
@@ -311,7 +312,7 @@ def test_a_table_of_another_policy_names_it_and_nothing_of_the_paper():
     marts = _marts()
     marts["dim_study_variants"] = marts["dim_study_variants"].assign(policy="ports")
     table = tables.table_3(marts, Options())
-    assert table.heading.endswith("Effect of the policy ports on productivity growth")
+    assert table.heading.endswith("Effect of the policy “ports” on productivity growth")
     said = " ".join([table.heading, *table.notes])
     assert "pilot" not in said and "paper" not in said.replace("paper_like", "")
     with pytest.raises(OutputError, match="studies the policy ports"):

@@ -69,7 +69,7 @@ def test_the_page_speaks_the_studys_languages_and_escapes_its_names(facts):
     assert "8 with the subsidy at some time, 4 never" in page
     assert "共 96 个观测：12 个县，8 期（2001 至 2008）" in page
     assert "1 of 2 printed figures come out" in page
-    assert "Effect of the subsidy on Yield" in page and "补贴对单产的效应" in page
+    assert "Effect of the subsidy on yield" in page and "补贴对单产的效应" in page
     assert "<b>" not in page
     shown = quality_page(facts)
     assert "far from the periods before and after" in shown and "相差悬殊" in shown
@@ -97,7 +97,7 @@ def test_every_table_is_written_in_every_format(facts):
     ("change", "finding", "words"),
     [
         ({"estimate": 0.5, "p_value": 0.01}, "raised", "raised yield"),
-        ({"estimate": -0.5, "p_value": 0.01}, "lowered", "Yield fell by more"),
+        ({"estimate": -0.5, "p_value": 0.01}, "lowered", "Yield fell in treated"),
         (
             {"estimate": 0.5, "p_value": 0.4},
             "none",

@@ -87,6 +87,8 @@ def test_a_planted_effect_is_found_by_every_estimator(folder):
     assert columns["column_name"].tolist() == ["(1)", "(2)"]
     assert columns["estimate"].to_numpy() == pytest.approx(0.5, abs=0.02)
     assert columns["n_units"].tolist() == [12, 6]
+    values = tables["fct_unit_periods"].query("variable == @columns.outcome.iloc[0]")
+    assert columns["outcome_mean"].iloc[0] == pytest.approx(values["value"].mean())
     att = tables["rpt_study_att"]
     overall = att[(att["term"] == "overall") & att["estimate"].notna()]
     assert overall["estimator"].nunique() == 9

@@ -74,8 +74,8 @@ def test_the_words_grow_weaker_with_the_certainty():
     down = verdict_of(estimate=-0.02, others=(-0.02,)).lead
     assert "lowered" in down.en and "降低" in down.zh
     parted = verdict_of(estimate=-0.02, leads_p=0.01).lead
-    assert "was lower" in parted.en and "no measure of its effect" in parted.en
-    assert "低于" in parted.zh
+    assert "fell" in parted.en and "no measure of its effect" in parted.en
+    assert "相对于对照组下降" in parted.zh
 
 
 def test_the_papers_number_is_placed_against_the_interval():
@@ -473,5 +473,5 @@ def test_every_number_of_the_verdict_stands_in_the_page():
 def test_a_policy_of_ones_own_is_not_set_beside_the_paper():
     page = study_page(made_up(policy="free_trade"))
     assert "free_trade" in page and "Printed by the paper" not in page
-    assert "What was the effect of free trade?" in page
+    assert "What was the effect of “free trade”?" in page
     assert 'id="audit"' not in page

@@ -21,9 +21,7 @@ from citypanel.outputs.facts.gather import (
     Frames,
     gather,
     pretrend_from,
-    pretrend_of,
     read_frames,
-    trend_lines,
     with_curve,
 )
 from citypanel.outputs.facts.labels import Labels
@@ -62,8 +60,6 @@ __all__ = [
     "effect_of",
     "gather",
     "pretrend_from",
-    "pretrend_of",
     "read_frames",
-    "trend_lines",
     "with_curve",
 ]

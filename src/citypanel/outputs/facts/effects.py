@@ -58,11 +58,13 @@ class Effect:
 
     @property
     def odds(self) -> float:
-        """That the effect has the estimate's sign, to one: its normal, flat prior."""
-        if not (self.is_known and self.std_error > 0):
+        """That the effect has the estimate's sign, to one, under a flat prior.
+
+        (1 - p / 2) / (p / 2): 39 to one at p = 0.05, whatever its distribution.
+        """
+        if not self.is_tested:
             return math.nan
-        share = NormalDist().cdf(abs(self.estimate) / self.std_error)
-        return share / (1 - share) if share < 1 else math.inf
+        return 2 / self.p_value - 1 if self.p_value > 0 else math.inf
 
     def holds(self, value: float) -> bool:
         """Whether the interval holds the value."""

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 
 from citypanel.curve.summary import is_papers_question
-from citypanel.did import minimum_detectable_effect
+from citypanel.did import minimum_detectable_effect, power_at
 from citypanel.errors import PublicationError
 from citypanel.outputs.facts.effects import (
     Check,
@@ -121,6 +122,66 @@ class City:
 
 
 @dataclass(frozen=True)
+class WithoutOne:
+    """The headline without each city in turn.
+
+    Attributes
+    ----------
+    n : int
+    low, high : float
+    turned : tuple of City
+        Those without which the estimate has another sign.
+    farthest : City
+        The one without which it moves most.
+    """
+
+    n: int
+    low: float
+    high: float
+    turned: tuple[City, ...]
+    farthest: City
+
+    @property
+    def n_turned(self) -> int:
+        return len(self.turned)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Who is compared.
+
+    Attributes
+    ----------
+    n_cities, n_treated : int
+        In the sample, and treated among them.
+    changes : mapping of city_id to float
+        Of the treated cities with years on both sides, `rpt_sample.outcome_change`.
+    left_out : tuple
+        Names and reason of the cities that are not in it.
+    """
+
+    n_cities: int
+    n_treated: int
+    left_out: tuple[tuple[tuple[str, str], str], ...] = ()
+    changes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mean_change(self) -> float:
+        """Of the treated cities; NaN where none has a change."""
+        changes = self.changes.values()
+        return sum(changes) / len(changes) if changes else math.nan
+
+    @property
+    def n_risen(self) -> int:
+        """Treated cities whose change is positive."""
+        return sum(change > 0 for change in self.changes.values())
+
+    @property
+    def n_control(self) -> int:
+        return self.n_cities - self.n_treated
+
+
+@dataclass(frozen=True)
 class Data:
     """Where the cells of the study's years come from."""
 
@@ -128,11 +189,14 @@ class Data:
     by_year: tuple[tuple[int, Mapping[str, int]], ...]
     origins: Mapping[str, int]
     most_filled: tuple[tuple[str, str], float] | None
-    n_cities: int
-    n_treated: int
-    left_out: tuple[tuple[tuple[str, str], str], ...]
     verdict: tuple[str, str, str] | None
     critical: tuple[tuple[Words, int, list[Words]], ...]
+
+    @property
+    def published_share(self) -> float:
+        """Of the cells (0-1); NaN where there are none."""
+        n = sum(self.origins.get(name, 0) for name in PUBLISHED)
+        return n / self.n_cells if self.n_cells else math.nan
 
     @property
     def level(self) -> str:
@@ -153,63 +217,46 @@ class Level:
         return sum(p < 0.05 for p in self.leads)
 
 
-@dataclass(frozen=True)
 class Facts:
-    """Everything that is said. `None`: the table is not in the published file.
+    """Everything that is said, each part read from its tables when it is asked for.
 
-    Attributes
+    A part whose table is not in the published file is None or empty.
+
+    Parameters
     ----------
-    labels : Labels
-        What is studied, in words.
-    options : mapping
-        Of the headline, as text.
-    estimand : str
-        growth, component or level: what the headline is an effect on.
-    headline : Regression
-        In the first column that the study declares.
-    has_controls : bool
-        Whether that column has controls.
-    controlled : Regression or None
-        The same with the declared controls.
-    paper : Printed or None
-        The number to compare with; None where the question is not the paper's.
-    trend_lines : mapping of estimator to slope
-        Of the lines through the leads of the headline's outcome and the reference.
-    range : Range or None
-        Over the choices, within the estimand.
-    conclusion : Conclusion
-        What every sentence is derived from.
-    mean_output : float
-        Of the treated units in the last year, in the study's unit of output; NaN.
+    frames : mapping
+        Tables by name, as `NEEDED` and `WANTED` list them.
+    **given
+        Parts to take as they are, by name.
     """
 
-    labels: Labels
-    options: Mapping[str, str]
-    estimand: str
-    headline: Regression
-    data: Data
-    has_controls: bool = False
-    variants: tuple[tuple[str, Regression], ...] = ()
-    controlled: Regression | None = None
-    after_treatment: tuple[str, ...] = ()
-    by_region: tuple[tuple[str, Regression], ...] = ()
-    paper: Printed | None = None
-    mean_index: tuple[float, float] | None = None
-    inference: Inference | None = None
-    pretrend: Pretrend = field(default_factory=Pretrend)
-    trend_lines: Mapping[str, float] = field(default_factory=dict)
-    estimators: tuple[Estimator, ...] | None = None
-    level: Level | None = None
-    checks: tuple[Check, ...] | None = None
-    range: Range | None = None
-    audit: tuple[AuditCheck, ...] | None = None
-    cities: tuple[City, ...] = ()
-    index: Index | None = None
-    mean_output: float = math.nan
+    def __init__(self, frames: Frames, **given: Any) -> None:
+        self._frames = frames
+        self.__dict__.update(given)
+
+    def _table(self, name: str) -> pd.DataFrame | None:
+        return self._frames.get(name)
+
+    # ------------------------------------------------------------ what is studied
+
+    @cached_property
+    def options(self) -> Mapping[str, str]:
+        """Of the headline, as text."""
+        return options_of(self._frames["dim_study_variants"])
+
+    @cached_property
+    def labels(self) -> Labels:
+        """What is studied, in words."""
+        return labels_of(self.options["policy"])
 
     @property
     def outcome(self) -> str:
         return self.options["outcome"]
+
+    @property
+    def estimand(self) -> str:
+        """growth, component or level: what the headline is an effect on."""
+        return estimand_of(self.outcome)
 
     @property
     def years(self) -> tuple[int, int]:
@@ -220,19 +267,210 @@ class Facts:
         """Whether the roster is the study's own, whose batches the tables number."""
         return self.options["policy"] == declared().options["policy"].default
 
+    @cached_property
+    def is_papers(self) -> bool:
+        """Whether the question is the paper's, so that its numbers compare."""
+        return self.labels.paper is not None and is_papers_question(self.options)
+
+    # --------------------------------------------------------------- the estimate
+
+    @cached_property
+    def _plain(self) -> pd.DataFrame:
+        """The policy's rows of the first column that the study declares."""
+        table = _policy_rows(self._frames["rpt_regressions"])
+        return _of_column(table, _columns()[0])
+
+    @cached_property
+    def _own(self) -> pd.DataFrame:
+        """The policy's rows of the headline variant, in every column."""
+        table = _policy_rows(self._frames["rpt_regressions"])
+        return table[table["variant"] == HEADLINE]
+
+    @cached_property
+    def headline(self) -> Regression:
+        """In the first column that the study declares."""
+        found = _first(self._plain[self._plain["variant"] == HEADLINE])
+        return found or Regression(Effect())
+
+    @property
+    def has_controls(self) -> bool:
+        """Whether that column has controls."""
+        return _columns()[0].controls
+
+    @cached_property
+    def variants(self) -> tuple[tuple[str, Regression], ...]:
+        """The same column of the other variants, in their order."""
+        return tuple(
+            (name, regression_of(rows.iloc[0]))
+            for name in _in_order(self._frames["dim_study_variants"])
+            if name != HEADLINE
+            and len(rows := self._plain[self._plain["variant"] == name])
+        )
+
+    @cached_property
+    def controlled(self) -> Regression | None:
+        """The same with the declared controls."""
+        return _first(_of_column(self._own, _columns()[1]))
+
+    @cached_property
+    def after_treatment(self) -> tuple[str, ...]:
+        """Controls of that column that are measured after treatment."""
+        return _after_treatment(self._frames["rpt_regressions"], _columns()[1])
+
+    @cached_property
+    def by_region(self) -> tuple[tuple[str, Regression], ...]:
+        """Each region in a regression of its own."""
+        return tuple(
+            (column.name, found)
+            for column in _columns()[2]
+            if (found := _first(_of_column(self._own, column)))
+        )
+
+    @cached_property
+    def paper(self) -> Printed | None:
+        """The number to compare with; None where the question is not the paper's."""
+        table = self._table("rpt_published_comparison")
+        return _paper(table, _columns()[0]) if self.is_papers else None
+
+    @cached_property
+    def mean_index(self) -> tuple[float, float] | None:
+        """Mean of the outcome as the paper prints it, and ours."""
+        table = self._table("rpt_published_comparison")
+        return _mean_index(table, self.outcome) if self.is_papers else None
+
+    @cached_property
+    def mean_output(self) -> float:
+        """Of the treated units in the last year, in the study's unit of output; NaN."""
+        return _mean_output(self._frames["fct_city_years"], self.labels)
+
+    # ------------------------------------------------------- what is set beside it
+
+    @cached_property
+    def inference(self) -> Inference | None:
+        table = self._table("rpt_inference")
+        return _inference(table, _columns()[0], self.is_papers)
+
+    @cached_property
+    def _checked(self) -> tuple[Any, ...]:
+        return _checks(self._table("rpt_sensitivity"))
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...] | None:
+        """The headline with one thing changed; None where nobody looked."""
+        checks = self._checked[0]
+        if checks is None or self.has_batches:
+            return checks
+        return tuple(c for c in checks if not _is_of_batches(c))
+
+    @cached_property
+    def pretrend(self) -> Pretrend:
+        found = pretrend_of(self._frames, self.outcome, self._checked[1])
+        others = (e.leads_p for e in self.estimators or () if e.name != TWO_WAY)
+        return replace(found, others_p=tuple(filter(math.isfinite, others)))
+
+    @cached_property
+    def trend_lines(self) -> Mapping[str, float]:
+        """By estimator, slope of the line through the leads and the reference."""
+        return trend_lines(self._table("rpt_sensitivity"))
+
+    @cached_property
+    def estimators(self) -> tuple[Estimator, ...] | None:
+        att = self._table("rpt_att")
+        return None if att is None else _estimators(att, self.outcome)
+
+    @cached_property
+    def level(self) -> Level | None:
+        return _level(self._table("rpt_att"), self.outcome)
+
+    @cached_property
+    def range(self) -> Range | None:
+        """Over the choices, within the estimand."""
+        return range_of(
+            self._table("rpt_specifications"),
+            self._table("rpt_specification_summary"),
+            self.estimand,
+        )
+
+    @cached_property
+    def audit(self) -> tuple[AuditCheck, ...] | None:
+        table = self._table("rpt_published_audit")
+        return _audit(table) if self.is_papers else None
+
+    @property
+    def n_audited(self) -> int:
+        """Printed items that can be checked."""
+        return sum(check.n for check in self.audit or ())
+
+    @property
+    def n_wrong(self) -> int:
+        """Those that agree under no reading."""
+        return sum(check.n_disagree for check in self.audit or ())
+
     @property
     def detectable(self) -> float:
         """Effect found four times in five at the 5 per cent level."""
         if self.inference and math.isfinite(self.inference.detectable):
             return self.inference.detectable
-        error, n = self.headline.effect.std_error, self.headline.n_units
+        error = self.headline.effect.std_error
         if not error > 0:
             return math.nan
-        df = n - 1 if n and n > 1 else math.inf
-        return float(minimum_detectable_effect(error, df=df))
+        return float(minimum_detectable_effect(error, df=self._df))
+
+    @property
+    def power(self) -> float:
+        """Probability to find an effect of the paper's size; NaN where it has none."""
+        if self.inference and math.isfinite(self.inference.power):
+            return self.inference.power
+        error = self.headline.effect.std_error
+        if self.paper is None or not error > 0:
+            return math.nan
+        return float(power_at(self.paper.estimate, error, df=self._df))
+
+    @property
+    def _df(self) -> float:
+        n = self.headline.n_units
+        return n - 1 if n and n > 1 else math.inf
+
+    # ------------------------------------------------------------- data and units
+
+    @cached_property
+    def sample(self) -> Sample:
+        return _sample(self._frames["rpt_sample"])
+
+    @cached_property
+    def data(self) -> Data:
+        return _data(self._frames, self.years)
+
+    @cached_property
+    def cities(self) -> tuple[City, ...]:
+        return _cities(self._frames, self._checked[2])
+
+    @cached_property
+    def without_one(self) -> WithoutOne | None:
+        """The headline without each city in turn; None where nobody looked."""
+        left = [c for c in self.cities if math.isfinite(c.without)]
+        base = self.headline.effect
+        if not left or not base.is_known:
+            return None
+        return WithoutOne(
+            n=len(left),
+            low=min(c.without for c in left),
+            high=max(c.without for c in left),
+            turned=tuple(
+                c for c in left if (c.without > 0) - (c.without < 0) != base.sign
+            ),
+            farthest=max(
+                left, key=lambda c: (abs(c.without - base.estimate), c.city_id)
+            ),
+        )
+
+    @cached_property
+    def index(self) -> Index | None:
+        return index_of(self._frames)
 
     @cached_property
     def conclusion(self) -> Conclusion:
+        """What every sentence is derived from."""
         return conclude(
             Evidence(
                 effect=self.headline.effect,
@@ -275,73 +513,19 @@ def _read(connection: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
     return connection.sql(f"select * from {table} order by all").df()
 
 
-def gather(frames: Frames) -> Facts:
+def gather(frames: Frames, **given: Any) -> Facts:
     """The facts of the published tables.
 
     Parameters
     ----------
     frames : mapping
-        Tables by name, as `NEEDED` and `WANTED` list them; the needed ones must be
-        there.
+        Tables by name, as `NEEDED` and `WANTED` list them. `Marts` keeps the facts of
+        its file, so that every table and figure of it reads the same ones.
+    **given
+        Parts to take as they are, by name.
     """
-    options = options_of(frames["dim_study_variants"])
-    outcome = options["outcome"]
-    labels = labels_of(options["policy"])
-    main, controlled, regional = _columns()
-    table = _policy_rows(frames["rpt_regressions"])
-    plain = _of_column(table, main)
-    variants = tuple(
-        (name, regression_of(rows.iloc[0]))
-        for name in _in_order(frames["dim_study_variants"])
-        if name != HEADLINE and len(rows := plain[plain["variant"] == name])
-    )
-    headline = _first(plain[plain["variant"] == HEADLINE])
-    own = table[table["variant"] == HEADLINE]
-    is_papers = labels.paper is not None and is_papers_question(options)
-    checks, fakes, without = _checks(frames.get("rpt_sensitivity"))
-    if checks is not None and options["policy"] != str(
-        declared().options["policy"].default
-    ):
-        checks = tuple(c for c in checks if not _is_of_batches(c))
-    att = frames.get("rpt_att")
-    years = frames["fct_city_years"]
-    return Facts(
-        labels=labels,
-        options=options,
-        estimand=estimand_of(outcome),
-        headline=headline or Regression(Effect()),
-        data=_data(frames, options),
-        has_controls=main.controls,
-        variants=variants,
-        controlled=_first(_of_column(own, controlled)),
-        after_treatment=_after_treatment(frames["rpt_regressions"], controlled),
-        by_region=tuple(
-            (column.name, found)
-            for column in regional
-            if (found := _first(_of_column(own, column)))
-        ),
-        paper=_paper(frames.get("rpt_published_comparison"), main)
-        if is_papers
-        else None,
-        mean_index=_mean_index(frames.get("rpt_published_comparison"), outcome)
-        if is_papers
-        else None,
-        inference=_inference(frames.get("rpt_inference"), main, is_papers),
-        pretrend=pretrend_of(frames, outcome, fakes),
-        trend_lines=trend_lines(frames.get("rpt_sensitivity")),
-        estimators=None if att is None else _estimators(att, outcome),
-        level=_level(att, outcome),
-        checks=checks,
-        range=range_of(
-            frames.get("rpt_specifications"),
-            frames.get("rpt_specification_summary"),
-            estimand_of(outcome),
-        ),
-        audit=_audit(frames.get("rpt_published_audit")) if is_papers else None,
-        cities=_cities(frames, without),
-        index=index_of(frames),
-        mean_output=_mean_output(years, labels),
-    )
+    own = getattr(frames, "facts", None)
+    return own if own is not None and not given else Facts(frames, **given)
 
 
 def with_curve(frames: Frames, folder: Path) -> dict[str, pd.DataFrame]:
@@ -633,9 +817,31 @@ def _audit(frame: pd.DataFrame | None) -> tuple[AuditCheck, ...] | None:
 _PLACE = ("paper_table", "paper_column", "term", "rule", "verdict")
 
 
-def _data(frames: Frames, options: Mapping[str, str]) -> Data:
+def _sample(sample: pd.DataFrame) -> Sample:
+    inside = sample["is_in_sample"].astype(bool)
+    out = sample[~inside]
+    if "role" in out:
+        out = out[out["role"] != "none"].sort_values("city_id")
+    return Sample(
+        n_cities=int(inside.sum()),
+        n_treated=int((inside & (sample["cohort"].fillna(0) > 0)).sum()),
+        left_out=tuple(
+            ((row["city_en"], row["city_zh"]), row["reason"])
+            for row in out.to_dict("records")
+            if "reason" in row
+        ),
+        # Files of before the column was published stay readable.
+        changes={}
+        if "outcome_change" not in sample
+        else sample.dropna(subset=["outcome_change"])
+        .set_index("city_id")["outcome_change"]
+        .astype(float)
+        .to_dict(),
+    )
+
+
+def _data(frames: Frames, years: tuple[int, int]) -> Data:
     cells = frames["fct_cell_origins"]
-    years = int(options["first_year"]), int(options["last_year"])
     cells = cells[cells["year"].between(*years)]
     counts = cells["origin"].value_counts()
     by_year = [
@@ -650,9 +856,6 @@ def _data(frames: Frames, options: Mapping[str, str]) -> Data:
         row["variable"]: (row["label_en"], row["label_zh"])
         for row in frames["dim_variables"].to_dict("records")
     }
-    sample = frames["rpt_sample"]
-    inside = sample["is_in_sample"].astype(bool)
-    out = sample[~inside & (sample["role"] != "none")].sort_values("city_id")
     return Data(
         n_cells=len(cells),
         by_year=tuple(by_year),
@@ -660,12 +863,6 @@ def _data(frames: Frames, options: Mapping[str, str]) -> Data:
         most_filled=None
         if not len(shares) or shares.iloc[0] == 0
         else (labels.get(shares.index[0], (shares.index[0],) * 2), shares.iloc[0]),
-        n_cities=int(inside.sum()),
-        n_treated=int((inside & (sample["role"] == "treated")).sum()),
-        left_out=tuple(
-            ((row["city_en"], row["city_zh"]), row["reason"])
-            for row in out.to_dict("records")
-        ),
         verdict=_quality_verdict(frames.get("dq_summary")),
         critical=_critical(frames.get("dq_findings"), frames.get("dq_rules")),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,8 @@ class Index:
         Units behind it.
     n_frontier, n_units : int
         Units on the frontier of the last year, of how many.
+    on_frontier : mapping of year to count
+        Units on the frontier of each year.
     carrier : Words or None
         The unit that carries the frontier, where it is one.
     lowest : tuple of Words and float, or None
@@ -62,6 +64,7 @@ class Index:
     carrier: Words | None
     lowest: tuple[Words, float] | None
     zero_price: tuple[tuple[int, float], ...]
+    on_frontier: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def zero_price_share(self) -> float:
@@ -108,6 +111,7 @@ def index_of(frames: Mapping[str, pd.DataFrame]) -> Index | None:
         carrier,
         (_name(names, low), math.expm1(by_unit[low])),
         prices,
+        _on_frontier(changes),
     )
 
 
@@ -165,3 +169,8 @@ def _frontier(frames, kept: pd.DataFrame, names: pd.DataFrame):
             row = known.iloc[place]
             prices.append((int(row["year"]), number(row["zero_labour_price_share"])))
     return len(on), carrier, tuple(prices)
+
+
+def _on_frontier(changes: pd.DataFrame) -> dict[int, int]:
+    on = changes["is_on_frontier"].fillna(False).astype(bool)
+    return {int(year): int(n) for year, n in on.groupby(changes["year"]).sum().items()}

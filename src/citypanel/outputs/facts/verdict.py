@@ -39,6 +39,8 @@ class Pretrend:
         The same when trends may part by as much as they did before.
     fakes : tuple of Check
         Effects of the policy dated before it began.
+    others_p : tuple of float
+        Joint tests of the leads by other estimators.
     """
 
     leads_p: float = math.nan
@@ -47,6 +49,18 @@ class Pretrend:
     net: Effect = field(default_factory=Effect)
     bounded: Effect = field(default_factory=Effect)
     fakes: tuple[Check, ...] = ()
+    others_p: tuple[float, ...] = ()
+
+    @property
+    def others_holm(self) -> float:
+        """Smallest p-value of the other estimators' leads after Holm's first step."""
+        p = [value for value in self.others_p if math.isfinite(value)]
+        return min(1.0, len(p) * min(p)) if p else math.nan
+
+    @property
+    def others_differ(self) -> bool:
+        """Whether leads of other estimators are apart beyond what chance finds."""
+        return self.others_holm < SIGNIFICANCE
 
     @property
     def significant_fakes(self) -> list[Check]:
@@ -68,13 +82,14 @@ class Pretrend:
         """broken, doubtful, passed or unknown.
 
         broken: the leads are jointly significant. doubtful: they are not, but a fake
-        date finds an effect, or the leads have a slope that is significant or larger
-        than the one their test misses half of the time. unknown: nobody tested.
+        date finds an effect, another estimator's leads are (after Holm's correction),
+        or the leads have a slope that is significant or larger than the one their test
+        misses half of the time. unknown: nobody tested.
         """
         if math.isfinite(self.leads_p) and self.leads_p < SIGNIFICANCE:
             return "broken"
         sloped = self.slope.is_significant or self.is_missed
-        if sloped or self.significant_fakes:
+        if sloped or self.significant_fakes or self.others_differ:
             return "doubtful"
         return "passed" if math.isfinite(self.leads_p) else "unknown"
 

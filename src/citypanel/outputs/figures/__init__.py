@@ -24,7 +24,7 @@ FIGURES = (
     ),
     Maker(
         "figure_3_tfp_trajectories",
-        ("rpt_tfp_trajectories", "fct_policy_exposures"),
+        ("rpt_tfp_trajectories", "fct_policy_exposures", "rpt_sample"),
         panels.trajectories,
     ),
     Maker(
@@ -37,22 +37,29 @@ FIGURES = (
     Maker("figure_7_sensitivity", ("rpt_sensitivity",), estimates.sensitivity),
     Maker(
         "figure_8_leave_one_out",
-        ("rpt_sensitivity", "rpt_sample", "dim_cities"),
+        (
+            "rpt_sensitivity",
+            "rpt_regressions",
+            "fct_tfp_changes",
+            "rpt_sample",
+            "dim_cities",
+            _OPTIONS,
+        ),
         estimates.leave_one_out,
     ),
     Maker(
         "figure_9_coverage",
-        ("fct_cell_origins", "dim_cities", "dim_variables"),
+        ("fct_cell_origins", "dim_cities", "dim_variables", _OPTIONS),
         panels.coverage,
     ),
     Maker(
         "figure_10_cities",
-        ("dim_cities", "rpt_sample", "fct_tfp_changes", _OPTIONS),
+        ("dim_cities", "rpt_sample", "fct_city_years", "fct_tfp_changes", _OPTIONS),
         panels.tiles,
     ),
     Maker(
         "figure_11_places",
-        ("dim_cities", "dim_pilot_zones", "rpt_sample", "fct_tfp_changes", _OPTIONS),
+        ("dim_cities", "dim_pilot_zones", "rpt_sample", _OPTIONS),
         places.places,
     ),
     Maker(

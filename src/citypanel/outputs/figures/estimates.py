@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.outputs.facts import pretrend_of, trend_lines
+from citypanel.outputs.facts import Facts, gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
 from citypanel.outputs.options import Frames, Options, headline, spoken
@@ -128,7 +128,8 @@ def event_study(marts: Frames, o: Options) -> Drawing:
             markersize=3.6 if o.overlay else 5,
             zorder=3,
         )
-    trend = _trend(marts, main)
+    facts = gather(marts)
+    trend = _trend(facts, main)
     if trend is not None and not o.overlay:
         times, values = trend
         at = float(reference.iloc[0])
@@ -178,10 +179,10 @@ def event_study(marts: Frames, o: Options) -> Drawing:
     ]
     if o.overlay and set(names) & set(OTHER_BASE):
         notes.append(o(SAID("other_base")))
-    if not pd.isna(first["leads_p_value"]):
-        notes.append(o(SAID("leads", leads_p_value=first["leads_p_value"])))
+    if np.isfinite(facts.pretrend.leads_p):
+        notes.append(o(SAID("leads", leads_p_value=facts.pretrend.leads_p)))
     if trend is not None and not o.overlay:
-        notes += [o(words) for words in _trend_notes(marts)]
+        notes += [o(words) for words in _trend_notes(facts)]
     if has_band:
         notes.append(o(SAID("band", overlay=o.overlay)))
     else:
@@ -196,10 +197,9 @@ def event_study(marts: Frames, o: Options) -> Drawing:
     return Drawing(figure, data, title, tuple(notes))
 
 
-def _trend(marts: Frames, main: pd.DataFrame):
+def _trend(facts: Facts, main: pd.DataFrame):
     """The line through the leads at every event time; None where there is none."""
-    checks = marts["rpt_sensitivity"] if "rpt_sensitivity" in set(marts) else None
-    line = trend_lines(checks).get("twfe")
+    line = facts.trend_lines.get("twfe")
     reference = main.loc[main["note"] == REFERENCE, "event_time"]
     if line is None or not len(reference):
         return None
@@ -207,9 +207,9 @@ def _trend(marts: Frames, main: pd.DataFrame):
     return times, line * (times - float(reference.iloc[0]))
 
 
-def _trend_notes(marts: Frames) -> list[Words]:
+def _trend_notes(facts: Facts) -> list[Words]:
     """Slope and error of the line, and the first effect once it may go on."""
-    trend = pretrend_of(marts, headline(marts)["outcome"])
+    trend = facts.pretrend
     out = [SAID("slope", slope=trend.slope)]
     if trend.net.has_interval:
         out.append(SAID("net", net=trend.net))
@@ -558,19 +558,11 @@ def leave_one_out(marts: Frames, o: Options) -> Drawing:
     right.set_ylim(-0.6, len(all_rows) - 0.4)
     right.set_title(o(SAID("one_cohort_left_out")))
     ends = SAID("with_interval") if pd.notna(own["conf_low"]) else ""
-    changed = int((np.sign(data["estimate"]) != np.sign(own["estimate"])).sum())
-    notes = (
-        o(SAID("headline_dashed", estimate=own["estimate"], ends=ends)),
-        o(
-            SAID(
-                "without_one_city",
-                low=low,
-                high=high,
-                changed=changed,
-                n_data=len(data),
-            )
-        ),
-    )
+    facts = gather(marts)
+    estimate = facts.headline.effect.estimate
+    notes = [o(SAID("headline_dashed", estimate=estimate, ends=ends))]
+    if facts.without_one:
+        notes.append(o(SAID("without_one_city", left=facts.without_one)))
     everything = pd.concat([data, all_rows], ignore_index=True)
     title = o(SAID("title_leave_one_out"))
-    return Drawing(figure, everything, title, notes)
+    return Drawing(figure, everything, title, tuple(notes))

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from citypanel.outputs.facts import gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing
 from citypanel.outputs.options import (
@@ -183,8 +184,9 @@ def trajectories(marts: Frames, o: Options) -> Drawing:
     first = data["year"].min()
     for axes in panels[-1]:
         axes.set_xticks(range(int(first), int(data["year"].max()) + 1, 2))
-    cities = data[data["dimension"] == "role"].groupby("member")["n_cities"].max()
-    named = [f"{o.label('roles', m)} {int(n)}" for m, n in cities.items()]
+    sample = gather(marts).sample
+    cities = {"treated": sample.n_treated, "control": sample.n_control}
+    named = [f"{o.label('roles', m)} {n}" for m, n in cities.items() if n]
     notes = (
         o(SAID("geometric_means", first=first)),
         o(SAID("cities", named=named)),
@@ -248,7 +250,6 @@ def frontier(marts: Frames, o: Options) -> Drawing:
     name = "city_zh" if o.language == "zh" else "city_en"
     top = data["labour_output"].max() * 1.5
     right = data["capital_output"].max() * 1.2
-    counts = []
     for axes, year in zip(panels, years, strict=True):
         part = data[data["year"] == year]
         for is_treated, marker, face, colour, label in (
@@ -266,7 +267,6 @@ def frontier(marts: Frames, o: Options) -> Drawing:
                 label=o(label),
             )
         on = part[part["is_on_frontier"].fillna(False).astype(bool)]
-        counts.append((year, len(on)))
         if drawn and len(on):
             line = isoquant(
                 on[["capital_output", "labour_output"]].to_numpy(float),
@@ -306,7 +306,9 @@ def frontier(marts: Frames, o: Options) -> Drawing:
     figure.legend(
         *panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3
     )
-    on_text = [SAID("in_year", n=n, year=year) for year, n in counts]
+    index = gather(marts).index
+    counts = index.on_frontier if index else {}
+    on_text = [SAID("in_year", n=counts.get(int(y), 0), year=y) for y in years]
     labels = study_labels(marts)
     measure = labels.value("labour_measure", options["labour_measure"])
     notes = [o(SAID("labour_input", measure=measure, on_text=on_text))]
@@ -455,19 +457,12 @@ def coverage(marts: Frames, o: Options) -> Drawing:
         for k, colour in zip(origins, colours, strict=True)
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7.5)
-    share = counts.get("reported", 0) / len(frame)
+    facts = gather(marts)
+    ends = dict(zip(("from_year", "to_year"), facts.years, strict=True))
+    drawn = {"n_cities": len(cities), "n_variables": len(variables)}
+    drawn |= {"first": years[0], "last": years[-1]}
     notes = (
-        o(
-            SAID(
-                "cells",
-                n=len(frame),
-                n_cities=len(cities),
-                n_variables=len(variables),
-                first=years[0],
-                last=years[-1],
-                per_cent=100 * share,
-            )
-        ),
+        o(SAID("cells", data=facts.data, **ends, **drawn)),
         o(SAID("rules")),
     )
     columns = ["city_id", "year", "variable", "origin", "rule", "source"]
@@ -505,8 +500,9 @@ def tiles(marts: Frames, o: Options) -> Drawing:
 
     cities = marts["dim_cities"]
     sample = marts["rpt_sample"].set_index("city_id")
-    changes = marts["fct_tfp_changes"]
-    growth = changes.groupby("city_id")["log_tfpch"].mean()
+    facts = gather(marts)
+    growth = {city.city_id: city.growth for city in facts.cities}
+    index = facts.index
     zh = o.language == "zh"
     data = pd.DataFrame(
         {
@@ -574,11 +570,9 @@ def tiles(marts: Frames, o: Options) -> Drawing:
     )
     bar.outline.set_linewidth(0.4)
     bar.ax.tick_params(labelsize=7)
-    years = changes["year"]
-    bar.set_label(
-        o(SAID("mean_growth", first=years.min(), last=years.max())),
-        fontsize=8,
-    )
+    if index:
+        label = SAID("mean_growth", first=index.first, last=index.last)
+        bar.set_label(o(label), fontsize=8)
     bar.ax.xaxis.set_major_formatter(lambda v, _: fixed(v, 2))
     outside = data.loc[data["mean_log_tfpch"].isna(), "city"].tolist()
     notes = [o(SAID("a_line_a_province", **spoken(marts)))]

@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from citypanel.outputs.facts import gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
 from citypanel.outputs.options import Frames, Options, headline, spoken
@@ -23,32 +24,8 @@ MARKERS = ("o", "s", "D", "P", "X")
 NAMED = 3
 
 
-def own_changes(marts: Frames) -> pd.Series:
-    """By treated city, how its outcome changed against cities never treated.
-
-    Mean over its years of exposure less the mean over its years before, less the same
-    difference of the mean over cities never treated: an average of cells, city by city,
-    which no standard error goes with. A city without years on both sides has none.
-    """
-    outcome = headline(marts)["outcome"]
-    sample = marts["rpt_sample"].set_index("city_id")
-    cohorts = sample.loc[sample["is_in_sample"].astype(bool), "cohort"].fillna(0)
-    wide = marts["fct_tfp_changes"].pivot(
-        index="city_id", columns="year", values=outcome
-    )
-    wide = wide.reindex(cohorts.index).astype(float)
-    control = wide[cohorts == 0].mean()
-    out = {}
-    for city, cohort in cohorts[cohorts > 0].items():
-        gap = (wide.loc[city] - control).dropna()
-        after = gap.index >= cohort
-        if after.any() and not after.all():
-            out[city] = gap[after].mean() - gap[~after].mean()
-    return pd.Series(out, dtype=float)
-
-
 def places_data(marts: Frames, o: Options) -> pd.DataFrame:
-    """A row a city of the sample: name, place, cohort (0: never), own change."""
+    """A row a city of the sample: name, place, cohort (0: never), change."""
     cities, sample = marts["dim_cities"], marts["rpt_sample"]
     inside = sample[sample["is_in_sample"].astype(bool)].set_index("city_id")
     if "longitude" not in cities:
@@ -62,7 +39,9 @@ def places_data(marts: Frames, o: Options) -> pd.DataFrame:
             "latitude": rows["latitude"].astype(float),
             "approval_date": rows["approval_date"],
             "cohort": rows["city_id"].map(inside["cohort"]).fillna(0).astype(int),
-            "own_change": rows["city_id"].map(own_changes(marts)),
+            "outcome_change": rows["city_id"]
+            .map(gather(marts).sample.changes)
+            .astype(float),
         }
     )
     data = required(data.dropna(subset=["longitude"]), "dim_cities", "coordinates")
@@ -85,10 +64,9 @@ def places(marts: Frames, o: Options) -> Drawing:
         _frame(axes, data)
     outcome = LABELS.label("outcomes", headline(marts)["outcome"])
     notes += [o(SAID("points")), o(SAID("own_change", outcome=outcome))]
-    known = data["own_change"].dropna()
-    if len(known):
-        up = int((known > 0).sum())
-        notes.append(o(SAID("own_changes", up=up, n=len(known), mean=known.mean())))
+    sample = gather(marts).sample
+    if sample.changes:
+        notes.append(o(SAID("own_changes", sample=sample, n=len(sample.changes))))
     title = o(SAID("title_places", **spoken(marts)))
     return Drawing(figure, data, title, tuple(notes))
 
@@ -154,20 +132,20 @@ def _by_cohort(axes, data: pd.DataFrame, o: Options) -> None:
 
 
 def _by_effect(axes, data: pd.DataFrame, o: Options) -> None:
-    known = data[data["own_change"].notna()]
-    most = known["own_change"].abs().max() if len(known) else 1.0
-    sizes = 12 + 110 * known["own_change"].abs() / (most or 1.0)
+    known = data[data["outcome_change"].notna()]
+    most = known["outcome_change"].abs().max() if len(known) else 1.0
+    sizes = 12 + 110 * known["outcome_change"].abs() / (most or 1.0)
     for up, marker, colour, name in (
         (True, "^", s.GREEN, "higher"),
         (False, "v", s.VERMILION, "lower"),
     ):
-        part = known[(known["own_change"] > 0) == up]
+        part = known[(known["outcome_change"] > 0) == up]
         axes.scatter(
             part["longitude"], part["latitude"], s=sizes[part.index], marker=marker,
             color=colour, edgecolor="white", linewidth=0.5,
             label=f"{o(SAID(name))} ({len(part)})",
         )  # fmt: skip
-    ends = known.sort_values("own_change", kind="stable")
+    ends = known.sort_values("outcome_change", kind="stable")
     # The extremes that do not stand on each other.
     named: list[tuple[float, float]] = []
     for side in (ends, ends[::-1]):
@@ -179,7 +157,8 @@ def _by_effect(axes, data: pd.DataFrame, o: Options) -> None:
             n += 1
             named.append(at)
             axes.annotate(
-                f"{city['city']} {fixed(city['own_change'], 2)}", at, xytext=(-6, 0),
+                f"{city['city']} {fixed(city['outcome_change'], 2)}",
+                at, xytext=(-6, 0),
                 textcoords="offset points", ha="right", va="center", fontsize=6.5,
             )  # fmt: skip
     axes.set_title(o(SAID("by_effect")))

@@ -20,7 +20,7 @@ from citypanel.outputs.report import charts, sentences
 from citypanel.pages import embedded, render, write_page
 from citypanel.study.declaration import declared
 from citypanel.words import LABELS, Catalogue, Words, in_chinese, typeset
-from citypanel.words.numbers import fixed, p_cell, p_text
+from citypanel.words.numbers import NOTHING, fixed, p_cell, p_text
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -109,12 +109,19 @@ def study_page(frames: Frames) -> str:
         zh=in_chinese,
         en=typeset,
         fixed=fixed,
+        interval=_interval,
         p_text=p_text,
         p_cell=p_cell,
         shown=str,
         page=Catalogue("study_page"),
         words_of=lambda pair: Words(*pair),
     )
+
+
+def _interval(low: object, high: object) -> str:
+    """Both ends; one dash where there is neither."""
+    ends = [fixed(low), fixed(high)]
+    return ", ".join(ends) if ends != [NOTHING] * 2 else NOTHING
 
 
 def _reason(text: str) -> Words:

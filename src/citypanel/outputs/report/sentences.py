@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from citypanel.outputs.facts import (
-    PUBLISHED,
     SIGNIFICANCE,
     Check,
     Effect,
     Facts,
+    Pretrend,
 )
 from citypanel.outputs.facts.gather import COMPONENT, OF_LEVEL
 from citypanel.outputs.facts.verdict import MUCH, Conclusion
@@ -26,6 +26,8 @@ from citypanel.outputs.options import exclusion_name, region_name
 from citypanel.words import LABELS, Catalogue, Words
 
 SAID = Catalogue("report")
+# Smaller p-values are said to be smaller than this.
+LEAST_P = 0.001
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,9 @@ def change_of(base: Effect, other: Effect) -> str:
     Returns
     -------
     str
-        none (no estimate), conclusion (another one at the 5 per cent level), sign, size
-        (by a standard error of the headline or more) or same.
+        conclusion (another one at the 5 per cent level), sign, size (by a standard
+        error of the headline or more), same, or none: without an estimate, or without
+        a test where the headline has one.
     """
     if not (base.is_known and other.is_known):
         return "none"
@@ -153,7 +156,9 @@ def change_of(base: Effect, other: Effect) -> str:
         return "conclusion"
     if base.sign != other.sign:
         return "sign"
-    return "size" if _is_far(base, other.estimate) else "same"
+    if _is_far(base, other.estimate):
+        return "size"
+    return "same" if other.is_tested or not base.is_tested else "none"
 
 
 def _is_far(base: Effect, estimate: float) -> bool:
@@ -333,16 +338,15 @@ def against_paper(facts: Facts) -> list[Sentence]:
             **told,
         )
     ]
-    inference = facts.inference
     # Power is a word on what was not found.
     missed = inside or facts.conclusion.finding == "none"
-    if inference and math.isfinite(inference.power) and missed:
-        weak = inference.power < 0.5
+    if math.isfinite(facts.power) and missed:
+        weak = facts.power < 0.5
         kind = "power_weak" if weak else "power"
         if weak and not inside:
             kind += "_outside"
-        power: dict[str, Any] = {"claims": {"power": round(inference.power, 4)}}
-        out.append(say.estimate(kind, inference=inference, **told, **power))
+        power: dict[str, Any] = {"claims": {"power": round(facts.power, 4)}}
+        out.append(say.estimate(kind, power=facts.power, **told, **power))
     own = paper.effect
     if own.is_tested and not own.is_significant:
         out.append(say("paper_not_significant", **told))
@@ -366,6 +370,8 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
                 claims={"slope": trend.slope.estimate},
             )
         )
+    if facts.paper is not None and facts.checks is None:
+        out.append(say("net_absent"))
     if trend.net.has_interval:
         zero = trend.net.holds(0)
         paper = facts.paper
@@ -375,7 +381,7 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
                 rule,
                 net=trend.net,
                 turned=trend.net.sign * facts.headline.effect.sign < 0,
-                held=bool(paper and trend.net.holds(paper.estimate)),
+                unlike=zero != facts.headline.effect.holds(0),
                 paper=paper,
                 tail=say.words(
                     "net_holds_paper"
@@ -420,11 +426,9 @@ def uncertainty(facts: Facts) -> list[Sentence]:
     significant = sum(value < SIGNIFICANCE for value in p.values())
     if p:
         agree = significant in (0, len(p))
-        told: dict[str, Any] = {
-            "low": min(p.values()),
-            "high": max(p.values()),
-            "found": significant,
-        }
+        ends = {"low": min(p.values()), "high": max(p.values())}
+        shape = "p_at_most" if ends["low"] < LEAST_P else "p_range"
+        told: dict[str, Any] = {"p_range": SAID(shape, **ends), "found": significant}
         rule = "inference_agrees" if agree else "inference_disagrees"
         out.append(say(rule, n=len(p), **told))
     if math.isfinite(facts.detectable):
@@ -452,7 +456,8 @@ def pretrend(facts: Facts) -> list[Sentence]:
     else:
         broken = trend.leads_p < SIGNIFICANCE
         rule = f"pretrend_{'broken' if broken else state}"
-        out.append(say(rule, p=trend.leads_p, claims=claims))
+        why = _why_doubtful(trend)
+        out.append(say(rule, p=trend.leads_p, why=why, n=len(why), claims=claims))
     # A test that has found a difference is not called weak.
     if state != "broken" and trend.is_missed:
         out.append(say.estimate("slope_missed", trend=trend))
@@ -472,6 +477,18 @@ def pretrend(facts: Facts) -> list[Sentence]:
         rule = "honest_holds_zero" if zero else "honest_excludes_zero"
         out.append(say.estimate(rule, effect=trend.bounded))
     return out
+
+
+def _why_doubtful(trend: Pretrend) -> list[Words]:
+    """What of the years before speaks against parallel trends."""
+    reasons = {
+        "slope": trend.slope.is_significant or trend.is_missed,
+        "fakes": trend.significant_fakes,
+        "others": trend.others_differ,
+    }
+    return [
+        SAID(f"why_{name}", holm=trend.others_holm) for name in reasons if reasons[name]
+    ]
 
 
 # ---------------------------------------------------------------- what changes it
@@ -526,7 +543,7 @@ def what_changes(facts: Facts) -> list[Sentence]:
                 claims={f"choice {label.en}": "moves"},
             )
         )
-    turned = _turning(facts)
+    turned = facts.without_one.turned if facts.without_one else ()
     if turned:
         out.append(
             say.estimate(
@@ -546,15 +563,6 @@ def what_changes(facts: Facts) -> list[Sentence]:
     if not checks:
         out.append(say("no_checks"))
     return out or [say("nothing_changes")]
-
-
-def _turning(facts: Facts) -> list:
-    base = facts.headline.effect
-    return [
-        c
-        for c in facts.cities
-        if math.isfinite(c.without) and (c.without > 0) - (c.without < 0) != base.sign
-    ]
 
 
 def level_against_growth(facts: Facts) -> list[Sentence]:
@@ -585,9 +593,8 @@ def what_does_not(facts: Facts) -> list[Sentence]:
     if still:
         claims = {f"choice {label.en}": "stays" for label in still}
         out.append(say.estimate("same", labels=still, claims=claims))
-    known = [c for c in facts.cities if math.isfinite(c.without)]
-    if known and not _turning(facts):
-        city = max(known, key=lambda c: (abs(c.without - base.estimate), c.city_id))
+    if facts.without_one and not facts.without_one.turned:
+        city = facts.without_one.farthest
         rule = "one_city_far" if _is_far(base, city.without) else "one_city_same"
         told: dict[str, Any] = {"city": Words(*city.name), "without": city.without}
         out.append(say.estimate(rule, claims={"one unit": "stays"}, **told))
@@ -651,9 +658,16 @@ def specifications(facts: Facts) -> list[Sentence]:
     if s is None:
         return [say("specifications_absent")]
     if not s.is_whole:
-        rule = "single_moves"
-        found = round(s.n * (s.up + s.down))
-        return [say.estimate(rule, s=s, found=found), say("single_moves_only")]
+        moves = _sound_moves(facts)
+        if not moves:
+            return [say("specifications_absent")]
+        told: dict[str, Any] = {
+            "n": len(moves),
+            "low": moves[0][1].estimate,
+            "high": moves[-1][1].estimate,
+            "found": sum(effect.is_significant for _, effect in moves),
+        }
+        return [say.estimate("single_moves", **told), say("single_moves_only")]
     out = [
         say.estimate(
             "curve",
@@ -673,8 +687,7 @@ def specifications(facts: Facts) -> list[Sentence]:
 def single_moves(facts: Facts) -> list[Sentence]:
     """The values of choices that turn the sign of the headline when moved alone."""
     base, say = facts.headline.effect, Speaker(facts)
-    rows = facts.range.rows if facts.range else ()
-    moves = [(name, effect) for name, _, effect in rows if is_single_move(name)]
+    moves = _sound_moves(facts)
     if not moves or not base.sign:
         return []
     turned = [(name, e) for name, e in moves if e.sign * base.sign < 0]
@@ -686,6 +699,16 @@ def single_moves(facts: Facts) -> list[Sentence]:
     ]
     count: dict[str, Any] = {"n": len(moves), "n_turned": len(turned)}
     return [say.estimate("moves_turn", told=told, **count)]
+
+
+def _sound_moves(facts: Facts) -> list[tuple[str, Effect]]:
+    """The values without a known defect, each moved alone, from the lowest up."""
+    rows = facts.range.rows if facts.range else ()
+    return [
+        (name, effect)
+        for name, mark, effect in rows
+        if is_single_move(name) and mark != "dubious"
+    ]
 
 
 def is_single_move(specification: str) -> bool:
@@ -700,8 +723,7 @@ def audit(facts: Facts) -> list[Sentence]:
         return []
     if facts.audit is None:
         return [say("absent", part=SAID("part_audit"))]
-    total = sum(check.n for check in facts.audit)
-    wrong = sum(check.n_disagree for check in facts.audit)
+    total, wrong = facts.n_audited, facts.n_wrong
     if not total:
         return [say("audit_empty")]
     if not wrong:
@@ -725,7 +747,7 @@ def data(facts: Facts) -> list[Sentence]:
     d, say = facts.data, Speaker(facts)
     out = []
     if d.n_cells:
-        published = sum(d.origins.get(name, 0) for name in PUBLISHED) / d.n_cells
+        published = d.published_share
         missing = d.origins.get("missing", 0) / d.n_cells
         told: dict[str, Any] = {"published": published, "missing": missing}
         told |= dict(zip(("first", "last"), facts.years, strict=True))

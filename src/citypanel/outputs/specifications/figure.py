@@ -13,6 +13,7 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.files import atomically
 from citypanel.outputs.facts import Facts, Labels
+from citypanel.words.numbers import fixed as number_of
 from citypanel.words.numbers import p_text
 
 # Specifications up to which each has its dot; beyond, shades of stretches of the curve.
@@ -123,7 +124,7 @@ def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts) -> None:
     if len(here):
         i = here[0]
         axes.plot(x[i], b[i], "D", ms=6, color=COLOURS["headline"], zorder=5,
-                  label=f"headline, {b[i]:.3f}")  # fmt: skip
+                  label=f"headline, {number_of(b[i])}")  # fmt: skip
     lowest, highest = np.nanquantile(low, 0.01), np.nanquantile(high, 0.99)
     pad = 0.05 * (highest - lowest)
     mark = 0.0 if paper is None else paper

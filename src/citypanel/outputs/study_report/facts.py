@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -173,7 +173,9 @@ class StudyFacts:
             for row in checks[checks["check_name"] == "fake_date"].to_dict("records")
         )  # fmt: skip
         leads_p = number(leads.iloc[0]) if len(leads) else float("nan")
-        return pretrend_from(checks, leads_p, fakes)
+        others = rows.loc[rows["estimator"] != TWO_WAY, "leads_p_value"].dropna()
+        found = pretrend_from(checks, leads_p, fakes)
+        return replace(found, others_p=tuple(others.astype(float)))
 
     @cached_property
     def detectable(self) -> float:

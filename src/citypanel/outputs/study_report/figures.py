@@ -21,7 +21,7 @@ from citypanel.outputs.figures.style import (
     zero_line,
 )
 from citypanel.outputs.study_report.facts import StudyFacts
-from citypanel.outputs.study_report.sentences import SAID
+from citypanel.outputs.study_report.sentences import SAID, in_a_sentence
 from citypanel.words import LABELS, Words
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def caption(facts: StudyFacts, name: str):
     said = SAID(
         f"captions.{name}",
         policy=facts.said("policy"),
-        outcome=facts.label(facts.outcome),
+        outcome=in_a_sentence(facts.label(facts.outcome)),
         units=facts.units,
     )
     if chinese_font() is not None:
@@ -94,7 +94,7 @@ def event_study(facts: StudyFacts, language: str) -> Figure | None:
             label=LABELS.label("short_estimators", name).said(language),
         )  # fmt: skip
     axes.set_xlabel(SAID("event_axis", policy=facts.said("policy")).said(language))
-    outcome = facts.label(facts.outcome)
+    outcome = in_a_sentence(facts.label(facts.outcome))
     axes.set_ylabel(SAID("effect_axis", outcome=outcome).said(language))
     axes.legend()
     return figure
@@ -117,7 +117,7 @@ def estimators(facts: StudyFacts, language: str) -> Figure | None:
         LABELS.label("estimators", name).said(language) for name in rows["estimator"]
     ]
     axes.set_yticks(range(len(rows)), names)
-    outcome = facts.label(facts.outcome)
+    outcome = in_a_sentence(facts.label(facts.outcome))
     axes.set_xlabel(SAID("effect_axis", outcome=outcome).said(language))
     return figure
 

@@ -40,7 +40,7 @@ def finding(facts: StudyFacts) -> Verdict:
     the = Words(f"the {policy.en}", policy.zh)
     say = Speaker(
         None,
-        {"policy": policy, "policies": the, "outcome": _in_a_sentence(outcome),
+        {"policy": policy, "policies": the, "outcome": in_a_sentence(outcome),
          "unit": facts.said("unit"), "units": facts.units},
     )  # fmt: skip
     assumed, priceless = facts.shares
@@ -62,7 +62,7 @@ def finding(facts: StudyFacts) -> Verdict:
     )
 
 
-def _in_a_sentence(label: Words) -> Words:
+def in_a_sentence(label: Words) -> Words:
     """A label within a sentence: its capital goes, an abbreviation keeps its own."""
     en = label.en
     small = en[:1].lower() + en[1:] if en[1:2].islower() else en
@@ -117,7 +117,11 @@ def leads(facts: StudyFacts) -> list[Words]:
         name = "leads_hold" if facts.pretrend.state == "passed" else "leads_in_doubt"
         found = [SAID(name, n=len(rows), p=rows["leads_p_value"].min())]
     else:
-        found = [SAID("leads_rejected", n=len(rows), k=len(rejected), names=names)]
+        trend = facts.pretrend
+        differ = trend.state == "broken" or trend.others_differ
+        name = "leads_rejected" if differ else "leads_by_chance"
+        told = {"n": len(rows), "k": len(rejected), "holm": trend.others_holm}
+        found = [SAID(name, names=names, **told)]
     slope = facts.pretrend.slope
     if slope.is_significant or facts.pretrend.is_missed:
         told = {"p": slope.p_value, "missed": facts.pretrend.is_missed}

@@ -7,7 +7,13 @@ from collections.abc import Callable
 import pandas as pd
 
 from citypanel.outputs.study_report.facts import POLICY, StudyFacts
-from citypanel.outputs.study_report.sentences import SAID, rule_label, term, why
+from citypanel.outputs.study_report.sentences import (
+    SAID,
+    in_a_sentence,
+    rule_label,
+    term,
+    why,
+)
 from citypanel.outputs.tables.model import (
     NO_VALUE,
     Block,
@@ -145,7 +151,14 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
         for key in ("n_obs", "n_units", "n_treated_units"):
             cells = tuple(count(first[key]) for first in firsts)
             lines.append(Row(heads[key].said(language), cells, key))
-        notes = [SAID("notes.errors")]
+        # Files of before the mean was published stay readable.
+        means = tuple(
+            number(f.get("outcome_mean"), decimals=facts.decimals, absent=NO_VALUE)
+            for f in firsts
+        )
+        lines.append(Row(heads["outcome_mean"].said(language), means, "outcome_mean"))
+        weighted = not is_missing(facts.study["weights"])
+        notes = [SAID("notes.errors"), *([SAID("notes.weighted")] if weighted else [])]
         made.append(
             _table(
                 f"regressions_{place}",
@@ -159,7 +172,7 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
                 title=SAID(
                     "titles.regressions" if len(outcomes) == 1 else "titles.effects",
                     policy=facts.said("policy"),
-                    outcome=facts.label(outcomes[0]),
+                    outcome=in_a_sentence(facts.label(outcomes[0])),
                 ),
             )
         )

@@ -6,6 +6,7 @@ How a table is set is in `layout.yml`, its words in `words/*/tables.yml`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 from citypanel.did.frames import split_notes
 from citypanel.did.sizes import MEASURED
 from citypanel.errors import OutputError
+from citypanel.outputs.facts import gather
 from citypanel.outputs.options import (
     Frames,
     Maker,
@@ -137,14 +139,11 @@ def _term(term: str, labels: dict[str, Words]) -> Words:
 
 def _sample(marts: Frames) -> Words:
     options = headline(marts)
-    inside = marts["rpt_sample"]
-    inside = inside[inside["is_in_sample"]]
     return SAID(
         "sample",
         **spoken(marts),
-        sample=LABELS.label("samples", options["study_sample"]),
-        n=len(inside),
-        treated=int((inside["cohort"] > 0).sum()),
+        name=LABELS.label("samples", options["study_sample"]),
+        sample=gather(marts).sample,
         batches=options["treated_batches"],
     )
 
@@ -206,7 +205,7 @@ def _explained(notes: Iterable[object], labels: Iterable[object]) -> list[Words]
     for note, label in zip(notes, labels, strict=True):
         for part in split_notes(note):
             if part.startswith(MEASURED):
-                size = part.removeprefix(MEASURED)
+                size = _size(part.removeprefix(MEASURED))
                 sizes.append(SAID("size_of", name=label, size=size))
             else:
                 out.setdefault(part, {})[label] = None
@@ -215,6 +214,18 @@ def _explained(notes: Iterable[object], labels: Iterable[object]) -> list[Words]
         for note, names in out.items()
     ]
     return [*found, SAID("sizes", sizes=sizes)] if sizes else found
+
+
+def _size(text: str) -> list[Words]:
+    """What `did.sizes.size_note` says of a row's tests, test by test."""
+    out = []
+    for test, low, high in re.findall(r"(.+?) ([\d.]+)(?: to ([\d.]+))?%(?:, )?", text):
+        estimator, _, kind = test.partition(", ")
+        named = LABELS.label("short_estimators", estimator) if not kind else None
+        kind = named or SAID.label("tests", kind)
+        between = SAID("between", low=low, high=high) if high else same(low)
+        out.append(SAID("size", test=kind, share=between))
+    return out
 
 
 # ------------------------------------------------------------------------- table 2
@@ -552,7 +563,11 @@ def table_a2(marts: Frames, o: Options) -> Table:
     notes += [SAID("inference_multiple"), SAID("inference_detectable")]
     for bound in frame["bound"].dropna().head(1) if compared else ():
         notes.append(SAID("inference_bound", bound=bound))
-    places = frame["paper_table"] + " " + frame["paper_column"]
+    places = [
+        SAID("places", parts=[SAID("table", n=r["paper_table"]), name])
+        for r in records
+        if (name := region_name(r["paper_column"]))
+    ]
     notes += [_sample(marts), *_explained(frame["note"], places)]
     return _table("table_a2", o, blocks, notes, columns=columns)
 
@@ -660,7 +675,7 @@ def table_a4(marts: Frames, o: Options) -> Table:
         heading = SAID("disagree", check=name, n=n, of=len(part))
         blocks.append(Block(tuple(rows), o(heading)))
     n_bad = int(frame["disagrees"].fillna(False).sum())
-    notes = [SAID("audited", n=len(frame), bad=n_bad)]
+    notes = [SAID("audited", n=len(frame), bad=n_bad, facts=gather(marts))]
     return _table("table_a4", o, blocks, notes)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from citypanel.words import Catalogue
-from citypanel.words.numbers import fixed
+from citypanel.words.numbers import fixed, p_cell
 
 # A cell that has no value, and a note that says why.
 NO_VALUE = "\u2013"
@@ -199,7 +199,7 @@ def number(
     """A cell aligned on its decimal point; `absent` stands where there is no value."""
     if is_missing(value):
         return Cell(absent)
-    text = fixed(value, decimals, sign="-")
+    text = fixed(value, decimals)
     if parentheses:
         text = f"({text})"
     return Cell(text + stars, "number", (float(value),))
@@ -209,15 +209,14 @@ def p_value(value: Any, *, absent: str = "") -> Cell:
     """A p-value; below a thousandth it says so in place of 0.000."""
     if is_missing(value):
         return Cell(absent)
-    text = "<0.001" if float(value) < 0.0005 else fixed(value, DECIMALS)
-    return Cell(text, "number", (float(value),))
+    return Cell(p_cell(value), "number", (float(value),))
 
 
 def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
-    text = f"[{fixed(low, DECIMALS, sign='-')}, {fixed(high, DECIMALS, sign='-')}]"
+    text = f"[{fixed(low, DECIMALS)}, {fixed(high, DECIMALS)}]"
     return Cell(text, "interval", (float(low), float(high)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from citypanel import did
@@ -341,7 +342,7 @@ def regression_table(made: StudyPanel) -> pd.DataFrame:
 
 def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
     column = made.study.columns[place]
-    common = {
+    common: dict[str, object] = {
         "table_name": column.table,
         "column_name": column.name,
         "outcome": column.outcome,
@@ -351,6 +352,7 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
     }
     try:
         frame, options = column_options(made, place)
+        common["outcome_mean"] = _outcome_mean(frame, options)
         if column.estimator == "twfe":
             stays = treatment_stays(made.study)
             fit = did.twfe(
@@ -374,6 +376,17 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
     fit = fit[~fit["term"].astype(str).str.startswith("__period")]
     fit = fit.drop(columns=[c for c in common if c in fit])
     return fit.assign(**common)
+
+
+def _outcome_mean(frame: pd.DataFrame, options: Mapping) -> float | None:
+    """Mean of the outcome over the rows without a gap, under the column's weights."""
+    outcome, weights = options["outcome"], options.get("weights")
+    names = [outcome, *options["controls"], *([weights] if weights else [])]
+    rows = frame[list(dict.fromkeys(names))].astype(float).dropna()
+    under = rows[weights] if weights else None
+    if rows.empty or (under is not None and not under.sum() > 0):
+        return None
+    return float(np.average(rows[outcome], weights=under))
 
 
 def _effects(column: Column) -> str:

@@ -107,6 +107,7 @@ TABLES: dict[str, dict[str, str]] = {
         "t": "double",
         "df": "double",
         "r2_within": "double",
+        "outcome_mean": "double",
         **_COUNTS,
         "n_clusters": "bigint",
     },
