@@ -112,7 +112,7 @@ def _formula(document, path, value, known: Iterable[str]) -> None:
 def _series(root: Path) -> tuple[str, ...]:
     try:
         with open(
-            root / "seeds/reference/ref_variables.csv", encoding="utf-8", newline=""
+            root / "seeds/reference/ref_variables.csv", encoding="utf-8-sig", newline=""
         ) as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error):

@@ -353,7 +353,7 @@ def _steady_controls(root: Path, study: Declaration) -> list[str]:
 def _labels(root: Path) -> dict[str, dict[str, str]]:
     """Labels of the warehouse's series, inputs and controls, by name."""
     with open(
-        root / "seeds/reference/ref_variables.csv", encoding="utf-8", newline=""
+        root / "seeds/reference/ref_variables.csv", encoding="utf-8-sig", newline=""
     ) as file:
         return {
             row["variable"]: {"en": row["label_en"], "zh": row["label_zh"]}
