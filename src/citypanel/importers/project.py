@@ -628,7 +628,7 @@ def _other_rows(
 ) -> list[tuple[str, ...]]:
     """Rows of a seed of imports that belong to other imports."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             found = tuple(next(reader, ()))
             rows = [tuple(row) for row in reader]

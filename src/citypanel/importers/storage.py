@@ -35,7 +35,7 @@ JOURNAL = "journal.json"
 def read_seed(path: Path) -> list[dict[str, str]]:
     """Rows of a seed; none where the file is not there yet."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
         return []
