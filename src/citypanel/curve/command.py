@@ -215,11 +215,11 @@ def write_results(
     curve = {"rpt_specifications": table, "rpt_specification_summary": summary}
     facts = gather(read_frames(warehouse) | curve)
     write_tables({"specifications": table, "summary": summary}, output)
-    write_figures(table, choices, facts, output)
+    figures = {path.name for path in write_figures(table, choices, facts, output)}
     write_text(output / "curve.html", curve_page(table, choices, facts))
     blocks = answer(table, summary, choices, facts)
     write_text(output / "index.md", as_markdown(english(blocks)))
-    page = specification_page(table, summary, choices, facts)
+    page = specification_page(table, summary, choices, facts, figures=figures)
     write_text(output / "index.html", page)
     shutil.rmtree(output / "batches", ignore_errors=True)
     return report(table, output)

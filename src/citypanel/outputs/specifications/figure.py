@@ -13,6 +13,8 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.files import atomically
 from citypanel.outputs.facts import Facts, Labels
+from citypanel.outputs.figures.style import chinese_font
+from citypanel.words import Catalogue
 from citypanel.words.numbers import fixed as number_of
 from citypanel.words.numbers import p_text
 
@@ -27,6 +29,7 @@ COLOURS = {"headline": "#000000", "plain": "#6e6e6e", "faint": "#c4ccd2",
 # Width of a text block in inches, and the smallest letters, in points.
 WIDTH, SMALL = 6.5, 6.0
 FORMATS = ("pdf", "svg", "png")
+SAID = Catalogue("curve")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ def curve_rows(table: pd.DataFrame, estimand: str) -> pd.DataFrame:
     return rows
 
 
-def matrix_lines(rows: pd.DataFrame, choices: Choices, labels: Labels) -> list[Line]:
+def matrix_lines(
+    rows: pd.DataFrame, choices: Choices, labels: Labels, language: str = "en"
+) -> list[Line]:
     """The values that occur, choice by choice, where a choice has more than one."""
     lines = []
     for choice in choices.choices:
@@ -59,11 +64,12 @@ def matrix_lines(rows: pd.DataFrame, choices: Choices, labels: Labels) -> list[L
             continue
         for i, value in enumerate(values):
             label, told = labels.choice(choice.name), labels.value(choice.name, value)
-            lines.append(Line(choice.name, label.en, value, told.en, i == 0))
+            words = label.said(language), told.said(language)
+            lines.append(Line(choice.name, words[0], value, words[1], i == 0))
     return lines
 
 
-def draw(rows: pd.DataFrame, choices: Choices, facts: Facts):
+def draw(rows: pd.DataFrame, choices: Choices, facts: Facts, language: str = "en"):
     """The figure.
 
     Parameters
@@ -73,6 +79,7 @@ def draw(rows: pd.DataFrame, choices: Choices, facts: Facts):
     choices : Choices
     facts : Facts
         Of the file behind the curve: its words, the paper's number and the joint test.
+    language : {"en", "zh"}
 
     Returns
     -------
@@ -80,7 +87,10 @@ def draw(rows: pd.DataFrame, choices: Choices, facts: Facts):
     """
     from matplotlib.figure import Figure
 
-    lines = matrix_lines(rows, choices, facts.labels)
+    def say(name: str, **given) -> str:
+        return SAID(f"drawn.{name}", **given).said(language)
+
+    lines = matrix_lines(rows, choices, facts.labels, language)
     n = len(rows)
     # Inches: margins, estimates, matrix.
     width, margin, above, matrix = WIDTH, 0.45, 2.6, max(LINE * len(lines), 0.3)
@@ -92,12 +102,13 @@ def draw(rows: pd.DataFrame, choices: Choices, facts: Facts):
         (left, (matrix + 1.6 * margin) / height, across, above / height), sharex=below
     )
     top.tick_params(labelbottom=False)
-    _estimates(top, rows, n, facts)
-    _matrix(below, rows, lines, n)
+    outcome = facts.labels.outcome(facts.outcome).said(language)
+    _estimates(top, rows, n, facts, say, outcome)
+    _matrix(below, rows, lines, n, say)
     return figure
 
 
-def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts) -> None:
+def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts, say, outcome) -> None:
     paper = facts.paper.estimate if facts.paper else None
     x = rows["place"].to_numpy(float)
     b = rows["estimate"].to_numpy(float)
@@ -108,44 +119,40 @@ def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts) -> None:
     )
     clear = (rows["p_value"] < 0.05).fillna(False).to_numpy(dtype=bool)
     for mask, colour, label in (
-        (~clear, COLOURS["plain"], "p at least 0.05"),
-        (clear, COLOURS["significant"], "p below 0.05"),
+        (~clear, COLOURS["plain"], "at_least"),
+        (clear, COLOURS["significant"], "below"),
     ):
         if mask.any():
             axes.plot(
                 x[mask], b[mask], ".", ms=2.2 if many else 5, color=colour,
-                label=f"{label} ({mask.sum():,})", rasterized=many,
+                label=say(label, n=f"{mask.sum():,}"), rasterized=many,
             )  # fmt: skip
     axes.axhline(0, color="black", lw=0.8)
     if paper is not None:
         axes.axhline(paper, color=COLOURS["paper"], lw=1.2, ls="--",
-                     label=f"the paper's {paper:g}")  # fmt: skip
+                     label=say("paper", paper=f"{paper:g}"))  # fmt: skip
     here = np.flatnonzero(rows["specification"] == HEADLINE)
     if len(here):
         i = here[0]
         axes.plot(x[i], b[i], "D", ms=6, color=COLOURS["headline"], zorder=5,
-                  label=f"headline, {number_of(b[i])}")  # fmt: skip
+                  label=say("headline", effect=number_of(b[i])))  # fmt: skip
     lowest, highest = np.nanquantile(low, 0.01), np.nanquantile(high, 0.99)
     pad = 0.05 * (highest - lowest)
     mark = 0.0 if paper is None else paper
     axes.set_ylim(min(lowest, b.min(), mark) - pad, max(highest, b.max(), mark) + pad)
-    outcome = facts.labels.outcome(facts.outcome).en
-    axes.set_ylabel(f"effect on {outcome}\nand 95 per cent interval", fontsize=8)
+    axes.set_ylabel(say("axis", outcome=outcome), fontsize=8)
     axes.legend(
         loc="upper left", fontsize=6.5, framealpha=0.85, edgecolor="none", borderpad=0.2
     )
     s = facts.range
-    dealt = (
-        f"; median against the policy dealt at random, {p_text(s.joint_p)}"
-        if s is not None and p_text(s.joint_p)
-        else ""
-    )
-    axes.set_title(f"{n:,} specifications{dealt}", loc="left", fontsize=8)
+    joint = p_text(s.joint_p) if s is not None else ""
+    title = say("title_tested" if joint else "title", n=f"{n:,}", p=joint)
+    axes.set_title(title, loc="left", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=7)
 
 
-def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int) -> None:
+def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int, say) -> None:
     position = np.arange(len(lines))
     if n <= DOTS:
         for k, line in enumerate(lines):
@@ -163,10 +170,7 @@ def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int) -> None:
             edges + 0.5, np.arange(len(lines) + 1) - 0.5, shown, cmap="Greys",
             vmin=0, vmax=1.15, rasterized=True,
         )  # fmt: skip
-        axes.set_xlabel(
-            "place in the curve; the darker, the more of that stretch takes the value",
-            fontsize=7,
-        )
+        axes.set_xlabel(say("place"), fontsize=7)
     for k, line in enumerate(lines):
         if line.first and k:
             axes.axhline(
@@ -189,8 +193,9 @@ def write_figures(
 ) -> list[Path]:
     """Write the curve as PDF, SVG and PNG, and its data as CSV.
 
-    The same table gives the same bytes. Without an estimate there is no
-    figure, and a former one is taken away.
+    The same table gives the same bytes. In Chinese too, as curve_zh, where the machine
+    has a font with its characters. Without an estimate there is no figure, and a former
+    one is taken away.
 
     Returns
     -------
@@ -199,25 +204,33 @@ def write_figures(
     import matplotlib as mpl
 
     rows = curve_rows(table, facts.estimand)
-    paths = [folder / f"curve.{ending}" for ending in (*FORMATS, "csv")]
+    for path in folder.glob("curve*"):
+        if path.suffix.lstrip(".") in (*FORMATS, "csv"):
+            path.unlink()
     if not len(rows):
-        for path in paths:
-            path.unlink(missing_ok=True)
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    fixed = {"svg.hashsalt": "citypanel", "svg.fonttype": "path", "pdf.fonttype": 42}
     metadata = {
         "pdf": {"CreationDate": None},
         "svg": {"Date": None},
         "png": {"Software": None},
     }
-    with mpl.rc_context(fixed):
-        figure = draw(rows, choices, facts)
-        for ending in FORMATS:
-            with atomically(folder / f"curve.{ending}") as part:
-                figure.savefig(part, format=ending, dpi=200, metadata=metadata[ending])
+    paths = []
+    fixed = {"svg.hashsalt": "citypanel", "svg.fonttype": "path", "pdf.fonttype": 42}
+    for language in ("en", "zh") if chinese_font() else ("en",):
+        name = "curve" if language == "en" else f"curve_{language}"
+        fonts = ["DejaVu Sans", *([chinese_font()] if language == "zh" else [])]
+        with mpl.rc_context({**fixed, "font.family": fonts}):
+            figure = draw(rows, choices, facts, language)
+            for ending in FORMATS:
+                paths.append(folder / f"{name}.{ending}")
+                with atomically(paths[-1]) as part:
+                    figure.savefig(
+                        part, format=ending, dpi=200, metadata=metadata[ending]
+                    )
     kept = ["place", "specification", "plausibility", "estimate", "conf_low",
             "conf_high", "p_value", *choices.names]  # fmt: skip
-    with atomically(folder / "curve.csv") as part:
+    paths.append(folder / "curve.csv")
+    with atomically(paths[-1]) as part:
         rows[kept].to_csv(part, index=False, encoding="utf-8")
     return paths

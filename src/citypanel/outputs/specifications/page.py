@@ -7,7 +7,7 @@ study report tells too. The words are in `words/*/curve.yml`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from citypanel.outputs.facts.range import MOST, range_of
 from citypanel.outputs.report.sentences import detectable, scale, specifications
 from citypanel.pages import render
 from citypanel.pages.blocks import Block
-from citypanel.words import Catalogue, Words, same
+from citypanel.words import LANGUAGES, Catalogue, Words, same
 
 # A choice moves the answer from a tenth of the variance on, and does not below a
 # hundredth.
@@ -61,9 +61,17 @@ class Reader:
 
 
 def specification_page(
-    table: pd.DataFrame, summary: pd.DataFrame, choices: Choices, facts: Facts
+    table: pd.DataFrame,
+    summary: pd.DataFrame,
+    choices: Choices,
+    facts: Facts,
+    *,
+    figures: Collection[str] = (),
 ) -> str:
-    """The page, in English and Chinese; see `answer`."""
+    """The page, in English and Chinese; see `answer`.
+
+    ``figures`` are the files beside it; without its own, a language shows the English.
+    """
     blocks = answer(table, summary, choices, facts)
     return render(
         "specifications.html.j2",
@@ -72,6 +80,12 @@ def specification_page(
         title=SAID("title"),
         caption=SAID("figure_caption"),
         has_figure=facts.range is not None,
+        sources={
+            language: own
+            if (own := f"curve_{language}.svg") in figures
+            else "curve.svg"
+            for language in LANGUAGES
+        },
     )
 
 
