@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from citypanel.errors import CityPanelError, OptionError
 from citypanel.study.credibility import headline
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
+from citypanel.study.estimation import PLACE, first_years, other_policies
 from citypanel.study.referee_words import answer_rows
 
 KEYS: dict[str, Any] = dict(outcome=OUTCOME, unit="city_id", period="year")
 TREATMENT, COHORT = "sydid", "cohort"
-PLACE = ("latitude", "longitude")
 RINGS = (0, 100, 200, 300)
 CUTOFFS = (100, 200, 300, 500, 800)
 # Draws of what refits a model each time.
@@ -96,12 +95,11 @@ def answers(
     """
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()].reset_index(drop=True)
-    own = {str(options["policy"]), _roster()}
-    others = [name for name in declared().other_policies if name not in own]
+    others = other_policies(str(options["policy"]))
     absent = set(others) - set(policies["policy"])
     if absent:
         raise OptionError.of("study.no_such_policy", sorted(absent))
-    frame = _with(rows, policies[policies["policy"].isin(others)], places)
+    frame = _with(rows, first_years(policies, others), places)
     seed, draws = int(options["seed"]), int(options["inference_draws"])
     parts = []
     for question, ask in QUESTIONS.items():
@@ -136,19 +134,10 @@ def _with_size(row: dict[str, Any]) -> Any:
     return join_notes(row["note"] if isinstance(row["note"], str) else None, said)
 
 
-def _roster() -> str:
-    """Name of the study's own roster, without its ending."""
-    return PurePath(str(declared().content["policy"].get("roster", ""))).stem
-
-
-def _with(rows: pd.DataFrame, policies: pd.DataFrame, places: pd.DataFrame):
+def _with(rows: pd.DataFrame, first: pd.DataFrame, places: pd.DataFrame):
     """The panel with the other policies' first years, and where its cities lie."""
-    known = policies[policies["city_id"].notna()]
-    first = known.pivot_table(
-        index="city_id", columns="policy", values="approval_year", aggfunc="min"
-    )
     at = places.set_index("unit_id")[list(PLACE)].astype(float)
-    frame = rows.join(at, on="city_id").join(first.astype(float), on="city_id")
+    frame = rows.join(at, on="city_id").join(first, on="city_id")
     frame["province"] = frame["city_id"].astype(str).str[:2]
     frame.attrs["policies"] = list(first.columns)
     return frame
