@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> None:
         return
     from citypanel.study.own.build import checked_study
     from citypanel.study.own.panel import TREATMENT, UNIT
+    from citypanel.study.own.tables import text
 
     made = checked_study(options.name)
     study = made.study
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         f"{options.name}: {len(made.frame)} rows, {len(treated)} units "
         f"({study.unit_noun.get('en')}), {int(treated.sum())} treated; "
         f"{made.frame['period'].nunique()} periods, "
-        f"{made.frame['period'].min()} to {made.frame['period'].max()}; "
+        f"{text(made.frame['period'].min())} to {text(made.frame['period'].max())}; "
         f"headline {study.headline.name}. No mistake found."
     )
 

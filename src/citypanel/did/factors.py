@@ -31,7 +31,7 @@ from citypanel.did.frames import (
     join_notes,
     tidy,
 )
-from citypanel.did.panels import Panel, on_panel, require_binary
+from citypanel.did.panels import FAR, Panel, on_panel, require_binary
 from citypanel.did.regressions import wald_row
 from citypanel.did.spillovers import Gaps
 from citypanel.errors import EstimationError, OptionError
@@ -47,6 +47,12 @@ ITERATIONS, FEW = 5_000, 500
 BOUND = 0.36
 
 
+#: An event time that is not known.
+UNKNOWN = np.iinfo(np.int64).min // 2
+NOTE_UNDATED = (
+    "{} unit(s) become treated while not seen: in no row by event time or cohort"
+)
+NOTE_AFTER_GAP = "treatment is dated {}, though no row shows the period before"
 NOTE_UNSETTLED = "the fit did not settle: fewer factors, or more untreated periods"
 
 
@@ -411,7 +417,7 @@ def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.Da
     require_binary(data, "cells are treated or not")
     if 0 < task.draws < 20:
         raise OptionError.of("did.bootstrap_draws_too_few", draws=task.draws)
-    data = usable(data, 1)
+    whole, data = data, usable(data, 1)
     cells = matrices(data)
     table: dict[Any, float] = {}
     if choices is None:
@@ -429,14 +435,14 @@ def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.Da
     )
     if not settled[0]:
         data = data.remarking(NOTE_UNSETTLED)
-    means = Means(data, cells, task)
+    means = Means(data, cells, task, whole)
     estimates = means.of(cells, fit[0])
     hidden = _hidden(cells, means, amount, task)
     for name, (mask, fitted) in hidden.items():
         estimates[name] = means.gap(cells, fitted, mask)
     drawn = _bootstrap(cells, means, amount, hidden, task) if task.draws else {}
     rows = _rows(data, cells, means, estimates, drawn, fit[0], task)
-    add_note(rows[:1], data.note)
+    add_note(rows[:1], join_notes(data.note, means.note))
     chosen = "penalty" if task.soft else "rank"
     return tidy(
         rows,
@@ -485,13 +491,18 @@ def usable(data: Panel, need: int) -> Panel:
     return data
 
 
-def matrices(data: Panel) -> Cells:
-    shape = (data.n_units, len(data.positions))
-    seen = np.zeros(shape, bool)
+def _seen_and_treated(data: Panel) -> tuple[np.ndarray, np.ndarray]:
+    seen = np.zeros((data.n_units, len(data.positions)), bool)
+    on = np.zeros_like(seen)
     seen[data.unit, data.period] = True
-    y, on = np.zeros(shape), np.zeros(shape, bool)
-    y[data.unit, data.period] = data.y
     on[data.unit, data.period] = data.treatment > 0
+    return seen, on
+
+
+def matrices(data: Panel) -> Cells:
+    seen, on = _seen_and_treated(data)
+    shape, y = seen.shape, np.zeros(seen.shape)
+    y[data.unit, data.period] = data.y
     x = np.zeros((len(data.control_names), *shape))
     x[:, data.unit, data.period] = data.controls.T
     # In one unit of measure, so that the gram matrix is well conditioned.
@@ -554,54 +565,93 @@ def _connected(free: np.ndarray) -> bool:
     return bool(Within(np.zeros((0, 1, *free.shape)), free[None]).connected[0])
 
 
+def spells(
+    seen: np.ndarray, on: np.ndarray, when: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Periods since treatment began, or until it does, and periods since it ended.
+
+    Parameters
+    ----------
+    seen, on : ndarray of bool (N, T)
+        Cells that are seen, and those of them under treatment.
+    when : ndarray of int (T,)
+        Positions of the periods.
+
+    Returns
+    -------
+    event, after : ndarray of int (N, T)
+        `UNKNOWN` and -1 where there is none. A treatment begins in the first period
+        under it where the unit is seen without it in the panel's period before; when
+        it began in between is not known, and no event time is given.
+    """
+    n, width = on.shape
+    event, after = np.full(on.shape, UNKNOWN), np.full(on.shape, -1)
+    state = np.full(n, -1)  # at the last period seen: not seen yet, without, under
+    at = np.full(n, -1)
+    began, ended = np.full(n, UNKNOWN), np.full(n, -1)
+    starts = np.full(on.shape, UNKNOWN)
+    for t in range(width):
+        begins = seen[:, t] & on[:, t] & (state != 1)
+        dated = begins & (state == 0) & (at == t - 1)
+        began[begins] = UNKNOWN
+        began[dated] = when[t]
+        starts[dated, t] = when[t]
+        under = seen[:, t] & on[:, t] & (began != UNKNOWN)
+        event[under, t] = when[t] - began[under]
+        stops = (state == 1) & seen[:, t] & ~on[:, t]
+        ended[stops] = when[at[stops]]
+        rest = seen[:, t] & ~on[:, t] & (ended >= 0)
+        after[rest, t] = when[t] - ended[rest]
+        ended[begins] = -1
+        state = np.where(seen[:, t], on[:, t].astype(int), state)
+        at = np.where(seen[:, t], t, at)
+    following, known = np.full(n, UNKNOWN), np.zeros(n, bool)
+    for t in range(width - 1, -1, -1):
+        wait = seen[:, t] & ~on[:, t] & known & (after[:, t] < 0)
+        event[wait, t] = when[t] - following[wait]
+        under = seen[:, t] & on[:, t]
+        known = np.where(under, starts[:, t] != UNKNOWN, known)
+        following = np.where(under, starts[:, t], following)
+    return event, after
+
+
 class Means:
     """Which cells stand behind each summary."""
 
-    def __init__(self, data: Panel, cells: Cells, task: Task):
+    def __init__(self, data: Panel, cells: Cells, task: Task, whole: Panel):
         grid = data.grid
         self.data = data
         on = cells.on
-        width = on.shape[1]
-        when = data.positions
         self.weight = np.zeros(on.shape)
         self.weight[data.unit, data.period] = data.row_weights
-        first = np.where(on.any(axis=1), on.argmax(axis=1), width)
-        self.first = first
-        ever = first < width
-        # Periods since the last spell began, or until the next one does.
-        event = np.full(on.shape, np.iinfo(np.int64).min // 2)
-        after = np.full(on.shape, -1)
-        for t in range(width):
-            begun = on[:, t] & (~on[:, t - 1] if t else True)
-            event[begun, t] = 0
-            going = on[:, t] & ~begun
-            if t:
-                event[going, t] = event[going, t - 1] + (when[t] - when[t - 1])
-                ended = ~on[:, t] & on[:, t - 1]
-                after[ended, t] = 1
-                still = ~on[:, t] & (after[:, t - 1] > 0)
-                after[still, t] = after[still, t - 1] + (when[t] - when[t - 1])
-        following = np.full(len(on), -1)
-        for t in range(width - 1, -1, -1):
-            begins = event[:, t] == 0
-            following[begins] = t
-            wait = ~on[:, t] & (following >= 0) & (after[:, t] < 0)
-            event[wait, t] = when[t] - when[following[wait]]
-        self.event, self.after, self.ever = event, after, ever
+        self.ever = on.any(axis=1)
+        # Dated by all rows, also those left out since.
+        seen, under = _seen_and_treated(whole)
+        when = whole.positions
+        event, after = spells(seen, under, when)
+        place = np.ix_(
+            pd.Index(whole.units).get_indexer(data.units),
+            np.searchsorted(when, data.positions),
+        )
+        begins = np.where(event == 0, when, FAR)
+        first = begins.min(axis=1)[place[0][:, 0]]
+        event, after = event[place], after[place]
         self.masks: dict[tuple, np.ndarray] = {("simple", OVERALL): on}
         self.labels: dict[tuple, dict] = {("simple", OVERALL): {}}
-        seen = cells.seen & (event > np.iinfo(np.int64).min // 4)
+        seen = cells.seen & (event != UNKNOWN)
         for e in np.unique(event[seen]):
             key = ("dynamic", f"event_time_{grid.span(e)}")
             self.masks[key] = seen & (event == e)
             self.labels[key] = {"event_time": grid.span(e)}
-        for t in np.unique(first[ever]):
-            key = ("group", f"cohort_{data.name(when[t])}")
-            self.masks[key] = on & (first == t)[:, None]
-            self.labels[key] = {"cohort": data.label(when[t])}
+        dated = on & seen
+        for t in np.unique(first[dated.any(axis=1)]):
+            key = ("group", f"cohort_{data.name(t)}")
+            self.masks[key] = dated & (first == t)[:, None]
+            self.labels[key] = {"cohort": data.label(t)}
         steps = grid.steps(task.placebo)
         self.before = seen & ~on & (event < 0) & (event >= -steps) & (after < 0)
         self.later = cells.seen & (after > 0) & (after <= grid.steps(task.carryover))
+        self.note = _of_starts(data, on & ~seen, begins, whole)
 
     def gap(self, cells: Cells, fit: np.ndarray, mask: np.ndarray) -> float:
         weight = self.weight[mask]
@@ -611,6 +661,20 @@ class Means:
 
     def of(self, cells: Cells, fit: np.ndarray) -> dict[tuple, float]:
         return {key: self.gap(cells, fit, mask) for key, mask in self.masks.items()}
+
+
+def _of_starts(
+    data: Panel, undated: np.ndarray, begins: np.ndarray, whole: Panel
+) -> str | None:
+    """What is not known of when treatments began."""
+    n = int(undated.any(axis=1).sum())
+    when = whole.positions
+    later = when[1:][np.diff(when) > 1]
+    open_ = [whole.name(p) for p in later if (begins == p).any()]
+    return join_notes(
+        NOTE_UNDATED.format(n) if n else None,
+        NOTE_AFTER_GAP.format(", ".join(open_)) if open_ else None,
+    )
 
 
 def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:

@@ -21,6 +21,8 @@ UNITS = (0.0, 0.5, 1.0, 2.0, 4.0)
 TIMES = (0.0, 0.1, 0.25, 0.5, 1.0)
 NORMS = (None, 1.0, 0.3, 0.1, 0.03)
 CYCLES = 3
+#: Weights below count as none: a fit would rest on their rounding.
+FAINT = 1e-8
 NOTE_FAR = "{} treated cells have no untreated cell of their unit and period to fit"
 
 
@@ -107,7 +109,7 @@ def triply_robust(
     require_binary(data, "cells are treated or not")
     if 0 < draws < 20:
         raise OptionError.of("did.bootstrap_draws_too_few", draws=draws)
-    data = usable(data, 1)
+    whole, data = data, usable(data, 1)
     cells = matrices(data)
     fits = _Fits(cells, data.positions)
     chosen, tried = _choose(fits, given, validation_cells, seed)
@@ -118,7 +120,7 @@ def triply_robust(
     task = Task(
         "triply_robust", True, 1, 1, None, draws, seed, level, single_unit_std_error, 0
     )
-    means = Means(data, cells, task)
+    means = Means(data, cells, task, whole)
     found = np.full(cells.y.shape, np.nan)
     found[tuple(places[known].T)] = gaps[known]
     masks = {
@@ -148,7 +150,7 @@ def triply_robust(
         rows.append(row)
     far = NOTE_FAR.format(int((~known).sum())) if not known.all() else None
     slow = None if settled else "some fits did not settle: a larger penalty"
-    add_note(rows[:1], join_notes(data.note, far, slow))
+    add_note(rows[:1], join_notes(data.note, means.note, far, slow))
     return tidy(
         rows,
         estimator="triply_robust",
@@ -200,11 +202,15 @@ class _Fits:
         apart = np.abs(self.positions[None] - self.positions[period][:, None])
         when = np.exp(-chosen["time_decay"] * apart)
         w = np.where(free, weight[:, :, None] * when[:, None, :], 0.0)
-        w[w < 1e-12] = 0.0
+        w[w < FAINT] = 0.0
         known = _reached(w > 0, unit, period)
-        y = np.repeat(cells.y[None], len(places), axis=0)
-        fit, settled = _fitted(y, w, chosen["penalty"], stop)
-        gap = (cells.y[unit, period]) - fit[rows, unit, period]
+        gap = np.full(len(places), np.nan)
+        if not known.any():
+            return gap, known, True
+        unit, period = unit[known], period[known]
+        y = np.repeat(cells.y[None], len(unit), axis=0)
+        fit, settled = _fitted(y, w[known], chosen["penalty"], stop)
+        gap[known] = cells.y[unit, period] - fit[rows[: len(unit)], unit, period]
         return gap, known, settled
 
 
@@ -228,9 +234,11 @@ def _fitted(y, w, penalty, stop) -> tuple[np.ndarray, bool]:
     total = w.sum(axis=2)
     share = w / np.where(total > 0, total, 1.0)[..., None]
     schur = -np.einsum("bnt,bns->bts", w, share)
+    # Rows of zero sum to the last digit, however small the weights.
     diagonal = np.arange(w.shape[2])
-    schur[:, diagonal, diagonal] += w.sum(axis=1)
-    inverse = np.linalg.pinv(schur, rcond=1e-11, hermitian=True)
+    schur[:, diagonal, diagonal] = 0.0
+    schur[:, diagonal, diagonal] = -schur.sum(axis=2)
+    inverse = np.linalg.pinv(schur, rcond=1e-13, hermitian=True)
 
     def effects(values):
         means = np.einsum("bnt,bnt->bn", share, values)

@@ -114,6 +114,24 @@ def test_a_mistake_stops_before_anything_is_built(place, tmp_path):
     assert other.published.read_bytes() == before
 
 
+@pytest.mark.slow
+def test_counties_are_built_where_their_deaths_may_be_read(place, project, tmp_path):
+    there = project.parent / "shared" / "studies" / "medicaid_mortality"
+    if not there.is_dir():
+        pytest.skip("the counties' deaths may not be shipped; see its study.yml")
+    other = replace(place.copy(tmp_path / "copy"), file="medicaid_mortality.duckdb")
+    folder = other.root / "studies" / "medicaid_mortality"
+    shutil.copytree(project / "studies" / "medicaid_mortality", folder)
+    result = other.dbt("build", "--vars", "{study: medicaid_mortality}")
+    assert result.returncode != 0 and "CDC WONDER" in result.stdout
+    assert not other.published.exists()
+    (folder / "county_years.csv").symlink_to(there / "county_years.csv")
+    result = other.dbt("build", "--vars", "{study: medicaid_mortality}")
+    assert result.returncode == 0, result.stdout
+    agrees = other.query("select agrees from study.rpt_study_published")["agrees"]
+    assert len(agrees) == 6 and agrees.all()
+
+
 def test_the_report_is_the_studys_own(place, monkeypatch, capsys):
     monkeypatch.chdir(place.root)
     assert main(["report", "--study", "enterprise_zones"]) == 0

@@ -358,6 +358,25 @@ def test_an_empty_build_of_a_python_model_has_its_columns(workshop):
     assert asked("from estimates.est_regressions") == []
 
 
+def test_python_models_declare_the_columns_they_write(manifest, built):
+    """An empty build makes its tables of these."""
+    build_file = built.root / "target" / "citypanel_build.duckdb"
+    with duckdb.connect(str(build_file), read_only=True) as connection:
+        written = connection.execute(
+            "select table_name, list(column_name order by column_index) "
+            "from duckdb_columns() group by table_name"
+        ).fetchall()
+    declared = {
+        node.name: list(node.columns)
+        for node in manifest.nodes.values()
+        if getattr(node, "language", "") == "python"
+    }
+    assert len(declared) > 20
+    for name, columns in written:
+        if name in declared:
+            assert sorted(declared[name]) == sorted(columns), name
+
+
 def _citypanel_build(project, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "citypanel.cli", "build", *arguments],

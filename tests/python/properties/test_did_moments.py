@@ -41,7 +41,7 @@ def both(function, frame, **options):
     return found
 
 
-def assert_same(rows, sums, tolerance=1e-9):
+def assert_same(rows, sums, tolerance=1e-10):
     if isinstance(rows, CityPanelError) or isinstance(sums, CityPanelError):
         assert type(rows) is type(sums), (rows, sums)
         assert str(rows) == str(sums)
@@ -178,7 +178,7 @@ def test_moments_give_what_rows_give_under_every_option(name, weights, count):
     for seed in range(first, first + count):
         case = random_panel(seed, noise=1.0)
         rows, sums = both(VARIANTS[name], case.frame, **options)
-        assert_same(rows, sums, 1e-8 if "CR" in name else 1e-9)
+        assert_same(rows, sums, 1e-9 if "CR" in name else 1e-10)
 
 
 def large(n, level=1.0, t=8, seed=1):

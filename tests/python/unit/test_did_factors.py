@@ -38,7 +38,9 @@ def simulate(
         + effect * frame["d"]
         + noise * rng.normal(size=len(frame))
     )
-    return frame[rng.random(len(frame)) > 0.05 * holes]
+    # Holes leave it known when treatment begins.
+    dated = (frame["t"] - frame["g"]).isin([-1, 0])
+    return frame[(rng.random(len(frame)) > 0.05 * holes) | dated]
 
 
 @pytest.mark.parametrize("rank", [1, 2])
@@ -196,3 +198,41 @@ def test_any_panel(seed, name):
     if case.effect == "constant":
         shown = fit[~lost & fit["aggregation"].isin(["simple", "group"])]
         np.testing.assert_allclose(shown["estimate"], 1.0, atol=1e-4)
+
+
+COMPLETIONS = {
+    "interactive_fixed_effects": {"rank": 0},
+    "matrix_completion": {"penalty": 0.5},
+    "triply_robust": {"unit_decay": 0.1, "time_decay": 0.1, "penalty": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", COMPLETIONS)
+def test_a_period_not_seen_does_not_move_the_beginning_of_treatment(name):
+    """y = i + t + 1 + periods under treatment, which begins in period 4 of 0 to 8."""
+    frame = pd.DataFrame(
+        [(i, t) for i in range(8) for t in range(9)], columns=["i", "t"]
+    )
+    frame["d"] = ((frame["i"] < 4) & (frame["t"] >= 4)).astype(float)
+    frame["y"] = frame["i"] + frame["t"] + frame["d"] * (frame["t"] - 3.0)
+
+    def found(lost):
+        rows = pd.MultiIndex.from_frame(frame[["i", "t"]]).isin(lost)
+        fit = getattr(did, name)(frame[~rows], draws=0, **OWN, **COMPLETIONS[name])
+        after = fit[(fit["aggregation"] == "dynamic") & (fit["event_time"] >= 0)]
+        truth = after["event_time"].astype(float) + 1.0
+        np.testing.assert_allclose(after["estimate"].astype(float), truth, atol=1e-8)
+        cohorts = set(fit[fit["aggregation"] == "group"]["cohort"])
+        return cohorts, fit.set_index("term").loc["overall"]
+
+    # Not seen while under treatment: it goes on.
+    cohorts, overall = found([(0, 6)])
+    assert cohorts == {4} and overall["note"] is None
+    # Not seen when it begins: it began then or after.
+    cohorts, overall = found([(0, 4)])
+    assert cohorts == {4} and overall["note"].startswith("1 unit(s) become treated")
+    # Where nobody is seen then, the first period under it is taken, and said.
+    fit = getattr(did, name)(
+        frame[frame["t"] != 4], draws=0, **OWN, **COMPLETIONS[name]
+    )
+    assert "treatment is dated 5, though" in fit["note"].iloc[0]

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 import citypanel
+from citypanel.dates import NoDate
+from citypanel.did.periods import read_periods
 from citypanel.errors import DeclarationError
 from citypanel.outputs.figures.policies import policies_by_unit
 from citypanel.outputs.study_report import figures, sentences
@@ -14,6 +16,7 @@ from citypanel.outputs.study_report.facts import StudyFacts
 from citypanel.study.own import evaluate as evaluation
 from citypanel.study.own.declaration import read_declaration
 from citypanel.study.own.panel import COHORT, TREATMENT, UNIT, prepare_panel
+from citypanel.study.own.roster import period_spans
 from citypanel.study.own.tables import fixed
 
 STUDY = """name: made_up
@@ -309,3 +312,76 @@ def test_mistakes_of_other_policies_are_named(folder, text, words):
     with pytest.raises(DeclarationError, match=words) as error:
         prepare_panel(read_declaration(path))
     assert "other_policies" in str(error.value)
+
+
+SPANS = {
+    "quarters as dates": (
+        pd.date_range("2016-01-01", periods=8, freq="QS"), "2016-04-01", "2016-06-30",
+    ),
+    "ends of quarters": (
+        pd.date_range("2016-03-31", periods=8, freq="QE"), "2016-04-01", "2016-06-30",
+    ),
+    "quarters as text": (
+        ["2016-01-01", "2016-04-01", "2016-07-01"], "2016-04-01", "2016-06-30",
+    ),
+    "quarters by their first month": ([201601, 201604, 201607], "2016-04-01",
+        "2016-06-30"),
+    "quarters by their last month": (["2016-03", "2016-06", "2016-09"], "2016-04-01",
+        "2016-06-30"),
+    "quarters as months of pandas": (
+        pd.period_range("2016-01", periods=9, freq="M")[::3], "2016-04-01",
+        "2016-06-30",
+    ),
+    "years as dates": (
+        pd.date_range("2016-01-01", periods=4, freq="YS"), "2017-01-01", "2017-12-31",
+    ),
+    "ends of years": (
+        pd.date_range("2016-12-31", periods=4, freq="YE"), "2017-01-01", "2017-12-31",
+    ),
+    "half-years": (
+        pd.to_datetime(["2016-01-01", "2016-07-01", "2017-01-01"]), "2016-07-01",
+        "2016-12-31",
+    ),
+    "weeks": ([201651, 201652, 201701], "2016-12-26", "2017-01-01"),
+    "fortnights": (
+        pd.date_range("2016-01-04", periods=5, freq="14D"), "2016-01-18", "2016-01-31",
+    ),
+    "months": (["2016-01", "2016-02", "2016-03"], "2016-02-01", "2016-02-29"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_a_period_goes_to_the_next(name):
+    """A policy of any day within a period, and no other, begins in it."""
+    labels, first, last = SPANS[name]
+    frequency = "week" if name == "weeks" else None
+    grid = read_periods(pd.Series(list(labels)), name="t", frequency=frequency)
+    span = period_spans(grid, 2)[1]
+    assert (str(span.first), str(span.last)) == (first, last)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.date_range(
+            "2016-05-01", periods=4, freq="12MS"
+        ),  # years from May, or in May?
+        pd.date_range("2016-02-01", periods=4, freq="3MS"),
+        pd.date_range("2016-01-01", periods=4, freq="24MS"),
+        [2010, 2012, 2014],
+    ],
+)
+def test_periods_whose_days_are_not_known_are_refused(labels):
+    grid = read_periods(pd.Series(list(labels)), name="t")
+    with pytest.raises(NoDate, match="frequency: year"):
+        period_spans(grid, 1)
+
+
+def test_one_sentence_for_the_cells_that_have_one_fault(folder):
+    text = "unit,start\nc0,2019\nc1,2019\nc2,2020\nc9,2019\n"
+    (folder / "roster.csv").write_text(text)
+    with pytest.raises(DeclarationError) as error:
+        prepare_panel(read_declaration(folder / "study.yml"))
+    assert "cell B2" in str(error.value)
+    assert str(error.value).count("periods are shorter") == 1
+    assert "(likewise B3, B4, B5)" in str(error.value)

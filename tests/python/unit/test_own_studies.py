@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import yaml
@@ -289,7 +290,10 @@ def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):
 
 def test_new_takes_a_roster_with_headers_of_its_own(tmp_path, monkeypatch, capsys):
     panel().drop(columns="start").to_csv(tmp_path / "my.csv", index=False)
-    roster = "holding,from,until\nfarm 1,2020-10-01,2021-03-31\nfarm 2,2021-04-01,\n"
+    roster = (
+        "holding,from,until,share\nfarm 1,2020-10-01,2021-03-31,0.5\n"
+        "farm 2,2021-04-01,,1\n"
+    )
     (tmp_path / "who.csv").write_text(roster)
     monkeypatch.chdir(tmp_path)
     given = ["new", "my_farms", "--panel", "my.csv", "--roster", "who.csv"]
@@ -297,6 +301,7 @@ def test_new_takes_a_roster_with_headers_of_its_own(tmp_path, monkeypatch, capsy
     path = tmp_path / "studies/my_farms/study.yml"
     text = path.read_text()
     assert "roster: {file: who.csv, unit: holding, start: from, end: until}" in text
+    assert "# Not read of the roster: share; if one is the policy's end" in text
     assert main(["check", "my_farms"]) == 0
     assert "2 treated" in capsys.readouterr().out
     path.write_text(text.replace("start: from", "start: form"))
@@ -540,3 +545,59 @@ def test_a_cohort_of_nullable_integers_is_read_as_numbers(tmp_path):
     given = prepare_panel(study, panel).frame
     same = prepare_panel(study, panel.astype({"zone": "float64"})).frame
     pd.testing.assert_frame_equal(given, same, check_dtype=False)
+
+
+FILES = {
+    "GB18030": "年,地,产值\n2011,甲,3\n2012,甲,4\n".encode("gb18030"),
+    "UTF-16, semicolons": "年;地;产值\n2011;甲;3\n2012;甲;4\n".encode("utf-16"),
+    "thousands": '年,地,产值\n2011,甲,"1,003"\n2012,甲,4\n'.encode(),
+    "row numbers": ",年,地,产值\n0,2011,甲,3\n1,2012,甲,4\n".encode(),
+    "blank lines and cells": "\n年,地,产值,\n2011,甲,3,,\n\n2012,甲,4,\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_panel_is_read_as_text_circulates(tmp_path, name):
+    path = tmp_path / "panel.csv"
+    path.write_bytes(FILES[name])
+    frame = read_panel(path)
+    assert list(frame)[:3] == ["年", "地", "产值"]
+    first = 1003 if name == "thousands" else 3
+    assert frame["产值"].tolist() == [first, 4] and frame["地"].tolist() == ["甲"] * 2
+
+
+def test_a_panel_that_would_be_misread_is_refused(tmp_path):
+    path = tmp_path / "panel.csv"
+    path.write_text("a,b,b\n1,2,3\n")
+    with pytest.raises(DeclarationError, match="C1: two columns are called b"):
+        read_panel(path)
+    path.write_text("a,b\n1,2,4\n")
+    with pytest.raises(DeclarationError, match="C2: 4 stands beyond the last column"):
+        read_panel(path)
+
+
+def test_of_a_workbook_the_one_table_is_read(tmp_path):
+    path = tmp_path / "panel.xlsx"
+    book = openpyxl.Workbook()
+    book.active.append(["Read this first"])
+    data = book.create_sheet("data")
+    for row in (["", ""], ["year", "jobs"], [2011, 0.5], [2012, 7]):
+        data.append(row)
+    data["B3"].number_format = "0%"
+    old = book.create_sheet("before")
+    for row in (["year", "jobs"], [2011, 8]):
+        old.append(row)
+    old.sheet_state = "hidden"
+    book.save(path)
+    frame = read_panel(path)
+    assert frame["year"].tolist() == [2011, 2012]
+    assert frame["jobs"].tolist() == [0.5, 7.0]
+    old.sheet_state = "visible"
+    book.save(path)
+    with pytest.raises(DeclarationError, match="tables on 2 sheets"):
+        read_panel(path)
+    del book["before"]
+    data["B4"] = "=1/0"
+    book.save(path)
+    with pytest.raises(DeclarationError, match="B4: =1/0"):
+        read_panel(path)

@@ -43,7 +43,8 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
     rows: list[dict] = []
 
     def found(rule: str, unit, period=None, variable=None, value=None, **said) -> None:
-        evidence = SAID(rule, unit=made.name(unit), period=period, **said)
+        when = None if period is None else text(period)
+        evidence = SAID(rule, unit=made.name(unit), period=when, **said)
         rows.append(
             {
                 "rule": rule,

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.periods import read_periods
-from citypanel.errors import CityPanelError, DeclarationError
+from citypanel.errors import CityPanelError, DeclarationError, ImporterError
+from citypanel.importers.cells import Unread, address
+from citypanel.importers.files import Sheet, read_file
 from citypanel.study import yaml_lines
 from citypanel.study.own import formulas
 from citypanel.study.own.audit import problems_of
@@ -24,6 +28,8 @@ from citypanel.study.own.index import index_values
 from citypanel.study.own.roster import Assignment, Roster, assign
 from citypanel.study.yaml_lines import Problem, did_you_mean
 from citypanel.words import LANGUAGES, Words
+
+_FIGURE = r"[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?"
 
 #: Columns of the prepared panel that are not the declaration's own names.
 UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
@@ -100,33 +106,133 @@ def panel_of(study: Study) -> pd.DataFrame:
 def read_panel(path: Path) -> pd.DataFrame:
     """A panel file as a frame: .csv, .xlsx, .dta or .parquet.
 
+    Text in any encoding and with any separator that the importers know; of a workbook
+    the one sheet with a table.
+
     Raises
     ------
     DeclarationError
         A file that cannot be read as what its name says.
     """
     readers = {
-        ".csv": lambda: pd.read_csv(path, encoding="utf-8-sig"),
-        ".xlsx": lambda: pd.read_excel(path, engine="calamine"),
-        ".dta": lambda: pd.read_stata(path, convert_categoricals=False),
-        ".parquet": lambda: _read_parquet(path),
+        ".csv": _read_text,
+        ".xlsx": _read_workbook,
+        ".dta": lambda path: pd.read_stata(path, convert_categoricals=False),
+        ".parquet": _read_parquet,
     }
     try:
-        frame = readers[path.suffix.lower()]()
+        frame = readers[path.suffix.lower()](path)
     except KeyError:
         raise DeclarationError(
             f"{path.name} ends in {path.suffix}; a panel is one of "
             f"{', '.join(readers)}."
         ) from None
+    except DeclarationError:
+        raise
     except Exception as error:
         why = " ".join(str(error).split())[:200]
+        if isinstance(error, ImporterError):
+            why = str(error).partition("\nConsequence")[0]
         raise DeclarationError(
             f"{path.name} cannot be read: {why}\n"
             "Consequence: the study has no data.\n"
             f"Remedy: open it with what wrote it and save it again as {path.suffix}."
         ) from error
     frame.columns = [str(column).strip() for column in frame.columns]
+    return _in_numbers(_without_row_number(frame))
+
+
+def _without_row_number(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without a first column that has no name and counts its rows."""
+    name = str(frame.columns[0]) if len(frame.columns) > 1 else ""
+    if not name.startswith("Unnamed: ") or frame[name].dtype.kind not in "iu":
+        return frame
+    counts = (frame[name].diff().dropna() == 1).all() and frame[name].iloc[0] in (0, 1)
+    return frame.drop(columns=name) if counts else frame
+
+
+def _in_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with columns of figures such as 26,048.5 as numbers."""
+    for column in frame.select_dtypes(include=["object", "string"]):
+        cells = frame[column].dropna().astype(str).str.strip()
+        cells = cells[cells != ""]
+        if cells.str.contains(",").any() and cells.str.fullmatch(_FIGURE).all():
+            plain = cells.str.replace(",", "")
+            frame[column] = pd.to_numeric(plain).reindex(frame.index)
     return frame
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    sheet = read_file(path).sheets[0]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(_table_of(sheet))
+    text.seek(0)
+    return pd.read_csv(text)
+
+
+def _read_workbook(path: Path) -> pd.DataFrame:
+    """The one sheet with a table that whoever opens the workbook sees."""
+    tables = [
+        sheet
+        for sheet in read_file(path).sheets
+        if not sheet.is_hidden and sum(len(_filled(row)) > 1 for row in sheet.rows) > 1
+    ]
+    if len(tables) != 1:
+        has = f"tables on {len(tables)} sheets" if tables else "no table that is seen"
+        raise DeclarationError.of(
+            "study.not_one_sheet",
+            [sheet.name for sheet in tables],
+            file=path.name,
+            has=has,
+        )
+    rows = _table_of(tables[0])
+    skipped = next(n for n, row in enumerate(tables[0].rows) if _filled(row))
+    frame = pd.read_excel(
+        path, sheet_name=tables[0].name, engine="calamine", header=skipped
+    )
+    return frame.iloc[:, : len(rows[0])]
+
+
+def _filled(row: Sequence[object]) -> list[object]:
+    return [cell for cell in row if str(cell).strip()]
+
+
+def _table_of(sheet: Sheet) -> list[list[object]]:
+    """The header and rows of as many cells, none of which shows what it is not.
+
+    Raises
+    ------
+    DeclarationError
+        Two columns of one name, a row longer than the header, an error or a formula
+        that was never computed.
+    """
+    first = next(n for n, row in enumerate(sheet.rows) if _filled(row))
+    header: list[object] = [str(cell).strip() for cell in sheet.rows[first]]
+    while header and not header[-1]:
+        header.pop()
+    wrong = [
+        f"{address(first, n)}: two columns are called {name}"
+        for n, name in enumerate(header)
+        if name and name in header[:n]
+    ]
+    body = []
+    for number, row in enumerate(sheet.rows[first + 1 :], first + 1):
+        if not _filled(row):
+            continue
+        body.append([*row, *[""] * len(header)][: len(header)])
+        wrong += [
+            f"{address(number, n)}: {cell} {cell.why}"
+            for n, cell in enumerate(row)
+            if isinstance(cell, Unread)
+        ]
+        wrong += [
+            f"{address(number, n)}: {cell} stands beyond the last column with a name"
+            for n, cell in enumerate(row)
+            if str(cell).strip() and n >= len(header)
+        ]
+    if wrong:
+        raise DeclarationError.of("study.cells_not_read", wrong, file=sheet.file)
+    return [header, *body]
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -23,14 +23,21 @@ from citypanel.errors import CityPanelError, DeclarationError, describe
 from citypanel.identity import SKELETON, STAMP, package_files, skeleton_digest
 from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
+from citypanel.importers.headers import normalise
 from citypanel.sql import sql_name
 from citypanel.study.declaration import SHIPPED, Declaration, declared
 from citypanel.study.own.declaration import FILE, FORMATS
 from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
-from citypanel.study.own.roster import Roster, missing_columns
+from citypanel.study.own.roster import (
+    Roster,
+    headers_of,
+    keys_of,
+    missing_columns,
+)
 from citypanel.warehouse.published import published_file
 
+NO_POLICY = "no column says when units are treated: name it under policy:"
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
@@ -74,7 +81,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
     cohort = _cohort(frame, unit, period, constant)
     treatment = _treatment(frame, unit, period)
     if cohort is None and treatment is None:
-        notes.append("no column says when units are treated: name it under policy:")
+        notes.append(NO_POLICY)
     groups = [
         c
         for c in constant
@@ -97,6 +104,9 @@ def propose(frame: pd.DataFrame) -> Proposal:
                 "period",
             )
         )
+    used = {unit, period, cohort, treatment, *groups, *numbers[: 1 + _MOST_CONTROLS]}
+    if left := [str(column) for column in frame.columns if column not in used]:
+        notes += textwrap.wrap(f"not used: {', '.join(left)}", 86)
     return Proposal(
         unit=unit,
         period=period,
@@ -256,7 +266,11 @@ def write_study(
         frame = read_panel(panel)
         proposal = propose(frame)
         if roster is not None:
-            proposal = replace(proposal, cohort=None, treatment=None, notes=())
+            unread = unread_columns(roster, frame[proposal.unit])
+            rest = [note for note in proposal.notes if note != NO_POLICY]
+            proposal = replace(
+                proposal, cohort=None, treatment=None, notes=(*rest, *unread)
+            )
         text = declaration_text(
             name, panel.name, proposal, _roster_text(roster, frame[proposal.unit])
         )
@@ -378,6 +392,19 @@ def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
                     found[part] = header
                     break
     return found
+
+
+def unread_columns(path: Path, units: pd.Series) -> tuple[str, ...]:
+    """What to write where a roster has columns that would not be read."""
+    roster = Roster(path, roster_columns(path, units))
+    known = {name for names in keys_of(roster).values() for name in names}
+    left = [header for header in headers_of(path) if normalise(header) not in known]
+    if not left:
+        return ()
+    return (
+        f"Not read of the roster: {', '.join(left)}; if one is the policy's end,",
+        "intensity or batch, name it, as in roster: {file: ..., intensity: COLUMN}",
+    )
 
 
 def _is_date(cell: str) -> bool:

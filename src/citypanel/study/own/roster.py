@@ -14,7 +14,7 @@ import pandas as pd
 from citypanel.dates import NoDate, Span, read_span
 from citypanel.did.periods import PARTS, Grid
 from citypanel.errors import CityPanelError, ImporterError
-from citypanel.importers.cells import clean_text
+from citypanel.importers.cells import Problem, clean_text
 from citypanel.importers.files import read_file
 from citypanel.importers.headers import normalise
 from citypanel.importers.places import Gazetteer
@@ -165,8 +165,28 @@ def assign(
     if not rows and not problems:
         problems.append("the roster treats no unit of the panel")
     if problems:
-        return None, [str(problem) for problem in problems]
+        return None, together(problems)
     return _assigned(roster, rows, units, when, spans, within), []
+
+
+def together(problems: Iterable[Any]) -> list[str]:
+    """One sentence for the cells of a column that have the same fault."""
+    alike: dict[Any, list] = {}
+    for problem in problems:
+        what = problem
+        if isinstance(problem, Problem):
+            what = (problem.file, problem.sheet, problem.column, problem.why)
+        alike.setdefault(what, []).append(problem)
+    found = []
+    for same in alike.values():
+        text = str(same[0])
+        if len(same) > 1:
+            cells = [problem.cell for problem in same[1:]]
+            shown = ", ".join(cells[:5])
+            more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
+            text += f" (likewise {shown}{more})"
+        found.append(text)
+    return found
 
 
 def missing_columns(roster: Roster) -> list[str]:
@@ -179,7 +199,7 @@ def missing_columns(roster: Roster) -> list[str]:
         if normalise(header) not in plain:
             hint = did_you_mean(header, headers, "; ", "")
             found.append(f"{name} names the column {header}, and {listed}{hint}")
-    keys = _spec(roster).keys
+    keys = keys_of(roster)
     has = {key for key, names in keys.items() if plain & set(names)}
     lacks = [
         name
@@ -256,39 +276,77 @@ def _coarse(start: Span, period: Span) -> str:
 def period_spans(grid: Grid, last: int) -> list[Span]:
     """The days of every period of a grid, by position.
 
+    A period goes from one label to the next: dates three months apart are quarters,
+    those a year apart years, where they begin or end quarters and years of the
+    calendar.
+
     Raises
     ------
     NoDate
-        Periods that are no dates.
+        Periods that are no dates, or whose days are not known.
     """
     return [_span(grid, grid.label(position)) for position in range(last + 1)]
 
 
 def _span(grid: Grid, label: Any) -> Span:
-    if isinstance(label, pd.Period):
-        return Span(label.start_time.date(), label.end_time.date(), "period")
-    if isinstance(label, str):
-        return read_span(label)
-    if isinstance(label, (dt.date, pd.Timestamp, np.datetime64)):
-        day = pd.Timestamp(label)
-        names = {"year": "Y", "quarter": "Q", "month": "M"}
-        if grid.base in names:
-            period = day.to_period(names[grid.base])
-            return Span(period.start_time.date(), period.end_time.date(), "period")
-        days = grid.step * (7 if grid.base == "week" else 1)
-        return Span(day.date(), (day + pd.Timedelta(days=days - 1)).date(), "period")
+    own, months = _counted(grid, label)
+    if grid.step == 1:
+        return own
+    if not months and float(grid.step).is_integer():
+        days = (own.last - own.first).days + 1
+        last = own.first + dt.timedelta(days=days * int(grid.step) - 1)
+        return Span(own.first, last, "period")
+    width = months * grid.step
+    if width in (3, 6, 12):
+        whole, after = pd.DateOffset(months=int(width)), own.last + dt.timedelta(1)
+        if (own.first.month - 1) % width == 0:
+            end = pd.Timestamp(own.first) + whole - pd.Timedelta(days=1)
+            return Span(own.first, end.date(), "period")
+        if own.last.month % width == 0:
+            return Span((pd.Timestamp(after) - whole).date(), own.last, "period")
+    raise NoDate(
+        f"which days belong to the period {label} is not known, as the panel has one "
+        f"every {width:g} months: write period: {{frequency: year}}, or half-year, "
+        "quarter or month, or give the cohort as a column of the panel"
+    )
+
+
+def _counted(grid: Grid, label: Any) -> tuple[Span, int]:
+    """The days of one step of what a grid counts, and its months; 0 for days, weeks."""
+    months = {"year": 12, "half-year": 6, "quarter": 3, "month": 1}
+    if grid.kind == "week":
+        monday = dt.date.fromisocalendar(*divmod(int(label), 100), 1)
+        return Span(monday, monday + dt.timedelta(days=6), "period"), 0
     if grid.kind in PARTS:
         parts, base = PARTS[grid.kind]
         year, part = divmod(int(label), base)
-        first = dt.date(year, 12 // parts * (part - 1) + 1, 1)
-        after = pd.Timestamp(first) + pd.DateOffset(months=12 // parts)
-        return Span(first, (after - pd.Timedelta(days=1)).date(), "period")
-    if float(label).is_integer() and grid.step == 1:
-        return read_span(int(label))
+        width = 12 // parts
+        first = pd.Timestamp(year, width * (part - 1) + 1, 1)
+        after = first + pd.DateOffset(months=width) - pd.Timedelta(days=1)
+        return Span(first.date(), after.date(), "period"), width
+    if isinstance(label, pd.Period):
+        span = Span(label.start_time.date(), label.end_time.date(), "period")
+        return span, round((span.last - span.first).days / 30.4)
+    if grid.kind in ("date", "text") and grid.base in (*months, "week", "day"):
+        day = pd.Timestamp(read_span(label).first if isinstance(label, str) else label)
+        if grid.base in ("week", "day"):
+            last = day + pd.Timedelta(days=6 if grid.base == "week" else 0)
+            return Span(day.date(), last.date(), "period"), 0
+        width = months[grid.base]
+        first = pd.Timestamp(day.year, (day.month - 1) // width * width + 1, 1)
+        after = first + pd.DateOffset(months=width) - pd.Timedelta(days=1)
+        return Span(first.date(), after.date(), "period"), width
+    if float(label).is_integer():
+        return read_span(int(label)), 12
     raise NoDate(
         f"a roster has dates, and the period {label} is none: give the cohort as a "
         "column of the panel"
     )
+
+
+def keys_of(roster: Roster) -> Mapping[str, tuple[str, ...]]:
+    """The headers, normalised, by which each part of a roster is known."""
+    return _spec(roster).keys
 
 
 def _spec(roster: Roster) -> Spec:
