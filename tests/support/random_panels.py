@@ -232,6 +232,9 @@ OF_ONE = {
     "wild_cluster_bootstrap": lambda f, weights=None, **o: did.wild_cluster_bootstrap(
         f, regression_weights=weights, draws=999, seed=1, **TREATED, **o
     ),
+    "propensity_score_did": lambda f, weights=None, **o: did.propensity_score_did(
+        f, covariates=["w"], **STAGGERED, **o
+    ),
     "conley_taber": lambda f, **o: did.conley_taber(
         f, draws=999, seed=1, **TREATED, **o
     ),
@@ -239,7 +242,11 @@ OF_ONE = {
         f, size="w", draws=999, seed=1, **TREATED, **o
     ),
 }
-FUZZED = ESTIMATORS | COMPLETED | OF_ONE
+# Before treatment nothing has an effect.
+BEFORE = {
+    "fake_date_placebo": lambda f, **o: did.fake_date_placebo(f, **STAGGERED, **o),
+}
+FUZZED = ESTIMATORS | COMPLETED | OF_ONE | BEFORE
 ROBUST = sorted(set(ESTIMATORS) - {"twfe", "bacon_decomposition"})
 
 

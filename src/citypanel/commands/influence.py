@@ -21,7 +21,9 @@ def run(options: argparse.Namespace) -> None:
     from citypanel.influence.command import compute
 
     say = say_unless_quiet(options) or (lambda line: None)
-    lines = compute(WAREHOUSE, output=OUTPUT, workers=options.workers, say=say)
+    lines = compute(
+        WAREHOUSE, output=OUTPUT, workers=options.workers, dask=options.dask, say=say
+    )
     if not options.quiet:
         for line in lines:
             print(line)

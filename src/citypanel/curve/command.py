@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from citypanel.cluster import check_scheduler
 from citypanel.curve.choices import Choices, load_choices
-from citypanel.curve.running import Run, check_scheduler, execute
+from citypanel.curve.running import Run, execute
 from citypanel.curve.specifications import (
     HEADLINE,
     Specification,

@@ -7,15 +7,12 @@ where they run.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import io
 import json
-import logging
 import os
 import pickle
 import shutil
-import socket
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from citypanel.cluster import connect
 from citypanel.curve.choices import Choices
 from citypanel.curve.permutation import Shuffles
 from citypanel.curve.specifications import (
@@ -46,7 +44,6 @@ from citypanel.workers import (
 )
 
 BATCH = 25
-CONNECT_SECONDS = 5
 # Workers of a cluster that may die under a batch before it counts as its fault.
 RETRIES = 5
 
@@ -237,8 +234,9 @@ def _in_processes(tasks: list, workers: int) -> Iterator[tuple]:
 
 def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
     """Batches as the workers of a Dask scheduler finish them."""
-    client, as_completed = _connect(address)
-    with client:
+    with connect(address) as client:
+        from distributed import as_completed
+
         submitted = [
             client.submit(same_code(_batch), *task, pure=False, retries=RETRIES)
             for _, task in tasks
@@ -262,94 +260,6 @@ def _on_cluster(tasks: list, address: str) -> Iterator[tuple]:
                 ) from error
             yield futures[future.key], result
             future.release()
-
-
-def _connect(address: str):
-    """A client of the scheduler that has a worker, all of them with this code."""
-    check_scheduler(address)
-    from distributed import Client, as_completed
-
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise _no_scheduler(address, error) from error
-    try:
-        client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-        _check_workers(client, address)
-    except TimeoutError as error:
-        client.close()
-        raise ClusterError.of("curve.no_worker", address=address) from error
-    except BaseException:
-        client.close()
-        raise
-    return client, as_completed
-
-
-def _check_workers(client, address: str) -> None:
-    """Refuse workers with another library, or other releases of what it computes with.
-
-    One that joins later is refused by `citypanel.workers.same_code`.
-    """
-    expected = code_here()
-    wrong = []
-    for worker, found in client.run(code_here, on_error="return").items():
-        if isinstance(found, BaseException):
-            wrong.append(f"{worker}: {type(found).__name__}: {found}")
-        elif other := differences(expected, found):
-            wrong.append(f"{worker}: {other}")
-    if wrong:
-        raise ClusterError.of("curve.other_code", wrong, address=address)
-
-
-def check_scheduler(address: str) -> None:
-    """Refuse an address at which no Dask scheduler answers, within a few seconds.
-
-    Raises
-    ------
-    ClusterError
-        The package distributed is missing, or says why nobody answers.
-    """
-    try:
-        import distributed  # noqa: F401
-        from distributed.comm.addressing import get_address_host_port, parse_address
-    except ImportError as error:
-        raise ClusterError.of("curve.dask_not_installed") from error
-    # distributed tries a closed port for as long as it may, and logs what it meets.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    logging.getLogger("tornado").setLevel(logging.CRITICAL)
-    try:
-        if parse_address(address)[0] in ("tcp", "tls"):
-            place = get_address_host_port(address)
-            socket.create_connection(place, timeout=CONNECT_SECONDS).close()
-        kind = asyncio.run(asyncio.wait_for(_greet(address), CONNECT_SECONDS))
-        if kind != "Scheduler":
-            raise ValueError(f"a {kind} answers there, not a scheduler")
-    # What is no scheduler can answer anything.
-    except Exception as error:
-        raise _no_scheduler(address, error) from error
-
-
-async def _greet(address: str) -> str:
-    """What calls itself by which name at an address."""
-    from distributed.comm import connect
-    from distributed.security import Security
-
-    arguments = Security().get_connection_args("client")
-    comm = await connect(address, timeout=CONNECT_SECONDS, **arguments)
-    try:
-        await comm.write({"op": "identity", "reply": True})
-        return (await comm.read())["type"]
-    finally:
-        comm.abort()
-
-
-def _no_scheduler(address: str, error: Exception) -> ClusterError:
-    told = f"{type(error).__name__}: {error}".splitlines()[0]
-    if isinstance(error, TimeoutError):
-        told = f"no answer within {CONNECT_SECONDS} s"
-    return ClusterError.of(
-        "curve.no_scheduler", [told], address=address or "an empty address"
-    )
 
 
 def _write(path: Path, rows: list[dict], draws: np.ndarray) -> None:

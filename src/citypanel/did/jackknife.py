@@ -314,7 +314,7 @@ def leave_one_batch_out(
 def fake_date_placebo(
     data: Panel,
     *,
-    years_before: Sequence[int] = (1, 2, 3),
+    years_before: int | Sequence[int] = (1, 2, 3),
     standard_errors: str = "xtreg",
     period_effects_by: str | None = None,
     single_unit_std_error: bool = False,
@@ -328,7 +328,7 @@ def fake_date_placebo(
     ----------
     panel, outcome, cohort, unit, period, controls, weights, frequency
         Names of columns (see `panels.Design`).
-    years_before : sequence of int
+    years_before : int or sequence of int
         How many positions of the panel's grid before the policy.
     standard_errors, period_effects_by, single_unit_std_error
         As for `twfe`.
@@ -357,7 +357,8 @@ def fake_date_placebo(
     1  treated 2 periods before      0.01     0.45
     2  treated 3 periods before      0.01     0.56
     """
-    late = [k for k in years_before if k < 1]
+    ahead = [int(k) for k in np.atleast_1d(np.asarray(years_before, int))]
+    late = [k for k in ahead if k < 1]
     if late:
         raise OptionError.of(
             "did.fake_date_not_before", [f"years_before = {k}" for k in late]
@@ -370,7 +371,7 @@ def fake_date_placebo(
     note = data.note
     rows: list[dict] = []
     errors: list[EstimationError] = []
-    for k in years_before:
+    for k in ahead:
         fake = data.ever[before] & (data.event[before] >= -k)
         labels = {
             "aggregation": "fake_date",

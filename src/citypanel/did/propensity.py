@@ -171,7 +171,7 @@ def propensity_score_did(
     ------
     EstimationError
         Separation (the covariates tell treated from control), collinear covariates,
-        nobody matched.
+        nobody matched, no treated or no never-treated unit seen before treatment.
 
     References
     ----------
@@ -303,6 +303,10 @@ def _before(panel, keys, covariates, before):
         )
     means = data.frame[early].groupby(keys["unit"])[covariates].mean()
     treated = pd.Series(~data.never, index=data.units).reindex(means.index)
+    if treated.all() or not treated.any():
+        what = "never-treated" if treated.all() else "treated"
+        places = [f"rows before {data.name(first)}: {int(early.sum())}"]
+        raise EstimationError.of("did.nobody_seen_before", places, what=what)
     return pd.DataFrame({"treated": treated}), means.to_numpy(float)
 
 

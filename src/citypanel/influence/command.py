@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from citypanel.cluster import joblib_on
 from citypanel.curve.results import write_tables
 from citypanel.errors import OptionError, PublicationError
 from citypanel.files import alone_in, write_text
@@ -55,7 +56,12 @@ def read_warehouse(warehouse: Path) -> dict[str, pd.DataFrame]:
 
 
 def compute(
-    warehouse: Path, *, output: Path, workers: int, say: Callable[[str], None]
+    warehouse: Path,
+    *,
+    output: Path,
+    workers: int,
+    dask: str | None = None,
+    say: Callable[[str], None],
 ) -> list[str]:
     """Compute every table, write them and the page; return a report.
 
@@ -65,7 +71,9 @@ def compute(
         Published file; folder of the results, replaced file by file once everything
         is computed.
     workers : int
-        Processes.
+        Processes of this machine; not used with `dask`.
+    dask : str, optional
+        Address of a Dask scheduler whose workers compute.
     say : callable
         Gets progress, a line at a time.
 
@@ -78,13 +86,15 @@ def compute(
     ------
     OptionError
         Fewer than one worker.
+    ClusterError
+        As `citypanel.cluster.connect`.
     PublicationError
         As `read_warehouse`.
     """
     if workers < 1:
         raise OptionError.of("influence.no_workers", workers=workers)
     frames = read_warehouse(warehouse)
-    with alone_in(output, "influences"):
+    with alone_in(output, "influences"), joblib_on(dask):
         tables = every_table(
             {name: frames[name] for name in SOURCE_TABLES},
             frames["variants"],

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from joblib import Parallel, delayed
 from tests.support.study_sources import dated, reconciled
 
 from citypanel import cli
+from citypanel import cluster as dask_cluster
 from citypanel.curve import command, running
 from citypanel.curve.choices import load_choices
 from citypanel.curve.summary import published_numbers
@@ -213,9 +215,9 @@ def test_numbers_that_are_none(arguments, capsys):
 
 def test_a_scheduler_that_does_not_answer(monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(running, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(ClusterError) as raised:
-        running._connect("tcp://127.0.0.1:9")
+        dask_cluster.connect("tcp://127.0.0.1:9")
     says(raised, "No Dask scheduler answers at tcp://127.0.0.1:9", "dask scheduler")
 
 
@@ -227,18 +229,18 @@ def test_a_scheduler_that_does_not_answer(monkeypatch):
 def test_an_address_that_is_none(address):
     pytest.importorskip("distributed")
     with pytest.raises(ClusterError) as raised:
-        running._connect(address)
+        dask_cluster.connect(address)
     says(raised, f"No Dask scheduler answers at {address or 'an empty address'}")
 
 
 def test_a_server_that_is_no_scheduler(monkeypatch):
     """It takes the connection and says nothing that Dask understands."""
     pytest.importorskip("distributed")
-    monkeypatch.setattr(running, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(ClusterError) as raised:
-            running.check_scheduler(address)
+            dask_cluster.check_scheduler(address)
     says(raised, f"No Dask scheduler answers at {address}", "no answer within 1 s")
 
 
@@ -256,9 +258,9 @@ class Workers:
 def test_workers_with_other_code_are_named():
     other = {**code_here(), "citypanel": "f" * 64, "numpy": "1.0"}
     without = ModuleNotFoundError("No module named 'citypanel'")
-    running._check_workers(Workers(one=None, two=None), "tcp://one:1")
+    dask_cluster._check_workers(Workers(one=None, two=None), "tcp://one:1")
     with pytest.raises(ClusterError) as raised:
-        running._check_workers(
+        dask_cluster._check_workers(
             Workers(same=None, other=other, without=without), "tcp://one:1"
         )
     says(raised, "run other code than this process (2)", "  - other: citypanel ffff",
@@ -277,7 +279,7 @@ def test_a_real_worker_with_other_code_is_named(project, tmp_path):
         n_workers=1, threads_per_worker=1, dashboard_address=None
     ) as cluster:
         address = cluster.scheduler_address
-        client, _ = running._connect(address)
+        client = dask_cluster.connect(address)
         client.close()
         worker = subprocess.Popen(
             [sys.executable, "-m", "distributed.cli.dask_worker", address,
@@ -291,7 +293,7 @@ def test_a_real_worker_with_other_code_is_named(project, tmp_path):
             with distributed.Client(address, set_as_default=False) as client:
                 client.wait_for_workers(2, timeout=60)
             with pytest.raises(ClusterError) as raised:
-                running._connect(address)
+                dask_cluster.connect(address)
         finally:
             worker.terminate()
             worker.wait()
@@ -302,21 +304,21 @@ def test_a_real_worker_with_other_code_is_named(project, tmp_path):
 def test_dask_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ClusterError) as raised:
-        running._connect("tcp://127.0.0.1:8786")
+        dask_cluster.connect("tcp://127.0.0.1:8786")
     says(raised, "needs the package distributed", "cluster]")
 
 
 @pytest.mark.slow
 def test_a_scheduler_without_workers(monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(running, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     with (
         distributed.LocalCluster(
             n_workers=0, dashboard_address=None, processes=False
         ) as cluster,
         pytest.raises(ClusterError) as raised,
     ):
-        running._connect(cluster.scheduler_address)
+        dask_cluster.connect(cluster.scheduler_address)
     says(raised, "has no worker", "dask worker")
 
 
@@ -375,7 +377,28 @@ class Refusing:
 
 
 def test_a_cluster_that_cannot_finish(monkeypatch):
-    monkeypatch.setattr(running, "_connect", lambda address: (Refusing(), in_order))
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(running, "connect", lambda address: Refusing())
+    monkeypatch.setattr(distributed, "as_completed", in_order)
     with pytest.raises(ClusterError) as raised:
         list(running._on_cluster([(0, ("name", b"", []))], "tcp://one:1"))
     says(raised, "tcp://one:1 could not finish", "no module named citypanel")
+
+
+@pytest.mark.slow
+def test_what_joblib_spreads_is_computed_by_the_workers():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        there = {worker.pid for worker in cluster.workers.values()}
+        with dask_cluster.joblib_on(cluster.scheduler_address):
+            work = Parallel(n_jobs=2, return_as="generator")(
+                delayed(os.getpid)() for _ in range(4)
+            )
+            assert set(work) <= there
+    with dask_cluster.joblib_on(None):
+        assert (
+            Parallel(n_jobs=1)(delayed(os.getpid)() for _ in range(2))
+            == [os.getpid()] * 2
+        )
