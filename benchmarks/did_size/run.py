@@ -7,9 +7,10 @@ city that varies by a factor of about four.
 
     python benchmarks/did_size/run.py --panels 300 --jobs 2
 
-(with --only referees the tests of `referee_p_values` alone, beside those there already)
 writes docs/method/did_size.md and src/citypanel/did/sizes.csv, by which rows of small
-samples say how their tests do.
+samples say how their tests do. With --only referees, models or triply it measures the
+tests of that function alone, with --samples and --laws some cells alone, beside those
+measured before.
 """
 
 from __future__ import annotations
@@ -33,10 +34,18 @@ SAMPLES = {
     "west 17/8": {"never": 9, 2016: 2, 2018: 6},
     "northeast 8/4": {"never": 4, 2016: 1, 2018: 3},
 }
+REGIONS = {
+    "all": None,
+    "east": "eastern",
+    "centre": "central",
+    "west": "western",
+    "northeast": "northeastern",
+}
 YEARS = np.arange(2012, 2020)
 KEYS = dict(outcome="y", unit="city_id", period="year")
 LAWS = ("independent", "autoregressive")
 SEED = 20240705
+PLACE = ("latitude", "longitude")
 COLUMNS = ["test", "errors", "units", "treated", "panels", "rejected_pct"]
 
 
@@ -60,8 +69,30 @@ def draw(sample: str, law: str, number: int) -> pd.DataFrame:
             "y": (rng.normal(size=(n, 1)) + 0.05 * noise).ravel(),
         }
     )
+    # Units lie where cities of the sample's region do.
+    place = places(sample)
+    for name in PLACE:
+        frame[name] = np.repeat(place[name].to_numpy()[:n], t)
+    frame["above"] = np.repeat(place["province_id"].to_numpy()[:n], t)
+    rng = np.random.default_rng([*key, 1])
+    treated = np.array(starts) > 0
+    frame["x"] = np.repeat(rng.standard_normal(n) + 0.5 * treated, t)
+    frame["dose"] = np.repeat(rng.uniform(0.5, 3, n), t)
+    frame["other"] = np.repeat(np.where(rng.random(n) < 0.4, 2016, 0), t)
     late = (frame["cohort"] > 0) & (frame["year"] >= frame["cohort"])
     return frame.assign(sydid=late.astype(float))
+
+
+def places(sample: str) -> pd.DataFrame:
+    """Cities of a sample's region in an order of chance."""
+    seeds = Path(__file__).parents[2] / "seeds/reference"
+    cities = pd.read_csv(seeds / "ref_cities.csv", dtype={"city_id": str})
+    at = pd.read_csv(seeds / "ref_prefectures.csv", dtype={"unit_id": str})
+    at = at[["unit_id", *PLACE]].rename(columns={"unit_id": "city_id"})
+    cities = cities.merge(at, on="city_id")
+    name = REGIONS[sample.split()[0]]
+    cities = cities if name is None else cities[cities["region"] == name]
+    return cities.sample(frac=1, random_state=SEED)
 
 
 def p_values(frame: pd.DataFrame) -> dict[str, float]:
@@ -129,16 +160,8 @@ def p_values(frame: pd.DataFrame) -> dict[str, float]:
     return out
 
 
-def referee_p_values(frame: pd.DataFrame) -> dict[str, float]:
-    """p-values of what referees ask next, where it needs no covariate and no place."""
-    options = dict(treatment="sydid", **KEYS)
-    calls = {
-        "nonabsorbing_did": lambda: did.nonabsorbing_did(frame, **options),
-        "conley_taber": lambda: did.conley_taber(frame, draws=499, **options),
-        "population_inference, a random attribute": lambda: did.population_inference(
-            frame.assign(z=frame["city_id"] * 7919 % 31), attributes="z", **options
-        ).query("term == 'finite'"),
-    }
+def asked(calls: dict) -> dict[str, float]:
+    """p-value of each call's first row; not a number where it gives none."""
     out = {}
     for name, call in calls.items():
         try:
@@ -148,7 +171,98 @@ def referee_p_values(frame: pd.DataFrame) -> dict[str, float]:
     return out
 
 
-ASKED = {"all": p_values, "referees": referee_p_values}
+def referee_p_values(frame: pd.DataFrame) -> dict[str, float]:
+    """p-values of what referees ask next."""
+    options, staggered = dict(treatment="sydid", **KEYS), dict(cohort="cohort", **KEYS)
+    zone = frame["cohort"].where(frame["cohort"] > 0)
+
+    def spillovers():
+        return did.spillovers(
+            frame, coordinates=PLACE, rings=(0, 100, 200, 300), **staggered
+        )
+
+    return asked(
+        {
+            "nonabsorbing_did": lambda: did.nonabsorbing_did(frame, **options),
+            "conley_taber": lambda: did.conley_taber(frame, draws=499, **options),
+            "ferman_pinto": lambda: did.ferman_pinto(
+                frame.assign(size=1 + frame["city_id"] % 7), size="size", draws=499,
+                **options,
+            ),
+            "population_inference, a random attribute": lambda: (
+                did.population_inference(
+                    frame.assign(z=frame["city_id"] * 7919 % 31), attributes="z",
+                    **options,
+                ).query("term == 'finite'")
+            ),
+            "twfe, conley, bartlett to 300 km": lambda: did.twfe(
+                frame, standard_errors="conley", coordinates=PLACE, cutoff_km=300,
+                engine="closed_form", **options,
+            ),
+            "twfe, clusters of a level above": lambda: did.twfe(
+                frame, cluster="above", engine="closed_form", **options
+            ),
+            "spillovers, direct": lambda: spillovers().query("term == 'direct'"),
+            "spillovers, nearest ring": lambda: spillovers()
+            .query("aggregation == 'spillover'")
+            .head(1),
+            "concurrent_policies, exposure controlled": lambda: (
+                did.concurrent_policies(frame, policies=["other"], **staggered).query(
+                    "aggregation == 'exposure_controlled' and term == 'overall'"
+                )
+            ),
+            "entropy_balancing": lambda: did.entropy_balancing(
+                frame, controls=["x"], **staggered
+            ),
+            "covariate_balancing": lambda: did.covariate_balancing(
+                frame, controls=["x"], **staggered
+            ),
+            "dose_response": lambda: did.dose_response(
+                frame.assign(cohort=zone), dose="dose", **staggered
+            ),
+            "functional_form_test": lambda: did.functional_form_test(
+                frame, **staggered
+            ).query("term == 'any_scale'"),
+        }
+    )  # fmt: skip
+
+
+def model_p_values(frame: pd.DataFrame) -> dict[str, float]:
+    """p-values of factor models and synthetic controls."""
+    options = dict(treatment="sydid", draws=50, **KEYS)
+    return asked(
+        {
+            "augmented_synthetic_control": lambda: did.augmented_synthetic_control(
+                frame, cohort="cohort", **KEYS
+            ),
+            "interactive_fixed_effects": lambda: did.interactive_fixed_effects(
+                frame, rank=1, **options
+            ),
+            "matrix_completion": lambda: did.matrix_completion(
+                frame, folds=5, **options
+            ),
+        }
+    )
+
+
+def triply_p_values(frame: pd.DataFrame) -> dict[str, float]:
+    """p-value of the triply robust panel estimator at given decays and penalty."""
+    chosen = dict(unit_decay=0.5, time_decay=0.2, penalty=2.0, draws=50)
+    return asked(
+        {
+            "triply_robust": lambda: did.triply_robust(
+                frame, treatment="sydid", **chosen, **KEYS
+            )
+        }
+    )
+
+
+ASKED = {
+    "all": p_values,
+    "referees": referee_p_values,
+    "models": model_p_values,
+    "triply": triply_p_values,
+}
 
 
 def one(sample: str, law: str, number: int, asked: str) -> dict:
@@ -160,8 +274,9 @@ def one(sample: str, law: str, number: int, asked: str) -> dict:
 def beside(found: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Shares measured now, and those of other tests that were measured before."""
     before = pd.read_csv(path)
-    rest = before[~before["test"].isin(found["test"])]
-    return pd.concat([rest, found.astype(before.dtypes)], ignore_index=True)
+    keys = ["test", "errors", "units", "treated"]
+    both = pd.concat([before, found.astype(before.dtypes)], ignore_index=True)
+    return both.drop_duplicates(keys, keep="last", ignore_index=True)
 
 
 def shares(results: pd.DataFrame) -> pd.DataFrame:
@@ -203,12 +318,14 @@ def main() -> None:
     parser.add_argument("--out", default=str(root / "docs/method/did_size.md"))
     parser.add_argument("--data", default=str(root / "src/citypanel/did/sizes.csv"))
     parser.add_argument("--only", choices=list(ASKED), default="all")
+    parser.add_argument("--samples", nargs="*", default=list(SAMPLES))
+    parser.add_argument("--laws", nargs="*", default=list(LAWS))
     chosen = parser.parse_args()
     start = time.perf_counter()
     tasks = [
         (sample, law, number, chosen.only)
-        for law in LAWS
-        for sample in SAMPLES
+        for law in chosen.laws
+        for sample in chosen.samples
         for number in range(chosen.panels)
     ]
     results = pd.DataFrame(

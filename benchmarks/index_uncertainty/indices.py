@@ -217,6 +217,10 @@ error is the slope of a facet that hardly any draw moves. Basic intervals of one
 as published in 1999, covered 76 to 84 per cent for 60 units, and less where few are
 near.
 
+Cells above 97 are intervals wider than need be, most of all of effch and techch and of
+the difference of two groups: an interval that excludes 1 excludes it at 5 per cent or
+less, and one that does not may miss a difference.
+
 ## A test of separability
 
 Do treated and other units have one frontier? Daraio, Simar and Wilson (2018) compare

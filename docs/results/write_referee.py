@@ -11,4 +11,5 @@ FOLDER = Path(__file__).parent
 
 if __name__ == "__main__":
     with Marts(FOLDER.parents[1] / "citypanel.duckdb") as marts:
-        write_text(FOLDER / "referee.md", page(marts["rpt_referee"]))
+        names = ("rpt_referee", "rpt_frontier_alternatives", "rpt_tfp_trajectories")
+        write_text(FOLDER / "referee.md", page(*(marts[name] for name in names)))

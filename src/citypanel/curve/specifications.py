@@ -41,7 +41,10 @@ from citypanel.study.run import Study
 
 HEADLINE = "headline"
 # Choices that leave the index as it is.
-OF_THE_ESTIMATE = ("outcome", "exposure_from", "exclusion", "controls", "estimator")
+OF_THE_ESTIMATE = (
+    *("outcome", "exposure_from", "exclusion", "controls", "estimator"),
+    *("errors_shared", "neighbours", "concurrent_policies"),
+)
 # Draws of those that share a draw of the index, which costs several times as much.
 SHARING = 4
 # Choices among whose values the regressions of `rpt_regressions` lie. Linearmodels
@@ -256,7 +259,8 @@ def evaluate(
         The columns of `specifications`; without an estimate where there is none, with
         its reason. Nothing is raised, whatever goes wrong in one specification.
     draws : ndarray (2, permutations) or None
-        Estimate and t under each permutation; of two-way specifications only.
+        Estimate and t under each permutation; of specifications for which
+        `is_permuted` only.
     """
     headline = headline_values(choices, base)
     values = specification.values
@@ -282,7 +286,7 @@ def evaluate(
             rows, controls = regression_panel(study, options)
             fitted = fit(rows, controls, options, engine=engine_of(values, headline))
             row |= asdict(describe_estimate(fitted, rows, study, options))
-            if shuffles is not None and options.estimator == "twfe":
+            if shuffles is not None and is_permuted(options):
                 draws = permuted_statistics(
                     study, rows, controls, options, shuffles, row["std_error"]
                 )
@@ -303,6 +307,15 @@ def evaluate(
     if row.get("reason_kind"):
         draws = None
     return row, draws
+
+
+def is_permuted(options: Options) -> bool:
+    """Whether permutations of the policy leave index and sample as they are."""
+    return (
+        options.estimator == "twfe"
+        and options.neighbours == "kept"
+        and options.frontier_drawn_by == "sample"
+    )
 
 
 def engine_of(
@@ -361,7 +374,8 @@ def shared_order(
         "investment_deflator", "initial_capital", "initial_growth", "depreciation",
         "real_gdp",
         "labour_measure", "study_sample", "frontier", "returns_to_scale",
-        "orientation", "frontier_reference", "outcome", "exposure_from",
+        "orientation", "frontier_reference", "frontier_drawn_by", "outcome",
+        "exposure_from",
     ]  # fmt: skip
     names = [n for n in early if n in choices.names]
     return sorted(

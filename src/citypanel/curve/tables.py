@@ -40,7 +40,8 @@ def specification_table(
     -------
     DataFrame
         As `citypanel.curve.specifications.specifications`, with the lists
-        permuted_estimates and permuted_t, null but for two-way specifications.
+        permuted_estimates and permuted_t, null but for two-way specifications whose
+        index and sample do not depend on who is treated.
     """
     row = headline_row(variants)
     frame, draws = specifications(

@@ -7,7 +7,11 @@ the options that stand here.
 """
 
 from citypanel.did import study
-from citypanel.did.adjusted import entropy_balancing, machine_learning_did
+from citypanel.did.adjusted import (
+    covariate_balancing,
+    entropy_balancing,
+    machine_learning_did,
+)
 from citypanel.did.aggregate import aggregate_att
 from citypanel.did.augmented import augmented_synthetic_control
 from citypanel.did.bacon import bacon_decomposition
@@ -97,6 +101,7 @@ __all__ = [
     "balance_table",
     "concurrent_policies",
     "conley_taber",
+    "covariate_balancing",
     "dose_response",
     "entropy_balancing",
     "equivalence_test",

@@ -1,6 +1,6 @@
 """Adjustment for covariates that need not be linear: balancing, and learned nuisances.
 
-Both compare the change of cohort g from its last period before treatment, b, to t with
+All compare the change of cohort g from its last period before treatment, b, to t with
 that of the units not treated by then, at the same covariates in b.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special, stats
 
 from citypanel.did.frames import Extras, add_note, join_notes, staggered_frame
 from citypanel.did.linear import cluster_sums
@@ -22,6 +23,7 @@ from citypanel.did.panels import (
     on_panel,
     require_treated_and_control,
 )
+from citypanel.did.propensity_scores import balancing_scores
 from citypanel.did.regressions import (
     Cells,
     dynamic_covariance,
@@ -35,6 +37,7 @@ LEARNERS = ("lasso", "forest")
 BALANCED = 1e-8
 NEWTON = 200
 NOTE_OUTSIDE = "no weights on the controls reach the cohort's means of the covariates"
+NOTE_APART = "the covariates tell the treated from the controls: no propensity score"
 NOTE_FEW = "too few units on a side for the folds"
 
 
@@ -82,7 +85,9 @@ def entropy_balancing(
         functions that count the weights' estimation. A cohort whose means
         no weights reach is null with a note. ``attrs["balance"]``: a row a cohort and
         covariate with standardised differences before and after; ``attrs["overlap"]``:
-        controls, effective controls 1 / sum w^2, and the largest weight.
+        controls, effective controls 1 / sum w^2, and the largest weight;
+        ``attrs["scores"]``: each unit's probability of treatment and weight, which
+        `plot_overlap` draws.
 
     Raises
     ------
@@ -109,42 +114,84 @@ def entropy_balancing(
     """
     choose("moments", moments, (1, 2))
     choose("control_group", control_group, CONTROL_GROUPS)
-    data = _ready(data)
-    found: dict[tuple, Any] = {}
-
-    def effect(pair: Pair) -> tuple[float, np.ndarray] | str:
-        x = pair.x if moments == 1 else np.hstack([pair.x, pair.x**2])
-        key = (pair.cohort, tuple(np.flatnonzero(pair.rest)))
-        if key not in found:
-            found[key] = balance(
-                x[pair.rest], x[pair.own], pair.share(pair.own), pair.share(pair.rest)
-            )
-        weights = found[key]
-        if weights is None:
-            return NOTE_OUTSIDE
-        return _balanced_effect(pair, x, weights)
-
-    tables: dict[str, list] = {"balance": [], "overlap": []}
-    fit = _estimate(
-        data,
-        effect,
-        control_group,
+    return _weighted_did(
+        _ready(data),
         "entropy_balancing",
+        lambda pair: _balancing(pair, moments),
+        NOTE_OUTSIDE,
+        control_group,
         single_unit_std_error,
         level,
-        tables,
     )
-    seen = set()
-    for pair in _pairs(data, control_group):
-        key = (pair.cohort, tuple(np.flatnonzero(pair.rest)))
-        weights = found.get(key)
-        if weights is None or key in seen:
-            continue
-        seen.add(key)
-        _describe(data, pair, weights, tables)
-    for name, rows in tables.items():
-        fit.attrs[name] = Extras({"rows": pd.DataFrame(rows)})
-    return fit
+
+
+@on_panel("cohort", "controls", "weights", "cluster")
+def covariate_balancing(
+    data: Panel,
+    *,
+    control_group: str = "not_yet",
+    single_unit_std_error: bool = False,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Difference in differences with controls weighted by covariate balancing scores.
+
+    For each cohort and period the probability p of membership in the cohort is a logit
+    of the covariates in the base period, fitted to predict membership and to balance
+    the covariates at once (`propensity_scores.balancing_scores`), and
+
+        ATT(g, t) = mean of the cohort's dy - sum_j w_j dy_j,   w_j ~ p_j / (1 - p_j).
+
+    Balance asked for alone gives the weights of `entropy_balancing`. Both together
+    balance nearly, and have an answer where no weights balance exactly.
+
+    Parameters
+    ----------
+    panel : DataFrame or Panel
+        As for `entropy_balancing`.
+    outcome, cohort, unit, period, controls, weights, cluster, frequency, control_group
+        As for `entropy_balancing`.
+    single_unit_std_error : bool
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        As `entropy_balancing`, with the same ``attrs``; intervals count the estimation
+        of the score. A cohort that the covariates tell from its controls is null with a
+        note. ``attrs["overlap"]`` also has ``statistic`` and ``p_value`` of the test
+        that one logit predicts and balances.
+
+    Raises
+    ------
+    EstimationError
+        Nobody treated, nobody to compare with, or no cohort with a score.
+    OptionError
+        No covariates.
+
+    References
+    ----------
+    Imai and Ratkovic (2014), Journal of the Royal Statistical Society B 76.
+
+    Examples
+    --------
+    >>> from citypanel import did
+    >>> from citypanel.examples import zones
+    >>> columns = dict(outcome="wage", cohort="zone", unit="city", period="year")
+    >>> found = did.covariate_balancing(zones(), controls=["population"], **columns)
+    >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
+       estimate  std_error
+    0     0.109      0.012
+    """
+    choose("control_group", control_group, CONTROL_GROUPS)
+    return _weighted_did(
+        _ready(data),
+        "covariate_balancing",
+        _scoring,
+        NOTE_APART,
+        control_group,
+        single_unit_std_error,
+        level,
+    )
 
 
 @on_panel("cohort", "controls", "weights", "cluster")
@@ -281,7 +328,6 @@ def machine_learning_did(
         "machine_learning_did",
         single_unit_std_error,
         level,
-        tables,
     )
     cut = sum(row["trimmed"] for row in tables["overlap"])
     if cut:
@@ -377,7 +423,6 @@ def _estimate(
     name: str,
     single: bool,
     level: float,
-    tables: dict[str, list],
 ) -> pd.DataFrame:
     """Effects of all cohorts and periods, and their means."""
     keys, estimates, influence, notes = [], [], [], []
@@ -478,27 +523,126 @@ def balance(
     return w if np.abs(w @ z).max(initial=0.0) < 1e-6 else None
 
 
-def _balanced_effect(
-    pair: Pair, x: np.ndarray, w: np.ndarray
-) -> tuple[float, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Weighting:
+    """Weights of a cohort's controls, and what they rest on.
+
+    Attributes
+    ----------
+    weights : ndarray (n_rest,)
+        Adding to one.
+    x : ndarray (n_units, k)
+        Covariates by which they move.
+    moves : ndarray (n_units, k) or None
+        Each unit's part in the coefficients of the score; None where the weights
+        follow the cohort's means.
+    probability : ndarray (n_own + n_rest,)
+        Of the cohort's units, then of the controls.
+    test : mapping
+        statistic and p_value, or nothing.
+    """
+
+    weights: np.ndarray
+    x: np.ndarray
+    moves: np.ndarray | None
+    probability: np.ndarray
+    test: dict[str, float]
+
+
+def _balancing(pair: Pair, moments: int) -> Weighting | None:
+    x = pair.x if moments == 1 else np.hstack([pair.x, pair.x**2])
+    own, rest = pair.share(pair.own), pair.share(pair.rest)
+    w = balance(x[pair.rest], x[pair.own], own, rest)
+    if w is None:
+        return None
+    # log w/q is linear in x; n_1 w over the sampling weight is the odds of the logit
+    # that balances exactly.
+    z = np.column_stack([np.ones(len(x)), x])
+    scale = pair.weight[pair.own].sum() / pair.weight[pair.rest].sum()
+    with np.errstate(divide="ignore"):
+        log_odds = np.log(scale * w / rest)
+    seen = np.isfinite(log_odds)
+    line = np.linalg.lstsq(z[pair.rest][seen], log_odds[seen], rcond=1e-12)[0]
+    p = special.expit(np.concatenate([z[pair.own] @ line, log_odds]))
+    return Weighting(w, x, None, p, {})
+
+
+def _scoring(pair: Pair) -> Weighting | None:
+    at = np.concatenate([np.flatnonzero(pair.own), np.flatnonzero(pair.rest)])
+    x, q = pair.x[at], pair.weight[at] / pair.weight[at].mean()
+    mean = q @ x / q.sum()
+    spread = np.sqrt(q @ (x - mean) ** 2 / q.sum())
+    keep = spread > 1e-12
+    z = np.ones((len(pair.x), 1 + keep.sum()))
+    z[:, 1:] = (pair.x[:, keep] - mean[keep]) / spread[keep]
+    n = int(pair.own.sum())
+    treated = (np.arange(len(at)) < n).astype(float)
+    score = balancing_scores(treated, z[at], q)
+    if score is None:
+        return None
+    p = score.probability
+    odds = q[n:] * p[n:] / (1 - p[n:])
+    moves = np.zeros(z.shape)
+    moves[at] = score.influence
+    test = {
+        "statistic": score.statistic,
+        "p_value": float(stats.chi2.sf(score.statistic, z.shape[1])),
+    }
+    return Weighting(odds / odds.sum(), z, moves, p, test)
+
+
+def _weighted_did(
+    data: Panel,
+    name: str,
+    weigh: Callable[[Pair], Weighting | None],
+    note: str,
+    control_group: str,
+    single: bool,
+    level: float,
+) -> pd.DataFrame:
+    """Effects with weighted controls, weights found once a cohort and its controls."""
+    found: dict[tuple, Weighting | None] = {}
+    tables: dict[str, list] = {"balance": [], "overlap": [], "scores": []}
+
+    def effect(pair: Pair) -> tuple[float, np.ndarray] | str:
+        key = (pair.cohort, tuple(np.flatnonzero(pair.rest)))
+        if key not in found:
+            found[key] = weighting = weigh(pair)
+            if weighting is not None:
+                _describe(data, pair, weighting, tables)
+        weighting = found[key]
+        return note if weighting is None else _weighted_effect(pair, weighting)
+
+    fit = _estimate(data, effect, control_group, name, single, level)
+    for table, rows in tables.items():
+        fit.attrs[table] = Extras({"rows": pd.DataFrame(rows)})
+    return fit
+
+
+def _weighted_effect(pair: Pair, weighting: Weighting) -> tuple[float, np.ndarray]:
     """Effect and each unit's part in it, the weights' estimation included.
 
-    The weights move with the treated's means m by w_j (x_j - m)'H^-1, H the controls'
-    weighted covariance: residuals of the weighted regression on the covariates.
+    Weights that follow the treated's means m move with them by w_j (x_j - m)'H^-1, H
+    the controls' weighted covariance: residuals of the weighted regression on the
+    covariates. Weights of a score move with its coefficients by w_j (x_j - mean).
     """
-    own, rest = pair.own, pair.rest
+    own, rest, w, x = pair.own, pair.rest, weighting.weights, weighting.x
     share = pair.share(own)
-    dy, mean = pair.change, share @ x[own]
+    dy = pair.change
     treated, control = float(share @ dy[own]), float(w @ dy[rest])
-    z = x - mean
-    root = np.sqrt(w)[:, None]
-    slope = np.linalg.lstsq(
-        root * z[rest], root[:, 0] * (dy[rest] - control), rcond=1e-10
-    )[0]
-    left = dy - z @ slope
+    left = dy
+    if weighting.moves is None:
+        z = x - share @ x[own]
+        root = np.sqrt(w)[:, None]
+        slope = np.linalg.lstsq(
+            root * z[rest], root[:, 0] * (dy[rest] - control), rcond=1e-10
+        )[0]
+        left = dy - z @ slope
     out = np.zeros(len(dy))
     out[own] = share * (left[own] - treated)
     out[rest] = -w * (left[rest] - control)
+    if weighting.moves is not None:
+        out -= weighting.moves @ (x[rest].T @ (w * (dy[rest] - control)))
     for side in (own, rest):
         n = side.sum()
         if n > 1:
@@ -508,8 +652,8 @@ def _balanced_effect(
     return treated - control, out
 
 
-def _describe(data: Panel, pair: Pair, w: np.ndarray, tables: dict) -> None:
-    own, rest = pair.share(pair.own), pair.share(pair.rest)
+def _describe(data: Panel, pair: Pair, weighting: Weighting, tables: dict) -> None:
+    own, rest, w = pair.share(pair.own), pair.share(pair.rest), weighting.weights
     label = {"cohort": data.label(pair.cohort), "period": data.label(pair.period)}
     tables["overlap"].append(
         {
@@ -517,8 +661,17 @@ def _describe(data: Panel, pair: Pair, w: np.ndarray, tables: dict) -> None:
             "controls": len(w),
             "effective_controls": float(1.0 / (w @ w)),
             "largest_weight": float(w.max()),
+            **weighting.test,
         }
     )
+    units = np.concatenate([np.flatnonzero(pair.own), np.flatnonzero(pair.rest)])
+    shares = np.concatenate([own, w])
+    tables["scores"] += [
+        {**label, "unit": unit, "treated": n < len(own), "probability": p, "weight": v}
+        for n, (unit, p, v) in enumerate(
+            zip(data.units[units], weighting.probability, shares, strict=True)
+        )
+    ]
     for j, name in enumerate(data.control_names):
         a, b = pair.x[pair.own, j], pair.x[pair.rest, j]
         mean = own @ a

@@ -88,7 +88,8 @@ def interactive_fixed_effects(
     most_rank, folds : int
         Of the choice of the rank.
     placebo_periods : number
-        Untreated periods before each spell that are hidden, and whose gaps are tested.
+        Untreated periods before each spell that are hidden, and whose gaps are tested,
+        in the periods' own units: 2 are four half-years.
     carryover_periods : number
         The same after a spell ends, where the treatment switches off.
     bound : number, optional

@@ -108,7 +108,7 @@ def population_inference(
     }
     note = None if fixed else "no attributes: conservative by the spread of effects"
     rows = [
-        _row(plain, "unit", scale * full),
+        _row(plain, "unit", scale * full, note=data.note),
         _row(plain, "finite", scale * (full - share * explained), share, note),
     ]
     if above is not None:

@@ -266,6 +266,38 @@ class Result(Remembering):
             figure.suptitle(title, x=0.01, ha="left")
         return figure
 
+    def plot_overlap(self) -> Any:
+        """Draw the probabilities of treatment, treated above, controls below.
+
+        Of `entropy_balancing` and `covariate_balancing`: a panel a cohort, for its
+        first comparison; a control's area is its weight.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        ImportError
+            matplotlib is not installed.
+        EstimationError
+            The result holds no scores.
+        """
+        if "scores" not in self.attrs:
+            raise EstimationError.of("did.no_scores")
+        Figure = figure_class()
+        rows = self.attrs["scores"]["rows"]
+        first = rows.groupby("cohort")["period"].transform("first") == rows["period"]
+        parts = list(rows[first].groupby("cohort", sort=False))
+        figure = Figure(figsize=(6.4, 1.0 + 1.3 * len(parts)), layout="constrained")
+        axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
+        for ax, (cohort, part) in zip(axes, parts, strict=True):
+            draw_scores(ax, part, AFTER, BEFORE)
+            ax.set_yticks([0, 1], ["controls", "treated"])
+            ax.set_title(f"cohort {cohort}", loc="left", fontsize="medium")
+        axes[-1].set_xlabel("probability of treatment")
+        return figure
+
     # --- what the methods share ---
 
     def _require(self, *columns: str) -> None:
@@ -325,6 +357,31 @@ def remember(result: Any, estimator: str, options: Mapping[str, Any]) -> Any:
 
 
 remembering = results.remembering(remember)
+
+
+def draw_scores(ax: Any, rows: pd.DataFrame, treated: str, controls: str) -> None:
+    """Probabilities of the treated at height 1, of controls at 0, area as weights.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    rows : DataFrame
+        treated (bool), probability, weight.
+    treated, controls : colours
+    """
+    own = rows["treated"].to_numpy(bool)
+    for height, side, colour in ((1, own, treated), (0, ~own, controls)):
+        part = rows[side].sort_values("probability", kind="stable")
+        # Units of like probability stand a little apart.
+        apart = 0.12 * (np.arange(len(part)) % 3 - 1)
+        area = 8 + 30 * len(part) * part["weight"].to_numpy(float)
+        ax.scatter(
+            part["probability"], height + apart, s=np.minimum(area, 300), color=colour,
+            alpha=0.6, linewidths=0,
+        )  # fmt: skip
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_ylim(-0.6, 1.6)
+    ax.spines[["top", "right"]].set_visible(False)
 
 
 def _draw(ax: Any, rows: Result, across: str, *, legend: bool) -> None:

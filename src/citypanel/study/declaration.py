@@ -34,7 +34,10 @@ KINDS = (
     *("batches", "groups", "group", "roster"),
 )
 # Options of the estimation alone: no var of dbt, no column of the table of variants.
-IN_MEMORY = ("exclusion", "controls", "estimator")
+IN_MEMORY = (
+    *("exclusion", "controls", "estimator"),
+    *("errors_shared", "neighbours", "concurrent_policies", "frontier_drawn_by"),
+)
 HEADLINE = "headline"
 
 

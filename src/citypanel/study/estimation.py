@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from citypanel import did
+from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError, describe
 from citypanel.study.declaration import declared, not_known
@@ -16,7 +18,13 @@ from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
 from citypanel.study.run import Study
 
-ESTIMATORS = ("twfe", "imputation", "group_time", "sun_abraham")
+ESTIMATORS = (
+    *("twfe", "imputation", "group_time", "sun_abraham"),
+    *("switchers", "synthetic_did"),
+)
+# Distance (km) up to which errors are shared, falling to zero (Bartlett).
+SHARED_KM = 300
+PLACE = ("latitude", "longitude")
 # Share of city-years without an index from which on there is no estimate.
 MOST = 0.5
 # Relative difference up to which two indices are the same.
@@ -85,14 +93,17 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     -------
     rows : DataFrame
         As `Study.panel`, without the excluded cities, missing outcomes and missing
-        values of the controls.
+        values of the controls, and those not compared, whose number is
+        ``attrs["apart"]``.
     controls : list of str
-        Those chosen that have data in every year.
+        Those chosen that have data in every year, then exposure to other policies.
 
     Raises
     ------
     OptionError
-        An unknown exclusion or control.
+        An unknown exclusion, control or value.
+    EstimationError
+        Cities without coordinates where they are asked for, or no other policy.
     DegenerateFrontier
         More than half of the city-years have no index, or all have the same.
     NoComparison
@@ -103,13 +114,93 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     missing = panel[OUTCOME].isna().to_numpy()
     _require_index(panel, kept & ~missing, kept & missing)
     rows = panel.loc[kept & ~missing]
+    rows, more = _among_policies(rows, study, options)
+    rows = _placed(rows, study, options)
+    rows = _without_neighbours(rows, options.neighbours)
+    apart = len(panel.loc[kept & ~missing]) - len(rows)
     _require_groups(rows)
     wanted = control_names(options.controls)
     usable = usable_controls(rows)[0] if wanted else ()
     controls = [name for name in usable if name in wanted]
     if controls:
         rows = rows.loc[rows[controls].notna().all(axis=1)]
-    return rows.reset_index(drop=True), controls
+    rows = rows.reset_index(drop=True)
+    rows.attrs["apart"] = apart
+    return rows, [*controls, *more]
+
+
+def _among_policies(
+    rows: pd.DataFrame, study: Study, options: Options
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows and columns of exposure to the other policies that the study declares."""
+    choice = options.concurrent_policies
+    if choice == "ignored":
+        return rows, []
+    if choice not in ("controlled", "left_out"):
+        raise not_known("concurrent_policies", choice)
+    first = first_years(study.sources.concurrent, other_policies(options.policy))
+    if not len(first.columns):
+        raise EstimationError.of("study.no_other_policies")
+    from_year = rows[["city_id"]].join(first, on="city_id")[list(first.columns)]
+    under = from_year.le(rows["year"], axis=0)
+    if choice == "left_out":
+        touched = set(rows.loc[under.any(axis=1), "city_id"])
+        return rows.loc[~rows["city_id"].isin(touched)], []
+    under = under.astype(float).add_prefix("under_")
+    # A policy that every city or none came under, in every year, controls nothing.
+    names = [name for name in under if under[name].nunique() > 1]
+    return rows.assign(**{name: under[name] for name in names}), names
+
+
+def other_policies(studied: str) -> list[str]:
+    """The policies that the study declares beside its own.
+
+    Its own has the name of the option ``policy`` or of the declared roster.
+    """
+    study = declared()
+    roster = PurePath(str(study.content["policy"].get("roster", ""))).stem
+    return [name for name in study.other_policies if name not in (studied, roster)]
+
+
+def first_years(policies: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """First year under each policy, by city; one column a policy."""
+    known = policies[policies["policy"].isin(names) & policies["city_id"].notna()]
+    first = known.astype({"approval_year": float}).pivot_table(
+        index="city_id", columns="policy", values="approval_year", aggfunc="min"
+    )
+    return first.astype(float)
+
+
+def _placed(rows: pd.DataFrame, study: Study, options: Options) -> pd.DataFrame:
+    """Rows with province and coordinates, where the options need them."""
+    if options.errors_shared == "city" and options.neighbours == "kept":
+        return rows
+    province = study.cities.set_index("city_id")["province_id"]
+    at = study.sources.places.set_index("unit_id")[list(PLACE)].astype(float)
+    rows = rows.assign(province=rows["city_id"].map(province))
+    rows = rows.join(at, on="city_id")
+    wants_place = options.neighbours != "kept" or options.errors_shared == "neighbours"
+    unknown = rows.loc[rows[list(PLACE)].isna().any(axis=1), "city_id"].unique()
+    if wants_place and len(unknown):
+        raise EstimationError.of("study.no_coordinates", [f"city {c}" for c in unknown])
+    return rows
+
+
+def _without_neighbours(rows: pd.DataFrame, choice: str) -> pd.DataFrame:
+    """Rows without the never-treated cities nearer to a treated one than chosen."""
+    if choice == "kept":
+        return rows
+    distance = choice.removeprefix("beyond_").removesuffix("_km")
+    if not distance.isdigit():
+        raise not_known("neighbours", choice)
+    cities = rows.drop_duplicates("city_id")
+    treated = (cities["cohort"] > 0).to_numpy()
+    place = cities[list(PLACE)].to_numpy(float)
+    if not treated.any() or treated.all():
+        return rows
+    away = distances_km(place[~treated], place[treated]).min(axis=1)
+    near = set(cities["city_id"].to_numpy()[~treated][away <= float(distance)])
+    return rows.loc[~rows["city_id"].isin(near)]
 
 
 def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
@@ -220,9 +311,9 @@ def fit(
             **KEYS,
             treatment=TREATMENT,
             controls=controls,
-            standard_errors=options.standard_errors,
             absorbing=False,
             engine=engine,
+            **_errors(options),
         )
         chosen = (frame["aggregation"] == "coefficient") & (frame["term"] == TREATMENT)
     elif name == "group_time":
@@ -236,13 +327,29 @@ def fit(
         )
         frame = did.aggregate_att(cells, "simple")
         chosen = frame["term"] == "overall"
-    elif name in ("imputation", "sun_abraham"):
+    elif name in ESTIMATORS:
         function = getattr(did, name)
         frame = function(rows, **KEYS, cohort="cohort", controls=controls)
         chosen = (frame["aggregation"] == "simple") & (frame["term"] == "overall")
     else:
         raise not_known("estimator", name)
     return frame.loc[chosen].iloc[0]
+
+
+def _errors(options: Options) -> dict[str, Any]:
+    """Options of `did.twfe` for the errors that observations share."""
+    match options.errors_shared:
+        case "city":
+            return {"standard_errors": options.standard_errors}
+        case "province":
+            return {"standard_errors": options.standard_errors, "cluster": "province"}
+        case "neighbours":
+            return {
+                "standard_errors": "conley",
+                "coordinates": PLACE,
+                "cutoff_km": SHARED_KM,
+            }
+    raise not_known("errors_shared", options.errors_shared)
 
 
 def describe_estimate(
@@ -255,7 +362,14 @@ def describe_estimate(
     index = rows["tfpch"].to_numpy(dtype=float)
     index = index[~np.isnan(index)]
     notes = [] if pd.isna(row["note"]) else [str(row["note"])]
-    lost = int((~excluded(study.panel(options), options.exclusion)).sum()) - len(rows)
+    apart = rows.attrs.get("apart", 0)
+    if apart:
+        notes.append(
+            f"{apart} city-years near a treated city or under another policy are not "
+            "compared"
+        )
+    whole = int((~excluded(study.panel(options), options.exclusion)).sum())
+    lost = whole - apart - len(rows)
     if lost:
         notes.append(f"{lost} city-years without an index or a control are left out")
     return Estimate(

@@ -64,8 +64,13 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     return by_variant(sample, variants, changes)
 
 
-def changes(rows: pd.DataFrame, options: Any) -> pd.DataFrame:
-    """Indices of one set of options; see `tfp_changes`."""
+def changes(
+    rows: pd.DataFrame, options: Any, drawn_by: list | None = None
+) -> pd.DataFrame:
+    """Indices of one set of options; see `tfp_changes`.
+
+    ``drawn_by`` are the cities that draw the frontier; all by default.
+    """
     reference = options["frontier_reference"]
     found = malmquist(
         rows,
@@ -78,6 +83,7 @@ def changes(rows: pd.DataFrame, options: Any) -> pd.DataFrame:
         reference=reference,
         group="region" if reference == "metafrontier" else None,
         decomposition=options["decomposition"],
+        reference_units=drawn_by,
     )
     # pandas copies attrs at every step; nothing below reads them.
     found.attrs = {}

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from citypanel import did
 from citypanel.did.frames import join_notes
 from citypanel.did.sizes import size_note
-from citypanel.errors import CityPanelError, OptionError
+from citypanel.errors import CityPanelError, EstimationError, OptionError
+from citypanel.study import estimation
 from citypanel.study.credibility import headline
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
+from citypanel.study.estimation import PLACE, first_years, other_policies
+from citypanel.study.options import Options
 from citypanel.study.referee_words import answer_rows
 
 KEYS: dict[str, Any] = dict(outcome=OUTCOME, unit="city_id", period="year")
 TREATMENT, COHORT = "sydid", "cohort"
-PLACE = ("latitude", "longitude")
 RINGS = (0, 100, 200, 300)
 CUTOFFS = (100, 200, 300, 500, 800)
 # Draws of what refits a model each time.
@@ -30,8 +32,21 @@ MECHANISMS = ("effch", "techch")
 # Tests whose size was measured, by term or estimator.
 MEASURED = {
     "conley_taber": "conley_taber",
+    "ferman_pinto": "ferman_pinto",
     "randomisation": "twfe, randomisation t",
-    "synthetic_did": "synthetic_did",
+    "finite": "population_inference, a random attribute",
+    "direct": "spillovers, direct",
+    "above": "twfe, clusters of a level above",
+    "bartlett_300_km": "twfe, conley, bartlett to 300 km",
+    "ring_0_100_km": "spillovers, nearest ring",
+    **{
+        name: name
+        for name in (
+            *("synthetic_did", "augmented_synthetic_control", "triply_robust"),
+            *("interactive_fixed_effects", "matrix_completion", "nonabsorbing_did"),
+            *("entropy_balancing", "covariate_balancing", "dose_response"),
+        )
+    },
 }
 
 NUMBERS = (
@@ -96,12 +111,11 @@ def answers(
     """
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()].reset_index(drop=True)
-    own = {str(options["policy"]), _roster()}
-    others = [name for name in declared().other_policies if name not in own]
+    others = other_policies(str(options["policy"]))
     absent = set(others) - set(policies["policy"])
     if absent:
         raise OptionError.of("study.no_such_policy", sorted(absent))
-    frame = _with(rows, policies[policies["policy"].isin(others)], places)
+    frame = _with(rows, first_years(policies, others), places)
     seed, draws = int(options["seed"]), int(options["inference_draws"])
     parts = []
     for question, ask in QUESTIONS.items():
@@ -136,19 +150,10 @@ def _with_size(row: dict[str, Any]) -> Any:
     return join_notes(row["note"] if isinstance(row["note"], str) else None, said)
 
 
-def _roster() -> str:
-    """Name of the study's own roster, without its ending."""
-    return PurePath(str(declared().content["policy"].get("roster", ""))).stem
-
-
-def _with(rows: pd.DataFrame, policies: pd.DataFrame, places: pd.DataFrame):
+def _with(rows: pd.DataFrame, first: pd.DataFrame, places: pd.DataFrame):
     """The panel with the other policies' first years, and where its cities lie."""
-    known = policies[policies["city_id"].notna()]
-    first = known.pivot_table(
-        index="city_id", columns="policy", values="approval_year", aggfunc="min"
-    )
     at = places.set_index("unit_id")[list(PLACE)].astype(float)
-    frame = rows.join(at, on="city_id").join(first.astype(float), on="city_id")
+    frame = rows.join(at, on="city_id").join(first, on="city_id")
     frame["province"] = frame["city_id"].astype(str).str[:2]
     frame.attrs["policies"] = list(first.columns)
     return frame
@@ -214,6 +219,7 @@ def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
         did.interactive_fixed_effects(frame, most_rank=2, folds=5, **options),
         did.matrix_completion(frame, folds=5, **options),
         did.augmented_synthetic_control(frame, cohort=COHORT, **KEYS),
+        did.triply_robust(frame, validation_cells=len(frame), **options),
     ]
     kinds = ("simple", "placebo", "carryover", "test")
     parts = [fit[fit["aggregation"].isin(kinds)] for fit in fits]
@@ -246,21 +252,64 @@ def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
 def _adjusted(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     usable, _ = usable_controls(frame)
     names = [name for name in declared().covariates if name in usable]
-    fit = did.entropy_balancing(frame, cohort=COHORT, controls=names, **KEYS)
-    overlap = fit.attrs["overlap"]["rows"]
-    fit = fit[fit["aggregation"].isin(["simple", "group", "test"])]
-    if len(overlap):
+    parts = []
+    for estimate in (did.entropy_balancing, did.covariate_balancing):
+        name = estimate.__name__
+        try:
+            found = estimate(frame, cohort=COHORT, controls=names, **KEYS)
+        except EstimationError as error:
+            row = {"estimator": name, "note": str(error).splitlines()[0]}
+            parts.append(pd.DataFrame([row]))
+            continue
+        parts.append(found[found["aggregation"].isin(["simple", "group", "test"])])
+        overlap = found.attrs["overlap"]["rows"]
         least = overlap.loc[overlap["effective_controls"].idxmin()]
         row = {
-            "estimator": "entropy_balancing",
+            "estimator": name,
             "aggregation": "overlap",
             "term": "fewest_effective_controls",
             "estimate": least["effective_controls"],
+            "p_value": least.get("p_value"),
             "n_units": least["controls"],
             "note": f"cohort {least['cohort']}",
         }
-        fit = pd.concat([fit, pd.DataFrame([row])], ignore_index=True)
-    return fit
+        parts.append(pd.DataFrame([row]))
+        if estimate is did.covariate_balancing:
+            parts.append(_scores(found))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _scores(found: pd.DataFrame) -> pd.DataFrame:
+    """Each city's probability of treatment and weight, by cohort."""
+    rows = found.attrs["scores"]["rows"]
+    first = rows.groupby("cohort")["period"].transform("first") == rows["period"]
+    rows = rows[first]
+    return pd.DataFrame(
+        {
+            "estimator": "covariate_balancing",
+            "aggregation": "score",
+            "sample": rows["cohort"].astype(str),
+            "term": rows["unit"].astype(str),
+            "estimate": rows["probability"],
+            "weight": rows["weight"],
+            "n_treated_units": rows["treated"].astype(int),
+        }
+    )
+
+
+def _dose(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
+    """Treatments that change, end or come in doses, as the study has them."""
+    fit = did.nonabsorbing_did(frame, treatment=TREATMENT, **KEYS)
+    fit = fit[fit["aggregation"].isin(["simple", "dynamic", "normalised", "test"])]
+    last = frame.sort_values("year").groupby("city_id")[TREATMENT].last()
+    doses = last[last > 0]
+    row: dict[str, Any] = {"estimator": "dose_response", "aggregation": "simple"}
+    if doses.nunique() < 2:
+        row["note"] = "every treated city has the same dose: no response to it"
+        return pd.concat([fit, pd.DataFrame([row])], ignore_index=True)
+    dosed = frame.assign(dose=frame["city_id"].map(last))
+    found = did.dose_response(dosed, dose="dose", cohort=COHORT, **KEYS)
+    return pd.concat([fit, found], ignore_index=True)
 
 
 def _mechanisms(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
@@ -286,14 +335,18 @@ def _mechanisms(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     if len(out):
         out["adjusted_p_value"] = did.holm(out["p_value"])
         out["aggregation"] = "mechanism"
-    return pd.concat([out, _by_group(frame)], ignore_index=True)
+    estimator = str(declared().defaults["estimator"])
+    return pd.concat([out, _by_group(frame, estimator)], ignore_index=True)
 
 
-def _by_group(frame: pd.DataFrame) -> pd.DataFrame:
+def _by_group(frame: pd.DataFrame, estimator: str) -> pd.DataFrame:
     """The headline's estimator with an effect of its own in each declared group.
 
-    Each group against all others in one regression: its effect, and by how much it
-    differs from theirs; Holm's correction over the groups, for either.
+    Each group against all others: its effect, and by how much it differs from theirs;
+    Holm's correction over the groups, for either. Of two-way effects both come from one
+    regression; of any other estimator from the group's treated cities and from the
+    others', each beside all never-treated ones, with errors by the jackknife over
+    cities.
     """
     groups = {
         f"region: {name}": (frame["region"] == name).to_numpy()
@@ -311,6 +364,10 @@ def _by_group(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         own = frame[TREATMENT] * inside
         count = frame.loc[treated & inside, "city_id"].nunique()
+        if estimator != "twfe":
+            for row in _group_apart(frame, inside, estimator):
+                rows.append({**row, "term": name, "n_treated_units": count})
+            continue
         for kind, more in (
             ("group_effect", frame[TREATMENT] * ~inside),
             ("group_difference", frame[TREATMENT]),
@@ -333,6 +390,49 @@ def _by_group(frame: pd.DataFrame) -> pd.DataFrame:
         some = (out["aggregation"] == kind) & out.get("p_value").notna()
         out.loc[some, "adjusted_p_value"] = did.holm(out.loc[some, "p_value"])
     return out
+
+
+def _group_apart(
+    frame: pd.DataFrame, inside: np.ndarray, estimator: str
+) -> list[dict[str, Any]]:
+    """A group's effect and its difference from the others', jackknifed over cities."""
+    options = Options(estimator=estimator)
+    never = (frame[COHORT] == 0).to_numpy()
+
+    def effects(keep: np.ndarray) -> np.ndarray:
+        own, rest = (
+            estimation.fit(frame[keep & (never | side)], [], options)["estimate"]
+            for side in (inside, ~inside)
+        )
+        return np.array([own, own - rest], dtype=float)
+
+    base: dict[str, Any] = {"estimator": estimator, "standard_errors": "jackknife"}
+    base |= {"n_obs": len(frame), "n_units": frame["city_id"].nunique()}
+    city = pd.factorize(frame["city_id"])[0]
+    n = city.max() + 1
+    kinds = ("group_effect", "group_difference")
+    try:
+        found = effects(np.ones(len(frame), bool))
+        without = np.array([effects(city != i) for i in range(n)])
+    except CityPanelError as error:
+        note = str(error).splitlines()[0]
+        return [{**base, "aggregation": kind, "note": note} for kind in kinds]
+    away = without - without.mean(axis=0)
+    errors = np.sqrt((n - 1) / n * (away**2).sum(axis=0))
+    wide = stats.t.ppf(0.975, n - 1) * errors
+    return [
+        {
+            **base,
+            "aggregation": kind,
+            "estimate": found[k],
+            "std_error": errors[k],
+            "conf_low": found[k] - wide[k],
+            "conf_high": found[k] + wide[k],
+            "p_value": 2 * stats.t.sf(abs(found[k] / errors[k]), n - 1),
+            "n_clusters": n,
+        }
+        for k, kind in enumerate(kinds)
+    ]
 
 
 def _trend(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
@@ -369,6 +469,7 @@ QUESTIONS: dict[str, Callable[[pd.DataFrame, int, int], pd.DataFrame]] = {
     "concurrent_policies": _concurrent,
     "spillovers": _spillovers,
     "spatial_errors": _spatial,
+    "dose": _dose,
     "two_way_weights": _weights,
     "few_treated": _few,
     "factor_models": _factors,

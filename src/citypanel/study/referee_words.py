@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from citypanel.did.adjusted import NOTE_OUTSIDE
@@ -35,8 +36,21 @@ def sentences(rows: pd.DataFrame) -> dict[str, list[Words]]:
     return out
 
 
-def page(rows: pd.DataFrame, language: str = "en") -> str:
-    """The page in Markdown, from the answers of the mart ``rpt_referee``."""
+def page(
+    rows: pd.DataFrame,
+    frontiers: pd.DataFrame,
+    changes: pd.DataFrame,
+    language: str = "en",
+) -> str:
+    """The page in Markdown.
+
+    Parameters
+    ----------
+    rows, frontiers, changes : DataFrame
+        The marts ``rpt_referee``, ``rpt_frontier_alternatives`` and
+        ``rpt_tfp_trajectories``.
+    language : {"en", "zh"}
+    """
     said = rows[rows["aggregation"] == "answer"].set_index("question")
     outcome = str(rows["outcome"].iloc[0])
     parts = [
@@ -47,7 +61,48 @@ def page(rows: pd.DataFrame, language: str = "en") -> str:
         if question in said.index:
             parts.append(f"## {heading.said(language)}")
             parts.append(str(said.loc[question, f"text_{language}"]))
+    others = {"index_error": index_error(changes), "frontier": frontier(frontiers)}
+    for question, heading in SAID.of("heading_of_index").items():
+        parts.append(f"## {heading.said(language)}")
+        parts.append(others[question].said(language))
     return "\n\n".join(parts) + "\n"
+
+
+def frontier(rows: pd.DataFrame) -> Words:
+    """What the headline becomes under frontiers that the treated do not draw."""
+    by = rows.set_index("alternative_order")
+    if not {0, 1, 2} <= set(by.index) or by.loc[[0, 1, 2], "estimate"].isna().any():
+        return SAID("unanswered", why=_why(rows))
+    signs = np.sign(by.loc[[0, 1, 2], "estimate"])
+    return SAID(
+        "frontiers",
+        headline=by.loc[0, "estimate"],
+        never=by.loc[1, "estimate"],
+        never_p=by.loc[1, "p_value"],
+        own=by.loc[2, "estimate"],
+        own_p=by.loc[2, "p_value"],
+        most=by.loc[[1, 2], "change_in_std_errors"].abs().max(),
+        same=bool((signs == signs.iloc[0]).all()),
+    )
+
+
+def index_error(rows: pd.DataFrame) -> Words:
+    """How far the index itself is known, of the treated over the controls."""
+    rows = rows[(rows["dimension"] == "difference") & rows["mean_tfpch_low"].notna()]
+    if not len(rows):
+        return SAID("unanswered", why=SAID("no_intervals"))
+    rows = rows.sort_values("year")
+    last = rows.iloc[-1]
+    apart = (rows["mean_tfpch_low"] > 1) | (rows["mean_tfpch_high"] < 1)
+    return SAID(
+        "index_error",
+        n=int(apart.sum()),
+        years=len(rows),
+        year=str(int(last["year"])),
+        mean=last["mean_tfpch"],
+        low=last["mean_tfpch_low"],
+        high=last["mean_tfpch_high"],
+    )
 
 
 def _why(rows: pd.DataFrame) -> Words:
@@ -190,6 +245,19 @@ def _spatial(rows: _Rows) -> list[Words]:
     return said
 
 
+def _dose(rows: _Rows) -> list[Words]:
+    effect, effect_p = rows.both(term="overall", estimator="nonabsorbing_did")
+    if not _known(effect, effect_p):
+        return []
+    _, leads_p = rows.both(aggregation="test", estimator="nonabsorbing_did")
+    leads: Words | str = SAID("placebos", p=leads_p) if _known(leads_p) else ""
+    said = [SAID("nonabsorbing", effect=effect, effect_p=effect_p, leads=leads)]
+    more, more_p = rows.both(term="acr", estimator="dose_response")
+    if _known(more, more_p):
+        return [*said, SAID("dose", more=more, more_p=more_p)]
+    return [*said, SAID("no_dose")]
+
+
 def _weights(rows: _Rows) -> list[Words]:
     beta, _ = rows.both(term="overall")
     sigma, _ = rows.both(term="sigma_zero")
@@ -258,6 +326,9 @@ def _factors(rows: _Rows) -> list[Words]:
             asc_p=SAID("asc_p", p=asc_p) if _known(asc_p) else "",
         )
     ]
+    triply, triply_p = rows.both(estimator="triply_robust", term="overall")
+    if _known(triply, triply_p):
+        said.append(SAID("triply_robust", effect=triply, p=triply_p))
     placebo, placebo_p = rows.both(
         estimator="interactive_fixed_effects", aggregation="placebo"
     )
@@ -274,13 +345,14 @@ def _factors(rows: _Rows) -> list[Words]:
 
 
 def _adjusted(rows: _Rows) -> list[Words]:
-    groups = rows.some(aggregation="group")
+    groups = rows.some(aggregation="group", estimator="entropy_balancing")
     outside = groups["note"].astype(str).str.contains(NOTE_OUTSIDE, regex=False)
     lost = groups[groups["estimate"].isna() & outside]
     said = []
-    effect, effect_p = rows.both(term="overall")
-    effective = rows.value("estimate", aggregation="overlap")
-    controls = rows.value("n_units", aggregation="overlap")
+    exact = dict(estimator="entropy_balancing")
+    effect, effect_p = rows.both(term="overall", **exact)
+    effective = rows.value("estimate", aggregation="overlap", **exact)
+    controls = rows.value("n_units", aggregation="overlap", **exact)
     if _known(effect, effect_p, effective, controls):
         said.append(
             SAID(
@@ -295,6 +367,20 @@ def _adjusted(rows: _Rows) -> list[Words]:
         years = [t.removeprefix("cohort_") for t in lost["term"]]
         names = [SAID("cohort", year=year) for year in years]
         said.append(SAID("unreached", names=names))
+    near = dict(estimator="covariate_balancing")
+    effect, effect_p = rows.both(term="overall", **near)
+    effective = rows.value("estimate", aggregation="overlap", **near)
+    controls = rows.value("n_units", aggregation="overlap", **near)
+    if _known(effect, effect_p, effective, controls):
+        said.append(
+            SAID(
+                "scores",
+                effect=effect,
+                effect_p=effect_p,
+                effective=effective,
+                controls=int(controls),
+            )
+        )
     return said
 
 
@@ -354,6 +440,7 @@ _RULES: dict[str, Callable[[_Rows], list[Words]]] = {
     "concurrent_policies": _concurrent,
     "spillovers": _spillovers,
     "spatial_errors": _spatial,
+    "dose": _dose,
     "two_way_weights": _weights,
     "few_treated": _few,
     "factor_models": _factors,

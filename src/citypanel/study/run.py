@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,17 @@ SOURCE_TABLES = {
     "cities": "staging.stg_reference__cities",
     "policy": "intermediate.int_policy_exposures",
     "variables": "raw.ref_variables",
+    "places": "raw.ref_prefectures",
+    "concurrent": "staging.stg_policy__concurrent",
 }
+
+
+def _no_places() -> pd.DataFrame:
+    return pd.DataFrame(columns=["unit_id", "latitude", "longitude"], dtype=object)
+
+
+def _no_policies() -> pd.DataFrame:
+    return pd.DataFrame(columns=["policy", "city_id", "approval_year"], dtype=object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +63,10 @@ class Sources:
         under each rule of dating.
     variables : DataFrame
         variable, kind, province_indicator, gap_rule (mean, mean_carry, none).
+    places : DataFrame, optional
+        unit_id, latitude and longitude in degrees, as text or numbers.
+    concurrent : DataFrame, optional
+        policy, city_id, approval_year: policies of the time.
     """
 
     cells: pd.DataFrame
@@ -60,6 +74,8 @@ class Sources:
     cities: pd.DataFrame
     policy: pd.DataFrame
     variables: pd.DataFrame
+    places: pd.DataFrame = field(default_factory=_no_places)
+    concurrent: pd.DataFrame = field(default_factory=_no_policies)
 
     @classmethod
     def read(cls, table: Callable[[str], pd.DataFrame]) -> Sources:

@@ -1,7 +1,8 @@
 """What referees ask next, beside the peers' figures on simulated panels.
 
 Inputs and figures are made by ``make_expected.py`` beside them: moderndid 0.2.0,
-diff-diff 3.13.0, statspai 1.40.2, augsynth-py 0.6.0, contdid 0.1.0.
+diff-diff 3.13.0, statspai 1.40.2, augsynth-py 0.6.0, contdid 0.1.0,
+cbps 0.2.1.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize, special
 from tests.support.validation import approx, assert_allclose
 
 from citypanel import did
+from citypanel.did import propensity_scores
 from citypanel.did.adjusted import balance
 
 KEYS = dict(outcome="y", unit="i", period="t")
@@ -162,6 +165,64 @@ def test_balanced_controls_are_statspais(panels, expected):
     )
     att = own["y"].mean() - weights @ rest["y"]
     assert att == approx(expected("statspai")["entropy_balancing"], abs=1e-6)
+
+
+def cross_section(frame):
+    """Treatment and covariates in the last period, as the peer had them."""
+    frame = frame[frame["t"] == 9].reset_index(drop=True)
+    x = np.column_stack([np.ones(len(frame)), frame[["x", "lat"]]])
+    return (frame["g"] > 0).to_numpy(float), x
+
+
+@pytest.mark.compares("did.covariate_balancing", "cbps 0.2.1")
+def test_scores_are_cbpss_under_its_weight_of_the_moments(
+    panels, expected, monkeypatch
+):
+    treated, x = cross_section(panels["places"])
+    want = expected("cbps")["over"]
+    ours = propensity_scores.balancing_scores(treated, x)
+    right = propensity_scores.moment_covariance
+
+    def peers(p, x, q, share):
+        # The peer's covariance has n/n_1 in the block of the score, where none is due
+        # (see test_the_moments_covariance_is_theirs), and is taken at the multiple of
+        # the logit's coefficients, from 0.8 to 1.1, that makes the loss smallest.
+        k = x.shape[1]
+        line = special.logit(p)
+
+        def covariance(p):
+            out = right(p, x, q, share)
+            out[:k, :k] *= share
+            return out
+
+        def loss(multiple):
+            p = special.expit(multiple * line)
+            gap = treated - p
+            mean = np.concatenate([x.T @ gap, share * x.T @ (gap / (1 - p))]) / len(x)
+            return mean @ np.linalg.pinv(covariance(p)) @ mean
+
+        best = optimize.minimize_scalar(loss, bounds=(0.8, 1.1), method="bounded")
+        return covariance(special.expit(best.x * line))
+
+    monkeypatch.setattr(propensity_scores, "moment_covariance", peers)
+    same = propensity_scores.balancing_scores(treated, x)
+    # The peer stops when the loss falls by less than 1e-8 of itself: ours is lower.
+    assert_allclose(same.coefficients, want["coefficients"], atol=1e-3)
+    assert same.statistic / len(x) == approx(want["loss"], rel=1e-4)
+    assert same.statistic / len(x) <= want["loss"]
+    assert np.abs(ours.coefficients - same.coefficients).max() > 1e-3
+
+
+@pytest.mark.compares("did.entropy_balancing", "cbps 0.2.1")
+def test_balance_asked_for_alone_gives_entropys_weights(panels, expected):
+    treated, x = cross_section(panels["places"])
+    own, rest = treated > 0, treated == 0
+    weights = balance(
+        x[rest, 1:], x[own, 1:], np.full(own.sum(), 1 / own.sum()),
+        np.full(rest.sum(), 1 / rest.sum()),
+    )  # fmt: skip
+    want = np.array(expected("cbps")["exact"]["weights"])[rest]
+    assert_allclose(weights, want / want.sum(), atol=1e-8)
 
 
 @pytest.mark.compares("did.augmented_synthetic_control", "augsynth-py 0.6.0")

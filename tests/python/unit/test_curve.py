@@ -27,6 +27,7 @@ from citypanel.curve.specifications import (
 )
 from citypanel.curve.summary import shapley_shares, summarise
 from citypanel.errors import FrontierError, OptionError
+from citypanel.frontier import malmquist
 from citypanel.outputs.facts import gather
 from citypanel.outputs.facts.range import range_of
 from citypanel.outputs.specifications import (
@@ -37,7 +38,7 @@ from citypanel.outputs.specifications import (
     write_figures,
 )
 from citypanel.pages.blocks import as_markdown
-from citypanel.study.estimation import estimate
+from citypanel.study.estimation import estimate, fit, regression_panel
 from citypanel.study.options import Options
 from citypanel.study.run import GRAPH, Sources, Study
 from citypanel.study.steps.series import fill_gaps
@@ -102,7 +103,17 @@ def made_up(n_cities: int = 24) -> Sources:
     zones["batch"] = [1 + i % 3 for i in range(len(zones))]
     dates = {1: "2014-03-07", 2: "2016-01-12", 3: "2018-07-24"}
     zones["approval_date"] = pd.to_datetime(zones["batch"].map(dates))
+    place = np.random.default_rng([SEED, 1]).uniform(
+        [24, 102], [36, 118], (n_cities, 2)
+    )
+    under = [code for i, code in enumerate(codes) if i % 4 == 1]
     return Sources(
+        places=pd.DataFrame(
+            {"unit_id": codes, "latitude": place[:, 0], "longitude": place[:, 1]}
+        ),
+        concurrent=pd.DataFrame(
+            {"policy": "low_carbon_pilots", "city_id": under, "approval_year": 2013}
+        ),
         cells=reconciled(cells, NO_PRECEDENCE),
         province_series=pd.DataFrame(
             series, columns=["province_id", "year", "indicator", "value"]
@@ -333,6 +344,9 @@ def test_a_curve_has_a_row_for_each_specification(curve):
     assert (table["reason"].notna() == missing).all()
     assert (table["reason_kind"].notna() == missing).all()
     two_way = (table["estimator"] == "twfe") & ~missing
+    # Others' index or sample would change with the policy.
+    two_way &= table["neighbours"].eq("kept")
+    two_way &= table["frontier_drawn_by"].eq("sample")
     assert (np.isfinite(draws[:, 0]).any(axis=1) == two_way.to_numpy()).all()
     assert "unexpected error" not in set(table["reason_kind"].dropna())
 
@@ -360,6 +374,80 @@ def test_bad_specifications_keep_their_row_and_say_why(study):
     row = bad({}, Study(replace(study.sources, policy=nobody)))
     assert row["reason_kind"] == "no comparison left"
     assert "lost all treated cities" in row["reason"]
+
+
+def _moved(study, **values):
+    """Rows, controls and estimate of the headline with some options moved."""
+    options = Options(**values)
+    rows, controls = regression_panel(study, options)
+    return rows, controls, fit(rows, controls, options)
+
+
+def test_neighbours_other_policies_and_shared_errors_by_hand(study):
+    rows, _, headline = _moved(study)
+    at = study.sources.places.set_index("unit_id")
+    place = np.radians(at[["latitude", "longitude"]].to_numpy(float))
+    lat, lon = place.T
+    chord = np.sin((lat[:, None] - lat) / 2) ** 2 + np.cos(lat[:, None]) * np.cos(
+        lat
+    ) * (np.sin((lon[:, None] - lon) / 2) ** 2)
+    away = pd.DataFrame(2 * 6371.01 * np.arcsin(np.sqrt(chord)), at.index, at.index)
+    own = rows.loc[rows["cohort"] > 0, "city_id"].unique()
+    for km in (100, 200):
+        near = set(away.index[(away[own] <= km).any(axis=1)]) - set(own)
+        kept, _, moved = _moved(study, neighbours=f"beyond_{km}_km")
+        assert set(kept["city_id"]) == set(rows["city_id"]) - near
+        want = did.twfe(
+            rows[~rows["city_id"].isin(near)], outcome="outcome", treatment="sydid",
+            unit="city_id", period="year",
+        )  # fmt: skip
+        assert moved["estimate"] == pytest.approx(want.loc[0, "estimate"])
+        assert kept.attrs["apart"] == len(rows) - len(kept)
+    assert near
+    under = set(study.sources.concurrent["city_id"])
+    kept, controls, _ = _moved(study, concurrent_policies="left_out")
+    assert set(kept["city_id"]) == set(rows["city_id"]) - under and not controls
+    same, controls, moved = _moved(study, concurrent_policies="controlled")
+    assert controls == ["under_low_carbon_pilots"] and len(same) == len(rows)
+    exposed = rows["city_id"].isin(under) & (rows["year"] >= 2013)
+    assert (same[controls[0]] == exposed).all()
+    assert moved["estimate"] != pytest.approx(headline["estimate"], rel=1e-3)
+    for choice in ("province", "neighbours"):
+        _, _, moved = _moved(study, errors_shared=choice)
+        assert moved["estimate"] == pytest.approx(headline["estimate"])
+        assert moved["std_error"] != pytest.approx(headline["std_error"], rel=1e-3)
+
+
+def test_a_frontier_of_the_never_treated_is_drawn_by_them(study):
+    options = Options(frontier_drawn_by="never_treated")
+    treated = study.panel(Options()).query("cohort > 0")["city_id"].unique()
+    rows = study.technology(options)
+    never = [city for city in rows["city_id"].unique() if city not in set(treated)]
+    want = malmquist(
+        rows, unit="city_id", period="year", outputs=["gdp_real_cny_10k"],
+        inputs=["capital_real_cny_10k", "labour"], reference_units=never,
+    )  # fmt: skip
+    ours = study.index(options)
+    np.testing.assert_allclose(ours["tfpch"], want["tfpch"])
+    assert not np.allclose(ours["tfpch"], study.index(Options())["tfpch"])
+
+
+def test_what_is_not_known_is_a_reason(study):
+    bare = Study(
+        replace(
+            study.sources,
+            places=study.sources.places.head(3),
+            concurrent=study.sources.concurrent.head(0),
+        )
+    )
+    for values, words in (
+        ({"neighbours": "beyond_100_km"}, "no latitude and longitude"),
+        ({"errors_shared": "neighbours"}, "no latitude and longitude"),
+        ({"concurrent_policies": "controlled"}, "No other policy"),
+    ):
+        row = bad(values, bare)
+        assert row["reason_kind"] == "no estimate" and words in row["reason"]
+    assert _moved(bare, errors_shared="province")[2]["std_error"] > 0
 
 
 def test_a_degenerate_frontier_is_a_reason():
@@ -523,6 +611,7 @@ def test_the_summary_counts_what_the_table_holds(curve, summary):
     share = ((growth["estimate"] > 0) & (growth["p_value"] < 0.05)).mean()
     assert rows.loc[("curve", "significant and positive"), "share"] == share
     two_way = growth[(growth["estimator"] == "twfe") & growth["std_error"].notna()]
+    two_way = two_way[np.isfinite(draws[two_way.index, 0]).any(axis=1)]
     under = np.abs(np.median(draws[two_way.index, 0], axis=0))
     expected = (1 + (under >= abs(two_way["estimate"].median())).sum()) / 20
     assert rows.loc[("joint", "median"), "p_value"] == pytest.approx(expected)

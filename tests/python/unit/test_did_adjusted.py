@@ -8,7 +8,8 @@ import pytest
 from tests.support.random_panels import STAGGERED, random_panel
 
 from citypanel import did
-from citypanel.did.adjusted import balance
+from citypanel.did.adjusted import NOTE_APART, balance
+from citypanel.did.propensity_scores import moment_covariance
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 
 OWN = dict(outcome="y", cohort="g", unit="i", period="t")
@@ -88,6 +89,96 @@ def test_weights_are_the_nearest_that_balance():
     left = np.log(w / q) - z @ np.linalg.lstsq(z, np.log(w / q), rcond=None)[0]
     np.testing.assert_allclose(left, 0, atol=1e-7)
     assert balance(x, target + 10, np.full(20, 0.05), q) is None
+
+
+def test_the_moments_covariance_is_theirs():
+    rng = np.random.default_rng(4)
+    x = np.column_stack([np.ones(50), rng.normal(size=50)])
+    q = rng.uniform(0.5, 1.5, 50)
+    p = 1 / (1 + np.exp(-x @ [-0.5, 0.8]))
+    d = rng.random((40_000, 50)) < p
+    share = q.sum() / (q @ p)
+    gap = np.sqrt(q) * (d - p)
+    moments = np.hstack([gap @ x, (share * gap / (1 - p)) @ x]) / np.sqrt(q.sum())
+    np.testing.assert_allclose(
+        moment_covariance(p, x, q, share),
+        moments.T @ moments / len(d),
+        rtol=0.02,
+        atol=0.01,
+    )
+
+
+def test_a_score_balances_as_near_as_it_says_and_adds_up_to_the_effect():
+    frame = simulate(6)
+    fit = did.covariate_balancing(frame, controls=["a", "b"], weights="w", **OWN)
+    scores = fit.attrs["scores"]["rows"]
+    first = scores[(scores["cohort"] == 3) & (scores["period"] == scores["period"][0])]
+    wide = frame.pivot(index="i", columns="t", values="y")
+    change = (wide[3] - wide[2]).loc[first["unit"]].to_numpy()
+    share, own = first["weight"].to_numpy(), first["treated"].to_numpy(bool)
+    cells = fit[fit["aggregation"] == "group_time"].set_index(["cohort", "period"])
+    want = share[own] @ change[own] - share[~own] @ change[~own]
+    assert cells.loc[(3, 3), "estimate"] == pytest.approx(want)
+    w = frame.drop_duplicates("i").set_index("i")["w"].loc[first["unit"]].to_numpy()
+    odds = w * first["probability"] / (1 - first["probability"])
+    np.testing.assert_allclose(share[~own], odds[~own] / odds[~own].sum())
+    table = fit.attrs["balance"]["rows"]
+    assert (table["after"].abs() < 0.5 * table["before"].abs()).all()
+    assert fit.attrs["overlap"]["rows"]["p_value"].between(0, 1).all()
+
+
+def test_entropys_odds_are_those_of_the_logit_that_balances_exactly():
+    frame = simulate(7)
+    fit = did.entropy_balancing(frame, controls=["a", "b"], **OWN)
+    scores = fit.attrs["scores"]["rows"]
+    first = scores[scores["cohort"] == 3].groupby("unit").first().reset_index()
+    x = frame.drop_duplicates("i").set_index("i")[["a", "b"]].loc[first["unit"]]
+    p = first["probability"].to_numpy()
+    gap = (first["treated"] - p) / (1 - p)
+    np.testing.assert_allclose(gap @ x.to_numpy(), 0, atol=1e-5)
+    assert gap.sum() == pytest.approx(0, abs=1e-5)
+
+
+def test_errors_of_scores_are_near_the_derivative_by_a_units_weight():
+    frame = simulate(9, n=100)
+    frame = frame[frame["t"].between(2, 3)].copy()
+    frame["g"] = frame["g"].where(frame["g"].isna(), 3)
+    options = dict(controls=["a", "b"], weights="v", **OWN)
+
+    def at(unit, step):
+        moved = frame.assign(v=1 + step * (frame["i"] == unit))
+        return did.covariate_balancing(moved, **options).loc[0, "estimate"]
+
+    parts = np.array([(at(u, 1e-4) - at(u, -1e-4)) / 2e-4 for u in range(100)])
+    own = frame.drop_duplicates("i")["g"].notna().to_numpy()
+    for side in (own, ~own):
+        parts[side] *= np.sqrt(side.sum() / (side.sum() - 1))
+    # Errors hold the weight of the moments and their slope, which the units move too.
+    fit = did.covariate_balancing(frame, controls=["a", "b"], **OWN)
+    assert fit.loc[0, "std_error"] == pytest.approx(np.sqrt(parts @ parts), rel=0.05)
+
+
+def test_a_cohort_apart_has_no_score():
+    frame = simulate(9)
+    frame["a"] += 50 * frame["g"].eq(3)
+    fit = did.covariate_balancing(frame, controls=["a"], **OWN)
+    rows = fit[(fit["aggregation"] == "group_time") & (fit["cohort"] == 3)]
+    assert rows["estimate"].isna().all()
+    assert rows["note"].str.contains(NOTE_APART).all()
+    assert fit[fit["cohort"] == 4]["estimate"].notna().any()
+
+
+def test_overlap_is_drawn():
+    pytest.importorskip("matplotlib")
+    fit = did.covariate_balancing(simulate(6), controls=["a", "b"], **OWN)
+    figure = fit.plot_overlap()
+    scores = fit.attrs["scores"]["rows"]
+    assert len(figure.axes) == scores["cohort"].nunique()
+    drawn = sum(len(c.get_offsets()) for ax in figure.axes for c in ax.collections)
+    shown = scores.groupby("cohort")["period"].transform("first") == scores["period"]
+    assert drawn == shown.sum()
+    with pytest.raises(EstimationError, match="no scores"):
+        did.imputation(simulate(6), **OWN).plot_overlap()
 
 
 def test_weights_are_statspais():

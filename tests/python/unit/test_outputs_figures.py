@@ -202,6 +202,27 @@ def test_who_came_under_which_policy_when(answers):
     assert drawing.notes[0].startswith("A line") and " 1 cities" in drawing.notes[0]
 
 
+def test_overlap_is_drawn_by_cohort(answers):
+    scores = pd.DataFrame(
+        {
+            "question": "adjustment", "aggregation": "score",
+            "sample": ["2016", "2016", "2018", "2018", "2018"],
+            "term": ["1", "2", "1", "2", "3"], "estimate": [0.8, 0.1, 0.5, 0.2, 0.3],
+            "weight": [1.0, 1.0, 1.0, 0.4, 0.6], "n_treated_cities": [1, 0, 1, 0, 0],
+        }
+    )  # fmt: skip
+    drawing = referees.overlap(answers | {"rpt_referee": scores}, Options())
+    assert [ax.get_title(loc="left") for ax in drawing.figure.axes] == [
+        "Treated from 2016",
+        "Treated from 2018",
+    ]
+    treated, controls = drawing.figure.axes[1].collections
+    assert list(treated.get_offsets()[:, 0]) == [0.5]
+    assert sorted(controls.get_offsets()[:, 0]) == [0.2, 0.3]
+    assert controls.get_sizes()[1] > controls.get_sizes()[0]
+    assert set(drawing.data["city"]) == {"a", "b", "c"}
+
+
 def test_the_error_against_the_cutoff(answers):
     drawing = referees.shared_errors(answers, Options())
     lines = drawing.figure.axes[0].lines

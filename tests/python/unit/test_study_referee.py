@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from citypanel import did
 from citypanel.errors import OptionError
 from citypanel.study import referee
 from citypanel.study.referee_words import SAID, page, sentences
@@ -142,10 +143,34 @@ def test_what_is_not_known_says_why(answers):
 
 def test_the_page_has_every_heading_in_both_languages(answers):
     rows = answers.rename(columns={"outcome_name": "outcome"})
+    frontiers = pd.DataFrame(
+        {
+            "alternative_order": [0, 1, 2],
+            "estimate": [0.1, 0.2, -0.3],
+            "p_value": [0.5, 0.4, 0.03],
+            "change_in_std_errors": [0.0, 1.0, -4.0],
+            "note": None,
+        }
+    )
+    changes = pd.DataFrame(
+        {
+            "dimension": ["role", "difference", "difference"],
+            "year": [2019, 2018, 2017],
+            "mean_tfpch": [9.0, 1.1, 0.9],
+            "mean_tfpch_low": [8.0, 1.05, 0.8],
+            "mean_tfpch_high": [9.5, 1.2, 1.02],
+        }
+    )
+    text = page(rows, frontiers, changes)
+    assert "the sign changes, and the largest change is 4.0 standard errors" in text
+    assert "in 1 of 2 periods; in 2018, the last, their ratio is 1.100" in text
+    assert "95% interval 1.050 to 1.200" in text
+    bare = page(rows, frontiers.head(1), changes.head(1))
+    assert bare.count("Not answered: ") == text.count("Not answered: ") + 2
     for language in ("en", "zh"):
-        text = page(rows, language)
-        for heading in SAID.of("heading").values():
-            assert f"## {heading.said(language)}\n" in text
+        text = page(rows, frontiers, changes, language)
+        headings = SAID.of("heading") | SAID.of("heading_of_index")
+        assert all(f"## {h.said(language)}\n" in text for h in headings.values())
 
 
 def test_the_shipped_page_is_that_of_the_shipped_file(project):
@@ -157,7 +182,8 @@ def test_the_shipped_page_is_that_of_the_shipped_file(project):
     with Marts(file) as marts:
         if marts["dim_study_variants"]["policy"].iloc[0] != "pilot_zones":
             pytest.skip("the published file is another study's")
-        want = page(marts["rpt_referee"])
+        names = ("rpt_referee", "rpt_frontier_alternatives", "rpt_tfp_trajectories")
+        want = page(*(marts[name] for name in names))
     assert (project / "docs/results/referee.md").read_text("utf-8") == want
 
 
@@ -168,3 +194,32 @@ def test_a_declared_policy_without_units_is_an_error(panel):
     nobody = pd.DataFrame(columns=["policy", "city_id", "approval_year"])
     with pytest.raises(OptionError, match="low_carbon_pilots"):
         referee.answers(panel, variants, nobody, pd.DataFrame())
+
+
+@pytest.mark.parametrize("estimator", ["twfe", "imputation"])
+def test_groups_follow_the_headlines_estimator(panel, estimator):
+    rows = referee._by_group(panel, estimator).set_index(["aggregation", "term"])
+    own = rows.loc[("group_effect", "region: eastern")]
+    gap = rows.loc[("group_difference", "region: eastern")]
+    other = rows.loc[("group_effect", "region: western")]
+    assert own["estimator"] == gap["estimator"] == estimator
+    assert gap["estimate"] == pytest.approx(own["estimate"] - other["estimate"])
+    assert gap["adjusted_p_value"] >= gap["p_value"]
+    if estimator == "imputation":
+        east = panel[(panel["cohort"] == 0) | (panel["region"] == "eastern")]
+        want = did.imputation(
+            east, outcome="outcome", cohort="cohort", unit="city_id", period="year"
+        )
+        assert own["estimate"] == pytest.approx(want.loc[0, "estimate"])
+        # The jackknife and the influence function agree but for its leverage.
+        assert own["std_error"] == pytest.approx(want.loc[0, "std_error"], rel=0.25)
+
+
+def test_doses_are_told_where_they_differ(panel):
+    same = referee._dose(panel, 1, 99)
+    assert same["note"].str.contains("same dose").any()
+    dosed = panel.assign(
+        sydid=panel["sydid"] * (1 + panel["city_id"].str[2:4].astype(int) % 5)
+    )
+    found = referee._dose(dosed, 1, 99)
+    assert found.loc[found["estimator"] == "dose_response", "estimate"].notna().any()

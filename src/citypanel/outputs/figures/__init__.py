@@ -68,6 +68,7 @@ FIGURES = (
         referees.other_policies,
     ),
     Maker("figure_13_shared_errors", ("rpt_referee",), referees.shared_errors),
+    Maker("figure_14_overlap", ("rpt_referee", "dim_cities"), referees.overlap),
 )
 
 __all__ = ["FIGURES", "FORMATS", "Drawing", "Frames", "Maker", "Options", "render"]

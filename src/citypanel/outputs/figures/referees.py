@@ -1,10 +1,11 @@
-"""Figures of what referees ask: other policies of the time, and shared errors."""
+"""Figures of what referees ask: other policies, shared errors, and overlap."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from citypanel.did.results import draw_scores
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
 from citypanel.outputs.figures.policies import policies_by_unit
@@ -80,3 +81,31 @@ def shared_errors(marts: Frames, o: Options) -> Drawing:
     return Drawing(
         figure, data, o(SAID("title_shared_errors")), (o(SAID("shared_errors")),)
     )
+
+
+def overlap(marts: Frames, o: Options) -> Drawing:
+    """Each city's probability of treatment, by cohort, treated above controls."""
+    answers = marts["rpt_referee"]
+    rows = answers[answers["aggregation"] == "score"]
+    rows = required(rows, "rpt_referee", "probabilities of treatment")
+    names = marts["dim_cities"].set_index("city_id")
+    names = names["city_zh" if o.language == "zh" else "city_en"]
+    data = pd.DataFrame(
+        {
+            "cohort": rows["sample"],
+            "city_id": rows["term"],
+            "city": rows["term"].map(names),
+            "treated": rows["n_treated_cities"] > 0,
+            "probability": rows["estimate"],
+            "weight": rows["weight"],
+        }
+    ).reset_index(drop=True)
+    parts = list(data.groupby("cohort"))
+    figure = s.new_figure(height=1.0 + 1.3 * len(parts))
+    axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, (cohort, part) in zip(axes, parts, strict=True):
+        draw_scores(ax, part, s.TREATED, s.CONTROL)
+        ax.set_yticks([0, 1], [o(SAID("side_controls")), o(SAID("side_treated"))])
+        ax.set_title(o(SAID("cohort_of", year=str(cohort))), loc="left")
+    axes[-1].set_xlabel(o(SAID("probability")))
+    return Drawing(figure, data, o(SAID("title_overlap")), (o(SAID("overlap")),))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from citypanel.errors import FrontierError
 from citypanel.frontier.isoquant import second_price_is_zero
+from citypanel.study.declaration import not_known
 from citypanel.study.graph import step
 from citypanel.study.productivity import (
     CAPITAL,
@@ -16,9 +18,19 @@ from citypanel.study.productivity import (
 )
 
 
+@step
+def never_treated(policy: pd.DataFrame, *, last_year: int) -> frozenset[str]:
+    """Cities that no rule of dating counts as exposed up to the last year."""
+    cohorts = policy[[c for c in policy if str(c).startswith("cohort__")]]
+    first = cohorts.astype(float).where(lambda c: c > 0).min(axis=1)
+    exposed = set(policy.loc[first <= last_year, "city_id"])
+    return frozenset(set(policy["city_id"]) - exposed)
+
+
 @step(large=True)
 def index(
     technology: pd.DataFrame,
+    never_treated: frozenset[str],
     *,
     orientation: str,
     returns_to_scale: str,
@@ -26,8 +38,26 @@ def index(
     frontier_reference: str,
     decomposition: str,
     first_index_year: str,
+    frontier_drawn_by: str,
 ) -> pd.DataFrame:
-    """Malmquist indices; see `citypanel.study.productivity.changes`."""
+    """Malmquist indices; see `citypanel.study.productivity.changes`.
+
+    frontier_drawn_by: sample (every city of the sample), or never_treated (those
+    without a policy up to the last year; the others are measured against them).
+
+    Raises
+    ------
+    FrontierError
+        No city is left to draw the frontier.
+    """
+    drawn_by = None
+    if frontier_drawn_by == "never_treated":
+        cities = technology["city_id"].unique()
+        drawn_by = [city for city in cities if city in never_treated]
+        if not drawn_by:
+            raise FrontierError.of("influence.no_other_city")
+    elif frontier_drawn_by != "sample":
+        raise not_known("frontier_drawn_by", frontier_drawn_by)
     return changes(
         technology,
         {
@@ -38,6 +68,7 @@ def index(
             "decomposition": decomposition,
             "first_index_year": first_index_year,
         },
+        drawn_by,
     )
 
 

@@ -1,7 +1,8 @@
 """Expected figures of the peers on inputs.csv: run where they are installed.
 
 pip install moderndid==0.2.0 diff-diff==3.13.0 statspai==1.40.2 augsynth-py==0.6.0
-contdid==0.1.0; citypanel is not needed. Panels of one file: column ``panel``.
+contdid==0.1.0 cbps==0.2.1; citypanel is not needed. Panels of one file: column
+``panel``.
 """
 
 import json
@@ -176,6 +177,26 @@ def contdid_figures(places):
     return np.ravel(fit.estimate).tolist()
 
 
+def cbps_figures(places):
+    """Coefficients, loss and weights of the units, of both methods."""
+    import cbps
+
+    part = places[places["t"] == 9]
+    part = part.assign(e=(part["g"] > 0).astype(int)).reset_index(drop=True)
+    out = {}
+    for name, options in (
+        ("over", dict(method="over")),
+        ("exact", dict(method="exact", theoretical_exact=True)),
+    ):
+        fit = cbps.CBPS("e ~ x + lat", part, att=1, **options)
+        out[name] = {
+            "coefficients": np.ravel(fit.coefficients).tolist(),
+            "loss": float(fit.J),
+            "weights": np.ravel(fit.weights).tolist(),
+        }
+    return out
+
+
 if __name__ == "__main__":
     frame = make_inputs()
     frame.to_csv(
@@ -189,6 +210,7 @@ if __name__ == "__main__":
         "statspai": lambda: statspai_figures(factors, places),
         "augsynth": lambda: augsynth_figures(factors),
         "contdid": lambda: contdid_figures(places),
+        "cbps": lambda: cbps_figures(places),
     }
     for name, make in figures.items():
         text = json.dumps(make(), indent=1) + "\n"
