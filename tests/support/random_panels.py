@@ -254,12 +254,15 @@ ROBUST = sorted(set(ESTIMATORS) - {"twfe", "bacon_decomposition"})
 OF_LEVELS = ("group_time_att unbalanced", "group_time_att repeated")
 
 
-def wrong_rows(fit: pd.DataFrame, case: Case, tolerance: float = 1e-6) -> list[str]:
+def wrong_rows(
+    fit: pd.DataFrame, case: Case, tolerance: float = 1e-6, *, dated: bool = True
+) -> list[str]:
     """Rows that are neither the truth nor null with a note.
 
     Cells are held against their own effect, event times against theirs where the
     effect depends on event time alone, and the other means between the smallest and
-    the largest effect; with a constant effect everything is exact.
+    the largest effect; with a constant effect everything is exact. So are event times
+    where it is not ``dated`` when treatments began.
     """
     wrong = []
     # An effect by period under treatment is no effect.
@@ -267,8 +270,6 @@ def wrong_rows(fit: pd.DataFrame, case: Case, tolerance: float = 1e-6) -> list[s
     shown = fit[~fit["aggregation"].isin(apart)]
     after = case.frame[case.frame["d"] > 0]
     effects = case.truth(after["gp"].to_numpy(), after["p"].to_numpy())
-    # Where a gap hides when a treatment began, only its cohort could tell.
-    dated = not fit["note"].astype(str).str.contains("shows the period before").any()
     for row in shown.to_dict("records"):
         known = pd.notna(row["estimate"])
         if row["aggregation"] == "coefficient" and row["term"] != "d":

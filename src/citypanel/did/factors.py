@@ -47,6 +47,8 @@ ITERATIONS, FEW = 5_000, 500
 BOUND = 0.36
 
 
+#: Share of a control's size up to which what the effects leave of it is rounding.
+ROUNDED = 1e-10
 #: An event time that is not known.
 UNKNOWN = np.iinfo(np.int64).min // 2
 NOTE_UNDATED = (
@@ -280,11 +282,18 @@ class Within:
         if self.k:
             self.net = np.array([v - self.effects(v) for v in self.x])
             self.net = np.where(free, self.net, 0.0)
+            # What the effects take whole leaves rounding, and says nothing.
+            left = np.sqrt((self.net**2).sum(axis=(2, 3)))
+            whole = np.sqrt((self.x**2).sum(axis=(2, 3)))
+            taken = left <= ROUNDED * whole
+            self.net[taken] = 0.0
             gram = np.einsum("kbnt,mbnt->bkm", self.net, self.net)
             size = np.sqrt(np.einsum("bkk->bk", gram))
             size = np.where(size > 0, size, 1.0)
             scaled = gram / size[:, :, None] / size[:, None, :]
             inverse = np.linalg.pinv(scaled, rcond=1e-10, hermitian=True)
+            #: How many directions of the controls the cells tell of, panel by panel.
+            self.rank = (np.linalg.eigvalsh(scaled) > 1e-10).sum(axis=1)
             self.inverse = inverse / size[:, :, None] / size[:, None, :]
 
     def part(self, some: np.ndarray) -> Within:
@@ -531,6 +540,7 @@ def _cross_validate(
     places = np.flatnonzero(free)
     fold.flat[rng.permutation(places)] = np.arange(len(places)) % task.folds
     most = 1 if task.soft else int(max(choices)) + 1
+    rank = _rank(Within(cells.x[:, None], free[None]))
     kept = []
     for k in range(task.folds):
         hide = fold == k
@@ -538,7 +548,7 @@ def _cross_validate(
         for axis in (1, 0):
             short = (free & ~hide).sum(axis=axis) < most
             hide &= ~(short[:, None] if axis == 1 else short[None, :])
-        if hide.any() and _connected(free & ~hide):
+        if hide.any() and _sound(cells.x, free & ~hide, rank):
             kept.append(hide)
     if not kept:
         return choices[0], {}
@@ -559,11 +569,16 @@ def _cross_validate(
     raise AssertionError("the least error is within 1% of itself")
 
 
-def _connected(free: np.ndarray) -> bool:
-    """Whether every unit and period of a matrix (N, T) is linked by free cells."""
+def _sound(x: np.ndarray, free: np.ndarray, rank: int) -> bool:
+    """Whether free cells (N, T) link units with periods, and tell of the controls."""
     if not free.any(axis=0).all() or not free.any(axis=1).all():
         return False
-    return bool(Within(np.zeros((0, 1, *free.shape)), free[None]).connected[0])
+    found = Within(x[:, None], free[None])
+    return bool(found.connected[0]) and _rank(found) >= rank
+
+
+def _rank(found: Within) -> int:
+    return int(found.rank[0]) if found.k else 0
 
 
 def spells(
@@ -630,9 +645,11 @@ class Means:
         seen, under = _seen_and_treated(whole)
         when = whole.positions
         event, after = spells(seen, under, when)
+        # Positions begin anew where the first period is left out.
+        shift = round((grid.origin - whole.grid.origin) / grid.step)
         place = np.ix_(
             pd.Index(whole.units).get_indexer(data.units),
-            np.searchsorted(when, data.positions),
+            np.searchsorted(when, data.positions + shift),
         )
         begins = np.where(event == 0, when, FAR)
         first = begins.min(axis=1)[place[0][:, 0]]
@@ -646,9 +663,9 @@ class Means:
             self.labels[key] = {"event_time": grid.span(e)}
         dated = on & seen
         for t in np.unique(first[dated.any(axis=1)]):
-            key = ("group", f"cohort_{data.name(t)}")
+            key = ("group", f"cohort_{whole.name(t)}")
             self.masks[key] = dated & (first == t)[:, None]
-            self.labels[key] = {"cohort": data.label(t)}
+            self.labels[key] = {"cohort": whole.label(t)}
         steps = grid.steps(task.placebo)
         self.before = seen & ~on & (event < 0) & (event >= -steps) & (after < 0)
         self.later = cells.seen & (after > 0) & (after <= grid.steps(task.carryover))
@@ -682,6 +699,7 @@ def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
     """Placebo and carry-over: masks, and fits with their cells hidden."""
     out = {}
     need = 1 if task.soft else int(amount) + 1
+    rank = _rank(Within(cells.x[:, None], cells.free[None]))
     for key, mask in (
         (("placebo", "before_treatment"), means.before),
         (("carryover", "after_treatment"), means.later),
@@ -691,7 +709,7 @@ def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
         short = (free.sum(axis=1) < need) & mask.any(axis=1)
         mask = mask & ~short[:, None]
         free = cells.free & ~mask
-        if not mask.any() or not _connected(free):
+        if not mask.any() or not _sound(cells.x, free, rank):
             continue
         fit, *_ = complete(
             cells.y[None], cells.x[:, None], free[None], amount, task.soft
@@ -706,6 +724,7 @@ def _bootstrap(
     """Summaries of panels whose units are drawn with replacement."""
     rng = np.random.default_rng(task.seed)
     treated, rest = np.flatnonzero(means.ever), np.flatnonzero(~means.ever)
+    rank = _rank(Within(cells.x[:, None], cells.free[None]))
     chosen: list[np.ndarray] = []
     for _ in range(10 * task.draws):
         order = np.concatenate(
@@ -713,7 +732,7 @@ def _bootstrap(
             if len(rest)
             else [rng.choice(treated, len(treated))]
         )
-        if _connected(cells.free[order]):
+        if _sound(cells.x[:, order], cells.free[order], rank):
             chosen.append(order)
         if len(chosen) == task.draws:
             break
@@ -736,7 +755,8 @@ def _bootstrap(
     out = summaries(cells.free[order], means.masks)
     for key, (mask, _) in hidden.items():
         free = (cells.free & ~mask)[order]
-        if Within(x[:0], free).connected.all():
+        found = Within(x, free)
+        if found.connected.all() and (not found.k or (found.rank >= rank).all()):
             out |= summaries(free, {key: mask})
     return out
 

@@ -418,6 +418,8 @@ def test_every_seed_with_an_unusable_cell_is_refused(workshop, defect):
         for path in workshop.root.glob("seeds/*/*.csv")
         if len(path.read_bytes().splitlines()) > 1
     )
+    if defect == "a year with a decimal":
+        seeds.remove("ref_units")  # whose first figures may have decimals
     ranked = {name for rank in RANKS if rank for name in rank}
     for rank in RANKS:
         names = rank or [name for name in seeds if name not in ranked]
