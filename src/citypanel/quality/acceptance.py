@@ -33,15 +33,23 @@ def accept(warehouse: Path, *, suites_folder: Path) -> tuple[Path, dict[str, Any
         written; the last one then stands.
     """
     suites = load_suites(suites_folder)
+    # Those that compare with an accepted run hold once this one is it.
+    compares = {
+        asked["type"]
+        for suite in suites.values()
+        for asked in suite["expectations"]
+        if "accepted" in asked["kwargs"]
+    }
     with reading(warehouse) as table:
         compared = {
             name: table(suite["meta"]["table"])
             for name, suite in suites.items()
             if any("accepted" in asked["kwargs"] for asked in suite["expectations"])
         }
+        results = table("quality.dq_expectation_results")
         record = run_record(
             findings=table("quality.dq_findings"),
-            expectations=table("quality.dq_expectation_results"),
+            expectations=results[~results["expectation"].isin(compares)],
             coverage=table("quality.dq_imputed_shares"),
             estimates=table("marts.rpt_regressions"),
             options=read_options(table),
