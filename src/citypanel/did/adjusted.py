@@ -180,7 +180,7 @@ def covariate_balancing(
     >>> found = did.covariate_balancing(zones(), controls=["population"], **columns)
     >>> found[found["term"] == "overall"][["estimate", "std_error"]].round(3)
        estimate  std_error
-    0     0.109      0.012
+    0      0.11      0.013
     """
     choose("control_group", control_group, CONTROL_GROUPS)
     return _weighted_did(

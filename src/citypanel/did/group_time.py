@@ -161,7 +161,7 @@ def group_time_att(
     if not 0 <= anticipation < np.inf:
         raise OptionError.of("did.option_anticipation_value", anticipation=anticipation)
     if not isinstance(frame, Panel):
-        _require_names(columns)
+        _require_names(columns, repeated=panel == "repeated")
     if panel == "repeated":
         rows: Any = frame
         if isinstance(frame, Panel):
@@ -236,9 +236,10 @@ _REQUIRED = ("outcome", "cohort", "unit", "period")
 _OPTIONAL = {"controls": (), "weights": None, "cluster": (), "frequency": None}
 
 
-def _require_names(columns: dict[str, Any]) -> None:
+def _require_names(columns: dict[str, Any], *, repeated: bool) -> None:
     """Raise TypeError, as a call with a wrong keyword does."""
-    absent = [name for name in _REQUIRED if name not in columns]
+    required = [name for name in _REQUIRED if name != "unit" or not repeated]
+    absent = [name for name in required if name not in columns]
     unknown = [n for n in columns if n not in (*_REQUIRED, *_OPTIONAL)]
     said = [f"lacks {', '.join(absent)}"] if absent else []
     said += [f"does not take {', '.join(unknown)}"] if unknown else []

@@ -137,6 +137,6 @@ def test_a_file_of_an_earlier_version_is_named(tmp_path):
 
     file = tmp_path / "citypanel.duckdb"
     duckdb.connect(str(file)).close()
-    with pytest.raises(PublicationError, match=r"lacks tables .* \(9\)") as caught:
+    with pytest.raises(PublicationError, match=r"lacks tables .* \(11\)") as caught:
         compute(file, output=tmp_path, workers=1, say=print)
     assert "marts.dim_study_variants" in str(caught.value)

@@ -336,7 +336,9 @@ def test_a_result_depends_on_the_options_of_the_steps_before():
     assert GRAPH.options_of("labour", given=["series"]) == ("labour_measure",)
     assert "labour_measure" not in GRAPH.options_of("capital")
     assert "policy" in GRAPH.needed_by("panel")
-    assert GRAPH.takers("last_year") == ("stocks", "sample", "panel")
+    assert GRAPH.takers("last_year") == (
+        "stocks", "sample", "never_treated", "panel",
+    )  # fmt: skip
 
 
 def test_every_option_says_the_step_that_takes_it():

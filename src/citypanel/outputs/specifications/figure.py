@@ -12,7 +12,7 @@ import pandas as pd
 from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.files import atomically
-from citypanel.outputs.facts import Facts, Labels
+from citypanel.outputs.facts import SIGNIFICANCE, Facts, Labels
 from citypanel.outputs.figures.style import chinese_font
 from citypanel.words import Catalogue
 from citypanel.words.numbers import fixed as number_of
@@ -117,7 +117,7 @@ def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts, say, outcome) -> 
     axes.vlines(
         x, low, high, color=COLOURS["faint"], lw=0.35 if many else 1.0, rasterized=many
     )
-    clear = (rows["p_value"] < 0.05).fillna(False).to_numpy(dtype=bool)
+    clear = (rows["p_value"] < SIGNIFICANCE).fillna(False).to_numpy(dtype=bool)
     for mask, colour, label in (
         (~clear, COLOURS["plain"], "at_least"),
         (clear, COLOURS["significant"], "below"),
@@ -125,7 +125,8 @@ def _estimates(axes, rows: pd.DataFrame, n: int, facts: Facts, say, outcome) -> 
         if mask.any():
             axes.plot(
                 x[mask], b[mask], ".", ms=2.2 if many else 5, color=colour,
-                label=say(label, n=f"{mask.sum():,}"), rasterized=many,
+                label=say(label, level=SIGNIFICANCE, n=f"{mask.sum():,}"),
+                rasterized=many,
             )  # fmt: skip
     axes.axhline(0, color="black", lw=0.8)
     if paper is not None:
