@@ -163,7 +163,8 @@ def test_placebo_carry_over_and_equivalence():
 def test_size():
     wrong = {"ife": 0, "mc": 0}
     for seed in range(120):
-        frame = simulate(seed, n=60, years=12, noise=1.0, effect=0.0, rank=0)
+        # Both cohorts begin within the panel: 15 units are treated.
+        frame = simulate(seed, n=60, years=14, noise=1.0, effect=0.0, rank=0)
         for name, fit in (
             ("ife", did.interactive_fixed_effects(frame, rank=0, draws=60, **OWN)),
             ("mc", did.matrix_completion(frame, penalty=8.0, draws=60, **OWN)),
