@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -251,6 +252,21 @@ class Cells:
         """Untreated cells that are seen."""
         return self.seen & ~self.on
 
+    @cached_property
+    def rank(self) -> int:
+        """How many directions of the controls untreated cells tell of."""
+        return int(Within(self.x[:, None], self.free[None]).rank[0])
+
+    def is_sound(self, free: np.ndarray, order: Any = slice(None)) -> bool:
+        """Whether some cells link units with periods, and tell of the controls.
+
+        ``order`` are the units of the cells (N, T), drawn or as they are.
+        """
+        if not free.any(axis=0).all() or not free.any(axis=1).all():
+            return False
+        found = Within(self.x[:, order][:, None], free[None])
+        return bool(found.connected[0] and found.rank[0] >= self.rank)
+
 
 class Within:
     """Residuals of a batch of incomplete matrices on effects and controls, exactly.
@@ -279,6 +295,8 @@ class Within:
         self.share = share
         self.x = np.where(free, x, 0.0)
         self.k = len(x)
+        #: How many directions of the controls the cells tell of, panel by panel.
+        self.rank = np.zeros(len(free), int)
         if self.k:
             self.net = np.array([v - self.effects(v) for v in self.x])
             self.net = np.where(free, self.net, 0.0)
@@ -292,7 +310,6 @@ class Within:
             size = np.where(size > 0, size, 1.0)
             scaled = gram / size[:, :, None] / size[:, None, :]
             inverse = np.linalg.pinv(scaled, rcond=1e-10, hermitian=True)
-            #: How many directions of the controls the cells tell of, panel by panel.
             self.rank = (np.linalg.eigvalsh(scaled) > 1e-10).sum(axis=1)
             self.inverse = inverse / size[:, :, None] / size[:, None, :]
 
@@ -540,7 +557,6 @@ def _cross_validate(
     places = np.flatnonzero(free)
     fold.flat[rng.permutation(places)] = np.arange(len(places)) % task.folds
     most = 1 if task.soft else int(max(choices)) + 1
-    rank = _rank(Within(cells.x[:, None], free[None]))
     kept = []
     for k in range(task.folds):
         hide = fold == k
@@ -548,7 +564,7 @@ def _cross_validate(
         for axis in (1, 0):
             short = (free & ~hide).sum(axis=axis) < most
             hide &= ~(short[:, None] if axis == 1 else short[None, :])
-        if hide.any() and _sound(cells.x, free & ~hide, rank):
+        if hide.any() and cells.is_sound(free & ~hide):
             kept.append(hide)
     if not kept:
         return choices[0], {}
@@ -567,18 +583,6 @@ def _cross_validate(
         if errors[choice] <= 1.01 * least + 1e-14 * spread:
             return choice, errors
     raise AssertionError("the least error is within 1% of itself")
-
-
-def _sound(x: np.ndarray, free: np.ndarray, rank: int) -> bool:
-    """Whether free cells (N, T) link units with periods, and tell of the controls."""
-    if not free.any(axis=0).all() or not free.any(axis=1).all():
-        return False
-    found = Within(x[:, None], free[None])
-    return bool(found.connected[0]) and _rank(found) >= rank
-
-
-def _rank(found: Within) -> int:
-    return int(found.rank[0]) if found.k else 0
 
 
 def spells(
@@ -699,7 +703,6 @@ def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
     """Placebo and carry-over: masks, and fits with their cells hidden."""
     out = {}
     need = 1 if task.soft else int(amount) + 1
-    rank = _rank(Within(cells.x[:, None], cells.free[None]))
     for key, mask in (
         (("placebo", "before_treatment"), means.before),
         (("carryover", "after_treatment"), means.later),
@@ -709,7 +712,7 @@ def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
         short = (free.sum(axis=1) < need) & mask.any(axis=1)
         mask = mask & ~short[:, None]
         free = cells.free & ~mask
-        if not mask.any() or not _sound(cells.x, free, rank):
+        if not mask.any() or not cells.is_sound(free):
             continue
         fit, *_ = complete(
             cells.y[None], cells.x[:, None], free[None], amount, task.soft
@@ -724,7 +727,6 @@ def _bootstrap(
     """Summaries of panels whose units are drawn with replacement."""
     rng = np.random.default_rng(task.seed)
     treated, rest = np.flatnonzero(means.ever), np.flatnonzero(~means.ever)
-    rank = _rank(Within(cells.x[:, None], cells.free[None]))
     chosen: list[np.ndarray] = []
     for _ in range(10 * task.draws):
         order = np.concatenate(
@@ -732,7 +734,7 @@ def _bootstrap(
             if len(rest)
             else [rng.choice(treated, len(treated))]
         )
-        if _sound(cells.x[:, order], cells.free[order], rank):
+        if cells.is_sound(cells.free[order], order):
             chosen.append(order)
         if len(chosen) == task.draws:
             break
@@ -756,7 +758,7 @@ def _bootstrap(
     for key, (mask, _) in hidden.items():
         free = (cells.free & ~mask)[order]
         found = Within(x, free)
-        if found.connected.all() and (not found.k or (found.rank >= rank).all()):
+        if found.connected.all() and (found.rank >= cells.rank).all():
             out |= summaries(free, {key: mask})
     return out
 

@@ -30,6 +30,7 @@ from citypanel.did.moments import GroupInfluence, MomentPanel, condense
 from citypanel.did.panels import (
     Panel,
     choose,
+    column_options,
     free_name,
     prepare,
     require_treated_and_control,
@@ -233,7 +234,7 @@ def group_time_att(
 
 
 _REQUIRED = ("outcome", "cohort", "unit", "period")
-_OPTIONAL = {"controls": (), "weights": None, "cluster": (), "frequency": None}
+_OPTIONAL = ("controls", "weights", "cluster", "frequency")
 
 
 def _require_names(columns: dict[str, Any], *, repeated: bool) -> None:
@@ -249,15 +250,10 @@ def _require_names(columns: dict[str, Any], *, repeated: bool) -> None:
 
 def _shown(signature: inspect.Signature) -> inspect.Signature:
     """The signature with the columns by name."""
-    keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     frame, *options, _ = signature.parameters.values()
-    named = [
-        inspect.Parameter(name, keyword, default=default)
-        for name, default in (dict.fromkeys(_REQUIRED, empty) | _OPTIONAL).items()
-    ]
-    return signature.replace(
-        parameters=[frame.replace(default=empty), *named, *options]
-    )
+    named = column_options((*_REQUIRED, *_OPTIONAL), _REQUIRED)
+    frame = frame.replace(default=inspect.Parameter.empty)
+    return signature.replace(parameters=[frame, *named, *options])
 
 
 setattr(  # noqa: B010

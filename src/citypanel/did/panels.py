@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Number
@@ -611,26 +611,27 @@ def on_panel(
                 )
             return estimated(build(panel, Design(**given)), options)
 
-        keyword, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
-        default = {field.name: field.default for field in fields(Design)}
-        signature = inspect.Signature(
-            [
-                inspect.Parameter("panel", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-                *(
-                    inspect.Parameter(
-                        name,
-                        keyword,
-                        default=empty if name in required else default.get(name),
-                    )
-                    for name in names
-                ),
-                *own,
-            ]
-        )
+        frame = inspect.Parameter("panel", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        signature = inspect.Signature([frame, *column_options(names, required), *own])
         setattr(call, "__signature__", signature)  # noqa: B010
         return call
 
     return face
+
+
+def column_options(
+    names: Iterable[str], required: Collection[str]
+) -> list[inspect.Parameter]:
+    """Columns as keyword options of a signature, with the defaults of `Design`."""
+    default = {field.name: field.default for field in fields(Design)}
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if name in required else default.get(name),
+        )
+        for name in names
+    ]
 
 
 def free_name(frame: pd.DataFrame, wanted: str) -> str:

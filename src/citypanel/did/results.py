@@ -286,9 +286,8 @@ class Result(Remembering):
         if "scores" not in self.attrs:
             raise EstimationError.of("did.no_scores")
         Figure = figure_class()
-        rows = self.attrs["scores"]["rows"]
-        first = rows.groupby("cohort")["period"].transform("first") == rows["period"]
-        parts = list(rows[first].groupby("cohort", sort=False))
+        rows = first_comparisons(self.attrs["scores"]["rows"])
+        parts = list(rows.groupby("cohort", sort=False))
         figure = Figure(figsize=(6.4, 1.0 + 1.3 * len(parts)), layout="constrained")
         axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
         for ax, (cohort, part) in zip(axes, parts, strict=True):
@@ -357,6 +356,12 @@ def remember(result: Any, estimator: str, options: Mapping[str, Any]) -> Any:
 
 
 remembering = results.remembering(remember)
+
+
+def first_comparisons(scores: pd.DataFrame) -> pd.DataFrame:
+    """Of ``attrs["scores"]`` each cohort's first period."""
+    first = scores.groupby("cohort")["period"].transform("first")
+    return scores[first == scores["period"]]
 
 
 def draw_scores(ax: Any, rows: pd.DataFrame, treated: str, controls: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from citypanel.quality.accepted import write_accepted
 from citypanel.quality.expectations import load_suites
 from citypanel.quality.published import read_options, reading
-from citypanel.quality.summary import profiles_of, run_record
+from citypanel.quality.summary import compares, profiles_of, run_record
 
 
 def accept(warehouse: Path, *, suites_folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -33,23 +33,18 @@ def accept(warehouse: Path, *, suites_folder: Path) -> tuple[Path, dict[str, Any
         written; the last one then stands.
     """
     suites = load_suites(suites_folder)
-    # Those that compare with an accepted run hold once this one is it.
-    compares = {
-        asked["type"]
-        for suite in suites.values()
-        for asked in suite["expectations"]
-        if "accepted" in asked["kwargs"]
-    }
     with reading(warehouse) as table:
         compared = {
             name: table(suite["meta"]["table"])
             for name, suite in suites.items()
-            if any("accepted" in asked["kwargs"] for asked in suite["expectations"])
+            if compares(suite)
         }
         results = table("quality.dq_expectation_results")
+        # Those that compare with an accepted run hold once this one is it.
+        held = set().union(*map(compares, suites.values()))
         record = run_record(
             findings=table("quality.dq_findings"),
-            expectations=results[~results["expectation"].isin(compares)],
+            expectations=results[~results["expectation"].isin(held)],
             coverage=table("quality.dq_imputed_shares"),
             estimates=table("marts.rpt_regressions"),
             options=read_options(table),

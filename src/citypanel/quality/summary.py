@@ -184,8 +184,13 @@ def profiles_of(
     return {
         suite["meta"]["table"]: profile(tables[name], keys=suite["meta"]["keys"])
         for name, suite in sorted(suites.items())
-        if any("accepted" in asked["kwargs"] for asked in suite["expectations"])
+        if compares(suite)
     }
+
+
+def compares(suite: Mapping[str, Any]) -> set[str]:
+    """Types of the suite's expectations that compare with the accepted run."""
+    return {a["type"] for a in suite["expectations"] if "accepted" in a["kwargs"]}
 
 
 def changes_since(

@@ -176,14 +176,19 @@ def _placed(rows: pd.DataFrame, study: Study, options: Options) -> pd.DataFrame:
     if options.errors_shared == "city" and options.neighbours == "kept":
         return rows
     province = study.cities.set_index("city_id")["province_id"]
-    at = study.sources.places.set_index("unit_id")[list(PLACE)].astype(float)
     rows = rows.assign(province=rows["city_id"].map(province))
-    rows = rows.join(at, on="city_id")
+    rows = located(rows, study.sources.places)
     wants_place = options.neighbours != "kept" or options.errors_shared == "neighbours"
     unknown = rows.loc[rows[list(PLACE)].isna().any(axis=1), "city_id"].unique()
     if wants_place and len(unknown):
         raise EstimationError.of("study.no_coordinates", [f"city {c}" for c in unknown])
     return rows
+
+
+def located(rows: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the latitude and longitude of their city, null where not known."""
+    at = places.set_index("unit_id")[list(PLACE)].astype(float)
+    return rows.join(at, on="city_id")
 
 
 def _without_neighbours(rows: pd.DataFrame, choice: str) -> pd.DataFrame:

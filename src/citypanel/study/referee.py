@@ -12,13 +12,19 @@ from scipy import stats
 
 from citypanel import did
 from citypanel.did.frames import join_notes
+from citypanel.did.results import first_comparisons
 from citypanel.did.sizes import size_note
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.study import estimation
 from citypanel.study.credibility import headline
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, usable_controls
-from citypanel.study.estimation import PLACE, first_years, other_policies
+from citypanel.study.estimation import (
+    PLACE,
+    first_years,
+    located,
+    other_policies,
+)
 from citypanel.study.options import Options
 from citypanel.study.referee_words import answer_rows
 
@@ -152,8 +158,7 @@ def _with_size(row: dict[str, Any]) -> Any:
 
 def _with(rows: pd.DataFrame, first: pd.DataFrame, places: pd.DataFrame):
     """The panel with the other policies' first years, and where its cities lie."""
-    at = places.set_index("unit_id")[list(PLACE)].astype(float)
-    frame = rows.join(at, on="city_id").join(first, on="city_id")
+    frame = located(rows, places).join(first, on="city_id")
     frame["province"] = frame["city_id"].astype(str).str[:2]
     frame.attrs["policies"] = list(first.columns)
     return frame
@@ -281,9 +286,7 @@ def _adjusted(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
 
 def _scores(found: pd.DataFrame) -> pd.DataFrame:
     """Each city's probability of treatment and weight, by cohort."""
-    rows = found.attrs["scores"]["rows"]
-    first = rows.groupby("cohort")["period"].transform("first") == rows["period"]
-    rows = rows[first]
+    rows = first_comparisons(found.attrs["scores"]["rows"])
     return pd.DataFrame(
         {
             "estimator": "covariate_balancing",

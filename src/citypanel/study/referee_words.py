@@ -348,40 +348,30 @@ def _adjusted(rows: _Rows) -> list[Words]:
     groups = rows.some(aggregation="group", estimator="entropy_balancing")
     outside = groups["note"].astype(str).str.contains(NOTE_OUTSIDE, regex=False)
     lost = groups[groups["estimate"].isna() & outside]
-    said = []
-    exact = dict(estimator="entropy_balancing")
-    effect, effect_p = rows.both(term="overall", **exact)
-    effective = rows.value("estimate", aggregation="overlap", **exact)
-    controls = rows.value("n_units", aggregation="overlap", **exact)
-    if _known(effect, effect_p, effective, controls):
-        said.append(
-            SAID(
-                "reached",
-                effect=effect,
-                effect_p=effect_p,
-                effective=effective,
-                controls=int(controls),
-            )
-        )
+    said = _weighted(rows, "entropy_balancing", "reached")
     if len(lost):
         years = [t.removeprefix("cohort_") for t in lost["term"]]
         names = [SAID("cohort", year=year) for year in years]
         said.append(SAID("unreached", names=names))
-    near = dict(estimator="covariate_balancing")
-    effect, effect_p = rows.both(term="overall", **near)
-    effective = rows.value("estimate", aggregation="overlap", **near)
-    controls = rows.value("n_units", aggregation="overlap", **near)
-    if _known(effect, effect_p, effective, controls):
-        said.append(
-            SAID(
-                "scores",
-                effect=effect,
-                effect_p=effect_p,
-                effective=effective,
-                controls=int(controls),
-            )
+    return [*said, *_weighted(rows, "covariate_balancing", "scores")]
+
+
+def _weighted(rows: _Rows, estimator: str, rule: str) -> list[Words]:
+    """What an estimator with weighted controls finds, and how many they count for."""
+    effect, effect_p = rows.both(term="overall", estimator=estimator)
+    overlap = dict(aggregation="overlap", estimator=estimator)
+    effective, controls = (rows.value(c, **overlap) for c in ("estimate", "n_units"))
+    if not _known(effect, effect_p, effective, controls):
+        return []
+    return [
+        SAID(
+            rule,
+            effect=effect,
+            effect_p=effect_p,
+            effective=effective,
+            controls=int(controls),
         )
-    return said
+    ]
 
 
 def _mechanisms(rows: _Rows) -> list[Words]:

@@ -202,15 +202,22 @@ def write_figures(
     -------
     list of Path
     """
+    rows = curve_rows(table, facts.estimand)
+    paths: list[Path] = []
+    if len(rows):
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = _written(rows, choices, facts, folder)
+    for former in set(folder.glob("curve*")) - set(paths):
+        if former.suffix.lstrip(".") in (*FORMATS, "csv"):
+            former.unlink()
+    return paths
+
+
+def _written(
+    rows: pd.DataFrame, choices: Choices, facts: Facts, folder: Path
+) -> list[Path]:
     import matplotlib as mpl
 
-    rows = curve_rows(table, facts.estimand)
-    for path in folder.glob("curve*"):
-        if path.suffix.lstrip(".") in (*FORMATS, "csv"):
-            path.unlink()
-    if not len(rows):
-        return []
-    folder.mkdir(parents=True, exist_ok=True)
     metadata = {
         "pdf": {"CreationDate": None},
         "svg": {"Date": None},

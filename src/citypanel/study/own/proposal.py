@@ -271,16 +271,16 @@ def write_study(
         text = declaration_on_figures(root, name, roster.name)
     else:
         frame = read_panel(panel)
-        proposal = propose(frame)
+        proposal, named = propose(frame), None
         if roster is not None:
-            unread = unread_columns(roster, frame[proposal.unit])
+            columns = roster_columns(roster, frame[proposal.unit])
+            unread = unread_columns(roster, columns)
             rest = [note for note in proposal.notes if note != NO_POLICY]
             proposal = replace(
                 proposal, cohort=None, treatment=None, notes=(*rest, *unread)
             )
-        text = declaration_text(
-            name, panel.name, proposal, _roster_text(roster, frame[proposal.unit])
-        )
+            named = _roster_text(roster, columns)
+        text = declaration_text(name, panel.name, proposal, named)
     folder.mkdir(parents=True, exist_ok=True)
     for file in filter(None, (panel, roster)):
         shutil.copy(file, folder / file.name)
@@ -366,11 +366,8 @@ def _in_yaml(words: dict[str, str]) -> str:
     return "{" + ", ".join(f"{k}: {_quoted(v)}" for k, v in words.items()) + "}"
 
 
-def _roster_text(path: Path | None, units: pd.Series) -> str | None:
+def _roster_text(path: Path, columns: dict[str, str]) -> str:
     """The roster as a declaration names it, with the columns that tell their part."""
-    if path is None:
-        return None
-    columns = roster_columns(path, units)
     named = "".join(f", {name}: {_quoted(header)}" for name, header in columns.items())
     return f"{{file: {_quoted(path.name)}{named}}}" if named else _quoted(path.name)
 
@@ -401,10 +398,10 @@ def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
     return found
 
 
-def unread_columns(path: Path, units: pd.Series) -> tuple[str, ...]:
+def unread_columns(path: Path, columns: dict[str, str]) -> tuple[str, ...]:
     """What to write where a roster has columns that would not be read."""
-    roster = Roster(path, roster_columns(path, units))
-    known = {name for names in keys_of(roster).values() for name in names}
+    keys = keys_of(Roster(path, columns))
+    known = {name for names in keys.values() for name in names}
     left = [header for header in headers_of(path) if normalise(header) not in known]
     if not left:
         return ()
