@@ -165,11 +165,12 @@ def regress_net(
         scaled = np.where(absorbed, 0.0, xd / length)
         solved = np.linalg.lstsq(scaled[:, keep], scaled[:, ~keep], rcond=None)[0]
         alias = solved / length[keep][:, None] * length[~keep]
-    bread = np.zeros((0, 0))
+    bread, b = np.zeros((0, 0)), np.zeros(0)
     if kept.shape[1]:
-        scaled = kept / length[keep]
-        bread = linalg.inv(scaled.T @ scaled) / np.outer(length[keep], length[keep])
-    b = bread @ (kept.T @ yd)
+        # The cross-product would square how nearly the columns depend on each other.
+        q, r = linalg.qr(kept / length[keep], mode="economic")
+        inverse = linalg.solve_triangular(r, np.eye(len(r))) / length[keep][:, None]
+        bread, b = inverse @ inverse.T, inverse @ (q.T @ yd)
     fit = Fit(kept, b, yd - kept @ b, bread, first, second, constant, weights)
     return Regression(fit, keep, absorbed, alias, length)
 

@@ -1035,6 +1035,16 @@ def test_estimators_return_the_truth_or_say_why_not():
     assert min(right.values()) > 0, right
 
 
+@pytest.mark.parametrize(("seed", "weights"), [(12_339, "w"), (18_423, None)])
+def test_columns_that_hardly_differ_keep_their_digits(seed, weights):
+    """Slopes by cohort and period that few rows tell apart."""
+    case = random_panel(seed)
+    frame = with_control(case, "etwfe")
+    fit = ESTIMATORS["etwfe"](frame, controls=["x"], weights=weights)
+    assert fit["estimate"].notna().any()
+    assert not wrong_rows(fit, case)
+
+
 BLOCKS = [range(k, k + 1_000) for k in range(10_000, 10_000 + FUZZ_FULL, 1_000)]
 
 
