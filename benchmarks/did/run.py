@@ -5,8 +5,8 @@
 writes docs/benchmarks/did.md and did.svg. Times are seconds of one core (process time),
 so that other work on the machine counts little; each is the best of several runs after
 a warm-up. The loops of refits are timed once and scaled to the number named. Peers are
-timed where they are installed (`pip install .[peers]`). ``--parquet`` names a file made
-by `scale.py`, whose moments are then read.
+timed where they are installed (`pip install .[peers] duckreg`). Panels of ten million
+rows and more are Parquet files written by `scale.py` into ``--folder``.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ import os
 import platform
 import resource
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import scale
 from linearmodels.panel import PanelOLS
 
 from citypanel import did
@@ -50,9 +53,11 @@ def simulate(n: int, t: int) -> pd.DataFrame:
     )
     late = (frame["cohort"] > 0) & (frame["year"] >= frame["cohort"])
     level = np.repeat(rng.normal(size=n), t)
-    return frame.assign(
+    frame = frame.assign(
         sydid=late.astype(float), y=level + rng.normal(size=n * t) + 0.1 * late
     )
+    trend = np.repeat(rng.normal(size=n), t) * (frame["year"] - 2000)
+    return frame.assign(x1=rng.normal(size=n * t), x2=trend + rng.normal(size=n * t))
 
 
 def best(function: Callable[[], object], repeats: int = 5) -> float:
@@ -99,6 +104,74 @@ def fixest(frame: pd.DataFrame) -> float:
 
     model = "y ~ sydid | city_id + year"
     return best(lambda: pyfixest.feols(model, frame, vcov={"CRV1": "city_id"}), 2)
+
+
+CONTROLS = ["x1", "x2"]
+
+
+def controlled_fixest(frame: pd.DataFrame):
+    import pyfixest
+
+    model = "y ~ sydid + x1 + x2 | city_id + year"
+    return pyfixest.feols(model, frame, vcov={"CRV1": "city_id"})
+
+
+def duckreg(path: str, covariates: list[str]) -> None:
+    """duckreg's two-way regression of a balanced panel; point estimates only."""
+    import duckreg.estimators
+
+    fit = duckreg.estimators.DuckMundlak(
+        ":memory:",
+        f"read_parquet('{path}')",
+        outcome_var="y",
+        covariates=covariates,
+        seed=SEED,
+        unit_col="city_id",
+        time_col="year",
+        n_bootstraps=0,
+    )
+    fit.fit()
+
+
+def controlled(folder: str) -> list[str]:
+    """Two-way fixed effects with two controls, from a frame and from a file."""
+    lines = [
+        "| cities x years | `twfe` of a frame | `twfe` of a file | pyfixest of a frame "
+        "| duckreg of a file, without errors |",
+        "|---|---|---|---|---|",
+    ]
+    for n, t in ((3_000, 20), (100_000, 20), (500_000, 20), (5_000_000, 20)):
+        path = file_of(folder, n)
+        small = n <= 500_000
+        row = [float("nan")] * 4
+        if small:
+            frame = duckdb.read_parquet(path).df()
+            fit = partial(
+                did.twfe, frame, engine="closed_form", controls=CONTROLS, **OPTIONS
+            )
+            row[0] = best(fit, 1)
+            if is_here("pyfixest"):
+                row[2] = best(partial(controlled_fixest, frame), 1)
+            if is_here("duckreg"):
+                row[3] = best(partial(duckreg, path, ["sydid", *CONTROLS]), 1)
+            del frame
+        row[1] = once(partial(did.twfe, path, controls=CONTROLS, **OPTIONS))
+        lines.append(f"| {n:,} x {t} | " + " | ".join(shown(v) for v in row) + " |")
+    return lines
+
+
+def file_of(folder: str, cities: int) -> str:
+    """The Parquet file of so many cities, written once."""
+    path = Path(folder) / f"{cities}.parquet"
+    if not path.exists():
+        scale.write(cities, str(path))
+    return str(path)
+
+
+def once(function: Callable[[], object]) -> float:
+    start = time.process_time()
+    function()
+    return time.process_time() - start
 
 
 def shown(seconds: float) -> str:
@@ -310,25 +383,50 @@ def estimators(n: int, t: int) -> list[str]:
     return lines
 
 
-def growth(to: Path) -> list[str]:
-    """Seconds against rows, for a table and a plot."""
+def growth(to: Path, folder: str) -> list[str]:
+    """Seconds against rows, for a table and a plot; from ten million on from a file."""
     names = ("twfe", "group_time_att and four means", "imputation", "sun_abraham")
     curves: dict[str, list[tuple[int, float]]] = {}
-    for n in (50, 500, 5_000, 50_000, 500_000):
-        frame = simulate(n, 20)
+
+    def add(name: str, n: int, function: Callable[[], object], repeats: int) -> None:
+        seconds = best(function, repeats) if repeats else once(function)
+        curves.setdefault(name, []).append((20 * n, seconds))
+
+    for n in (50, 500, 5_000, 50_000, 500_000, 5_000_000):
+        away = n >= 500_000
+        path = file_of(folder, n)
+        frame = duckdb.read_parquet(path).df() if n <= 500_000 else pd.DataFrame()
+        panel = path if away else frame
         for name in names:
-            curves.setdefault(name, []).append(
-                (20 * n, best(partial(ESTIMATORS[name], frame, **STAGGERED), 2))
-            )
+            estimate = ESTIMATORS[name]
+
+            def from_moments(panel=panel, estimate=estimate):
+                kept = did.moments(panel, treatment="sydid", **STAGGERED)
+                estimate(kept)
+
+            own = from_moments if away else partial(estimate, frame, **STAGGERED)
+            add(name, n, own, 0 if away else 2)
+        controls = partial(did.twfe, panel, controls=CONTROLS, **OPTIONS)
+        add("twfe, two controls", n, controls, 0 if away else 2)
         if n <= 50_000:
             with way("never"):
-                seconds = best(partial(did.imputation, frame, **STAGGERED), 1)
-            curves.setdefault("imputation, row by row", []).append((20 * n, seconds))
-        if n <= 50_000:
-            seconds = best(partial(linearmodels_fit, frame), 1)
-            curves.setdefault("linearmodels", []).append((20 * n, seconds))
-        if is_here("pyfixest"):
-            curves.setdefault("pyfixest", []).append((20 * n, fixest(frame)))
+                add(
+                    "imputation, row by row",
+                    n,
+                    partial(did.imputation, frame, **STAGGERED),
+                    1,
+                )
+            add("linearmodels", n, partial(linearmodels_fit, frame), 1)
+        if is_here("pyfixest") and len(frame):
+            add("pyfixest", n, partial(_pyfixest, frame), 1)
+            add("pyfixest, two controls", n, partial(controlled_fixest, frame), 1)
+        if is_here("duckreg"):
+            add(
+                "duckreg, without errors",
+                n,
+                partial(duckreg, path, ["sydid"]),
+                0 if away else 1,
+            )
     plot(curves, to)
     sizes = sorted({size for points in curves.values() for size, _ in points})
     lines = [
@@ -353,7 +451,7 @@ def plot(curves: dict[str, list[tuple[int, float]]], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     for name, points in curves.items():
-        peer = name in ("linearmodels", "pyfixest")
+        peer = name.startswith(("linearmodels", "pyfixest", "duckreg"))
         line = "--" if peer else "-"
         axes.loglog(*zip(*points, strict=True), line, marker="o", label=name)
     axes.set_xlabel("rows")
@@ -371,13 +469,16 @@ def from_file(path: str) -> list[str]:
     for function in ESTIMATORS.values():
         function(panel)
     total = time.process_time() - start
+    begun = time.process_time()
+    did.twfe(path, controls=CONTROLS, **OPTIONS)
+    controls = time.process_time() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return [
         "",
         f"{panel.n_obs:,} rows from Parquet: moments {read:.1f} s of both cores "
         f"({waited:.1f} s on the clock of a machine with load "
-        f"{os.getloadavg()[0]:.0f}), moments and all ten estimators {total:.1f} s, "
-        f"at most {peak:.2f} GB.",
+        f"{os.getloadavg()[0]:.0f}), moments and all ten estimators {total:.1f} s; "
+        f"`twfe` with two controls {controls:.1f} s; at most {peak:.2f} GB.",
     ]
 
 
@@ -385,13 +486,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     root = Path(__file__).parents[2]
     parser.add_argument("--to", type=Path, default=root / "docs" / "benchmarks")
-    parser.add_argument("--parquet", nargs="*", default=[])
+    parser.add_argument("--folder", help="for the files; a temporary one by default")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    files = [line for path in chosen.parquet for line in from_file(path)]
+    with tempfile.TemporaryDirectory() as temporary:
+        write(chosen.to, chosen.folder or temporary)
+
+
+def write(to: Path, folder: str) -> None:
+    # First of all, so that the peak of memory is theirs.
+    files = [
+        line for n in (500_000, 5_000_000) for line in from_file(file_of(folder, n))
+    ]
     names = [
         "numpy", "pandas", "linearmodels", "pyfixest", "moderndid", "diff-diff",
-        "csdid",
+        "csdid", "duckreg",
     ]  # fmt: skip
     versions = [
         f"{name} {importlib.metadata.version(name)}"
@@ -418,6 +527,13 @@ def main() -> None:
             "",
             *regressions(),
             "",
+            "With two controls that change over time, from a frame, or from a Parquet "
+            "file in three passes of sums that DuckDB takes (seconds of both cores); "
+            "the file need not fit into memory. duckreg takes unit and period means as "
+            "regressors, and resamples for errors:",
+            "",
+            *controlled(folder),
+            "",
             "## Estimators",
             "",
             *estimators(3_000, 20),
@@ -427,7 +543,7 @@ def main() -> None:
             "",
             "## Seconds against rows",
             "",
-            *growth(chosen.to / "did.svg"),
+            *growth(to / "did.svg", folder),
             "",
             "![Seconds against rows, both axes logarithmic](did.svg)",
             "",
@@ -439,7 +555,7 @@ def main() -> None:
             "",
         ]
     )
-    (chosen.to / "did.md").write_text(text, encoding="utf-8")
+    (to / "did.md").write_text(text, encoding="utf-8")
     print(text)
 
 

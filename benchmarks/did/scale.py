@@ -29,6 +29,9 @@ copy (
             level + sqrt(-2 * ln(((hash(31 * city_id + k) % 1000003) + 1) / 1000004.0))
             * cos(2 * pi() * (hash(17 * city_id + k + 5) % 1000003) / 1000003.0)
             + 0.1 * (cohort > 0 and 2000 + years.k >= cohort)::int as y,
+            (hash(13 * city_id + 3 * k) % 1000003) / 1000003.0 as x1,
+            k * (hash(city_id) % 101) / 101.0
+            + (hash(11 * city_id + 7 * k + 1) % 1000003) / 1000003.0 as x2,
         from cities
         cross join range(20) as years(k)
     )
@@ -37,11 +40,15 @@ copy (
 """
 
 
-def main() -> None:
-    cities, path = sys.argv[1:]
+def write(cities: int, path: str) -> None:
     with duckdb.connect(config={"memory_limit": "2GB"}) as connection:
         connection.execute("set preserve_insertion_order = false")
-        connection.execute(SQL.format(cities=int(cities), path=path))
+        connection.execute(SQL.format(cities=cities, path=path))
+
+
+def main() -> None:
+    cities, path = sys.argv[1:]
+    write(int(cities), path)
 
 
 if __name__ == "__main__":

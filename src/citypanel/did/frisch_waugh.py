@@ -20,7 +20,13 @@ from citypanel.did.covariances import (
     small_sample_factor,
 )
 from citypanel.did.linear import TwoWay, cluster_sums, partial_out
-from citypanel.did.panels import FAR, Panel, prepare, starts_from_treatment
+from citypanel.did.panels import (
+    FAR,
+    Panel,
+    prepare,
+    require_absorbing,
+    starts_from_treatment,
+)
 from citypanel.did.regressions import lost_controls, not_identified, regress_net
 from citypanel.errors import EstimationError
 
@@ -133,7 +139,8 @@ def partial(
         As `twfe`; also clusters that cut units.
     """
     groups = (*keep, period_effects_by)
-    data = prepare(panel, groups=groups, absorbing=True, **columns)
+    data = prepare(panel, groups=groups, **columns).rows
+    require_absorbing(data)
     if not data.units_nest:
         raise EstimationError.of(
             "did.unit_lies_more_than_2", what=data.design.cluster[0]

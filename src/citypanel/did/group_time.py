@@ -166,6 +166,7 @@ def group_time_att(
     if panel == "repeated":
         rows: Any = frame
         if isinstance(frame, Panel):
+            frame = frame.rows
             rows, columns = frame.frame, asdict(frame.design)
         columns["unit"] = free_name(rows, ROW)
         frame = rows.assign(**{columns["unit"]: np.arange(len(rows))})

@@ -31,7 +31,14 @@ from citypanel.did.twfe import twfe
 from citypanel.errors import EstimationError, OptionError
 
 
-@on_panel("treatment", "controls", "weights", "cluster", groups=("period_effects_by",))
+@on_panel(
+    "treatment",
+    "controls",
+    "weights",
+    "cluster",
+    groups=("period_effects_by",),
+    ready=lambda panel, **options: panel,
+)
 def jackknife(
     data: Panel,
     *,

@@ -127,7 +127,8 @@ def moments(
         from citypanel.did.relations import read_moments
 
         return read_moments(panel, design)
-    found = _moments_of(build(panel, design), True)
+    two = len(design.cluster) > 1
+    found = None if two else _moments_of(build(panel, design), True)
     if found is None:
         raise PanelError.of("did.moments_do_not_suffice")
     return found
@@ -233,6 +234,13 @@ class MomentPanel(Panel):
             column=np.arange(width),
             source=source,
         )
+
+    @property
+    def rows(self) -> Panel:
+        """The panel of the rows, for what sums do not suffice for."""
+        if self.source is None:
+            raise PanelError.of("did.moments_do_not_suffice")
+        return self.source
 
     # --- what the estimators read ---
 
@@ -568,7 +576,7 @@ class GroupInfluence:
 
     def units(self, columns: np.ndarray) -> np.ndarray:
         """Columns unit by unit (n_units, m)."""
-        data, source = self.data, _rows_of(self.data)
+        data, source = self.data, self.data.rows
         units, owner = self.members
         forms = columns.reshape(len(data.units), self.by_group, columns.shape[1])
         seen = data.sums.seen[data.group]
@@ -587,7 +595,7 @@ class GroupInfluence:
 
     def _of_units(self, name: str) -> np.ndarray:
         units, owner = self.members
-        source = _rows_of(self.data)
+        source = self.data.rows
         if name == "start":
             return self.data.start[owner]
         if name == "weights":
@@ -638,7 +646,7 @@ def condense(
     chosen = _way.get()
     if isinstance(data, MomentPanel):
         if chosen == "never" or not _enough(data, two_way, strata, options):
-            return _rows_of(data)
+            return data.rows
         return data
     if not large_enough(data) or not _enough(data, two_way, strata, options):
         return data
@@ -647,13 +655,6 @@ def condense(
         kept = _moments_of(data, chosen == "always")
         data.__dict__["_moments"] = kept
     return kept or data
-
-
-def _rows_of(data: MomentPanel) -> Panel:
-    """The panel of the rows, for what sums do not suffice for."""
-    if data.source is None:
-        raise PanelError.of("did.moments_do_not_suffice")
-    return data.source
 
 
 def _enough(
@@ -815,33 +816,55 @@ def covariance(
     ``unit`` and ``period`` are the rows' codes in the panel, by default its own rows.
     """
     codes = data.unit if unit is None else unit
-    n, k = data.rows_behind(codes), fit.x.shape[1]
-    groups = data.clusters_of(np.unique(codes))
-    root = np.sqrt(fit.weights)
-    if convention in ("conventional", "HC1"):
-        return _by_row(data, fit, convention, n, codes)
-    cov.require_clusters(groups)
-    df = np.full(k, groups - 1.0)
     if convention in ("CR2", "CR3"):
+        groups, k = data.clusters_of(np.unique(codes)), fit.x.shape[1]
+        cov.require_clusters(groups)
         build = _cr2 if convention == "CR2" else _cr3
-        matrix, df = build(data, fit, df)
+        matrix, df = build(data, fit, np.full(k, groups - 1.0))
         return cov.Covariance(matrix, df, groups, convention)
+    factor, like = small_sample_rule(data, fit, convention, small_sample, codes)
+    if convention in ("conventional", "HC1"):
+        return replace(like, matrix=factor * _by_row(data, fit, convention))
     scores = fit.scores @ fit.bread
-    slopes = (root[:, None] * fit.x) @ fit.bread
+    slopes = (np.sqrt(fit.weights)[:, None] * fit.x) @ fit.bread
+    return replace(like, matrix=factor * data.products(scores, slopes, unit, period))
+
+
+def small_sample_rule(
+    data: MomentPanel,
+    fit: cov.Fit,
+    convention: str,
+    small_sample: Mapping[str, object] | None = None,
+    codes: np.ndarray | None = None,
+) -> tuple[float, cov.Covariance]:
+    """The factor of a convention that sums scores, and a covariance yet without matrix.
+
+    ``codes`` holds the units of the regression's rows, by default the panel's own.
+    """
+    codes = data.unit if codes is None else codes
+    n, k = data.rows_behind(codes), fit.x.shape[1]
+    if convention in ("conventional", "HC1"):
+        effects = fit.unit is not None or fit.period is not None
+        used = k + (_n_effects(data, fit, codes) if effects else int(fit.constant))
+        left = np.full(k, float(n - used))
+        like = cov.Covariance(np.zeros((k, k)), left, None, convention)
+        return (n if convention == "HC1" else 1.0) / (n - used), like
+    groups = data.clusters_of(np.unique(codes))
+    cov.require_clusters(groups)
     if convention == "linearmodels":
         # Unit effects lie within the clusters: alone they count in the df only.
         effects = _n_effects(data, fit, codes)
         used = k if fit.period is None else k + effects
-        matrix = n / (n - used) * data.products(scores, slopes)
         left = np.full(k, float(n - k - effects))
-        return cov.Covariance(matrix, left, groups, convention)
+        like = cov.Covariance(np.zeros((k, k)), left, groups, convention)
+        return n / (n - used), like
     options, which, name = cov.small_sample_rule(convention, small_sample)
     used = _parameters(data, fit, which, codes)
     factor = cov.small_sample_factor(
         n, used, groups, k_adj=options["K.adj"], g_adj=options["G.adj"]
     )
-    matrix = factor * data.products(scores, slopes, unit, period)
-    return cov.Covariance(matrix, df, groups, name)
+    df = np.full(k, groups - 1.0)
+    return factor, cov.Covariance(np.zeros((k, k)), df, groups, name)
 
 
 def _parameters(data: MomentPanel, fit: cov.Fit, which: str, codes) -> int:
@@ -873,22 +896,17 @@ def _n_effects(data: MomentPanel, fit: cov.Fit, codes: np.ndarray) -> int:
     return units + int((values > 1e-9 * values.max()).sum())
 
 
-def _by_row(data, fit, convention, n, codes) -> cov.Covariance:
-    """Covariances that sum over rows: conventional and HC1."""
-    k, by_unit = fit.x.shape[1], fit.unit is not None
-    effects = by_unit or fit.period is not None
-    used = k + (_n_effects(data, fit, codes) if effects else int(fit.constant))
+def _by_row(data, fit, convention) -> np.ndarray:
+    """What conventional and HC1, which sum over rows, have before their factor."""
+    by_unit = fit.unit is not None
     scale = fit.weights / data.weights
     if convention == "conventional":
         noise = (scale * data.noise(by_unit)).sum()
-        s2 = (fit.residuals @ fit.residuals + noise) / (n - used)
-        matrix = s2 * fit.bread
-    else:
-        x = fit.x / np.sqrt(fit.weights)[:, None]
-        residual = fit.residuals / np.sqrt(fit.weights)
-        squares = data.row_squares(residual, by_unit) * scale**2
-        matrix = n / (n - used) * fit.bread @ (x.T * squares) @ x @ fit.bread
-    return cov.Covariance(matrix, np.full(k, float(n - used)), None, convention)
+        return (fit.residuals @ fit.residuals + noise) * fit.bread
+    x = fit.x / np.sqrt(fit.weights)[:, None]
+    residual = fit.residuals / np.sqrt(fit.weights)
+    squares = data.row_squares(residual, by_unit) * scale**2
+    return fit.bread @ (x.T * squares) @ x @ fit.bread
 
 
 def _net_design(data, fit):

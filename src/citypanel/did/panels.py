@@ -384,6 +384,11 @@ class Panel:
 
     # --- shape ---
 
+    @property
+    def rows(self) -> Panel:
+        """The panel of the rows: this one, unless it holds sums."""
+        return self
+
     @cached_property
     def is_balanced(self) -> bool:
         """Every unit in every period that is seen."""
@@ -550,7 +555,7 @@ def on_panel(
     *columns: str,
     groups: Sequence[str] = (),
     carried: Sequence[str] = (),
-    ready: Callable[..., Panel] = lambda panel, **options: panel,
+    ready: Callable[..., Panel] = lambda panel, **options: panel.rows,
 ) -> Callable:
     """Give an estimator of a `Panel` its public face: a frame and names of columns.
 
@@ -566,7 +571,8 @@ def on_panel(
     carried : sequence of str
         The same for columns that may be null.
     ready : callable
-        Gives the estimator its panel, from the one built and its options.
+        Gives the estimator its panel, from the one built and its options; by default
+        that of its rows.
 
     Returns
     -------
@@ -591,6 +597,7 @@ def on_panel(
         @functools.wraps(estimator)
         def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
             if isinstance(panel, Panel):
+                require_same_columns(panel, _named(options.get(n) for n in groups))
                 return estimated(panel, options)
             given = {
                 name.removeprefix("regression_"): options.pop(name)
@@ -603,12 +610,7 @@ def on_panel(
                     f"{estimator.__name__}() lacks {', '.join(sorted(absent))}"
                 )
             for kind, its in (("groups", groups), ("carried", carried)):
-                more = [options.get(name) for name in its]
-                given[kind] = tuple(
-                    name
-                    for one in more
-                    for name in ((one,) if isinstance(one, str) else one or ())
-                )
+                given[kind] = _named(options.get(name) for name in its)
             return estimated(build(panel, Design(**given)), options)
 
         frame = inspect.Parameter("panel", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -617,6 +619,32 @@ def on_panel(
         return call
 
     return face
+
+
+def _named(options: Iterable[str | Iterable[str] | None]) -> tuple[str, ...]:
+    """Columns that options name, each of them one or several."""
+    return tuple(
+        name
+        for one in options
+        for name in ((one,) if isinstance(one, str) else one or ())
+    )
+
+
+def require_same_columns(
+    data: Panel, groups: Iterable[str], **columns: str | Sequence[str] | None
+) -> None:
+    """Raise where columns are named that a panel was not built with."""
+    wanted = Design(**{"outcome": "", "unit": "", "period": "", **columns})
+    odd = [
+        f"{name}: {column} asked for, {getattr(data.design, name) or 'none'} built in"
+        for name, column in wanted.columns_given().items()
+        if column != getattr(data.design, name)
+    ]
+    known = [] if data.frame is None else data.design.columns
+    absent = [name for name in _named(groups) if name not in known]
+    odd += [f"{name}: not built in" for name in absent]
+    if odd:
+        raise OptionError.of("did.panel_built_with_other_columns", odd)
 
 
 def column_options(
@@ -680,10 +708,11 @@ def prepare(
     OptionError
         A frequency that does not fit the periods.
     """
+    groups = Design("", "", "", groups=columns.pop("groups", ())).groups
     if isinstance(panel, Panel):
+        require_same_columns(panel, (*groups, *keep), **columns)
         data = panel
     else:
-        groups = Design("", "", "", groups=columns.pop("groups", ())).groups
         data = build(panel, Design(groups=(*groups, *keep), **columns))
     if first_period_treated == "drop" and data.start is not None:
         data = data.without_always_treated()

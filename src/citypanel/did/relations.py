@@ -7,7 +7,8 @@ in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +42,41 @@ def read_moments(relation: Any, design: Design) -> MomentPanel:
         What `panels.build` refuses, and weights, clusters or treatments for which sums
         do not suffice.
     """
-    if isinstance(relation, str | Path):
-        import tempfile
-
-        import duckdb
-
-        with tempfile.TemporaryDirectory() as folder:
-            options = {"memory_limit": MEMORY, "temp_directory": folder}
-            with duckdb.connect(config=options) as connection:
-                connection.execute("set preserve_insertion_order = false")
-                rows = connection.read_parquet(str(relation))
-                return _Reader(rows, design).panel()
-    return _Reader(relation, design).panel()
+    with opened(relation) as rows:
+        return Reader(rows, design).panel()
 
 
-class _Reader:
-    """The queries of one panel."""
+@contextmanager
+def opened(relation: Any) -> Iterator[Any]:
+    """The relation, or that of the Parquet file at a path."""
+    if not isinstance(relation, str | Path):
+        yield relation
+        return
+    import tempfile
 
-    def __init__(self, relation: Any, design: Design):
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"memory_limit": MEMORY, "temp_directory": folder}
+        with duckdb.connect(config=options) as connection:
+            connection.execute("set preserve_insertion_order = false")
+            yield connection.read_parquet(str(relation))
+
+
+class Reader:
+    """The queries of one panel.
+
+    Attributes
+    ----------
+    used : str
+        The condition of the rows that are used.
+    literals : list of str
+        The periods in order, as SQL writes them; known once the panel is read.
+    """
+
+    def __init__(self, relation: Any, design: Design, strata: bool = True):
         self.relation, self.design = relation, design
+        self.strata = design.controls if strata else ()
         require_columns(pd.DataFrame(columns=relation.columns), design.columns)
         kinds = dict(zip(relation.columns, map(str, relation.types), strict=True))
         for column in design.numeric:
@@ -118,10 +135,10 @@ class _Reader:
             others=cohorts.tolist(),
         )
         if len(grid.positions) > MOST_PERIODS:
-            raise _too_little(f"{len(grid.positions)} periods")
+            raise too_little(f"{len(grid.positions)} periods")
         place = grid.place(seen["period"]).astype(int)
         order = np.argsort(place)
-        literals = [
+        self.literals = [
             f"cast('{text.replace(chr(39), 2 * chr(39))}' as {kind})"
             for text, kind in zip(
                 seen["written"].iloc[order], seen["kind"].iloc[order], strict=True
@@ -133,10 +150,10 @@ class _Reader:
             frame[design.unit] = frame[design.period] = np.arange(len(frame))
             found, remark = starts_of(frame, design, grid, np.arange(len(frame)))
             start = dict(zip(_keys(cohorts), found.tolist(), strict=True))
-        sums = _Sums(grid.positions, design)
+        sums = _Sums(grid.positions, design, self.strata)
         codes = self._cluster_codes()
         periods = dict(zip(_keys(seen["period"]), place.tolist(), strict=True))
-        for part in self._units(literals):
+        for part in self._units():
             sums.add(part, start, codes, periods)
         return sums.panel(grid, total, lost, () if remark is None else (remark,))
 
@@ -177,7 +194,7 @@ class _Reader:
                 weights=design.weights,
             )
         if found.get("fractions"):
-            raise _too_little(f"{design.treatment}: {int(found['fractions'])} rows")
+            raise too_little(f"{design.treatment}: {int(found['fractions'])} rows")
         self.has_unknown_cohort = bool(found.get("unknown"))
         self.n_units = max(int(found["n_units"]), 1)
         if not any(found[f"lost_{j}"] for j in range(len(self.reasons))):
@@ -188,20 +205,20 @@ class _Reader:
         return int(found["total"]), {r: n for r, n in lost.items() if n}
 
     def _cluster_codes(self) -> pd.Index | None:
-        column = _cluster(self.design)
+        column = cluster_of(self.design)
         if column is None:
             return None
         name = sql_name(column)
         found = self.ask(f"select distinct {name} as c from panel where {self.used}")
         return pd.Index(found["c"].sort_values())
 
-    def _units(self, literals: list[str]) -> Iterator[pd.DataFrame]:
+    def _units(self) -> Iterator[pd.DataFrame]:
         """Parts of the units: their outcomes y0, y1, ... and what they are."""
         design = self.design
         period, y = sql_name(design.period), sql_name(design.outcome)
         columns = [f"{sql_name(design.unit)} as unit", "count(*) as n_rows"]
-        ends = {"cohort": design.cohort, "w": design.weights, "c": _cluster(design)}
-        ends |= {f"x{j}": column for j, column in enumerate(design.controls)}
+        ends = {"cohort": design.cohort, "w": design.weights, "c": cluster_of(design)}
+        ends |= {f"x{j}": column for j, column in enumerate(self.strata)}
         for short, column in ends.items():
             if column is not None:
                 name = sql_name(column)
@@ -216,7 +233,7 @@ class _Reader:
             ]
         columns += [
             f"sum({y}::double) filter (where {period} = {literal}) as y{j}"
-            for j, literal in enumerate(literals)
+            for j, literal in enumerate(self.literals)
         ]
         unit = sql_name(design.unit)
         for some in self._parts():
@@ -256,8 +273,8 @@ class _Reader:
 class _Sums:
     """Sums of the parts, group by group."""
 
-    def __init__(self, positions: np.ndarray, design: Design):
-        self.positions, self.design = positions, design
+    def __init__(self, positions: np.ndarray, design: Design, strata: Sequence[str]):
+        self.positions, self.design, self.strata = positions, design, strata
         self.places: dict[tuple, int] = {}
         self.parts: list[list] = []
 
@@ -278,15 +295,15 @@ class _Sums:
             keys[0] = self._starts(part, start)
         keys[1] = self._first(part, seen, place)
         if clusters is not None:
-            self._constant(part, "c", _cluster(design))
+            self._constant(part, "c", cluster_of(design))
             keys[2] = clusters.get_indexer(part["c"])
         weight = None
         if design.weights is not None:
             self._constant(part, "w", design.weights)
             weight = part["w"].to_numpy(float)
-        for j, column in enumerate(design.controls):
+        for j, column in enumerate(self.strata):
             self._constant(part, f"x{j}", column)
-        names = [f"x{j}" for j in range(len(design.controls))]
+        names = [f"x{j}" for j in range(len(self.strata))]
         controls = part[names].to_numpy(float)
         keys += list(controls.T)
         whole = seen.all()
@@ -302,7 +319,7 @@ class _Sums:
             if at == len(self.parts):
                 self.parts.append([*row, seen[unit], sums])
                 if len(self.parts) * (width + 1) ** 2 > MOST:
-                    raise _too_little(f"{len(self.parts)} groups of units and more")
+                    raise too_little(f"{len(self.parts)} groups of units and more")
             else:
                 self.parts[at][-1] = _joined(self.parts[at][-1], sums)
 
@@ -334,7 +351,7 @@ class _Sums:
         after = (seen & (self.positions >= first[:, None])).sum(axis=1)
         odd = after != part["treated"].to_numpy()
         if odd.any():
-            raise _too_little(
+            raise too_little(
                 *(f"{self.design.unit} {u}: treatment" for u in part.loc[odd, "unit"])
             )
         return first
@@ -360,8 +377,8 @@ class _Sums:
             np.array(first)[order],
             np.array(seen)[order],
             **dict(zip(SUMS, columns, strict=True)),
-            controls=x[order] if design.controls else None,
-            cluster=None if _cluster(design) is None else np.array(cluster)[order],
+            controls=x[order] if self.strata else None,
+            cluster=None if cluster_of(design) is None else np.array(cluster)[order],
         )
         log = pd.DataFrame({"reason": list(lost), "rows": list(lost.values())})
         log = log.reindex(columns=[design.unit, design.period, "reason", "rows"])
@@ -389,14 +406,16 @@ def _joined(left: list, right: list) -> list:
     ]  # fmt: skip
 
 
-def _too_little(*places: str) -> PanelError:
+def too_little(*places: str) -> PanelError:
     return PanelError.of("did.moments_do_not_suffice", places)
 
 
-def _cluster(design: Design) -> str | None:
+def cluster_of(design: Design) -> str | None:
     """The column of clusters above the units."""
     if not design.cluster or design.cluster == (design.unit,):
         return None
+    if len(design.cluster) > 1:
+        raise too_little(f"cluster: {', '.join(design.cluster)}")
     return design.cluster[0]
 
 

@@ -262,7 +262,7 @@ def spatial_inference(
         unit=unit,
         period=period,
         **named,
-    )
+    ).rows
     places, lost = data.frame, data.note
     own: dict[str, Any] = dict(engine="closed_form", level=level, **given)
     rows = []

@@ -11,7 +11,7 @@ comparisons of which some use treated units as controls (Goodman-Bacon 2021):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import (
     FAR,
+    Design,
     Panel,
     choose,
     free_name,
@@ -56,7 +57,7 @@ from citypanel.did.regressions import (
 )
 from citypanel.did.results import remembering
 from citypanel.did.spatial import conley, conley_options, unit_coordinates
-from citypanel.errors import EstimationError, OptionError
+from citypanel.errors import EstimationError, OptionError, PanelError
 
 EFFECTS = ("two_way", "unit", "none")
 ENGINES = ("closed_form", "linearmodels")
@@ -88,7 +89,7 @@ class Estimate:
 
 @remembering
 def twfe(
-    panel: pd.DataFrame,
+    panel: Any,
     *,
     outcome: str,
     treatment: str,
@@ -118,8 +119,11 @@ def twfe(
 
     Parameters
     ----------
-    panel : DataFrame
-        One row per unit and period, balanced or not, in any order.
+    panel : DataFrame, Panel, DuckDB relation, or path of a Parquet file
+        One row per unit and period, balanced or not, in any order. A relation or a file
+        need not fit into memory; its treatment is 0 or 1 and stays, its weights and
+        clusters are the same in all rows of a unit, and what needs the rows themselves
+        (other effects, ``by``, ``outcome_shift``, ``CR2`` ...) is refused by name.
     outcome, treatment, unit, period : str
         Column names. A treatment within [0, 1] must not fall within a unit.
     controls : sequence of str
@@ -218,10 +222,6 @@ def twfe(
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
     engine = _engine(engine, standard_errors)
-    if outcome_shift:
-        panel = shift_outcome(
-            panel, outcome, unit, period, outcome_shift, frequency=frequency
-        )
     columns: dict[str, Any] = dict(
         outcome=outcome,
         treatment=treatment,
@@ -236,16 +236,32 @@ def twfe(
     at = conley_options(coordinates, cutoff_km, kernel) if spatial else ()
     if spatial and cluster is not None:
         raise OptionError.of("did.conley_and_clusters", cluster=cluster)
+    if outcome_shift and isinstance(panel, pd.DataFrame):
+        panel = shift_outcome(
+            panel, outcome, unit, period, outcome_shift, frequency=frequency
+        )
+    elif outcome_shift:
+        raise PanelError.of("did.moments_do_not_suffice", ["outcome_shift"])
+    away = None
+    if not isinstance(panel, pd.DataFrame | Panel):
+        asked = {"by": by, "period_effects_by": period_effects_by, "coordinates": at}
+        asked |= {"without_single_units": without_single_units}
+        asked |= {f"effects {effects}": effects != "two_way"}
+        panel, away = _of_relation(
+            panel, Design(**columns), asked, standard_errors, small_sample
+        )
     data = prepare(panel, groups=(period_effects_by, by, *at), **columns)
-    if effects != "none" and not without_single_units:
-        data = condense(data, two_way=True, standard_errors=standard_errors)
+    if away is None:
+        whole = effects == "none" or without_single_units or spatial
+        options = dict(two_way=True, standard_errors=standard_errors)
+        data = data.rows if whole else condense(data, **options)
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
         require_absorbing(data)
     if standard_errors == "reghdfe":
         data = _without_singletons(data, effects, period_effects_by)
     d, names = _treatment_columns(data, treatment, by)
-    estimate = _estimate(
+    estimate = away or _estimate(
         data,
         np.column_stack([d, data.controls]),
         [*names, *data.control_names],
@@ -310,6 +326,34 @@ def twfe(
         },
         **_common(data, estimate, shown),
     )
+
+
+def _of_relation(
+    relation: Any,
+    design: Design,
+    asked: Mapping[str, Any],
+    convention: str,
+    small_sample: Mapping[str, object] | None,
+) -> tuple[MomentPanel, Estimate | None]:
+    """The sums of a relation, and with controls the regression itself.
+
+    ``asked`` says of each option that needs the rows whether it is used.
+    """
+    from citypanel.did.partialling import regress_relation
+    from citypanel.did.relations import read_moments
+
+    needs = [name for name, used in asked.items() if used]
+    if design.controls and convention in ("CR2", "CR3", "reghdfe"):
+        needs.append(f"standard_errors {convention} with controls")
+    if needs:
+        raise PanelError.of("did.moments_do_not_suffice", needs)
+    if not design.controls:
+        return read_moments(relation, design), None
+    found = regress_relation(
+        relation, design, standard_errors=convention, small_sample=small_sample
+    )
+    values = {field.name: getattr(found, field.name) for field in fields(Estimate)}
+    return found.data, Estimate(**values)
 
 
 def shift_outcome(
@@ -480,8 +524,10 @@ def _of_moments(data, regression, convention, small_sample, raw, transform):
     ssr = fit.residuals @ fit.residuals + noise
     within = _demean(raw[:, :1], TwoWay(fit.unit, weights=fit.weights), root)[:, 0]
     net = _demean(raw[:, :1], transform, root)[:, 0]
-    w = root / data.n_obs - _mean_direction(x, fit, root, transform)
-    constant, error = float(w @ (root * raw[:, 0])), np.nan
+    constant, w = _constant_and_direction(
+        raw[:, 0], x, data.n_obs, fit, root, transform
+    )
+    error = np.nan
     if covariance.name not in ("CR2", "CR3"):
         error = _constant_error(data, fit, covariance, w, root)
     return Estimate(
@@ -543,8 +589,7 @@ def _constant(y, x, root, fit, covariance, one, two, transform):
     column net of unit means with the grand mean put back, is w'y with
     w = 1/n - W (W'W)^-1 m: W the columns net of unit means, m their means.
     """
-    w = 1.0 / len(y) * root - _mean_direction(x, fit, root, transform)
-    constant = float(w @ (root * y))
+    constant, w = _constant_and_direction(y, x, len(y), fit, root, transform)
     if two is not None or covariance.name in ("CR2", "CR3"):
         return constant, float("nan")
     slopes = fit.x @ fit.bread[0]
@@ -560,27 +605,24 @@ def _constant(y, x, root, fit, covariance, one, two, transform):
     return constant, float(np.sqrt(variance * factor))
 
 
-def _mean_direction(x, fit, root, transform) -> np.ndarray:
-    """W (W'W)^-1 m of `_constant`; without weights the dummies are never built."""
-    first, second, weights = fit.unit, fit.period, root**2
-    means = np.average(x, axis=0, weights=weights)
-    if first is None or second is None or (root != 1).any():
-        columns = x
-        if second is not None:
-            dummies = np.eye(int(second.max()) + 1)[second][:, 1:]
-            columns = np.hstack([x, dummies])
-            means = np.average(columns, axis=0, weights=weights)
-        way = None if first is None else TwoWay(first, weights=weights)
-        w = _demean(columns, way, root)
-        return w @ (symmetric_inverse(w.T @ w) @ means)
-    net = TwoWay(first).demean(x)
-    across = (transform.sum_second @ net)[1:]
-    gram = np.block([[net.T @ net, across.T], [across, transform.schur[1:, 1:]]])
-    shares = np.bincount(second) / len(second)
-    solved = symmetric_inverse(gram) @ np.concatenate([means, shares[1:]])
-    k = x.shape[1]
-    line = np.concatenate([[0.0], solved[k:]])
-    return net @ solved[:k] + line[second] - (transform.share @ line)[first]
+def _constant_and_direction(y, x, n, fit, root, transform):
+    """The constant of `_constant`, and w with which it is w'y (times root weights).
+
+    What the dummies take of the means m is taken off first: means far from zero cost
+    no digits, and the dummies are never built.
+    """
+    weights, columns = root**2, np.column_stack([y, x])
+    means, line = np.average(columns, axis=0, weights=weights), 0.0
+    if fit.period is not None:
+        _, shift = transform.effects(columns - means)
+        shares = np.bincount(fit.period, weights) / weights.sum()
+        means = means - shares @ (shift - shift[0])
+        ahead = np.zeros(len(shares))
+        ahead[1:] = symmetric_inverse(transform.schur[1:, 1:]) @ shares[1:]
+        line = root * (ahead[fit.period] - (transform.share @ ahead)[fit.unit])
+    slopes = fit.x @ (fit.bread @ means[1:])
+    constant = float(means[0] - means[1:] @ fit.coefficients)
+    return constant, root / n - slopes - line
 
 
 def _coefficient_rows(data, estimate, names, d, start) -> list[dict]:
@@ -636,7 +678,8 @@ def _without_single_rows(data, start, panel, options) -> list[dict]:
     left = np.isin(start, single)
     if not len(single) or len(single) == len(values):
         return []
-    smaller = panel[~panel[options["unit"]].isin(data.units[left])]
+    frame = panel if isinstance(panel, pd.DataFrame) else data.frame
+    smaller = frame[~frame[options["unit"]].isin(data.units[left])]
     other = twfe(smaller, **options)
     row = other[other["aggregation"] == OVERALL].iloc[0].to_dict()
     gone = ", ".join(data.name(g) for g in single)

@@ -398,6 +398,128 @@ def test_covariates_fixed_in_time_divide_the_groups(
         did.imputation(did.moments(duckdb.from_df(frame), **columns))
 
 
+CONTROLLED = [
+    {"controls": ["x", "trend"]},
+    {"controls": ["x", "twice", "fixed", "trend"], "weights": "w"},
+    {"controls": ["trend"], "cluster": "c"},
+    {"controls": ["x"], "weights": "w", "cluster": "c"},
+]
+
+
+@pytest.mark.parametrize("convention", ["xtreg", "full", "CR0", "HC1", "conventional"])
+@pytest.mark.parametrize("options", CONTROLLED, ids=lambda o: "-".join(o["controls"]))
+def test_controls_are_partialled_out_of_a_relation(options, convention, tmp_path):
+    """Coefficients, errors, constant and notes are those of the rows in memory."""
+    compared = 0
+    for seed in range(12):
+        frame = random_panel(seed, noise=1.0).frame
+        rng = np.random.default_rng(seed)
+        frame["x"] = rng.normal(size=len(frame))
+        frame["trend"] = frame["d"] + 5 * frame["p"] + rng.normal(size=len(frame))
+        frame["twice"], frame["fixed"] = 2 * frame["x"] + 1, frame["unit_number"] * 1.0
+        frame.loc[3, ["x", "trend"]] = np.nan
+        frame.loc[5, "y"] = np.nan
+        path = tmp_path / f"{seed}.parquet"
+        duckdb.from_df(frame).write_parquet(str(path))
+        call = dict(treatment="d", standard_errors=convention, **KEYS, **options)
+        fits = []
+        for panel in (frame, duckdb.from_df(frame), path):
+            try:
+                fits.append(did.twfe(panel, **call))
+                fits[-1].attrs.pop("dropped")
+            except CityPanelError as error:
+                fits.append(type(error))
+        for other in fits[1:]:
+            if isinstance(fits[0], type):
+                assert other is fits[0]
+                continue
+            # An end of an interval near zero has the digits of its estimate.
+            assert_same(fits[0], other, 1e-9)
+            compared += 1
+    assert compared > 10
+
+
+def test_a_relation_without_controls_is_the_sums_of_its_panel():
+    frame = large(40)
+    relation = duckdb.from_df(frame)
+    kept = did.moments(relation, treatment="d", **KEYS)
+    for convention in ("xtreg", "CR2"):
+        call = dict(treatment="d", standard_errors=convention, **KEYS)
+        found = did.twfe(relation, **call)
+        want = did.twfe(kept, **call)
+        pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(want))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"by": "c"},
+        {"period_effects_by": "c"},
+        {"outcome_shift": 1},
+        {"without_single_units": True},
+        {"effects": "unit"},
+        {"effects": "none"},
+        {"standard_errors": "conley", "coordinates": ["w", "w"], "cutoff_km": 10},
+        {"standard_errors": "CR2"},
+        {"standard_errors": "CR3"},
+        {"standard_errors": "reghdfe"},
+        {"cluster": ["c", "t"]},
+    ],
+    ids=str,
+)
+def test_what_needs_the_rows_of_a_relation_is_refused_by_name(option):
+    frame = large(40)
+    call = dict(treatment="d", controls=["w"], **KEYS) | option
+    with pytest.raises(CityPanelError, match="do not suffice"):
+        did.twfe(duckdb.from_df(frame), **call)
+
+
+NEED_ROWS = {
+    "wild_cluster_bootstrap": lambda p: did.wild_cluster_bootstrap(p, draws=99),
+    "randomisation_inference": lambda p: did.randomisation_inference(p, draws=99),
+    "leave_one_unit_out": did.leave_one_unit_out,
+    "interactive_fixed_effects": lambda p: did.interactive_fixed_effects(p, draws=0),
+    "nonabsorbing_did": lambda p: did.nonabsorbing_did(p),
+    "synthetic_did": lambda p: did.synthetic_did(p),
+    "twfe_weights": did.twfe_weights,
+}
+
+
+@pytest.mark.parametrize("name", sorted(NEED_ROWS))
+def test_what_needs_rows_takes_those_behind_the_sums_or_says_so(name):
+    frame = large(40)
+    columns = dict(STAGGERED, treatment="d")
+    kept = did.moments(frame, **columns)
+    found, want = (NEED_ROWS[name](panel) for panel in (kept, kept.source))
+    pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(want))
+    with pytest.raises(PanelError, match="do not suffice"):
+        NEED_ROWS[name](did.moments(duckdb.from_df(frame), **columns))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"controls": ["w"]},
+        {"cluster": "c"},
+        {"weights": "w"},
+        {"outcome": "w"},
+        {"by": "c"},
+        {"period_effects_by": "c"},
+    ],
+    ids=str,
+)
+def test_columns_that_a_panel_was_not_built_with_are_named(option):
+    """They would be left out of the regression without a word."""
+    frame = large(40)
+    call = dict(treatment="d", **KEYS)
+    for panel in (did.moments(frame, **call), did.moments(frame, **call).source):
+        with pytest.raises(CityPanelError, match="other columns") as caught:
+            did.twfe(panel, **(call | option))
+        assert str(*option.values()).strip("[]'") in str(caught.value)
+    with pytest.raises(CityPanelError, match="other columns"):
+        did.event_study(did.moments(frame, **STAGGERED), period_effects_by="c")
+
+
 def test_what_sums_do_not_suffice_for_is_said():
     frame = large(40)
     relation = duckdb.from_df(frame)
