@@ -45,20 +45,26 @@ def copied(folder: Path) -> None:
             shutil.copy2(source, to)
 
 
-def built(folder: Path, last_year: int) -> tuple[float, int]:
+def lengthen(folder: Path, last_year: int) -> None:
+    """Let the copied study's years end in another."""
+    path = folder / "studies" / "pilot_zones" / "study.yml"
+    text = path.read_text(encoding="utf-8")
+    for written in ("last: {}", "default: {}"):
+        old = written.format(2019)
+        if text.count(old) != 1:
+            raise SystemExit(f"{path}: {old!r} does not stand there once")
+        text = text.replace(old, written.format(last_year))
+    path.write_text(text, encoding="utf-8")
+
+
+def built(folder: Path) -> tuple[float, int]:
     """Seconds of the clock, and the exit status."""
     environment = {
         k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"
     }
     start = time.perf_counter()
     done = subprocess.run(
-        [
-            Path(sys.executable).with_name("dbt"),
-            "build",
-            "--quiet",
-            "--vars",
-            json.dumps({"last_year": last_year}),
-        ],
+        [Path(sys.executable).with_name("dbt"), "build", "--quiet"],
         cwd=folder,
         env=environment,
         check=False,
@@ -102,8 +108,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copied(folder)
-        write_seeds(large_panel(asked.units, asked.years), folder)
-        seconds, status = built(folder, FIRST_YEAR + asked.years - 1)
+        write_seeds(large_panel(asked.units, asked.years, slips=0.0), folder)
+        lengthen(folder, FIRST_YEAR + asked.years - 1)
+        seconds, status = built(folder)
         rows = by_node(folder)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime

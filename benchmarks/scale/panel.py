@@ -54,9 +54,13 @@ class LargePanel:
 
 
 def large_panel(
-    n_units: int = 2800, n_years: int = 30, *, seed: int = SEED
+    n_units: int = 2800, n_years: int = 30, *, seed: int = SEED, slips: float = SLIPS
 ) -> LargePanel:
-    """Make the tables of a panel of `n_units` by `n_years`, from 2010 on."""
+    """Make the tables of a panel of `n_units` by `n_years`, from 2010 on.
+
+    ``slips`` is the share of series with a slip; one of a power of ten in a figure that
+    is used ends a build.
+    """
     drawn = simulated(
         seed=seed,
         n_cities=n_units,
@@ -65,7 +69,7 @@ def large_panel(
         n_provinces=min(PROVINCES, max(2, n_units // 5)),
     )
     rng = np.random.default_rng([seed, 1])
-    cells = _spoiled(drawn.cells, rng)
+    cells = _spoiled(drawn.cells, rng, slips)
     cities = drawn.cities.sort_values("city_id", ignore_index=True)
     cities = cities.assign(
         region=[REGIONS[i % 4] for i in range(n_units)],
@@ -105,7 +109,9 @@ def large_panel(
     )
 
 
-def _spoiled(cells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def _spoiled(
+    cells: pd.DataFrame, rng: np.random.Generator, slips: float
+) -> pd.DataFrame:
     """The readings with gaps and slips."""
     cells = cells.sort_values(["variable", "source", "city_id", "year"])
     cells = cells.reset_index(drop=True).rename(columns={"value": "printed_value"})
@@ -114,7 +120,7 @@ def _spoiled(cells: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         ~cells.duplicated(["variable", "source", "city_id"]).to_numpy()
     )
     length = np.diff([*starts, len(cells)])
-    spoiled = rng.random(len(starts)) < SLIPS
+    spoiled = rng.random(len(starts)) < slips
     for start, n in zip(starts[spoiled], length[spoiled], strict=True):
         at = start + int(rng.integers(1, n))
         kind = rng.integers(3)
@@ -189,6 +195,47 @@ def write_seeds(panel: LargePanel, folder: Path) -> None:
             "zone_zh": zones["city_zh"],
         }
     ).to_csv(seeds / "policy/raw_pilot_zones.csv", index=False)
+
+    _write_places(panel.cities, seeds)
+    corrections = seeds / "corrections/fix_cells.csv"
+    header = corrections.read_text(encoding="utf-8").split("\n", 1)[0]
+    corrections.write_text(header + "\n", encoding="utf-8")
+
+
+def _write_places(cities: pd.DataFrame, seeds: Path) -> None:
+    """Units with coordinates, and who is under other policies of the time."""
+    rng = np.random.default_rng([SEED, 2])
+    n = len(cities)
+    columns = pd.read_csv(seeds / "reference/ref_prefectures.csv", nrows=0).columns
+    cities.assign(
+        unit_id=cities["city_id"],
+        unit_zh=cities["city_zh"] + "市",
+        short_zh=cities["city_zh"],
+        unit_en=cities["city_en"],
+        pinyin=cities["city_en"],
+        kind="prefecture_city",
+        longitude=rng.uniform(75, 130, n).round(2),
+        latitude=rng.uniform(20, 50, n).round(2),
+    ).reindex(columns=columns).to_csv(
+        seeds / "reference/ref_prefectures.csv", index=False
+    )
+    others = [
+        cities.assign(
+            policy=policy,
+            batch=1,
+            approval_date=date,
+            document="simulated",
+            unit_zh=cities["city_zh"] + "市",
+        )[rng.random(n) < 0.2]
+        for policy, date in (
+            ("low_carbon_pilots", "2012-11-26"),
+            ("free_trade_zones", "2015-04-08"),
+        )
+    ]
+    columns = pd.read_csv(seeds / "policy/raw_concurrent_policies.csv", nrows=0).columns
+    pd.concat(others)[columns].to_csv(
+        seeds / "policy/raw_concurrent_policies.csv", index=False
+    )
 
 
 def _write_provinces(

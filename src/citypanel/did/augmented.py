@@ -19,6 +19,9 @@ from citypanel.errors import EstimationError, OptionError
 VARIANCES = ("jackknife", "none")
 # Penalties tried, as shares of the largest eigenvalue of the controls' cross-products.
 SHARES = np.geomspace(1.0, 1e-4, 9)
+# Of the weights' squares, beside those of a fit of size one: it decides among weights
+# that fit alike.
+RIDGE = 1e-8
 STEPS = 5000
 
 
@@ -170,9 +173,14 @@ def augmented_synthetic_control(
 
 
 class _Cohorts:
-    """Weights of every cohort in one sample of units."""
+    """Weights of every cohort in one sample of units.
 
-    def __init__(self, treated, control, weights, cohorts, positions, pooling):
+    ``simplex`` holds those of the cohorts where they are known, and None elsewhere.
+    """
+
+    def __init__(
+        self, treated, control, weights, cohorts, positions, pooling, simplex=None
+    ):
         self.args = (treated, control, weights, cohorts, positions, pooling)
         self.cohorts, self.positions = cohorts, positions
         self.sizes = np.array([w.sum() for w in weights])
@@ -185,7 +193,7 @@ class _Cohorts:
             centre = others.mean(axis=0)
             self.own.append(line - centre)
             self.rest.append(others - centre)
-        self.simplex = self._weights(pooling)
+        self.simplex = self._weights(pooling, simplex or [None] * len(cohorts))
         self.gamma = list(self.simplex)
 
     def before(self, c: int) -> np.ndarray:
@@ -194,12 +202,16 @@ class _Cohorts:
     def after(self, c: int) -> np.ndarray:
         return ~self.before(c)
 
-    def _weights(self, pooling: float) -> list[np.ndarray]:
+    def _weights(
+        self, pooling: float, known: list[np.ndarray | None]
+    ) -> list[np.ndarray]:
         first = [
             simplex_weights(
                 self.rest[c][:, self.before(c)].T, self.own[c][self.before(c)]
             )
-            for c in range(len(self.cohorts))
+            if given is None
+            else given
+            for c, given in enumerate(known)
         ]
         return first if not pooling else self._pool(first, pooling)
 
@@ -290,19 +302,16 @@ class _Cohorts:
 def simplex_weights(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Weights (n,) on the simplex for x (T, n) closest to y (T,).
 
-    Non-negative least squares of Lawson and Hanson with the sum as a heavy row, then
-    exactly on the weights that are not zero. Of many solutions it is that of the
-    smallest sum of squares, whatever the order of the units and the scale of y.
+    Exact on the weights that are not zero (`_on_simplex` says which). Of many solutions
+    it is that of the smallest sum of squares, whatever the order of the units and the
+    scale of y.
     """
-    from scipy.optimize import nnls
-
     n = x.shape[1]
     scale = max(float(np.abs(x).max(initial=0.0)), float(np.abs(y).max(initial=0.0)))
     if n == 1 or scale == 0:
         return np.full(n, 1.0 / n)
-    x, y, heavy, little = x / scale, y / scale, 1e4, 1e-4
-    rows = np.vstack([x, np.full(n, heavy), little * np.eye(n)])
-    w, _ = nnls(rows, np.concatenate([y, [heavy], np.zeros(n)]))
+    x, y = x / scale, y / scale
+    w = _on_simplex(x, y)
     some = w > 1e-9
     if not some.any():
         return np.full(n, 1.0 / n)
@@ -314,6 +323,43 @@ def simplex_weights(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     out[some] = exact if (exact > -1e-9).all() else w[some]
     out = np.clip(out, 0.0, None)
     return out / out.sum()
+
+
+def _on_simplex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """w on the simplex with the least |y - X w|^2 + RIDGE |w|^2, for x (T, n).
+
+    With r = y - X w and m the multiplier of the sum, w = max(X'r + m, 0) / RIDGE. Its
+    dual is convex and piecewise quadratic in the T + 1 numbers r and m, so that
+    Newton's steps with a line search end after a few, however many units there are.
+    """
+    n = x.shape[1]
+    lines = np.vstack([x, np.ones(n)])
+    side = np.append(y, 1.0)
+    size = np.append(np.ones(len(y)), 0.0)
+
+    def dual(z):
+        w = np.maximum(lines.T @ z, 0.0) / RIDGE
+        return w, 0.5 * size @ z**2 + 0.5 * RIDGE * w @ w - side @ z
+
+    z = np.append(y - x.mean(axis=1), 0.0)
+    z[-1] = RIDGE / n - (x.T @ z[:-1]).min()
+    w, value = dual(z)
+    for _ in range(STEPS):
+        slope, some = size * z + lines @ w - side, w > 0
+        curve = np.diag(size) + lines[:, some] @ lines[:, some].T / RIDGE
+        step = -np.linalg.lstsq(curve, slope, rcond=1e-15)[0]
+        reach, along = 1.0, slope @ step
+        while reach > 1e-12:
+            new, there = dual(z + reach * step)
+            if there <= value + 1e-4 * reach * along:
+                break
+            reach /= 2
+        else:
+            break  # nothing but rounding is left to gain
+        z, w, value = z + reach * step, new, there
+        if reach == 1.0 and ((w > 0) == some).all():
+            break
+    return w
 
 
 def ridge_weights(
@@ -338,24 +384,31 @@ def project(v: np.ndarray) -> np.ndarray:
 
 
 def _jackknife(fits: _Cohorts, penalties: list[float], whole: np.ndarray) -> np.ndarray:
-    """Covariance of the cells with each unit left out in turn."""
+    """Covariance of the cells with each unit left out in turn.
+
+    Without a control of no weight the others' weights are what they were, and without
+    a treated unit those of the other cohorts are, unless cohorts are pooled.
+    """
     treated, control, weights, cohorts, positions, pooling = fits.args
     moved = []
 
-    def again(own, rest, weight):
-        part = _Cohorts(own, rest, weight, cohorts, positions, pooling)
+    def again(own, rest, weight, known):
+        known = None if pooling else known
+        part = _Cohorts(own, rest, weight, cohorts, positions, pooling, known)
         part.augment(penalties)
         moved.append(np.concatenate(part.gaps()))
 
     for i in range(len(control)):
-        again(treated, np.delete(control, i, axis=0), weights)
+        known = [None if w[i] else np.delete(w, i) for w in fits.simplex]
+        again(treated, np.delete(control, i, axis=0), weights, known)
     for c, own in enumerate(treated):
         if len(own) == 1:
             continue
         for i in range(len(own)):
             rest, shares = list(treated), list(weights)
             rest[c], shares[c] = np.delete(own, i, axis=0), np.delete(weights[c], i)
-            again(rest, control, shares)
+            known = [None if other == c else w for other, w in enumerate(fits.simplex)]
+            again(rest, control, shares, known)
     values = np.array(moved)
     n = len(values)
     changes = values - whole
