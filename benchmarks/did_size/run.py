@@ -257,11 +257,23 @@ def triply_p_values(frame: pd.DataFrame) -> dict[str, float]:
     )
 
 
+def learned_p_values(frame: pd.DataFrame) -> dict[str, float]:
+    """p-value with cross-fitted regression and propensity (linear models)."""
+    return asked(
+        {
+            "machine_learning_did": lambda: did.machine_learning_did(
+                frame, controls=["x"], cohort="cohort", **KEYS
+            )
+        }
+    )
+
+
 ASKED = {
     "all": p_values,
     "referees": referee_p_values,
     "models": model_p_values,
     "triply": triply_p_values,
+    "learned": learned_p_values,
 }
 
 

@@ -62,13 +62,10 @@ window.addEventListener("load", function () {{
 """
 
 
-def violations(page: str, folder: Path, *, language: str, dark: bool, width: int):
-    """What axe finds on a page."""
-    runner = RUN.format(
-        axe=Path(AXE).read_text("utf-8"), language=language, tags=json.dumps(TAGS)
-    )
+def opened(page: str, script: str, folder: Path, *, dark=False, width=1440) -> str:
+    """The page as Chromium has it when a script of ours has run."""
     path = folder / "page.html"
-    path.write_text(page.replace("</body>", runner + "</body>"), encoding="utf-8")
+    path.write_text(page.replace("</body>", script + "</body>"), encoding="utf-8")
     result = subprocess.run(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
@@ -79,9 +76,22 @@ def violations(page: str, folder: Path, *, language: str, dark: bool, width: int
         ],
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    found = re.search(r'data-axe="([^"]*)"', result.stdout)
-    assert found, result.stderr[-2000:]
+    return result.stdout or result.stderr
+
+
+def left_behind(seen: str, name: str):
+    """What a script left in the page's data."""
+    found = re.search(rf'data-{name}="([^"]*)"', seen)
+    assert found, seen[-2000:]
     return json.loads(html.unescape(found[1]))
+
+
+def violations(page: str, folder: Path, *, language: str, dark: bool, width: int):
+    """What axe finds on a page."""
+    runner = RUN.format(
+        axe=Path(AXE).read_text("utf-8"), language=language, tags=json.dumps(TAGS)
+    )
+    return left_behind(opened(page, runner, folder, dark=dark, width=width), "axe")
 
 
 def _curve() -> pd.DataFrame:
@@ -219,3 +229,60 @@ def pages(built, project, tmp_path_factory):
 def test_no_page_fails_axes_rules(pages, tmp_path, name, language, width, dark):
     found = violations(pages[name], tmp_path, language=language, dark=dark, width=width)
     assert found == []
+
+
+# The pointer goes to every mark that is to be seen, and along the curve.
+POINT = """
+<script>
+window.addEventListener("load", function () {
+  var seen = [], marks = Array.from(document.querySelectorAll(".mark[data-en]"));
+  var tip = document.getElementById("tip") || document.querySelector(".tip");
+  var canvas = document.querySelector("canvas#curve");
+  function tell(target, kind, x, y, words) {
+    var at = {bubbles: true, clientX: x, clientY: y};
+    target.dispatchEvent(new PointerEvent(kind, at));
+    var box = tip.getBoundingClientRect();
+    seen.push({said: tip.textContent, words: words, width: box.width, left: box.left,
+      right: box.right - document.documentElement.clientWidth,
+      away: Math.max(box.left - x, x - box.right, 0),
+      above: Math.max(box.top - y, y - box.bottom, 0)});
+  }
+  marks.forEach(function (mark) {
+    mark.scrollIntoView({block: "center", behavior: "instant"});
+    var box = mark.getBoundingClientRect();
+    if (!box.width && !box.height) { return; }
+    tell(mark, "pointermove", box.left + box.width / 2, box.top + box.height / 2,
+      mark.dataset.en);
+  });
+  if (canvas) {
+    var box = canvas.getBoundingClientRect();
+    for (var k = 2; k < 20; k += 1) {
+      tell(canvas, "mousemove", box.left + k * box.width / 20, box.top + 60, null);
+    }
+    var before = tip.textContent;
+    canvas.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowLeft"}));
+    document.body.dataset.keyed = JSON.stringify(before !== tip.textContent);
+  }
+  document.body.dataset.seen = JSON.stringify(seen);
+});
+</script>
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("name", ["report", "curve"])
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on this machine")
+def test_words_of_a_mark_stand_beside_the_pointer(tmp_path, name, width):
+    page = opened(made()[name], POINT, tmp_path, width=width)
+    seen = left_behind(page, "seen")
+    assert len(seen) >= (9 if name == "report" else 18)
+    for mark in seen:
+        assert mark["said"].strip() and mark["width"] > 0, mark
+        assert mark["words"] in (None, mark["said"])
+        assert mark["left"] >= 0 and mark["right"] <= 0, mark  # within the window
+        # A row of the curve is as wide as its share of the picture.
+        reach = 60 if name == "report" else 60 + width / len(_curve()) / 2
+        assert mark["away"] < reach and (name == "curve" or mark["above"] < 60), mark
+    if name == "curve":
+        assert left_behind(page, "keyed")
