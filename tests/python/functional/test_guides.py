@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import duckdb
 import pytest
@@ -131,8 +130,7 @@ def test_the_tables_of_the_how_tos_are_the_studys(built, project, name, n_rows):
         pairs = dict(re.findall(r"(\w+): (\w+)", row["vars"]))
         moved |= pairs
         options = moved if row["vars"] == "both" else pairs
-        base = replace(
-            published.base,
+        base = published.base.replace(
             **{key: int(v) if v.isdigit() else v for key, v in options.items()},
         )
         found, _ = evaluate(

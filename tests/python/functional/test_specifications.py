@@ -114,7 +114,8 @@ def tables(place) -> dict[str, bytes]:
 def test_the_command_gives_the_rows_of_the_marts(built, place):
     result = run(place, "--count", "1", "--permutations", str(PERMUTATIONS))
     assert result.returncode == 0, result.stderr
-    assert "46 specifications" in result.stdout
+    rows = built.query("from marts.rpt_specifications")
+    assert f"{len(rows)} specifications" in result.stdout
     folder = place / "outputs" / "specifications"
     for name, mart in (
         ("specifications", "rpt_specifications"),

@@ -181,3 +181,49 @@ def test_the_version_is_the_installed_one(capsys):
     said = capsys.readouterr().out
     assert re.fullmatch(r"citypanel \d+\.\d+\.\d+(\.dev\d+)?\n", said)
     assert said == f"citypanel {citypanel.__version__}\n"
+
+
+def _is_set(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):
+        return _is_set(node.left) or _is_set(node.right)
+    called = node.func if isinstance(node, ast.Call) else None
+    made = isinstance(called, ast.Name) and called.id in ("set", "frozenset")
+    return made or isinstance(node, ast.Set | ast.SetComp)
+
+
+def _ordered(node: ast.AST) -> ast.expr | None:
+    """What a call puts into an order that others can see."""
+    if isinstance(node, ast.Starred):
+        return node.value
+    if not isinstance(node, ast.Call) or not node.args:
+        return None
+    called = node.func
+    if isinstance(called, ast.Name) and called.id in ("list", "tuple", "enumerate"):
+        return node.args[0]
+    if isinstance(called, ast.Name) and called.id == "sorted" and node.keywords:
+        return node.args[0]  # a key may tie
+    if isinstance(called, ast.Attribute) and called.attr == "join":
+        return node.args[0]
+    return None
+
+
+def test_no_order_is_that_of_a_set(project):
+    """It changes from one start of Python to the next, and a page's rows with it."""
+    found = [
+        (path, node.lineno, ast.unparse(node)[:80])
+        for path, tree in _modules(project)
+        for node in ast.walk(tree)
+        if (taken := _ordered(node)) is not None and _is_set(taken)
+    ]
+    # Sets that are only joined with others have no order to lose.
+    assert [each for each in found if not each[2].startswith("*")] == []
+
+
+def test_the_rule_on_sets_sees_what_it_should():
+    for text in (
+        "sorted({a for a in b}, key=c)", "list(set(a))", "', '.join({1, 2})",
+        "tuple(frozenset(a) - b)",
+    ):  # fmt: skip
+        taken = _ordered(ast.parse(text, mode="eval").body)
+        assert taken is not None and _is_set(taken), text
+    assert _ordered(ast.parse("sorted({1, 2})", mode="eval").body) is None

@@ -183,7 +183,7 @@ class _Page:
         scopes = scopes_of(self.table)
         sound = self.table["plausibility"] != "dubious"
         estimands = sorted(
-            {scope.split(",")[0] for scope in scopes},
+            dict.fromkeys(scope.split(",")[0] for scope in scopes),
             key=lambda name: name != self.estimand,
         )
         for estimand in estimands:
