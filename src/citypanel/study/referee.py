@@ -37,8 +37,10 @@ REFITS = 50
 # Treated cells times cells up to which each treated cell is fitted on all the others.
 MOST_CELL_FITS = 20_000_000
 MECHANISMS = ("effch", "techch")
-# Tests whose size was measured, by term or estimator.
+# Tests whose size was measured, by term, aggregation or estimator.
 MEASURED = {
+    "any_scale": "functional_form_test",
+    "exposure_controlled": "concurrent_policies, exposure controlled",
     "conley_taber": "conley_taber",
     "ferman_pinto": "ferman_pinto",
     "randomisation": "twfe, randomisation t",
@@ -151,7 +153,8 @@ def answers(
 
 def _with_size(row: dict[str, Any]) -> Any:
     """A row's note, and how its test does in samples of about its size."""
-    test = MEASURED.get(row["term"]) or MEASURED.get(row["estimator"])
+    names = (row["term"], row["aggregation"], row["estimator"])
+    test = next((MEASURED[name] for name in names if name in MEASURED), None)
     if test is None or pd.isna(row["p_value"]):
         return row["note"]
     said = size_note([test], row["n_units"], row["n_treated_units"])
