@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -186,7 +187,7 @@ def data(facts: StudyFacts) -> list[Words]:
             )
         )
     if _known(study["weights"]):
-        found.append(SAID("weighted", weights=str(study["weights"])))
+        found.append(SAID("weighted", weights=_weights(facts, str(study["weights"]))))
     cohorts = units["cohort"].dropna().value_counts()
     single = int((cohorts == 1).sum())
     if len(cohorts) > 1:
@@ -194,6 +195,19 @@ def data(facts: StudyFacts) -> list[Words]:
     if single:
         found.append(SAID("single", n=single, unit=facts.said("unit")))
     return found
+
+
+def _weights(facts: StudyFacts, formula: str) -> Words:
+    """What a declared formula of weights says, in words where it is one of a few."""
+    name = r"([^\W\d]\w*)"
+    if re.fullmatch(name, formula):
+        return facts.label(formula)
+    if found := re.fullmatch(rf"unit_mean\(\s*{name}\s*\)", formula):
+        label = facts.label(found[1])
+        return SAID("weights_mean", name=label, unit=facts.said("unit"))
+    if found := re.fullmatch(rf"value_in\(\s*{name}\s*,\s*(\S+)\s*\)", formula):
+        return SAID("weights_in", name=facts.label(found[1]), period=found[2])
+    return SAID("weights_formula", formula=formula)
 
 
 def inference(facts: StudyFacts) -> list[Words]:

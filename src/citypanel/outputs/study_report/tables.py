@@ -243,7 +243,7 @@ def inference(facts: StudyFacts, language: str) -> list[Table]:
         )
         for _, row in facts["rpt_study_inference"].iterrows()
     ]
-    labels = SAID.of("p_values")
+    labels = SAID.of("p_heads")
     columns = (
         *_columns(("estimate",), language),
         *(
@@ -253,7 +253,7 @@ def inference(facts: StudyFacts, language: str) -> list[Table]:
     )
     return [
         _table("inference", "A3", language, (), [Block(tuple(lines))],
-               stub="column", columns=columns)
+               stub="column", columns=columns, notes=[SAID("notes.p_values")])
     ]  # fmt: skip
 
 

@@ -89,10 +89,7 @@ def _float(table: Table) -> list[str]:
         *_body(table),
         r"\bottomrule",
         r"\end{tabular}",
-        r"\begin{tablenotes}[flushleft]",
-        r"\footnotesize",
-        rf"\item \textit{{{_notes_word(table)}}} {_notes(table)}",
-        r"\end{tablenotes}",
+        *_table_notes(table),
         r"\end{threeparttable}",
         r"\end{table}",
     ]
@@ -124,18 +121,26 @@ def _long(table: Table) -> list[str]:
         r"\endlastfoot",
         *_body(table),
         r"\end{longtable}",
-        rf"\noindent\textit{{{_notes_word(table)}}} {_notes(table)}\par",
+        *([rf"\noindent{_notes(table)}\par"] if table.notes else []),
         r"\endgroup",
     ]
 
 
-def _notes_word(table: Table) -> str:
-    return "注：" if table.language == "zh" else "Notes:"
+def _table_notes(table: Table) -> list[str]:
+    if not table.notes:
+        return []
+    return [
+        r"\begin{tablenotes}[flushleft]",
+        r"\footnotesize",
+        rf"\item {_notes(table)}",
+        r"\end{tablenotes}",
+    ]
 
 
 def _notes(table: Table) -> str:
-    join = "" if table.language == "zh" else " "
-    return join.join(escape(note) for note in table.notes)
+    zh = table.language == "zh"
+    said = ("" if zh else " ").join(escape(note) for note in table.notes)
+    return rf"\textit{{{'注：' if zh else 'Notes:'}}} {said}"
 
 
 def _specification(table: Table) -> str:

@@ -44,16 +44,18 @@ def markdown(table: Table) -> str:
         for row in rows
     ]
     body.insert(1, "| " + " | ".join(rules) + " |")
-    notes = "注：" if table.language == "zh" else "*Notes:* "
-    join = "" if table.language == "zh" else " "
+    notes = []
+    if table.notes:
+        head = "注：" if table.language == "zh" else "*Notes:* "
+        join = "" if table.language == "zh" else " "
+        notes = [head + join.join(_plain(n) for n in table.notes), ""]
     return "\n".join(
         [
             f"**{table.heading}**",
             "",
             *body,
             "",
-            notes + join.join(_plain(n) for n in table.notes),
-            "",
+            *notes,
         ]
     )
 

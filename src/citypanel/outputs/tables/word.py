@@ -121,14 +121,15 @@ def document(table: Table) -> bytes:
     for cell in grid.rows[-1].cells:
         _border(cell, bottom=THICK)
 
-    notes = doc.add_paragraph()
-    notes.paragraph_format.space_before = Pt(4)
     zh = table.language == "zh"
-    first = notes.add_run("注：" if zh else "Notes: ")
-    first.italic = not zh
-    rest = notes.add_run(("" if zh else " ").join(table.notes))
-    for run in (first, rest):
-        run.font.size = Pt(NOTE_POINTS)
+    if table.notes:
+        notes = doc.add_paragraph()
+        notes.paragraph_format.space_before = Pt(4)
+        first = notes.add_run("注：" if zh else "Notes: ")
+        first.italic = not zh
+        rest = notes.add_run(("" if zh else " ").join(table.notes))
+        for run in (first, rest):
+            run.font.size = Pt(NOTE_POINTS)
 
     properties = doc.core_properties
     properties.title = table.heading
