@@ -153,7 +153,7 @@ def answers(
 
 def _with_size(row: dict[str, Any]) -> Any:
     """A row's note, and how its test does in samples of about its size."""
-    names = (row["term"], row["aggregation"], row["estimator"])
+    names = (row["term"], row.get("aggregation"), row["estimator"])
     test = next((MEASURED[name] for name in names if name in MEASURED), None)
     if test is None or pd.isna(row["p_value"]):
         return row["note"]
