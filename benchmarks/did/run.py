@@ -98,12 +98,7 @@ def regressions() -> list[str]:
 
 
 def fixest(frame: pd.DataFrame) -> float:
-    if not is_here("pyfixest"):
-        return float("nan")
-    import pyfixest
-
-    model = "y ~ sydid | city_id + year"
-    return best(lambda: pyfixest.feols(model, frame, vcov={"CRV1": "city_id"}), 2)
+    return best(partial(_pyfixest, frame), 2) if is_here("pyfixest") else float("nan")
 
 
 CONTROLS = ["x1", "x2"]

@@ -127,8 +127,7 @@ def moments(
         from citypanel.did.relations import read_moments
 
         return read_moments(panel, design)
-    two = len(design.cluster) > 1
-    found = None if two else _moments_of(build(panel, design), True)
+    found = _moments_of(build(panel, design), True)
     if found is None:
         raise PanelError.of("did.moments_do_not_suffice")
     return found
@@ -674,7 +673,7 @@ def _enough(
 def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
     """The sums of a panel; None where its units do not form few groups."""
     design = data.design
-    if not data.has_even_weights:
+    if not data.has_even_weights or len(design.cluster) > 1:
         return None
     first = np.full(data.n_units, FAR)
     if design.treatment is not None:
@@ -844,8 +843,8 @@ def small_sample_rule(
     codes = data.unit if codes is None else codes
     n, k = data.rows_behind(codes), fit.x.shape[1]
     if convention in ("conventional", "HC1"):
-        effects = fit.unit is not None or fit.period is not None
-        used = k + (_n_effects(data, fit, codes) if effects else int(fit.constant))
+        some = fit.unit is not None or fit.period is not None
+        used = k + (_n_effects(data, fit, codes) if some else int(fit.constant))
         left = np.full(k, float(n - used))
         like = cov.Covariance(np.zeros((k, k)), left, None, convention)
         return (n if convention == "HC1" else 1.0) / (n - used), like

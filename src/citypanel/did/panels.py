@@ -597,7 +597,7 @@ def on_panel(
         @functools.wraps(estimator)
         def call(panel: pd.DataFrame | Panel, **options: Any) -> pd.DataFrame:
             if isinstance(panel, Panel):
-                require_same_columns(panel, _named(options.get(n) for n in groups))
+                require_same_columns(panel, (options.get(name) for name in groups))
                 return estimated(panel, options)
             given = {
                 name.removeprefix("regression_"): options.pop(name)
@@ -631,7 +631,9 @@ def _named(options: Iterable[str | Iterable[str] | None]) -> tuple[str, ...]:
 
 
 def require_same_columns(
-    data: Panel, groups: Iterable[str], **columns: str | Sequence[str] | None
+    data: Panel,
+    groups: Iterable[str | Iterable[str] | None],
+    **columns: Any,
 ) -> None:
     """Raise where columns are named that a panel was not built with."""
     wanted = Design(**{"outcome": "", "unit": "", "period": "", **columns})

@@ -15,17 +15,17 @@ Weights, the same in all rows of a unit, stand in every sum.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import linalg
 
-from citypanel.did.covariances import Covariance, Fit
+from citypanel.did.covariances import Fit
 from citypanel.did.linear import TwoWay, symmetric_inverse
 from citypanel.did.moments import MomentPanel, small_sample_rule
 from citypanel.did.panels import Design
-from citypanel.did.regressions import Regression, not_identified
+from citypanel.did.regressions import Estimate, Regression, not_identified
 from citypanel.did.relations import Reader, cluster_of, opened
 from citypanel.sql import sql_name
 
@@ -34,25 +34,13 @@ from citypanel.sql import sql_name
 ABSORBED, COLLINEAR = 1e-18, 1e-11
 
 
-@dataclass(frozen=True, eq=False)
-class Partialled:
-    """The regression's groups, coefficients, covariance, R2s and constant."""
-
-    data: MomentPanel
-    regression: Regression
-    covariance: Covariance
-    r2_within: float
-    r2_partial: float
-    constant: tuple[float, float]
-
-
 def regress_relation(
     relation: Any,
     design: Design,
     *,
     standard_errors: str = "xtreg",
     small_sample: Mapping[str, object] | None = None,
-) -> Partialled:
+) -> tuple[MomentPanel, Estimate]:
     """Two-way fixed effects of the outcome on the treatment and the controls.
 
     Parameters
@@ -62,6 +50,11 @@ def regress_relation(
         With a treatment of 0 or 1 that stays; weights and cluster fixed within units.
     standard_errors, small_sample
         A convention that sums scores: all but CR2 and CR3.
+
+    Returns
+    -------
+    MomentPanel, Estimate
+        The units in groups, and the regression, whose rows stay where they are.
 
     Raises
     ------
@@ -73,7 +66,7 @@ def regress_relation(
     with opened(relation) as rows:
         reader = Reader(rows, design, strata=False)
         data = reader.panel()
-        return _Passes(reader, data).solve(standard_errors, small_sample)
+        return data, _Passes(reader, data).solve(standard_errors, small_sample)
 
 
 class _Passes:
@@ -82,12 +75,12 @@ class _Passes:
     def __init__(self, reader: Reader, data: MomentPanel):
         self.reader, self.data = reader, data
         design = data.design
-        self.columns = [design.outcome, design.treatment, *design.controls]
+        self.columns = [design.outcome, str(design.treatment), *design.controls]
         self.weight = "1.0"
         if design.weights is not None:
             self.weight = f"{sql_name(design.weights)}::double / {data.mean_weight!r}"
 
-    def solve(self, convention: str, small_sample: Any) -> Partialled:
+    def solve(self, convention: str, small_sample: Any) -> Estimate:
         """Coefficients and errors of the columns after the first."""
         data, n = self.data, self.data.n_obs
         weights = data.weights / data.mean_weight
@@ -119,8 +112,7 @@ class _Passes:
             matrix, error = ssr * bread, ssr * meat[-1, -1]
         else:
             matrix, error = bread @ meat[:-1, :-1] @ bread, meat[-1, -1]
-        return Partialled(
-            data,
+        return Estimate(
             regression,
             replace(like, matrix=factor * matrix),
             1 - ssr / gram[0, 0],

@@ -111,6 +111,30 @@ class Regression:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Coefficients, their covariance and the fit's R2s."""
+
+    regression: Regression
+    covariance: Covariance
+    r2_within: float
+    r2_partial: float
+    constant: tuple[float, float]
+
+    @property
+    def fit(self) -> Fit:
+        return self.regression.fit
+
+    def column(self, name: str) -> np.ndarray:
+        """Coefficients, std_errors or df in the places of all regressors."""
+        values = {
+            "coefficients": self.fit.coefficients,
+            "std_errors": self.covariance.std_errors,
+            "df": self.covariance.df,
+        }
+        return self.regression.spread(values[name])
+
+
 def regress(
     y: np.ndarray,
     x: np.ndarray,

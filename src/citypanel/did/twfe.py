@@ -11,7 +11,7 @@ comparisons of which some use treated units as controls (Goodman-Bacon 2021):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -47,8 +47,8 @@ from citypanel.did.panels import (
 )
 from citypanel.did.periods import read_periods
 from citypanel.did.regressions import (
+    Estimate,
     NotIdentifiedError,
-    Regression,
     coefficient_rows,
     lost_controls,
     not_identified,
@@ -61,30 +61,6 @@ from citypanel.errors import EstimationError, OptionError, PanelError
 
 EFFECTS = ("two_way", "unit", "none")
 ENGINES = ("closed_form", "linearmodels")
-
-
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """Coefficients, their covariance and the fit's R2s."""
-
-    regression: Regression
-    covariance: cov.Covariance
-    r2_within: float
-    r2_partial: float
-    constant: tuple[float, float]
-
-    @property
-    def fit(self) -> cov.Fit:
-        return self.regression.fit
-
-    def column(self, name: str) -> np.ndarray:
-        """Coefficients, std_errors or df in the places of all regressors."""
-        values = {
-            "coefficients": self.fit.coefficients,
-            "std_errors": self.covariance.std_errors,
-            "df": self.covariance.df,
-        }
-        return self.regression.spread(values[name])
 
 
 @remembering
@@ -244,17 +220,22 @@ def twfe(
         raise PanelError.of("did.moments_do_not_suffice", ["outcome_shift"])
     away = None
     if not isinstance(panel, pd.DataFrame | Panel):
-        asked = {"by": by, "period_effects_by": period_effects_by, "coordinates": at}
-        asked |= {"without_single_units": without_single_units}
-        asked |= {f"effects {effects}": effects != "two_way"}
+        asked = {
+            "by": by is not None,
+            "period_effects_by": period_effects_by is not None,
+            "coordinates": spatial,
+            "without_single_units": without_single_units,
+            f"effects {effects}": effects != "two_way",
+        }
         panel, away = _of_relation(
             panel, Design(**columns), asked, standard_errors, small_sample
         )
     data = prepare(panel, groups=(period_effects_by, by, *at), **columns)
     if away is None:
-        whole = effects == "none" or without_single_units or spatial
-        options = dict(two_way=True, standard_errors=standard_errors)
-        data = data.rows if whole else condense(data, **options)
+        if effects == "none" or without_single_units or spatial:
+            data = data.rows
+        else:
+            data = condense(data, two_way=True, standard_errors=standard_errors)
     exposure = bool(((data.treatment >= 0) & (data.treatment <= 1)).all())
     if exposure and absorbing and effects == "two_way":
         require_absorbing(data)
@@ -331,7 +312,7 @@ def twfe(
 def _of_relation(
     relation: Any,
     design: Design,
-    asked: Mapping[str, Any],
+    asked: Mapping[str, bool],
     convention: str,
     small_sample: Mapping[str, object] | None,
 ) -> tuple[MomentPanel, Estimate | None]:
@@ -349,11 +330,9 @@ def _of_relation(
         raise PanelError.of("did.moments_do_not_suffice", needs)
     if not design.controls:
         return read_moments(relation, design), None
-    found = regress_relation(
+    return regress_relation(
         relation, design, standard_errors=convention, small_sample=small_sample
     )
-    values = {field.name: getattr(found, field.name) for field in fields(Estimate)}
-    return found.data, Estimate(**values)
 
 
 def shift_outcome(
