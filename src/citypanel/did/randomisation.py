@@ -221,7 +221,7 @@ def permuted_statistics(
     if within is not None:
         strata = data.of_units(data.codes(within), within)
     order = permutations(data.n_units, draws, seed, strata)
-    by_path = _Paths.of(parts, paths)
+    by_path = _Paths.of(parts, paths, draws)
     if by_path is not None:
         return by_path.statistics(order)
     batch = max(1, CHUNK // data.n_obs)
@@ -270,7 +270,7 @@ class _Paths:
     controls: np.ndarray
 
     @classmethod
-    def of(cls, parts: Partialled, paths: np.ndarray) -> _Paths | None:
+    def of(cls, parts: Partialled, paths: np.ndarray, draws: int = 0) -> _Paths | None:
         """None where rows are needed, or do not cost more.
 
         So it is with period effects by group and weights that change, with as many
@@ -278,7 +278,7 @@ class _Paths:
         """
         data = parts.data
         plain = data.has_even_weights and parts.period is data.period
-        if not plain or not large_enough(data):
+        if not plain or not large_enough(data, draws):
             return None
         kinds, kind = np.unique(paths, axis=0, return_inverse=True)
         seen, pattern = np.ones((1, paths.shape[1]), bool), np.zeros(len(paths), int)
