@@ -37,7 +37,7 @@ class Grid:
 
     def places(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a frame with city_id and year as places in a table."""
-        city = frame["city_id"].map(self.city_at).to_numpy()
+        city = frame["city_id"].map(self.city_at).to_numpy(dtype=int)
         return city, np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
 
     def wide(self, frame: pd.DataFrame, column: str) -> np.ndarray:
