@@ -218,9 +218,10 @@ and of means of tfpch. The others stand here to show why there are none; what th
 frontier adds to their error is given instead (`<index>_error`, `frontier_error`).
 One unit's tfpch and techch depend on the slope of the frontier at its mix of inputs:
 where few units are near the frontier, hardly any draw moves that facet, and techch is
-at the edge (89 per cent in 300 far panels of another seed). The frontier's error of mean effch and techch is too large where many units are near it. Basic
-intervals of one loop, as published in 1999, covered 76 to 84 per cent for 60 units, and
-less where few are near.
+at the edge (89 per cent in 300 far panels of another seed). The frontier's error of
+mean effch and techch is too large where many units are near it. Basic intervals of one
+loop, as published in 1999, covered 76 to 84 per cent for 60 units, and less where few
+are near.
 
 ## A test of separability
 
