@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from citypanel.errors import OptionError
-from citypanel.study.formulas import formula
+from citypanel.study.formulas import Formula, problems_of
 from citypanel.study.yaml_lines import Document, did_you_mean
 
 TOP = (
@@ -93,13 +92,10 @@ def missing(content: Mapping[str, Any]) -> list[str]:
 
 
 def _formula(document, path, value, known: Iterable[str]) -> None:
-    try:
-        names = formula(value).names
-    except OptionError as error:
-        what, *lines = str(error).splitlines()
-        document.report(path, " ".join([what, *lines[:1]]), "arithmetic over series")
-        return
-    for name in names if known else ():
+    problems = problems_of(value, of_panel=False)
+    for what in problems:
+        document.report(path, what, "arithmetic over series")
+    for name in Formula(str(value)).names if known and not problems else ():
         if name not in known:
             hint = did_you_mean(name, known)
             document.report(

@@ -17,7 +17,7 @@ import citypanel
 from citypanel.cli import main
 from citypanel.errors import DeclarationError, WarehouseError
 from citypanel.identity import STAMP, refuse_other_skeleton
-from citypanel.study.own import formulas
+from citypanel.study import formulas
 from citypanel.study.own.declaration import examine_declaration, read_declaration
 from citypanel.study.own.evaluate import (
     column_options,

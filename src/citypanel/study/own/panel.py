@@ -19,8 +19,7 @@ from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, ImporterError
 from citypanel.importers.cells import Unread, address
 from citypanel.importers.files import Sheet, read_file
-from citypanel.study import yaml_lines
-from citypanel.study.own import formulas
+from citypanel.study import formulas, yaml_lines
 from citypanel.study.own.audit import problems_of
 from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.figures import Figures, read_figures
