@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 Path = tuple[str | int, ...]
-# libyaml's is several times as fast, where it is there.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: libyaml's is several times as fast, where it is there.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,32 @@ class Document:
         Line (from 1) of each value by its path, such as ``("unit", "key")``.
     problems : list of Problem
         Text that is no YAML, and keys given twice.
+    base : Document or None
+        What it stands upon: where a path is not in this one, it may be in that.
     """
 
     name: str
     value: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    base: Document | None = None
+
+    def line(self, path: Path) -> str:
+        """``study.yml line 4``, or the nearest line above it."""
+        known = tuple(key if isinstance(key, int) else str(key) for key in path)
+        for length in range(len(known), -1, -1):
+            document: Document | None = self
+            while document is not None:
+                # A key may be a number that stands as text in the lines.
+                for there in (known[:length], tuple(map(str, known[:length]))):
+                    if there in document.lines:
+                        return f"{document.name} line {document.lines[there]}"
+                document = document.base
+        return self.name
 
     def place(self, path: Path) -> str:
-        """``study.yml line 4, unit.key``, or the nearest line above it."""
-        known = path
-        while known and known not in self.lines:
-            known = known[:-1]
-        words = f"{self.name} line {self.lines.get(known, 1)}"
+        """``study.yml line 4, unit.key``."""
+        words = self.line(path)
         return f"{words}, {'.'.join(map(str, path))}" if path else words
 
     def report(self, path: Path, what: str, remedy: str = "") -> None:
@@ -66,10 +79,11 @@ class Document:
         """Add every key given at a path that is none of those allowed."""
         for key in given:
             if key not in allowed:
+                hint = did_you_mean(str(key), allowed)
                 self.report(
                     (*path, key),
                     "is not a key of a declaration",
-                    f"{did_you_mean(key, allowed)}permitted here: {', '.join(allowed)}",
+                    f"{hint}permitted here: {', '.join(allowed)}",
                 )
 
 
@@ -84,8 +98,9 @@ def did_you_mean(
 def read(text: str, name: str) -> Document:
     """Parse YAML; what cannot be parsed is a problem of the document, not an error."""
     document = Document(name)
+    document.lines[()] = 1
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=LOADER)
         if node is not None:
             document.value = _value(node, (), document)
     except yaml.YAMLError as error:

@@ -18,7 +18,7 @@ from citypanel.cli import main
 from citypanel.errors import DeclarationError, WarehouseError
 from citypanel.identity import STAMP, refuse_other_skeleton
 from citypanel.study import formulas
-from citypanel.study.own.declaration import examine_declaration, read_declaration
+from citypanel.study.declaration import examine_declaration, read_declaration
 from citypanel.study.own.evaluate import (
     column_options,
     comparison_table,
@@ -289,7 +289,7 @@ def test_new_takes_no_row_number_for_an_outcome(tmp_path, monkeypatch, first):
     assert main(["new", "my_farms", "--panel", "my.csv"]) == 0
     study, problems = examine_declaration(tmp_path / "studies/my_farms/study.yml")
     assert problems == [] and study.headline.name == "harvest"
-    assert not any("unnamed" in control.name for control in study.controls)
+    assert not any("unnamed" in control.name for control in study.controls.values())
 
 
 def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from citypanel.study.own.declaration import Study
+from citypanel.study.declaration import Declaration
 from citypanel.study.own.tables import TABLES, fixed
 from citypanel.study.yaml_lines import Problem, did_you_mean
 
@@ -30,7 +30,7 @@ def read_published(path: Path) -> pd.DataFrame:
     return frame.apply(lambda column: column.str.strip())
 
 
-def problems_of(study: Study, path: Path) -> list[Problem]:
+def problems_of(study: Declaration, path: Path) -> list[Problem]:
     """What is wrong with a study's file of printed figures, line by line."""
     try:
         printed = read_published(path)
@@ -44,7 +44,7 @@ def problems_of(study: Study, path: Path) -> list[Problem]:
         what = f"lacks the columns {', '.join(lacks)}"
         return [Problem(f"{path.name} line 1", what, remedy)]
     columns = {(column.table, column.name) for column in study.columns}
-    terms = (*TERMS, *(control.name for control in study.controls))
+    terms = (*TERMS, *study.controls)
     seen: set[tuple] = set()
     found = []
     for number, row in enumerate(printed.to_dict("records"), 2):
@@ -71,7 +71,7 @@ def problems_of(study: Study, path: Path) -> list[Problem]:
     return found
 
 
-def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
+def comparison_table(study: Declaration, regressions: pd.DataFrame) -> pd.DataFrame:
     """``rpt_study_published``: printed figures beside ours, none where none are named.
 
     A figure agrees where ours differs by at most half of its last printed digit; where

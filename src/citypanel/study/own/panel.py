@@ -20,11 +20,13 @@ from citypanel.errors import CityPanelError, DeclarationError, ImporterError
 from citypanel.importers.cells import Unread, address
 from citypanel.importers.files import Sheet, read_file
 from citypanel.study import formulas, yaml_lines
+from citypanel.study.declaration import Declaration, raise_problems
+from citypanel.study.formulas import Formula
 from citypanel.study.own.audit import problems_of
-from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
-from citypanel.study.own.roster import Assignment, Roster, assign
+from citypanel.study.own.roster import Assignment, assign
+from citypanel.study.parts import STUDY_WEIGHTS, Roster
 from citypanel.study.yaml_lines import Problem, did_you_mean
 from citypanel.words import LANGUAGES, Words
 
@@ -59,7 +61,7 @@ class StudyPanel:
         Of the units that have a name beside their key.
     """
 
-    study: Study
+    study: Declaration
     frame: pd.DataFrame
     log: pd.DataFrame
     names: Mapping[object, Words] = field(default_factory=dict)
@@ -68,14 +70,13 @@ class StudyPanel:
         """What a unit is called: its name, else its key."""
         return self.names.get(unit) or Words(str(unit), str(unit))
 
-    def select(self, condition: str | None) -> pd.DataFrame:
-        """The rows under a condition, or under a declared sample's."""
+    def select(self, condition: Formula | str | None) -> pd.DataFrame:
+        """The rows under a condition."""
         if condition is None:
             return self.frame
-        text = self.study.samples.get(condition, condition)
         keep = formulas.evaluate(
             self.frame,
-            {"keep": text},
+            {"keep": condition},
             unit=UNIT,
             period=PERIOD,
             positions=self.frame[POSITION].to_numpy(),
@@ -84,7 +85,7 @@ class StudyPanel:
         return self.frame[keep["keep"].fillna(False).astype(bool).to_numpy()]
 
 
-def panel_of(study: Study) -> pd.DataFrame:
+def panel_of(study: Declaration) -> pd.DataFrame:
     """The panel that a study declares: its file, or another study's figures.
 
     Raises
@@ -241,12 +242,12 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         return connection.execute("select * from read_parquet(?)", [str(path)]).df()
 
 
-def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel:
+def prepare_panel(study: Declaration, frame: pd.DataFrame | None = None) -> StudyPanel:
     """Read the study's panel, hold it against the declaration, and make it ready.
 
     Parameters
     ----------
-    study : Study
+    study : Declaration
     frame : DataFrame, optional
         The panel itself in place of the file.
 
@@ -262,12 +263,14 @@ def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel
     return made
 
 
-def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
+def examine(study: Declaration, frame: pd.DataFrame) -> list[Problem]:
     """Every mistake of a panel against its declaration."""
     return look(study, frame)[1]
 
 
-def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Problem]]:
+def look(
+    study: Declaration, frame: pd.DataFrame
+) -> tuple[StudyPanel | None, list[Problem]]:
     """The panel, where it can be made at all, and every mistake of it."""
     start = len(study.document.problems)
     report = study.document.report
@@ -278,7 +281,10 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
         report(
             ("panel",), f"has two columns {column}", "rename one; case does not count"
         )
-    others = {("other_policies", o.name, "cohort"): o for o in study.other_policies}
+    others = {
+        ("other_policies", name, "cohort"): other
+        for name, other in study.other_policies.items()
+    }
     named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
@@ -330,16 +336,16 @@ def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**blank) if blank else frame
 
 
-def _examine_formulas(study: Study, columns: list[str]) -> None:
+def _examine_formulas(study: Declaration, columns: list[str]) -> None:
     report = study.document.report
     everywhere = [*columns, *(o.name for o in study.outcomes)]
-    everywhere += [c.name for c in study.controls]
+    everywhere += study.controls
     for outcome in study.outcomes:
         index = outcome.index
         for text in index.series if index else (outcome.formula,):
             for what in formulas.problems_of(text, columns):
                 report(("outcome", outcome.name), what, "")
-    for control in study.controls:
+    for control in study.controls.values():
         for what in formulas.problems_of(control.formula, columns):
             report(("controls", control.name), what, "")
     if study.weights:
@@ -349,9 +355,8 @@ def _examine_formulas(study: Study, columns: list[str]) -> None:
         for what in formulas.problems_of(condition, everywhere):
             report(("samples", name), what, "")
     for place, column in enumerate(study.columns):
-        sample = column.sample
-        if sample is not None and sample not in study.samples:
-            for what in formulas.problems_of(sample, everywhere):
+        if column.where is not None and column.sample not in study.samples:
+            for what in formulas.problems_of(column.where, everywhere):
                 report(("columns", place, "sample"), what, "")
         if column.weights is not None and column.weights != STUDY_WEIGHTS:
             for what in formulas.problems_of(column.weights, columns):
@@ -366,7 +371,7 @@ def _no_column(column: str, columns: Iterable[str]) -> str:
     return f"the panel has no column {column}{hint} It has {listed}"
 
 
-def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
+def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
     """Keys, and a cohort that is not one per unit."""
     report = study.document.report
     key = [study.unit, study.period]
@@ -392,7 +397,10 @@ def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
         )
     cohorts: dict[yaml_lines.Path, str | None] = {
         ("policy", "cohort"): study.cohort,
-        **{("other_policies", o.name): o.cohort for o in study.other_policies},
+        **{
+            ("other_policies", name): other.cohort
+            for name, other in study.other_policies.items()
+        },
     }
     for place, cohort in cohorts.items():
         if cohort is None:
@@ -418,15 +426,17 @@ def _named(rows: pd.DataFrame, key: list[str]) -> str:
     return ", ".join(places[:FIRST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
+def _made(study: Declaration, frame: pd.DataFrame) -> StudyPanel:
     grid = read_periods(
         frame[study.period],
         frequency=study.frequency,
         others=frame[study.cohort] if study.cohort else (),
     )
     when = grid.place(frame[study.period]).astype(int)
-    computed = {o.name: o.formula for o in study.outcomes if o.index is None}
-    computed |= {c.name: c.formula for c in study.controls}
+    computed: dict[str, object] = {
+        o.name: o.formula for o in study.outcomes if o.index is None
+    }
+    computed |= {name: control.formula for name, control in study.controls.items()}
     if study.weights:
         computed[WEIGHTS] = study.weights
     for place, column in enumerate(study.columns):
@@ -471,7 +481,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     if assigned is None and not study.treatment:
         at = _starts(made[COHORT], grid)
         made[TREATMENT] = (when >= at).astype(float)
-    for other in study.other_policies:
+    for other in study.other_policies.values():
         if other.cohort is not None:
             made[other.column] = frame[other.cohort]
         elif other.roster is not None:
@@ -498,7 +508,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     return StudyPanel(study, made, left, _names(study, frame))
 
 
-def _names(study: Study, frame: pd.DataFrame) -> dict[object, Words]:
+def _names(study: Declaration, frame: pd.DataFrame) -> dict[object, Words]:
     """The names of the units, in the other language where one is not given."""
     columns = [study.unit_names.get(language) for language in LANGUAGES]
     given = [column for column in columns if column]
@@ -516,7 +526,7 @@ def _labels(positions: np.ndarray, grid) -> list:
 
 
 def _assigned(
-    study: Study,
+    study: Declaration,
     roster: Roster,
     path: yaml_lines.Path,
     frame: pd.DataFrame,
@@ -577,7 +587,7 @@ def before(units: pd.Series, when: np.ndarray, values: pd.Series, by: int = 1):
     return pd.Series(known.reindex(asked).to_numpy(), units.index)
 
 
-def _examine_content(study: Study, made: StudyPanel) -> None:
+def _examine_content(study: Declaration, made: StudyPanel) -> None:
     """Treated and control units, weights, periods and outcomes that say something."""
     report = study.document.report
     frame = made.frame

@@ -25,10 +25,10 @@ from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
 from citypanel.importers.headers import normalise
 from citypanel.sql import sql_name
-from citypanel.study.declaration import SHIPPED, Declaration, declared
-from citypanel.study.own.declaration import FILE, FORMATS
+from citypanel.study.declaration import FILE, SHIPPED, Declaration, declared
 from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
+from citypanel.study.own.reading import FORMATS
 from citypanel.study.own.roster import (
     Roster,
     headers_of,
@@ -374,7 +374,7 @@ def _roster_text(path: Path, columns: dict[str, str]) -> str:
 
 def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
     """Headers of a roster by their part, where the values tell and the names do not."""
-    if not missing_columns(Roster(path)):
+    if not missing_columns(Roster(path=path)):
         return {}
     sheet = read_file(path).sheets[0]
     rows = [row for row in sheet.rows if any(clean_text(cell) for cell in row)]
@@ -400,7 +400,7 @@ def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
 
 def unread_columns(path: Path, columns: dict[str, str]) -> tuple[str, ...]:
     """What to write where a roster has columns that would not be read."""
-    keys = keys_of(Roster(path, columns))
+    keys = keys_of(Roster(path=path, columns=columns))
     known = {name for names in keys.values() for name in names}
     left = [header for header in headers_of(path) if normalise(header) not in known]
     if not left:

@@ -16,7 +16,7 @@ from citypanel.errors import PublicationError, describe
 from citypanel.files import atomically
 from citypanel.identity import running_code
 from citypanel.sql import sql_name, sql_text
-from citypanel.study.own.declaration import Study
+from citypanel.study.declaration import Declaration
 from citypanel.study.own.tables import SCHEMA, TABLES
 from citypanel.warehouse.published import (
     DEFAULT_TARGET,
@@ -42,7 +42,7 @@ def descriptions() -> dict[str, dict[str, str]]:
 
 
 def write_tables(
-    target: Path, study: Study, tables: Mapping[str, pd.DataFrame]
+    target: Path, study: Declaration, tables: Mapping[str, pd.DataFrame]
 ) -> None:
     """Write tables to a DuckDB file; the last one stands until the new one is whole.
 
@@ -104,7 +104,7 @@ def _write(
         connection.execute(f"comment on {what} is {sql_text(text)}").fetchall()
 
 
-def _record(study: Study, n_tables: int) -> Publication:
+def _record(study: Declaration, n_tables: int) -> Publication:
     options = {"study": study.name}
     code = running_code()
     return Publication(
