@@ -11,7 +11,6 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-import yaml
 
 import citypanel
 from citypanel.cli import main
@@ -530,15 +529,6 @@ def test_a_table_has_its_shape_whatever_comes():
     kinds = {"varchar": "string", "double": "float64", "bigint": "Int64"}
     for column, kind in TABLES["rpt_study_balance"].items():
         assert str(empty[column].dtype) == kinds[kind]
-
-
-def test_the_contracts_are_the_librarys_tables(project):
-    path = project / "src/citypanel/skeleton/models/study/_study__models.yml"
-    models = yaml.safe_load(path.read_text())["models"]
-    declared = {
-        m["name"]: {c["name"]: c["data_type"] for c in m["columns"]} for m in models
-    }
-    assert declared == TABLES
 
 
 def test_a_cohort_of_nullable_integers_is_read_as_numbers(tmp_path):

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
-import yaml
 
 from citypanel.errors import PublicationError, describe
 from citypanel.files import atomically
 from citypanel.identity import running_code
 from citypanel.sql import sql_name, sql_text
 from citypanel.study.declaration import Declaration
-from citypanel.study.own.tables import SCHEMA, TABLES
+from citypanel.study.own.tables import SCHEMA, TABLES, contracts
 from citypanel.warehouse.published import (
     DEFAULT_TARGET,
     Publication,
@@ -28,16 +27,13 @@ from citypanel.warehouse.published import (
     write_record,
 )
 
-_SAID = Path(__file__).parents[2] / "skeleton/models/study/_study__models.yml"
-
 
 def descriptions() -> dict[str, dict[str, str]]:
     """What is said of every table, under "", and of its columns."""
-    models = yaml.safe_load(_SAID.read_text(encoding="utf-8"))["models"]
     return {
         model["name"]: {"": " ".join(model["description"].split())}
         | {c["name"]: " ".join(c["description"].split()) for c in model["columns"]}
-        for model in models
+        for model in contracts()
     }
 
 
