@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from citypanel.errors import DeclarationError, OptionError, describe
+from citypanel.errors import DeclarationError, OptionError
 from citypanel.study import on_figures, yaml_lines
 from citypanel.study.parts import (
     FILE,
@@ -496,14 +496,11 @@ def find_study(root: Path, name: str) -> Path:
     if path.is_file():
         return path
     there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
-    raise DeclarationError(
-        describe(
-            f"There is no study {name}: studies/{name}/{FILE} does not exist",
-            consequence="nothing was built",
-            remedy=f"{did_you_mean(name, there)}"
-            f"declared: {', '.join(there) or 'none'}; "
-            f"`citypanel new {name} --panel FILE` makes one",
-        )
+    raise DeclarationError.of(
+        "study.not_declared",
+        name=name,
+        hint=did_you_mean(name, there),
+        there=there or ["none"],
     )
 
 
@@ -562,8 +559,9 @@ def _files(path: Path) -> _Files:
             return tuple(found)
         path = folder_of(base) / FILE
         if any(path == known for known, _ in found):
-            what = Problem(document.place(("extends",)), f"{base} extends itself")
-            raise_problems(found[0][0].parent.name, [what])
+            place = document.place(("extends",))
+            problem = Problem.of(place, "extends_itself", base=base)
+            raise_problems(found[0][0].parent.name, [problem])
 
 
 @cache
@@ -581,10 +579,7 @@ def _examined(files: _Files) -> tuple[Declaration | None, list[Problem]]:
         one, content = _content(*known)
         if not isinstance(content, dict):
             problems = one.problems
-            holds = Problem(
-                one.name, "holds no keys", "begin with `name:`, `unit:`, `period:`"
-            )
-            return None, problems or [holds]
+            return None, problems or [Problem.of(one.name, "no_keys")]
         document = replace(one, problems=list(one.problems), base=document)
         whole = _upon(whole, content)
     assert document is not None
@@ -602,7 +597,7 @@ def _content(path: Path, changed: int) -> tuple[Document, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(name, f"cannot be read: {error}", "save it as UTF-8")
+        problem = Problem.of(name, "unreadable", why=error)
         return Document(name, problems=[problem]), None
     document = yaml_lines.read(text, name)
     if document.value is None:

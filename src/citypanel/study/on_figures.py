@@ -55,7 +55,7 @@ def read(reader: Reader, name: str, controls: dict[str, Control]) -> dict[str, A
     """The attributes of a `Declaration` that such a study has, by name."""
     for key in REQUIRED:
         if not reader.get((key,)):
-            reader.say((), f"{key} is missing")
+            reader.say((), "part_missing", key=key)
     reader.mapping(("unit",), ("noun",))
     reader.mapping(("policy",), POLICY)
     reader.mapping(("published",), ("effect",))
@@ -91,7 +91,7 @@ def read(reader: Reader, name: str, controls: dict[str, Control]) -> dict[str, A
     }
     for place, entry in enumerate(reader.entries(("variants",))):
         if entry not in found["listed_variants"]:
-            reader.report(("variants", place), f"{entry} names no option")
+            reader.report(("variants", place), "no_variant", entry=str(entry))
     _check_curve(reader, varies, options)
     return found
 
@@ -101,8 +101,7 @@ def _period(reader: Reader) -> dict[str, Any]:
     whole = {k: v for k, v in period.items() if isinstance(v, int)}
     for key in ("first", "last"):
         if key not in whole and period:
-            what = f"period: {key} is missing, a year whose figures are read"
-            reader.say(("period",), what)
+            reader.say(("period",), "year_missing", key=key)
     first, last = (whole.get(key, 0) for key in ("first", "last"))
     growth = reader.numbers(("period", "growth")) or (first, last)
     base = whole.get("base", first)
@@ -115,15 +114,13 @@ def _period(reader: Reader) -> dict[str, Any]:
     if not {"first", "last"} <= set(whole):
         return found
     if first >= last:
-        reader.say(("period",), f"period: first is {first}, last is {last}")
+        reader.say(("period",), "years_reversed", first=first, last=last)
     start, end = growth if len(growth) == 2 else (0, 0)
-    for what, holds in (
-        (f"growth runs from {start} to {end}", first <= start < end <= last),
-        (f"base is {base}", first <= base <= last),
-    ):
-        if not holds:
-            figures = f"and figures are of {first} to {last}"
-            reader.say(("period",), f"period: {what}, {figures}")
+    of = {"first": first, "last": last}
+    if not first <= start < end <= last:
+        reader.say(("period",), "growth_outside", start=start, end=end, **of)
+    if not first <= base <= last:
+        reader.say(("period",), "base_outside", base=base, **of)
     return found
 
 
@@ -182,15 +179,15 @@ def _options(
         entry = part.mapping((), OPTION)
         kind = entry.get("kind") or "choice"
         if "default" not in entry:
-            part.report((), "has no default", "write default:")
+            part.report((), "no_default")
         if kind not in KINDS:
-            reader.say(part.root, f"{name}: kind is '{kind}'")
+            reader.say(part.root, "kind", name=name, kind=kind)
         listed = entry.get("values") or ()
         if not isinstance(listed, dict):
             listed = {}
             for place, value in enumerate(part.entries(("values",))):
                 if isinstance(value, (list, dict)):
-                    part.report(("values", place), "should be one value", "")
+                    part.report(("values", place), "no_value")
                 else:
                     listed[value] = {}
         if kind == "group":
@@ -204,7 +201,7 @@ def _options(
         for value, said in listed.items():
             at = (*part.root, "values", value)
             if said is not None and not isinstance(said, dict):
-                reader.report(at, "should hold keys", f"write {', '.join(VALUE)}")
+                reader.report(at, "no_mapping", keys=list(VALUE))
                 said = {}
             said = dict(said or {})
             reader.document.report_unknown(at, said, VALUE)
@@ -214,10 +211,10 @@ def _options(
                 said["formula"] = _check_formula(reader, at, ("formula",), names)
             if value == entry.get("default"):
                 if "mark" in said:
-                    reader.say(at, f"{name}={value}: the default has a mark")
+                    reader.say(at, "default_marked", name=name, value=value)
                 said["mark"] = HEADLINE
             elif "mark" not in said and "not_varied" not in entry:
-                reader.say(at, f"{name}={value}: no mark")
+                reader.say(at, "unmarked", name=name, value=value)
             values.append(Value(value, **said))
         is_year = kind == "year"
         found[name] = Option(
@@ -246,11 +243,7 @@ def _limits(reader: Reader, options: dict[str, Option]) -> tuple[Limit, ...]:
         when = part.mapping(("when",))
         asked = part.mapping(("needs" if exactly else "at_most",))
         if len(when) != 1 or len(asked) != 1 or not {*when, *asked} <= set(options):
-            part.report(
-                (),
-                "does not say what one option's value asks of another",
-                "write when: {option: value} and needs: or at_most: {option: number}",
-            )
+            part.report((), "no_limit")
             continue
         (option,) = asked
         number = part.whole(("needs" if exactly else "at_most", option), 0)
@@ -273,10 +266,10 @@ def _rules(reader: Reader, kind: str, options: dict[str, Option]) -> tuple[Rule,
             option = options.get(name)
             for value in values:
                 if option is None or option.value(value) is None:
-                    what = f"{kind}: {name}={value} is not declared"
-                    reader.say((*part.root, "when", name), what)
+                    said = {"kind": kind, "name": name, "value": value}
+                    part.say(("when", name), "not_declared", **said)
         if not entry.get("reason"):
-            reader.say(part.root, f"{kind}: {when} has no reason")
+            part.say((), "rule_unreasoned", kind=kind, when=str(when))
         rules.append(Rule(when, entry.get("reason") or ""))
     return tuple(rules)
 
@@ -288,23 +281,22 @@ def _check_curve(
     for name in varies:
         option = options.get(name)
         if option is None:
-            reader.say(("curve", "varies"), f"{name}: the study has no such option")
+            reader.say(("curve", "varies"), "no_option", name=name)
             continue
         for v in option.values:
             at = ("options", name, "values", v.value)
+            of = {"name": name, "value": v.value}
             if v.mark not in MARKS:
-                reader.say(at, f"{name}={v.value}: mark is '{v.mark}'")
+                reader.say(at, "mark", mark=v.mark, **of)
             if not v.reason:
-                reader.say(at, f"{name}={v.value}: no reason")
+                reader.say(at, "no_reason", **of)
             if v.estimand not in (None, *ESTIMANDS):
-                reader.say(at, f"{name}={v.value}: estimand is '{v.estimand}'")
+                reader.say(at, "estimand", estimand=v.estimand, **of)
         if option.value(option.default) is None:
-            what = f"{name}: the default is not among its values"
-            reader.say(("options", name, "default"), what)
+            reader.say(("options", name, "default"), "default_absent", name=name)
     for name, option in options.items():
         if (name in varies) == bool(option.not_varied):
-            what = f"{name}: neither varied nor said why not"
-            reader.say(("options", name), what)
+            reader.say(("options", name), "not_varied", name=name)
 
 
 def _check_formula(
@@ -316,15 +308,11 @@ def _check_formula(
     made = reader.formula((*place, *key), default)
     problems = problems_of(made, of_panel=False)
     for what in problems:
-        reader.report(at, what, "arithmetic over series")
+        reader.report(at, "said", what=what, remedy="arithmetic over series")
     for name in made.names if known and not problems else ():
         if name not in known:
             hint = did_you_mean(name, known)
-            reader.report(
-                at,
-                f"there is no series {name}",
-                f"{hint}seeds/reference/ref_variables.csv lists them",
-            )
+            reader.report(at, "no_series", name=name, hint=hint)
     return made
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from citypanel.dates import is_rule_for_times
 from citypanel.study.formulas import Formula
 from citypanel.study.parts import Control, OtherPolicy, Roster, Words
-from citypanel.study.yaml_lines import Document, Problem, did_you_mean
+from citypanel.study.yaml_lines import SAID, Document, Problem, did_you_mean
 from citypanel.words import LANGUAGES
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -57,14 +57,14 @@ class Reader:
             value = value[key]
         return value
 
-    def report(self, path: tuple, what: str, remedy: str = "") -> None:
+    def report(self, path: tuple, key: str, /, **facts: object) -> None:
         """Add a mistake at a path, which it names."""
-        self.document.report((*self.root, *path), what, remedy)
+        self.document.report((*self.root, *path), key, **facts)
 
-    def say(self, path: tuple, what: str) -> None:
+    def say(self, path: tuple, key: str, /, **facts: object) -> None:
         """Add a mistake at a path that says itself what it is about."""
         line = self.document.line((*self.root, *path))
-        self.document.problems.append(Problem(line, what))
+        self.document.problems.append(Problem.of(line, key, **facts))
 
     def mapping(self, path: tuple, allowed: Sequence[str] | None = None) -> dict:
         """Keys and values; every key that is not allowed is a mistake."""
@@ -72,8 +72,7 @@ class Reader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            keys = ", ".join(allowed or ())
-            self.report(path, "should hold keys", f"write {keys} below it")
+            self.report(path, "no_mapping", keys=list(allowed or ()))
             return {}
         if allowed is not None:
             self.document.report_unknown((*self.root, *path), value, allowed)
@@ -83,7 +82,7 @@ class Reader:
         """A list."""
         value = self.get(path)
         if value is not None and not isinstance(value, list):
-            self.report(path, "should be a list", "begin each entry with -")
+            self.report(path, "no_list")
             return []
         return value or []
 
@@ -92,10 +91,10 @@ class Reader:
         value = self.get(path)
         if value is None:
             if required:
-                self.report(path, "is missing", required)
+                self.report(path, "missing", remedy=required)
             return None
         if isinstance(value, (dict, list, bool)):
-            self.report(path, "should be text", required or "write one value")
+            self.report(path, "no_text", remedy=required or "write one value")
             return None
         return str(value)
 
@@ -110,7 +109,8 @@ class Reader:
             return default
         if value not in allowed:
             hint = did_you_mean(value, allowed)
-            self.report(path, f"is '{value}'", f"{hint}permitted: {', '.join(allowed)}")
+            facts = {"value": value, "hint": hint, "allowed": list(allowed)}
+            self.report(path, "no_choice", **facts)
             return default
         return value
 
@@ -118,7 +118,7 @@ class Reader:
         """One of two words, the first by default."""
         value = self.text(path) or first
         if value not in (first, second):
-            self.report(path, f"is '{value}', neither {first} nor {second}")
+            self.report(path, "neither", value=value, first=first, second=second)
             return first
         return value
 
@@ -128,7 +128,7 @@ class Reader:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            self.report(path, f"is {value!r}", f"write a whole number from {lowest} on")
+            self.report(path, "no_whole", value=value, lowest=lowest)
             return default
         return value
 
@@ -137,7 +137,7 @@ class Reader:
         value = self.get(path)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if value is not None and not (number and value > 0):
-            self.report(path, f"is {value!r}", "write a number above 0")
+            self.report(path, "not_positive", value=value)
             return None
         return value
 
@@ -147,7 +147,7 @@ class Reader:
         if value is None:
             return default
         if not isinstance(value, bool):
-            self.report(path, f"is {value!r}", "write true or false")
+            self.report(path, "no_flag", value=value)
         return value is True
 
     def words(self, path: tuple, default: str) -> Words:
@@ -158,13 +158,13 @@ class Reader:
         if isinstance(value, str):
             return {"en": value}
         if not isinstance(value, dict) or not value:
-            self.report(path, "should be text", "write text, or {en: ..., zh: ...}")
+            self.report(path, "no_words")
             return {"en": default}
         for language, said in value.items():
             if language not in LANGUAGES:
-                self.report((*path, language), "is no language here", "use en and zh")
+                self.report((*path, language), "no_language")
             elif not isinstance(said, str):
-                self.report((*path, language), "should be text", "put it in quotes")
+                self.report((*path, language), "no_quotes")
         return {k: str(v) for k, v in value.items()}
 
     def names(self, path: tuple) -> list[str]:
@@ -175,7 +175,7 @@ class Reader:
         if isinstance(value, str):
             return [value]
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            self.report(path, "should be a list of names", "write [first, second]")
+            self.report(path, "no_names")
             return []
         return value
 
@@ -186,7 +186,7 @@ class Reader:
             return ()
         listed = value if isinstance(value, list) else [value]
         if not all(isinstance(v, int) and not isinstance(v, bool) for v in listed):
-            self.report(path, "should be a list of numbers", "write [1, 2]")
+            self.report(path, "no_numbers")
             return ()
         return tuple(listed)
 
@@ -196,14 +196,11 @@ class Reader:
         if name is None:
             return None
         found = self.folder / name
-        source = self.text(("source",)) if path == ("panel",) else None
         if not found.is_file():
-            self.report(
-                path,
-                f"{name} does not exist beside the declaration",
-                f"put it into studies/{self.folder.name}, or write its path from there"
-                + (f"; it is from: {' '.join(source.split())}" if source else ""),
-            )
+            source = self.text(("source",)) if path == ("panel",) else None
+            origin = SAID("origin", source=" ".join(source.split())) if source else ""
+            study = self.folder.name
+            self.report(path, "no_file", name=name, study=study, origin=origin)
         return found
 
     # ------------------------------------------------- what every study declares
@@ -239,7 +236,7 @@ class Reader:
         for name in self.mapping(("other_policies",)):
             path = ("other_policies", name)
             if not NAME.fullmatch(str(name)):
-                self.report(path, "is no name", "use a-z, 0-9 and _, a letter first")
+                self.report(path, "policy_no_name")
                 continue
             value = self.get(path)
             if isinstance(value, str) and "cohort" in keys:
@@ -252,14 +249,7 @@ class Reader:
             if "cohort" in keys and (
                 (cohort is None) == (self.get((*path, "roster")) is None)
             ):
-                self.report(
-                    path,
-                    "says nothing of when units came under it"
-                    if cohort is None
-                    else "has a cohort and a roster, which say the same",
-                    "write cohort: the column with each unit's first period under "
-                    "it, or roster: a file",
-                )
+                self.report(path, "policy_never" if cohort is None else "policy_twice")
             label = self.words((*path, "label"), name.replace("_", " "))
             found[name] = OtherPolicy(name, label, cohort, roster)
         return found
@@ -323,9 +313,7 @@ class Reader:
 
         times = self.text((*top, "times")) or "refuse"
         if not is_rule_for_times(times):
-            self.report(
-                (*top, "times"), f"is '{times}'", "use refuse, as_written or +08:00"
-            )
+            self.report((*top, "times"), "no_times", times=times)
             times = "refuse"
         districts = self.choice((*top, "districts"), (*DISTRICTS, "refuse"), "refuse")
         return {

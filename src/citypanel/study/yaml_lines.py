@@ -10,6 +10,9 @@ from typing import Any
 
 import yaml
 
+from citypanel.words import Catalogue
+
+SAID = Catalogue("mistakes")
 Path = tuple[str | int, ...]
 #: libyaml's is several times as fast, where it is there.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -22,6 +25,16 @@ class Problem:
     place: str
     what: str
     remedy: str = ""
+
+    @classmethod
+    def of(cls, place: str, key: str, /, **facts: object) -> Problem:
+        """The mistake that `words/en/mistakes.yml` words."""
+        remedy = f"{key}.remedy"
+        return cls(
+            place,
+            SAID(f"{key}.what", **facts).en,
+            SAID(remedy, **facts).en if remedy in SAID else "",
+        )
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}" + (
@@ -71,20 +84,17 @@ class Document:
         words = self.line(path)
         return f"{words}, {'.'.join(map(str, path))}" if path else words
 
-    def report(self, path: Path, what: str, remedy: str = "") -> None:
+    def report(self, path: Path, key: str, /, **facts: object) -> None:
         """Add a mistake at a path."""
-        self.problems.append(Problem(self.place(path), what, remedy))
+        self.problems.append(Problem.of(self.place(path), key, **facts))
 
     def report_unknown(self, path: Path, given: Iterable, allowed: Collection) -> None:
         """Add every key given at a path that is none of those allowed."""
         for key in given:
             if key not in allowed:
                 hint = did_you_mean(str(key), allowed)
-                self.report(
-                    (*path, key),
-                    "is not a key of a declaration",
-                    f"{hint}permitted here: {', '.join(allowed)}",
-                )
+                at = (*path, key)
+                self.report(at, "no_key", hint=hint, allowed=list(allowed))
 
 
 def did_you_mean(
@@ -108,14 +118,7 @@ def read(text: str, name: str) -> Document:
         line = mark.line + 1 if mark else 1
         why = getattr(error, "problem", None) or str(error).split("\n")[0]
         document.value = None
-        document.problems = [
-            Problem(
-                f"{name} line {line}",
-                f"this is no YAML: {why}",
-                "write `key: value` with spaces, never tabs, before the key; put text "
-                "that holds a colon in quotes",
-            )
-        ]
+        document.problems = [Problem.of(f"{name} line {line}", "no_yaml", why=why)]
     return document
 
 
@@ -129,9 +132,7 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
             if key in found:
                 first = document.lines[inner]
                 document.lines[inner] = key_node.start_mark.line + 1
-                document.report(
-                    inner, f"stands twice, first in line {first}", "keep one"
-                )
+                document.report(inner, "twice", line=first)
                 continue
             document.lines[inner] = key_node.start_mark.line + 1
             found[key] = _value(value_node, inner, document)

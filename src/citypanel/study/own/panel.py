@@ -278,9 +278,7 @@ def look(
     columns = list(frame.columns)
     folded = pd.Series([c.lower() for c in columns])
     for column in folded[folded.duplicated()]:
-        report(
-            ("panel",), f"has two columns {column}", "rename one; case does not count"
-        )
+        report(("panel",), "columns_alike", column=column)
     others = {
         ("other_policies", name, "cohort"): other
         for name, other in study.other_policies.items()
@@ -298,7 +296,7 @@ def look(
     }
     for path, column in named.items():
         if column and column not in columns:
-            report(path, _no_column(column, columns), "")
+            report(path, "no_column", **_no_column(column, columns))
     _examine_formulas(study, columns)
     if study.published is not None and study.published.is_file():
         study.document.problems += problems_of(study, study.published)
@@ -312,14 +310,12 @@ def look(
     except RosterProblem:
         return None, study.document.problems[start:]
     except CityPanelError as error:
-        report(("period",), " ".join(str(error).split()), "")
+        report(("period",), "said", what=" ".join(str(error).split()), remedy="")
         return None, study.document.problems[start:]
     except (ValueError, TypeError, AttributeError) as error:
-        report(
-            ("policy", "cohort" if study.cohort else "treatment"),
-            f"cannot be read beside {study.period}: {' '.join(str(error).split())}",
-            f"write it as {study.period} is written, or leave it empty for never",
-        )
+        place = ("policy", "cohort" if study.cohort else "treatment")
+        why = " ".join(str(error).split())
+        report(place, "cohort_unread", period=study.period, why=why)
         return None, study.document.problems[start:]
     _examine_content(study, made)
     return made, study.document.problems[start:]
@@ -344,31 +340,32 @@ def _examine_formulas(study: Declaration, columns: list[str]) -> None:
         index = outcome.index
         for text in index.series if index else (outcome.formula,):
             for what in formulas.problems_of(text, columns):
-                report(("outcome", outcome.name), what, "")
+                report(("outcome", outcome.name), "said", what=what, remedy="")
     for control in study.controls.values():
         for what in formulas.problems_of(control.formula, columns):
-            report(("controls", control.name), what, "")
+            report(("controls", control.name), "said", what=what, remedy="")
     if study.weights:
         for what in formulas.problems_of(study.weights, columns):
-            report(("weights",), what, "")
+            report(("weights",), "said", what=what, remedy="")
     for name, condition in study.samples.items():
         for what in formulas.problems_of(condition, everywhere):
-            report(("samples", name), what, "")
+            report(("samples", name), "said", what=what, remedy="")
     for place, column in enumerate(study.columns):
         if column.where is not None and column.sample not in study.samples:
             for what in formulas.problems_of(column.where, everywhere):
-                report(("columns", place, "sample"), what, "")
+                report(("columns", place, "sample"), "said", what=what, remedy="")
         if column.weights is not None and column.weights != STUDY_WEIGHTS:
             for what in formulas.problems_of(column.weights, columns):
-                report(("columns", place, "weights"), what, "")
+                report(("columns", place, "weights"), "said", what=what, remedy="")
         if column.cluster and column.cluster not in columns:
-            report(("columns", place, "cluster"), _no_column(column.cluster, columns))
+            at = ("columns", place, "cluster")
+            report(at, "no_column", **_no_column(column.cluster, columns))
 
 
-def _no_column(column: str, columns: Iterable[str]) -> str:
+def _no_column(column: str, columns: Iterable[str]) -> dict[str, object]:
+    """What is said of a column that the panel lacks."""
     hint = did_you_mean(column, columns, "; ", "")
-    listed = ", ".join(list(columns)[:SHOWN])
-    return f"the panel has no column {column}{hint} It has {listed}"
+    return {"column": column, "hint": hint, "columns": list(columns)[:SHOWN]}
 
 
 def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
@@ -382,18 +379,17 @@ def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
         empty = frame[column].isna()
         if empty.any():
             rows = ", ".join(str(i + 2) for i in np.flatnonzero(empty)[:FIRST_NAMED])
-            report(
-                path,
-                f"{column} is empty in {int(empty.sum())} rows (row {rows})",
-                "fill it, or remove the rows",
-            )
+            n = int(empty.sum())
+            report(path, "key_empty", column=column, n=n, rows=rows)
     twice = frame[frame.duplicated(key, keep=False)].dropna(subset=key)
     if len(twice):
         report(
             ("unit", "key"),
-            f"{len(twice)} rows share a {study.unit} and a {study.period}: "
-            + _named(twice, key),
-            "keep one row per unit and period, or name the right columns",
+            "rows_alike",
+            n=len(twice),
+            unit=study.unit,
+            period=study.period,
+            named=_named(twice, key),
         )
     cohorts: dict[yaml_lines.Path, str | None] = {
         ("policy", "cohort"): study.cohort,
@@ -413,10 +409,11 @@ def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
             seen = frame.loc[frame[study.unit] == first, cohort].unique()
             report(
                 place,
-                f"{cohort} varies within {len(varying)} units, such as {first}: "
-                + ", ".join(map(str, seen[:FIRST_NAMED])),
-                "give each unit its first treated period in every row, or name a "
-                "column of exposure as treatment:",
+                "cohort_varies",
+                cohort=cohort,
+                n=len(varying),
+                unit=first,
+                seen=list(map(str, seen[:FIRST_NAMED])),
             )
 
 
@@ -549,7 +546,7 @@ def _assigned(
     )
     if assigned is None:
         for problem in problems:
-            study.document.report(path, problem, "")
+            study.document.report(path, "said", what=problem, remedy="")
         raise RosterProblem
     return assigned
 
@@ -592,11 +589,7 @@ def _examine_content(study: Declaration, made: StudyPanel) -> None:
     report = study.document.report
     frame = made.frame
     if frame.empty:
-        report(
-            ("period",),
-            f"no row lies between {study.first} and {study.last}",
-            "mend first and last, or leave them out",
-        )
+        report(("period",), "no_rows", first=study.first, last=study.last)
         return
     path = ("policy", "cohort") if study.cohort else ("policy", "treatment")
     if study.roster:
@@ -604,37 +597,19 @@ def _examine_content(study: Declaration, made: StudyPanel) -> None:
     treated = frame.groupby(UNIT)[TREATMENT].max() > 0
     always = frame.groupby(UNIT)[TREATMENT].min() > 0
     if not treated.any():
-        report(
-            path,
-            "no unit is treated within the study's periods",
-            "0, empty and infinity mean never; periods and cohorts must be written "
-            "alike",
-        )
+        report(path, "none_treated")
     elif always[treated].all():
-        report(
-            path,
-            "every treated unit is treated in every period",
-            "an effect needs periods before the treatment",
-        )
+        report(path, "always_treated")
     elif treated.all() and frame.loc[frame[TREATMENT] == 0, PERIOD].nunique() < 2:
-        report(path, "there is no control unit", "add units that are never treated")
+        report(path, "no_controls")
     exposure = frame[TREATMENT]
     if ((exposure < 0) | (exposure > 1)).any() and study.treatment:
-        report(
-            ("policy", "treatment"),
-            f"{study.treatment} lies outside 0 to 1",
-            "write the share of the period in which the unit was treated",
-        )
+        report(("policy", "treatment"), "exposure", column=study.treatment)
     if study.weights:
         bad = ~(frame[WEIGHTS].astype(float) > 0)
         if bad.any():
-            report(
-                ("weights",),
-                f"missing, zero or negative in {int(bad.sum())} rows: "
-                + _named(frame[bad], [UNIT, PERIOD]),
-                "weights are positive numbers; leave the rows out by first and last, "
-                "or mend them",
-            )
+            named = _named(frame[bad], [UNIT, PERIOD])
+            report(("weights",), "weights", n=int(bad.sum()), named=named)
     for outcome in study.outcomes:
         known = frame[outcome.name].notna()
         seen = frame[known].groupby(PERIOD).size()
@@ -644,8 +619,5 @@ def _examine_content(study: Declaration, made: StudyPanel) -> None:
         if shifted and empty == [frame[PERIOD].min()]:
             empty = []
         if empty:
-            report(
-                ("outcome", outcome.name),
-                f"has no value in {', '.join(map(str, empty[:SHOWN]))}",
-                "restrict period: first and last, or mend the formula",
-            )
+            periods = list(map(str, empty[:SHOWN]))
+            report(("outcome", outcome.name), "outcome_empty", periods=periods)

@@ -20,6 +20,7 @@ from citypanel.study.own.figures import Figures
 from citypanel.study.own.index import Index
 from citypanel.study.parts import FILE, SHIPPED, STUDY_WEIGHTS, Column, Control, Outcome
 from citypanel.study.reader import NAME, OTHER_POLICY, READ, Reader
+from citypanel.study.yaml_lines import SAID
 
 FORMATS = (".csv", ".xlsx", ".dta", ".parquet")
 TRANSFORMS = ("level", "log", "difference", "log_difference")
@@ -52,20 +53,14 @@ def read(reader: Reader, name: str, controls: dict[str, Control]) -> dict[str, A
     """The attributes of a `Declaration` that such a study has, by name."""
     folder = reader.folder
     if not NAME.fullmatch(name):
-        reader.report(("name",), f"is '{name}'", "use a-z, 0-9 and _, a letter first")
+        reader.report(("name",), "no_name", name=name)
     elif name != folder.name:
-        reader.report(
-            ("name",),
-            f"is '{name}', and the folder is studies/{folder.name}",
-            "give both the same name",
-        )
+        reader.report(("name",), "other_name", name=name, folder=folder.name)
     reader.mapping(("unit",), ("noun", "key", "name", "parent", "groups"))
     reader.mapping(("period",), ("key", "frequency", "first", "last", "noun"))
     reader.mapping(("policy",), POLICY)
-    groups = _texts(reader, ("unit", "groups"), "should name a column", "")
-    samples = _texts(
-        reader, ("samples",), "should be a condition", "such as year > 2000"
-    )
+    groups = _texts(reader, ("unit", "groups"), "no_column_name")
+    samples = _texts(reader, ("samples",), "no_condition")
     outcomes = _outcomes(reader)
     return {
         "panel": _panel(reader),
@@ -93,12 +88,12 @@ def read(reader: Reader, name: str, controls: dict[str, Control]) -> dict[str, A
     }
 
 
-def _texts(reader: Reader, path: tuple, what: str, remedy: str) -> dict[str, str]:
+def _texts(reader: Reader, path: tuple, mistake: str) -> dict[str, str]:
     """A mapping of names to texts."""
     given = reader.mapping(path)
     for name, value in given.items():
         if not isinstance(value, str):
-            reader.report((*path, name), what, remedy)
+            reader.report((*path, name), mistake)
     return {name: value for name, value in given.items() if isinstance(value, str)}
 
 
@@ -108,18 +103,10 @@ def _policy(reader: Reader) -> dict[str, Any]:
     treatment = reader.text(("policy", "treatment"))
     declared = reader.get(("policy", "roster"))
     if cohort is None and treatment is None and declared is None:
-        reader.report(
-            ("policy",),
-            "says neither when a unit is treated nor how far",
-            "write cohort: the column with each unit's first treated period, or "
-            "treatment: a column that is 0 before and 1 after, or roster: a file",
-        )
+        reader.report(("policy",), "untreated")
     elif declared is not None and (cohort or treatment):
-        reader.report(
-            ("policy", "cohort" if cohort else "treatment"),
-            "stands beside a roster, which says the same",
-            "keep one of them",
-        )
+        at = ("policy", "cohort" if cohort else "treatment")
+        reader.report(at, "treated_twice")
     return {"cohort": cohort, "treatment": treatment, "roster": reader.roster()}
 
 
@@ -128,7 +115,7 @@ def _panel(reader: Reader) -> Path | Figures:
         return _figures(reader) or reader.folder
     path = reader.beside(("panel",), required=True)
     if path is not None and path.suffix.lower() not in FORMATS:
-        reader.report(("panel",), f"ends in {path.suffix}", f"use {', '.join(FORMATS)}")
+        reader.report(("panel",), "format", suffix=path.suffix, formats=list(FORMATS))
     return path or reader.folder
 
 
@@ -143,11 +130,7 @@ def _figures(reader: Reader) -> Figures | None:
         return None
     path = reader.folder.parent / name / FILE
     if name != SHIPPED and not path.is_file():
-        reader.report(
-            ("panel", "study"),
-            f"there is no study {name}",
-            f"name one on the figures of seeds/, such as {SHIPPED}",
-        )
+        reader.report(("panel", "study"), "no_study", name=name, shipped=SHIPPED)
         return None
     try:
         with working_on(name):
@@ -155,24 +138,24 @@ def _figures(reader: Reader) -> Figures | None:
             if not study.brings_panel:
                 study.resolve(options)
                 return Figures(name, dict(options))
-            what, options = "", {}
+        at = ("panel", "study")
+        reader.report(at, "figures_panel", name=name, shipped=SHIPPED)
+        return None
     except OptionError as error:
         what = " ".join(str(error).split("\nConsequence")[0].split())
     place = [key for key in options if re.search(rf"\b{re.escape(key)}\b", what)]
-    reader.report(
-        ("panel", "options", *place[:1]) if options else ("panel", "study"),
-        what
-        if options
-        else f"{name} brings its panel" + f", or has a mistake: {what}" * bool(what),
-        f"studies/{name}/{FILE} has its options",
-    )
+    said = {"name": name, "what": what, "file": FILE}
+    if options:
+        reader.report(("panel", "options", *place[:1]), "figures_options", **said)
+    else:
+        reader.report(("panel", "study"), "figures_mistake", **said)
     return None
 
 
 def _outcomes(reader: Reader) -> tuple[Outcome, ...]:
     given = reader.mapping(("outcome",))
     if not given:
-        reader.report(("outcome",), "is missing", "write outcome: {name: {label: ...}}")
+        reader.report(("outcome",), "no_outcome")
     found = []
     if isinstance(given.get("index"), str):
         # One outcome, an index, without a name of its own.
@@ -200,17 +183,10 @@ def _outcomes(reader: Reader) -> tuple[Outcome, ...]:
         )
     marked = [o.name for o in found if o.headline]
     if len(marked) > 1:
-        reader.report(
-            ("outcome", marked[1], "headline"),
-            f"is the second headline, after {marked[0]}",
-            "mark one outcome",
-        )
+        at = ("outcome", marked[1], "headline")
+        reader.report(at, "second_headline", first=marked[0])
     elif len(found) > 1 and not marked:
-        reader.report(
-            ("outcome",),
-            f"has {len(found)} outcomes and no headline",
-            "write headline: true below one of them",
-        )
+        reader.report(("outcome",), "no_headline", n=len(found))
     return tuple(found)
 
 
@@ -221,7 +197,8 @@ def _index(reader: Reader, path: tuple, name: str) -> Outcome | None:
     series = {n: tuple(reader.names((*path, n))) for n in SERIES}
     for needed in SERIES[:2]:
         if not series[needed]:
-            reader.report((*path, needed), "is missing", "write [first, second]")
+            remedy = "write [first, second]"
+            reader.report((*path, needed), "missing", remedy=remedy)
             return None
     index = Index(
         kind,
@@ -251,12 +228,12 @@ def _columns(reader: Reader, *declared) -> tuple[Column, ...]:
     for place, value in enumerate(reader.entries(("columns",))):
         path = ("columns", place)
         if not isinstance(value, dict):
-            reader.report(path, "should hold keys", "write table: and name:")
+            reader.report(path, "no_column_keys")
             continue
         column = _column(reader.within(path), reader.text(("cluster",)), *declared)
         key = (column.table, column.name)
         if key in {(c.table, c.name) for c in found}:
-            reader.report(path, f"is a second column {key[1]} of table {key[0]}", "")
+            reader.report(path, "second_column", table=key[0], column=key[1])
         found.append(column)
     return tuple(found)
 
@@ -278,18 +255,11 @@ def _column(
         chosen = list(controls)
     for name in chosen:
         if name not in controls:
-            part.report(
-                ("controls",),
-                f"{name} is no declared control",
-                f"declared: {', '.join(controls) or 'none'}",
-            )
+            declared = list(controls) or SAID("none")
+            part.report(("controls",), "no_control", name=name, declared=declared)
     by = part.text(("period_effects_by",))
     if by is not None and by not in groups:
-        part.report(
-            ("period_effects_by",),
-            f"{by} is no group of the units",
-            "declare it under unit: groups:",
-        )
+        part.report(("period_effects_by",), "no_group", name=by)
     sample = part.text(("sample",)) or ""
     return Column(
         table=part.text(("table",), "write table: 1") or "",

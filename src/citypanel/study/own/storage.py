@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.files import atomically
 from citypanel.identity import running_code
 from citypanel.sql import sql_name, sql_text
@@ -74,12 +74,9 @@ def write_tables(
                 )
                 connection.execute("detach study").fetchall()
     except (OSError, duckdb.Error) as error:
-        raise PublicationError(
-            describe(
-                f"{target} could not be written: {' '.join(str(error).split())}",
-                consequence=f"{target} stands as it was",
-                remedy="see that its folder is writable and the disk has room",
-            )
+        why = " ".join(str(error).split())
+        raise PublicationError.of(
+            "study.not_written", target=target, why=why
         ) from error
 
 
