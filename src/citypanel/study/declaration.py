@@ -25,6 +25,7 @@ from citypanel.study.formulas import Formula, formula
 
 SHIPPED = "pilot_zones"
 FILE = "study.yml"
+CHECKOUT = Path(__file__).parents[3]
 # Of the environment, so that workers know it too.
 CURRENT = "CITYPANEL_STUDY"
 MARKS = ("headline", "paper", "defensible", "dubious")
@@ -701,11 +702,10 @@ def folder_of(name: str = SHIPPED) -> Path:
     OptionError
         When neither has it.
     """
-    checkout = Path(__file__).parents[3]
-    for root in (Path.cwd(), checkout):
-        folder = root / "studies" / name
-        if (folder / FILE).is_file():
-            return folder
+    for root in (os.getcwd(), CHECKOUT):
+        folder = os.path.join(root, "studies", name)
+        if os.path.isfile(os.path.join(folder, FILE)):
+            return _path(folder)
     raise OptionError.of("study.no_such_study", name=name)
 
 
@@ -744,28 +744,33 @@ def current() -> str:
 
 def declared(name: str | None = None) -> Declaration:
     """The declaration of a study; by default of the one that is worked on."""
-    found, changed = [], []
-    for path in _with_bases(folder_of(name or current()) / FILE):
-        found.append(path)
-        changed.append(path.stat().st_mtime_ns)
-    return _read(tuple(found), tuple(changed))
+    return _read(_with_bases(folder_of(name or current())))
 
 
-def _with_bases(path: Path) -> list[Path]:
-    """A declaration and those that it extends."""
-    found = [path]
-    while base := _content(found[-1], found[-1].stat().st_mtime_ns).get("extends"):
-        path = folder_of(str(base)) / FILE
-        if path in found:
+def _with_bases(folder: Path) -> tuple[tuple[Path, int], ...]:
+    """The folders of a declaration and those that it extends, each with its time."""
+    found = [(folder, _changed(folder))]
+    while base := _content(*found[-1]).get("extends"):
+        folder = folder_of(str(base))
+        if folder in (known for known, _ in found):
             raise OptionError.of(
-                "study.no_yaml", [f"{base} extends itself"], path=found[-1]
+                "study.no_yaml", [f"{base} extends itself"], path=found[-1][0] / FILE
             )
-        found.append(path)
-    return found
+        found.append((folder, _changed(folder)))
+    return tuple(found)
+
+
+def _changed(folder: Path) -> int:
+    return os.stat(os.path.join(folder, FILE)).st_mtime_ns
+
+
+# A path takes longer to make than a file to look up.
+_path = cache(Path)
 
 
 @cache
-def _content(path: Path, changed: int) -> dict[str, Any]:
+def _content(folder: Path, changed: int) -> dict[str, Any]:
+    path = folder / FILE
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -784,15 +789,16 @@ def _content(path: Path, changed: int) -> dict[str, Any]:
 
 
 @cache
-def _read(paths: tuple[Path, ...], changed: tuple[int, ...]) -> Declaration:
-    contents = [_content(*known) for known in zip(paths, changed, strict=True)]
+def _read(folders: tuple[tuple[Path, int], ...]) -> Declaration:
+    contents = [_content(*known) for known in folders]
     whole: dict[str, Any] = {}
     for content in reversed(contents):
         whole = _upon(whole, content)
     if lacking := schema.missing(whole):
-        name = paths[0].parent.name
-        raise OptionError.of("study.declaration_unusable", lacking, name=name)
-    return Declaration(whole, paths[0].parent)
+        raise OptionError.of(
+            "study.declaration_unusable", lacking, name=folders[0][0].name
+        )
+    return Declaration(whole, folders[0][0])
 
 
 def _upon(base: Mapping, more: Mapping) -> dict[str, Any]:
