@@ -34,8 +34,8 @@ RINGS = (0, 100, 200, 300)
 CUTOFFS = (100, 200, 300, 500, 800)
 # Draws of what refits a model each time.
 REFITS = 50
-# What is left out of larger panels, whose row says so: cells that the draws of a factor
-# model fit anew, cells that the jackknife does, cells fitted for every treated cell, and
+# What is left out of larger panels, whose row says so: cells that draws of a factor
+# model fit anew, that the jackknife does, that are fitted for every treated cell, and
 # weights that the cohorts' synthetic controls choose together.
 MOST_DRAWN_CELLS = 400_000
 MOST_JACKKNIFED_CELLS = 100_000_000
