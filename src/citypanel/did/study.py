@@ -101,6 +101,15 @@ def require_steady(frame: pd.DataFrame, treatment: str, unit: str, period: str) 
     """
     if treatment not in frame:
         return
+    dose = frame[treatment].to_numpy(float, na_value=np.nan)
+    of_unit, units = pd.factorize(frame[unit])
+    when, periods = pd.factorize(frame[period], sort=True)
+    when = np.where(when < 0, len(periods), when)
+    first = np.full(len(units) + 1, len(periods))  # the last stands for nulls
+    np.minimum.at(first, of_unit[dose > 0], when[dose > 0])
+    first[-1] = len(periods)
+    if not ((when >= first[of_unit]) & (dose != 1)).any():
+        return
     rows = frame[[unit, period, treatment]].sort_values([unit, period])
     dose = rows[treatment].astype(float)
     before = (dose > 0).groupby(rows[unit]).cumsum() - (dose > 0)
@@ -405,7 +414,7 @@ def table_columns(
     ----------
     panel : DataFrame
     columns : sequence of Column
-        table, name, controls, where, years_ahead, and `keep`, which returns the rows
+        table, name, controls, where, periods_ahead, and `keep`, which returns the rows
         of a panel that the column has.
     controls : sequence of str
         Of the columns that have controls. Without any, a column that differs from an
@@ -419,13 +428,13 @@ def table_columns(
     seen = set()
     for column in columns:
         mine = list(controls) if column.controls else []
-        key = (column.where, column.years_ahead, bool(mine))
+        key = (column.where, column.periods_ahead, bool(mine))
         if key in seen:
             continue
         seen.add(key)
         rows = panel
-        if column.years_ahead:
-            rows = shift_outcome(panel, outcome, unit, period, column.years_ahead)
+        if column.periods_ahead:
+            rows = shift_outcome(panel, outcome, unit, period, column.periods_ahead)
         out[column.table, column.name] = dict(
             outcome=outcome,
             treatment=treatment,

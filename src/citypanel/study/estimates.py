@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from citypanel import did
@@ -9,8 +10,9 @@ from citypanel.did.frames import join_notes
 from citypanel.did.sizes import size_note
 from citypanel.did.study import require_steady
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import HEADLINE, Column, declared
+from citypanel.study.declaration import HEADLINE, declared
 from citypanel.study.options import Options
+from citypanel.study.parts import Column
 from citypanel.study.variants import by_variant
 
 TREATMENT = "sydid"
@@ -117,7 +119,7 @@ def _tables(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
 def _regression(
     panel: pd.DataFrame, column: Column, options: pd.Series
 ) -> pd.DataFrame:
-    rows = _years_ahead(column.keep(panel), column.years_ahead)
+    rows = _years_ahead(column.keep(panel), column.periods_ahead)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, without_data = usable_controls(rows) if column.controls else ([], {})
     # A city-year without one of its controls is in no count either.
@@ -194,9 +196,11 @@ def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
     names = list(declared().controls)
-    n_values = rows.groupby("year")[names].count()
+    codes, seen = pd.factorize(rows["year"], sort=True)
+    known = codes >= 0
     for control in names:
-        empty = n_values.index[n_values[control] == 0]
+        there = rows[control].notna().to_numpy()
+        empty = seen[np.bincount(codes[known], there[known], len(seen)) == 0]
         if len(empty):
             years = ", ".join(map(str, empty))
             without_data[control] = f"dropped from the regression: no data in {years}"
@@ -207,9 +211,9 @@ def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
 
 def _specification(panel, column, controls, options) -> str:
     outcome = panel["outcome_name"].iloc[0]
-    if column.years_ahead:
-        plural = "s" if column.years_ahead > 1 else ""
-        outcome += f" {column.years_ahead} year{plural} ahead"
+    if column.periods_ahead:
+        plural = "s" if column.periods_ahead > 1 else ""
+        outcome += f" {column.periods_ahead} year{plural} ahead"
     return (
         f"{outcome} on {', '.join([TREATMENT, *controls])}; city and year effects; "
         f"standard errors clustered by city ({options['standard_errors']}); "

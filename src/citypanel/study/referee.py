@@ -34,9 +34,9 @@ RINGS = (0, 100, 200, 300)
 CUTOFFS = (100, 200, 300, 500, 800)
 # Draws of what refits a model each time.
 REFITS = 50
-# What larger panels leave out, whose row says so: cells that the draws of a factor
-# model fit anew, those that the jackknife does, those fitted for every treated cell,
-# and weights that the cohorts' synthetic controls choose together.
+# What is left out of larger panels, whose row says so: cells that draws of a factor
+# model fit anew, that the jackknife does, that are fitted for every treated cell, and
+# weights that the cohorts' synthetic controls choose together.
 MOST_DRAWN_CELLS = 400_000
 MOST_JACKKNIFED_CELLS = 100_000_000
 MOST_CELL_FITS = 20_000_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -158,6 +158,12 @@ class Study:
         if failure is not None:
             raise failure
         return value
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made at the first call with a key."""
+        if ("once", key) not in self._kept:
+            self._kept["once", key] = (make(), None)
+        return self._kept["once", key][0]
 
     def _source(self, name: str) -> Any:
         if name == "study":
