@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +83,26 @@ class Build:
     nodes: list[tuple[str, float, float]]
 
 
+def family(pid: int) -> Iterator[int]:
+    """A process and all that it has started."""
+    yield pid
+    with suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in children:
+            yield from family(int(child))
+
+
+def most_memory(pid: int) -> dict[int, float]:
+    """Gigabytes that each process of a family has held at most, where Linux tells."""
+    found = {}
+    for member in family(pid):
+        with suppress(OSError):
+            for line in Path(f"/proc/{member}/status").read_text().splitlines():
+                if line.startswith("VmHWM"):
+                    found[member] = int(line.split()[1]) / 1e6
+    return found
+
+
 def built(units: int, years: int) -> Build:
     """A panel's build, measured."""
     environment = {
@@ -96,13 +118,18 @@ def built(units: int, years: int) -> Build:
         process = subprocess.Popen(
             [dbt, "build", "--quiet"], cwd=folder, env=environment
         )
-        _, status, used = os.wait4(process.pid, 0)
+        held: dict[int, float] = {}
+        done = 0
+        while not done:
+            held |= most_memory(process.pid)
+            time.sleep(0.2)
+            done, status, used = os.wait4(process.pid, os.WNOHANG)
         clock = time.perf_counter() - start
         return Build(
             units,
             clock,
             used.ru_utime + used.ru_stime,
-            used.ru_maxrss / 1e6,
+            max(used.ru_maxrss / 1e6, *held.values()),
             os.waitstatus_to_exitcode(status),
             by_node(folder),
         )
