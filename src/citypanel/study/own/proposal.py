@@ -78,7 +78,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
         for c in frame.columns
         if c not in (unit, period) and _constant(frame, unit, c)
     ]
-    cohort = _cohort(frame, unit, period, constant)
+    cohort = _cohort(frame, period, constant)
     treatment = _treatment(frame, unit, period)
     if cohort is None and treatment is None:
         notes.append(NO_POLICY)
@@ -157,9 +157,7 @@ def _key(frame: pd.DataFrame) -> tuple[str, str]:
     raise DeclarationError.of("study.no_key", list(map(str, frame.columns)))
 
 
-def _cohort(
-    frame: pd.DataFrame, unit: str, period: str, constant: Sequence[str]
-) -> str | None:
+def _cohort(frame: pd.DataFrame, period: str, constant: Sequence[str]) -> str | None:
     """A column constant within units whose values are periods, zero or nothing."""
     try:
         seen = set(frame[period])
