@@ -16,6 +16,8 @@ def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
         if set(missing) <= set(panel.index.names):
             raise PanelError.of("panel.columns_in_index", missing)
         raise PanelError.of("panel.lacks_columns", missing, columns=list(panel.columns))
+    if panel.columns.is_unique:
+        return
     twice = [c for c in dict.fromkeys(columns) if (panel.columns == c).sum() > 1]
     if twice:
         raise PanelError.of("panel.column_twice", [f"{column}" for column in twice])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -82,21 +83,56 @@ def initial_growth(
     wide = ends.pivot(index=unit, columns=period, values=investment)
     wide = wide.reindex(panel[unit].drop_duplicates().sort_values())
     flows = wide[[first, last]].to_numpy(dtype=float, na_value=np.nan)
-    known = ~np.isnan(flows)
-    useless = np.argwhere(known & ~((flows > 0) & np.isfinite(flows)))
-    if len(useless):
+    series = Series(unit, period, investment, wide.index, labels)
+    return pd.Series(growth_between(flows, first, last, series), index=wide.index)
+
+
+@dataclass(frozen=True)
+class Series:
+    """What the columns of a table of investment, unit x period, are called.
+
+    Attributes
+    ----------
+    unit, period, investment : str
+    units : sequence
+        Of the table's rows.
+    labels : mapping, optional
+        Names of the units.
+    """
+
+    unit: str
+    period: str
+    investment: str
+    units: Sequence
+    labels: Mapping[object, str] | None = None
+
+    def name(self, row: int) -> str:
+        """The unit of a row in words."""
+        code = self.units[row]
+        label = (self.labels or {}).get(code)
+        return f"{self.unit} {code}" + (f" ({label})" if label else "")
+
+
+def growth_between(
+    flows: np.ndarray, first: int, last: int, series: Series
+) -> np.ndarray:
+    """Mean annual growth (n,) of investment from a table of its ends (n, 2).
+
+    See `initial_growth`.
+    """
+    useless = ~np.isnan(flows) & ~((flows > 0) & np.isfinite(flows))
+    if useless.any():
         raise CapitalError.of(
             "capital.investment_gives_no_growth",
             (
-                f"{_named(unit, wide.index[i], labels)}, {period} "
-                f"{(first, last)[t]}, {investment} {flows[i, t]:.6g}"
-                for i, t in useless
+                f"{series.name(i)}, {series.period} "
+                f"{(first, last)[t]}, {series.investment} {flows[i, t]:.6g}"
+                for i, t in np.argwhere(useless)
             ),
             first=first,
             last=last,
         )
-    growth = (flows[:, 1] / flows[:, 0]) ** (1 / (last - first)) - 1
-    return pd.Series(growth, index=wide.index)
+    return (flows[:, 1] / flows[:, 0]) ** (1 / (last - first)) - 1
 
 
 def perpetual_inventory(
@@ -176,16 +212,7 @@ def perpetual_inventory(
     1  c01  2011       32.76            0.05        316.26
     2  c01  2012       34.61            0.05        331.90
     """
-    if initial_capital not in INITIAL_CAPITAL:
-        raise OptionError(
-            f"initial_capital is '{initial_capital}'. "
-            f"Permitted: {', '.join(INITIAL_CAPITAL)}."
-        )
-    if not 0 <= depreciation < 1:
-        raise OptionError(
-            f"depreciation is {depreciation}. "
-            "Permitted: a number from 0 up to, not including, 1."
-        )
+    _check_options(initial_capital, depreciation)
     require_columns(panel, [unit, period, investment])
     require_unique_key(panel, [unit, period])
 
@@ -196,28 +223,21 @@ def perpetual_inventory(
         raise CapitalError.of(
             "capital.periods_not_consecutive", wide.columns, first_period=first_period
         )
-    names = [_named(unit, code, labels) for code in wide.index]
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
-    impossible = np.argwhere((flows < 0) | np.isinf(flows))
-    if len(impossible):
-        raise CapitalError.of(
-            "capital.investment_negative_or_infinite",
-            (
-                f"{names[i]}, {period} {wide.columns[t]}, "
-                f"{investment} {flows[i, t]:.6g}"
-                for i, t in impossible
-            ),
-        )
-
+    series = Series(unit, period, investment, wide.index, labels)
+    _require_flows(flows, list(wide.columns), series)
     unlisted = np.flatnonzero(~wide.index.isin(growth.index))
     if len(unlisted) and initial_capital != "ten_percent":
-        raise CapitalError.of("capital.no_growth", (names[i] for i in unlisted))
+        raise CapitalError.of("capital.no_growth", (series.name(i) for i in unlisted))
     g = growth.reindex(wide.index).to_numpy(dtype=float)
-    stocks = np.empty_like(flows)
-    stocks[:, 0] = _initial_stock(flows[:, 0], g, depreciation, initial_capital, names)
-    for t in range(1, flows.shape[1]):
-        stocks[:, t] = flows[:, t] + (1 - depreciation) * stocks[:, t - 1]
-
+    stocks = accumulated(
+        flows,
+        g,
+        depreciation=depreciation,
+        initial_capital=initial_capital,
+        periods=list(wide.columns),
+        series=series,
+    )
     rows = pd.DataFrame(
         {
             unit: np.repeat(wide.index.to_numpy(), flows.shape[1]),
@@ -230,15 +250,62 @@ def perpetual_inventory(
     return rows
 
 
-def _named(unit, code, labels):
-    label = (labels or {}).get(code)
-    return f"{unit} {code}" + (f" ({label})" if label else "")
+def accumulated(
+    flows: np.ndarray,
+    growth: np.ndarray,
+    *,
+    depreciation: float,
+    initial_capital: str,
+    periods: Sequence,
+    series: Series,
+) -> np.ndarray:
+    """Stocks (n, T) from tables of investment (n, T) and growth (n,).
+
+    See `perpetual_inventory`, whose options they are; `periods` are consecutive.
+    """
+    _check_options(initial_capital, depreciation)
+    _require_flows(flows, periods, series)
+    stocks = np.empty_like(flows)
+    stocks[:, 0] = _initial_stock(
+        flows[:, 0], growth, depreciation, initial_capital, series
+    )
+    for t in range(1, flows.shape[1]):
+        stocks[:, t] = flows[:, t] + (1 - depreciation) * stocks[:, t - 1]
+    return stocks
 
 
-def _initial_stock(flow, g, depreciation, initial_capital, names):
+def _check_options(initial_capital: str, depreciation: float) -> None:
+    if initial_capital not in INITIAL_CAPITAL:
+        raise OptionError(
+            f"initial_capital is '{initial_capital}'. "
+            f"Permitted: {', '.join(INITIAL_CAPITAL)}."
+        )
+    if not 0 <= depreciation < 1:
+        raise OptionError(
+            f"depreciation is {depreciation}. "
+            "Permitted: a number from 0 up to, not including, 1."
+        )
+
+
+def _require_flows(flows: np.ndarray, periods: Sequence, series: Series) -> None:
+    impossible = (flows < 0) | np.isinf(flows)
+    if impossible.any():
+        raise CapitalError.of(
+            "capital.investment_negative_or_infinite",
+            (
+                f"{series.name(i)}, {series.period} {periods[t]}, "
+                f"{series.investment} {flows[i, t]:.6g}"
+                for i, t in np.argwhere(impossible)
+            ),
+        )
+
+
+def _initial_stock(flow, g, depreciation, initial_capital, series):
     idle = np.flatnonzero(flow == 0)
     if len(idle):
-        raise CapitalError.of("capital.no_first_investment", (names[i] for i in idle))
+        raise CapitalError.of(
+            "capital.no_first_investment", (series.name(i) for i in idle)
+        )
     if initial_capital == "ten_percent":
         return flow / 0.1
     shrinking = np.flatnonzero(
@@ -247,7 +314,7 @@ def _initial_stock(flow, g, depreciation, initial_capital, names):
     if len(shrinking):
         raise CapitalError.of(
             "capital.growth_too_low",
-            (f"{names[i]}, growth {g[i]:.6f}" for i in shrinking),
+            (f"{series.name(i)}, growth {g[i]:.6f}" for i in shrinking),
             depreciation=f"{depreciation:g}",
         )
     stock = flow / (g + depreciation)

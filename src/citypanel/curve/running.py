@@ -188,6 +188,7 @@ def _batch(name: str, blob: bytes, rows: Sequence[Specification]):
             if permutations
             else None
         )
+        study = study.instead(has_scale=False)
         _kept[name] = study, choices, base, permutations, shuffles
     study, choices, base, permutations, shuffles = _kept[name]
     out = []

@@ -434,6 +434,7 @@ def specifications(
     )
     out: list[dict | None] = [None] * len(rows)
     draws = np.full((len(rows), 2, permutations), np.nan)
+    study = study.instead(has_scale=False)
     for done, i in enumerate(shared_order(rows, choices), start=1):
         out[i], drawn = evaluate(
             study, rows[i], choices=choices, base=base, shuffles=shuffles

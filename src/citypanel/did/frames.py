@@ -153,18 +153,18 @@ def tidy(
         if column in LABEL_COLUMNS:
             columns[column] = label_array(values)
         elif column in INTEGER_COLUMNS:
-            gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
+            gap = np.array([_is_absent(v) for v in values], dtype=bool)
             whole = [
                 0 if v is None or g else int(v)
                 for v, g in zip(values, gap, strict=True)
             ]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif column in TEXT_COLUMNS:
-            text = [None if pd.isna(v) else v for v in values]
+            text = [None if _is_absent(v) else v for v in values]
             columns[column] = pd.Series(text, index=index, dtype=object)
         elif column in NUMBER_COLUMNS:
             columns[column] = np.array(
-                [np.nan if v is None or pd.isna(v) else float(v) for v in values],
+                [np.nan if v is None or _is_absent(v) else float(v) for v in values],
                 dtype=float,
             )
         else:
@@ -173,6 +173,11 @@ def tidy(
     frame = Result(columns, index=index)
     frame.attrs = dict(attrs or {})
     return frame
+
+
+def _is_absent(value: Any) -> bool:
+    """`pandas.isna` of one value, quickly."""
+    return value is None or value is pd.NA or value != value
 
 
 def staggered_frame(

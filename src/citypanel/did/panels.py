@@ -897,6 +897,8 @@ def _require_numbers(
     panel: pd.DataFrame, columns: Sequence[str], unit: str, period: str
 ) -> None:
     for column in columns:
+        if panel[column].dtype == np.float64:
+            continue
         if pd.api.types.is_complex_dtype(panel[column]):
             raise PanelError.of("did.column_complex", column=column)
         if pd.api.types.is_numeric_dtype(panel[column]):

@@ -101,6 +101,15 @@ def require_steady(frame: pd.DataFrame, treatment: str, unit: str, period: str) 
     """
     if treatment not in frame:
         return
+    dose = frame[treatment].to_numpy(float, na_value=np.nan)
+    of_unit, units = pd.factorize(frame[unit])
+    when, periods = pd.factorize(frame[period], sort=True)
+    when = np.where(when < 0, len(periods), when)
+    first = np.full(len(units) + 1, len(periods))  # the last stands for nulls
+    np.minimum.at(first, of_unit[dose > 0], when[dose > 0])
+    first[-1] = len(periods)
+    if not ((when >= first[of_unit]) & (dose != 1)).any():
+        return
     rows = frame[[unit, period, treatment]].sort_values([unit, period])
     dose = rows[treatment].astype(float)
     before = (dose > 0).groupby(rows[unit]).cumsum() - (dose > 0)

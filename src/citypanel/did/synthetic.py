@@ -314,19 +314,21 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
     itself, without subtracting two large values.
     """
     hx = h @ x
-    diagonal = np.diag(h).copy()
+    diagonal, columns = np.diag(h).tolist(), list(h)
+    gradient, moved = np.empty_like(x), np.empty_like(x)
     for iteration in range(iterations):
-        gradient = hx - s
+        np.subtract(hx, s, out=gradient)
         i = int(gradient.argmin())
-        xhx = x @ hx
-        slope = gradient[i] - (xhx - s @ x)
-        curvature = diagonal[i] - 2.0 * hx[i] + xhx
+        xhx = float(x.dot(hx))
+        slope = gradient.item(i) - (xhx - float(s.dot(x)))
+        curvature = diagonal[i] - 2.0 * hx.item(i) + xhx
         step = -slope / curvature if curvature > 0 else 0.0
-        step = min(max(step, 0.0), 1.0)
+        step = 0.0 if step < 0.0 else 1.0 if step > 1.0 else step
         x *= 1.0 - step
         x[i] += step
         hx *= 1.0 - step
-        hx += step * h[i]
+        np.multiply(columns[i], step, out=moved)
+        hx += moved
         better = -step * (2.0 * slope + step * curvature)
         if iteration and better <= limit:
             break

@@ -57,6 +57,7 @@ def malmquist(
     reference_units: Iterable[object] | None = None,
     frontier: str = "dea",
     order: float | None = None,
+    scale: bool = True,
     keep_distances: bool = False,
     solver: str = "auto",
 ) -> FrontierResult:
@@ -113,6 +114,9 @@ def malmquist(
         `returns_to_scale` does not apply and there are no pech and sech.
     order : float, optional
         m of order-m (25 by default) or alpha of order-alpha (0.95).
+    scale : bool
+        Give pech and sech (default) with `fgnz` and `bias`, for which up to half of the
+        programmes are solved.
     keep_distances : bool
         Add the distances behind the indices, as `e_<technology>_<plan>` columns.
     solver : {"auto", "hull", "simplex", "lp"}
@@ -182,7 +186,7 @@ def malmquist(
         base=base,
         group=group,
         keep_distances=keep_distances,
-        pure=frontier == "dea",
+        pure=scale and frontier == "dea",
     )
 
 

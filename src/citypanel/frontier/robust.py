@@ -151,9 +151,9 @@ def partial_efficiencies(
         rank = np.arange(1, r + 1) - (r - number)[:, None]
         count = np.maximum(number, 1)[:, None]
         if frontier == "order-m":
-            share = np.clip(rank, 0, None) / count
-            before = np.clip(rank - 1, 0, None) / count
-            weight = share**order - before**order
+            share = (np.clip(rank, 0, None) / count) ** order
+            # The rank before is that of the column before.
+            weight = np.diff(share, axis=1, prepend=0.0)
             found = (np.where(rank > 0, tau, 0.0) * weight).sum(axis=1)
         else:
             # A quantile rank that rounding pushed over a whole number stays on it.

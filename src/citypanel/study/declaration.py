@@ -61,6 +61,7 @@ __all__ = [
     "use",
     "working_on",
 ]
+CHECKOUT = Path(__file__).parents[3]
 # Of the environment, so that workers know it too.
 CURRENT = "CITYPANEL_STUDY"
 # Options of the estimation alone: no var of dbt, no column of the table of variants.
@@ -441,6 +442,10 @@ def no_such_option(name: str, known: Iterable[str]) -> OptionError:
     )
 
 
+# A path takes longer to make than a file to look up.
+_path = cache(Path)
+
+
 def folder_of(name: str = SHIPPED) -> Path:
     """The folder of a study: in the project worked in, else in this checkout.
 
@@ -449,11 +454,10 @@ def folder_of(name: str = SHIPPED) -> Path:
     OptionError
         When neither has it.
     """
-    checkout = Path(__file__).parents[3]
-    for root in (Path.cwd(), checkout):
-        folder = root / "studies" / name
-        if (folder / FILE).is_file():
-            return folder
+    for root in (os.getcwd(), CHECKOUT):
+        folder = os.path.join(root, "studies", name)
+        if os.path.isfile(os.path.join(folder, FILE)):
+            return _path(folder)
     raise OptionError.of("study.no_such_study", name=name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from citypanel import did
@@ -195,9 +196,11 @@ def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
     names = list(declared().controls)
-    n_values = rows.groupby("year")[names].count()
+    codes, seen = pd.factorize(rows["year"], sort=True)
+    known = codes >= 0
     for control in names:
-        empty = n_values.index[n_values[control] == 0]
+        there = rows[control].notna().to_numpy()
+        empty = seen[np.bincount(codes[known], there[known], len(seen)) == 0]
         if len(empty):
             years = ", ".join(map(str, empty))
             without_data[control] = f"dropped from the regression: no data in {years}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any
@@ -138,18 +139,26 @@ def _among_policies(
         return rows, []
     if choice not in ("controlled", "left_out"):
         raise not_known("concurrent_policies", choice)
-    first = first_years(study.sources.concurrent, other_policies(options.policy))
+    others = tuple(other_policies(options.policy))
+    first = study.once(
+        ("first_years", others), lambda: first_years(study.sources.concurrent, others)
+    ).reindex(study.city_ids)
     if not len(first.columns):
         raise EstimationError.of("study.no_other_policies")
-    from_year = rows[["city_id"]].join(first, on="city_id")[list(first.columns)]
-    under = from_year.le(rows["year"], axis=0)
+    city, year = study.grid.places(rows)
+    under = first.to_numpy()[city] <= study.years[year][:, None]
     if choice == "left_out":
-        touched = set(rows.loc[under.any(axis=1), "city_id"])
-        return rows.loc[~rows["city_id"].isin(touched)], []
-    under = under.astype(float).add_prefix("under_")
+        touched = np.zeros(len(study.city_ids), dtype=bool)
+        touched[city[under.any(axis=1)]] = True
+        return rows.loc[~touched[city]], []
     # A policy that every city or none came under, in every year, controls nothing.
-    names = [name for name in under if under[name].nunique() > 1]
-    return rows.assign(**{name: under[name] for name in names}), names
+    varies = under.any(axis=0) & ~under.all(axis=0)
+    columns = {
+        f"under_{name}": column.astype(float)
+        for name, column, kept in zip(first.columns, under.T, varies, strict=True)
+        if kept
+    }
+    return rows.assign(**columns), list(columns)
 
 
 def other_policies(studied: str) -> list[str]:
@@ -162,9 +171,9 @@ def other_policies(studied: str) -> list[str]:
     return [name for name in study.other_policies if name not in (studied, roster)]
 
 
-def first_years(policies: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def first_years(policies: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """First year under each policy, by city; one column a policy."""
-    known = policies[policies["policy"].isin(names) & policies["city_id"].notna()]
+    known = policies[policies["policy"].isin(list(names)) & policies["city_id"].notna()]
     first = known.astype({"approval_year": float}).pivot_table(
         index="city_id", columns="policy", values="approval_year", aggfunc="min"
     )
@@ -175,9 +184,13 @@ def _placed(rows: pd.DataFrame, study: Study, options: Options) -> pd.DataFrame:
     """Rows with province and coordinates, where the options need them."""
     if options.errors_shared == "city" and options.neighbours == "kept":
         return rows
-    province = study.cities.set_index("city_id")["province_id"]
-    rows = rows.assign(province=rows["city_id"].map(province))
-    rows = located(rows, study.sources.places)
+    city, _ = study.grid.places(rows)
+    place = study.once("place", lambda: _coordinates(study.sources.places))
+    place = place.reindex(study.city_ids)
+    rows = rows.assign(
+        province=study.cities["province_id"].to_numpy(dtype=object)[city],
+        **{name: place[name].to_numpy()[city] for name in PLACE},
+    )
     wants_place = options.neighbours != "kept" or options.errors_shared == "neighbours"
     unknown = rows.loc[rows[list(PLACE)].isna().any(axis=1), "city_id"].unique()
     if wants_place and len(unknown):
@@ -187,8 +200,11 @@ def _placed(rows: pd.DataFrame, study: Study, options: Options) -> pd.DataFrame:
 
 def located(rows: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
     """Rows with the latitude and longitude of their city, null where not known."""
-    at = places.set_index("unit_id")[list(PLACE)].astype(float)
-    return rows.join(at, on="city_id")
+    return rows.join(_coordinates(places), on="city_id")
+
+
+def _coordinates(places: pd.DataFrame) -> pd.DataFrame:
+    return places.set_index("unit_id")[list(PLACE)].astype(float)
 
 
 def _without_neighbours(rows: pd.DataFrame, choice: str) -> pd.DataFrame:
@@ -198,14 +214,17 @@ def _without_neighbours(rows: pd.DataFrame, choice: str) -> pd.DataFrame:
     distance = choice.removeprefix("beyond_").removesuffix("_km")
     if not distance.isdigit():
         raise not_known("neighbours", choice)
-    cities = rows.drop_duplicates("city_id")
-    treated = (cities["cohort"] > 0).to_numpy()
-    place = cities[list(PLACE)].to_numpy(float)
+    city, names = pd.factorize(rows["city_id"])
+    first = np.zeros(len(names), dtype=int)
+    first[city[::-1]] = np.arange(len(city))[::-1]
+    treated = rows["cohort"].to_numpy()[first] > 0
+    place = np.column_stack([rows[name].to_numpy(float) for name in PLACE])[first]
     if not treated.any() or treated.all():
         return rows
     away = distances_km(place[~treated], place[treated]).min(axis=1)
-    near = set(cities["city_id"].to_numpy()[~treated][away <= float(distance)])
-    return rows.loc[~rows["city_id"].isin(near)]
+    near = np.zeros(len(names), dtype=bool)
+    near[~treated] = away <= float(distance)
+    return rows.loc[~near[city]]
 
 
 def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
@@ -320,7 +339,7 @@ def fit(
             engine=engine,
             **_errors(options),
         )
-        chosen = (frame["aggregation"] == "coefficient") & (frame["term"] == TREATMENT)
+        wanted = ("coefficient", TREATMENT)
     elif name == "group_time":
         cells = did.group_time_att(
             rows,
@@ -331,14 +350,17 @@ def fit(
             base_period="universal",
         )
         frame = did.aggregate_att(cells, "simple")
-        chosen = frame["term"] == "overall"
+        wanted = ("simple", "overall")
     elif name in ESTIMATORS:
         function = getattr(did, name)
         frame = function(rows, **KEYS, cohort="cohort", controls=controls)
-        chosen = (frame["aggregation"] == "simple") & (frame["term"] == "overall")
+        wanted = ("simple", "overall")
     else:
         raise not_known("estimator", name)
-    return frame.loc[chosen].iloc[0]
+    frame.attrs = {}
+    terms = zip(frame["aggregation"], frame["term"], strict=True)
+    place = [term for term in terms].index(wanted)
+    return frame.iloc[place]
 
 
 def _errors(options: Options) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class Grid:
         """Row of each city."""
         return {code: i for i, code in enumerate(self.city_ids)}
 
+    @cached_property
+    def index(self) -> pd.Index:
+        """The codes, to look rows up by."""
+        return pd.Index(self.city_ids, dtype=object)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Cities, years."""
@@ -37,7 +42,9 @@ class Grid:
 
     def places(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a frame with city_id and year as places in a table."""
-        city = frame["city_id"].map(self.city_at).to_numpy()
+        city = self.index.get_indexer(pd.Index(frame["city_id"], dtype=object))
+        if (city < 0).any():
+            raise KeyError(frame["city_id"].to_numpy(dtype=object)[city < 0][0])
         return city, np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
 
     def wide(self, frame: pd.DataFrame, column: str) -> np.ndarray:

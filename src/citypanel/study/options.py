@@ -24,8 +24,9 @@ class Options:
         For a name that is no option.
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_first", "_values")
     _values: dict[str, Any]
+    _first: int | None
 
     def __init__(self, **changes: object):
         values = declared().defaults
@@ -33,6 +34,7 @@ class Options:
             if name not in values:
                 raise TypeError(f"there is no option {name}")
         object.__setattr__(self, "_values", {**values, **changes})
+        object.__setattr__(self, "_first", None)
 
     @classmethod
     def of_build(cls, row: Mapping[str, object]) -> Options:
@@ -68,8 +70,12 @@ class Options:
     @property
     def panel_first_year(self) -> int:
         """First year whose frontier is drawn."""
-        chosen = declared().options["first_index_year"].value(self.first_index_year)
-        return self.first_year - (chosen.years_before if chosen else 0)
+        if self._first is None:
+            chosen = declared().options["first_index_year"].value(self.first_index_year)
+            first = self.first_year - (chosen.years_before if chosen else 0)
+            object.__setattr__(self, "_first", first)
+            return first
+        return self._first
 
     @property
     def capital_first_year(self) -> int:
@@ -78,7 +84,10 @@ class Options:
 
     def part(self, *names: str) -> tuple:
         """The values of some options, as a key."""
-        return tuple(getattr(self, name) for name in names)
+        values = self._values
+        return tuple(
+            values[name] if name in values else getattr(self, name) for name in names
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -122,4 +131,5 @@ class Options:
 def _restored(values: dict[str, Any]) -> Options:
     options = object.__new__(Options)
     object.__setattr__(options, "_values", values)
+    object.__setattr__(options, "_first", None)
     return options

@@ -65,11 +65,16 @@ def tfp_changes(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 
 def changes(
-    rows: pd.DataFrame, options: Any, drawn_by: list | None = None
+    rows: pd.DataFrame,
+    options: Any,
+    drawn_by: list | None = None,
+    *,
+    has_scale: bool = True,
 ) -> pd.DataFrame:
     """Indices of one set of options; see `tfp_changes`.
 
-    ``drawn_by`` are the cities that draw the frontier; all by default.
+    ``drawn_by`` are the cities that draw the frontier; all by default. Without
+    ``has_scale`` pech and sech are missing.
     """
     reference = options["frontier_reference"]
     found = malmquist(
@@ -83,41 +88,50 @@ def changes(
         reference=reference,
         group="region" if reference == "metafrontier" else None,
         decomposition=options["decomposition"],
+        scale=has_scale,
         reference_units=drawn_by,
     )
     # pandas copies attrs at every step; nothing below reads them.
     found.attrs = {}
-    frame = pd.DataFrame(
-        {
-            "city_id": found["city_id"],
-            "year": found["year"],
-            "year_from": found["period_from"].astype("Int64"),
-            **{
-                name: found[name].to_numpy(dtype=float) if name in found else np.nan
-                for name in (*INDICES, *MORE_INDICES)
-            },
-            "reason": found["reason"],
-        }
-    )
+    of_row, cities = pd.factorize(rows["city_id"], sort=True)
+    base = np.full(len(cities), np.iinfo(np.int64).max)
+    np.minimum.at(base, of_row, rows["year"].to_numpy())
+    city = pd.Index(cities).get_indexer(pd.Index(found["city_id"]))
+    year, year_from = found["year"].to_numpy(), found["period_from"].to_numpy()
+    indices = {
+        name: found[name].to_numpy(dtype=float)
+        if name in found
+        else np.full(len(found), np.nan)
+        for name in (*INDICES, *MORE_INDICES)
+    }
+    reason = found["reason"].array
+    is_first = np.zeros(len(found), dtype=bool)
     if options["first_index_year"] == "one":
-        first = rows.groupby("city_id", as_index=False)["year"].min()
-        first["year_from"] = pd.array([pd.NA] * len(first), dtype="Int64")
-        first[[*INDICES, *MORE_INDICES]] = 1.0
-        absent = frame.columns[frame.isna().all()]
-        first[first.columns.intersection(absent)] = np.nan
-        frame = pd.concat([first, frame], ignore_index=True)
-    frame = frame.sort_values(["city_id", "year"], ignore_index=True)
+        n = len(cities)
+        city = np.concatenate([np.arange(n), city])
+        order = np.lexsort((np.concatenate([base, year]), city))
+        city, is_first = city[order], (np.arange(len(order)) < n)[order]
+        year = np.concatenate([base, year])[order]
+        year_from = np.concatenate([base, year_from])[order]
+        for name, values in indices.items():
+            one = np.nan if np.isnan(values).all() else 1.0
+            indices[name] = np.concatenate([np.full(n, one), values])[order]
+        reason = reason.take(np.where(is_first, -1, order - n), allow_fill=True)
 
     # A gap in a city's years breaks the chain: its level is unknown from there on.
-    city, cities = pd.factorize(frame["city_id"])
-    year = frame["year"].to_numpy()
     starts = np.diff(city, prepend=-1) != 0
-    base = rows.groupby("city_id")["year"].min().reindex(cities).to_numpy()
     previous = np.where(starts, base[city], np.roll(year, 1))
-    since = frame["year_from"].fillna(frame["year"]).to_numpy()
-    logs = pd.Series(np.where(since == previous, np.log(frame["tfpch"]), np.nan))
-    frame["cumulative_log_tfp"] = logs.groupby(city).cumsum(skipna=False)
-    return frame
+    logs = pd.Series(np.where(year_from == previous, np.log(indices["tfpch"]), np.nan))
+    return pd.DataFrame(
+        {
+            "city_id": np.asarray(cities)[city],
+            "year": year,
+            "year_from": pd.arrays.IntegerArray(year_from.astype(np.int64), is_first),
+            **indices,
+            "reason": reason,
+            "cumulative_log_tfp": logs.groupby(city).cumsum(skipna=False),
+        }
+    )
 
 
 def tfp_intervals(
@@ -137,13 +151,12 @@ def tfp_intervals(
     DataFrame
         variant; dimension (city, all, region, role or difference) and member (a city's
         code, a group, or treated - control); year; index_name (tfpch, effch, techch);
-        low and high, the ends of the 95 per cent interval, missing for one city's
-        tfpch; corrected, a city's index less its bias; frontier_error, the part of a
-        mean's standard error (of its logarithm) that the frontier makes; and
-        bootstrap_replications, the draws of each loop. See
-        `citypanel.frontier.bootstrap_malmquist` and `mean_changes`. No row where the
-        variant asks for none or the frontier is not that of a year's own observations,
-        for which alone the bootstrap is defined.
+        low and high, the ends of the 95 per cent interval, of a city's effch and of a
+        mean's tfpch; corrected, a city's index less its bias; frontier_error, the error
+        of the index's logarithm that the frontier makes; and bootstrap_replications,
+        the draws of each loop. See `citypanel.frontier.bootstrap_malmquist` and
+        `mean_changes`. No row where the variant asks for none or the frontier is not
+        that of a year's own observations, for which alone the bootstrap is defined.
     """
     return by_variant(
         sample, variants, lambda rows, options: _intervals(rows, options, cities)
@@ -177,7 +190,12 @@ def _intervals(
 
 def _of_cities(found: pd.DataFrame) -> pd.DataFrame:
     """One row a city, year and index."""
-    columns = {"corrected": "corrected", "lower": "low", "upper": "high"}
+    columns = {
+        "corrected": "corrected",
+        "lower": "low",
+        "upper": "high",
+        "error": "frontier_error",
+    }
     return pd.concat(
         [
             pd.DataFrame(

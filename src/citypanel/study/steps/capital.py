@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.capital import initial_growth as mean_growth
-from citypanel.capital import perpetual_inventory
+from citypanel.capital.perpetual_inventory import (
+    Series,
+    accumulated,
+    growth_between,
+)
+from citypanel.errors import CapitalError, OptionError
 from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
 from citypanel.study.steps.inputs import Investment
 
 FLOWS = ("nominal", "real")
+INVESTMENT = "investment_real_cny_10k"
 
 
 @step
@@ -43,45 +48,59 @@ def stocks(
     """
     if initial_growth not in FLOWS:
         raise not_known("initial_growth", initial_growth)
-    rows = grid.long(
-        {
-            "investment_cny_10k": investment.nominal,
-            "investment_real_cny_10k": investment.real,
-        }
-    )
+    units = grid.city_ids
     named = zip(
         cities["city_id"].to_numpy(dtype=object),
         cities["city_en"].to_numpy(dtype=object),
         strict=True,
     )
     labels = dict(named)
-    column = f"investment_{'real_' * (initial_growth == 'real')}cny_10k"
-    spanned = rows
+    real = initial_growth == "real"
+    spanned = investment.real if real else investment.nominal
     if initial_capital == "ten_percent":
         # The stock does not need the growth, so a figure without one stops nothing.
-        spanned = rows.assign(**{column: rows[column].where(rows[column] > 0)})
+        spanned = np.where(spanned > 0, spanned, np.nan)
     first, last = study.growth_years
-    growth = mean_growth(
-        spanned,
-        unit="city_id",
-        period="year",
-        investment=column,
-        first=first,
-        last=last,
-        labels=labels,
+    ends = np.searchsorted(grid.years, [first, last])
+    absent = [y for y in (first, last) if y not in grid.years]
+    if absent or not first < last:
+        raise OptionError.of(
+            "capital.growth_from_nothing",
+            [f"no row of year {y}" for y in absent],
+            first=first,
+            last=last,
+        )
+    growth = growth_between(
+        spanned[:, ends],
+        first,
+        last,
+        Series("city_id", "year", f"investment_{'real_' * real}cny_10k", units, labels),
     )
-    frame = perpetual_inventory(
-        rows.loc[rows["year"] <= last_year],
-        unit="city_id",
-        period="year",
-        investment="investment_real_cny_10k",
-        growth=growth,
+    kept = (grid.years >= capital_first_year) & (grid.years <= last_year)
+    years = grid.years[kept]
+    expected = np.arange(capital_first_year, capital_first_year + len(years))
+    if not len(years) or (years != expected).any():
+        raise CapitalError.of(
+            "capital.periods_not_consecutive", years, first_period=capital_first_year
+        )
+    flows = investment.real[:, kept]
+    stock = accumulated(
+        flows,
+        growth,
         depreciation=depreciation,
         initial_capital=initial_capital,
-        first_period=capital_first_year,
-        labels=labels,
+        periods=years,
+        series=Series("city_id", "year", INVESTMENT, units, labels),
     )
-    return frame.rename(columns={"capital_real": "capital_real_cny_10k"})
+    return pd.DataFrame(
+        {
+            "city_id": np.repeat(units, len(years)),
+            "year": np.tile(years, len(units)),
+            INVESTMENT: flows.ravel(),
+            "initial_growth": np.repeat(growth, len(years)),
+            "capital_real_cny_10k": stock.ravel(),
+        }
+    )
 
 
 @step

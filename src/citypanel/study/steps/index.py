@@ -27,10 +27,17 @@ def never_treated(policy: pd.DataFrame, *, last_year: int) -> frozenset[str]:
     return frozenset(set(policy["city_id"]) - exposed)
 
 
+@step
+def has_scale() -> bool:
+    """Whether pech and sech are formed; given as False where nobody reads them."""
+    return True
+
+
 @step(large=True)
 def index(
     technology: pd.DataFrame,
     never_treated: frozenset[str],
+    has_scale: bool,
     *,
     orientation: str,
     returns_to_scale: str,
@@ -69,6 +76,7 @@ def index(
             "first_index_year": first_index_year,
         },
         drawn_by,
+        has_scale=has_scale,
     )
 
 
