@@ -451,14 +451,14 @@ def folder_of(name: str = SHIPPED) -> Path:
 
     Raises
     ------
-    OptionError
+    DeclarationError
         When neither has it.
     """
     for root in (os.getcwd(), CHECKOUT):
         folder = os.path.join(root, "studies", name)
         if os.path.isfile(os.path.join(folder, FILE)):
             return _path(folder)
-    raise OptionError.of("study.no_such_study", name=name)
+    raise _no_such_study(Path.cwd(), name)
 
 
 def module_of(module: str, name: str = SHIPPED) -> ModuleType:
@@ -499,12 +499,14 @@ def find_study(root: Path, name: str) -> Path:
     path = root / "studies" / name / FILE
     if path.is_file():
         return path
+    raise _no_such_study(root, name)
+
+
+def _no_such_study(root: Path, name: str) -> DeclarationError:
     there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
-    raise DeclarationError.of(
-        "study.not_declared",
-        name=name,
-        hint=did_you_mean(name, there),
-        there=there or ["none"],
+    hint = did_you_mean(name, there)
+    return DeclarationError.of(
+        "study.no_such_study", name=name, hint=hint, there=there or ["none"]
     )
 
 
