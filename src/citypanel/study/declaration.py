@@ -50,6 +50,7 @@ __all__ = [
     "HEADLINE",
     "SHIPPED",
     "Declaration",
+    "content_of",
     "declared",
     "examine_declaration",
     "find_study",
@@ -548,6 +549,19 @@ def raise_problems(name: str, problems: Sequence[Problem]) -> NoReturn:
     raise DeclarationError("\n".join([f"{head.removesuffix('.')}:", *lines, rest]))
 
 
+def content_of(path: Path) -> Any:
+    """What a declaration says, as YAML has it; None where it cannot be read."""
+    return _content(path, _changed(path))[1]
+
+
+def _changed(path: Path) -> int:
+    """When a file was last changed; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 _Files = tuple[tuple[Path, int], ...]
 
 
@@ -555,10 +569,7 @@ def _files(path: Path) -> _Files:
     """A declaration and those that it extends, with the times of their last change."""
     found: list[tuple[Path, int]] = []
     while True:
-        try:
-            found.append((path, path.stat().st_mtime_ns))
-        except OSError:
-            found.append((path, 0))
+        found.append((path, _changed(path)))
         document, content = _content(*found[-1])
         base = content.get("extends") if isinstance(content, dict) else None
         if not isinstance(base, str):
