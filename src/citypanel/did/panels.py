@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from numbers import Number
 from typing import Any
 
@@ -747,7 +747,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
             period=period,
         )
     if frame.empty:
-        raise _nothing_left(design, pd.DataFrame(columns=[unit, period, "reason"]))
+        raise _nothing_left(design, _no_rows(unit, period))
     cohorts = None if design.cohort is None else coded(frame[design.cohort])
     times = coded(frame[period])
     grid = read_periods(
@@ -784,7 +784,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     data = Panel(
         design,
         frame,
-        pd.DataFrame(columns=[unit, period, "reason"]),
+        _no_rows(unit, period),
         grid,
         unit_codes,
         period_codes,
@@ -936,6 +936,12 @@ def _without_unknown(data: Panel) -> Panel:
         lost.append((data.weights == 0, f"{design.weights} of zero"))
     lost = [(rows, reason) for rows, reason in lost if rows.any()]
     return data.leave_out(lost) if lost else data
+
+
+@cache
+def _no_rows(unit: str, period: str) -> pd.DataFrame:
+    """A log of rows left out without a row."""
+    return pd.DataFrame(columns=[unit, period, "reason"])
 
 
 def _nothing_left(design: Design, log: pd.DataFrame) -> PanelError:
