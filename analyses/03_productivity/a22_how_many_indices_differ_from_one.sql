@@ -3,8 +3,8 @@
 -- Reading: by year, the cities whose bootstrap interval of effch lies above 1 (catching
 -- up), below 1 (falling behind) or around it. median_width is the width of the interval
 -- at the median.
--- Caveat: one city's tfpch has no interval (docs/method/frontier.md); no row where there
--- are none.
+-- Caveat: one city's tfpch and techch have no interval (docs/method/frontier.md); no row
+-- where there are none.
 with changes as (
 
     select

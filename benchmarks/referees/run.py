@@ -39,6 +39,9 @@ CALLS = {
     "nonabsorbing_did": lambda f: did.nonabsorbing_did(f, **TREATED),
     "dose_response": lambda f: did.dose_response(f, dose="dose", **COHORT),
     "entropy_balancing": lambda f: did.entropy_balancing(f, controls=["x"], **COHORT),
+    "covariate_balancing": lambda f: did.covariate_balancing(
+        f, controls=["x"], **COHORT
+    ),
     "interactive_fixed_effects, one factor, 50 draws": lambda f: (
         did.interactive_fixed_effects(f, rank=1, draws=50, **TREATED)
     ),

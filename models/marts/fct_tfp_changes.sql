@@ -20,7 +20,7 @@ intervals as (
         member as city_id,
         year,
         {%- for index in ["tfpch", "effch", "techch"] %}
-        {%- for column in ["low", "high", "corrected"] %}
+        {%- for column in ["low", "high", "corrected", "frontier_error"] %}
         max({{ column }}) filter (where index_name = '{{ index }}')
             as {{ index }}_{{ column }},
         {%- endfor %}
@@ -57,11 +57,11 @@ final as (
         changes.tgr,
 
         ---------- intervals
-        intervals.tfpch_corrected,
-        {%- for index in ["effch", "techch"] %}
-        intervals.{{ index }}_low,
-        intervals.{{ index }}_high,
+        intervals.effch_low,
+        intervals.effch_high,
+        {%- for index in ["tfpch", "effch", "techch"] %}
         intervals.{{ index }}_corrected,
+        intervals.{{ index }}_frontier_error,
         {%- endfor %}
         cast(intervals.bootstrap_replications as integer) as bootstrap_replications,
 

@@ -82,9 +82,11 @@ intervals as (
         member,
         year,
         {%- for index in ["tfpch", "effch", "techch"] %}
-        max(low) filter (where index_name = '{{ index }}') as mean_{{ index }}_low,
-        max(high) filter (where index_name = '{{ index }}') as mean_{{ index }}_high,
+        max(frontier_error) filter (where index_name = '{{ index }}')
+            as mean_{{ index }}_frontier_error,
         {%- endfor %}
+        max(low) filter (where index_name = 'tfpch') as mean_tfpch_low,
+        max(high) filter (where index_name = 'tfpch') as mean_tfpch_high,
     from {{ ref("est_tfp_intervals") }}
     where variant = 'headline' and dimension <> 'city'
     group by dimension, member, year
@@ -130,9 +132,10 @@ final as (
         {%- endfor %}
 
         ---------- intervals
+        intervals.mean_tfpch_low,
+        intervals.mean_tfpch_high,
         {%- for index in ["tfpch", "effch", "techch"] %}
-        intervals.mean_{{ index }}_low,
-        intervals.mean_{{ index }}_high,
+        intervals.mean_{{ index }}_frontier_error,
         {%- endfor %}
 
         ---------- levels

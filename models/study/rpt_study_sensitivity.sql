@@ -10,42 +10,11 @@
 with final as (
 
     select
-        ---------- keys
-        coalesce({{ names }}[check_name], check_name) as check_name,
-        sample,
-        estimator,
-        coalesce({{ names }}[aggregation], aggregation) as aggregation,
-        term,
-        cast(row_order as bigint) as row_order,
-
-        ---------- labels
-        outcome,
-        note,
-
-        ---------- estimate
-        estimate,
-        std_error,
-        conf_low,
-        conf_high,
-        p_value,
-        cast(n_obs as bigint) as n_obs,
-        cast(n_cities as bigint) as n_units,
-
-        ---------- bounds on violated trends
-        bound,
-        breakdown,
-        slope,
-        power,
-        bias,
-        bias_if_passed,
-        passed_ratio,
-        change,
-
-        ---------- what the estimate could have seen
-        minimum_detectable_effect,
-        power_at_bound,
-        equivalence_p_value,
-        smallest_bound,
+        {{ study_columns({
+            "check_name": "coalesce(" ~ names ~ "[check_name], check_name)",
+            "aggregation": "coalesce(" ~ names ~ "[aggregation], aggregation)",
+            "row_order": "cast(row_order as bigint)",
+        }) }}
     from {{ ref("rpt_sensitivity") }}
 
 )

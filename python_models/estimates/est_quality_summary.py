@@ -6,13 +6,13 @@ from citypanel.workers import in_worker
 def model(dbt, session):
     return in_worker(
         "citypanel.quality.summary.summarise_run",
-        findings=dbt.ref("dq_findings").df(),
-        rules=dbt.ref("dq_rules").df(),
-        expectations=dbt.ref("dq_expectation_results").df(),
-        coverage=dbt.ref("dq_imputed_shares").df(),
-        agreement=dbt.ref("dq_source_agreement").df(),
-        estimates=dbt.ref("rpt_regressions").df(),
-        variables=dbt.ref("dim_variables").df(),
+        findings=dbt.ref("dq_findings"),
+        rules=dbt.ref("dq_rules"),
+        expectations=dbt.ref("dq_expectation_results"),
+        coverage=dbt.ref("dq_imputed_shares"),
+        agreement=dbt.ref("dq_source_agreement"),
+        estimates=dbt.ref("rpt_regressions"),
+        variables=dbt.ref("dim_variables"),
         options=options_of(dbt.ref("dim_study_variants").df()),
         suites=package_folder() / "expectations",
     )

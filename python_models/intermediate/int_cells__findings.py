@@ -1,21 +1,22 @@
+from citypanel.study.sources import CELLS, READINGS
 from citypanel.workers import in_worker
 
 
 def model(dbt, session):
     sources = {
-        "cells": dbt.ref("int_cells__reconciled").df(),
-        "province_series": dbt.ref("int_province_series").df(),
-        "cities": dbt.ref("stg_reference__cities").df(),
-        "policy": dbt.ref("int_policy_exposures").df(),
-        "variables": dbt.ref("ref_variables").df(),
+        "cells": dbt.ref("int_cells__reconciled").select(*CELLS),
+        "province_series": dbt.ref("int_province_series"),
+        "cities": dbt.ref("stg_reference__cities"),
+        "policy": dbt.ref("int_policy_exposures"),
+        "variables": dbt.ref("ref_variables"),
     }
     return in_worker(
         "citypanel.quality.findings.judge",
-        dbt.ref("int_cells__sources").df(),
-        dbt.ref("stg_reference__cities").df(),
-        dbt.ref("stg_ceic__province_series").df(),
+        dbt.ref("int_cells__sources").select(*READINGS),
+        dbt.ref("stg_reference__cities"),
+        dbt.ref("stg_ceic__province_series"),
         used=sources["cells"],
-        variants=dbt.ref("int_study_variants").df(),
+        variants=dbt.ref("int_study_variants"),
         sources=sources,
-        judgements=dbt.ref("fix_judgements").df(),
+        judgements=dbt.ref("fix_judgements"),
     )

@@ -73,7 +73,7 @@ class ImporterError(CityPanelError):
     """A file cannot be imported; the seeds stand as they were."""
 
 
-class DeclarationError(CityPanelError):
+class DeclarationError(OptionError):
     """A declaration of a study, or its data against it, is wrong."""
 
 

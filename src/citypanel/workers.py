@@ -21,6 +21,7 @@ from time import sleep
 from typing import Any
 
 from citypanel.errors import ClusterError, describe
+from citypanel.handover import packed, unpacked
 from citypanel.identity import running_code
 
 # An idle worker ends after this long.
@@ -123,23 +124,28 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
         Full name, such as "citypanel.study.estimates.regressions": the caller does not
         import it, and does not wait for what it imports.
     *args, **kwargs
-        Its arguments; they are pickled, and so is the result.
+        Its arguments; they are pickled, and so is the result. A relation of DuckDB
+        arrives as a frame (`citypanel.handover`), also as a value of a mapping.
 
     Raises
     ------
     ClusterError
         The worker's library is not this process's: a file was edited meanwhile.
     """
+    given = packed(dict(enumerate(args))), packed(kwargs)
     try:
-        task = _executor(function).submit(same_code(_call), function, args, kwargs)
+        task = _executor(function).submit(same_code(_call), function, *given)
     except (ImportError, OSError):  # no semaphores on this machine
-        return _call(function, args, kwargs)
-    return task.result()
+        return unpacked(_call(function, *given))
+    del given
+    return unpacked(task.result())
 
 
-def _call(function: str, args: tuple, kwargs: dict[str, Any]) -> Any:
+def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
+    """A function's result, packed, of packed arguments by position and by name."""
     module, _, name = function.rpartition(".")
-    return getattr(import_module(module), name)(*args, **kwargs)
+    call = getattr(import_module(module), name)
+    return packed(call(*unpacked(args).values(), **unpacked(kwargs)))
 
 
 def _executor(function: str):

@@ -4,8 +4,8 @@ from citypanel.workers import in_worker
 def model(dbt, session):
     return in_worker(
         "citypanel.study.credibility.published_audit",
-        dbt.ref("pub_descriptives").df(),
-        dbt.ref("pub_regressions").df(),
-        dbt.ref("pub_cbec_trade").df(),
-        dbt.ref("int_cities__paper_cohorts").df(),
+        dbt.ref("pub_descriptives"),
+        dbt.ref("pub_regressions"),
+        dbt.ref("pub_cbec_trade"),
+        dbt.ref("int_cities__paper_cohorts"),
     )

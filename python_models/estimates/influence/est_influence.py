@@ -1,3 +1,4 @@
+from citypanel.study.sources import CELLS, KEY
 from citypanel.workers import in_worker
 
 
@@ -5,15 +6,14 @@ def model(dbt, session):
     # Nothing is estimated before the cells are judged.
     dbt.ref("int_cells__findings")
     tables = {
-        "cells": dbt.ref("int_cells__reconciled").df(),
-        "province_series": dbt.ref("int_province_series").df(),
-        "cities": dbt.ref("stg_reference__cities").df(),
-        "policy": dbt.ref("int_policy_exposures").df(),
-        "variables": dbt.ref("ref_variables").df(),
+        "cells": dbt.ref("int_cells__reconciled").select(*CELLS),
+        "province_series": dbt.ref("int_province_series"),
+        "cities": dbt.ref("stg_reference__cities"),
+        "policy": dbt.ref("int_policy_exposures"),
+        "variables": dbt.ref("ref_variables"),
     }
-    variants = dbt.ref("int_study_variants").df()
-    cells = dbt.ref("fct_cell_origins").df()
-    origins = cells[["city_id", "year", "variable", "origin"]]
+    variants = dbt.ref("int_study_variants")
+    origins = dbt.ref("fct_cell_origins").select(*KEY, "origin")
     return in_worker(
         "citypanel.influence.tables.influence_table",
         tables,

@@ -28,7 +28,7 @@ def register(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the file whole, or leave the last one as it was."""
-    from citypanel.study.own.declaration import find_study, read_declaration
+    from citypanel.study.declaration import find_study, read_declaration
     from citypanel.study.own.evaluate import evaluate
     from citypanel.study.own.storage import write_tables
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from citypanel.study.declaration import Declaration, Option, Rule, declared
+from citypanel.study.declaration import Declaration, declared
 from citypanel.study.options import Options
+from citypanel.study.parts import Option, Rule
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from citypanel.errors import OptionError, PublicationError
 from citypanel.files import alone_in
 from citypanel.progress import Pace
 from citypanel.study.options import Options
-from citypanel.study.run import SOURCE_TABLES, Sources, Study
+from citypanel.study.run import Sources, Study
+from citypanel.study.sources import SOURCE_TABLES
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",

@@ -23,6 +23,8 @@ SHARES = np.geomspace(1.0, 1e-4, 9)
 # that fit alike.
 RIDGE = 1e-8
 STEPS = 5000
+# From so many weights on their equations are not solved one by one.
+WIDE = 300
 
 
 @on_panel("cohort", "weights")
@@ -315,14 +317,24 @@ def simplex_weights(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     some = w > 1e-9
     if not some.any():
         return np.full(n, 1.0 / n)
-    a = x[:, some]
-    m = int(some.sum())
-    system = np.block([[a.T @ a, np.ones((m, 1))], [np.ones((1, m)), np.zeros((1, 1))]])
-    exact = np.linalg.lstsq(system, np.append(a.T @ y, 1.0), rcond=1e-12)[0][:m]
+    exact = _adding_to_one(x[:, some], y)
     out = np.zeros(n)
     out[some] = exact if (exact > -1e-9).all() else w[some]
     out = np.clip(out, 0.0, None)
     return out / out.sum()
+
+
+def _adding_to_one(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """w that add to one with the least |y - X w|^2, of many the shortest."""
+    m = x.shape[1]
+    if m > WIDE:
+        # So many fit y: the shortest that do are in the span of the rows.
+        lines, side = np.vstack([x, np.ones(m)]), np.append(y, 1.0)
+        w = lines.T @ np.linalg.lstsq(lines @ lines.T, side, rcond=1e-12)[0]
+        if np.abs(lines @ w - side).max() < 1e-10:
+            return w
+    system = np.block([[x.T @ x, np.ones((m, 1))], [np.ones((1, m)), np.zeros((1, 1))]])
+    return np.linalg.lstsq(system, np.append(x.T @ y, 1.0), rcond=1e-12)[0][:m]
 
 
 def _on_simplex(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -164,7 +164,7 @@ def tidy(
             columns[column] = pd.Series(text, index=index, dtype=object)
         elif column in NUMBER_COLUMNS:
             columns[column] = np.array(
-                [np.nan if _is_absent(v) else float(v) for v in values],
+                [np.nan if v is None or _is_absent(v) else float(v) for v in values],
                 dtype=float,
             )
         else:

@@ -255,7 +255,10 @@ class _Paths:
 
         a_i - b q_i,   a_i = w_i y_i'(d_cp - m),   q_i = w_i |d_cp - m_p|^2,
 
-    and its coefficient is b = sum a / sum q.
+    and its coefficient is b = sum a / sum q. With Z the orthonormal controls net of
+    effects, the treatment loses Z g too, g = sum_i Z_i'd_cp, and
+
+        a_i loses y_i'Z_i g,   q_i gains |Z_i g|^2 - 2 g'Z_i'(d_cp - m).
     """
 
     parts: Partialled
@@ -264,17 +267,18 @@ class _Paths:
     seen: np.ndarray
     net: np.ndarray
     root: np.ndarray
+    controls: np.ndarray
 
     @classmethod
     def of(cls, parts: Partialled, paths: np.ndarray) -> _Paths | None:
         """None where rows are needed, or do not cost more.
 
-        So it is with controls, period effects by group and weights that change, with
-        as many patterns as units, and in small panels, which are left as they are.
+        So it is with period effects by group and weights that change, with as many
+        patterns as units, and in small panels, which are left as they are.
         """
         data = parts.data
-        plain = data.has_even_weights and not data.control_names
-        if not plain or parts.period is not data.period or not large_enough(data):
+        plain = data.has_even_weights and parts.period is data.period
+        if not plain or not large_enough(data):
             return None
         kinds, kind = np.unique(paths, axis=0, return_inverse=True)
         seen, pattern = np.ones((1, paths.shape[1]), bool), np.zeros(len(paths), int)
@@ -287,16 +291,24 @@ class _Paths:
         means = (kinds @ seen.T) / seen.sum(axis=1)
         net = np.where(seen, kinds[:, None] - means[:, :, None], 0.0)
         root = parts.root[data.first_rows]
-        return cls(parts, kind.ravel(), pattern.ravel(), seen, net, root)
+        controls = np.zeros((data.n_units, parts.controls.shape[1], paths.shape[1]))
+        controls[data.unit, :, data.period] = np.linalg.qr(parts.controls)[0]
+        return cls(parts, kind.ravel(), pattern.ravel(), seen, net, root, controls)
 
     def statistics(self, order: np.ndarray) -> np.ndarray:
         """`permuted_statistics` of the permutations (draws, n_units)."""
         data, (k, p, t) = self.parts.data, self.net.shape
         y = self.root[:, None] * np.nan_to_num(data.matrix(self.parts.y))
+        z = self.root[:, None, None] * self.controls
         own = np.empty((data.n_units, k))
+        own_z = np.empty((data.n_units, z.shape[1], k))
         for j in range(p):
             at = self.pattern == j
             own[at] = y[at] @ self.net[:, j].T
+            own_z[at] = z[at] @ self.net[:, j].T
+        left = np.nan_to_num(data.matrix(self.parts.y))
+        y_z = np.einsum("nt,nkt->nk", left, self.controls)
+        z_z = np.einsum("nkt,nlt->nkl", self.controls, self.controls)
         weight = self.root**2
         sums = np.bincount(self.pattern, weight, p)
         gram = np.diag(sums @ self.seen)
@@ -306,9 +318,11 @@ class _Paths:
         by_cluster = None
         if data.design.cluster and data.design.cluster != (data.design.unit,):
             by_cluster = indicator(data.unit_clusters)
-        cells, rows = self.net.reshape(k * p, t), np.arange(data.n_units) * k
+        units = np.arange(data.n_units)
+        cells, rows = self.net.reshape(k * p, t), units * k
         squares, out = (cells**2).sum(axis=1), []
-        batch = max(1, CHUNK // max(data.n_units, k * p * t))
+        most = max(data.n_units * k, k * p * t)
+        batch = max(1, CHUNK // most)
         for start in range(0, len(order), batch):
             dealt = self.kind[order[start : start + batch]]
             cell = dealt * p + self.pattern
@@ -321,11 +335,18 @@ class _Paths:
                 -1, k * p
             )
             a = own.ravel()[rows + dealt] - effects @ y.T
-            size = (count * q).sum(axis=1)
+            q = weight * np.take_along_axis(q, cell, axis=1)
+            if z.shape[1]:
+                g = np.array([own_z[units, :, d].sum(axis=0) for d in dealt])
+                a -= g @ y_z.T
+                q += _outer(g, g) @ _flat(z_z).T + 2 * _outer(g, effects) @ _flat(z).T
+                by_kind = 2 * np.einsum("bk,nkc->bnc", g, own_z)
+                q -= np.take_along_axis(by_kind, dealt[:, :, None], axis=2)[:, :, 0]
+            size = q.sum(axis=1)
             # A draw whose treatment the effects absorb says nothing.
             size = np.where(size > limit, size, np.nan)
             b = a.sum(axis=1) / size
-            scores = a - b[:, None] * weight * np.take_along_axis(q, cell, axis=1)
+            scores = a - b[:, None] * q
             if by_cluster is not None:
                 scores = (by_cluster @ scores.T).T
             squared = np.einsum("bg,bg->b", scores, scores)
@@ -333,6 +354,15 @@ class _Paths:
             with np.errstate(divide="ignore", invalid="ignore"):
                 out.append(np.where(error > 0, b / error, np.nan))
         return np.concatenate(out)
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
+
+
+def _outer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Products of two rows' elements, row by row."""
+    return _flat(a[:, :, None] * b[:, None, :])
 
 
 @remembering

@@ -414,7 +414,7 @@ def table_columns(
     ----------
     panel : DataFrame
     columns : sequence of Column
-        table, name, controls, where, years_ahead, and `keep`, which returns the rows
+        table, name, controls, where, periods_ahead, and `keep`, which returns the rows
         of a panel that the column has.
     controls : sequence of str
         Of the columns that have controls. Without any, a column that differs from an
@@ -428,13 +428,13 @@ def table_columns(
     seen = set()
     for column in columns:
         mine = list(controls) if column.controls else []
-        key = (column.where, column.years_ahead, bool(mine))
+        key = (column.where, column.periods_ahead, bool(mine))
         if key in seen:
             continue
         seen.add(key)
         rows = panel
-        if column.years_ahead:
-            rows = shift_outcome(panel, outcome, unit, period, column.years_ahead)
+        if column.periods_ahead:
+            rows = shift_outcome(panel, outcome, unit, period, column.periods_ahead)
         out[column.table, column.name] = dict(
             outcome=outcome,
             treatment=treatment,

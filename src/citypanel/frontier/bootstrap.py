@@ -22,11 +22,12 @@ units where they said 95. So a second loop follows, as in Simar and Wilson (2007
 first one gives the bias of ln e of every distance, the second draws from distances
 less that bias, and
 
-    interval = estimate x exp(-+ c),    c the quantile of |ln index* - ln index0|,
+    error    = ln index* - ln index0,
+    interval = estimate x exp(-median of the errors -+ quantile of |error|),
 
 index0 being the index of the corrected distances, the truth of the second world. The
-bias of a single index is known too badly to move its interval; it widens it instead.
-What it covers is in docs/method/frontier.md.
+interval moves by the bias and is not made narrower by it, for the bias of a single
+index is itself known badly. What it covers is in docs/method/index_coverage.md.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ from citypanel.workers import same_code
 
 INDICES = ("tfpch", "effch", "techch")
 
-#: Indices whose interval covers what it says. That of a single unit's tfpch does not:
-#: it depends on the slope of the frontier at the unit's mix of inputs, of which the
-#: draws know too little.
-WITH_INTERVAL = ("effch", "techch")
+#: Indices whose interval covers what it says: of one unit, and of means. One unit's
+#: tfpch and techch depend on the slope of the frontier at its mix of inputs, of which
+#: the draws know too little; the error of the frontier is too large for means of effch
+#: and techch where many units are near it.
+OF_UNITS, OF_MEANS = ("effch",), ("tfpch",)
 
 #: Technology and plan of the four efficiencies behind a change.
 PAIRS = ("from_from", "from_to", "to_from", "to_to")
@@ -120,9 +122,11 @@ def bootstrap_malmquist(
         - `<index>_corrected`: the estimate minus that bias;
         - `<index>_correct`: whether correcting pays, bias^2 > 3 x variance of the draws
           (Simar and Wilson's rule: otherwise it adds more noise than it removes);
-        - `<index>_lower`, `<index>_upper`: the interval of the second loop, of effch
-          and techch only: that of one unit's tfpch covers too little to be called one
-          (see docs/method/frontier.md). For means of all three see `mean_changes`;
+        - `<index>_error`: root mean square of the second loop's errors of ln index, its
+          bias among them;
+        - `effch_lower`, `effch_upper`: the interval of the second loop. What it would
+          give for one unit's tfpch and techch covers too little to be called one (see
+          docs/method/index_coverage.md). For means see `mean_changes`;
         - `replications`: its draws without an infeasible programme for the unit.
 
     Raises
@@ -150,7 +154,7 @@ def bootstrap_malmquist(
     >>> found = frontier.bootstrap_malmquist(few, replications=100, seed=1, **plans)
     >>> found.loc[[0], ["city", "effch", "effch_lower", "effch_upper"]].round(2)
       city  effch  effch_lower  effch_upper
-    0  c01   0.99         0.97         1.01
+    0  c01   0.99         0.96         1.01
     """
     _check_numbers(replications, level, bandwidth)
     evaluator, scheme = start(
@@ -198,7 +202,8 @@ def bootstrap_malmquist(
     for k, name in enumerate(INDICES):
         estimate = result[name].to_numpy()
         columns = _bias(estimate, indices[:, k])
-        if name in WITH_INTERVAL:
+        columns["error"] = np.sqrt(_mean(errors[:, k] ** 2))
+        if name in OF_UNITS:
             columns |= _interval(estimate, errors[:, k], level)
         for suffix, values in columns.items():
             result[f"{name}_{suffix}"] = values
@@ -235,7 +240,9 @@ def mean_changes(
     with s the standard deviation of ln M in the group and f the root mean square of the
     mean's error over the second loop of `bootstrap_malmquist`. Differences between two
     groups take s^2 / n of both and f of the difference, whose frontier is one; their
-    degrees of freedom are Welch's.
+    degrees of freedom are Welch's. tfpch has such an interval. Those of effch and
+    techch would cover up to 100 per cent where many units are near the frontier: their
+    f is given, and no interval.
 
     Parameters
     ----------
@@ -251,7 +258,8 @@ def mean_changes(
         One row a period, group and index, sorted by period: period, `group`, `index`,
         `n_units`, `mean` (geometric) with `lower` and `upper`, and `frontier_error`, f.
         With two groups also a row "a - b", whose mean is the ratio of theirs (its
-        logarithm is the difference). An interval is null where a group has one unit.
+        logarithm is the difference). lower and upper are null for effch and techch, and
+        where a group has one unit.
 
     Raises
     ------
@@ -291,10 +299,10 @@ def mean_changes(
             if not all(len(part) for part in parts):
                 continue
             for k, index in enumerate(INDICES):
-                rows.append(
-                    {period: value, "group": name, "index": index}
-                    | _mean_with_interval(logs[k], errors[:, k], parts, level)
-                )
+                found = _mean_with_interval(logs[k], errors[:, k], parts, level)
+                if index not in OF_MEANS:
+                    found |= {"lower": np.nan, "upper": np.nan}
+                rows.append({period: value, "group": name, "index": index} | found)
     return pd.DataFrame(rows)
 
 
@@ -304,7 +312,7 @@ def intervals(changes: pd.DataFrame, level: float) -> pd.DataFrame:
     found = pd.DataFrame(changes[[unit, period]])
     found.attrs = {}
     for k, name in enumerate(INDICES):
-        if name in WITH_INTERVAL:
+        if name in OF_UNITS:
             ends = _interval(changes[name].to_numpy(float), errors[:, k], level)
             for end, values in ends.items():
                 found[f"{name}_{end}"] = values
@@ -610,13 +618,23 @@ def _bias(estimate: np.ndarray, draws: np.ndarray) -> dict[str, np.ndarray]:
 def _interval(
     estimate: np.ndarray, errors: np.ndarray, level: float
 ) -> dict[str, np.ndarray]:
-    """estimate x exp(-+ the level's quantile of |errors|), linear between draws."""
-    size = np.sort(np.where(np.isfinite(errors), np.abs(errors), np.inf), axis=0)
-    last = np.maximum(np.isfinite(errors).sum(axis=0) - 1, 0)
+    """Ends about the estimate less the median error, linear between draws."""
+    found = {end: np.full(len(estimate), np.nan) for end in ("lower", "upper")}
+    known = np.isfinite(errors).any(axis=0)
+    if known.any():
+        drawn = np.where(np.isfinite(errors), errors, np.nan)[:, known]
+        middle = np.nanmedian(drawn, axis=0)
+        half = _quantile(np.abs(drawn), level)
+        found["lower"][known] = estimate[known] * np.exp(-middle - half)
+        found["upper"][known] = estimate[known] * np.exp(-middle + half)
+    return found
+
+
+def _quantile(draws: np.ndarray, level: float) -> np.ndarray:
+    """Quantile of the draws of every column that are there, at least one."""
+    ordered = np.sort(draws, axis=0)
+    last = np.isfinite(draws).sum(axis=0) - 1
     low = np.floor(level * last).astype(int)
-    high = np.minimum(low + 1, last)
-    each = np.arange(errors.shape[1])
-    bottom = np.where(np.isfinite(size[0]), size[low, each], np.nan)
-    top = np.where(np.isfinite(size[0]), size[high, each], np.nan)
-    half = bottom + (level * last - low) * (top - bottom)
-    return {"lower": estimate * np.exp(-half), "upper": estimate * np.exp(half)}
+    each = np.arange(draws.shape[1])
+    bottom, top = ordered[low, each], ordered[np.minimum(low + 1, last), each]
+    return bottom + (level * last - low) * (top - bottom)

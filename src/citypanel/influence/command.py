@@ -15,7 +15,7 @@ from citypanel.files import alone_in, write_text
 from citypanel.influence.page import influence_page
 from citypanel.influence.tables import every_table
 from citypanel.progress import Pace
-from citypanel.study.run import SOURCE_TABLES
+from citypanel.study.sources import SOURCE_TABLES
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",

@@ -53,7 +53,7 @@ def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     draws, seed = int(options["inference_draws"]), int(options["seed"])
     whole = tables.att_table(
         rows,
-        outcomes=declared().outcomes,
+        outcomes=[o.name for o in declared().outcomes],
         treatment=TREATMENT,
         draws=draws,
         seed=seed,
@@ -85,7 +85,8 @@ def bacon(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         tables.require_steady(rows, TREATMENT, "city_id", "year")
         exposed = (rows["cohort"] > 0) & (rows["year"] >= rows["cohort"])
         rows = rows.assign(sydid=exposed.astype(float))
-    return tables.bacon_table(rows, outcomes=declared().outcomes, treatment=TREATMENT)
+    outcomes = [outcome.name for outcome in declared().outcomes]
+    return tables.bacon_table(rows, outcomes=outcomes, treatment=TREATMENT)
 
 
 def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -139,7 +140,7 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
-    whole = [c for c in declared().columns if c.where is None and not c.years_ahead]
+    whole = [c for c in declared().columns if c.where is None and not c.periods_ahead]
     columns = tables.table_columns(
         rows, whole, outcome=OUTCOME, treatment=TREATMENT, controls=controls
     )

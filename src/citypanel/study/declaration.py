@@ -1,8 +1,10 @@
 """A study's declaration, `studies/<name>/study.yml`: read once, checked, and asked.
 
-What stands there stands nowhere else: the options with their values, defaults, marks
-and reasons, the columns of the tables, the groups of cities that may be left out, the
-formulas of labour and controls.
+What stands there stands nowhere else. One format declares two kinds of study: one on
+the figures of seeds/ (`on_figures`: options with their values, defaults, marks and
+reasons, groups that may be left out, the curve), and one that brings its panel
+(`own.reading`; see ``docs/how-to/own-study.md``). Every mistake that can be seen
+without the data is told at once, with its line.
 """
 
 from __future__ import annotations
@@ -11,235 +13,69 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from citypanel.errors import OptionError
-from citypanel.study import schema, yaml_lines
-from citypanel.study.formulas import Formula, formula
+from citypanel.errors import DeclarationError, OptionError
+from citypanel.study import on_figures, yaml_lines
+from citypanel.study.parts import (
+    FILE,
+    HEADLINE,
+    SHIPPED,
+    Column,
+    Control,
+    Exclusion,
+    Limit,
+    Option,
+    OtherPolicy,
+    Outcome,
+    Roster,
+    Rule,
+    Words,
+    not_known,
+)
+from citypanel.study.reader import Reader
+from citypanel.study.yaml_lines import Document, Problem, did_you_mean
 
-SHIPPED = "pilot_zones"
-FILE = "study.yml"
+if TYPE_CHECKING:
+    from citypanel.study.own.figures import Figures
+
+__all__ = [
+    "FILE",
+    "HEADLINE",
+    "SHIPPED",
+    "Declaration",
+    "declared",
+    "examine_declaration",
+    "find_study",
+    "folder_of",
+    "module_of",
+    "not_known",
+    "raise_problems",
+    "read_declaration",
+    "use",
+    "working_on",
+]
 CHECKOUT = Path(__file__).parents[3]
 # Of the environment, so that workers know it too.
 CURRENT = "CITYPANEL_STUDY"
-MARKS = ("headline", "paper", "defensible", "dubious")
-ESTIMANDS = ("growth", "component", "level")
-KINDS = (
-    *("choice", "switch", "whole", "year", "share"),
-    *("batches", "groups", "group", "roster"),
-)
 # Options of the estimation alone: no var of dbt, no column of the table of variants.
 IN_MEMORY = (
     *("exclusion", "controls", "estimator"),
     *("errors_shared", "neighbours", "concurrent_policies", "frontier_drawn_by"),
 )
-HEADLINE = "headline"
+#: Keys that only a declaration on the figures of seeds/ has.
+_OF_FIGURES = frozenset({"extends", "options", "curve"})
 
 
-@dataclass(frozen=True)
-class Value:
-    """A value of an option: its mark, the reason, and what the paper's text says.
-
-    `years_before` is how long before the first year the frontier is drawn.
-    """
-
-    value: object
-    mark: str = "defensible"
-    reason: str = ""
-    paper: bool = False
-    estimand: str | None = None
-    weight: int = 1
-    years_before: int = 0
-    formula: Formula | None = None
-
-
-@dataclass(frozen=True)
-class Option:
-    """An option of the study.
-
-    Attributes
-    ----------
-    name, label, meaning : str
-    step : str
-        The step that takes it.
-    kind : str
-        choice (one of its values), switch, whole (a number from lowest to highest),
-        year (one of the study's periods),
-        share (from 0 up to, not including, 1), batches, groups (of cities), group, or
-        roster.
-    default : object
-    values : tuple of Value
-        In the order declared; of a share those that the curve varies.
-    left_out : mapping of value to reason
-        Permitted values that the curve leaves alone.
-    settled_by, not_varied : str
-    lowest, highest : int
-    """
-
-    name: str
-    step: str
-    label: str
-    meaning: str
-    kind: str
-    default: object
-    values: tuple[Value, ...] = ()
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    settled_by: str = ""
-    not_varied: str = ""
-    lowest: int = 0
-    highest: int = 0
-
-    @cached_property
-    def by_value(self) -> dict[object, Value]:
-        """The declared values by what they stand for."""
-        return {v.value: v for v in self.values}
-
-    def value(self, value: object) -> Value | None:
-        """The declared value, if it is one."""
-        return self.by_value.get(value)
-
-    def formula_of(self, value: object) -> Formula:
-        """The formula of a value.
-
-        Raises
-        ------
-        OptionError
-            For a value without one.
-        """
-        found = self.value(value)
-        if found is None or found.formula is None:
-            raise not_known(self.name, value)
-        return found.formula
-
-    @cached_property
-    def is_decided(self) -> bool:
-        """Whether the paper's text says anything about it."""
-        return any(v.paper or v.mark == "paper" for v in self.values)
-
-    @property
-    def permitted(self) -> tuple[object, ...]:
-        """The values it may have, where they are a list."""
-        return (*self.by_value, *self.left_out)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A combination of values, and what is wrong with it."""
-
-    when: Mapping[str, tuple]
-    reason: str
-
-    def meets(self, options: Mapping[str, Any]) -> bool:
-        """Whether every option of the rule has one of its values."""
-        return all(options[name] in values for name, values in self.when.items())
-
-
-@dataclass(frozen=True)
-class Control:
-    """A control: its formula, and how the policy may change it, where it may."""
-
-    name: str
-    formula: Formula
-    after_treatment: str | None = None
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Whose effect is studied, and who is compared with whom.
-
-    Attributes
-    ----------
-    roster : str
-        Name of the roster that the rest is said of.
-    file : Path or None
-        Where it is no seed: the roster as published, beside the declaration.
-    districts, twice, times, unknown : str
-        How its rows are read; see `citypanel.importers.policy.Choices`.
-    others : {"exclude", "control"}
-        Units of a batch that is not chosen, where they are treated within the study's
-        periods: left out of the comparison, or controls.
-    control : tuple of int
-        Batches that are controls whatever `others` says.
-    always_treated : {"mark", "exclude"}
-        Units treated in every period: kept and marked, or left out.
-    """
-
-    roster: str
-    file: Path | None = None
-    others: str = "exclude"
-    control: tuple[int, ...] = ()
-    always_treated: str = "mark"
-    districts: str | None = None
-    twice: str = "refuse"
-    times: str = "refuse"
-    unknown: str = "refuse"
-
-
-@dataclass(frozen=True)
-class Exclusion:
-    """A group of cities that may be left out."""
-
-    name: str
-    where: Formula
-    label: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table of regressions.
-
-    Attributes
-    ----------
-    table, name : str
-    controls : bool
-    where : Formula or None
-        The rows it keeps.
-    sample : str
-        Their name, for the specification's sentence.
-    years_ahead : int
-        How much later the outcome is.
-    """
-
-    table: str
-    name: str
-    controls: bool = True
-    where: Formula | None = None
-    sample: str = ""
-    years_ahead: int = 0
-
-    def keep(self, panel):
-        """The rows of a panel that the column has."""
-        if self.where is None:
-            return panel
-        return panel.loc[self.where(panel)]
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What some value asks of another option.
-
-    when has one option and its value; at_most and needs one other option and a number.
-    """
-
-    when: tuple[str, object]
-    option: str
-    number: int
-    exactly: bool
-    because: str = ""
-
-    def broken_by(self, values: Mapping[str, Any]) -> bool:
-        """Whether a set of options has the value and not what it asks."""
-        name, value = self.when
-        if values[name] != value:
-            return False
-        there = values[self.option]
-        return there != self.number if self.exactly else there > self.number
+def brings_panel(content: Mapping[str, Any]) -> bool:
+    """Whether a declaration is of a study that brings its panel."""
+    return "panel" in content or not _OF_FIGURES & content.keys()
 
 
 class Declaration:
@@ -247,24 +83,37 @@ class Declaration:
 
     Parameters
     ----------
-    declared : mapping
+    content : mapping
         The content of study.yml, upon that of the study it extends.
     folder : Path, optional
         Where it stands, and what it names beside it.
+    document : Document, optional
+        The lines of its keys, for messages; gets the mistakes.
+    strict : bool
+        Whether a mistake is an error; otherwise they are in `document`.
 
     Attributes
     ----------
     content : mapping
         As given.
-    name : str
-    options : dict of str to Option
+    name, source : str
+    title, unit_noun, policy_label : dict of language to str
     controls : dict of str to Control
-    exclusions : dict of str to Exclusion
+    outcomes : tuple of Outcome
     columns : tuple of Column
-    policy : Policy
-        Of the declared roster; `policy_of` has that of any.
-    other_policies : dict of name to {language: label}
-        Rosters beside the studied one, by their name in the table of policies.
+    roster : Roster or None
+        Who came under the policy; `roster_named` has what is declared of any.
+    other_policies : dict of str to OtherPolicy
+        Beside the studied one; on the figures of seeds/ by their name in the table of
+        policies.
+    effect : float or None
+        What power and equivalence are measured against: the printed effect, or the
+        relevant one.
+
+    Of a study on the figures of seeds/:
+
+    options : dict of str to Option
+    exclusions : dict of str to Exclusion
     regions : dict of name to {language: label}, in the order they are listed
     years : tuple of int
         First and last year whose figures are read.
@@ -274,10 +123,9 @@ class Declaration:
         First and last year of the growth behind the initial stock of capital.
     same_rules_from : int
         First year whose investment can be compared with that of later ones.
-    covariates, outcomes : tuple of str
-    effect : float or None
-        The printed effect that power and equivalence are measured against.
+    covariates : tuple of str
     limits : tuple of Limit
+    listed_variants : tuple of {option: value}
     rules, doubts : tuple of Rule
         Combinations that are no specifications, and dubious ones.
     varies : tuple of str
@@ -285,183 +133,109 @@ class Declaration:
     limit : int
         Specifications one run may have.
 
+    Of a study that brings its panel:
+
+    panel : Path or Figures
+    unit, period : str
+        Columns of the key.
+    unit_names : dict of language to column
+    parent, cohort, treatment, cluster : str or None
+        Columns.
+    groups : dict of str to column
+    frequency, first, last : object
+    weights : str or None
+        A formula.
+    samples : dict of name to condition
+    published : Path or None
+        Printed figures to compare with.
+    draws, seed : int
+
     Raises
     ------
-    OptionError
+    DeclarationError
         With every mistake of the declaration.
     """
 
-    def __init__(self, declared: Mapping[str, Any], folder: Path | None = None):
-        self._problems: list[str] = []
-        self.content = declared
-        self.name = str(declared["name"])
-        self.folder = folder
-        period = declared["period"]
-        self.years = (int(period["first"]), int(period["last"]))
-        self.base_year = int(period.get("base", self.years[0]))
-        self.growth_years = tuple(map(int, period.get("growth", self.years)))
-        self.same_rules_from = int(period.get("same_rules_from", self.years[0]))
-        self._check_period()
-        self.policy = self._policy(declared.get("policy") or {})
-        self.other_policies = {
-            name: dict((entry or {}).get("label") or {"en": name.replace("_", " ")})
-            for name, entry in (declared.get("other_policies") or {}).items()
-        }
-        self.controls = {
-            name: Control(name, formula(c["formula"]), c.get("after_treatment"))
-            for name, c in declared["controls"].items()
-        }
-        self.covariates = tuple(declared.get("covariates") or ())
-        self.outcomes = tuple(declared["outcomes"])
-        groups = declared.get("exclusions") or {}
-        self.exclusions = {
-            name: Exclusion(name, formula(g["where"]), g["label"])
-            for name, g in groups.items()
-        }
-        self.regions = dict(declared.get("regions") or {})
-        self.columns = tuple(_column(entry) for entry in declared["columns"])
-        self.effect: Any = (declared.get("published") or {}).get("effect")
-        self._variants = tuple(declared.get("variants") or ())
-        self.options = {
-            name: self._option(name, entry, groups)
-            for name, entry in declared["options"].items()
-        }
-        self.limits = tuple(_limit(entry) for entry in declared.get("limits") or ())
-        curve = declared["curve"]
-        self.limit = int(curve["limit"])
-        self.varies = tuple(curve["varies"])
-        self.rules = self._rules("meaningless", curve.get("meaningless"))
-        self.doubts = self._rules("dubious", curve.get("dubious"))
-        self._check()
+    roster: Roster | None = None
+    other_policies: Mapping[str, OtherPolicy]
+    outcomes: tuple[Outcome, ...]
+    columns: tuple[Column, ...]
+    effect: float | None = None
 
-    # -------------------------------------------------------------------- reading
+    options: Mapping[str, Option] = {}
+    exclusions: Mapping[str, Exclusion] = {}
+    regions: Mapping[str, Mapping] = {}
+    years: tuple[int, int] = (0, 0)
+    base_year: int = 0
+    growth_years: tuple[int, ...] = (0, 0)
+    same_rules_from: int = 0
+    covariates: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    listed_variants: tuple[Mapping[str, object], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    doubts: tuple[Rule, ...] = ()
+    varies: tuple[str, ...] = ()
+    limit: int = 0
 
-    def _check_period(self) -> None:
-        first, last = self.years
-        start, end = self.growth_years
-        if first >= last:
-            self._problems.append(f"period: first is {first}, last is {last}")
-        for what, holds in (
-            (f"growth runs from {start} to {end}", first <= start < end <= last),
-            (f"base is {self.base_year}", first <= self.base_year <= last),
-        ):
-            if not holds:
-                figures = f"and figures are of {first} to {last}"
-                self._problems.append(f"period: {what}, {figures}")
+    panel: Path | Figures = Path()
+    unit: str = ""
+    unit_names: Words = MappingProxyType({})
+    parent: str | None = None
+    groups: Mapping[str, str] = {}
+    period: str = ""
+    frequency: str | float | None = None
+    first: Any = None
+    last: Any = None
+    cohort: str | None = None
+    treatment: str | None = None
+    weights: str | None = None
+    cluster: str | None = None
+    samples: Mapping[str, str] = {}
+    published: Path | None = None
+    draws: int = 0
+    seed: int = 0
 
-    def _policy(self, entry: Mapping) -> Policy:
-        others = entry.get("others") or {}
-        if not isinstance(others, Mapping):
-            others = {"default": others}
-        roster, file = str(entry.get("roster", self.name)), None
-        if Path(roster).suffix:
-            file = (self.folder or Path()) / roster
-            roster = self.name
-            if not file.is_file():
-                self._problems.append(f"policy: roster {file.name} is not beside it")
-        read = ("districts", "twice", "times", "unknown")
-        found = Policy(
-            roster,
-            file,
-            others.get("default", "exclude"),
-            tuple(others.get("control") or ()),
-            entry.get("always_treated", "mark"),
-            **{name: str(entry[name]) for name in read if name in entry},
-        )
-        if found.others not in ("exclude", "control"):
-            self._problems.append(
-                f"policy: others is '{found.others}', neither exclude nor control"
-            )
-        if found.always_treated not in ("mark", "exclude"):
-            self._problems.append(
-                f"policy: always_treated is '{found.always_treated}', neither mark nor "
-                "exclude"
-            )
-        return found
+    def __init__(
+        self,
+        content: Mapping[str, Any],
+        folder: Path | None = None,
+        document: Document | None = None,
+        *,
+        strict: bool = True,
+    ):
+        self.content, self.folder = content, folder or Path()
+        self.document = document or Document(FILE, content)
+        self.brings_panel = brings_panel(content)
+        reader = Reader(content, self.document, self.folder)
+        beside = self.folder.name
+        self.name = reader.text(("name",), f"write name: {beside}") or beside
+        self.title = reader.words(("title",), self.name.replace("_", " "))
+        self.source = reader.text(("source",)) or ""
+        self.unit_noun = reader.words(("unit", "noun"), "unit")
+        self.policy_label = reader.words(("policy", "label"), "policy")
+        self.controls: dict[str, Control] = reader.controls()
+        if self.brings_panel:
+            from citypanel.study.own import reading
 
-    def policy_of(self, roster: str) -> Policy:
+            reader.mapping((), reading.TOP)
+            parts = reading.read(reader, self.name, self.controls)
+        else:
+            reader.mapping((), on_figures.TOP)
+            parts = on_figures.read(reader, self.name, self.controls)
+        vars(self).update(parts)
+        if strict and self.document.problems:
+            raise_problems(self.name, self.document.problems)
+
+    @property
+    def headline(self) -> Outcome:
+        """The outcome the study is about."""
+        chosen = [o for o in self.outcomes if o.headline]
+        return (chosen or list(self.outcomes))[0]
+
+    def roster_named(self, name: str) -> Roster:
         """What is declared of a roster; of an imported one nothing is."""
-        return self.policy if roster == self.policy.roster else Policy(roster)
-
-    def _option(self, name: str, entry: Mapping, groups: Mapping) -> Option:
-        kind = entry.get("kind") or "choice"
-        listed = entry.get("values") or ()
-        if not isinstance(listed, Mapping):
-            listed = {value: {} for value in listed}
-        if kind == "group":
-            keys = ("mark", "reason", "paper")
-            listed = dict(listed) | {
-                group: {k: v for k, v in g.items() if k in keys}
-                for group, g in groups.items()
-            }
-        values = []
-        for value, said in listed.items():
-            said = dict(said or {})
-            if "formula" in said:
-                said["formula"] = formula(said["formula"])
-            if value == entry["default"]:
-                if "mark" in said:
-                    self._problems.append(f"{name}={value}: the default has a mark")
-                said["mark"] = HEADLINE
-            elif "mark" not in said and "not_varied" not in entry:
-                self._problems.append(f"{name}={value}: no mark")
-            values.append(Value(value, **said))
-        if kind not in KINDS:
-            self._problems.append(f"{name}: kind is '{kind}'")
-        return Option(
-            name,
-            entry["step"],
-            entry["label"],
-            " ".join(entry["meaning"].split()),
-            kind,
-            entry["default"],
-            tuple(values),
-            dict(entry.get("left_out") or {}),
-            entry.get("settled_by") or "",
-            entry.get("not_varied") or "",
-            self.years[0] if kind == "year" else entry.get("from", 0),
-            self.years[1] if kind == "year" else entry.get("to", 0),
-        )
-
-    def _rules(self, kind: str, entries: Iterable[Mapping] | None) -> tuple[Rule, ...]:
-        rules = []
-        for entry in entries or ():
-            when = {name: tuple(values) for name, values in entry["when"].items()}
-            for name, values in when.items():
-                option = self.options.get(name)
-                self._problems += [
-                    f"{kind}: {name}={value} is not declared"
-                    for value in values
-                    if option is None or option.value(value) is None
-                ]
-            if not entry.get("reason"):
-                self._problems.append(f"{kind}: {when} has no reason")
-            rules.append(Rule(when, entry.get("reason") or ""))
-        return tuple(rules)
-
-    def _check(self) -> None:
-        problems = self._problems
-        for name in self.varies:
-            option = self.options.get(name)
-            if option is None:
-                problems.append(f"{name}: the study has no such option")
-                continue
-            for v in option.values:
-                if v.mark not in MARKS:
-                    problems.append(f"{name}={v.value}: mark is '{v.mark}'")
-                if not v.reason:
-                    problems.append(f"{name}={v.value}: no reason")
-                if v.estimand not in (None, *ESTIMANDS):
-                    problems.append(f"{name}={v.value}: estimand is '{v.estimand}'")
-            if option.value(option.default) is None:
-                problems.append(f"{name}: the default is not among its values")
-        problems += [
-            f"{name}: neither varied nor said why not"
-            for name, option in self.options.items()
-            if (name in self.varies) == bool(option.not_varied)
-        ]
-        if problems:
-            raise OptionError.of("study.declaration_unusable", problems, name=self.name)
+        mine = self.roster
+        return mine if mine is not None and mine.name == name else Roster(name)
 
     # -------------------------------------------------------------------- options
 
@@ -631,32 +405,13 @@ class Declaration:
     def _variants_of(self, headline: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Every declared variant of a headline, with years or without."""
         found = {}
-        for entry in self._variants:
+        for entry in self.listed_variants:
             ((name, wanted),) = entry.items()
             values = self.options[name].permitted if wanted == "others" else (wanted,)
             for value in values:
                 if value != headline[name]:
                     found[f"{name}={value}"] = self.bounded({**headline, name: value})
         return found
-
-
-def _column(entry: Mapping) -> Column:
-    where = entry.get("where")
-    return Column(
-        str(entry["table"]),
-        str(entry["name"]),
-        bool(entry.get("controls", True)),
-        formula(where) if where else None,
-        entry["sample"],
-        int(entry.get("years_ahead", 0)),
-    )
-
-
-def _limit(entry: Mapping) -> Limit:
-    (when,) = entry["when"].items()
-    exactly = "needs" in entry
-    ((option, number),) = entry["needs" if exactly else "at_most"].items()
-    return Limit(when, option, int(number), exactly, entry.get("because") or "")
 
 
 def wrong_option(
@@ -677,13 +432,6 @@ def wrong_option(
     )
 
 
-def not_known(name: str, value: object) -> OptionError:
-    """The error of an option with a value that no step knows."""
-    return OptionError.of(
-        "study.wrong_option", name=name, value=value, shipped=SHIPPED, file=FILE
-    )
-
-
 def no_such_option(name: str, known: Iterable[str]) -> OptionError:
     """The error of a name that is no option."""
     return OptionError(
@@ -692,6 +440,10 @@ def no_such_option(name: str, known: Iterable[str]) -> OptionError:
         f"Remedy: correct the name in --vars; studies/{SHIPPED}/{FILE} explains each "
         "option."
     )
+
+
+# A path takes longer to make than a file to look up.
+_path = cache(Path)
 
 
 def folder_of(name: str = SHIPPED) -> Path:
@@ -742,63 +494,119 @@ def current() -> str:
     return os.environ.get(CURRENT) or SHIPPED
 
 
+def find_study(root: Path, name: str) -> Path:
+    """The declaration of a study under ``root/studies``; raises where there is none."""
+    path = root / "studies" / name / FILE
+    if path.is_file():
+        return path
+    there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
+    raise DeclarationError.of(
+        "study.not_declared",
+        name=name,
+        hint=did_you_mean(name, there),
+        there=there or ["none"],
+    )
+
+
 def declared(name: str | None = None) -> Declaration:
-    """The declaration of a study; by default of the one that is worked on."""
-    return _read(_with_bases(folder_of(name or current())))
+    """The declaration of a study; by default of the one that is worked on.
+
+    Raises
+    ------
+    DeclarationError
+        With every mistake of the declaration.
+    """
+    return _kept(_files(folder_of(name or current()) / FILE))
 
 
-def _with_bases(folder: Path) -> tuple[tuple[Path, int], ...]:
-    """The folders of a declaration and those that it extends, each with its time."""
-    found = [(folder, _changed(folder))]
-    while base := _content(*found[-1]).get("extends"):
-        folder = folder_of(str(base))
-        if folder in (known for known, _ in found):
-            raise OptionError.of(
-                "study.no_yaml", [f"{base} extends itself"], path=found[-1][0] / FILE
-            )
-        found.append((folder, _changed(folder)))
-    return tuple(found)
+def read_declaration(path: Path) -> Declaration:
+    """Read a declaration; every mistake is in one error.
+
+    Raises
+    ------
+    DeclarationError
+        With the line, what is expected and a remedy for each mistake.
+    """
+    study, problems = examine_declaration(path)
+    if problems or study is None:
+        raise_problems(path.parent.name, problems)
+    return study
 
 
-def _changed(folder: Path) -> int:
-    return os.stat(os.path.join(folder, FILE)).st_mtime_ns
+def examine_declaration(path: Path) -> tuple[Declaration | None, list[Problem]]:
+    """The study, where it can be read at all, and every mistake of its declaration."""
+    return _examined(_files(path))
 
 
-# A path takes longer to make than a file to look up.
-_path = cache(Path)
+def raise_problems(name: str, problems: Sequence[Problem]) -> NoReturn:
+    """Raise the mistakes of a declaration, or of the data against it, all at once."""
+    error = DeclarationError.of("study.mistakes", name=name, n=len(problems))
+    head, rest = str(error).split("\n", 1)
+    lines = [f"  - {problem}" for problem in problems]
+    raise DeclarationError("\n".join([f"{head.removesuffix('.')}:", *lines, rest]))
+
+
+_Files = tuple[tuple[Path, int], ...]
+
+
+def _files(path: Path) -> _Files:
+    """A declaration and those that it extends, with the times of their last change."""
+    found: list[tuple[Path, int]] = []
+    while True:
+        try:
+            found.append((path, path.stat().st_mtime_ns))
+        except OSError:
+            found.append((path, 0))
+        document, content = _content(*found[-1])
+        base = content.get("extends") if isinstance(content, dict) else None
+        if not isinstance(base, str):
+            return tuple(found)
+        path = folder_of(base) / FILE
+        if any(path == known for known, _ in found):
+            place = document.place(("extends",))
+            problem = Problem.of(place, "extends_itself", base=base)
+            raise_problems(found[0][0].parent.name, [problem])
 
 
 @cache
-def _content(folder: Path, changed: int) -> dict[str, Any]:
-    path = folder / FILE
+def _kept(files: _Files) -> Declaration:
+    study, problems = _examined(files)
+    if problems or study is None:
+        raise_problems(files[0][0].parent.name, problems)
+    return study
+
+
+def _examined(files: _Files) -> tuple[Declaration | None, list[Problem]]:
+    whole: dict[str, Any] = {}
+    document: Document | None = None
+    for known in reversed(files):
+        one, content = _content(*known)
+        if not isinstance(content, dict):
+            problems = one.problems
+            return None, problems or [Problem.of(one.name, "no_keys")]
+        document = replace(one, problems=list(one.problems), base=document)
+        whole = _upon(whole, content)
+    assert document is not None
+    if brings_panel(whole):
+        # Names of columns and samples are text, whatever YAML makes of them.
+        whole = document.value
+    study = Declaration(whole, files[0][0].parent, document, strict=False)
+    return study, document.problems
+
+
+@cache
+def _content(path: Path, changed: int) -> tuple[Document, Any]:
+    """A file with its lines, and as YAML has it; None where it is none."""
+    name = f"{path.parent.name}/{FILE}"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise OptionError.of("study.no_yaml", [str(error)], path=path) from error
-    document = yaml_lines.read(text, f"{path.parent.name}/{FILE}")
-    if document.value is None and document.problems:
-        raise OptionError.of("study.no_yaml", document.problems, path=path)
-    if not isinstance(document.value, dict):
-        raise OptionError.of("study.no_yaml", ["it holds no keys"], path=path)
-    schema.examine(document, path.parents[2])
-    if document.problems:
-        raise OptionError.of(
-            "study.declaration_unusable", document.problems, name=path.parent.name
-        )
-    return yaml.load(text, _Loader)
-
-
-@cache
-def _read(folders: tuple[tuple[Path, int], ...]) -> Declaration:
-    contents = [_content(*known) for known in folders]
-    whole: dict[str, Any] = {}
-    for content in reversed(contents):
-        whole = _upon(whole, content)
-    if lacking := schema.missing(whole):
-        raise OptionError.of(
-            "study.declaration_unusable", lacking, name=folders[0][0].name
-        )
-    return Declaration(whole, folders[0][0])
+        problem = Problem.of(name, "unreadable", why=error)
+        return Document(name, problems=[problem]), None
+    document = yaml_lines.read(text, name)
+    if document.value is None:
+        return document, None
+    return document, yaml.load(text, yaml_lines.LOADER)
 
 
 def _upon(base: Mapping, more: Mapping) -> dict[str, Any]:
@@ -812,6 +620,3 @@ def _upon(base: Mapping, more: Mapping) -> dict[str, Any]:
         else:
             out[key] = value
     return out
-
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

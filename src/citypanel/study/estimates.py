@@ -12,8 +12,9 @@ from citypanel.did.frames import join_notes
 from citypanel.did.sizes import size_note
 from citypanel.did.study import require_steady
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import HEADLINE, Column, declared
+from citypanel.study.declaration import HEADLINE, declared
 from citypanel.study.options import Options
+from citypanel.study.parts import Column
 from citypanel.study.variants import by_variant
 
 TREATMENT = "sydid"
@@ -120,7 +121,7 @@ def _tables(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
 def _regression(
     panel: pd.DataFrame, column: Column, options: pd.Series
 ) -> pd.DataFrame:
-    rows = _years_ahead(column.keep(panel), column.years_ahead)
+    rows = _years_ahead(column.keep(panel), column.periods_ahead)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, without_data = usable_controls(rows) if column.controls else ([], {})
     # A city-year without one of its controls is in no count either.
@@ -214,9 +215,9 @@ def usable_controls(
 
 def _specification(panel, column, controls, options) -> str:
     outcome = panel["outcome_name"].iloc[0]
-    if column.years_ahead:
-        plural = "s" if column.years_ahead > 1 else ""
-        outcome += f" {column.years_ahead} year{plural} ahead"
+    if column.periods_ahead:
+        plural = "s" if column.periods_ahead > 1 else ""
+        outcome += f" {column.periods_ahead} year{plural} ahead"
     return (
         f"{outcome} on {', '.join([TREATMENT, *controls])}; city and year effects; "
         f"standard errors clustered by city ({options['standard_errors']}); "

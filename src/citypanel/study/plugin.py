@@ -15,22 +15,22 @@ from typing import Any
 import duckdb
 
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import Declaration, Policy, declared
+from citypanel.study.declaration import Declaration, declared
 from citypanel.study.options import Options
+from citypanel.study.parts import Roster
 
 
 def study_declaration() -> str:
     """The names of the options, and the study's words, as JSON."""
     study = declared()
-    content = study.content
     words = {
         "name": study.name,
-        "title": content.get("title") or {},
-        "unit": (content.get("unit") or {}).get("noun") or {},
-        "policy": (content.get("policy") or {}).get("label") or {},
-        "source": content.get("source") or "",
+        "title": study.title,
+        "unit": study.unit_noun,
+        "policy": study.policy_label,
+        "source": study.source,
         "effect": study.effect,
-        "compares": bool(content.get("published")),
+        "compares": study.effect is not None,
     }
     return json.dumps({"options": list(study.build_options), "words": words})
 
@@ -73,14 +73,14 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         "listed": listed,
         "labour_series": list(labour.names),
         "years": list(range(study.years[0], study.years[1] + 1)),
-        "policy": _compared(study.policy_of(headline["policy"])),
+        "policy": _compared(study.roster_named(headline["policy"])),
     }
 
 
-def _compared(policy: Policy) -> dict[str, Any]:
+def _compared(roster: Roster) -> dict[str, Any]:
     """Who is compared with whom."""
     names = ("others", "control", "always_treated")
-    return {name: getattr(policy, name) for name in names}
+    return {name: getattr(roster, name) for name in names}
 
 
 def study_roster() -> str:
@@ -106,30 +106,28 @@ def roster_of(study: Declaration) -> list[dict[str, str]]:
     ImporterError
         With every cell that cannot be used.
     """
-    if study.policy.file is None:
+    if study.roster is None or study.roster.path is None:
         return []
-    return _read_roster(study.policy, study.policy.file.stat().st_mtime_ns)
+    return _read_roster(study.roster, study.roster.path.stat().st_mtime_ns)
 
 
 @cache
-def _read_roster(policy: Policy, changed: int) -> list[dict[str, str]]:
+def _read_roster(roster: Roster, changed: int) -> list[dict[str, str]]:
     from citypanel.importers.files import read_file
-    from citypanel.importers.policy import ROSTER_COLUMNS, Choices, read_roster
+    from citypanel.importers.policy import ROSTER_COLUMNS, read_roster
     from citypanel.importers.project import find_spec, load_reference
 
     reference = load_reference(Path.cwd())
-    files = [read_file(Path(str(policy.file)))]
+    files = [read_file(Path(str(roster.path)))]
     reading = read_roster(
         files,
         spec=find_spec(None, "policy", files, reference),
         gazetteer=reference.gazetteer,
         units=reference.units,
-        choices=Choices(policy.districts, policy.twice, policy.times, policy.unknown),
+        choices=roster.choices,
     )
     names = ROSTER_COLUMNS
-    return [
-        dict(zip(names, (policy.roster, *row), strict=True)) for row in reading.rows
-    ]
+    return [dict(zip(names, (roster.name, *row), strict=True)) for row in reading.rows]
 
 
 def _years(values: dict[str, Any]) -> dict[str, int]:

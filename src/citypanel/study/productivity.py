@@ -151,13 +151,12 @@ def tfp_intervals(
     DataFrame
         variant; dimension (city, all, region, role or difference) and member (a city's
         code, a group, or treated - control); year; index_name (tfpch, effch, techch);
-        low and high, the ends of the 95 per cent interval, missing for one city's
-        tfpch; corrected, a city's index less its bias; frontier_error, the part of a
-        mean's standard error (of its logarithm) that the frontier makes; and
-        bootstrap_replications, the draws of each loop. See
-        `citypanel.frontier.bootstrap_malmquist` and `mean_changes`. No row where the
-        variant asks for none or the frontier is not that of a year's own observations,
-        for which alone the bootstrap is defined.
+        low and high, the ends of the 95 per cent interval, of a city's effch and of a
+        mean's tfpch; corrected, a city's index less its bias; frontier_error, the error
+        of the index's logarithm that the frontier makes; and bootstrap_replications,
+        the draws of each loop. See `citypanel.frontier.bootstrap_malmquist` and
+        `mean_changes`. No row where the variant asks for none or the frontier is not
+        that of a year's own observations, for which alone the bootstrap is defined.
     """
     return by_variant(
         sample, variants, lambda rows, options: _intervals(rows, options, cities)
@@ -191,7 +190,12 @@ def _intervals(
 
 def _of_cities(found: pd.DataFrame) -> pd.DataFrame:
     """One row a city, year and index."""
-    columns = {"corrected": "corrected", "lower": "low", "upper": "high"}
+    columns = {
+        "corrected": "corrected",
+        "lower": "low",
+        "upper": "high",
+        "error": "frontier_error",
+    }
     return pd.concat(
         [
             pd.DataFrame(

@@ -34,8 +34,13 @@ RINGS = (0, 100, 200, 300)
 CUTOFFS = (100, 200, 300, 500, 800)
 # Draws of what refits a model each time.
 REFITS = 50
-# Treated cells times cells up to which each treated cell is fitted on all the others.
+# What is left out of larger panels, whose row says so: cells that draws of a factor
+# model fit anew, that the jackknife does, that are fitted for every treated cell, and
+# weights that the cohorts' synthetic controls choose together.
+MOST_DRAWN_CELLS = 400_000
+MOST_JACKKNIFED_CELLS = 100_000_000
 MOST_CELL_FITS = 20_000_000
+MOST_POOLED_WEIGHTS = 2_000
 MECHANISMS = ("effch", "techch")
 # Tests whose size was measured, by term, aggregation or estimator.
 MEASURED = {
@@ -226,17 +231,14 @@ def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     frame = frame.assign(**{TREATMENT: binary.astype(float)})
     options: dict[str, Any] = dict(treatment=TREATMENT, draws=REFITS, seed=seed, **KEYS)
     fits = [
-        did.interactive_fixed_effects(frame, most_rank=2, folds=5, **options),
-        did.matrix_completion(frame, folds=5, **options),
-        did.augmented_synthetic_control(frame, cohort=COHORT, **KEYS),
+        _drawn("interactive_fixed_effects", frame, options | {"most_rank": 2}),
+        _drawn("matrix_completion", frame, options),
+        _augmented(frame),
         _triply_robust(frame, options),
     ]
     kinds = ("simple", "placebo", "carryover", "test")
     parts = [fit[fit["aggregation"].isin(kinds)] for fit in fits]
-    pooled = did.augmented_synthetic_control(
-        frame, cohort=COHORT, pooling=0.5, variance="none", **KEYS
-    ).head(1)
-    parts.append(pooled.assign(aggregation="partially_pooled"))
+    parts.append(_pooled(frame))
     usable, _ = usable_controls(frame)
     names = [name for name in declared().covariates if name in usable]
     for controls in ([], names):
@@ -259,14 +261,55 @@ def _factors(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _left_out(estimator: str, why: str, aggregation: str = "simple") -> pd.DataFrame:
+    """An estimator's row in a panel too large for it."""
+    row = {"estimator": estimator, "aggregation": aggregation}
+    return pd.DataFrame([{**row, "note": f"{why}: not estimated"}])
+
+
+def _drawn(name: str, frame: pd.DataFrame, options: dict[str, Any]) -> pd.DataFrame:
+    """A factor model, refitted in every draw of the units."""
+    if REFITS * len(frame) > MOST_DRAWN_CELLS:
+        return _left_out(name, f"each of {REFITS} draws fits {len(frame):,} cells anew")
+    return getattr(did, name)(frame, folds=5, **options)
+
+
+def _augmented(frame: pd.DataFrame) -> pd.DataFrame:
+    """Weights chosen anew without each unit; in large panels no standard error."""
+    units = frame["city_id"].nunique()
+    options: dict[str, Any] = dict(cohort=COHORT, **KEYS)
+    if units * len(frame) <= MOST_JACKKNIFED_CELLS:
+        return did.augmented_synthetic_control(frame, **options)
+    fit = did.augmented_synthetic_control(frame, variance="none", **options)
+    why = f"the jackknife would choose weights without each of {units:,} units"
+    note = f"{why}: no standard error"
+    fit["note"] = [
+        join_notes(n if isinstance(n, str) else None, note) for n in fit["note"]
+    ]
+    return fit
+
+
+def _pooled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The synthetic controls of all cohorts, their weights chosen together."""
+    name, kind = "augmented_synthetic_control", "partially_pooled"
+    first = frame.drop_duplicates("city_id")[COHORT]
+    weights = int((first == 0).sum()) * int(first[first > 0].nunique())
+    if weights > MOST_POOLED_WEIGHTS:
+        why = f"the cohorts have {weights:,} weights to choose together"
+        return _left_out(name, why, kind)
+    fit = did.augmented_synthetic_control(
+        frame, cohort=COHORT, pooling=0.5, variance="none", **KEYS
+    )
+    return fit.head(1).assign(aggregation=kind)
+
+
 def _triply_robust(frame: pd.DataFrame, options: dict[str, Any]) -> pd.DataFrame:
     """The estimator, whose time goes with treated cells times cells."""
     treated = int((frame[TREATMENT] > 0).sum())
     if treated * len(frame) <= MOST_CELL_FITS:
         return did.triply_robust(frame, validation_cells=len(frame), **options)
-    note = f"each of {treated:,} treated cells has a fit of its own: not estimated"
-    row = {"estimator": "triply_robust", "aggregation": "simple", "note": note}
-    return pd.DataFrame([row])
+    why = f"each of {treated:,} treated cells has a fit of its own"
+    return _left_out("triply_robust", why)
 
 
 def _adjusted(frame: pd.DataFrame, seed: int, draws: int) -> pd.DataFrame:

@@ -312,20 +312,20 @@ def _factors(rows: _Rows) -> list[Words]:
             "augmented_synthetic_control",
         )
     }
-    if not _known(*(value for value, _ in found.values())):
-        return []
-    (ife, ife_p), (mc, mc_p), (asc, asc_p) = found.values()
-    said = [
-        SAID(
-            "factor_models",
-            ife=ife,
-            ife_p=ife_p,
-            mc=mc,
-            mc_p=mc_p,
-            asc=asc,
-            asc_p=SAID("asc_p", p=asc_p) if _known(asc_p) else "",
+    said = []
+    if _known(*(value for value, _ in found.values())):
+        (ife, ife_p), (mc, mc_p), (asc, asc_p) = found.values()
+        said.append(
+            SAID(
+                "factor_models",
+                ife=ife,
+                ife_p=ife_p,
+                mc=mc,
+                mc_p=mc_p,
+                asc=asc,
+                asc_p=SAID("asc_p", p=asc_p) if _known(asc_p) else "",
+            )
         )
-    ]
     triply, triply_p = rows.both(estimator="triply_robust", term="overall")
     if _known(triply, triply_p):
         said.append(SAID("triply_robust", effect=triply, p=triply_p))

@@ -15,22 +15,12 @@ from citypanel.study.declaration import declared
 from citypanel.study.graph import Graph
 from citypanel.study.grid import Grid
 from citypanel.study.options import Options
+from citypanel.study.sources import SOURCE_TABLES
 from citypanel.study.steps import capital, index, inputs, panel, sample, series
 
 GRAPH = Graph([series, inputs, capital, sample, index, panel])
 # Results of large steps kept: what comes after them is cheap.
 KEPT = 64
-
-#: Table of the warehouse that each part of `Sources` is read from.
-SOURCE_TABLES = {
-    "cells": "intermediate.int_cells__reconciled",
-    "province_series": "intermediate.int_province_series",
-    "cities": "staging.stg_reference__cities",
-    "policy": "intermediate.int_policy_exposures",
-    "variables": "raw.ref_variables",
-    "places": "raw.ref_prefectures",
-    "concurrent": "staging.stg_policy__concurrent",
-}
 
 
 def _no_places() -> pd.DataFrame:

@@ -10,9 +10,12 @@ from typing import Any
 
 import yaml
 
+from citypanel.words import Catalogue
+
+SAID = Catalogue("mistakes")
 Path = tuple[str | int, ...]
-# libyaml's is several times as fast, where it is there.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: libyaml's is several times as fast, where it is there.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,16 @@ class Problem:
     place: str
     what: str
     remedy: str = ""
+
+    @classmethod
+    def of(cls, place: str, key: str, /, **facts: object) -> Problem:
+        """The mistake that `words/en/mistakes.yml` words."""
+        remedy = f"{key}.remedy"
+        return cls(
+            place,
+            SAID(f"{key}.what", **facts).en,
+            SAID(remedy, **facts).en if remedy in SAID else "",
+        )
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}" + (
@@ -43,34 +56,45 @@ class Document:
         Line (from 1) of each value by its path, such as ``("unit", "key")``.
     problems : list of Problem
         Text that is no YAML, and keys given twice.
+    base : Document or None
+        What it stands upon: where a path is not in this one, it may be in that.
     """
 
     name: str
     value: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    base: Document | None = None
+
+    def line(self, path: Path) -> str:
+        """``study.yml line 4``, or the nearest line above it."""
+        known = tuple(key if isinstance(key, int) else str(key) for key in path)
+        for length in range(len(known), -1, -1):
+            document: Document | None = self
+            while document is not None:
+                # A key may be a number that stands as text in the lines.
+                for there in (known[:length], tuple(map(str, known[:length]))):
+                    if there in document.lines:
+                        return f"{document.name} line {document.lines[there]}"
+                document = document.base
+        return self.name
 
     def place(self, path: Path) -> str:
-        """``study.yml line 4, unit.key``, or the nearest line above it."""
-        known = path
-        while known and known not in self.lines:
-            known = known[:-1]
-        words = f"{self.name} line {self.lines.get(known, 1)}"
+        """``study.yml line 4, unit.key``."""
+        words = self.line(path)
         return f"{words}, {'.'.join(map(str, path))}" if path else words
 
-    def report(self, path: Path, what: str, remedy: str = "") -> None:
+    def report(self, path: Path, key: str, /, **facts: object) -> None:
         """Add a mistake at a path."""
-        self.problems.append(Problem(self.place(path), what, remedy))
+        self.problems.append(Problem.of(self.place(path), key, **facts))
 
     def report_unknown(self, path: Path, given: Iterable, allowed: Collection) -> None:
         """Add every key given at a path that is none of those allowed."""
         for key in given:
             if key not in allowed:
-                self.report(
-                    (*path, key),
-                    "is not a key of a declaration",
-                    f"{did_you_mean(key, allowed)}permitted here: {', '.join(allowed)}",
-                )
+                hint = did_you_mean(str(key), allowed)
+                at = (*path, key)
+                self.report(at, "no_key", hint=hint, allowed=list(allowed))
 
 
 def did_you_mean(
@@ -84,8 +108,9 @@ def did_you_mean(
 def read(text: str, name: str) -> Document:
     """Parse YAML; what cannot be parsed is a problem of the document, not an error."""
     document = Document(name)
+    document.lines[()] = 1
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=LOADER)
         if node is not None:
             document.value = _value(node, (), document)
     except yaml.YAMLError as error:
@@ -93,14 +118,7 @@ def read(text: str, name: str) -> Document:
         line = mark.line + 1 if mark else 1
         why = getattr(error, "problem", None) or str(error).split("\n")[0]
         document.value = None
-        document.problems = [
-            Problem(
-                f"{name} line {line}",
-                f"this is no YAML: {why}",
-                "write `key: value` with spaces, never tabs, before the key; put text "
-                "that holds a colon in quotes",
-            )
-        ]
+        document.problems = [Problem.of(f"{name} line {line}", "no_yaml", why=why)]
     return document
 
 
@@ -114,9 +132,7 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
             if key in found:
                 first = document.lines[inner]
                 document.lines[inner] = key_node.start_mark.line + 1
-                document.report(
-                    inner, f"stands twice, first in line {first}", "keep one"
-                )
+                document.report(inner, "twice", line=first)
                 continue
             document.lines[inner] = key_node.start_mark.line + 1
             found[key] = _value(value_node, inner, document)

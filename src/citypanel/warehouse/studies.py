@@ -11,7 +11,13 @@ import yaml
 
 from citypanel.errors import WarehouseError, describe
 from citypanel.identity import digest_of, digest_of_file
-from citypanel.study.declaration import FILE, SHIPPED, folder_of
+from citypanel.study.declaration import (
+    FILE,
+    SHIPPED,
+    brings_panel,
+    find_study,
+    folder_of,
+)
 from citypanel.warehouse.published import published_file
 from citypanel.words import load
 
@@ -30,14 +36,14 @@ class ChosenStudy:
 
     @cached_property
     def brings_panel(self) -> bool:
-        """Whether it has a panel; one that extends another is on the seeds' figures.
+        """Whether it has a panel; otherwise it is on the seeds' figures.
 
         What is no YAML counts as one: the check of a declaration then says so.
         """
         if self.name == SHIPPED:
             return False
         content = self._content()
-        return not isinstance(content, dict) or "extends" not in content
+        return not isinstance(content, dict) or brings_panel(content)
 
     def digest(self) -> str:
         """Digest of the declaration, what stands beside it, and the files it names."""
@@ -87,8 +93,6 @@ def choose(root: Path, name: str) -> ChosenStudy:
         )
     folder = root / "studies" / name
     if not (folder / FILE).is_file():
-        from citypanel.study.own.declaration import find_study
-
         find_study(root, name)
     return ChosenStudy(name, folder)
 

@@ -33,7 +33,7 @@ from citypanel.outputs.tables.html import page
 from citypanel.pages.dbt_docs import readable
 from citypanel.quality import data_docs
 from citypanel.quality.report import quality_report
-from citypanel.study.own.declaration import read_declaration
+from citypanel.study.declaration import read_declaration
 from citypanel.study.own.storage import write_tables
 
 CHROMIUM = next(

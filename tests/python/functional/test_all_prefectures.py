@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from citypanel.importers.project import load_reference
-from citypanel.study.own.declaration import read_declaration
+from citypanel.study.declaration import read_declaration
 from citypanel.study.own.evaluate import regression_table
 from citypanel.study.own.panel import COHORT, UNIT, prepare_panel
 

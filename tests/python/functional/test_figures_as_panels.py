@@ -13,8 +13,8 @@ import pytest
 
 from citypanel.cli import main
 from citypanel.errors import DeclarationError
+from citypanel.study.declaration import read_declaration
 from citypanel.study.own.build import checked_study
-from citypanel.study.own.declaration import read_declaration
 from citypanel.study.own.evaluate import regression_table
 from citypanel.study.own.panel import TREATMENT, UNIT, prepare_panel
 

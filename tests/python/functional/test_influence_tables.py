@@ -15,7 +15,7 @@ from citypanel.influence.experiments import _cells, _planned
 from citypanel.influence.headline import Headline
 from citypanel.influence.tables import headline_of
 from citypanel.study.estimation import estimate
-from citypanel.study.run import SOURCE_TABLES
+from citypanel.study.sources import SOURCE_TABLES
 
 MARTS = [
     "rpt_influence",

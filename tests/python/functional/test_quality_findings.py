@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from citypanel.quality import findings
-from citypanel.study.run import SOURCE_TABLES
+from citypanel.study.sources import SOURCE_TABLES
 
 # What is known to be wrong in the shipped figures and can be seen in them: found by
 # looking, and named only here: city (None: all cities), years, variable, and the rules

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import random
 import shutil
 
 import pytest
+import yaml
 
 from citypanel.cli import main
 from citypanel.errors import CityPanelError
-from citypanel.study.declaration import declared
+from citypanel.study.declaration import Declaration, declared
 from citypanel.study.plugin import roster_of
 
 STUDY = """name: carbon
@@ -42,8 +45,8 @@ def test_a_sound_one_is_told(folder, capsys):
     said = capsys.readouterr().out
     assert "2010 to 2019" in said and "1 rows, 1 cities" in said
     study = declared("carbon")
-    assert study.policy.roster == "carbon" and study.effect is None
-    assert study.policy.control == () and next(iter(study.controls)) == "eco"
+    assert study.roster.name == "carbon" and study.effect is None
+    assert study.roster.control == () and next(iter(study.controls)) == "eco"
     assert study.controls["eco"].formula.text == "log(gdp_cny_10k)"
     assert len(study.controls) == len(declared("pilot_zones").controls)
 
@@ -58,7 +61,7 @@ MISTAKES = [
     ("period: {first: 2010}", "period: {first: 2010", "line 4", "no YAML"),
     ("first: 2010", "first: 2012", "period", "growth runs from 2011"),
     ("others: exclude", "others: drop", "policy", "neither exclude nor control"),
-    ("roster.csv", "rosters.csv", "policy", "rosters.csv is not beside it"),
+    ("roster.csv", "rosters.csv", "policy", "rosters.csv does not exist beside"),
     ("extends: pilot_zones", "extends: pilots", "pilots", "studies"),
     ("extends: pilot_zones", "extends: carbon", "carbon", "extends itself"),
     ("extends: pilot_zones\n", "", "carbon", "columns is missing"),
@@ -84,6 +87,42 @@ def test_mistakes_are_found_all_at_once(folder, capsys):
     assert main(["check", "carbon"]) == 1
     said = capsys.readouterr().err
     assert "line 6, policy.other" in said and "line 10" in said
+
+
+def _paths(value, path=()):
+    inside = value.items() if isinstance(value, dict) else ()
+    inside = enumerate(value) if isinstance(value, list) else inside
+    for key, inner in inside:
+        yield (*path, key)
+        yield from _paths(inner, (*path, key))
+
+
+@pytest.mark.parametrize("name", ["pilot_zones", "low_carbon", "castle_doctrine"])
+def test_whatever_stands_where_is_taken_or_told(project, name):
+    """A value of the wrong kind, anywhere, is a mistake with its place."""
+    folder = project / "studies" / name
+    content = yaml.safe_load((folder / "study.yml").read_text("utf-8"))
+    rng = random.Random(11)
+    places = list(_paths(content))
+    for _ in range(80):
+        changed, path = copy.deepcopy(content), rng.choice(places)
+        part = changed
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = rng.choice([None, 3, "x y(", True, ["a", 1], {"k": 1}, [{}]])
+        made = Declaration(changed, folder, strict=False)
+        told = [p for p in made.document.problems if "study.yml" in p.place]
+        assert told == made.document.problems
+
+
+def test_a_mistake_in_what_is_extended_has_its_line_there(folder):
+    base = folder.parent / "pilot_zones" / "study.yml"
+    text = base.read_text("utf-8")
+    line = 1 + text[: text.index("tertiary_cny_10k /")].count("\n")
+    base.write_text(text.replace("tertiary_cny_10k /", "tertiary /"), "utf-8")
+    with pytest.raises(CityPanelError) as raised:
+        declared("carbon")
+    assert f"pilot_zones/study.yml line {line}, controls.ind" in str(raised.value)
 
 
 def test_a_roster_that_cannot_be_used_is_found_by_check(folder, capsys):

@@ -562,6 +562,8 @@ def test_a_relation_that_is_no_panel_is_refused_like_a_frame(change, message):
 DEALT = [
     {}, {"cluster": "c"}, {"within": "half"}, {"weights": "w"},
     {"weights": "w", "cluster": "c"},
+    {"controls": ["a", "b", "twice"]},
+    {"controls": ["a"], "weights": "w", "cluster": "c", "within": "half"},
 ]  # fmt: skip
 
 
@@ -569,11 +571,14 @@ DEALT = [
 @pytest.mark.parametrize("options", DEALT, ids=str)
 def test_dealt_treatments_are_summed_unit_by_unit(options, gaps):
     frame = large(80).assign(half=lambda f: f["id"] % 2)
+    rng = np.random.default_rng(3)
+    frame["a"], frame["b"] = 1e3 * rng.normal(size=(2, len(frame))) + frame["id"].values
+    frame["twice"] = 2 * frame["a"] + frame["t"]
     if gaps:  # two patterns more
         late, early = frame["id"] % 5 == 0, frame["id"] % 7 == 1
         frame = frame[~(late & (frame["t"] < 2003)) & ~(early & (frame["t"] == 2005))]
     options = dict(options, treatment="d", **KEYS)
-    draws = {k: v for k, v in options.items() if k in ("treatment", *KEYS)}
+    draws = {k: v for k, v in options.items() if k in ("treatment", "controls", *KEYS)}
     fits = both(did.randomisation_draws, frame, draws=99, **draws)
     np.testing.assert_allclose(*(f["statistic"] for f in fits), rtol=1e-9)
     with way("always"):

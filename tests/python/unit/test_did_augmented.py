@@ -9,6 +9,7 @@ from scipy import optimize
 from tests.support.random_panels import STAGGERED, random_panel
 
 from citypanel import did
+from citypanel.did import augmented
 from citypanel.did.augmented import project, ridge_weights, simplex_weights
 from citypanel.errors import CityPanelError, OptionError
 
@@ -51,6 +52,21 @@ def test_simplex_weights_are_the_minimum(seed):
     near = project(point)
     assert near.sum() == pytest.approx(1)
     assert ((point - near) @ (np.eye(12) - near).T <= 1e-9).all()
+
+
+@pytest.mark.parametrize("net", [False, True])
+@pytest.mark.parametrize("fits", [False, True])
+def test_many_weights_are_those_of_the_whole_system(net, fits, monkeypatch):
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(6, 60)), 0.1 * rng.normal(size=6)
+    if net:
+        x, y = x - x.mean(axis=0), y - y.mean()
+    if not fits:
+        y = y + 5.0 * np.arange(6)
+        x[3] = x[2]
+    whole = simplex_weights(x, y)
+    monkeypatch.setattr(augmented, "WIDE", 2)
+    assert simplex_weights(x, y) == pytest.approx(whole, abs=1e-10)
 
 
 def test_ridge_weights_are_the_regression():

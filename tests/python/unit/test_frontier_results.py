@@ -82,8 +82,8 @@ def test_intervals_follow_their_rows_and_level(results):
     result = results["bootstrap_malmquist"]
     rows = result.sample(frac=0.3, random_state=1)
     found = rows.confint()
-    assert not [name for name in found if name.startswith("tfpch")]
-    for name in ("effch_lower", "effch_upper", "techch_lower", "techch_upper"):
+    assert list(found) == ["city", "year", "effch_lower", "effch_upper"]
+    for name in ("effch_lower", "effch_upper"):
         np.testing.assert_array_equal(found[name], rows[name])
     narrow = rows.confint(0.5)
     assert (narrow["effch_upper"] < found["effch_upper"]).all()
@@ -103,12 +103,17 @@ def test_means_of_groups_by_hand(results):
     assert "c03" not in set(result["city"])
     groups = {city: "ab"[city > "c20"] for city in result["city"].unique()}
     found = frontier.mean_changes(result, groups)
-    now = found[(found["year"] == 2012) & (found["index"] == "effch")]
+    now = found[(found["year"] == 2012) & (found["index"] == "tfpch")]
     assert now["group"].tolist() == ["a", "b", "a - b"]
+    others = found[found["index"] != "tfpch"]
+    assert others[["lower", "upper"]].isna().all(axis=None)
+    assert (others["frontier_error"] > 0).all()
     here = (result["year"] == 2012).to_numpy()
-    logs = np.log(result["effch"].to_numpy()[here])
+    logs = np.log(result["tfpch"].to_numpy()[here])
     first = result["city"].map(groups).to_numpy()[here] == "a"
-    errors = result.attrs["errors"]["errors"][:, 1][:, here]
+    errors = result.attrs["errors"]["errors"][:, 0][:, here]
+    each = result["tfpch_error"].to_numpy()[here]
+    np.testing.assert_allclose(each, np.sqrt((errors**2).mean(axis=0)))
     row = now.iloc[0]
     assert row["mean"] == pytest.approx(np.exp(logs[first].mean()))
     drawn = errors[:, first].mean(axis=1)

@@ -227,3 +227,35 @@ def test_the_rule_on_sets_sees_what_it_should():
         taken = _ordered(ast.parse(text, mode="eval").body)
         assert taken is not None and _is_set(taken), text
     assert _ordered(ast.parse("sorted({1, 2})", mode="eval").body) is None
+
+
+def test_every_mistake_of_a_declaration_is_worded(project):
+    """`report(path, "name", fact=...)` gives each fact its message names."""
+    catalogue = words.load(words.FOLDER / "en" / "mistakes.yml")
+    written, told = set(), 0
+    for path, tree in _modules(project):
+        if "/study/" not in str(path):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                written.add(node.value)
+            function = getattr(node, "func", None)
+            name = getattr(function, "attr", getattr(function, "id", ""))
+            problem = getattr(getattr(function, "value", None), "id", "") == "Problem"
+            speaks = name in ("report", "say") or (name == "of" and problem)
+            if not speaks or len(node.args) < 2:
+                continue
+            key = node.args[1]
+            facts = {keyword.arg for keyword in node.keywords}
+            if isinstance(key, ast.Constant) and key.value in catalogue:
+                message = catalogue[key.value]
+                asked = {re.split(r"[.\[!]", f)[0] for p in message.values()
+                         for f in _fields(p)}  # fmt: skip
+                given = facts - {None}
+                assert given <= asked, (path, key.value)
+                assert None in facts or facts == asked, (path, key.value)
+                told += 1
+            else:
+                assert not isinstance(key, ast.Constant), (path, key.value)
+    assert set(catalogue) <= written
+    assert told > 60

@@ -13,8 +13,8 @@ from citypanel.errors import DeclarationError
 from citypanel.outputs.figures.policies import policies_by_unit
 from citypanel.outputs.study_report import figures, sentences
 from citypanel.outputs.study_report.facts import StudyFacts
+from citypanel.study.declaration import read_declaration
 from citypanel.study.own import evaluate as evaluation
-from citypanel.study.own.declaration import read_declaration
 from citypanel.study.own.panel import COHORT, TREATMENT, UNIT, prepare_panel
 from citypanel.study.own.roster import period_spans
 from citypanel.study.own.tables import fixed

@@ -11,14 +11,13 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-import yaml
 
 import citypanel
 from citypanel.cli import main
 from citypanel.errors import DeclarationError, WarehouseError
 from citypanel.identity import STAMP, refuse_other_skeleton
-from citypanel.study.own import formulas
-from citypanel.study.own.declaration import examine_declaration, read_declaration
+from citypanel.study import formulas
+from citypanel.study.declaration import examine_declaration, read_declaration
 from citypanel.study.own.evaluate import (
     column_options,
     comparison_table,
@@ -289,7 +288,7 @@ def test_new_takes_no_row_number_for_an_outcome(tmp_path, monkeypatch, first):
     assert main(["new", "my_farms", "--panel", "my.csv"]) == 0
     study, problems = examine_declaration(tmp_path / "studies/my_farms/study.yml")
     assert problems == [] and study.headline.name == "harvest"
-    assert not any("unnamed" in control.name for control in study.controls)
+    assert not any("unnamed" in control.name for control in study.controls.values())
 
 
 def test_new_takes_quarters_as_text_and_blank_for_never(tmp_path, monkeypatch):
@@ -530,15 +529,6 @@ def test_a_table_has_its_shape_whatever_comes():
     kinds = {"varchar": "string", "double": "float64", "bigint": "Int64"}
     for column, kind in TABLES["rpt_study_balance"].items():
         assert str(empty[column].dtype) == kinds[kind]
-
-
-def test_the_contracts_are_the_librarys_tables(project):
-    path = project / "src/citypanel/skeleton/models/study/_study__models.yml"
-    models = yaml.safe_load(path.read_text())["models"]
-    declared = {
-        m["name"]: {c["name"]: c["data_type"] for c in m["columns"]} for m in models
-    }
-    assert declared == TABLES
 
 
 def test_a_cohort_of_nullable_integers_is_read_as_numbers(tmp_path):

@@ -124,14 +124,15 @@ def test_intervals_are_drawn_only_where_the_bootstrap_is_defined(sample):
     # Three indices of two years: of 3 cities, all, the region, 2 roles, a difference.
     assert len(drawn) == 3 * 2 * (3 + 1 + 1 + 2 + 1)
     of_city = drawn[drawn["dimension"] == "city"]
-    alone = of_city["index_name"] == "tfpch"
-    assert of_city.loc[alone, ["low", "high"]].isna().all(axis=None)
-    assert (of_city["low"] <= of_city["high"])[~alone].all()
+    told = of_city["index_name"] == "effch"
+    assert of_city.loc[~told, ["low", "high"]].isna().all(axis=None)
+    assert (of_city["low"] <= of_city["high"])[told].all()
+    assert (drawn["frontier_error"] >= 0).all()
     one_city = (drawn["dimension"] == "role") & (drawn["member"] == "treated")
     assert drawn.loc[one_city, "low"].isna().all()
-    assert (
-        drawn.loc[drawn["dimension"] == "all", ["low", "high"]].notna().all(axis=None)
-    )
+    means = drawn[drawn["dimension"] == "all"].set_index("index_name")
+    assert means.loc["tfpch", ["low", "high"]].notna().all(axis=None)
+    assert means.loc[["effch", "techch"], ["low", "high"]].isna().all(axis=None)
     again = tfp_intervals(sample.sample(frac=1, random_state=3), draws, cities)
     pd.testing.assert_frame_equal(drawn, again)
     for options in [

@@ -97,6 +97,40 @@ def test_the_numbers_of_a_sentence_are_those_of_the_rows(answers):
     assert f"{both['n_units'].iloc[0]} of 24 treated units" in rows["text_en"].iloc[0]
 
 
+def test_what_a_large_panel_leaves_out_says_so(panel, monkeypatch):
+    frame = panel.assign(batch=np.nan)
+    monkeypatch.setattr(referee, "MOST_CELL_FITS", 0)
+    monkeypatch.setattr(referee, "REFITS", 20)
+    before = referee._factors(frame, 1, 99)
+    for name in ("DRAWN_CELLS", "JACKKNIFED_CELLS", "POOLED_WEIGHTS"):
+        monkeypatch.setattr(referee, f"MOST_{name}", 0)
+    after = referee._factors(frame, 1, 99)
+    drawn = after[after["estimator"] == "interactive_fixed_effects"]
+    assert drawn["note"].tolist() == [
+        "each of 20 draws fits 384 cells anew: not estimated"
+    ]
+    for name in ("matrix_completion", "triply_robust"):
+        row = after[after["estimator"] == name]
+        assert len(row) == 1 and row["estimate"].isna().all()
+        assert row["note"].str.endswith(": not estimated").all()
+    pooled = after[after["aggregation"] == "partially_pooled"]
+    assert pooled["estimate"].isna().all()
+
+    def overall(frame):
+        rows = frame[frame["estimator"] == "augmented_synthetic_control"]
+        return rows[rows["term"] == "overall"].iloc[0]
+
+    assert overall(after)["estimate"] == overall(before)["estimate"]
+    assert np.isfinite(overall(before)["std_error"])
+    assert pd.isna(overall(after)["std_error"])
+    assert "each of 48 units: no standard error" in overall(after)["note"]
+    kept = ["synthetic_did"]
+    same = [
+        f[f["estimator"].isin(kept)].reset_index(drop=True) for f in (before, after)
+    ]
+    pd.testing.assert_frame_equal(*(f[["term", "estimate"]] for f in same))
+
+
 def test_a_row_says_where_its_test_is_not_right():
     row = {"term": "conley_taber", "estimator": "twfe", "p_value": 0.04, "note": "x"}
     small = referee._with_size(row | {"n_units": 17, "n_treated_units": 8})

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from citypanel.errors import OptionError
+from citypanel.study import formulas
 from citypanel.study.declaration import declared
 from citypanel.study.formulas import formula
 from citypanel.study.grid import Grid
@@ -425,6 +427,51 @@ def test_formulas_name_what_they_read():
     np.testing.assert_array_equal(
         formula("log(x)")({"x": row(100, 0)}, log_base="10"), row(2, NAN)
     )
+
+
+BOTH_WAYS = [
+    "a + 1", "-a / (10000 * b)", "a - b * 2.5", "ln(a)", "log10(a / b)", "a == 2",
+    "a != b", "not a > 1", "a <= 2", "name == 'east'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BOTH_WAYS)
+def test_arithmetic_in_memory_is_that_of_duckdb(text):
+    series = {
+        "a": np.array([[1.0, 2, 3], [-4, 0.1, 1e9]]),
+        "b": np.array([[3.0, 7, 9], [1, 0.3, 2]]),
+        "name": np.array(
+            [["east", "west", "east"], ["west", "", "east"]], dtype=object
+        ),
+    }
+    made = formula(text)
+    there = formulas.evaluate(
+        pd.DataFrame({name: table.ravel() for name, table in series.items()}),
+        {"value": text},
+    )
+    ours = np.asarray(made(series), dtype=float).ravel()
+    np.testing.assert_array_equal(ours, there["value"].astype(float))
+
+
+def test_what_is_more_than_arithmetic_is_duckdbs():
+    table = np.array([[1.0, 2, NAN], [0, 5, 6]])
+    series = {"a": table}
+    assert formula("case when a > 1 then a else 0 end")(series).tolist() == [
+        [0, 2, 0], [0, 5, 6]
+    ]  # fmt: skip
+    np.testing.assert_array_equal(formula("coalesce(a, 3) ** 2")(series)[0], [1, 4, 9])
+    # A condition that is not known is not met.
+    assert formula("a between 2 and 5")(series).tolist() == [
+        [False, True, False], [False, True, False]
+    ]  # fmt: skip
+    said = "abs(log(a)) + 0 * length"
+    found = {
+        base: formula(said)(series | {"length": np.ones(3)}, log_base=base)[0, 1]
+        for base in ("10", "e")
+    }
+    assert found == {"10": np.log10(2), "e": np.log(2)}
+    with pytest.raises(OptionError, match="previous needs the rows of a panel"):
+        formula("previous(a)")
 
 
 def test_a_study_survives_pickling(small_study):

@@ -36,8 +36,9 @@ from citypanel.outputs.facts.labels import Labels, labels_of
 from citypanel.outputs.facts.range import Range, range_of
 from citypanel.outputs.facts.verdict import Conclusion, Evidence, Pretrend, conclude
 from citypanel.quality.published import options_of
-from citypanel.study.declaration import Column, declared
+from citypanel.study.declaration import declared
 from citypanel.study.estimates import TREATMENT
+from citypanel.study.parts import Column
 from citypanel.warehouse.preflight import open_published
 from citypanel.words import LABELS, Words, same
 
@@ -295,7 +296,7 @@ class Facts:
     @property
     def has_controls(self) -> bool:
         """Whether that column has controls."""
-        return _columns()[0].controls
+        return bool(_columns()[0].controls)
 
     @cached_property
     def variants(self) -> tuple[tuple[str, Regression], ...]:
@@ -574,7 +575,7 @@ def _columns() -> tuple[Column, Column | None, list[Column]]:
     """The headline's column, the same with controls, and those of the regions."""
     study = declared()
     main = study.columns[0]
-    whole_sample = [c for c in study.columns if c.where is None and not c.years_ahead]
+    whole_sample = [c for c in study.columns if c.where is None and not c.periods_ahead]
     controlled = next((c for c in whole_sample if c.controls), None)
     regional = [c for c in study.columns if c.name in study.regions]
     return main, controlled, regional

@@ -29,7 +29,8 @@ def other_policies(marts: Frames, o: Options) -> Drawing:
     policy = o(study_labels(marts).said["policy"])
     first = {policy: own.astype(float)}
     for name, part in rows.groupby("policy", sort=False):
-        label = declared().other_policies.get(str(name), {"en": str(name)})
+        other = declared().other_policies.get(str(name))
+        label = other.label if other else {"en": str(name)}
         words = Words(str(label["en"]), str(label.get("zh", label["en"])))
         first[o(words)] = part.set_index("term")["estimate"].astype(float)
     frame = pd.DataFrame(first).rename_axis("city_id").sort_index()

@@ -18,9 +18,10 @@ import pandas as pd
 
 from citypanel.errors import CapitalError
 from citypanel.quality.findings.tables import nanmedian
-from citypanel.study.declaration import Column, declared
+from citypanel.study.declaration import declared
 from citypanel.study.estimates import usable_controls
 from citypanel.study.options import Options
+from citypanel.study.parts import Column
 from citypanel.study.run import Study
 from citypanel.study.steps.series import common_path
 
@@ -369,13 +370,13 @@ class Uses:
             part = column.keep(self.panel)
             mask = self._mask(part[["city_id", "year"]].itertuples(index=False))
             city, year = np.nonzero(mask & has_index)
-            inside = year + column.years_ahead < has_index.shape[1]
+            inside = year + column.periods_ahead < has_index.shape[1]
             city, year = city[inside], year[inside]
-            there = has_index[city, year + column.years_ahead]
+            there = has_index[city, year + column.periods_ahead]
             city, year = city[there], year[there]
             rows, later = np.zeros_like(has_index), np.zeros_like(has_index)
             rows[city, year] = True
-            later[city, year + column.years_ahead] = True
+            later[city, year + column.periods_ahead] = True
             found.append((column, rows, later))
         return found
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from citypanel.study.own.declaration import Study
+from citypanel.study.declaration import Declaration
 from citypanel.study.own.tables import TABLES, fixed
-from citypanel.study.yaml_lines import Problem, did_you_mean
+from citypanel.study.yaml_lines import SAID, Problem, did_you_mean
 
 KEYS = ("table_name", "column_name", "term", "statistic")
 COLUMNS = (*KEYS, "value", "decimals")
@@ -30,21 +30,19 @@ def read_published(path: Path) -> pd.DataFrame:
     return frame.apply(lambda column: column.str.strip())
 
 
-def problems_of(study: Study, path: Path) -> list[Problem]:
+def problems_of(study: Declaration, path: Path) -> list[Problem]:
     """What is wrong with a study's file of printed figures, line by line."""
     try:
         printed = read_published(path)
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
-        remedy = "save it as CSV in UTF-8"
-        return [Problem(path.name, f"cannot be read: {why}", remedy)]
+        return [Problem.of(path.name, "printed_unread", why=why)]
     lacks = [name for name in COLUMNS if name not in printed]
     if lacks:
-        remedy = f"its first line names {', '.join(COLUMNS)} and, if you like, source"
-        what = f"lacks the columns {', '.join(lacks)}"
-        return [Problem(f"{path.name} line 1", what, remedy)]
+        said = {"columns": lacks, "wanted": list(COLUMNS)}
+        return [Problem.of(f"{path.name} line 1", "printed_columns", **said)]
     columns = {(column.table, column.name) for column in study.columns}
-    terms = (*TERMS, *(control.name for control in study.controls))
+    terms = (*TERMS, *study.controls)
     seen: set[tuple] = set()
     found = []
     for number, row in enumerate(printed.to_dict("records"), 2):
@@ -52,26 +50,39 @@ def problems_of(study: Study, path: Path) -> list[Problem]:
         asked = (row["table_name"], row["column_name"])
         if asked not in columns:
             listed = "; ".join(f"{table}, {name}" for table, name in sorted(columns))
-            what = f"the study declares no column {asked[1]} of table {asked[0]}"
-            found.append(Problem(place, what, f"declared: {listed or 'none'}"))
+            found.append(
+                Problem.of(
+                    place,
+                    "printed_column",
+                    table=asked[0],
+                    column=asked[1],
+                    declared=listed or SAID("none"),
+                )
+            )
         for key, known in (("term", terms), ("statistic", STATISTICS)):
             if row[key] not in known:
-                hint = did_you_mean(row[key], known)
-                remedy = f"{hint}permitted: {', '.join(known)}"
-                found.append(Problem(place, f"{key} is '{row[key]}'", remedy))
+                found.append(
+                    Problem.of(
+                        place,
+                        "printed_key",
+                        key=key,
+                        value=row[key],
+                        hint=did_you_mean(row[key], known),
+                        known=list(known),
+                    )
+                )
         if _number(row["value"]) is None:
-            found.append(Problem(place, f"value is '{row['value']}'", "write a number"))
+            found.append(Problem.of(place, "printed_value", value=row["value"]))
         if not row["decimals"].isdigit():
-            remedy = "write how many digits were printed after the point, such as 3"
-            found.append(Problem(place, f"decimals is '{row['decimals']}'", remedy))
+            found.append(Problem.of(place, "printed_decimals", value=row["decimals"]))
         named = tuple(row[name] for name in KEYS)
         if named in seen:
-            found.append(Problem(place, f"{', '.join(named)} stands twice", "keep one"))
+            found.append(Problem.of(place, "printed_twice", named=list(named)))
         seen.add(named)
     return found
 
 
-def comparison_table(study: Study, regressions: pd.DataFrame) -> pd.DataFrame:
+def comparison_table(study: Declaration, regressions: pd.DataFrame) -> pd.DataFrame:
     """``rpt_study_published``: printed figures beside ours, none where none are named.
 
     A figure agrees where ours differs by at most half of its last printed digit; where

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from citypanel.study.own.declaration import (
-    Study,
+from citypanel.study.declaration import (
+    Declaration,
     examine_declaration,
     find_study,
     raise_problems,
@@ -69,5 +69,5 @@ def _is_there(panel: Path | Figures) -> bool:
     return isinstance(panel, Figures) or panel.is_file()
 
 
-def _read(study: str) -> Study:
+def _read(study: str) -> Declaration:
     return read_declaration(find_study(Path.cwd(), study))

@@ -11,16 +11,8 @@ import pandas as pd
 from citypanel import did
 from citypanel.did import study as tables
 from citypanel.errors import CityPanelError
+from citypanel.study.declaration import Declaration, find_study, read_declaration
 from citypanel.study.own.audit import comparison_table
-from citypanel.study.own.declaration import (
-    STUDY_WEIGHTS,
-    Column,
-    Control,
-    Outcome,
-    Study,
-    find_study,
-    read_declaration,
-)
 from citypanel.study.own.findings import panel_findings, steps_not_taken
 from citypanel.study.own.panel import (
     COHORT,
@@ -34,6 +26,7 @@ from citypanel.study.own.panel import (
     prepare_panel,
 )
 from citypanel.study.own.tables import fixed, text
+from citypanel.study.parts import STUDY_WEIGHTS, Column, Control, Outcome
 from citypanel.words import LANGUAGES
 
 STAGGERED = {
@@ -51,7 +44,7 @@ STAGGERED = {
 
 
 def evaluate(
-    panel: pd.DataFrame | None, design: Study | Path | str
+    panel: pd.DataFrame | None, design: Declaration | Path | str
 ) -> dict[str, pd.DataFrame]:
     """Every table of a declared study, as frames.
 
@@ -59,7 +52,7 @@ def evaluate(
     ----------
     panel : DataFrame or None
         One row per unit and period; None reads the file that the declaration names.
-    design : Study, Path or str
+    design : Declaration, Path or str
         A declaration, the path of a ``study.yml``, or the name of a study under
         ``studies/``.
 
@@ -178,7 +171,7 @@ def variable_table(made: StudyPanel) -> pd.DataFrame:
             "kind": "outcome",
             **_labels("label", outcome.label),
             "unit": outcome.unit or None,
-            "formula": outcome.formula,
+            "formula": outcome.formula.text,
             "transform": outcome.transform,
             "is_headline": outcome.name == study.headline.name,
         }
@@ -189,12 +182,12 @@ def variable_table(made: StudyPanel) -> pd.DataFrame:
             "variable": control.name,
             "kind": "control",
             **_labels("label", control.label),
-            "formula": control.formula,
+            "formula": control.formula.text,
             "transform": "level",
             "is_headline": False,
-            "is_after_treatment": control.after_treatment,
+            "is_after_treatment": bool(control.after_treatment),
         }
-        for control in study.controls
+        for control in study.controls.values()
     ]
     rows += [
         {
@@ -203,7 +196,7 @@ def variable_table(made: StudyPanel) -> pd.DataFrame:
             **_labels("label", other.label),
             "is_headline": False,
         }
-        for other in study.other_policies
+        for other in study.other_policies.values()
     ]
     return pd.DataFrame(rows).assign(variable_order=range(1, len(rows) + 1))
 
@@ -236,13 +229,13 @@ def group_table(made: StudyPanel) -> pd.DataFrame:
     """One row per unit and declared group, or other policy it came under."""
     first = made.frame.groupby(UNIT, sort=True)
     columns = {**made.study.groups}
-    columns |= {o.name: o.column for o in made.study.other_policies}
+    columns |= {n: o.column for n, o in made.study.other_policies.items()}
     parts = [
         first[column].first().rename("group_value").reset_index().assign(group_name=n)
         for n, column in columns.items()
     ]
     # Who never came under another policy is in no row of it.
-    others = {o.name for o in made.study.other_policies}
+    others = set(made.study.other_policies)
     parts = [
         part[part["group_value"].notna()]
         if part["group_name"].isin(others).any()
@@ -255,7 +248,7 @@ def group_table(made: StudyPanel) -> pd.DataFrame:
 def unit_periods(made: StudyPanel) -> pd.DataFrame:
     """One row per unit, period and variable: outcomes, controls, treatment, weights."""
     study, frame = made.study, made.frame
-    names = [o.name for o in study.outcomes] + [c.name for c in study.controls]
+    names = [*(o.name for o in study.outcomes), *study.controls]
     names += [TREATMENT] + ([WEIGHTS] if study.weights else [])
     long = pd.concat(
         [
@@ -275,7 +268,7 @@ def descriptives(made: StudyPanel) -> pd.DataFrame:
     study, frame = made.study, made.frame
     ever = frame.groupby(UNIT)[TREATMENT].transform("max") > 0
     rows = []
-    variables: list[Outcome | Control] = [*study.outcomes, *study.controls]
+    variables: list[Outcome | Control] = [*study.outcomes, *study.controls.values()]
     for variable in variables:
         for group, keep in (
             ("all", ever | True),
@@ -300,7 +293,7 @@ def descriptives(made: StudyPanel) -> pd.DataFrame:
 def column_options(made: StudyPanel, place: int) -> tuple[pd.DataFrame, dict]:
     """Rows and options of one declared column, as the estimators take them."""
     study, column = made.study, made.study.columns[place]
-    frame = made.select(column.sample)
+    frame = made.select(column.where)
     weights = WEIGHTS if study.weights and column.weights == STUDY_WEIGHTS else None
     if column.weights not in (None, STUDY_WEIGHTS):
         weights = f"{WEIGHTS}_{place}"
@@ -442,12 +435,12 @@ def att_table(made: StudyPanel) -> pd.DataFrame:
     )
 
 
-def treatment_stays(study: Study) -> bool:
+def treatment_stays(study: Declaration) -> bool:
     """Whether a treatment that falls is a mistake: a roster says when it ends."""
     return study.roster is None
 
 
-def shared_columns(study: Study) -> dict[str, str]:
+def shared_columns(study: Declaration) -> dict[str, str]:
     """Columns that every estimator takes: weights and clusters."""
     out = {"weights": WEIGHTS} if study.weights else {}
     return out | ({"cluster": study.cluster} if study.cluster else {})
@@ -515,7 +508,7 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
     """Every check of the headline; see `citypanel.did.study.sensitivity_table`."""
     study = made.study
     region = next(iter(study.groups.values()), None)
-    controls = [c.name for c in study.controls]
+    controls = list(study.controls)
     table = tables.sensitivity_table(
         made.frame.dropna(subset=[study.headline.name]),
         outcomes=[study.headline.name],
@@ -524,10 +517,12 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         unit=UNIT,
         period=PERIOD,
         controls=controls,
-        covariates=[c.name for c in study.controls if not c.after_treatment],
+        covariates=[n for n, c in study.controls.items() if not c.after_treatment],
         region=region,
         columns=shared_columns(study),
-        sample={name: made.select(name) for name in study.samples},
+        sample={
+            name: made.select(condition) for name, condition in study.samples.items()
+        },
         bound=relevant_effect(made),
         seed=study.seed,
         absorbing=treatment_stays(study),
@@ -559,13 +554,13 @@ def other_policies_table(made: StudyPanel) -> pd.DataFrame:
             cohort=COHORT,
             unit=UNIT,
             period=PERIOD,
-            policies=[other.column for other in study.other_policies],
+            policies=[other.column for other in study.other_policies.values()],
             frequency=study.frequency,
             **columns,
         )
     except CityPanelError as error:
         found = pd.DataFrame([{"term": "overall", "note": _why(error)}])
-    names = {other.column: other.name for other in study.other_policies}
+    names = {other.column: n for n, other in study.other_policies.items()}
     policy = found["policy"] if "policy" in found else pd.Series("all", found.index)
     return pd.DataFrame(found).assign(
         check_name="other_policies",
@@ -593,15 +588,15 @@ def relevant_effect(made: StudyPanel) -> float:
     The declared one; else a tenth of the standard deviation of the headline outcome
     where nobody is treated.
     """
-    if made.study.relevant_effect is not None:
-        return made.study.relevant_effect
+    if made.study.effect is not None:
+        return made.study.effect
     untreated = made.frame.loc[made.frame[TREATMENT] == 0, made.study.headline.name]
     return float(untreated.astype(float).std() / 10)
 
 
 def balance_table(made: StudyPanel) -> pd.DataFrame:
     """Balance before the policy of the controls that it does not move."""
-    covariates = [c.name for c in made.study.controls if not c.after_treatment]
+    covariates = [n for n, c in made.study.controls.items() if not c.after_treatment]
     if not covariates:
         return pd.DataFrame()
     table = tables.balance(

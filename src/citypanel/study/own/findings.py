@@ -79,7 +79,7 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
     for row in frame[falls].to_dict("records"):
         found("treatment_falls", row[UNIT], row[PERIOD], value=row[TREATMENT])
     names = [outcome.name for outcome in made.study.outcomes]
-    names += [control.name for control in made.study.controls]
+    names += made.study.controls
     changes = {o.name for o in made.study.outcomes if o.is_change}
     first = ~frame.duplicated(UNIT)
     for name in names:

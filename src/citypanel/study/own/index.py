@@ -12,7 +12,7 @@ import pandas as pd
 from citypanel.frontier import malmquist, malmquist_luenberger
 from citypanel.frontier.directional import REFERENCES
 from citypanel.frontier.technology import RETURNS_TO_SCALE
-from citypanel.study.own import formulas
+from citypanel.study import formulas
 
 KINDS = ("malmquist",)
 TRANSFORMS = ("cumulative_log", "change", "log_change")

@@ -19,13 +19,14 @@ from citypanel.did.periods import read_periods
 from citypanel.errors import CityPanelError, DeclarationError, ImporterError
 from citypanel.importers.cells import Unread, address
 from citypanel.importers.files import Sheet, read_file
-from citypanel.study import yaml_lines
-from citypanel.study.own import formulas
+from citypanel.study import formulas, yaml_lines
+from citypanel.study.declaration import Declaration, raise_problems
+from citypanel.study.formulas import Formula
 from citypanel.study.own.audit import problems_of
-from citypanel.study.own.declaration import STUDY_WEIGHTS, Study, raise_problems
 from citypanel.study.own.figures import Figures, read_figures
 from citypanel.study.own.index import index_values
-from citypanel.study.own.roster import Assignment, Roster, assign
+from citypanel.study.own.roster import Assignment, assign
+from citypanel.study.parts import STUDY_WEIGHTS, Roster
 from citypanel.study.yaml_lines import Problem, did_you_mean
 from citypanel.words import LANGUAGES, Words
 
@@ -60,7 +61,7 @@ class StudyPanel:
         Of the units that have a name beside their key.
     """
 
-    study: Study
+    study: Declaration
     frame: pd.DataFrame
     log: pd.DataFrame
     names: Mapping[object, Words] = field(default_factory=dict)
@@ -69,14 +70,13 @@ class StudyPanel:
         """What a unit is called: its name, else its key."""
         return self.names.get(unit) or Words(str(unit), str(unit))
 
-    def select(self, condition: str | None) -> pd.DataFrame:
-        """The rows under a condition, or under a declared sample's."""
+    def select(self, condition: Formula | str | None) -> pd.DataFrame:
+        """The rows under a condition."""
         if condition is None:
             return self.frame
-        text = self.study.samples.get(condition, condition)
         keep = formulas.evaluate(
             self.frame,
-            {"keep": text},
+            {"keep": condition},
             unit=UNIT,
             period=PERIOD,
             positions=self.frame[POSITION].to_numpy(),
@@ -85,7 +85,7 @@ class StudyPanel:
         return self.frame[keep["keep"].fillna(False).astype(bool).to_numpy()]
 
 
-def panel_of(study: Study) -> pd.DataFrame:
+def panel_of(study: Declaration) -> pd.DataFrame:
     """The panel that a study declares: its file, or another study's figures.
 
     Raises
@@ -242,12 +242,12 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         return connection.execute("select * from read_parquet(?)", [str(path)]).df()
 
 
-def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel:
+def prepare_panel(study: Declaration, frame: pd.DataFrame | None = None) -> StudyPanel:
     """Read the study's panel, hold it against the declaration, and make it ready.
 
     Parameters
     ----------
-    study : Study
+    study : Declaration
     frame : DataFrame, optional
         The panel itself in place of the file.
 
@@ -263,12 +263,14 @@ def prepare_panel(study: Study, frame: pd.DataFrame | None = None) -> StudyPanel
     return made
 
 
-def examine(study: Study, frame: pd.DataFrame) -> list[Problem]:
+def examine(study: Declaration, frame: pd.DataFrame) -> list[Problem]:
     """Every mistake of a panel against its declaration."""
     return look(study, frame)[1]
 
 
-def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Problem]]:
+def look(
+    study: Declaration, frame: pd.DataFrame
+) -> tuple[StudyPanel | None, list[Problem]]:
     """The panel, where it can be made at all, and every mistake of it."""
     start = len(study.document.problems)
     report = study.document.report
@@ -276,10 +278,11 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
     columns = list(frame.columns)
     folded = pd.Series([c.lower() for c in columns])
     for column in folded[folded.duplicated()]:
-        report(
-            ("panel",), f"has two columns {column}", "rename one; case does not count"
-        )
-    others = {("other_policies", o.name, "cohort"): o for o in study.other_policies}
+        report(("panel",), "columns_alike", column=column)
+    others = {
+        ("other_policies", name, "cohort"): other
+        for name, other in study.other_policies.items()
+    }
     named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
@@ -293,7 +296,7 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
     }
     for path, column in named.items():
         if column and column not in columns:
-            report(path, _no_column(column, columns), "")
+            report(path, "no_column", **_no_column(column, columns))
     _examine_formulas(study, columns)
     if study.published is not None and study.published.is_file():
         study.document.problems += problems_of(study, study.published)
@@ -307,14 +310,12 @@ def look(study: Study, frame: pd.DataFrame) -> tuple[StudyPanel | None, list[Pro
     except RosterProblem:
         return None, study.document.problems[start:]
     except CityPanelError as error:
-        report(("period",), " ".join(str(error).split()), "")
+        report(("period",), "said", what=" ".join(str(error).split()), remedy="")
         return None, study.document.problems[start:]
     except (ValueError, TypeError, AttributeError) as error:
-        report(
-            ("policy", "cohort" if study.cohort else "treatment"),
-            f"cannot be read beside {study.period}: {' '.join(str(error).split())}",
-            f"write it as {study.period} is written, or leave it empty for never",
-        )
+        place = ("policy", "cohort" if study.cohort else "treatment")
+        why = " ".join(str(error).split())
+        report(place, "cohort_unread", period=study.period, why=why)
         return None, study.document.problems[start:]
     _examine_content(study, made)
     return made, study.document.problems[start:]
@@ -331,43 +332,43 @@ def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**blank) if blank else frame
 
 
-def _examine_formulas(study: Study, columns: list[str]) -> None:
+def _examine_formulas(study: Declaration, columns: list[str]) -> None:
     report = study.document.report
     everywhere = [*columns, *(o.name for o in study.outcomes)]
-    everywhere += [c.name for c in study.controls]
+    everywhere += study.controls
     for outcome in study.outcomes:
         index = outcome.index
         for text in index.series if index else (outcome.formula,):
             for what in formulas.problems_of(text, columns):
-                report(("outcome", outcome.name), what, "")
-    for control in study.controls:
+                report(("outcome", outcome.name), "said", what=what, remedy="")
+    for control in study.controls.values():
         for what in formulas.problems_of(control.formula, columns):
-            report(("controls", control.name), what, "")
+            report(("controls", control.name), "said", what=what, remedy="")
     if study.weights:
         for what in formulas.problems_of(study.weights, columns):
-            report(("weights",), what, "")
+            report(("weights",), "said", what=what, remedy="")
     for name, condition in study.samples.items():
         for what in formulas.problems_of(condition, everywhere):
-            report(("samples", name), what, "")
+            report(("samples", name), "said", what=what, remedy="")
     for place, column in enumerate(study.columns):
-        sample = column.sample
-        if sample is not None and sample not in study.samples:
-            for what in formulas.problems_of(sample, everywhere):
-                report(("columns", place, "sample"), what, "")
+        if column.where is not None and column.sample not in study.samples:
+            for what in formulas.problems_of(column.where, everywhere):
+                report(("columns", place, "sample"), "said", what=what, remedy="")
         if column.weights is not None and column.weights != STUDY_WEIGHTS:
             for what in formulas.problems_of(column.weights, columns):
-                report(("columns", place, "weights"), what, "")
+                report(("columns", place, "weights"), "said", what=what, remedy="")
         if column.cluster and column.cluster not in columns:
-            report(("columns", place, "cluster"), _no_column(column.cluster, columns))
+            at = ("columns", place, "cluster")
+            report(at, "no_column", **_no_column(column.cluster, columns))
 
 
-def _no_column(column: str, columns: Iterable[str]) -> str:
+def _no_column(column: str, columns: Iterable[str]) -> dict[str, object]:
+    """What is said of a column that the panel lacks."""
     hint = did_you_mean(column, columns, "; ", "")
-    listed = ", ".join(list(columns)[:SHOWN])
-    return f"the panel has no column {column}{hint} It has {listed}"
+    return {"column": column, "hint": hint, "columns": list(columns)[:SHOWN]}
 
 
-def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
+def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
     """Keys, and a cohort that is not one per unit."""
     report = study.document.report
     key = [study.unit, study.period]
@@ -378,22 +379,24 @@ def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
         empty = frame[column].isna()
         if empty.any():
             rows = ", ".join(str(i + 2) for i in np.flatnonzero(empty)[:FIRST_NAMED])
-            report(
-                path,
-                f"{column} is empty in {int(empty.sum())} rows (row {rows})",
-                "fill it, or remove the rows",
-            )
+            n = int(empty.sum())
+            report(path, "key_empty", column=column, n=n, rows=rows)
     twice = frame[frame.duplicated(key, keep=False)].dropna(subset=key)
     if len(twice):
         report(
             ("unit", "key"),
-            f"{len(twice)} rows share a {study.unit} and a {study.period}: "
-            + _named(twice, key),
-            "keep one row per unit and period, or name the right columns",
+            "rows_alike",
+            n=len(twice),
+            unit=study.unit,
+            period=study.period,
+            named=_named(twice, key),
         )
     cohorts: dict[yaml_lines.Path, str | None] = {
         ("policy", "cohort"): study.cohort,
-        **{("other_policies", o.name): o.cohort for o in study.other_policies},
+        **{
+            ("other_policies", name): other.cohort
+            for name, other in study.other_policies.items()
+        },
     }
     for place, cohort in cohorts.items():
         if cohort is None:
@@ -406,10 +409,11 @@ def _examine_rows(study: Study, frame: pd.DataFrame) -> None:
             seen = frame.loc[frame[study.unit] == first, cohort].unique()
             report(
                 place,
-                f"{cohort} varies within {len(varying)} units, such as {first}: "
-                + ", ".join(map(str, seen[:FIRST_NAMED])),
-                "give each unit its first treated period in every row, or name a "
-                "column of exposure as treatment:",
+                "cohort_varies",
+                cohort=cohort,
+                n=len(varying),
+                unit=first,
+                seen=list(map(str, seen[:FIRST_NAMED])),
             )
 
 
@@ -419,15 +423,17 @@ def _named(rows: pd.DataFrame, key: list[str]) -> str:
     return ", ".join(places[:FIRST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
+def _made(study: Declaration, frame: pd.DataFrame) -> StudyPanel:
     grid = read_periods(
         frame[study.period],
         frequency=study.frequency,
         others=frame[study.cohort] if study.cohort else (),
     )
     when = grid.place(frame[study.period]).astype(int)
-    computed = {o.name: o.formula for o in study.outcomes if o.index is None}
-    computed |= {c.name: c.formula for c in study.controls}
+    computed: dict[str, object] = {
+        o.name: o.formula for o in study.outcomes if o.index is None
+    }
+    computed |= {name: control.formula for name, control in study.controls.items()}
     if study.weights:
         computed[WEIGHTS] = study.weights
     for place, column in enumerate(study.columns):
@@ -472,7 +478,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     if assigned is None and not study.treatment:
         at = _starts(made[COHORT], grid)
         made[TREATMENT] = (when >= at).astype(float)
-    for other in study.other_policies:
+    for other in study.other_policies.values():
         if other.cohort is not None:
             made[other.column] = frame[other.cohort]
         elif other.roster is not None:
@@ -499,7 +505,7 @@ def _made(study: Study, frame: pd.DataFrame) -> StudyPanel:
     return StudyPanel(study, made, left, _names(study, frame))
 
 
-def _names(study: Study, frame: pd.DataFrame) -> dict[object, Words]:
+def _names(study: Declaration, frame: pd.DataFrame) -> dict[object, Words]:
     """The names of the units, in the other language where one is not given."""
     columns = [study.unit_names.get(language) for language in LANGUAGES]
     given = [column for column in columns if column]
@@ -517,7 +523,7 @@ def _labels(positions: np.ndarray, grid) -> list:
 
 
 def _assigned(
-    study: Study,
+    study: Declaration,
     roster: Roster,
     path: yaml_lines.Path,
     frame: pd.DataFrame,
@@ -540,7 +546,7 @@ def _assigned(
     )
     if assigned is None:
         for problem in problems:
-            study.document.report(path, problem, "")
+            study.document.report(path, "said", what=problem, remedy="")
         raise RosterProblem
     return assigned
 
@@ -578,16 +584,12 @@ def before(units: pd.Series, when: np.ndarray, values: pd.Series, by: int = 1):
     return pd.Series(known.reindex(asked).to_numpy(), units.index)
 
 
-def _examine_content(study: Study, made: StudyPanel) -> None:
+def _examine_content(study: Declaration, made: StudyPanel) -> None:
     """Treated and control units, weights, periods and outcomes that say something."""
     report = study.document.report
     frame = made.frame
     if frame.empty:
-        report(
-            ("period",),
-            f"no row lies between {study.first} and {study.last}",
-            "mend first and last, or leave them out",
-        )
+        report(("period",), "no_rows", first=study.first, last=study.last)
         return
     path = ("policy", "cohort") if study.cohort else ("policy", "treatment")
     if study.roster:
@@ -595,37 +597,19 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
     treated = frame.groupby(UNIT)[TREATMENT].max() > 0
     always = frame.groupby(UNIT)[TREATMENT].min() > 0
     if not treated.any():
-        report(
-            path,
-            "no unit is treated within the study's periods",
-            "0, empty and infinity mean never; periods and cohorts must be written "
-            "alike",
-        )
+        report(path, "none_treated")
     elif always[treated].all():
-        report(
-            path,
-            "every treated unit is treated in every period",
-            "an effect needs periods before the treatment",
-        )
+        report(path, "always_treated")
     elif treated.all() and frame.loc[frame[TREATMENT] == 0, PERIOD].nunique() < 2:
-        report(path, "there is no control unit", "add units that are never treated")
+        report(path, "no_controls")
     exposure = frame[TREATMENT]
     if ((exposure < 0) | (exposure > 1)).any() and study.treatment:
-        report(
-            ("policy", "treatment"),
-            f"{study.treatment} lies outside 0 to 1",
-            "write the share of the period in which the unit was treated",
-        )
+        report(("policy", "treatment"), "exposure", column=study.treatment)
     if study.weights:
         bad = ~(frame[WEIGHTS].astype(float) > 0)
         if bad.any():
-            report(
-                ("weights",),
-                f"missing, zero or negative in {int(bad.sum())} rows: "
-                + _named(frame[bad], [UNIT, PERIOD]),
-                "weights are positive numbers; leave the rows out by first and last, "
-                "or mend them",
-            )
+            named = _named(frame[bad], [UNIT, PERIOD])
+            report(("weights",), "weights", n=int(bad.sum()), named=named)
     for outcome in study.outcomes:
         known = frame[outcome.name].notna()
         seen = frame[known].groupby(PERIOD).size()
@@ -635,8 +619,5 @@ def _examine_content(study: Study, made: StudyPanel) -> None:
         if shifted and empty == [frame[PERIOD].min()]:
             empty = []
         if empty:
-            report(
-                ("outcome", outcome.name),
-                f"has no value in {', '.join(map(str, empty[:SHOWN]))}",
-                "restrict period: first and last, or mend the formula",
-            )
+            periods = list(map(str, empty[:SHOWN]))
+            report(("outcome", outcome.name), "outcome_empty", periods=periods)

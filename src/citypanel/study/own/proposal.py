@@ -19,16 +19,16 @@ import pandas as pd
 
 from citypanel.dates import NoDate, read_span
 from citypanel.did.periods import read_periods
-from citypanel.errors import CityPanelError, DeclarationError, describe
+from citypanel.errors import CityPanelError, DeclarationError
 from citypanel.identity import SKELETON, STAMP, package_files, skeleton_digest
 from citypanel.importers.cells import clean_text
 from citypanel.importers.files import read_file
 from citypanel.importers.headers import normalise
 from citypanel.sql import sql_name
-from citypanel.study.declaration import SHIPPED, Declaration, declared
-from citypanel.study.own.declaration import FILE, FORMATS
+from citypanel.study.declaration import FILE, SHIPPED, Declaration, declared
 from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
+from citypanel.study.own.reading import FORMATS
 from citypanel.study.own.roster import (
     Roster,
     headers_of,
@@ -96,15 +96,8 @@ def propose(frame: pd.DataFrame) -> Proposal:
         and not _row_number(frame[c])
     ]
     if not numbers:
-        raise DeclarationError(
-            describe(
-                "No column of numbers changes over time",
-                list(map(str, frame.columns)),
-                consequence="there is no outcome to study",
-                remedy="see that numbers are stored as numbers, one row per unit and "
-                "period",
-            )
-        )
+        columns = list(map(str, frame.columns))
+        raise DeclarationError.of("study.no_outcome", columns)
     used = {unit, period, cohort, treatment, *groups, *numbers[: 1 + _MOST_CONTROLS]}
     if left := [str(column) for column in frame.columns if column not in used]:
         notes += textwrap.wrap(f"not used: {', '.join(left)}", 86)
@@ -161,15 +154,7 @@ def _key(frame: pd.DataFrame) -> tuple[str, str]:
                 continue
             if not frame.duplicated([unit, period]).any():
                 return str(unit), str(period)
-    raise DeclarationError(
-        describe(
-            "No two columns identify the rows",
-            list(map(str, frame.columns)),
-            consequence="the file is no panel of one row per unit and period",
-            remedy="remove repeated rows, or reshape the file so that each row is one "
-            "unit in one period",
-        )
-    )
+    raise DeclarationError.of("study.no_key", list(map(str, frame.columns)))
 
 
 def _cohort(
@@ -231,40 +216,19 @@ def write_study(
     """
     folder = root / "studies" / name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise DeclarationError(
-            describe(
-                f"'{name}' cannot name a study",
-                consequence="its folder and its file would be hard to address",
-                remedy="use a-z, 0-9 and _, a letter first",
-            )
-        )
+        raise DeclarationError.of("study.no_name", name=name)
     if (folder / FILE).exists():
-        raise DeclarationError(
-            describe(
-                f"studies/{name}/{FILE} exists",
-                consequence="a new declaration would replace it",
-                remedy="remove the folder, or choose another name",
-            )
-        )
+        raise DeclarationError.of("study.exists", name=name, file=FILE)
     if panel is None and roster is None:
-        raise DeclarationError(
-            describe(
-                f"Nothing was given to study {name} with",
-                consequence="there is nothing to declare",
-                remedy="--panel FILE, a panel of your own, or --roster FILE, a policy "
-                f"on the figures of {SHIPPED}",
-            )
-        )
+        raise DeclarationError.of("study.nothing_given", name=name, shipped=SHIPPED)
     formats = {panel: FORMATS, roster: ROSTER_FORMATS}
     for file in filter(None, (panel, roster)):
         if not file.is_file() or file.suffix.lower() not in formats[file]:
-            what = "does not exist" if not file.is_file() else f"ends in {file.suffix}"
-            raise DeclarationError(
-                describe(
-                    f"{file} {what}",
-                    consequence="there is nothing to look at",
-                    remedy=f"give the path of a {', '.join(formats[file])} file",
-                )
+            known = list(formats[file])
+            if not file.is_file():
+                raise DeclarationError.of("study.no_file", file=file, formats=known)
+            raise DeclarationError.of(
+                "study.no_table", file=file, suffix=file.suffix, formats=known
             )
     if panel is None:
         assert roster is not None
@@ -374,7 +338,7 @@ def _roster_text(path: Path, columns: dict[str, str]) -> str:
 
 def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
     """Headers of a roster by their part, where the values tell and the names do not."""
-    if not missing_columns(Roster(path)):
+    if not missing_columns(Roster(path=path)):
         return {}
     sheet = read_file(path).sheets[0]
     rows = [row for row in sheet.rows if any(clean_text(cell) for cell in row)]
@@ -400,7 +364,7 @@ def roster_columns(path: Path, units: pd.Series) -> dict[str, str]:
 
 def unread_columns(path: Path, columns: dict[str, str]) -> tuple[str, ...]:
     """What to write where a roster has columns that would not be read."""
-    keys = keys_of(Roster(path, columns))
+    keys = keys_of(Roster(path=path, columns=columns))
     known = {name for names in keys.values() for name in names}
     left = [header for header in headers_of(path) if normalise(header) not in known]
     if not left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from citypanel.importers.policy import (
 from citypanel.importers.project import load_reference
 from citypanel.importers.specs import KEYS, Spec, parse_spec, shipped_specs
 from citypanel.importers.units import Units
+from citypanel.study.parts import Roster
 from citypanel.study.yaml_lines import did_you_mean
 
 #: How a period counts that the policy covers in part: whole, by its share, or not.
@@ -35,39 +36,6 @@ COUNTS = ("any", "share", "whole")
 #: Columns of a roster by the names of a declaration; a start is a spec's date.
 COLUMNS = ("unit", "code", "parent", "start", "end", "intensity", "batch")
 _KEYS = {"start": "date", "parent": "province"}
-
-
-@dataclass(frozen=True)
-class Roster:
-    """A declared roster.
-
-    Attributes
-    ----------
-    path : Path
-    columns : mapping
-        Of `COLUMNS` those that have a header of their own.
-    counts : str
-        One of `COUNTS`.
-    batches : tuple of int
-        Those whose effect is studied; all where empty.
-    others : {"exclude", "control"}
-        Units of other batches, where they are treated within the study's periods.
-    control : tuple of int
-        Batches that are controls whatever `others` says.
-    always_treated : {"mark", "exclude"}
-        Units treated in every period.
-    choices : Choices
-        How rows are read that can be read in more than one way.
-    """
-
-    path: Path
-    columns: Mapping[str, str] = field(default_factory=dict)
-    counts: str = "any"
-    batches: tuple[int, ...] = ()
-    others: str = "exclude"
-    control: tuple[int, ...] = ()
-    always_treated: str = "mark"
-    choices: Choices = field(default_factory=Choices)
 
 
 @dataclass(frozen=True)
@@ -127,7 +95,7 @@ def assign(
             return None, missing
         spans = period_spans(grid, int(when.max()))
         entries = read_entries(
-            [read_file(roster.path)],
+            [read_file(roster.file)],
             spec=_spec(roster),
             units=Units([]),
             choices=roster.choices,
@@ -191,8 +159,8 @@ def together(problems: Iterable[Any]) -> list[str]:
 
 def missing_columns(roster: Roster) -> list[str]:
     """Columns that the declaration names, or a roster needs, and the file lacks."""
-    headers = headers_of(roster.path)
-    listed = f"{roster.path.name} has {', '.join(headers)}"
+    headers = headers_of(roster.file)
+    listed = f"{roster.file.name} has {', '.join(headers)}"
     plain = {normalise(header) for header in headers}
     found = []
     for name, header in roster.columns.items():
@@ -211,7 +179,7 @@ def missing_columns(roster: Roster) -> list[str]:
         named = ", ".join(f"{name}: {header}" for name, header in known.items())
         found.append(
             f"no column of the roster is known to be its {' or its '.join(lacks)}, and "
-            f"{listed}: write roster: {{file: {roster.path.name}, {named}}}"
+            f"{listed}: write roster: {{file: {roster.file.name}, {named}}}"
         )
     return found
 

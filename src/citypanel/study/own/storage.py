@@ -10,14 +10,13 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
-import yaml
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.files import atomically
 from citypanel.identity import running_code
 from citypanel.sql import sql_name, sql_text
-from citypanel.study.own.declaration import Study
-from citypanel.study.own.tables import SCHEMA, TABLES
+from citypanel.study.declaration import Declaration
+from citypanel.study.own.tables import SCHEMA, TABLES, contracts
 from citypanel.warehouse.published import (
     DEFAULT_TARGET,
     Publication,
@@ -28,21 +27,18 @@ from citypanel.warehouse.published import (
     write_record,
 )
 
-_SAID = Path(__file__).parents[2] / "skeleton/models/study/_study__models.yml"
-
 
 def descriptions() -> dict[str, dict[str, str]]:
     """What is said of every table, under "", and of its columns."""
-    models = yaml.safe_load(_SAID.read_text(encoding="utf-8"))["models"]
     return {
         model["name"]: {"": " ".join(model["description"].split())}
         | {c["name"]: " ".join(c["description"].split()) for c in model["columns"]}
-        for model in models
+        for model in contracts()
     }
 
 
 def write_tables(
-    target: Path, study: Study, tables: Mapping[str, pd.DataFrame]
+    target: Path, study: Declaration, tables: Mapping[str, pd.DataFrame]
 ) -> None:
     """Write tables to a DuckDB file; the last one stands until the new one is whole.
 
@@ -78,12 +74,9 @@ def write_tables(
                 )
                 connection.execute("detach study").fetchall()
     except (OSError, duckdb.Error) as error:
-        raise PublicationError(
-            describe(
-                f"{target} could not be written: {' '.join(str(error).split())}",
-                consequence=f"{target} stands as it was",
-                remedy="see that its folder is writable and the disk has room",
-            )
+        why = " ".join(str(error).split())
+        raise PublicationError.of(
+            "study.not_written", target=target, why=why
         ) from error
 
 
@@ -104,7 +97,7 @@ def _write(
         connection.execute(f"comment on {what} is {sql_text(text)}").fetchall()
 
 
-def _record(study: Study, n_tables: int) -> Publication:
+def _record(study: Declaration, n_tables: int) -> Publication:
     options = {"study": study.name}
     code = running_code()
     return Publication(

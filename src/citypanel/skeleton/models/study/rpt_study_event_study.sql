@@ -1,32 +1,18 @@
-with final as (
+with effects as (
 
-    select
-        ---------- keys
-        outcome,
-        sample,
-        estimator,
-        event_time,
-
-        ---------- labels
-        note,
-
-        ---------- measures
-        estimate,
-        std_error,
-        conf_low,
-        conf_high,
-        p_value,
-        band_low,
-        band_high,
-
-        ---------- counts
-        n_obs,
-        n_units,
-        n_treated_units,
+    select *
     from {{ ref("rpt_study_att") }}
     where
         aggregation = 'dynamic'
         and event_time is not null
+
+),
+
+final as (
+
+    select
+        {{ study_columns({"n_units": "n_units", "n_treated_units": "n_treated_units"}) }}
+    from effects
 
 )
 
