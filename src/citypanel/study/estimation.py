@@ -181,6 +181,7 @@ def _among_policies(
         if varies[k]
     }
 
+
 def other_policies(studied: str) -> list[str]:
     """The policies that the study declares beside its own.
 
