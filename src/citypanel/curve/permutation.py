@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
-from citypanel.did.linear import TwoWay, cluster_sums
+from citypanel.did.linear import TwoWay
 from citypanel.did.moments import MANY
 from citypanel.did.randomisation import Paths
 from citypanel.study.estimates import OUTCOME, TREATMENT
@@ -74,19 +74,15 @@ def permuted_statistics(
     ndarray (2, draws)
         Estimates, t statistics; not a number where the draw leaves nothing to compare.
     """
-    city = np.searchsorted(study.city_ids, rows["city_id"].to_numpy(dtype=object))
-    year = np.searchsorted(study.years, rows["year"].to_numpy(dtype=int))
-    first = np.unique(city, return_inverse=True)[1]
-    second = np.unique(year, return_inverse=True)[1]
-    effects = TwoWay(first, second)
+    city, year = study.grid.places(rows)
     exposure = study.exposure(options)["exposure"]
     x = rows[controls].to_numpy(dtype=float)
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]
-        first = np.unique(city, return_inverse=True)[1]
-        second = np.unique(year, return_inverse=True)[1]
-        effects = TwoWay(first, second)
+    first = np.unique(city, return_inverse=True)[1]
+    second = np.unique(year, return_inverse=True)[1]
+    effects = TwoWay(first, second)
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
     if len(y) * len(shuffles.take) >= MANY:
@@ -133,7 +129,7 @@ def _regressions(
     known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
     size = np.where(known, size, np.nan)
     slope = d.T @ y / size
-    scores = cluster_sums(d * (y[:, None] - d * slope), first)
+    scores = effects.sum_first @ (d * (y[:, None] - d * slope))
     error = np.sqrt((scores**2).sum(axis=0)) / size
     return slope, error, y, basis
 

@@ -367,9 +367,7 @@ def frame_of(rows: Sequence[Mapping | None], choices: Choices) -> pd.DataFrame:
     return frame
 
 
-def shared_order(
-    rows: Sequence[Specification], choices: Choices, base: Options
-) -> list[int]:
+def shared_order(rows: Sequence[Specification], choices: Choices) -> list[int]:
     """Positions in an order in which neighbours share most of their inputs."""
     early = [
         "imputation", "gdp_vintage", "fai_extension", "first_index_year",
@@ -439,7 +437,7 @@ def specifications(
     out: list[dict | None] = [None] * len(rows)
     draws = np.full((len(rows), 2, permutations), np.nan)
     study = study.instead(has_scale=False)
-    for done, i in enumerate(shared_order(rows, choices, base), start=1):
+    for done, i in enumerate(shared_order(rows, choices), start=1):
         out[i], drawn = evaluate(
             study, rows[i], choices=choices, base=base, shuffles=shuffles
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -201,7 +203,9 @@ def _after_treatment() -> dict[str, str]:
     }
 
 
-def usable_controls(rows: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
+def usable_controls(
+    rows: pd.DataFrame | Mapping[str, pd.Series],
+) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
     names = list(declared().controls)

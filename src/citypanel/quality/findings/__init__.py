@@ -43,7 +43,6 @@ from citypanel.study.tables import options_of
 from citypanel.words import Words
 
 SEVERITIES = tuple(SEVERITY)
-JUDGEMENTS = ("accepted", "corrected", "to_ask")
 DETECTED_COLUMNS = (
     "rule", "severity", "scope", "unit_id", "year", "variable", "source", "value",
     "expected_low", "expected_high", "evidence_en", "evidence_zh", "members", "stays",
