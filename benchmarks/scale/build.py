@@ -175,12 +175,12 @@ def page(builds: list[Build], years: int) -> str:
         f"{os.getloadavg()[0]:.0f} at the end. Made by `python -m "
         "benchmarks.scale.build`.",
         "",
-        "| units | seconds of the clock | of the cores | GB of the largest process "
-        "| exit status |",
-        "|---:|---:|---:|---:|---:|",
+        "| units | seconds of the clock | of the cores | by unit | GB of the largest "
+        "process | exit status |",
+        "|---:|---:|---:|---:|---:|---:|",
         *(
-            f"| {b.units:,} | {b.clock:.0f} | {b.cores:.0f} | {b.memory:.2f} "
-            f"| {b.status} |"
+            f"| {b.units:,} | {b.clock:.0f} | {b.cores:.0f} | {b.cores / b.units:.3f} "
+            f"| {b.memory:.2f} | {b.status} |"
             for b in builds
         ),
         "",
