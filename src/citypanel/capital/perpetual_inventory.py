@@ -83,12 +83,12 @@ def initial_growth(
     wide = ends.pivot(index=unit, columns=period, values=investment)
     wide = wide.reindex(panel[unit].drop_duplicates().sort_values())
     flows = wide[[first, last]].to_numpy(dtype=float, na_value=np.nan)
-    series = Series(unit, period, investment, wide.index, labels)
-    return pd.Series(growth_between(flows, first, last, series), index=wide.index)
+    naming = Naming(unit, period, investment, wide.index, labels)
+    return pd.Series(growth_between(flows, first, last, naming), index=wide.index)
 
 
 @dataclass(frozen=True)
-class Series:
+class Naming:
     """What the columns of a table of investment, unit x period, are called.
 
     Attributes
@@ -114,7 +114,7 @@ class Series:
 
 
 def growth_between(
-    flows: np.ndarray, first: int, last: int, series: Series
+    flows: np.ndarray, first: int, last: int, naming: Naming
 ) -> np.ndarray:
     """Mean annual growth (n,) of investment from a table of its ends (n, 2).
 
@@ -125,8 +125,8 @@ def growth_between(
         raise CapitalError.of(
             "capital.investment_gives_no_growth",
             (
-                f"{series.name(i)}, {series.period} "
-                f"{(first, last)[t]}, {series.investment} {flows[i, t]:.6g}"
+                f"{naming.name(i)}, {naming.period} "
+                f"{(first, last)[t]}, {naming.investment} {flows[i, t]:.6g}"
                 for i, t in np.argwhere(useless)
             ),
             first=first,
@@ -224,11 +224,11 @@ def perpetual_inventory(
             "capital.periods_not_consecutive", wide.columns, first_period=first_period
         )
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
-    series = Series(unit, period, investment, wide.index, labels)
-    _require_flows(flows, list(wide.columns), series)
+    naming = Naming(unit, period, investment, wide.index, labels)
+    _require_flows(flows, list(wide.columns), naming)
     unlisted = np.flatnonzero(~wide.index.isin(growth.index))
     if len(unlisted) and initial_capital != "ten_percent":
-        raise CapitalError.of("capital.no_growth", (series.name(i) for i in unlisted))
+        raise CapitalError.of("capital.no_growth", (naming.name(i) for i in unlisted))
     g = growth.reindex(wide.index).to_numpy(dtype=float)
     stocks = accumulated(
         flows,
@@ -236,7 +236,7 @@ def perpetual_inventory(
         depreciation=depreciation,
         initial_capital=initial_capital,
         periods=list(wide.columns),
-        series=series,
+        naming=naming,
     )
     rows = pd.DataFrame(
         {
@@ -257,17 +257,17 @@ def accumulated(
     depreciation: float,
     initial_capital: str,
     periods: Sequence,
-    series: Series,
+    naming: Naming,
 ) -> np.ndarray:
     """Stocks (n, T) from tables of investment (n, T) and growth (n,).
 
     See `perpetual_inventory`, whose options they are; `periods` are consecutive.
     """
     _check_options(initial_capital, depreciation)
-    _require_flows(flows, periods, series)
+    _require_flows(flows, periods, naming)
     stocks = np.empty_like(flows)
     stocks[:, 0] = _initial_stock(
-        flows[:, 0], growth, depreciation, initial_capital, series
+        flows[:, 0], growth, depreciation, initial_capital, naming
     )
     for t in range(1, flows.shape[1]):
         stocks[:, t] = flows[:, t] + (1 - depreciation) * stocks[:, t - 1]
@@ -287,24 +287,24 @@ def _check_options(initial_capital: str, depreciation: float) -> None:
         )
 
 
-def _require_flows(flows: np.ndarray, periods: Sequence, series: Series) -> None:
+def _require_flows(flows: np.ndarray, periods: Sequence, naming: Naming) -> None:
     impossible = (flows < 0) | np.isinf(flows)
     if impossible.any():
         raise CapitalError.of(
             "capital.investment_negative_or_infinite",
             (
-                f"{series.name(i)}, {series.period} {periods[t]}, "
-                f"{series.investment} {flows[i, t]:.6g}"
+                f"{naming.name(i)}, {naming.period} {periods[t]}, "
+                f"{naming.investment} {flows[i, t]:.6g}"
                 for i, t in np.argwhere(impossible)
             ),
         )
 
 
-def _initial_stock(flow, g, depreciation, initial_capital, series):
+def _initial_stock(flow, g, depreciation, initial_capital, naming):
     idle = np.flatnonzero(flow == 0)
     if len(idle):
         raise CapitalError.of(
-            "capital.no_first_investment", (series.name(i) for i in idle)
+            "capital.no_first_investment", (naming.name(i) for i in idle)
         )
     if initial_capital == "ten_percent":
         return flow / 0.1
@@ -314,7 +314,7 @@ def _initial_stock(flow, g, depreciation, initial_capital, series):
     if len(shrinking):
         raise CapitalError.of(
             "capital.growth_too_low",
-            (f"{series.name(i)}, growth {g[i]:.6f}" for i in shrinking),
+            (f"{naming.name(i)}, growth {g[i]:.6f}" for i in shrinking),
             depreciation=f"{depreciation:g}",
         )
     stock = flow / (g + depreciation)

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import linalg
 
-from citypanel.did.linear import TwoWay, cluster_sums
+from citypanel.did.linear import TwoWay
+from citypanel.did.moments import MANY
+from citypanel.did.randomisation import Paths
 from citypanel.study.estimates import OUTCOME, TREATMENT
 from citypanel.study.options import Options
 from citypanel.study.run import Study
@@ -72,26 +74,52 @@ def permuted_statistics(
     ndarray (2, draws)
         Estimates, t statistics; not a number where the draw leaves nothing to compare.
     """
-    city = np.searchsorted(study.city_ids, rows["city_id"].to_numpy(dtype=object))
-    year = np.searchsorted(study.years, rows["year"].to_numpy(dtype=int))
-    first = np.unique(city, return_inverse=True)[1]
-    second = np.unique(year, return_inverse=True)[1]
-    effects = TwoWay(first, second)
+    city, year = study.grid.places(rows)
     exposure = study.exposure(options)["exposure"]
     x = rows[controls].to_numpy(dtype=float)
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]
-        first = np.unique(city, return_inverse=True)[1]
-        second = np.unique(year, return_inverse=True)[1]
-        effects = TwoWay(first, second)
+    first = np.unique(city, return_inverse=True)[1]
+    second = np.unique(year, return_inverse=True)[1]
+    effects = TwoWay(first, second)
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
-    paths = exposure[shuffles.take[:, city], year].T
-    values = np.column_stack([y, own, paths, x])
+    if len(y) * len(shuffles.take) >= MANY:
+        slope, error, net_y, basis = _regressions(y, own[:, None], x, effects, first)
+        cities, years = np.unique(city), np.unique(year)
+        found = Paths.of(
+            exposure[:, years],
+            first,
+            second,
+            y=net_y,
+            controls=basis,
+            root=np.ones(len(cities)),
+        )
+        if found is not None:
+            paths, kind = found
+            b, e, size, length = paths.dealt(kind[shuffles.take[:, cities]])
+            known = size > ABSORBED**2 * length
+            b, e = np.where(known, b, np.nan), np.where(known, e, np.nan)
+            return np.stack([b, b / (e * (std_error / error[0]))])
+    d = np.column_stack([own, exposure[shuffles.take[:, city], year].T])
+    slope, error, *_ = _regressions(y, d, x, effects, first)
+    t = slope / (error * (std_error / error[0]))
+    return np.stack([slope[1:], t[1:]])
+
+
+def _regressions(
+    y: np.ndarray, d: np.ndarray, x: np.ndarray, effects: TwoWay, first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients of each of several treatments and their errors without a factor.
+
+    Then the outcome net of effects and controls, and the controls' orthonormal basis.
+    """
+    values = np.column_stack([y, d, x])
     length = np.linalg.norm(values, axis=0)
     net = effects.demean(values)
     k = x.shape[1]
+    basis = np.empty((len(y), 0))
     if k:
         basis = _span(net[:, -k:], length[-k:])
         net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
@@ -101,10 +129,9 @@ def permuted_statistics(
     known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
     size = np.where(known, size, np.nan)
     slope = d.T @ y / size
-    scores = cluster_sums(d * (y[:, None] - d * slope), first)
+    scores = effects.sum_first @ (d * (y[:, None] - d * slope))
     error = np.sqrt((scores**2).sum(axis=0)) / size
-    t = slope / (error * (std_error / error[0]))
-    return np.stack([slope[1:], t[1:]])
+    return slope, error, y, basis
 
 
 def _span(net: np.ndarray, length: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from citypanel.curve.choices import Choices, load_choices, options_of
 from citypanel.curve.permutation import Shuffles, permuted_statistics
+from citypanel.did.moments import LARGE
 from citypanel.errors import (
     CapitalError,
     CityPanelError,
@@ -284,7 +285,8 @@ def evaluate(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             rows, controls = regression_panel(study, options)
-            fitted = fit(rows, controls, options, engine=engine_of(values, headline))
+            engine = engine_of(values, headline) if len(rows) < LARGE else None
+            fitted = fit(rows, controls, options, engine=engine)
             row |= asdict(describe_estimate(fitted, rows, study, options))
             if shuffles is not None and is_permuted(options):
                 draws = permuted_statistics(

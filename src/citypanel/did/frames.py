@@ -149,7 +149,7 @@ def tidy(
     index = pd.RangeIndex(len(records))
     columns: dict[str, Any] = {}
     for column in (*COLUMNS, *extra_columns):
-        values = [record.get(column) for record in records]
+        values: list[Any] = [record.get(column) for record in records]
         if column in LABEL_COLUMNS:
             columns[column] = label_array(values)
         elif column in INTEGER_COLUMNS:

@@ -38,6 +38,8 @@ from citypanel.errors import PanelError
 
 # Panels with fewer rows are estimated row by row: there is nothing to gain.
 LARGE = 20_000
+# Rows that draws go over, all together, from which on sums are taken.
+MANY = 5_000_000
 # Rows that one row of the groups stands for, at least.
 GAIN = 4
 NOTHING = 1e-10
@@ -620,10 +622,14 @@ def _root(matrix: np.ndarray, size: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0.0, None))).T * size
 
 
-def large_enough(data: Panel) -> bool:
-    """Whether a panel is to be estimated from sums where they suffice."""
+def large_enough(data: Panel, draws: int = 0) -> bool:
+    """Whether a panel is to be estimated from sums where they suffice.
+
+    With ``draws`` resamples of it fewer rows will do.
+    """
     chosen = _way.get()
-    return chosen == "always" or (chosen == "auto" and data.n_obs >= LARGE)
+    large = data.n_obs >= LARGE or data.n_obs * draws >= MANY
+    return chosen == "always" or (chosen == "auto" and large)
 
 
 def condense(
@@ -678,7 +684,12 @@ def _moments_of(data: Panel, any_number: bool) -> MomentPanel | None:
     first = np.full(data.n_units, FAR)
     if design.treatment is not None:
         first = starts_from_treatment(data)
-        if (data.treatment != (data.when >= first[data.unit])).any():
+        if data.is_balanced:
+            treatment = data.matrix(data.treatment)
+            absorbs = treatment == (data.positions >= first[:, None])
+        else:
+            absorbs = data.treatment == (data.when >= first[data.unit])
+        if not absorbs.all():
             return None
     keys = [first if data.start is None else data.start, first]
     cluster = None
@@ -753,6 +764,10 @@ def grouping(
     return member, np.split(order, np.cumsum(np.bincount(member, minlength=size))[:-1])
 
 
+#: Units whose sums are taken at once.
+BLOCK = 2_048
+
+
 def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
     """`SUMS` of groups of units whose outcomes are y (n, width)."""
     g, k = len(members), width + 1
@@ -763,11 +778,15 @@ def group_sums(y, seen, weight, members, width) -> dict[str, np.ndarray]:
     once = spread if weight is None else np.zeros((g, k, k))
     for j, rows in enumerate(members):
         place = np.concatenate([[0], 1 + np.flatnonzero(seen[j])])
-        values = y[rows] if seen[j].all() else y[np.ix_(rows, np.flatnonzero(seen[j]))]
-        largest[j] = max(values.max(), -values.min())
         part = np.empty((len(rows), len(place)))
-        part[:, 0] = values.mean(axis=1)
-        np.subtract(values, part[:, :1], out=part[:, 1:])
+        for first in range(0, len(rows), BLOCK):  # small enough for the cache
+            block = slice(first, first + BLOCK)
+            values = y[rows[block]]
+            if len(place) < k:
+                values = values[:, place[1:] - 1]
+            largest[j] = max(largest[j], values.max(), -values.min())
+            part[block, 0] = values.mean(axis=1)
+            np.subtract(values, part[block, :1], out=part[block, 1:])
         w = None if weight is None else weight[rows]
         if w is None or (w == w[0]).all():
             scale = 1.0 if w is None else w[0]

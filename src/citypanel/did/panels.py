@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from numbers import Number
 from typing import Any
 
@@ -347,7 +347,9 @@ class Panel:
     @cached_property
     def first_rows(self) -> np.ndarray:
         """Row at which each unit begins (n_units,)."""
-        return np.concatenate([[0], np.flatnonzero(np.diff(self.unit)) + 1])
+        if self.is_balanced:
+            return np.arange(0, len(self.unit), len(self.positions))
+        return _first_rows(self.unit)
 
     def codes(self, column: str) -> np.ndarray:
         """Codes (n,) of a column's values, in sorted order."""
@@ -745,40 +747,44 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
             period=period,
         )
     if frame.empty:
-        raise _nothing_left(design, pd.DataFrame(columns=[unit, period, "reason"]))
-    cohorts = None if design.cohort is None else distinct(frame[design.cohort])
-    period_codes, periods = distinct(frame[period])
+        raise _nothing_left(design, _no_rows(unit, period))
+    cohorts = None if design.cohort is None else coded(frame[design.cohort])
+    times = coded(frame[period])
     grid = read_periods(
-        periods,
+        times.seen,
         name=period,
         frequency=design.frequency,
-        others=[] if cohorts is None else cohorts[1].tolist(),
+        others=[] if cohorts is None else cohorts.seen.tolist(),
     )
-    place = np.searchsorted(grid.positions, grid.place(periods).astype(np.int64))
-    period_codes = place[period_codes]
+    place = np.searchsorted(grid.positions, grid.place(times.seen).astype(np.int64))
+    times = replace(times, codes=place[times.codes])
     if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
         frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
-    unit_codes, units = _unit_codes(frame[unit])
-    order = _order(unit_codes, period_codes, len(units), len(grid.positions))
+    labels = _unit_codes(frame[unit])
+    even = _in_order(labels, times, len(grid.positions))
+    unit_codes, period_codes, units = labels.rows, times.rows, labels.seen
+    order = None
+    if not even:
+        order = _order(unit_codes, period_codes, len(units), len(grid.positions))
     if order is not None:
         frame = frame.iloc[order]
         unit_codes, period_codes = unit_codes[order], period_codes[order]
         if cohorts is not None:
-            cohorts = cohorts[0][order], cohorts[1]
+            cohorts = replace(cohorts, codes=cohorts.rows[order], each=1)
     frame = frame.reset_index(drop=True)
-    same = np.flatnonzero(period_codes[1:] == period_codes[:-1])
-    if (unit_codes[same] == unit_codes[same + 1]).any():
+    if not even and _repeats(unit_codes, period_codes):
         require_unique_key(frame, [unit, period])
         # Two labels of one period, such as two days of a month.
-        labels = [grid.label(grid.positions[code]) for code in period_codes]
-        require_unique_key(frame.assign(**{period: labels}), [unit, period])
+        named = [grid.label(grid.positions[code]) for code in period_codes]
+        require_unique_key(frame.assign(**{period: named}), [unit, period])
     start = remark = None
     if cohorts is not None:
-        start, remark = starts_of(frame, design, grid, unit_codes, cohorts)
+        width = len(grid.positions) if even else None
+        start, remark = starts_of(frame, design, grid, unit_codes, cohorts, width)
     data = Panel(
         design,
         frame,
-        pd.DataFrame(columns=[unit, period, "reason"]),
+        _no_rows(unit, period),
         grid,
         unit_codes,
         period_codes,
@@ -795,38 +801,98 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     return data
 
 
-def distinct(values: pd.Series) -> tuple[np.ndarray, Any]:
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A column as codes, short where a panel's order shows them.
+
+    Attributes
+    ----------
+    codes : ndarray of int
+        They stand ``each`` times, and all of that until there are ``n``; null is -1.
+    seen : array
+        The value of each code.
+    each, n : int
+    """
+
+    codes: np.ndarray
+    seen: Any
+    each: int
+    n: int
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The code of every row (n,)."""
+        rows = np.repeat(self.codes, self.each) if self.each > 1 else self.codes
+        return np.tile(rows, self.n // len(rows)) if len(rows) < self.n else rows
+
+
+def coded(values: pd.Series) -> Coded:
     """`pandas.factorize`, quick where a panel's order shows the codes.
 
     Numbers that stand in runs, as a unit's do, or that repeat in one order, as periods
     do, are read once a run or once.
     """
+    n = len(values)
     plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
-    if not plain or len(values) < 1_000:
-        return pd.factorize(values)
+    if not plain or n < 1_000:
+        return _factorized(values, 1, n)
     array = values.to_numpy()
+    size = _until(array[1:1_000] != array[0])
+    if size > 1 and n % size == 0:
+        runs = array.reshape(-1, size)
+        if (runs[:, 1:] == runs[:, :1]).all():
+            return _factorized(runs[:, 0].copy(), size, n)
+    size = _until(array[1:1_000] == array[0])
+    if size > 1 and n % size == 0 and (array.reshape(-1, size) == array[:size]).all():
+        return _factorized(array[:size], 1, n)
     ends = np.flatnonzero(array[1:] != array[:-1])
-    if 4 * len(ends) < len(array):
+    if 4 * len(ends) < n:
         first = np.concatenate([[0], ends + 1])
         codes, seen = pd.factorize(array[first])
-        return np.repeat(codes, np.diff(first, append=len(array))), seen
-    again = np.flatnonzero(array[1:1_000] == array[0])
-    if len(again):
-        size = int(again[0]) + 1
-        if len(array) % size == 0 and (array.reshape(-1, size) == array[:size]).all():
-            codes, seen = pd.factorize(array[:size])
-            return np.tile(codes, len(array) // size), seen
-    return pd.factorize(array)
+        return Coded(np.repeat(codes, np.diff(first, append=n)), seen, 1, n)
+    return _factorized(array, 1, n)
 
 
-def _unit_codes(values: pd.Series) -> tuple[np.ndarray, Any]:
-    """Codes (n,) in sorted order and their labels."""
-    codes, units = distinct(values)
+def _factorized(values: Any, each: int, n: int) -> Coded:
+    codes, seen = pd.factorize(values)
+    return Coded(codes, seen, each, n)
+
+
+def _until(wanted: np.ndarray) -> int:
+    """How many values stand before the first that is wanted, with the one before."""
+    found = np.flatnonzero(wanted)
+    return int(found[0]) + 1 if len(found) else 1
+
+
+def _unit_codes(values: pd.Series) -> Coded:
+    """Codes in the order of their labels."""
+    found = coded(values)
+    units = found.seen
     whole = isinstance(units, np.ndarray) and units.dtype.kind in "iu"
     if whole and (units[1:] > units[:-1]).all():
-        return codes, units
+        return found
+    if found.each > 1:
+        codes, units = pd.factorize(values.to_numpy()[:: found.each], sort=True)
+        return Coded(codes.astype(np.int64), units, found.each, found.n)
     codes, units = pd.factorize(values, sort=True)
-    return codes.astype(np.int64), units
+    return Coded(codes.astype(np.int64), units, 1, found.n)
+
+
+def _in_order(units: Coded, periods: Coded, width: int) -> bool:
+    """Whether it shows that every unit has every period, row after row."""
+    return bool(
+        units.each == len(periods.codes) == width
+        and periods.each == 1
+        and len(units.codes) * width == units.n
+        and (units.codes == np.arange(len(units.codes))).all()
+        and (periods.codes == np.arange(width)).all()
+    )
+
+
+def _repeats(unit: np.ndarray, period: np.ndarray) -> bool:
+    """Whether rows in order have a unit and a period twice."""
+    same = np.flatnonzero(period[1:] == period[:-1])
+    return bool((unit[same] == unit[same + 1]).any())
 
 
 def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> Any:
@@ -870,6 +936,12 @@ def _without_unknown(data: Panel) -> Panel:
         lost.append((data.weights == 0, f"{design.weights} of zero"))
     lost = [(rows, reason) for rows, reason in lost if rows.any()]
     return data.leave_out(lost) if lost else data
+
+
+@cache
+def _no_rows(unit: str, period: str) -> pd.DataFrame:
+    """A log of rows left out without a row."""
+    return pd.DataFrame(columns=[unit, period, "reason"])
 
 
 def _nothing_left(design: Design, log: pd.DataFrame) -> PanelError:
@@ -916,7 +988,11 @@ def _require_numbers(
 
 def _require_size(frame: pd.DataFrame, column: str, design: Design) -> None:
     """Raise where squares of a column would overflow, or all of them vanish."""
-    size = np.abs(frame[column].to_numpy(float))
+    values = frame[column].to_numpy(float)
+    largest = max(values.max(initial=0.0), -values.min(initial=0.0))
+    if largest == 0 or SMALLEST <= largest <= LARGEST:  # neither null nor infinite
+        return
+    size = np.abs(values)
     size = np.where(np.isfinite(size), size, 0.0)
     largest = size.max(initial=0.0)
     if largest <= LARGEST and not 0 < largest < SMALLEST:
@@ -932,14 +1008,16 @@ def starts_of(
     design: Design,
     grid: Grid,
     unit: np.ndarray,
-    cohorts: tuple[np.ndarray, Any] | None = None,
+    cohorts: Coded | None = None,
+    width: int | None = None,
 ) -> tuple[np.ndarray, str | None]:
     """Position of each unit's cohort, ``FAR`` for never, and how 0 was read.
 
-    ``unit`` are the rows' units in order, ``cohorts`` the codes and values of their
-    cohorts (see `distinct`).
+    ``unit`` are the rows' units in order, ``cohorts`` the rows' cohorts, ``width`` how
+    many rows every unit has, where that is one number.
     """
-    codes, values = distinct(frame[design.cohort]) if cohorts is None else cohorts
+    cohorts = coded(frame[design.cohort]) if cohorts is None else cohorts
+    values = cohorts.seen
     kinds = pd.Series(values)
     never = is_missing(kinds)
     if kinds.dtype.kind in "iuf":
@@ -950,14 +1028,14 @@ def starts_of(
         zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
-        at, some_missing = grid.place([0])[0], never.any() or (codes < 0).any()
+        at, some_missing = grid.place([0])[0], never.any() or (cohorts.codes < 0).any()
         if at == 0 and not some_missing:
             remark = "cohort 0 is read as never treated, though 0 is the first period"
         elif 0 <= at <= last and at == np.floor(at):
             if not some_missing:
                 raise PanelError.of(
                     "did.cohort_period_panel",
-                    _places(frame[_among(codes, zero)], design),
+                    _places(frame[_among(cohorts.rows, zero)], design),
                     cohort=design.cohort,
                 )
             zero = np.zeros(len(kinds), bool)
@@ -968,7 +1046,7 @@ def starts_of(
         if below.any():
             raise PanelError.of(
                 "did.cohort_below_zero",
-                _places(frame[_among(codes, below)], design, design.cohort),
+                _places(frame[_among(cohorts.rows, below)], design, design.cohort),
                 cohort=design.cohort,
             )
     start = np.full(len(kinds) + 1, FAR)  # the last stands for nulls
@@ -981,7 +1059,7 @@ def starts_of(
         off = np.zeros(len(kinds), bool)
         off[~never] = unread | (place != np.floor(place))
         if off.any():
-            rows = frame[_among(codes, off)]
+            rows = frame[_among(cohorts.rows, off)]
             raise PanelError.of(
                 "did.cohort_not_whole_period",
                 _places(rows, design, design.cohort),
@@ -989,11 +1067,18 @@ def starts_of(
                 description=grid.description,
             )
         start[:-1][~never] = place.astype(np.int64)
+    if width and cohorts.each % width == 0:
+        return start[np.repeat(cohorts.codes, cohorts.each // width)], remark
+    codes = cohorts.rows
     changed = np.flatnonzero(codes[1:] != codes[:-1])
     if (unit[changed] == unit[changed + 1]).any():
         _require_one_cohort(frame, design, unit, start[codes])
-    first = np.flatnonzero(unit[1:] != unit[:-1]) + 1
-    return start[codes[np.concatenate([[0], first])]], remark
+    return start[codes[_first_rows(unit)]], remark
+
+
+def _first_rows(unit: np.ndarray) -> np.ndarray:
+    """Row at which each unit begins (n_units,), from the units of rows in order."""
+    return np.concatenate([[0], np.flatnonzero(unit[1:] != unit[:-1]) + 1])
 
 
 def _among(codes: np.ndarray, which: np.ndarray) -> np.ndarray:

@@ -148,13 +148,13 @@ def partial_efficiencies(
             tau = -_ratios(reference_inputs, inputs[part], 0.0).max(axis=0)
         number = comparable.sum(axis=1)
         tau = np.sort(np.where(comparable, tau, -np.inf), axis=1)
-        rank = np.arange(1, r + 1) - (r - number)[:, None]
-        count = np.maximum(number, 1)[:, None]
         if frontier == "order-m":
-            share = (np.clip(rank, 0, None) / count) ** order
-            # The rank before is that of the column before.
-            weight = np.diff(share, axis=1, prepend=0.0)
-            found = (np.where(rank > 0, tau, 0.0) * weight).sum(axis=1)
+            # Weights by how many units compare; the rank before is one column before.
+            counts, own = np.unique(number, return_inverse=True)
+            rank = np.arange(1, r + 1) - (r - counts)[:, None]
+            share = np.clip(rank, 0, None) / np.maximum(counts, 1)[:, None]
+            weight = np.diff(share**order, axis=1, prepend=0.0)
+            found = (np.where(rank[own] > 0, tau, 0.0) * weight[own]).sum(axis=1)
         else:
             # A quantile rank that rounding pushed over a whole number stays on it.
             wanted = np.ceil(order * number - 1e-9).astype(int)

@@ -114,51 +114,72 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     kept = ~excluded(panel, options.exclusion)
     missing = panel[OUTCOME].isna().to_numpy()
     _require_index(panel, kept & ~missing, kept & missing)
-    rows = panel.loc[kept & ~missing]
-    rows, more = _among_policies(rows, study, options)
-    rows = _placed(rows, study, options)
-    rows = _without_neighbours(rows, options.neighbours)
-    apart = len(panel.loc[kept & ~missing]) - len(rows)
-    _require_groups(rows)
-    wanted = control_names(options.controls)
-    usable = usable_controls(rows)[0] if wanted else ()
-    controls = [name for name in usable if name in wanted]
-    if controls:
-        rows = rows.loc[rows[controls].notna().all(axis=1)]
-    rows = rows.reset_index(drop=True)
+    kept &= ~missing
+    n = kept.sum()
+    city, year = study.grid.places(panel)
+    kept, columns = _among_policies(kept, city, year, study, options)
+    more = list(columns)
+    place = _places(kept, city, study, options)
+    cohort = panel["cohort"].to_numpy()
+    kept = _without_neighbours(kept, city, cohort, place, options.neighbours)
+    apart = int(n - kept.sum())
+    _require_groups(city[kept], panel[TREATMENT].to_numpy()[kept], cohort[kept])
+    controls = _controls(panel, kept, options.controls)
+    for name in controls:
+        kept &= panel[name].notna().to_numpy()
+    rows = panel.take(np.flatnonzero(kept))
+    rows.index = pd.RangeIndex(len(rows))
+    for name, values in (columns | place).items():
+        rows[name] = values[kept]
     rows.attrs["apart"] = apart
     return rows, [*controls, *more]
 
 
+def _controls(panel: pd.DataFrame, kept: np.ndarray, choice: str) -> list[str]:
+    """The controls chosen that have data in every year of the rows kept."""
+    wanted = control_names(choice)
+    if not wanted:
+        return []
+    known = ["year", *declared().controls]
+    usable, _ = usable_controls({name: panel[name][kept] for name in known})
+    return [name for name in usable if name in wanted]
+
+
 def _among_policies(
-    rows: pd.DataFrame, study: Study, options: Options
-) -> tuple[pd.DataFrame, list[str]]:
-    """Rows and columns of exposure to the other policies that the study declares."""
+    kept: np.ndarray,
+    city: np.ndarray,
+    year: np.ndarray,
+    study: Study,
+    options: Options,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Rows kept and columns of exposure to the other policies that the study declares.
+
+    ``city`` and ``year`` are the rows' places on the study's grid.
+    """
     choice = options.concurrent_policies
     if choice == "ignored":
-        return rows, []
+        return kept, {}
     if choice not in ("controlled", "left_out"):
         raise not_known("concurrent_policies", choice)
     others = tuple(other_policies(options.policy))
     first = study.once(
-        ("first_years", others), lambda: first_years(study.sources.concurrent, others)
-    ).reindex(study.city_ids)
+        ("first_years", others),
+        lambda: first_years(study.sources.concurrent, others).reindex(study.city_ids),
+    )
     if not len(first.columns):
         raise EstimationError.of("study.no_other_policies")
-    city, year = study.grid.places(rows)
     under = first.to_numpy()[city] <= study.years[year][:, None]
     if choice == "left_out":
         touched = np.zeros(len(study.city_ids), dtype=bool)
-        touched[city[under.any(axis=1)]] = True
-        return rows.loc[~touched[city]], []
+        touched[city[kept & under.any(axis=1)]] = True
+        return kept & ~touched[city], {}
     # A policy that every city or none came under, in every year, controls nothing.
-    varies = under.any(axis=0) & ~under.all(axis=0)
-    columns = {
-        f"under_{name}": column.astype(float)
-        for name, column, kept in zip(first.columns, under.T, varies, strict=True)
-        if kept
+    varies = under[kept].any(axis=0) & ~under[kept].all(axis=0)
+    return kept, {
+        f"under_{name}": under[:, k].astype(float)
+        for k, name in enumerate(first.columns)
+        if varies[k]
     }
-    return rows.assign(**columns), list(columns)
 
 
 def other_policies(studied: str) -> list[str]:
@@ -180,22 +201,25 @@ def first_years(policies: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return first.astype(float)
 
 
-def _placed(rows: pd.DataFrame, study: Study, options: Options) -> pd.DataFrame:
-    """Rows with province and coordinates, where the options need them."""
+def _places(
+    kept: np.ndarray, city: np.ndarray, study: Study, options: Options
+) -> dict[str, np.ndarray]:
+    """Province and coordinates of the rows, where the options need them."""
     if options.errors_shared == "city" and options.neighbours == "kept":
-        return rows
-    city, _ = study.grid.places(rows)
-    place = study.once("place", lambda: _coordinates(study.sources.places))
-    place = place.reindex(study.city_ids)
-    rows = rows.assign(
-        province=study.cities["province_id"].to_numpy(dtype=object)[city],
-        **{name: place[name].to_numpy()[city] for name in PLACE},
+        return {}
+    place = study.once(
+        "place", lambda: _coordinates(study.sources.places).reindex(study.city_ids)
     )
     wants_place = options.neighbours != "kept" or options.errors_shared == "neighbours"
-    unknown = rows.loc[rows[list(PLACE)].isna().any(axis=1), "city_id"].unique()
-    if wants_place and len(unknown):
-        raise EstimationError.of("study.no_coordinates", [f"city {c}" for c in unknown])
-    return rows
+    unknown = kept & place.isna().any(axis=1).to_numpy()[city]
+    if wants_place and unknown.any():
+        codes = study.city_ids[pd.unique(city[unknown])]
+        raise EstimationError.of("study.no_coordinates", [f"city {c}" for c in codes])
+    province = study.cities["province_id"].to_numpy(dtype=object)
+    return {
+        "province": province[city],
+        **{name: place[name].to_numpy()[city] for name in PLACE},
+    }
 
 
 def located(rows: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
@@ -207,24 +231,27 @@ def _coordinates(places: pd.DataFrame) -> pd.DataFrame:
     return places.set_index("unit_id")[list(PLACE)].astype(float)
 
 
-def _without_neighbours(rows: pd.DataFrame, choice: str) -> pd.DataFrame:
-    """Rows without the never-treated cities nearer to a treated one than chosen."""
+def _without_neighbours(
+    kept: np.ndarray,
+    city: np.ndarray,
+    cohort: np.ndarray,
+    place: dict[str, np.ndarray],
+    choice: str,
+) -> np.ndarray:
+    """Rows but those of never-treated cities nearer to a treated one than chosen."""
     if choice == "kept":
-        return rows
+        return kept
     distance = choice.removeprefix("beyond_").removesuffix("_km")
     if not distance.isdigit():
         raise not_known("neighbours", choice)
-    city, names = pd.factorize(rows["city_id"])
-    first = np.zeros(len(names), dtype=int)
-    first[city[::-1]] = np.arange(len(city))[::-1]
-    treated = rows["cohort"].to_numpy()[first] > 0
-    place = np.column_stack([rows[name].to_numpy(float) for name in PLACE])[first]
+    codes, first = np.unique(city[kept], return_index=True)
+    first = np.flatnonzero(kept)[first]
+    treated = cohort[first] > 0
     if not treated.any() or treated.all():
-        return rows
-    away = distances_km(place[~treated], place[treated]).min(axis=1)
-    near = np.zeros(len(names), dtype=bool)
-    near[~treated] = away <= float(distance)
-    return rows.loc[~near[city]]
+        return kept
+    at = np.column_stack([place[name] for name in PLACE])[first]
+    away = distances_km(at[~treated], at[treated]).min(axis=1)
+    return kept & ~np.isin(city, codes[~treated][away <= float(distance)])
 
 
 def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
@@ -275,11 +302,12 @@ def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) 
     )
 
 
-def _require_groups(rows: pd.DataFrame) -> None:
-    city, names = pd.factorize(rows["city_id"])
-    cities = len(names)
-    treated = len(np.unique(city[rows[TREATMENT].to_numpy() > 0]))
-    if treated and cities > len(np.unique(city[rows["cohort"].to_numpy() > 0])):
+def _require_groups(
+    city: np.ndarray, treatment: np.ndarray, cohort: np.ndarray
+) -> None:
+    cities = len(np.unique(city))
+    treated = len(np.unique(city[treatment > 0]))
+    if treated and cities > len(np.unique(city[cohort > 0])):
         return
     raise NoComparison(
         describe(

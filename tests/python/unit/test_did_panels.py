@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from citypanel import did
-from citypanel.did.panels import FAR, Design, build, prepare
+from citypanel.did.panels import FAR, Design, build, coded, prepare
 from citypanel.did.periods import label_array, read_periods
 from citypanel.errors import OptionError, PanelError
 
 KEYS = dict(outcome="y", unit="id", period="t")
+SEED = 3
 
 
 def grid(*labels, **options):
@@ -302,3 +303,41 @@ def test_columns_of_one_name_are_refused():
     twice = pd.concat([frame, frame[["y"]]], axis=1)
     with pytest.raises(PanelError, match="same name"):
         build(twice, Design(**KEYS))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.repeat(np.arange(250)[::-1], 8),  # runs
+        np.repeat([3.0, 1.0, 3.0, 2.0], 500),
+        np.repeat(np.arange(20), np.arange(1, 21) * 10),  # uneven runs
+        np.tile([2001, 1999, 2000, 2003], 500),  # a pattern
+        np.append(np.tile([1, 2, 3, 4], 499), [1, 2, 4, 3]),  # broken at the end
+        np.where(np.arange(2_000) < 8, np.nan, np.repeat(np.arange(250), 8)),
+        np.random.default_rng(SEED).integers(0, 9, 2_000),
+        np.full(2_000, 7),
+    ],
+)
+def test_codes_read_off_the_order_are_those_of_factorize(values):
+    found = coded(pd.Series(values))
+    codes, seen = pd.factorize(values)
+    np.testing.assert_array_equal(found.rows, codes)
+    np.testing.assert_array_equal(found.seen, seen)
+
+
+@pytest.mark.parametrize("label", ["int64", "float64", "str"])
+def test_the_order_of_rows_leaves_the_panel_as_it_is(label):
+    starts = np.random.default_rng(SEED).choice([0, 2003, 2005], 300)
+    rows = panel(range(2001, 2009), starts)
+    rows["id"] = (1_000 - rows["id"]).astype(label)
+    there = build(rows, Design(**KEYS, cohort="g"))
+    for frame in (rows.sample(frac=1, random_state=SEED), rows.sort_values("t")):
+        here = build(frame, Design(**KEYS, cohort="g"))
+        for name in ("unit", "period", "start", "units", "y"):
+            np.testing.assert_array_equal(getattr(here, name), getattr(there, name))
+    at = rows.index[rows["id"] == rows["id"].iloc[80]][-1]
+    rows.loc[at, "g"] = 2007
+    with pytest.raises(PanelError, match=f"id {rows.loc[at, 'id']}: "):
+        build(rows, Design(**KEYS, cohort="g"))
+    with pytest.raises(PanelError, match="id"):
+        build(pd.concat([rows, rows.tail(1)]), Design(**KEYS))

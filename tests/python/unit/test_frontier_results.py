@@ -145,3 +145,16 @@ def test_a_frontier_of_one_plan_has_one_corner():
     panel = panel.assign(capital=1.0, labour=1.0)
     found = frontier.bootstrap_malmquist(panel, seed=1, replications=10, **PLANS)
     assert np.isfinite(found["effch_lower"]).all()
+
+
+@pytest.mark.parametrize("returns", ["crs", "vrs"])
+@pytest.mark.parametrize("decomposition", ["fgnz", "bias"])
+def test_without_scale_the_other_columns_stay(panel, returns, decomposition):
+    options = {**PLANS, "returns_to_scale": returns, "decomposition": decomposition}
+    whole = frontier.malmquist(panel, **options)
+    part = frontier.malmquist(panel, scale=False, **options)
+    assert {*whole.columns} - {*part.columns} == {"pech", "sech"}
+    kept = [name for name in part.columns if name != "reason"]
+    pd.testing.assert_frame_equal(whole[kept], part[kept], check_exact=True)
+    solved = [x.attrs["certificate"]["programmes"] for x in (whole, part)]
+    assert solved[1] < solved[0] or returns == "vrs"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.capital.perpetual_inventory import (
-    Series,
+    Naming,
     accumulated,
     growth_between,
 )
@@ -74,7 +74,7 @@ def stocks(
         spanned[:, ends],
         first,
         last,
-        Series("city_id", "year", f"investment_{'real_' * real}cny_10k", units, labels),
+        Naming("city_id", "year", f"investment_{'real_' * real}cny_10k", units, labels),
     )
     kept = (grid.years >= capital_first_year) & (grid.years <= last_year)
     years = grid.years[kept]
@@ -90,7 +90,7 @@ def stocks(
         depreciation=depreciation,
         initial_capital=initial_capital,
         periods=years,
-        series=Series("city_id", "year", INVESTMENT, units, labels),
+        naming=Naming("city_id", "year", INVESTMENT, units, labels),
     )
     return pd.DataFrame(
         {
