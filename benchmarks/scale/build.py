@@ -147,6 +147,8 @@ def by_node(folder: Path) -> list[tuple[str, float, float]]:
         if node.get("resource_type") == "test":
             of = node.get("attached_node") or (node["depends_on"]["nodes"] or [name])[0]
             tested[of] += seconds
+        elif name.startswith("unit_test."):
+            tested["model." + ".".join(name.split(".")[1:3])] += seconds
         else:
             made[name] += seconds
     names = set(made) | set(tested)

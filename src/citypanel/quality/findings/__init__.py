@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -601,18 +602,34 @@ def _severity(severity: str, status: str, places: str) -> str:
 
 def _where(uses: Uses, use: Use) -> Words:
     """One sentence: the inputs, controls and indices that contain the cell."""
-    inputs = sorted({name for name, *_ in use.inputs})
     controls = sorted({name for name, *_ in use.controls})
-    dropped = [name for name in controls if name not in uses.controls]
+    n_cities = len({c for _, c, _ in use.inputs} | {c for _, c, _ in use.controls})
+    return _enters(
+        tuple(sorted({name for name, *_ in use.inputs})),
+        tuple(controls),
+        tuple(name for name in controls if name not in uses.controls),
+        tuple(sorted(use.variants)),
+        n_cities,
+    )
+
+
+@cache
+def _enters(
+    inputs: tuple[str, ...],
+    controls: tuple[str, ...],
+    dropped: tuple[str, ...],
+    variants: tuple[str, ...],
+    n_cities: int,
+) -> Words:
+    """The sentence; thousands of cells have the same."""
     parts = [SAID.of("inputs")[name] for name in inputs]
     if controls:
-        parts.append(SAID("controls", names=controls, n=len(controls)))
+        parts.append(SAID("controls", names=list(controls), n=len(controls)))
     if not parts:
-        if use.variants:
-            return SAID("used_by_variants", names=sorted(use.variants))
+        if variants:
+            return SAID("used_by_variants", names=list(variants))
         return SAID("not_used")
-    n_cities = len({c for _, c, _ in use.inputs} | {c for _, c, _ in use.controls})
-    last = SAID("dropped", names=dropped) if dropped else ""
+    last = SAID("dropped", names=list(dropped)) if dropped else ""
     many = SAID("of_cities", n=n_cities) if n_cities > 1 else ""
     listed = parts[-1]
     if len(parts) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -252,16 +251,16 @@ def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
             other = np.log(panel.province_row("GDPIDX", province_id) / 100)
         real = np.where(np.isfinite(own), own, other)
         printed = np.flatnonzero(np.isfinite(logs[place]))
-        for a, b in itertools.pairwise(printed):
-            span = slice(a + 1, b + 1)
-            gap = (
-                logs[place, b]
-                - logs[place, a]
-                - np.sum(real[span] + prices[place, span])
-            )
-            is_own = bool(np.isfinite(own[span]).all())
-            if np.isfinite(gap):
-                gaps.append((place, a, b, gap, is_own, real[span].sum()))
+        a, b = printed[:-1], printed[1:]
+        said, nominal, is_own = real[b], (real + prices[place])[b], np.isfinite(own)[b]
+        for k in np.flatnonzero(b - a > 1):
+            span = slice(a[k] + 1, b[k] + 1)
+            said[k] = real[span].sum()
+            nominal[k] = np.sum(real[span] + prices[place, span])
+            is_own[k] = np.isfinite(own[span]).all()
+        gap = logs[place, b] - logs[place, a] - nominal
+        found = zip(a, b, gap, is_own, said, strict=True)
+        gaps += [(place, *pair) for pair in found if np.isfinite(pair[2])]
     if not gaps:
         return
     spread = MAD_TO_SIGMA * np.median(np.abs([gap for *_, gap, _, _ in gaps]))
