@@ -15,7 +15,6 @@ def model(dbt, session):
         dbt.ref("int_cells__sources").select(*READINGS),
         dbt.ref("stg_reference__cities"),
         dbt.ref("stg_ceic__province_series"),
-        used=sources["cells"],
         variants=dbt.ref("int_study_variants"),
         sources=sources,
         judgements=dbt.ref("fix_judgements"),

@@ -39,9 +39,7 @@ def _package(root: Path, options: argparse.Namespace) -> None:
     with open_published(options.database) as connection:
         replication.refuse_stale(root, options.database, connection)
         if not options.without_outputs:
-            members += replication.output_members(
-                root, Path("outputs"), options.database
-            )
+            members += replication.output_members(Path("outputs"), options.database)
         built, changed = replication.options_of(connection, declared().defaults)
         if changed:
             # Other options than the project's are otherwise published beside its file.

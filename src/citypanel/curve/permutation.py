@@ -9,6 +9,8 @@ import pandas as pd
 from scipy import linalg
 
 from citypanel.did.linear import TwoWay
+from citypanel.did.moments import MANY
+from citypanel.did.randomisation import Paths
 from citypanel.study.estimates import OUTCOME, TREATMENT
 from citypanel.study.options import Options
 from citypanel.study.run import Study
@@ -83,11 +85,41 @@ def permuted_statistics(
     effects = TwoWay(first, second)
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
-    paths = exposure[shuffles.take[:, city], year].T
-    values = np.column_stack([y, own, paths, x])
+    if len(y) * len(shuffles.take) >= MANY:
+        slope, error, net_y, basis = _regressions(y, own[:, None], x, effects, first)
+        cities, years = np.unique(city), np.unique(year)
+        found = Paths.of(
+            exposure[:, years],
+            first,
+            second,
+            y=net_y,
+            controls=basis,
+            root=np.ones(len(cities)),
+        )
+        if found is not None:
+            paths, kind = found
+            b, e, size, length = paths.dealt(kind[shuffles.take[:, cities]])
+            known = size > ABSORBED**2 * length
+            b, e = np.where(known, b, np.nan), np.where(known, e, np.nan)
+            return np.stack([b, b / (e * (std_error / error[0]))])
+    d = np.column_stack([own, exposure[shuffles.take[:, city], year].T])
+    slope, error, *_ = _regressions(y, d, x, effects, first)
+    t = slope / (error * (std_error / error[0]))
+    return np.stack([slope[1:], t[1:]])
+
+
+def _regressions(
+    y: np.ndarray, d: np.ndarray, x: np.ndarray, effects: TwoWay, first: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Coefficients of each of several treatments and their errors without a factor.
+
+    Then the outcome net of effects and controls, and the controls' orthonormal basis.
+    """
+    values = np.column_stack([y, d, x])
     length = np.linalg.norm(values, axis=0)
     net = effects.demean(values)
     k = x.shape[1]
+    basis = np.empty((len(y), 0))
     if k:
         basis = _span(net[:, -k:], length[-k:])
         net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
@@ -99,8 +131,7 @@ def permuted_statistics(
     slope = d.T @ y / size
     scores = effects.sum_first @ (d * (y[:, None] - d * slope))
     error = np.sqrt((scores**2).sum(axis=0)) / size
-    t = slope / (error * (std_error / error[0]))
-    return np.stack([slope[1:], t[1:]])
+    return slope, error, y, basis
 
 
 def _span(net: np.ndarray, length: np.ndarray) -> np.ndarray:

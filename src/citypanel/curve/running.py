@@ -81,7 +81,7 @@ class Run:
 
     def batches(self) -> list[list[int]]:
         """Places of the rows of each batch; neighbours share inputs."""
-        order = shared_order(self.rows, self.choices, self.base)
+        order = shared_order(self.rows, self.choices)
         return [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
 
 

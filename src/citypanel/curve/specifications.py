@@ -19,6 +19,7 @@ import pandas as pd
 
 from citypanel.curve.choices import Choices, load_choices, options_of
 from citypanel.curve.permutation import Shuffles, permuted_statistics
+from citypanel.did.moments import LARGE
 from citypanel.errors import (
     CapitalError,
     CityPanelError,
@@ -284,7 +285,8 @@ def evaluate(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             rows, controls = regression_panel(study, options)
-            fitted = fit(rows, controls, options, engine=engine_of(values, headline))
+            engine = engine_of(values, headline) if len(rows) < LARGE else None
+            fitted = fit(rows, controls, options, engine=engine)
             row |= asdict(describe_estimate(fitted, rows, study, options))
             if shuffles is not None and is_permuted(options):
                 draws = permuted_statistics(
@@ -365,9 +367,7 @@ def frame_of(rows: Sequence[Mapping | None], choices: Choices) -> pd.DataFrame:
     return frame
 
 
-def shared_order(
-    rows: Sequence[Specification], choices: Choices, base: Options
-) -> list[int]:
+def shared_order(rows: Sequence[Specification], choices: Choices) -> list[int]:
     """Positions in an order in which neighbours share most of their inputs."""
     early = [
         "imputation", "gdp_vintage", "fai_extension", "first_index_year",
@@ -437,7 +437,7 @@ def specifications(
     out: list[dict | None] = [None] * len(rows)
     draws = np.full((len(rows), 2, permutations), np.nan)
     study = study.instead(has_scale=False)
-    for done, i in enumerate(shared_order(rows, choices, base), start=1):
+    for done, i in enumerate(shared_order(rows, choices), start=1):
         out[i], drawn = evaluate(
             study, rows[i], choices=choices, base=base, shuffles=shuffles
         )

@@ -20,7 +20,7 @@ multiplied by
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,11 @@ FIXEST_OPTIONS = {
     "G.adj": (True, False),
     "G.df": ("min", "conventional"),
 }
+
+# More clusters than this are taken many at once, and not pair by pair.
+MANY = 500
+# Numbers of a batch of clusters' matrices.
+BATCH = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,26 +324,70 @@ class _Hat:
         self.rows = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
 
     def _own(self, rows: np.ndarray) -> np.ndarray:
-        """(I - P)(I - P)' of one cluster's rows."""
-        eye = np.eye(len(rows))
+        """(I - P)(I - P)' of one cluster's rows, or of several clusters' (b, n)."""
+        eye = np.eye(rows.shape[-1])
         if self.unit is None:
-            return eye
+            return np.broadcast_to(eye, (*rows.shape, rows.shape[-1]))
         weights = self.weights[rows]
-        same = self.unit[rows][:, None] == self.unit[rows][None, :]
-        share = same * weights
-        share = share / share.sum(axis=1, keepdims=True)
-        return (eye - share) @ (eye - share).T
+        same = self.unit[rows][..., :, None] == self.unit[rows][..., None, :]
+        share = same * weights[..., None, :]
+        share = share / share.sum(axis=-1, keepdims=True)
+        return (eye - share) @ _turned(eye - share)
 
     def residual_variance(self, rows: np.ndarray) -> np.ndarray:
-        """((I - H)(I - H)')_gg of one cluster's rows, I - H_gg without weights."""
+        """((I - H)(I - H)')_gg of the rows of `_own`, I - H_gg without weights."""
         zq = self.z[rows] @ self.inverse
-        other = (self.wz[rows] - self.means[rows]) @ zq.T
+        other = (self.wz[rows] - self.means[rows]) @ _turned(zq)
         return (
             self._own(rows)
             - other
-            - other.T
-            + zq @ self.spread @ self.inverse @ self.z[rows].T
+            - _turned(other)
+            + zq @ self.spread @ self.inverse @ _turned(self.z[rows])
         )
+
+    def adjustments(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Rows of clusters and A_g = ((I - H)(I - H)')_gg^(-1/2), as `batches`."""
+        for rows in self.batches():
+            yield rows, inverse_power(self.residual_variance(rows), -0.5)
+
+    def batches(self) -> Iterator[np.ndarray]:
+        """Rows (n,) of each cluster; of many those (b, n) of b of one size at once."""
+        if len(self.rows) <= MANY:
+            yield from self.rows
+            return
+        sizes = np.array([len(rows) for rows in self.rows])
+        width = self.z.shape[1]
+        for size in np.unique(sizes):
+            rows = np.array([self.rows[g] for g in np.flatnonzero(sizes == size)])
+            batch = max(1, BATCH // max(size, width) ** 2)
+            for start in range(0, len(rows), batch):
+                yield rows[start : start + batch]
+
+    def traces(self, w: np.ndarray) -> tuple[float, float]:
+        """tr(P) and tr(P P) of P, the `products`, without its G x G numbers.
+
+        P is a diagonal D and F M F' of few columns F, so that tr(P P) is
+        sum(D^2 + 2 D diag(F M F')) + tr(M F'F M F'F).
+        """
+        if len(self.rows) <= MANY:
+            p = self.products(w)
+            return float(np.trace(p)), float((p**2).sum())
+        a = cluster_sums(w[:, None] * self.z, self.cluster) @ self.inverse
+        b = cluster_sums(w[:, None] * (self.wz - self.means), self.cluster)
+        own = w
+        if self.unit is not None:
+            total = cluster_sums(self.weights, self.unit)
+            own = w - self.weights * (cluster_sums(w, self.unit) / total)[self.unit]
+        d = cluster_sums(own**2, self.cluster)
+        f, k = np.hstack([a, b]), len(self.inverse)
+        m = np.zeros((2 * k, 2 * k))
+        m[:k, :k] = self.spread
+        m[:k, k:] = m[k:, :k] = -np.eye(k)
+        fm = f @ m
+        diagonal = (fm * f).sum(axis=1)
+        crossed = f.T @ fm
+        both = (d**2 + 2 * d * diagonal).sum() + (crossed * crossed.T).sum()
+        return float((d + diagonal).sum()), float(both)
 
     def products(self, w: np.ndarray) -> np.ndarray:
         """w_g' ((I - H)(I - H)')_gh w_h for all pairs of clusters (G, G).
@@ -356,11 +405,23 @@ class _Hat:
 
 
 def inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
-    """Symmetric inverse power with the null space left out."""
-    values, vectors = linalg.eigh((matrix + matrix.T) / 2)
+    """Symmetric inverse power, of one or many, with the null space left out."""
+    eigh = linalg.eigh if matrix.ndim == 2 else np.linalg.eigh
+    values, vectors = eigh((matrix + _turned(matrix)) / 2)
     keep = values > 1e-10
     scaled = np.where(keep, np.where(keep, values, 1.0) ** power, 0.0)
-    return (vectors * scaled) @ vectors.T
+    return (vectors * scaled[..., None, :]) @ _turned(vectors)
+
+
+def _turned(matrix: np.ndarray) -> np.ndarray:
+    return np.swapaxes(matrix, -1, -2)
+
+
+def _times(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """A matrix times a vector, or each of many."""
+    if vector.ndim == 1:
+        return matrix @ vector
+    return (matrix @ vector[..., None])[..., 0]
 
 
 def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -381,15 +442,15 @@ def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     adjusted = np.empty_like(fit.x)
     wx = fit.x * hat.root[:, None]
     residuals = fit.residuals / hat.root
-    for g, rows in enumerate(hat.rows):
-        adjust = inverse_power(hat.residual_variance(rows), -0.5)
+    for rows, adjust in hat.adjustments():
         adjusted[rows] = adjust @ wx[rows] @ fit.bread
-        sums[g] = wx[rows].T @ adjust @ residuals[rows]
+        scores = _times(_turned(wx[rows]) @ adjust, residuals[rows])
+        sums[cluster[rows[..., 0]]] = scores
     matrix = fit.bread @ (sums.T @ sums) @ fit.bread
     df = np.empty(k)
     for j in range(k):
-        p = hat.products(adjusted[:, j])
-        df[j] = np.trace(p) ** 2 / (p**2).sum()
+        trace, squared = hat.traces(adjusted[:, j])
+        df[j] = trace**2 / squared
     return matrix, df
 
 
@@ -423,13 +484,22 @@ def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
     m = z.shape[1]
     blocks = np.zeros((groups, m, m))
     sides = np.zeros((groups, m))
-    for g, rows in enumerate(hat.rows):
-        blocks[g] = z[rows].T @ z[rows]
-        sides[g] = z[rows].T @ y[rows]
+    for rows in hat.batches():
+        at = cluster[rows[..., 0]]
+        blocks[at] = _turned(z[rows]) @ z[rows]
+        sides[at] = _times(_turned(z[rows]), y[rows])
     gram = blocks.sum(axis=0) - blocks
     out = np.empty((groups, k))
     side = sides.sum(axis=0) - sides
-    for g in range(groups):
+    left = np.arange(groups)
+    if groups > MANY:
+        values, vectors = np.linalg.eigh(gram)
+        # Far from singular; the others are looked at one by one.
+        sound = values[:, 0] > 1e-8 * values[:, -1]
+        inner = _times(_turned(vectors), side) / np.where(values > 0, values, 1.0)
+        solved = _times(vectors[:, :k], inner) / hat.length[:k]
+        out[sound], left = solved[sound], left[~sound]
+    for g in left:
         solved, _, rank, _ = linalg.lstsq(gram[g], side[g], cond=1e-11)
         # A coefficient the remaining clusters do not identify has no value.
         vectors = linalg.null_space(gram[g], rcond=1e-11) if rank < m else None

@@ -38,6 +38,8 @@ from citypanel.errors import PanelError
 
 # Panels with fewer rows are estimated row by row: there is nothing to gain.
 LARGE = 20_000
+# Rows that draws go over, all together, from which on sums are taken.
+MANY = 5_000_000
 # Rows that one row of the groups stands for, at least.
 GAIN = 4
 NOTHING = 1e-10
@@ -620,10 +622,14 @@ def _root(matrix: np.ndarray, size: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(np.clip(values, 0.0, None))).T * size
 
 
-def large_enough(data: Panel) -> bool:
-    """Whether a panel is to be estimated from sums where they suffice."""
+def large_enough(data: Panel, draws: int = 0) -> bool:
+    """Whether a panel is to be estimated from sums where they suffice.
+
+    With ``draws`` resamples of it fewer rows will do.
+    """
     chosen = _way.get()
-    return chosen == "always" or (chosen == "auto" and data.n_obs >= LARGE)
+    large = data.n_obs >= LARGE or data.n_obs * draws >= MANY
+    return chosen == "always" or (chosen == "auto" and large)
 
 
 def condense(

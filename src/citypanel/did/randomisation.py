@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -221,12 +222,19 @@ def permuted_statistics(
     if within is not None:
         strata = data.of_units(data.codes(within), within)
     order = permutations(data.n_units, draws, seed, strata)
-    by_path = _Paths.of(parts, paths)
-    if by_path is not None:
-        return by_path.statistics(order)
+    limit = 1e-10 * float(parts.root**2 @ data.treatment**2)
+    found = unit_paths(parts, paths, draws)
+    if found is not None:
+        by_unit, kind = found
+        clusters = None
+        if data.design.cluster and data.design.cluster != (data.design.unit,):
+            clusters = indicator(data.unit_clusters)
+        b, error, size, _ = by_unit.dealt(kind[order], clusters)
+        error = np.sqrt(parts.factor) * error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where((size > limit) & (error > 0), b / error, np.nan)
     batch = max(1, CHUNK // data.n_obs)
     by_cluster = indicator(parts.cluster)
-    limit = 1e-10 * float(parts.root**2 @ data.treatment**2)
     out = []
     for start in range(0, draws, batch):
         chosen = order[start : start + batch]
@@ -243,8 +251,30 @@ def permuted_statistics(
     return np.concatenate(out)
 
 
+def unit_paths(
+    parts: Partialled, paths: np.ndarray, draws: int = 0
+) -> tuple[Paths, np.ndarray] | None:
+    """`Paths.of` a panel; None where rows are needed, or do not cost more.
+
+    So it is with period effects by group and weights that change, with as many
+    patterns as units, and in small panels, which are left as they are.
+    """
+    data = parts.data
+    plain = data.has_even_weights and parts.period is data.period
+    if not plain or not large_enough(data, draws):
+        return None
+    return Paths.of(
+        paths,
+        data.unit,
+        data.period,
+        y=parts.y,
+        controls=parts.controls,
+        root=parts.root[data.first_rows],
+    )
+
+
 @dataclass(frozen=True, eq=False)
-class _Paths:
+class Paths:
     """What dealing treatment paths anew needs of the units, instead of their rows.
 
     With d_cp the path c in the periods of the pattern p, net of its mean, a draw's
@@ -259,78 +289,115 @@ class _Paths:
     effects, the treatment loses Z g too, g = sum_i Z_i'd_cp, and
 
         a_i loses y_i'Z_i g,   q_i gains |Z_i g|^2 - 2 g'Z_i'(d_cp - m).
+
+    Attributes
+    ----------
+    kinds : ndarray (k, T)
+        The paths that differ.
+    seen : ndarray of bool (p, T)
+        The patterns of periods in which a unit has a row.
+    pattern : ndarray of int (n_units,)
+    root : ndarray (n_units,)
+        Roots of the weights.
+    y : ndarray (n_units, T)
+        Outcome net of effects and controls times the roots, zero without a row.
+    controls : ndarray (n_units, K, T)
+        Z, likewise.
     """
 
-    parts: Partialled
-    kind: np.ndarray
-    pattern: np.ndarray
+    kinds: np.ndarray
     seen: np.ndarray
-    net: np.ndarray
+    pattern: np.ndarray
     root: np.ndarray
+    y: np.ndarray
     controls: np.ndarray
 
     @classmethod
-    def of(cls, parts: Partialled, paths: np.ndarray) -> _Paths | None:
-        """None where rows are needed, or do not cost more.
+    def of(
+        cls,
+        paths: np.ndarray,
+        unit: np.ndarray,
+        period: np.ndarray,
+        *,
+        y: np.ndarray,
+        controls: np.ndarray,
+        root: np.ndarray,
+    ) -> tuple[Paths, np.ndarray] | None:
+        """The units' sums and the kind of each path; None where rows cost no more.
 
-        So it is with period effects by group and weights that change, with as many
-        patterns as units, and in small panels, which are left as they are.
+        Parameters
+        ----------
+        paths : ndarray (m, T)
+            Those that are dealt.
+        unit, period : ndarray of int (n,)
+            Codes of the rows; every unit has one.
+        y, controls : ndarray (n,), (n, K)
+            Net of effects and of each other, times the roots of the weights.
+        root : ndarray (n_units,)
         """
-        data = parts.data
-        plain = data.has_even_weights and parts.period is data.period
-        if not plain or not large_enough(data):
-            return None
         kinds, kind = np.unique(paths, axis=0, return_inverse=True)
-        seen, pattern = np.ones((1, paths.shape[1]), bool), np.zeros(len(paths), int)
-        if not data.is_balanced:
-            rows = np.zeros(paths.shape, bool)
-            rows[data.unit, data.period] = True
-            seen, pattern = np.unique(rows, axis=0, return_inverse=True)
-        if GAIN * len(kinds) * len(seen) > data.n_units:
+        there = np.zeros((len(root), paths.shape[1]), bool)
+        there[unit, period] = True
+        seen, pattern = np.ones((1, paths.shape[1]), bool), np.zeros(len(root), int)
+        if not there.all():
+            seen, pattern = np.unique(there, axis=0, return_inverse=True)
+        if GAIN * len(kinds) * len(seen) > len(root):
             return None
-        means = (kinds @ seen.T) / seen.sum(axis=1)
-        net = np.where(seen, kinds[:, None] - means[:, :, None], 0.0)
-        root = parts.root[data.first_rows]
-        controls = np.zeros((data.n_units, parts.controls.shape[1], paths.shape[1]))
-        controls[data.unit, :, data.period] = np.linalg.qr(parts.controls)[0]
-        return cls(parts, kind.ravel(), pattern.ravel(), seen, net, root, controls)
+        outcome = np.zeros(there.shape)
+        outcome[unit, period] = y
+        z = np.zeros((len(root), controls.shape[1], paths.shape[1]))
+        z[unit, :, period] = np.linalg.qr(controls)[0]
+        return cls(kinds, seen, pattern.ravel(), root, outcome, z), kind.ravel()
 
-    def statistics(self, order: np.ndarray) -> np.ndarray:
-        """`permuted_statistics` of the permutations (draws, n_units)."""
-        data, (k, p, t) = self.parts.data, self.net.shape
-        y = self.root[:, None] * np.nan_to_num(data.matrix(self.parts.y))
+    def dealt(
+        self, kinds: np.ndarray, by_cluster: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Each draw's regression.
+
+        Parameters
+        ----------
+        kinds : ndarray of int (draws, n_units)
+            The kind of path that each unit is dealt.
+        by_cluster : sparse (n_clusters, n_units), optional
+            Units' sums to clusters'.
+
+        Returns
+        -------
+        coefficient, error, size, length : ndarray (draws,)
+            The error without a factor; the squared length of the treatment net of
+            everything, and as it is.
+        """
+        seen, y, weight = self.seen, self.root[:, None] * self.y, self.root**2
+        means = (self.kinds @ seen.T) / seen.sum(axis=1)
+        net = np.where(seen, self.kinds[:, None] - means[:, :, None], 0.0)
+        k, p, t = net.shape
+        n = len(y)
         z = self.root[:, None, None] * self.controls
-        own = np.empty((data.n_units, k))
-        own_z = np.empty((data.n_units, z.shape[1], k))
+        own, own_z = np.empty((n, k)), np.empty((n, z.shape[1], k))
         for j in range(p):
             at = self.pattern == j
-            own[at] = y[at] @ self.net[:, j].T
-            own_z[at] = z[at] @ self.net[:, j].T
-        left = np.nan_to_num(data.matrix(self.parts.y))
-        y_z = np.einsum("nt,nkt->nk", left, self.controls)
+            own[at] = y[at] @ net[:, j].T
+            own_z[at] = z[at] @ net[:, j].T
+        y_z = np.einsum("nt,nkt->nk", self.y, self.controls)
         z_z = np.einsum("nkt,nlt->nkl", self.controls, self.controls)
-        weight = self.root**2
         sums = np.bincount(self.pattern, weight, p)
-        gram = np.diag(sums @ self.seen)
-        shares = self.seen / self.seen.sum(axis=1, keepdims=True)
-        inverse = symmetric_inverse(gram - shares.T @ (sums[:, None] * self.seen))
-        limit = 1e-10 * float(self.parts.root**2 @ data.treatment**2)
-        by_cluster = None
-        if data.design.cluster and data.design.cluster != (data.design.unit,):
-            by_cluster = indicator(data.unit_clusters)
-        units = np.arange(data.n_units)
-        cells, rows = self.net.reshape(k * p, t), units * k
-        squares, out = (cells**2).sum(axis=1), []
-        most = max(data.n_units * k, k * p * t)
-        batch = max(1, CHUNK // most)
-        for start in range(0, len(order), batch):
-            dealt = self.kind[order[start : start + batch]]
+        gram = np.diag(sums @ seen)
+        shares = seen / seen.sum(axis=1, keepdims=True)
+        inverse = symmetric_inverse(gram - shares.T @ (sums[:, None] * seen))
+        units = np.arange(n)
+        cells, rows = net.reshape(k * p, t), units * k
+        squares = (cells**2).sum(axis=1)
+        lengths = np.where(seen, self.kinds[:, None] ** 2, 0.0).sum(axis=2).ravel()
+        out = []
+        batch = max(1, CHUNK // max(n * k, k * p * t))
+        for start in range(0, len(kinds), batch):
+            dealt = kinds[start : start + batch]
             cell = dealt * p + self.pattern
             count = np.array([np.bincount(c, weight, k * p) for c in cell])
             effects = count @ cells @ inverse
             mean = effects[:, None] - (effects @ shares.T)[:, :, None]
-            mean = np.where(self.seen, mean, 0.0)
-            cross = np.einsum("cpt,bpt->bcp", self.net, mean)
+            mean = np.where(seen, mean, 0.0)
+            cross = np.einsum("cpt,bpt->bcp", net, mean)
             q = squares + ((mean**2).sum(axis=2)[:, None] - 2 * cross).reshape(
                 -1, k * p
             )
@@ -343,17 +410,15 @@ class _Paths:
                 by_kind = 2 * np.einsum("bk,nkc->bnc", g, own_z)
                 q -= np.take_along_axis(by_kind, dealt[:, :, None], axis=2)[:, :, 0]
             size = q.sum(axis=1)
-            # A draw whose treatment the effects absorb says nothing.
-            size = np.where(size > limit, size, np.nan)
-            b = a.sum(axis=1) / size
-            scores = a - b[:, None] * q
-            if by_cluster is not None:
-                scores = (by_cluster @ scores.T).T
-            squared = np.einsum("bg,bg->b", scores, scores)
-            error = np.sqrt(self.parts.factor * squared) / size
             with np.errstate(divide="ignore", invalid="ignore"):
-                out.append(np.where(error > 0, b / error, np.nan))
-        return np.concatenate(out)
+                b = a.sum(axis=1) / size
+                scores = a - b[:, None] * q
+                if by_cluster is not None:
+                    scores = (by_cluster @ scores.T).T
+                error = np.sqrt(np.einsum("bg,bg->b", scores, scores)) / size
+            out.append((b, error, size, count @ lengths))
+        b, error, size, length = (np.concatenate(v) for v in zip(*out, strict=True))
+        return b, error, size, length
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -471,14 +471,14 @@ def inference_table(
     Returns
     -------
     DataFrame
-        One row per column: paper_table, paper_column, outcome, estimate, then
+        One row per column: table_name, column_name, outcome, estimate, then
         std_error, p_value, conf_low, conf_high under ``xtreg``; std_error_cr2, df_cr2,
         p_value_cr2; std_error_cv3, p_value_cv3; p_value_wild, conf_low_wild,
         conf_high_wild, wild_note; p_value_randomisation; p_value_holm and
         p_value_romano_wolf over the table's columns (wild bootstrap);
         minimum_detectable_effect, power_at_bound, equivalence_p_value, bound; n_obs,
-        n_cities, n_treated, note. What cannot be computed is null and the note says
-        why; a column whose cohorts have one city each has no standard error.
+        n_units, n_treated_units, note. What cannot be computed is null and the note
+        says why; a column whose cohorts have one unit each has no standard error.
     """
     if not columns:
         raise OptionError.of("did.no_column_infer_about")
@@ -487,25 +487,25 @@ def inference_table(
         options: dict[str, Any] = dict(given)
         rows.append(
             {
-                "paper_table": table,
-                "paper_column": column,
+                "table_name": table,
+                "column_name": column,
                 **_inference(options, draws, permutations, seed, bound, absorbing),
             }
         )
     out = pd.DataFrame(rows)
-    text = ("paper_table", "paper_column", "outcome", "wild_note", "note")
+    text = ("table_name", "column_name", "outcome", "wild_note", "note")
     # A measure that no column has is a number all the same.
     numbers = [name for name in out if name not in text]
     out[numbers] = out[numbers].apply(pd.to_numeric)
     out["p_value_holm"] = np.nan
     out["p_value_romano_wolf"] = np.nan
-    for table, part in out.groupby("paper_table", sort=False):
+    for table, part in out.groupby("table_name", sort=False):
         known = part[part["p_value_wild"].notna()]
         out.loc[known.index, "p_value_holm"] = holm(known["p_value_wild"])
         chosen = {
             key: options
             for key, options in columns.items()
-            if key[0] == table and key[1] in set(known["paper_column"])
+            if key[0] == table and key[1] in set(known["column_name"])
         }
         if chosen:
             joint = romano_wolf(
@@ -578,8 +578,8 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     row |= {
         "bound": bound,
         "n_obs": main.get("n_obs"),
-        "n_cities": main.get("n_units"),
-        "n_treated": main.get("n_treated_units"),
+        "n_units": main.get("n_units"),
+        "n_treated_units": main.get("n_treated_units"),
         "note": "; ".join(dict.fromkeys(notes)) or None,
     }
     return row
@@ -724,11 +724,11 @@ def sensitivity_table(
     Returns
     -------
     DataFrame
-        Tidy rows with outcome, sample and check: headline, region_by_year, by_region
+        Tidy rows with outcome, sample and check: headline, group_by_period, by_group
         (see `regional_table`), with_controls, exclusion, honest (relative magnitudes
         and smoothness, for the two-way and the group-time event study),
-        pretrend_power, pretrend_line, fake_date, leave_one_batch_out,
-        leave_one_city_out, propensity_score; and the columns each check adds. Rows of
+        pretrend_power, pretrend_line, fake_date, leave_one_cohort_out,
+        leave_one_unit_out, propensity_score; and the columns each check adds. Rows of
         an estimate carry its minimum detectable effect and equivalence test.
     """
     parts: list[pd.DataFrame] = []
@@ -770,13 +770,13 @@ def sensitivity_table(
             )
         if region and region in panel.columns:
             add(
-                "region_by_year",
+                "group_by_period",
                 "all",
                 outcome,
                 lambda o=options: overall(panel, period_effects_by=region, **o),
             )
             add(
-                "by_region",
+                "by_group",
                 "all",
                 outcome,
                 lambda o=outcome: power_table(
@@ -839,19 +839,18 @@ def sensitivity_table(
                 ),
             )
         add(
-            "leave_one_batch_out",
+            "leave_one_cohort_out",
             "all",
             outcome,
-            lambda o=options: leave_one_batch_out(panel, **o, **weights),
+            lambda o=options: leave_one_batch_out(panel, **o, **weights).assign(
+                aggregation="leave_one_cohort_out"
+            ),
         )
         add(
-            "leave_one_city_out",
+            "leave_one_unit_out",
             "all",
             outcome,
-            # As in files published before the function's name changed.
-            lambda o=options: leave_one_unit_out(panel, **o, **weights).assign(
-                aggregation="leave_one_city_out"
-            ),
+            lambda o=options: leave_one_unit_out(panel, **o, **weights),
         )
         if covariates:
             for method in ("nearest", "kernel", "weighting"):

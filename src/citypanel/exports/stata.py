@@ -12,6 +12,7 @@ from citypanel.errors import OutputError
 from citypanel.exports.labels import label_with_unit, shortened, stata_names
 from citypanel.exports.tables import Export
 from citypanel.study.declaration import declared
+from citypanel.words import Catalogue
 
 # Format of Stata 14 and later: text is Unicode.
 VERSION = 118
@@ -22,11 +23,7 @@ LARGEST = 2.0**1023 * (1 - 2.0**-53)
 # Longer text goes into a strL.
 LONGEST_TEXT = 2045
 
-YES_NO = {"en": {0: "no", 1: "yes"}, "zh": {0: "否", 1: "是"}}
-# Of a city, in Chinese.
-ROLES = {"treated": "处理组", "control": "对照组", "neither": "不比较"}
-LABELLED = {"cohort": {"en": {0: "never"}, "zh": {0: "从未"}}}
-CITY_CODE = {"en": "City (numeric, for xtset)", "zh": "城市（数值代码，供 xtset 使用）"}
+SAID = Catalogue("stata")
 
 
 def stata_bytes(export: Export, *, language: str) -> bytes:
@@ -59,12 +56,12 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
         labels[name] = label_with_unit(column, language)
         if pd.api.types.is_bool_dtype(values):
             frame[name] = _numbers(values)
-            value_labels[name] = YES_NO[language]
+            value_labels[name] = _words_of("flag", language)
         elif pd.api.types.is_numeric_dtype(values):
             frame[name] = _numbers(values)
             _check(export, column.name)
-            if column.name in LABELLED:
-                value_labels[name] = LABELLED[column.name][language]
+            if column.name == "cohort":
+                value_labels[name] = _words_of("cohort", language)
         elif pd.api.types.is_datetime64_any_dtype(values):
             frame[name] = values
             dates[name] = "td"
@@ -84,7 +81,7 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
     if "city_id" in export.frame and "city_code" not in frame:
         cities, names = _cities(export.frame, language)
         frame.insert(0, "city_code", cities)
-        labels["city_code"] = CITY_CODE[language]
+        labels["city_code"] = SAID("city_code").said(language)
         if names:
             value_labels["city_code"] = names
     content = io.BytesIO()
@@ -105,7 +102,13 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
 def _coded() -> dict[str, dict[str, str]]:
     """Text with few values, which becomes numbers with value labels, in this order."""
     regions = {name: said["zh"] for name, said in declared().regions.items()}
-    return {"region": regions, "role": ROLES}
+    roles = {name: said.zh for name, said in SAID.of("role").items()}
+    return {"region": regions, "role": roles}
+
+
+def _words_of(group: str, language: str) -> dict[int, str]:
+    """The words of numbers."""
+    return {int(n): said.said(language) for n, said in SAID.of(group).items()}
 
 
 def _numbers(values: pd.Series) -> pd.Series:

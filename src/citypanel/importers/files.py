@@ -292,11 +292,11 @@ def _separated(path: Path, text: str) -> Sheet:
             remedy="look for an unclosed quotation mark at or before that line",
         ) from error
     if separator == ";":
-        _refuse_decimal_commas(path, rows)
+        _refuse_decimal_commas(rows)
     return Sheet(file=path.name, name="", rows=rows, is_text=True)
 
 
-def _refuse_decimal_commas(path: Path, rows: Sequence[list[object]]) -> None:
+def _refuse_decimal_commas(rows: Sequence[list[object]]) -> None:
     """Mark figures that may be 7.505 or 7,505, as semicolons let a comma be either.
 
     A point in another figure, or two commas in one, say what a comma is.

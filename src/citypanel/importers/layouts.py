@@ -323,7 +323,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
             headers = headers[1:]
     keys = _keys(headers)
     known = {h.column: words.variable(h) for h in headers}
-    _keys_by_content(sheet, data, headers, keys, known, words)
+    _keys_by_content(data, headers, keys, known, words)
     problems: list[str] = []
     if any(map(is_of_districts, titles)):
         problems.append(
@@ -387,7 +387,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
             )
     return Layout(
         sheet=sheet,
-        kind=_kind(keys, columns, has_years, year, city),
+        kind=_kind(keys, has_years, year, city),
         header_row=first,
         header_rows=count,
         headers=headers,
@@ -406,7 +406,7 @@ def _where(sheet: Sheet) -> str:
     return sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
 
 
-def _kind(keys, columns, has_years, year, city) -> str:
+def _kind(keys, has_years, year, city) -> str:
     if "variable" in keys:
         kind = "long: a row a figure" if not has_years else "a row a variable"
     elif has_years:
@@ -434,7 +434,7 @@ def _keys(headers: Iterable[Header]) -> dict[str, int]:
     return found
 
 
-def _keys_by_content(sheet, data, headers, keys, known, words) -> None:
+def _keys_by_content(data, headers, keys, known, words) -> None:
     """Find key columns whose header does not say so by what stands in them."""
     by_column = {header.column: header for header in headers}
     for key in ("variable", "unit", "value", "year"):

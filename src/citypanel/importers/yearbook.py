@@ -710,7 +710,7 @@ def _rows(
     width = max(header.column for header in layout.headers) + 1
     cells = _filled_down(layout, first)
     places = [layout_column.header.column for layout_column in layout.columns]
-    names_above = _names_of_rows(layout, first, cells)
+    names_above = _names_of_rows(layout, first)
     scope_column = _scope_column(layout, first)
     stopped_at, found, notes = "", [], []
     left: Counter[str] = Counter()
@@ -1007,7 +1007,7 @@ def _merged_figures(layout: Layout, report) -> None:
                     break
 
 
-def _names_of_rows(layout: Layout, first: int, cells) -> set[str]:
+def _names_of_rows(layout: Layout, first: int) -> set[str]:
     column = layout.keys.get("city")
     if column is None:
         return set()

@@ -354,11 +354,11 @@ class _Clones:
                     headline.options,
                     replaced=cell not in self._other,
                 )
-        self._move_provinces(changes, rows, provinces)
+        self._move_provinces(changes, provinces)
         copies = study.side_by_side(rows, names, readings=readings, provinces=provinces)
         return copies, placed
 
-    def _move_provinces(self, changes, rows, tables: dict[str, np.ndarray]) -> None:
+    def _move_provinces(self, changes, tables: dict[str, np.ndarray]) -> None:
         """The tables of the provinces of every experiment with one of their figures."""
         study = self.headline.study
         series = study.sources.province_series

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from citypanel.errors import PublicationError
 from citypanel.files import write_text
+from citypanel.words import Catalogue
 from citypanel.words.numbers import number, share
 
 if TYPE_CHECKING:
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 # Where the head of every page leads, from the folder of outputs: file, words.
-PAGES = (
-    ("index.html", "Front page", "首页"),
-    ("report/index.html", "Study", "研究报告"),
-    ("specifications/index.html", "Specifications", "设定曲线"),
-    ("quality/index.html", "Data quality", "数据质量"),
+PAGES = tuple(
+    (file, words.en, words.zh) for file, words in Catalogue("front").of("links").items()
 )
 
 __all__ = ["embedded", "number", "render", "share", "write_page"]

@@ -10,23 +10,21 @@ import pandas as pd
 
 
 class Origin(NamedTuple):
-    """How a cell of an origin is drawn and named; letter is what a grey print shows."""
+    """How a cell of an origin is drawn; letter is what a grey print shows."""
 
     code: str
     letter: str
-    label_en: str
-    label_zh: str
 
 
 ORIGINS = {
-    "reported": Origin("r", "", "as published", "公布数据"),
-    "other_source": Origin("s", "S", "from the other source", "取自另一来源"),
-    "corrected": Origin("k", "K", "corrected, with evidence", "有据更正"),
-    "interpolated": Origin("i", "I", "interpolated", "插值"),
-    "carried": Origin("c", "C", "carried from a year beside", "沿用邻近年份"),
-    "chained": Origin("g", "G", "chained on growth", "按增长率链接"),
-    "assumed": Origin("a", "A", "assumed by an option", "按选项推算"),
-    "missing": Origin("m", "", "missing", "缺失"),
+    "reported": Origin("r", ""),
+    "other_source": Origin("s", "S"),
+    "corrected": Origin("k", "K"),
+    "interpolated": Origin("i", "I"),
+    "carried": Origin("c", "C"),
+    "chained": Origin("g", "G"),
+    "assumed": Origin("a", "A"),
+    "missing": Origin("m", ""),
 }
 UNKNOWN = "m"
 # Steps of the share of cells that are not as published, upper ends.

@@ -25,30 +25,16 @@ from citypanel.quality.maps import (
 from citypanel.quality.published import read_options, reading
 from citypanel.quality.summary import places_touched
 from citypanel.study.declaration import declared
+from citypanel.words import Catalogue
 from citypanel.words.numbers import fixed
+
+SAID = Catalogue("quality")
 
 TEMPLATES = Path(__file__).with_name("templates")
 SEVERITIES = ("critical", "warning", "info")
 LARGEST_DIFFERENCES = 12
 # Causes on the first screen.
 FIRST_CAUSES = 10
-IMPUTATIONS = {
-    "paper": ("The paper’s", "论文规则"),
-    "linear": ("Linear", "线性"),
-    "growth_chaining": ("Growth chaining", "增长率链接"),
-}
-UNITS = {
-    "CNY 10,000": "万元", "RMB 100 mn": "亿元", "Prev Year=100": "上年=100",
-    "10,000 persons": "万人", "persons": "人", "km2": "平方公里",
-    "persons per km2": "人/平方公里", "% (0-100)": "%",
-}  # fmt: skip
-PLACE_WORDS = (("Table ", "表"), ("variant ", "变体 "))
-WORDS = (
-    ("critical", "严重"), ("warning", "警告"), ("info", "提示"), ("open", "待处理"),
-    ("corrected", "已更正"), ("accepted", "已认可"), ("not_used", "未采用"),
-    ("not estimated", "未估计"), ("filled in", "填补"),
-    ("missing", "缺失"), ("holds", "通过"), ("fails", "未通过"), (", ", "，"),
-)  # fmt: skip
 # Table of the warehouse behind each field of QualityTables.
 TABLES = {
     "causes": "quality.dq_causes",
@@ -125,7 +111,7 @@ def quality_page(tables: QualityTables) -> str:
     summary = _records(tables.summary.sort_values(["part", "number"]))
     verdict = [row for row in summary if row["part"] == "verdict"]
     by_variable = _shares(tables.coverage, "variable")
-    maps = origin_maps(tables.cells, cities)
+    maps, named = origin_maps(tables.cells, cities), SAID.of("origins")
     for row in by_variable:
         row["label"] = labels.get(row["variable"], (row["variable"],) * 2)
         row["map"] = maps.get(row["variable"])
@@ -164,17 +150,14 @@ def quality_page(tables: QualityTables) -> str:
             "height": CELL_HEIGHT,
             "half": len(cities.halves[0]),
             "cities": [list(cities.names[city]) for city in cities.ids],
-            "origins": {
-                key: [origin.label_en, origin.label_zh]
-                for key, origin in ORIGINS.items()
-            },
+            "origins": {key: list(label) for key, label in named.items()},
             "codes": {origin.code: key for key, origin in ORIGINS.items()},
             "cells": {name: drawn.codes for name, drawn in maps.items()},
         },
         cities=cities,
-        origins=ORIGINS,
+        origins=[(key, ORIGINS[key].letter, label) for key, label in named.items()],
         scores=_scores(tables.scores, labels),
-        imputations=IMPUTATIONS,
+        imputations=SAID.of("imputations"),
         agreement=_agreement(tables.agreement, labels, cities.names),
         changes=_changes(
             [row for row in summary if row["part"] == "change"], titles, labels
@@ -242,7 +225,7 @@ def _finding(
         "used_text": ""
         if row["used_value"] is None or row["used_value"] == row["value"]
         else number(row["used_value"], 10),
-        "unit_zh": UNITS.get(row["unit"], row["unit"]),
+        "unit_zh": _unit_in_chinese(row["unit"]),
         "expected_text": expected,
         "tables": [text.strip() for text in (row["touches"] or "").split(";") if text],
         "places": ";".join("|".join(place) for place in places_touched(row["touches"])),
@@ -328,10 +311,11 @@ def _touches(
     regions = [(name, said["zh"]) for name, said in declared().regions.items()]
     # One name may end another.
     regions.sort(key=lambda pair: -len(pair[0]))
+    parts = [(english, word.zh) for english, word in SAID.of("places").items()]
     for row in rows:
         row["n_open"] = row["n_critical"] + row["n_warning"] + row["n_info"]
         chinese = row["place"]
-        for english, word in (*PLACE_WORDS, *regions):
+        for english, word in (*parts, *regions):
             chinese = chinese.replace(english, word)
         row["name"] = labels.get(row["place"], (row["place"], chinese))
     return rows
@@ -445,10 +429,15 @@ def _changes(
     return changes
 
 
+def _unit_in_chinese(unit: Any) -> Any:
+    known = SAID.of("units").get(unit)
+    return known.zh if known else unit
+
+
 def _chinese_words(text: str) -> str:
     """The few words that values of changes are made of."""
-    for english, chinese in WORDS:
-        text = text.replace(english, chinese)
+    for english, word in SAID.of("words").items():
+        text = text.replace(english, word.zh)
     return text
 
 

@@ -26,7 +26,6 @@ from citypanel.words import Catalogue, Words, same
 from citypanel.words.numbers import number
 
 SAID = Catalogue("quality")
-IMPUTED = ("interpolated", "carried", "chained", "assumed")
 FINDING_KEYS = (
     "rule", "scope", "city_id", "province_id", "year", "variable", "source",
 )  # fmt: skip

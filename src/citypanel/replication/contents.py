@@ -63,7 +63,7 @@ def project_members(root: Path) -> list[Member]:
     return sorted(members, key=lambda member: member.path)
 
 
-def output_members(root: Path, outputs: Path, database: Path) -> list[Member]:
+def output_members(outputs: Path, database: Path) -> list[Member]:
     """Tables, figures and report under `outputs`, as outputs/... of the package.
 
     Raises

@@ -40,11 +40,6 @@ class Rebuild:
     peak_memory_mb: float | None
     tables: pd.DataFrame
 
-    @property
-    def is_same(self) -> bool:
-        """Whether every table came out the same."""
-        return bool((self.tables["verdict"] == "same").all())
-
 
 def rebuild(
     archive: bytes, *, arguments: list[str], expected: Mapping[str, Mapping]

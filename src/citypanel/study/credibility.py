@@ -31,6 +31,21 @@ def headline(
     return rows, options
 
 
+# What the file of a study on the figures of seeds/ calls what `did.study` returns.
+NAMES = {
+    "table_name": "paper_table",
+    "column_name": "paper_column",
+    "n_units": "n_cities",
+    "n_treated_units": "n_treated",
+}
+CHECKS = {
+    "leave_one_cohort_out": "leave_one_batch_out",
+    "leave_one_unit_out": "leave_one_city_out",
+    "group_by_period": "region_by_year",
+    "by_group": "by_region",
+}
+
+
 def att(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Every estimator on the growth index, its logarithm and the level.
 
@@ -100,13 +115,14 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `citypanel.did.study.inference_table`, one row per column of Tables 3 to 5.
+        As `citypanel.did.study.inference_table`, one row per column of the study, under
+        the names of `NAMES`.
     """
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
     draws = int(options["inference_draws"])
-    return tables.inference_table(
+    table = tables.inference_table(
         tables.table_columns(
             rows,
             declared().columns,
@@ -119,7 +135,9 @@ def inference(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         permutations=draws,
         seed=int(options["seed"]),
         absorbing=False,
-    ).assign(outcome=rows["outcome_name"].iloc[0], draws=draws)
+    )
+    table = table.assign(outcome=rows["outcome_name"].iloc[0], draws=draws)
+    return table.rename(columns=NAMES)
 
 
 def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
@@ -165,7 +183,7 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     rows, options = headline(panel, variants)
     rows = rows.loc[rows[OUTCOME].notna()]
     controls, _ = usable_controls(rows)
-    return tables.sensitivity_table(
+    table = tables.sensitivity_table(
         rows,
         outcomes=[OUTCOME],
         treatment=TREATMENT,
@@ -175,7 +193,9 @@ def sensitivity(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         bound=bound_of(rows),
         seed=int(options["seed"]),
         absorbing=False,
-    ).assign(outcome=rows["outcome_name"].iloc[0])
+    )
+    table = table.replace({"check": CHECKS, "aggregation": CHECKS})
+    return table.assign(outcome=rows["outcome_name"].iloc[0])
 
 
 def bound_of(rows: pd.DataFrame) -> float:

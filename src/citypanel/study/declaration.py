@@ -50,6 +50,7 @@ __all__ = [
     "HEADLINE",
     "SHIPPED",
     "Declaration",
+    "content_of",
     "declared",
     "examine_declaration",
     "find_study",
@@ -451,14 +452,14 @@ def folder_of(name: str = SHIPPED) -> Path:
 
     Raises
     ------
-    OptionError
+    DeclarationError
         When neither has it.
     """
     for root in (os.getcwd(), CHECKOUT):
         folder = os.path.join(root, "studies", name)
         if os.path.isfile(os.path.join(folder, FILE)):
             return _path(folder)
-    raise OptionError.of("study.no_such_study", name=name)
+    raise _no_such_study(Path.cwd(), name)
 
 
 def module_of(module: str, name: str = SHIPPED) -> ModuleType:
@@ -499,12 +500,14 @@ def find_study(root: Path, name: str) -> Path:
     path = root / "studies" / name / FILE
     if path.is_file():
         return path
+    raise _no_such_study(root, name)
+
+
+def _no_such_study(root: Path, name: str) -> DeclarationError:
     there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
-    raise DeclarationError.of(
-        "study.not_declared",
-        name=name,
-        hint=did_you_mean(name, there),
-        there=there or ["none"],
+    hint = did_you_mean(name, there)
+    return DeclarationError.of(
+        "study.no_such_study", name=name, hint=hint, there=there or ["none"]
     )
 
 
@@ -546,6 +549,19 @@ def raise_problems(name: str, problems: Sequence[Problem]) -> NoReturn:
     raise DeclarationError("\n".join([f"{head.removesuffix('.')}:", *lines, rest]))
 
 
+def content_of(path: Path) -> Any:
+    """What a declaration says, as YAML has it; None where it cannot be read."""
+    return _content(path, _changed(path))[1]
+
+
+def _changed(path: Path) -> int:
+    """When a file was last changed; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 _Files = tuple[tuple[Path, int], ...]
 
 
@@ -553,10 +569,7 @@ def _files(path: Path) -> _Files:
     """A declaration and those that it extends, with the times of their last change."""
     found: list[tuple[Path, int]] = []
     while True:
-        try:
-            found.append((path, path.stat().st_mtime_ns))
-        except OSError:
-            found.append((path, 0))
+        found.append((path, _changed(path)))
         document, content = _content(*found[-1])
         base = content.get("extends") if isinstance(content, dict) else None
         if not isinstance(base, str):

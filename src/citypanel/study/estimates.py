@@ -9,6 +9,7 @@ import pandas as pd
 
 from citypanel import did
 from citypanel.did.frames import join_notes
+from citypanel.did.moments import LARGE
 from citypanel.did.sizes import size_note
 from citypanel.did.study import require_steady
 from citypanel.errors import CityPanelError
@@ -67,7 +68,8 @@ def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Tables 3, 4 and 5 for every variant.
 
     outcome_it = city_i + year_t + b sydid_it + controls_it' c + e_it, by linearmodels'
-    PanelOLS, standard errors clustered by city.
+    PanelOLS (panels of `did.moments.LARGE` rows and more by the closed form, whose
+    numbers are the same to rounding), standard errors clustered by city.
 
     Parameters
     ----------
@@ -146,7 +148,7 @@ def _regression(
             controls=controls,
             standard_errors=options["standard_errors"],
             absorbing=False,
-            engine="linearmodels",
+            engine=_engine(rows, str(options["standard_errors"])),
         )
     except CityPanelError as error:
         note = f"not estimated: {_first_lines(error)}"
@@ -168,6 +170,13 @@ def _regression(
     )
     frame = pd.concat([frame, dropped], ignore_index=True).assign(**common)
     return frame.reindex(columns=list(REGRESSION_COLUMNS)).astype(REGRESSION_COLUMNS)
+
+
+def _engine(rows: pd.DataFrame, standard_errors: str) -> str:
+    """Linearmodels; in large panels the closed form, a fourth of its time."""
+    if len(rows) < LARGE or standard_errors == "linearmodels":
+        return "linearmodels"
+    return "closed_form"
 
 
 def _first_lines(error: CityPanelError) -> str:

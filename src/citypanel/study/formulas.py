@@ -18,15 +18,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 
 from citypanel.errors import OptionError
 from citypanel.sql import sql_name
 from citypanel.study.yaml_lines import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OPERATORS = frozenset({"+", "-", "*", "/", "**", "^", "%"})
 #: Row by row; then the panel's own: the mean over a unit's periods, the value in one
@@ -245,6 +247,9 @@ def evaluate(
         One column a formula, null where it is not defined (a logarithm of zero, a
         division by zero) and where a series it uses is.
     """
+    # Not above: the start of every command reads a declaration, and few evaluate one.
+    import pandas as pd
+
     rows = frame.assign(__row=np.arange(len(frame)))
     if period is not None:
         when = frame[period].to_numpy() if positions is None else positions
@@ -320,6 +325,8 @@ def _by_duckdb(
     formula: Formula, series: Mapping[str, np.ndarray], log_base: str
 ) -> np.ndarray:
     """The formula over arrays of one shape, in DuckDB; `log` to the base asked for."""
+    import pandas as pd
+
     text = formula.text
     if log_base == "e":
         text = _natural(text)

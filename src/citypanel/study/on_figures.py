@@ -77,7 +77,7 @@ def read(reader: Reader, name: str, controls: dict[str, Control]) -> dict[str, A
         "roster": reader.roster(seed=name),
         "other_policies": reader.other_policies(("label",)),
         "columns": _columns(reader, tuple(controls)),
-        "effect": reader.positive(("published", "effect")),
+        "effect": reader.number(("published", "effect")),
         "limits": _limits(reader, options),
         "listed_variants": tuple(
             entry

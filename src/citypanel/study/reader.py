@@ -132,11 +132,19 @@ class Reader:
             return default
         return value
 
+    def number(self, path: tuple) -> float | None:
+        """A number."""
+        value = self.get(path)
+        known = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not known:
+            self.report(path, "no_number", value=value)
+            return None
+        return value
+
     def positive(self, path: tuple) -> float | None:
         """A number above 0."""
-        value = self.get(path)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if value is not None and not (number and value > 0):
+        value = self.number(path)
+        if value is not None and not value > 0:
             self.report(path, "not_positive", value=value)
             return None
         return value

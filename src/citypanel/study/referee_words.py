@@ -136,7 +136,18 @@ def _known(*values: float) -> bool:
     return all(pd.notna(value) for value in values)
 
 
-def _concurrent(rows: _Rows) -> list[Words]:
+#: What answers each question, by its name; `heading` of the catalogue has their order.
+_RULES: dict[str, Callable[[_Rows], list[Words]]] = {}
+
+
+def _answers(rule: Callable[[_Rows], list[Words]]) -> Callable[[_Rows], list[Words]]:
+    """Have a rule answer the question of its name."""
+    _RULES[rule.__name__.removeprefix("_")] = rule
+    return rule
+
+
+@_answers
+def _concurrent_policies(rows: _Rows) -> list[Words]:
     last = rows.some(aggregation="headline")["policy"].dropna()
     if not len(last):
         return []
@@ -183,6 +194,7 @@ def _concurrent(rows: _Rows) -> list[Words]:
     return said
 
 
+@_answers
 def _spillovers(rows: _Rows) -> list[Words]:
     overall, _ = rows.both(term="overall")
     direct, direct_p = rows.both(term="direct")
@@ -211,7 +223,8 @@ def _spillovers(rows: _Rows) -> list[Words]:
     ]
 
 
-def _spatial(rows: _Rows) -> list[Words]:
+@_answers
+def _spatial_errors(rows: _Rows) -> list[Words]:
     shared = rows.rows[rows.rows["distance_km"].notna()]
     shared = shared[shared["std_error"].notna()]
     unit, above = (rows.value("std_error", term=t) for t in ("unit", "above"))
@@ -245,6 +258,7 @@ def _spatial(rows: _Rows) -> list[Words]:
     return said
 
 
+@_answers
 def _dose(rows: _Rows) -> list[Words]:
     effect, effect_p = rows.both(term="overall", estimator="nonabsorbing_did")
     if not _known(effect, effect_p):
@@ -258,7 +272,8 @@ def _dose(rows: _Rows) -> list[Words]:
     return [*said, SAID("no_dose")]
 
 
-def _weights(rows: _Rows) -> list[Words]:
+@_answers
+def _two_way_weights(rows: _Rows) -> list[Words]:
     beta, _ = rows.both(term="overall")
     sigma, _ = rows.both(term="sigma_zero")
     weight = rows.value("weight", term="negative")
@@ -281,7 +296,8 @@ def _weights(rows: _Rows) -> list[Words]:
     ]
 
 
-def _few(rows: _Rows) -> list[Words]:
+@_answers
+def _few_treated(rows: _Rows) -> list[Words]:
     if not rows.rows["sample"].notna().any():
         return [SAID("few_none")]
     known = rows.rows[rows.rows["p_value"].notna()]
@@ -303,7 +319,8 @@ def _few(rows: _Rows) -> list[Words]:
     ]
 
 
-def _factors(rows: _Rows) -> list[Words]:
+@_answers
+def _factor_models(rows: _Rows) -> list[Words]:
     found = {
         name: rows.both(estimator=name, aggregation="simple", term="overall")
         for name in (
@@ -344,7 +361,8 @@ def _factors(rows: _Rows) -> list[Words]:
     return said
 
 
-def _adjusted(rows: _Rows) -> list[Words]:
+@_answers
+def _adjustment(rows: _Rows) -> list[Words]:
     groups = rows.some(aggregation="group", estimator="entropy_balancing")
     outside = groups["note"].astype(str).str.contains(NOTE_OUTSIDE, regex=False)
     lost = groups[groups["estimate"].isna() & outside]
@@ -374,6 +392,7 @@ def _weighted(rows: _Rows, estimator: str, rule: str) -> list[Words]:
     ]
 
 
+@_answers
 def _mechanisms(rows: _Rows) -> list[Words]:
     known = rows.some(aggregation="mechanism")
     known = known[known["adjusted_p_value"].notna()]
@@ -412,7 +431,8 @@ def _groups(rows: _Rows) -> list[Words]:
     ]
 
 
-def _trend(rows: _Rows) -> list[Words]:
+@_answers
+def _pretrend(rows: _Rows) -> list[Words]:
     slope, slope_p = rows.both(term="slope")
     power, _ = rows.both(term="power_at_slope")
     left = rows.rows[rows.rows["term"].astype(str).str.endswith("_less_trend")]
@@ -424,20 +444,6 @@ def _trend(rows: _Rows) -> list[Words]:
     if _known(scale_p):
         said.append(SAID("scale", p=scale_p, found=scale_p < LEVEL))
     return said
-
-
-_RULES: dict[str, Callable[[_Rows], list[Words]]] = {
-    "concurrent_policies": _concurrent,
-    "spillovers": _spillovers,
-    "spatial_errors": _spatial,
-    "dose": _dose,
-    "two_way_weights": _weights,
-    "few_treated": _few,
-    "factor_models": _factors,
-    "adjustment": _adjusted,
-    "mechanisms": _mechanisms,
-    "pretrend": _trend,
-}
 
 
 def answer_rows(rows: pd.DataFrame) -> Iterable[dict[str, Any]]:

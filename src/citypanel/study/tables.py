@@ -6,7 +6,7 @@ alternatives of every input beside those that a variant picks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,7 @@ def _year_at(grid: Grid, places: np.ndarray, there: np.ndarray) -> np.ndarray:
 
 # A gap of three years masks the years beside the cell too.
 GAPS = (1, 3)
+SETTINGS = ("interior", "end")
 SCORES = {
     "variable": "string",
     "imputation": "string",
@@ -177,10 +178,13 @@ def imputation_errors(
     cities = cells[["city_id"]].drop_duplicates()
     grid = _sources(cities, cells["year"])["grid"]
     rules = variables.set_index("variable")["gap_rule"]
-    pieces = []
+    names, used = [], [rule for rule in IMPUTATIONS if rule != "none"]
+    # Places in `names`, in `used` and in `SETTINGS`, the gap, and the error.
+    pieces: list[tuple[int, int, np.ndarray, int, np.ndarray]] = []
     for name, table in _series(cells, grid, "value").items():
         if rules[name] not in ("mean", "mean_carry"):
             continue
+        names.append(name)
         before, after = neighbours(~np.isnan(table))
         for gap in GAPS:
             asked = table > 0
@@ -193,25 +197,31 @@ def imputation_errors(
                 before, after, grid.years, rules[name], options.carry_years
             )
             asked = asked & (between | ends)
-            for rule in IMPUTATIONS:
-                if rule == "none":
-                    continue
+            setting = np.where(between, 0, 1)[asked]
+            for place, rule in enumerate(used):
                 value = filled(table, before, after, grid.years, imputation=rule)
-                pieces.append(
-                    pd.DataFrame(
-                        {
-                            "variable": name,
-                            "imputation": rule,
-                            "setting": np.where(between, "interior", "end")[asked],
-                            "gap_years": gap,
-                            "abs_log_error": np.abs(
-                                logarithm(value[asked] / table[asked], "e")
-                            ),
-                        }
-                    )
-                )
-    frame = pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame()
-    return typed(frame.reindex(columns=list(SCORES)).astype(SCORES))
+                error = np.abs(logarithm(value[asked] / table[asked], "e"))
+                pieces.append((len(names) - 1, place, setting, gap, error))
+    counts = [len(piece[-1]) for piece in pieces]
+    frame = pd.DataFrame(
+        {
+            "variable": _spelled(names, np.repeat([p[0] for p in pieces], counts)),
+            "imputation": _spelled(used, np.repeat([p[1] for p in pieces], counts)),
+            "setting": _spelled(SETTINGS, _stacked([p[2] for p in pieces])),
+            "gap_years": np.repeat([p[3] for p in pieces], counts),
+            "abs_log_error": _stacked([p[4] for p in pieces]),
+        }
+    )
+    return typed(frame.astype(SCORES))
+
+
+def _spelled(words: Sequence[str], at: np.ndarray) -> Any:
+    """A column of a few words by their places; rows share the strings."""
+    return pd.array(list(words), dtype="string")[at.astype(int)]
+
+
+def _stacked(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _has_years_beside(grid: Grid) -> np.ndarray:

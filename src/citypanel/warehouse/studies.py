@@ -7,19 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from citypanel.errors import WarehouseError, describe
 from citypanel.identity import digest_of, digest_of_file
 from citypanel.study.declaration import (
     FILE,
     SHIPPED,
     brings_panel,
+    content_of,
     find_study,
     folder_of,
 )
 from citypanel.warehouse.published import published_file
-from citypanel.words import load
 
 # A variable of dbt that is not an option of a study: which study is built.
 STUDY = "study"
@@ -62,10 +60,7 @@ class ChosenStudy:
         return " ".join(parts)
 
     def _content(self) -> Any:
-        try:
-            return load(self.folder / FILE)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return None
+        return content_of(self.folder / FILE)
 
 
 def choose(root: Path, name: str) -> ChosenStudy:

@@ -81,6 +81,15 @@ def test_each_mistake_has_its_place_and_a_remedy(folder, before, after, place, w
     assert "Remedy:" in message
 
 
+def test_a_printed_effect_may_be_negative(project):
+    folder = project / "studies" / "pilot_zones"
+    content = yaml.safe_load((folder / "study.yml").read_text("utf-8"))
+    made = Declaration(content | {"published": {"effect": -0.05}}, folder)
+    assert made.effect == -0.05
+    with pytest.raises(CityPanelError, match=r"published\.effect: is 'much'"):
+        Declaration(content | {"published": {"effect": "much"}}, folder)
+
+
 def test_mistakes_are_found_all_at_once(folder, capsys):
     text = STUDY.replace("others:", "other:").replace("gdp_cny_10k)", "gdp_cny)")
     (folder / "study.yml").write_text(text, encoding="utf-8")

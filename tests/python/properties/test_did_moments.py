@@ -586,5 +586,5 @@ def test_dealt_treatments_are_summed_unit_by_unit(options, gaps):
             frame, **{k: v for k, v in options.items() if k != "within"}
         )
         paths = randomisation.treatment_paths(parts.data)
-        assert randomisation._Paths.of(parts, paths) is not None
+        assert randomisation.unit_paths(parts, paths) is not None
     assert_same(*both(did.randomisation_inference, frame, draws=199, **options))

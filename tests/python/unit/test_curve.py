@@ -14,7 +14,7 @@ from tests.support import made_up_study
 from tests.support.study_sources import dated, reconciled
 
 from citypanel import did, workers
-from citypanel.curve import running
+from citypanel.curve import permutation, running
 from citypanel.curve.choices import load_choices, options_of
 from citypanel.curve.permutation import Shuffles, permuted_statistics
 from citypanel.curve.specifications import (
@@ -26,6 +26,7 @@ from citypanel.curve.specifications import (
     specifications,
 )
 from citypanel.curve.summary import shapley_shares, summarise
+from citypanel.did import randomisation
 from citypanel.errors import FrontierError, OptionError
 from citypanel.frontier import malmquist
 from citypanel.outputs.facts import gather
@@ -331,6 +332,25 @@ def test_permuted_statistics_are_those_of_permuted_regressions(study):
             ).iloc[0]  # fmt: skip
             assert drawn[0, k] == pytest.approx(again["estimate"], rel=1e-9)
             assert drawn[1, k] == pytest.approx(again["statistic"], rel=1e-9)
+
+
+@pytest.mark.parametrize("controls", [[], ["ind", "con"], ["ind", "con", "twice"]])
+def test_permutations_of_many_rows_are_summed_by_city(study, controls, monkeypatch):
+    options = Options(exposure_from="fraction")
+    shuffles = Shuffles.of(study, Options(), draws=9, seed=SEED)
+    rows = study.panel(options)
+    rows = rows.assign(twice=2 * rows["ind"] + rows["year"])
+    given = (study, rows, controls, options, shuffles, 0.1)
+    drawn = permuted_statistics(*given)
+    monkeypatch.setattr(permutation, "MANY", 1)
+    monkeypatch.setattr(randomisation, "GAIN", 0)
+    asked = []
+    dealt = randomisation.Paths.dealt
+    monkeypatch.setattr(
+        randomisation.Paths, "dealt", lambda *a: asked.append(1) or dealt(*a)
+    )
+    np.testing.assert_allclose(permuted_statistics(*given), drawn, rtol=1e-8)
+    assert asked == [1]
 
 
 # ---------------------------------------------------------------- curve and summary

@@ -203,7 +203,7 @@ def test_inference_for_each_published_column(panel):
     assert ((p_values >= 0) & (p_values <= 1)).all(axis=None)
     assert (table["p_value_holm"] >= table["p_value_wild"]).all()
     assert (table["std_error_cv3"] > table["std_error_cr2"]).all()
-    assert table.loc[table["n_cities"] == 8, "wild_note"].iloc[0].startswith("webb")
+    assert table.loc[table["n_units"] == 8, "wild_note"].iloc[0].startswith("webb")
 
 
 def test_sensitivity_has_every_check(panel):
@@ -220,15 +220,15 @@ def test_sensitivity_has_every_check(panel):
     assert set(table["check"]) == {
         "headline",
         "with_controls",
-        "region_by_year",
-        "by_region",
+        "group_by_period",
+        "by_group",
         "exclusion",
         "honest",
         "pretrend_power",
         "pretrend_line",
         "fake_date",
-        "leave_one_batch_out",
-        "leave_one_city_out",
+        "leave_one_cohort_out",
+        "leave_one_unit_out",
         "propensity_score",
     }
     assert not (table["aggregation"] == "none").any()

@@ -27,9 +27,6 @@ def _modules(project) -> Iterator[tuple[str, ast.Module]]:
 def test_no_module_takes_a_private_name_of_another(project):
     taken = []
     for path, tree in _modules(project):
-        # The importers still share helpers of `yearbook` under private names.
-        if path.startswith("src/citypanel/importers/"):
-            continue
         ours = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from citypanel.study import estimates
 from citypanel.study.estimates import event_studies, regressions
 from citypanel.study.productivity import (
     frontier_distances,
@@ -195,6 +196,18 @@ def panel():
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def test_large_panels_have_the_same_regressions(panel, monkeypatch):
+    noise = np.random.default_rng(2).normal(size=len(panel))
+    panel = panel.assign(outcome=panel["outcome"] + noise)
+    rows = regressions(panel, _variants())
+    monkeypatch.setattr(estimates, "LARGE", 1)
+    assert estimates._engine(panel, "xtreg") == "closed_form"
+    assert estimates._engine(panel, "linearmodels") == "linearmodels"
+    pd.testing.assert_frame_equal(
+        regressions(panel, _variants()), rows, rtol=1e-9, atol=1e-12
+    )
 
 
 def test_regressions_find_the_effect_in_every_column(panel):

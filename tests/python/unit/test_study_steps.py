@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from citypanel.errors import OptionError
+from citypanel.frontier import malmquist
 from citypanel.study import formulas
 from citypanel.study.declaration import declared
+from citypanel.study.estimation import control_names, excluded
 from citypanel.study.formulas import formula
 from citypanel.study.grid import Grid
 from citypanel.study.options import Options
@@ -325,6 +327,88 @@ def test_the_outcome_by_its_formula():
     assert found["event_time"].tolist() == [-1, 0] and found["cohort"].eq(2013).all()
     late = run("panel", given, last_year=2012)
     assert late["cohort"].eq(0).all() and late["later_batch"].eq(1).all()
+
+
+TECHNOLOGY = {
+    "orientation", "returns_to_scale", "frontier", "frontier_reference",
+    "decomposition",
+}  # fmt: skip
+
+
+def technology():
+    """Twelve cities in three years, in two regions."""
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame(
+        [(f"{i:02d}", year) for i in range(12) for year in (2011, 2012, 2013)],
+        columns=["city_id", "year"],
+    )
+    capital, labour = rng.lognormal(size=(2, len(rows)))
+    made = np.sqrt(capital * labour) * rng.lognormal(sigma=0.2, size=len(rows))
+    return rows.assign(
+        region=np.where(rows["city_id"] < "06", "eastern", "western"),
+        gdp_real_cny_10k=made,
+        capital_real_cny_10k=capital,
+        labour=labour,
+    )
+
+
+@pytest.mark.parametrize("option", sorted(TECHNOLOGY))
+def test_the_index_under_each_value_of_an_option(option):
+    rows, seen = technology(), []
+    given = {"technology": rows, "never_treated": frozenset(), "has_scale": True}
+    for value in sorted(values_of(option)):
+        found = run("index", given, **{option: value})
+        name = option.removeprefix("frontier_")
+        group = {"group": "region"} if value == "metafrontier" else {}
+        direct = malmquist(
+            rows, unit="city_id", period="year", outputs=["gdp_real_cny_10k"],
+            inputs=["capital_real_cny_10k", "labour"], **{name: value}, **group,
+        )  # fmt: skip
+        both = found.merge(direct, on=["city_id", "year"], suffixes=("", "_direct"))
+        assert len(both) == len(direct) == 24
+        for index in ("tfpch", "effch", "techch"):
+            np.testing.assert_array_equal(both[index], both[f"{index}_direct"])
+        seen.append(found.drop(columns="reason").to_numpy(float, na_value=-1).tobytes())
+    # Under constant returns both orientations are one index.
+    assert len(set(seen)) >= len(seen) - 1
+
+
+def test_the_first_index_under_each_value():
+    rows = technology()
+    given = {"technology": rows, "never_treated": frozenset(), "has_scale": True}
+    n = {
+        value: len(run("index", given, first_index_year=value))
+        for value in values_of("first_index_year")
+    }
+    # A first index of one adds a row a city; from 2010 on is the sample's affair.
+    assert n == {"drop": 24, "one": 36, "from_2010": 24}
+
+
+def test_who_is_left_out_of_the_regression_and_which_controls_it_has():
+    rows = pd.DataFrame(
+        {
+            "is_municipality": [True, False, False, False],
+            "is_provincial_capital": [False, True, False, False],
+            "batch": [1, 0, 4, 0],
+        }
+    )
+    left = {
+        "none": [False] * 4,
+        "municipalities": [True, False, False, False],
+        "provincial_capitals": [False, True, False, False],
+        "batch_4": [False, False, True, False],
+    }
+    assert set(left) == values_of("exclusion")
+    for value, cities in left.items():
+        assert excluded(rows, value).tolist() == cities
+    controls = {
+        "none": (),
+        "paper": ("eco", "ind", "inf", "edu", "sca", "tra", "con"),
+        "without_after_treatment": ("ind", "edu", "sca", "tra", "con"),
+    }
+    assert set(controls) == values_of("controls")
+    for value, names in controls.items():
+        assert control_names(value) == names
 
 
 # --------------------------------------------------------------------------- graph

@@ -117,7 +117,6 @@ class Curve:
     ticks: tuple[Tick, ...]
     zero: float
     told: Words
-    n_left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -443,7 +442,6 @@ def curve(facts: Facts) -> Curve | None:
         tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks),
         round(100 - place(0.0), 3),
         SAID("curve_seen", n=len(s.rows), ends=_ends([e.estimate for e in effects])),
-        len(s.rows) - len(shown),
     )
 
 

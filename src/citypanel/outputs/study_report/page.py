@@ -16,14 +16,13 @@ from citypanel.outputs.study_report.figures import all_figures, caption
 from citypanel.outputs.study_report.tables import all_tables, findings
 from citypanel.outputs.tables import FORMATS, Table
 from citypanel.outputs.tables import render as render_table
-from citypanel.pages import render, write_page
+from citypanel.pages import PAGES, render, write_page
 from citypanel.warehouse.published import read_record
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUFFIX = {"en": "", "zh": "_zh"}
 # A study that brings its panel has two pages.
-LINKS = (("report/index.html", "Study", "研究报告"),
-         ("quality/index.html", "Data quality", "数据质量"))  # fmt: skip
+LINKS = tuple(page for page in PAGES if page[0].startswith(("report/", "quality/")))
 
 
 def write_report(warehouse: Path, *, folder: Path) -> list[Path]:

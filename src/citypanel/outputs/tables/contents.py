@@ -647,7 +647,6 @@ def table_a4(marts: Frames, o: Options) -> Table:
     """The printed tables against themselves."""
     _only_of_the_paper("table_a4", marts)
     frame = marts["rpt_published_audit"]
-    labels = _labels(marts)
     order = {name: i for i, name in enumerate(_layouts()["table_a4"]["order"])}
     frame = frame.assign(order=frame["check_name"].map(order).fillna(len(order)))
     frame = frame.sort_values(
@@ -671,7 +670,7 @@ def table_a4(marts: Frames, o: Options) -> Table:
                 words(o(told(r["verdict"]))),
             )
             key = " ".join(str(r[c]) for c in ("paper_table", "paper_column", "term"))
-            rows.append(Row(_audit_place(r, labels, o), cells, key.strip()))
+            rows.append(Row(_audit_place(r, o), cells, key.strip()))
         heading = SAID("disagree", check=name, n=n, of=len(part))
         blocks.append(Block(tuple(rows), o(heading)))
     n_bad = int(frame["disagrees"].fillna(False).sum())
@@ -679,7 +678,7 @@ def table_a4(marts: Frames, o: Options) -> Table:
     return _table("table_a4", o, blocks, notes)
 
 
-def _audit_place(row: dict, labels: dict[str, Words], o: Options) -> str:
+def _audit_place(row: dict, o: Options) -> str:
     parts = [SAID("table", n=row["paper_table"])]
     if column := row["paper_column"]:
         names = region_names() | SAID.of("audit_places")

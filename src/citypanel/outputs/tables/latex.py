@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from citypanel.outputs.tables.model import Cell, Column, Table
+from citypanel.words import Catalogue
 from citypanel.words.numbers import MINUS
 
 PACKAGES = ("booktabs", "dcolumn", "threeparttable", "longtable", "array")
@@ -97,7 +98,7 @@ def _float(table: Table) -> list[str]:
 
 def _long(table: Table) -> list[str]:
     n = len(table.columns) + 1
-    continued = "续表" if table.language == "zh" else "continued"
+    continued = Catalogue("tables")("continued").said(table.language)
     return [
         r"\begingroup",
         r"\footnotesize",
@@ -138,9 +139,8 @@ def _table_notes(table: Table) -> list[str]:
 
 
 def _notes(table: Table) -> str:
-    zh = table.language == "zh"
-    said = ("" if zh else " ").join(escape(note) for note in table.notes)
-    return rf"\textit{{{'注：' if zh else 'Notes:'}}} {said}"
+    said = table.between.join(map(escape, table.notes))
+    return rf"\textit{{{table.notes_head}}} {said}"
 
 
 def _specification(table: Table) -> str:

@@ -144,6 +144,16 @@ class Table:
         return words.said(self.language)
 
     @property
+    def notes_head(self) -> str:
+        """What stands before the notes."""
+        return Catalogue("tables")("notes_head").said(self.language)
+
+    @property
+    def between(self) -> str:
+        """What stands between two sentences."""
+        return "" if self.language == "zh" else " "
+
+    @property
     def groups(self) -> list[tuple[str, int, int]]:
         """Headings over several columns: label, first and last place (from 0)."""
         out: list[tuple[str, int, int]] = []

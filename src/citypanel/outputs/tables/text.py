@@ -46,9 +46,10 @@ def markdown(table: Table) -> str:
     body.insert(1, "| " + " | ".join(rules) + " |")
     notes = []
     if table.notes:
-        head = "注：" if table.language == "zh" else "*Notes:* "
-        join = "" if table.language == "zh" else " "
-        notes = [head + join.join(_plain(n) for n in table.notes), ""]
+        head, said = table.notes_head, table.between.join(map(_plain, table.notes))
+        # Chinese has no italics.
+        head = head if table.language == "zh" else f"*{head}* "
+        notes = [head + said, ""]
     return "\n".join(
         [
             f"**{table.heading}**",

@@ -125,9 +125,9 @@ def document(table: Table) -> bytes:
     if table.notes:
         notes = doc.add_paragraph()
         notes.paragraph_format.space_before = Pt(4)
-        first = notes.add_run("注：" if zh else "Notes: ")
+        first = notes.add_run(table.notes_head + table.between)
         first.italic = not zh
-        rest = notes.add_run(("" if zh else " ").join(table.notes))
+        rest = notes.add_run(table.between.join(table.notes))
         for run in (first, rest):
             run.font.size = Pt(NOTE_POINTS)
 

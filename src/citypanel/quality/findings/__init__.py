@@ -42,7 +42,6 @@ from citypanel.study.tables import options_of
 from citypanel.words import Words
 
 SEVERITIES = tuple(SEVERITY)
-JUDGEMENTS = ("accepted", "corrected", "to_ask")
 DETECTED_COLUMNS = (
     "rule", "severity", "scope", "unit_id", "year", "variable", "source", "value",
     "expected_low", "expected_high", "evidence_en", "evidence_zh", "members", "stays",
@@ -226,8 +225,9 @@ def panels(
         for name, series in taken.items()
     }
     for name, rows in used.groupby("variable"):
-        at = [taken[name].at[unit] for unit in rows["city_id"]]
-        sources[name][at, rows["year"].to_numpy(int) - years[0]] = rows["source"]
+        at = [taken[name].at[unit] for unit in rows["city_id"].tolist()]
+        source = rows["source"].to_numpy(dtype=object)
+        sources[name][at, rows["year"].to_numpy(int) - years[0]] = source
     mine = replace(first, source=USED, series=taken, others={}, sources=sources)
     return readings, mine, replace(mine, series=_printed(mine, readings))
 
@@ -250,7 +250,7 @@ def judge(
     cities: pd.DataFrame,
     provinces: pd.DataFrame,
     *,
-    used: pd.DataFrame,
+    used: pd.DataFrame | None = None,
     variants: pd.DataFrame,
     sources: Mapping[str, pd.DataFrame],
     judgements: pd.DataFrame | None = None,
@@ -269,8 +269,9 @@ def judge(
         is_municipality; one row per city.
     provinces : DataFrame
         province_id, year, indicator, unit, value.
-    used : DataFrame
-        city_id, year, variable, value, source: the reading that is used.
+    used : DataFrame, optional
+        city_id, year, variable, value, source: the reading that is used; by default
+        the cells of `sources`.
     variants : DataFrame
         The options, one row per variant.
     sources : mapping of name to DataFrame
@@ -289,6 +290,7 @@ def judge(
         furthest from what is expected, stops is true for those that no build may use
         unread, and suspicion says in a line what each would do.
     """
+    used = sources["cells"] if used is None else used
     if not used["value"].notna().any():
         return pd.DataFrame(columns=list(JUDGED_COLUMNS)).astype(JUDGED_COLUMNS)
     variables = sources["variables"].set_index("variable")
@@ -499,7 +501,7 @@ def find(
     every_city = tuple(study.city_ids)
     names = tuple(used["variable"].unique())
     years = study.years
-    records = judged.to_dict("records")
+    records = judged.astype(object).to_dict("records")
     cells = [_cells(row, names, years, every_city) for row in records]
     of_cell = uses.of_cells(
         [

@@ -159,7 +159,12 @@ def effects_of_causes(
     new = expected(found)
     sets: dict[int, dict[tuple, float]] = {}
     done: set[tuple] = set()
-    rows = zip(cause.tolist(), new.tolist(), found.to_dict("records"), strict=True)
+    rows = zip(
+        cause.tolist(),
+        new.tolist(),
+        found.astype(object).to_dict("records"),
+        strict=True,
+    )
     for number, value, row in rows:
         if row["status"] != "open" or not row["is_used"] or row["scope"] != "city":
             continue

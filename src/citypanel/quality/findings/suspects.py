@@ -121,9 +121,9 @@ def _stops(
     beside = found["against"].notna() & ~found["source"].isin(imported)
     in_inputs = in_inputs & ~beside.to_numpy(bool)
     ten = in_inputs & (found["rule"] == STOPS).to_numpy(bool)
-    counts = found.loc[ten].groupby(["variable", "year"])["unit_id"].nunique()
+    counts = found.loc[ten].groupby(["variable", "year"])["unit_id"].nunique().to_dict()
     limit = max(2, MANY_SHARE * n_cities)
-    keys = zip(found["variable"], found["year"], strict=True)
+    keys = zip(found["variable"].tolist(), found["year"].tolist(), strict=True)
     many = np.array([counts.get(key, 0) >= limit for key in keys], dtype=bool)
     return ten & (~found["stays"].to_numpy(bool) | many)
 

@@ -168,7 +168,7 @@ def as_panel(
             )
     _no_duplicates(cells, ["city_id", "year", "variable", "source"])
     _no_duplicates(provinces, ["province_id", "year", "variable"])
-    unknown = sorted(set(cells["city_id"]) - set(cities["city_id"]))
+    unknown = sorted(set(cells["city_id"].unique()) - set(cities["city_id"]))
     if unknown:
         raise PanelError.of(
             "quality.unknown_cities",

@@ -101,15 +101,14 @@ def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
     for place, unit in enumerate(panel.city_ids):
         flagged: dict[tuple[str, int], str] = {}
         printed = np.flatnonzero(np.isfinite(total[place]))
-        for a, b in itertools.pairwise(printed):
-            changes = [log[place, b] - log[place, a] for log in logs]
-            whole = total[place, b] - total[place, a]
-            near = [
-                abs(abs(change) - rate) <= CURRENCY_TOLERANCE
-                for change in [whole, *changes]
-            ]
-            if not any(near):
-                continue
+        mine = np.array([total[place], *(log[place] for log in logs)])[:, printed]
+        with np.errstate(invalid="ignore"):
+            moved = np.diff(mine, axis=1)
+            close = np.abs(np.abs(moved) - rate) <= CURRENCY_TOLERANCE
+        for k in np.flatnonzero(close.any(axis=0)):
+            a, b = printed[k : k + 2]
+            whole, *changes = moved[:, k]
+            near = close[:, k]
             together = changes[0] * changes[1] > 0 and min(
                 abs(change) for change in changes
             ) > np.log(PARTNER_FACTOR)

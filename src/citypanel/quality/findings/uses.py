@@ -360,15 +360,10 @@ class Uses:
     @cached_property
     def _columns(self) -> list[tuple[Column, np.ndarray, np.ndarray]]:
         """The printed columns: places of their rows, and of the rows' outcomes."""
-        has_index = self._mask(
-            self.panel.loc[self.panel["has_index"], ["city_id", "year"]].itertuples(
-                index=False
-            )
-        )
+        has_index = self._there(self.panel.loc[self.panel["has_index"]])
         found = []
         for column in declared().columns:
-            part = column.keep(self.panel)
-            mask = self._mask(part[["city_id", "year"]].itertuples(index=False))
+            mask = self._there(column.keep(self.panel))
             city, year = np.nonzero(mask & has_index)
             inside = year + column.periods_ahead < has_index.shape[1]
             city, year = city[inside], year[inside]
@@ -382,15 +377,18 @@ class Uses:
 
     @cached_property
     def _compares(self) -> np.ndarray:
-        rows = self.panel.loc[self.panel["compares"], ["city_id", "year"]]
-        return self._mask(rows.itertuples(index=False))
+        return self._there(self.panel.loc[self.panel["compares"]])
+
+    def _there(self, rows: pd.DataFrame) -> np.ndarray:
+        """The city-years of some rows as a table."""
+        mask = np.zeros(self.study.grid.shape, dtype=bool)
+        mask[self.study.grid.places(rows)] = True
+        return mask
 
     def _mask(
-        self, pairs: Iterable[tuple[str, int]], cities: Sequence[int] | None = None
+        self, pairs: Iterable[tuple[str, int]], cities: Sequence[int]
     ) -> np.ndarray:
-        """Cities and years as a table, of all cities or of some in their order."""
-        if cities is None:
-            cities = range(len(self.study.city_ids))
+        """Cities and years as a table of some cities, in their order."""
         place = {self.study.city_ids[i]: k for k, i in enumerate(cities)}
         mask = np.zeros((len(place), len(self.study.years)), dtype=bool)
         for city, year in pairs:

@@ -484,7 +484,7 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
         }
     if not columns:
         return pd.DataFrame()
-    out = tables.inference_table(
+    return tables.inference_table(
         columns,
         draws=made.study.draws,
         permutations=made.study.draws,
@@ -492,16 +492,9 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
         bound=relevant_effect(made),
         absorbing=treatment_stays(made.study),
     )
-    return out.rename(columns=_GENERAL_NAMES)
 
 
 _OF_INFERENCE = ("outcome", "unit", "period", "treatment", "controls", "weights")
-_GENERAL_NAMES = {
-    "paper_table": "table_name",
-    "paper_column": "column_name",
-    "n_cities": "n_units",
-    "n_treated": "n_treated_units",
-}
 
 
 def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
@@ -527,7 +520,6 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         seed=study.seed,
         absorbing=treatment_stays(study),
     )
-    table = table.replace({"check": _CHECKS, "aggregation": _CHECKS})
     table = table.rename(columns={"check": "check_name"})
     if study.other_policies:
         others = other_policies_table(made)
@@ -572,14 +564,6 @@ def other_policies_table(made: StudyPanel) -> pd.DataFrame:
 def _unweighted(note: object = None) -> str:
     said = "without the study's weights"
     return f"{note}; {said}" if isinstance(note, str) else said
-
-
-_CHECKS = {
-    "leave_one_batch_out": "leave_one_cohort_out",
-    "leave_one_city_out": "leave_one_unit_out",
-    "region_by_year": "group_by_period",
-    "by_region": "by_group",
-}
 
 
 def relevant_effect(made: StudyPanel) -> float:

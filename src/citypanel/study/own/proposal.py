@@ -29,15 +29,13 @@ from citypanel.study.declaration import FILE, SHIPPED, Declaration, declared
 from citypanel.study.own.figures import INDICES, Figures, read_figures
 from citypanel.study.own.panel import read_panel
 from citypanel.study.own.reading import FORMATS
-from citypanel.study.own.roster import (
-    Roster,
-    headers_of,
-    keys_of,
-    missing_columns,
-)
+from citypanel.study.own.roster import headers_of, keys_of, missing_columns
+from citypanel.study.parts import Roster
 from citypanel.warehouse.published import published_file
+from citypanel.words import Catalogue
 
-NO_POLICY = "no column says when units are treated: name it under policy:"
+SAID = Catalogue("new")
+NO_POLICY = SAID("no_policy").en
 _PERIOD_NAMES = re.compile(r"year|month|quarter|date|period|time|week|年|月|季", re.I)
 _COHORT_NAMES = re.compile(r"cohort|first|start|adopt|effyear|^g$|gvar|treat", re.I)
 _MOST_CONTROLS = 8
@@ -78,7 +76,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
         for c in frame.columns
         if c not in (unit, period) and _constant(frame, unit, c)
     ]
-    cohort = _cohort(frame, unit, period, constant)
+    cohort = _cohort(frame, period, constant)
     treatment = _treatment(frame, unit, period)
     if cohort is None and treatment is None:
         notes.append(NO_POLICY)
@@ -100,7 +98,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
         raise DeclarationError.of("study.no_outcome", columns)
     used = {unit, period, cohort, treatment, *groups, *numbers[: 1 + _MOST_CONTROLS]}
     if left := [str(column) for column in frame.columns if column not in used]:
-        notes += textwrap.wrap(f"not used: {', '.join(left)}", 86)
+        notes += textwrap.wrap(SAID("not_used", columns=left).en, 86)
     return Proposal(
         unit=unit,
         period=period,
@@ -157,9 +155,7 @@ def _key(frame: pd.DataFrame) -> tuple[str, str]:
     raise DeclarationError.of("study.no_key", list(map(str, frame.columns)))
 
 
-def _cohort(
-    frame: pd.DataFrame, unit: str, period: str, constant: Sequence[str]
-) -> str | None:
+def _cohort(frame: pd.DataFrame, period: str, constant: Sequence[str]) -> str | None:
     """A column constant within units whose values are periods, zero or nothing."""
     try:
         seen = set(frame[period])
@@ -262,7 +258,7 @@ def declaration_on_figures(root: Path, name: str, roster: str) -> str:
     title = name.replace("_", " ").capitalize()
     noun = (study.content.get("unit") or {}).get("noun") or {"en": "city"}
     lines = [
-        f"# A policy on the figures of {SHIPPED}; correct it, then run:",
+        f"# {SAID('on_figures', shipped=SHIPPED).en}",
         f"#     citypanel check {name}",
         f"name: {name}",
         f"title: {{en: {_quoted(title)}}}",
@@ -280,7 +276,7 @@ def declaration_on_figures(root: Path, name: str, roster: str) -> str:
         "  # counts: whole          # from the first whole year on",
         "  # districts: leave_out   # or city: their city is treated",
         "  # twice: earliest        # a unit in several rows",
-        "# Formulas over any column of the figures:",
+        f"# {SAID('formulas').en}",
         *textwrap.wrap(
             ", ".join((*series, *INDICES)),
             width=86,
@@ -369,10 +365,7 @@ def unread_columns(path: Path, columns: dict[str, str]) -> tuple[str, ...]:
     left = [header for header in headers_of(path) if normalise(header) not in known]
     if not left:
         return ()
-    return (
-        f"Not read of the roster: {', '.join(left)}; if one is the policy's end,",
-        "intensity or batch, name it, as in roster: {file: ..., intensity: COLUMN}",
-    )
+    return tuple(SAID("not_read", columns=left).en.splitlines())
 
 
 def _is_date(cell: str) -> bool:
@@ -426,7 +419,7 @@ def declaration_text(
     """The proposal as YAML, with a comment where a person must decide."""
     title = name.replace("_", " ").capitalize()
     lines = [
-        "# Proposed from the panel; correct it, then run: citypanel check " + name,
+        f"# {SAID('proposed', name=name).en}",
         *(f"# {note}" for note in proposal.notes),
         f"name: {name}",
         f"title: {{en: {_quoted(title)}}}",
@@ -458,7 +451,7 @@ def declaration_text(
             f"formula: {formula}, transform: level{mark}}}"
         )
     if proposal.controls:
-        lines.append("# Mark what the policy may move: after_treatment: true")
+        lines.append(f"# {SAID('mark').en}")
         lines.append("controls:")
         lines += [
             f"  {_name(c)}: {{label: {{en: {_quoted(c)}}}, formula: {_formula(c)}}}"

@@ -29,7 +29,7 @@ from citypanel.importers.project import load_reference
 from citypanel.importers.specs import KEYS, Spec, parse_spec, shipped_specs
 from citypanel.importers.units import Units
 from citypanel.study.parts import Roster
-from citypanel.study.yaml_lines import did_you_mean
+from citypanel.study.yaml_lines import SAID, did_you_mean
 
 #: How a period counts that the policy covers in part: whole, by its share, or not.
 COUNTS = ("any", "share", "whole")
@@ -119,22 +119,24 @@ def assign(
             if known and roster.choices.twice != "earliest":
                 entry.report(
                     "unit" if entry.unit else "code",
-                    f"treats {unit} again; the first is {known[0].unit} in "
-                    f"{known[0].cell}: twice: earliest takes the earlier date",
+                    _said("again", unit=unit, first=known[0].unit, cell=known[0].cell),
                 )
             elif not known or entry.start.first < known[0].start.first:
                 rows[unit] = (entry, batch)
     absent = set(roster.batches) - set(batches)
     if absent and not problems:
-        problems.append(
-            f"batches names {', '.join(map(str, sorted(absent)))}, and the roster has "
-            f"{', '.join(map(str, sorted(set(batches))))}"
-        )
+        there = sorted(set(batches))
+        problems.append(_said("batches", absent=sorted(absent), there=there))
     if not rows and not problems:
-        problems.append("the roster treats no unit of the panel")
+        problems.append(_said("treats_none"))
     if problems:
         return None, together(problems)
     return _assigned(roster, rows, units, when, spans, within), []
+
+
+def _said(name: str, /, **facts: object) -> str:
+    """What is wrong with a roster, from the catalogue of mistakes."""
+    return SAID(f"roster.{name}", **facts).en
 
 
 def together(problems: Iterable[Any]) -> list[str]:
@@ -151,8 +153,8 @@ def together(problems: Iterable[Any]) -> list[str]:
         if len(same) > 1:
             cells = [problem.cell for problem in same[1:]]
             shown = ", ".join(cells[:5])
-            more = f" and {len(cells) - 5} more" if len(cells) > 5 else ""
-            text += f" (likewise {shown}{more})"
+            more = _said("more", n=len(cells) - 5) if len(cells) > 5 else ""
+            text += _said("likewise", shown=shown, more=more)
         found.append(text)
     return found
 
@@ -160,13 +162,14 @@ def together(problems: Iterable[Any]) -> list[str]:
 def missing_columns(roster: Roster) -> list[str]:
     """Columns that the declaration names, or a roster needs, and the file lacks."""
     headers = headers_of(roster.file)
-    listed = f"{roster.file.name} has {', '.join(headers)}"
+    listed = _said("has", file=roster.file.name, headers=headers)
     plain = {normalise(header) for header in headers}
     found = []
     for name, header in roster.columns.items():
         if normalise(header) not in plain:
             hint = did_you_mean(header, headers, "; ", "")
-            found.append(f"{name} names the column {header}, and {listed}{hint}")
+            said = {"name": name, "header": header, "listed": listed, "hint": hint}
+            found.append(_said("no_header", **said))
     keys = keys_of(roster)
     has = {key for key, names in keys.items() if plain & set(names)}
     lacks = [
@@ -177,10 +180,8 @@ def missing_columns(roster: Roster) -> list[str]:
     if lacks:
         known = dict(roster.columns) | dict.fromkeys(lacks, "COLUMN")
         named = ", ".join(f"{name}: {header}" for name, header in known.items())
-        found.append(
-            f"no column of the roster is known to be its {' or its '.join(lacks)}, and "
-            f"{listed}: write roster: {{file: {roster.file.name}, {named}}}"
-        )
+        said = {"lacks": " or its ".join(lacks), "listed": listed, "named": named}
+        found.append(_said("lacks", file=roster.file.name, **said))
     return found
 
 
@@ -235,10 +236,7 @@ def _coarse(start: Span, period: Span) -> str:
     length = (start.last - start.first).days
     if start.precision == "day" or length <= (period.last - period.first).days + 3:
         return ""
-    return (
-        f"is dated by the {start.precision}, and the panel's periods are shorter: "
-        "write the day or the month"
-    )
+    return _said("coarse", precision=start.precision)
 
 
 def period_spans(grid: Grid, last: int) -> list[Span]:
@@ -272,11 +270,7 @@ def _span(grid: Grid, label: Any) -> Span:
             return Span(own.first, end.date(), "period")
         if own.last.month % width == 0:
             return Span((pd.Timestamp(after) - whole).date(), own.last, "period")
-    raise NoDate(
-        f"which days belong to the period {label} is not known, as the panel has one "
-        f"every {width:g} months: write period: {{frequency: year}}, or half-year, "
-        "quarter or month, or give the cohort as a column of the panel"
-    )
+    raise NoDate(_said("no_days", label=label, width=float(width)))
 
 
 def _counted(grid: Grid, label: Any) -> tuple[Span, int]:
@@ -306,10 +300,7 @@ def _counted(grid: Grid, label: Any) -> tuple[Span, int]:
         return Span(first.date(), after.date(), "period"), width
     if float(label).is_integer():
         return read_span(int(label)), 12
-    raise NoDate(
-        f"a roster has dates, and the period {label} is none: give the cohort as a "
-        "column of the panel"
-    )
+    raise NoDate(_said("no_date", label=label))
 
 
 def keys_of(roster: Roster) -> Mapping[str, tuple[str, ...]]:
@@ -366,16 +357,16 @@ class _Matcher:
         whole = self.parents.get(name, [])
         unit = self.folded.get(name)
         if unit is not None and whole and not parent:
-            return (), "is a unit and a parent of units; write the parent beside it"
+            return (), _said("unit_and_parent")
         if whole and (unit is None or parent == name):
             return whole, ""
         if unit is None:
             if self.choices.unknown == "leave_out":
                 return (), ""
             hint = did_you_mean(name, [*self.folded, *self.parents], "; ", "")
-            return (), f"is no unit of the panel, nor a parent of units{hint}"
+            return (), _said("no_unit", hint=hint)
         if parent and self.parents and unit not in self.parents.get(parent, []):
-            return (), f"is not in {entry.province}, which stands beside it"
+            return (), _said("elsewhere", parent=entry.province)
         return [unit], ""
 
     def _chinese(self, places: Gazetteer, entry: Entry) -> tuple[Iterable, str]:
