@@ -21,7 +21,6 @@ from time import sleep
 from typing import Any
 
 from citypanel.errors import ClusterError, describe
-from citypanel.handover import packed, unpacked
 from citypanel.identity import running_code
 
 # An idle worker ends after this long.
@@ -132,6 +131,9 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     ClusterError
         The worker's library is not this process's: a file was edited meanwhile.
     """
+    # Not above: it imports pandas, which a start and the doctor do without.
+    from citypanel.handover import packed, unpacked
+
     given = packed(dict(enumerate(args))), packed(kwargs)
     try:
         task = _executor(function).submit(same_code(_call), function, *given)
@@ -145,6 +147,8 @@ def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
     """A function's result, packed, of packed arguments by position and by name."""
     module, _, name = function.rpartition(".")
     call = getattr(import_module(module), name)
+    from citypanel.handover import packed, unpacked
+
     return packed(call(*unpacked(args).values(), **unpacked(kwargs)))
 
 

@@ -162,7 +162,7 @@ def test_outputs_older_than_the_published_file(root):
     figure.write_text("<svg/>")
     os.utime(figure, (1e9, 1e9))
     with pytest.raises(OutputError, match="Outputs are older") as raised:
-        output_members(root, root / "outputs", root / "citypanel.duckdb")
+        output_members(root / "outputs", root / "citypanel.duckdb")
     assert "--without-outputs" in str(raised.value)
     assert _is_complete(str(raised.value))
 
