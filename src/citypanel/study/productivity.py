@@ -94,8 +94,9 @@ def changes(
     # pandas copies attrs at every step; nothing below reads them.
     found.attrs = {}
     of_row, cities = pd.factorize(rows["city_id"], sort=True)
-    base = np.full(len(cities), np.iinfo(np.int64).max)
-    np.minimum.at(base, of_row, rows["year"].to_numpy())
+    years = rows["year"].to_numpy()
+    base = np.full(len(cities), np.iinfo(years.dtype).max, dtype=years.dtype)
+    np.minimum.at(base, of_row, years)
     city = pd.Index(cities).get_indexer(pd.Index(found["city_id"]))
     year, year_from = found["year"].to_numpy(), found["period_from"].to_numpy()
     indices = {
