@@ -157,11 +157,13 @@ def _executor(function: str):
 
     loky's workers do not import the caller's main module, which for dbt takes seconds.
     """
-    from joblib.externals.loky import ProcessPoolExecutor
-
     part = ".".join(function.split(".")[:2])
     parts = _SHARED if part in _SHARED else (part,)
     with _lock:
+        # Two threads that import it at once may each get half of it.
+        import joblib  # noqa: F401
+        from joblib.externals.loky import ProcessPoolExecutor
+
         if parts not in _pools:
             _pools[parts] = ProcessPoolExecutor(
                 len(parts),
