@@ -20,11 +20,13 @@ intervals as (
         member as city_id,
         year,
         {%- for index in ["tfpch", "effch", "techch"] %}
-        {%- for column in ["low", "high", "corrected", "frontier_error"] %}
+        {%- for column in ["corrected", "frontier_error"] %}
         max({{ column }}) filter (where index_name = '{{ index }}')
             as {{ index }}_{{ column }},
         {%- endfor %}
         {%- endfor %}
+        max(low) filter (where index_name = 'effch') as effch_low,
+        max(high) filter (where index_name = 'effch') as effch_high,
         min(bootstrap_replications) as bootstrap_replications,
     from {{ ref("est_tfp_intervals") }}
     where variant = 'headline' and dimension = 'city'

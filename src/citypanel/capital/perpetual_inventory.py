@@ -71,14 +71,7 @@ def initial_growth(
     """
     require_columns(panel, [unit, period, investment])
     require_unique_key(panel, [unit, period])
-    absent = [p for p in (first, last) if not (panel[period] == p).any()]
-    if absent or not first < last:
-        raise OptionError.of(
-            "capital.growth_from_nothing",
-            [f"no row of {period} {p}" for p in absent],
-            first=first,
-            last=last,
-        )
+    require_ends(panel[period], first, last, period)
     ends = panel.loc[panel[period].isin([first, last])]
     wide = ends.pivot(index=unit, columns=period, values=investment)
     wide = wide.reindex(panel[unit].drop_duplicates().sort_values())
@@ -111,6 +104,20 @@ class Naming:
         code = self.units[row]
         label = (self.labels or {}).get(code)
         return f"{self.unit} {code}" + (f" ({label})" if label else "")
+
+
+def require_ends(
+    periods: pd.Series | np.ndarray, first: int, last: int, period: str
+) -> None:
+    """Raise where the growth of investment would begin or end without a period."""
+    absent = [p for p in (first, last) if not (periods == p).any()]
+    if absent or not first < last:
+        raise OptionError.of(
+            "capital.growth_from_nothing",
+            [f"no row of {period} {p}" for p in absent],
+            first=first,
+            last=last,
+        )
 
 
 def growth_between(
@@ -212,20 +219,16 @@ def perpetual_inventory(
     1  c01  2011       32.76            0.05        316.26
     2  c01  2012       34.61            0.05        331.90
     """
-    _check_options(initial_capital, depreciation)
+    check_options(initial_capital, depreciation)
     require_columns(panel, [unit, period, investment])
     require_unique_key(panel, [unit, period])
 
     kept = panel.loc[panel[period] >= first_period, [unit, period, investment]]
     wide = kept.pivot(index=unit, columns=period, values=investment).sort_index()
-    periods = range(first_period, first_period + len(wide.columns))
-    if list(wide.columns) != list(periods) or not len(periods):
-        raise CapitalError.of(
-            "capital.periods_not_consecutive", wide.columns, first_period=first_period
-        )
+    require_consecutive(wide.columns, first_period)
     flows = wide.to_numpy(dtype=float, na_value=np.nan)
     naming = Naming(unit, period, investment, wide.index, labels)
-    _require_flows(flows, list(wide.columns), naming)
+    require_flows(flows, wide.columns, naming)
     unlisted = np.flatnonzero(~wide.index.isin(growth.index))
     if len(unlisted) and initial_capital != "ten_percent":
         raise CapitalError.of("capital.no_growth", (naming.name(i) for i in unlisted))
@@ -235,7 +238,6 @@ def perpetual_inventory(
         g,
         depreciation=depreciation,
         initial_capital=initial_capital,
-        periods=list(wide.columns),
         naming=naming,
     )
     rows = pd.DataFrame(
@@ -256,15 +258,12 @@ def accumulated(
     *,
     depreciation: float,
     initial_capital: str,
-    periods: Sequence,
     naming: Naming,
 ) -> np.ndarray:
-    """Stocks (n, T) from tables of investment (n, T) and growth (n,).
+    """Stocks (n, T) from checked tables of investment (n, T) and growth (n,).
 
-    See `perpetual_inventory`, whose options they are; `periods` are consecutive.
+    See `perpetual_inventory`, whose options they are.
     """
-    _check_options(initial_capital, depreciation)
-    _require_flows(flows, periods, naming)
     stocks = np.empty_like(flows)
     stocks[:, 0] = _initial_stock(
         flows[:, 0], growth, depreciation, initial_capital, naming
@@ -274,7 +273,8 @@ def accumulated(
     return stocks
 
 
-def _check_options(initial_capital: str, depreciation: float) -> None:
+def check_options(initial_capital: str, depreciation: float) -> None:
+    """Raise for an option of `perpetual_inventory` with a value it may not have."""
     if initial_capital not in INITIAL_CAPITAL:
         raise OptionError(
             f"initial_capital is '{initial_capital}'. "
@@ -287,7 +287,17 @@ def _check_options(initial_capital: str, depreciation: float) -> None:
         )
 
 
-def _require_flows(flows: np.ndarray, periods: Sequence, naming: Naming) -> None:
+def require_consecutive(periods: Sequence, first_period: int) -> None:
+    """Raise where periods do not follow each other from the first on."""
+    expected = range(first_period, first_period + len(periods))
+    if list(periods) != list(expected) or not len(periods):
+        raise CapitalError.of(
+            "capital.periods_not_consecutive", periods, first_period=first_period
+        )
+
+
+def require_flows(flows: np.ndarray, periods: Sequence, naming: Naming) -> None:
+    """Raise for investment below zero or without end."""
     impossible = (flows < 0) | np.isinf(flows)
     if impossible.any():
         raise CapitalError.of(

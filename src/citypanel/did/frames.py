@@ -154,18 +154,14 @@ def tidy(
             columns[column] = label_array(values)
         elif column in INTEGER_COLUMNS:
             gap = np.array([_is_absent(v) for v in values], dtype=bool)
-            whole = [
-                0 if v is None or g else int(v)
-                for v, g in zip(values, gap, strict=True)
-            ]
+            whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif column in TEXT_COLUMNS:
             text = [None if _is_absent(v) else v for v in values]
             columns[column] = pd.Series(text, index=index, dtype=object)
         elif column in NUMBER_COLUMNS:
             columns[column] = np.array(
-                [np.nan if v is None or _is_absent(v) else float(v) for v in values],
-                dtype=float,
+                [np.nan if _is_absent(v) else float(v) for v in values], dtype=float
             )
         else:
             columns[column] = values

@@ -530,10 +530,7 @@ def read_declaration(path: Path) -> Declaration:
     DeclarationError
         With the line, what is expected and a remedy for each mistake.
     """
-    study, problems = examine_declaration(path)
-    if problems or study is None:
-        raise_problems(path.parent.name, problems)
-    return study
+    return _sound(_files(path))
 
 
 def examine_declaration(path: Path) -> tuple[Declaration | None, list[Problem]]:
@@ -581,12 +578,14 @@ def _files(path: Path) -> _Files:
             raise_problems(found[0][0].parent.name, [problem])
 
 
-@cache
-def _kept(files: _Files) -> Declaration:
+def _sound(files: _Files) -> Declaration:
     study, problems = _examined(files)
     if problems or study is None:
         raise_problems(files[0][0].parent.name, problems)
     return study
+
+
+_kept = cache(_sound)
 
 
 def _examined(files: _Files) -> tuple[Declaration | None, list[Problem]]:

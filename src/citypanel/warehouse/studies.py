@@ -86,10 +86,7 @@ def choose(root: Path, name: str) -> ChosenStudy:
                 "FILE declares one.",
             )
         )
-    folder = root / "studies" / name
-    if not (folder / FILE).is_file():
-        find_study(root, name)
-    return ChosenStudy(name, folder)
+    return ChosenStudy(name, find_study(root, name).parent)
 
 
 def check_kind(study: ChosenStudy, *, builds_panels: bool) -> None:

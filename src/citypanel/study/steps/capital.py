@@ -8,9 +8,12 @@ import pandas as pd
 from citypanel.capital.perpetual_inventory import (
     Naming,
     accumulated,
+    check_options,
     growth_between,
+    require_consecutive,
+    require_ends,
+    require_flows,
 )
-from citypanel.errors import CapitalError, OptionError
 from citypanel.study.declaration import Declaration, not_known
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
@@ -61,36 +64,26 @@ def stocks(
         # The stock does not need the growth, so a figure without one stops nothing.
         spanned = np.where(spanned > 0, spanned, np.nan)
     first, last = study.growth_years
-    ends = np.searchsorted(grid.years, [first, last])
-    absent = [y for y in (first, last) if y not in grid.years]
-    if absent or not first < last:
-        raise OptionError.of(
-            "capital.growth_from_nothing",
-            [f"no row of year {y}" for y in absent],
-            first=first,
-            last=last,
-        )
+    require_ends(grid.years, first, last, "year")
     growth = growth_between(
-        spanned[:, ends],
+        spanned[:, np.searchsorted(grid.years, [first, last])],
         first,
         last,
         Naming("city_id", "year", f"investment_{'real_' * real}cny_10k", units, labels),
     )
     kept = (grid.years >= capital_first_year) & (grid.years <= last_year)
     years = grid.years[kept]
-    expected = np.arange(capital_first_year, capital_first_year + len(years))
-    if not len(years) or (years != expected).any():
-        raise CapitalError.of(
-            "capital.periods_not_consecutive", years, first_period=capital_first_year
-        )
+    require_consecutive(years, capital_first_year)
+    check_options(initial_capital, depreciation)
     flows = investment.real[:, kept]
+    naming = Naming("city_id", "year", INVESTMENT, units, labels)
+    require_flows(flows, years, naming)
     stock = accumulated(
         flows,
         growth,
         depreciation=depreciation,
         initial_capital=initial_capital,
-        periods=years,
-        naming=Naming("city_id", "year", INVESTMENT, units, labels),
+        naming=naming,
     )
     return pd.DataFrame(
         {
