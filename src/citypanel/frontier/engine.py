@@ -263,13 +263,21 @@ def _supported(technology: Technology, prices: np.ndarray) -> np.ndarray:
     """Whether no column lies beyond a price vector, for every row of prices."""
     columns = technology.columns
     absolute = np.abs(columns)
+    # No column's size is less than that of the least of each: few need their own.
+    observed = len(technology.generators)
+    least = absolute[:observed].min(axis=0)
     fine = np.empty(len(prices), dtype=bool)
     step = max(1, (1 << 20) // len(columns))
     for start in range(0, len(prices), step):
-        part = slice(start, start + step)
-        value = prices[part] @ columns.T
-        size = np.abs(prices[part]) @ absolute.T
-        fine[part] = (value >= -CERTIFIED * size).all(axis=1)
+        part = prices[start : start + step]
+        size = np.abs(part)
+        value = part @ columns.T
+        rays = -CERTIFIED * (size @ absolute[observed:].T)
+        done = (value[:, observed:] >= rays).all(axis=1)
+        done &= value[:, :observed].min(axis=1) >= -CERTIFIED * (size @ least)
+        rest = np.flatnonzero(~done)
+        done[rest] = (value[rest] >= -CERTIFIED * (size[rest] @ absolute.T)).all(axis=1)
+        fine[start : start + step] = done
     return fine
 
 

@@ -45,7 +45,7 @@ BEYOND = 1e-13
 FEW_COLUMNS = 150
 
 #: Programmes of the first batch; every next one is twice as large.
-FIRST_BATCH = 64
+FIRST_BATCH = 128
 
 OPTIMAL, INFEASIBLE, STALLED = 0, 1, 2
 
@@ -224,14 +224,17 @@ class _Search:
         n = len(self.columns)
         self.level = np.maximum(self.columns @ cutting_plane(technology), 1e-300)
         if n <= FEW_COLUMNS:
-            self.kept = np.arange(n)
+            kept = np.arange(n)
         else:
             level = self.columns / self.level[:, None]
             corners = [level.argmin(axis=0), self.columns.argmin(axis=0)]
             rays = np.arange(len(technology.generators), n)
-            self.kept = np.unique(np.concatenate([*corners, rays]))
+            kept = np.concatenate([*corners, rays])
         self.first = result.members.copy()
-        self.kept = np.union1d(self.kept, np.unique(self.first[found]))
+        self.takes_part = np.zeros(n, dtype=bool)
+        self.takes_part[kept] = True
+        self.takes_part[self.first[found]] = True
+        self.known: set[bytes] = set()
         self.pool = np.empty((0, q.shape[1] - 1), dtype=int)
         self.prices = np.empty((0, q.shape[1]))
 
@@ -241,14 +244,14 @@ class _Search:
         while len(rows):
             self._from_pool(rows)
             support = np.zeros((len(rows), self.q.shape[1]))
-            step = max(1, BLOCK // len(self.kept))
+            step = max(1, BLOCK // int(self.takes_part.sum()))
             for first in range(0, len(rows), step):
                 part = slice(first, first + step)
                 support[part] = self._solve(rows[part])
             lies_beyond, most = self._beyond(support)
             self._remember(rows[~lies_beyond])
             rows = rows[lies_beyond]
-            self.kept = np.union1d(self.kept, most[lies_beyond])
+            self.takes_part[most[lies_beyond]] = True
             result.status[rows] = STALLED
 
     def _from_pool(self, rows: np.ndarray) -> None:
@@ -276,9 +279,12 @@ class _Search:
         """Add the facets that programmes ended on to those that others start from."""
         rows = rows[self.result.status[rows] == OPTIMAL]
         members = np.sort(self.result.members[rows], axis=1)
-        everything = np.vstack([self.pool, members])
-        _, first = np.unique(everything, axis=0, return_index=True)
-        new = np.sort(first[first >= len(self.pool)]) - len(self.pool)
+        new = []
+        for k, basis in enumerate(members):
+            key = basis.tobytes()
+            if key not in self.known:
+                self.known.add(key)
+                new.append(k)
         prices = self.result.prices[rows[new]]
         prices = clean_prices(self.technology, prices, members[new])
         size = np.abs(prices).max(axis=1, keepdims=True)
@@ -290,9 +296,8 @@ class _Search:
 
         A column that lies beyond most, as a share of its level, is an extreme one.
         """
-        n = len(self.columns)
         lies, most = np.zeros(len(support), dtype=bool), np.zeros(len(support), int)
-        out = np.setdiff1d(np.arange(n), self.kept)
+        out = np.flatnonzero(~self.takes_part)
         if not len(out):
             return lies, most
         columns = self.columns[out] / self.level[out, None]
@@ -315,9 +320,10 @@ class _Search:
         infeasible point from the cone; zero where it stalled.
         """
         result, d = self.result, self.q.shape[1]
-        columns = self.columns[self.kept]
+        kept = np.flatnonzero(self.takes_part)
+        columns = self.columns[kept]
         absolute = np.abs(columns)
-        place = np.searchsorted(self.kept, result.members[rows])
+        place = np.searchsorted(kept, result.members[rows])
         proof = np.zeros((len(rows), d))
         at = np.arange(len(rows))
         s, back = self.scale[rows], -self.r[rows] / self.scale[rows]
@@ -358,25 +364,18 @@ class _Search:
             result.t[where] = weights[done, -1]
             result.intensities[where] = weights[done, :-1] / norms[done]
             result.prices[where] = inverse[done, :, -1] / s[done]
-            result.members[where] = self.kept[place[done]]
+            result.members[where] = kept[place[done]]
             proof[at[done]] = result.prices[where]
             going = np.flatnonzero(~ended)
             direction = inverse[going, :, leaving[going]] / s[going]
             price = inverse[going, :, -1] / s[going]
-            alpha = direction @ columns.T
-            size = np.abs(direction) @ absolute.T
-            usable = alpha < -PIVOT_TOLERANCE * size
-            usable[np.arange(len(going))[:, None], place[going]] = False
-            reduced = price @ columns.T
-            np.maximum(reduced, 0.0, out=reduced)
-            np.divide(reduced, -alpha, out=reduced, where=usable)
-            reduced[~usable] = np.inf
-            entering = reduced.argmin(axis=1)
-            chosen = np.arange(len(going)), entering
-            blocked = ~np.isfinite(reduced[chosen])
+            entering, alpha = _entering(
+                direction, price, columns, absolute, place[going]
+            )
+            blocked = ~(alpha < 0)
             most = np.abs(inverse[going, :, leaving[going]]).max(axis=1)
             most *= np.abs(columns[entering] / s[going]).max(axis=1)
-            doubtful = blocked | (alpha[chosen] > -DOUBTFUL * most)
+            doubtful = blocked | (alpha > -DOUBTFUL * most)
             doubtful &= ~fresh[going]
             stale[going[doubtful]] = True
             blocked &= ~doubtful
@@ -384,7 +383,7 @@ class _Search:
             clear = blocked & (short[going] < -SEPARATION)
             result.status[rows[at[going[clear]]]] = INFEASIBLE
             proof[at[going[blocked]]] = direction[blocked]
-            result.members[rows[at[going[blocked]]]] = self.kept[place[going[blocked]]]
+            result.members[rows[at[going[blocked]]]] = kept[place[going[blocked]]]
             regular[going[blocked]] = False
             moves = ~blocked & ~doubtful
             moving, entering = going[moves], entering[moves]
@@ -397,6 +396,34 @@ class _Search:
             _replace_row(inverse, moving, leaves, row / length[:, None])
             fresh[moving] = False
         return proof
+
+
+def _entering(direction, price, columns, absolute, members):
+    """The column that each basis takes in, and its pivot, which is zero where none can.
+
+    The ratio test of the dual simplex method, upside down: of the columns whose pivot
+    is negative, the one whose pivot is largest beside its reduced cost.
+    """
+    each = np.arange(len(members))
+    alpha = direction @ columns.T
+    alpha[each[:, None], members] = 0.0
+    ratio = price @ columns.T
+    np.maximum(ratio, np.finfo(float).tiny, out=ratio)
+    with np.errstate(over="ignore"):
+        np.divide(alpha, ratio, out=ratio)
+    best = ratio.argmin(axis=1)
+    pivot = alpha[each, best]
+    # A pivot that rounding could have made is none: those rows are looked at again.
+    size = (np.abs(direction) * absolute[best]).sum(axis=1)
+    small = np.flatnonzero((pivot < 0) & (pivot >= -PIVOT_TOLERANCE * size))
+    if len(small):
+        size = np.abs(direction[small]) @ absolute.T
+        usable = alpha[small] < -PIVOT_TOLERANCE * size
+        best[small] = np.where(usable, ratio[small], 0.0).argmin(axis=1)
+        pivot[small] = np.where(usable, alpha[small], 0.0)[
+            np.arange(len(small)), best[small]
+        ]
+    return best, np.minimum(pivot, 0.0)
 
 
 def _inverses(columns, place, s, back):
