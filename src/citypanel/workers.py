@@ -144,12 +144,22 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
-    """A function's result, packed, of packed arguments by position and by name."""
+    """A function's result, packed, of packed arguments by position and by name.
+
+    Of a frame its columns: notes beside them hold objects whose modules the caller
+    would have to import.
+    """
     module, _, name = function.rpartition(".")
     call = getattr(import_module(module), name)
+    import pandas as pd
+
     from citypanel.handover import packed, unpacked
 
-    return packed(call(*unpacked(args).values(), **unpacked(kwargs)))
+    result = call(*unpacked(args).values(), **unpacked(kwargs))
+    if isinstance(result, pd.DataFrame) and result.attrs:
+        result = result.copy(deep=False)
+        result.attrs = {}
+    return packed(result)
 
 
 def _executor(function: str):

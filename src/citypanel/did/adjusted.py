@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from citypanel.did.frames import Extras, add_note, join_notes, staggered_frame
 from citypanel.did.linear import cluster_sums
@@ -586,7 +586,7 @@ def _scoring(pair: Pair) -> Weighting | None:
     moves[at] = score.influence
     test = {
         "statistic": score.statistic,
-        "p_value": float(stats.chi2.sf(score.statistic, z.shape[1])),
+        "p_value": float(special.chdtrc(z.shape[1], score.statistic)),
     }
     return Weighting(odds / odds.sum(), z, moves, p, test)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from citypanel import did
 from citypanel.did.frames import join_notes
@@ -480,7 +480,7 @@ def _group_apart(
         return [{**base, "aggregation": kind, "note": note} for kind in kinds]
     away = without - without.mean(axis=0)
     errors = np.sqrt((n - 1) / n * (away**2).sum(axis=0))
-    wide = stats.t.ppf(0.975, n - 1) * errors
+    wide = special.stdtrit(n - 1, 0.975) * errors
     return [
         {
             **base,
@@ -489,7 +489,7 @@ def _group_apart(
             "std_error": errors[k],
             "conf_low": found[k] - wide[k],
             "conf_high": found[k] + wide[k],
-            "p_value": 2 * stats.t.sf(abs(found[k] / errors[k]), n - 1),
+            "p_value": 2 * special.stdtr(n - 1, -abs(found[k] / errors[k])),
             "n_clusters": n,
         }
         for k, kind in enumerate(kinds)
