@@ -136,30 +136,53 @@ def partial_efficiencies(
     values = np.full(n, np.nan)
     status = np.full(n, FINE)
     output = orientation == "output"
+    # What may be no more than the plan's, and what tau is a ratio of: with signs by
+    # which the smallest tau is the worst of a unit's ratios, the largest the best.
+    if output:
+        bound, plan_bound = reference_inputs, inputs
+        moving, plan_moving, sign, blank = reference_outputs, outputs, 1.0, np.inf
+    else:
+        bound, plan_bound = -reference_outputs, -outputs
+        moving, plan_moving, sign, blank = reference_inputs, inputs, -1.0, 0.0
+    # One ratio alone ranks the units alike for every plan: they are sorted once.
+    alone = moving.shape[1] == 1
+    if alone:
+        order_of = np.argsort(sign * moving[:, 0], kind="stable")
+        bound, moving = bound[order_of], moving[order_of]
     step = max(1, BLOCK // (max(r, 1) * max(inputs.shape[1], outputs.shape[1])))
     for start in range(0, n, step):
         part = slice(start, start + step)
-        if output:
-            comparable = _at_most(reference_inputs, inputs[part])
-            tau = _ratios(reference_outputs, outputs[part], np.inf).min(axis=0)
+        comparable = _at_most(bound, plan_bound[part])
+        number = np.count_nonzero(comparable, axis=1)
+        row = np.repeat(np.arange(len(number)), number)
+        if alone:
+            unit = np.flatnonzero(comparable) - r * row
+            own = plan_moving[part][row, 0]
+            tau = np.full(len(row), blank)
+            np.divide(moving[unit, 0], own, out=tau, where=own > 0)
+            tau *= sign
         else:
-            comparable = _at_most(-reference_outputs, -outputs[part])
-            # Ranks run from the best unit on, so the smallest ratio is the last.
-            tau = -_ratios(reference_inputs, inputs[part], 0.0).max(axis=0)
-        number = comparable.sum(axis=1)
-        tau = np.sort(np.where(comparable, tau, -np.inf), axis=1)
+            tau = (sign * _ratios(moving, plan_moving[part], blank)).min(axis=0)
+            tau = np.sort(np.where(comparable, tau, -np.inf), axis=1)
+            # The comparable ones are the last.
+            tau = tau[np.arange(r) >= r - number[:, None]]
+        # From here on tau holds the comparable units alone, sorted for each plan.
+        first = np.cumsum(number) - number
         if frontier == "order-m":
-            # Weights by how many units compare; the rank before is one column before.
-            counts, own = np.unique(number, return_inverse=True)
-            rank = np.arange(1, r + 1) - (r - counts)[:, None]
-            share = np.clip(rank, 0, None) / np.maximum(counts, 1)[:, None]
-            weight = np.diff(share**order, axis=1, prepend=0.0)
-            found = (np.where(rank[own] > 0, tau, 0.0) * weight[own]).sum(axis=1)
+            count = number[row]
+            rank = np.arange(1, len(row) + 1) - first[row]
+            share = (rank / count) ** order
+            below = np.roll(share, 1)
+            below[first[number > 0]] = 0.0
+            tau *= share - below
+            summed = np.zeros(comparable.shape)
+            summed[row, r - count + rank - 1] = tau
+            found = summed.sum(axis=1)
         else:
             # A quantile rank that rounding pushed over a whole number stays on it.
             wanted = np.ceil(order * number - 1e-9).astype(int)
-            position = np.clip(r - number + wanted - 1, 0, r - 1)
-            found = tau[np.arange(len(tau)), position]
+            at = first + np.clip(wanted, 1, number) - 1
+            found = np.append(tau, np.nan)[np.where(number > 0, at, len(tau))]
         found = np.where(number > 0, found, np.nan)
         with np.errstate(divide="ignore"):
             values[part] = 1.0 / found if output else -found
