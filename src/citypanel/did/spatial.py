@@ -13,7 +13,10 @@ own periods up to that many steps apart, with Bartlett's weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from citypanel.errors import EstimationError, OptionError, PanelError
 KERNELS = ("bartlett", "uniform")
 # Mean radius of the earth, in km.
 EARTH_KM = 6371.01
+_KEPT: ContextVar[dict[bytes, np.ndarray] | None] = ContextVar("_KEPT", default=None)
 NOTE_NEGATIVE = "the kernel's sum is not positive: no standard error at this cutoff"
 
 
@@ -66,6 +70,27 @@ def distances_km(places: np.ndarray, others: np.ndarray | None = None) -> np.nda
         + np.cos(a[:, None, 0]) * np.cos(b[None, :, 0]) * np.sin(half[..., 1]) ** 2
     )
     return 2.0 * EARTH_KM * np.arcsin(np.sqrt(np.clip(inner, 0.0, 1.0)))
+
+
+def _among(places: np.ndarray) -> np.ndarray:
+    """`distances_km` of places, made once while `_keeping`."""
+    kept = _KEPT.get()
+    if kept is None:
+        return distances_km(places)
+    key = places.tobytes()
+    if key not in kept:
+        kept.clear()
+        kept[key] = distances_km(places)
+    return kept[key]
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 def kernel_weights(distance: np.ndarray, cutoff_km: float, kernel: str) -> np.ndarray:
@@ -124,7 +149,7 @@ def conley(
     Covariance
         df is G - 1.
     """
-    weights = kernel_weights(distances_km(places), cutoff_km, kernel)
+    weights = kernel_weights(_among(places), cutoff_km, kernel)
     scores, groups = fit.scores, data.n_units
     if groups < 2:
         raise EstimationError.of("did.standard_errors_cluster_need", groups=groups)
@@ -286,8 +311,8 @@ def spatial_inference(
             places, cluster=above, draws=draws, seed=seed, level=level, **wild
         )
         add("above_wild_bootstrap", drawn)
-    for kernel in kernels:
-        for cutoff in cutoffs_km:
+    with _keeping():
+        for kernel, cutoff in product(kernels, cutoffs_km):
             fit = twfe(
                 places,
                 standard_errors="conley",

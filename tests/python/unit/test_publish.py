@@ -74,6 +74,20 @@ def test_the_copy_has_the_tables_named_their_comments_and_its_run(connection, tm
     assert sorted(p.name for p in tmp_path.iterdir()) == ["published.duckdb", "target"]
 
 
+@pytest.mark.parametrize(("large", "block"), [(2**30, 16384), (0, 262144)])
+def test_blocks_are_small_but_for_a_large_build(
+    large, block, connection, tmp_path, monkeypatch
+):
+    module = sys.modules[publish_tables.__module__]
+    monkeypatch.setattr(module, "LARGE_BUILD", large)
+    publish(connection, target=tmp_path / "out.duckdb")
+    found = _read(
+        tmp_path / "out.duckdb", "select block_size from pragma_database_size()"
+    )
+    assert found == [(block,)]
+    assert _read(tmp_path / "out.duckdb") == [(42,)]
+
+
 def test_a_column_nobody_describes_says_so(connection, tmp_path):
     target = tmp_path / "published.duckdb"
     publish(connection, tables=[replace(ANSWERS, column_comment=str)], target=target)
