@@ -8,7 +8,7 @@ import sys
 
 def run(options: argparse.Namespace) -> None:
     """Write the figures; those whose marts are missing are named, the rest is made."""
-    from citypanel.outputs.figures import FIGURES, FORMATS, Options, render
+    from citypanel.outputs.figures import FIGURES, FORMATS, Style, render
     from citypanel.outputs.figures.style import CJK_FONTS, chinese_font
     from citypanel.outputs.runs import write_all
 
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> None:
             file=sys.stderr,
         )
         language = "en"
-    chosen = Options(language, overlay=options.overlay)
+    chosen = Style(language, overlay=options.overlay)
     write_all(
         options,
         "figures",

@@ -8,9 +8,9 @@ import argparse
 def run(options: argparse.Namespace) -> None:
     """Write the tables; those whose marts are missing are named, the rest is made."""
     from citypanel.outputs.runs import write_all
-    from citypanel.outputs.tables import FORMATS, TABLES, Options, render
+    from citypanel.outputs.tables import FORMATS, TABLES, Style, render
 
-    chosen = Options(options.language, options.stars, options.intervals)
+    chosen = Style(options.language, options.stars, options.intervals)
     write_all(
         options,
         "tables",

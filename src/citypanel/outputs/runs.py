@@ -10,7 +10,7 @@ from pathlib import Path
 from citypanel.errors import OptionError, OutputError, describe
 from citypanel.files import write_output
 from citypanel.outputs.marts import Marts, absent, message_of_absent
-from citypanel.outputs.options import Maker
+from citypanel.outputs.style import Maker
 from citypanel.progress import to_stderr, tracked
 
 

@@ -28,7 +28,7 @@ from citypanel.outputs.marts import Marts
 from citypanel.outputs.report import study_page
 from citypanel.outputs.specifications import curve_page, specification_page
 from citypanel.outputs.study_report import write_report
-from citypanel.outputs.tables import TABLES, Options
+from citypanel.outputs.tables import TABLES, Style
 from citypanel.outputs.tables.html import page
 from citypanel.pages.dbt_docs import readable
 from citypanel.quality import data_docs
@@ -202,7 +202,7 @@ def pages(built, project, tmp_path_factory):
     written = other.root / "target" / "docs" / "static_index.html"
     with Marts(built.published) as marts:
         tables = {
-            f"{maker.name} {language}": page(maker.make(marts, Options(language)))
+            f"{maker.name} {language}": page(maker.make(marts, Style(language)))
             for maker in TABLES
             for language in ("en", "zh")
         }

@@ -17,8 +17,8 @@ from citypanel.cli import main
 from citypanel.outputs import facts, figures, tables
 from citypanel.outputs.figures import FIGURES, panels
 from citypanel.outputs.marts import Marts
-from citypanel.outputs.options import Options as FigureOptions
-from citypanel.outputs.tables import TABLES, Options
+from citypanel.outputs.style import Style
+from citypanel.outputs.tables import TABLES
 from citypanel.quality import report as quality_report
 from citypanel.words import in_chinese
 
@@ -33,7 +33,7 @@ def marts(built):
 
 @pytest.fixture(scope="module")
 def made(marts):
-    return {maker.name: maker.make(marts, Options()) for maker in TABLES}
+    return {maker.name: maker.make(marts, Style()) for maker in TABLES}
 
 
 def values(table) -> dict[tuple[str, str, str, str], float]:
@@ -212,7 +212,7 @@ def test_a_build_without_credibility_still_gives_its_own_outputs(
 
 def test_every_figure_has_its_data_and_words(marts):
     for maker in FIGURES:
-        files = figures.render(maker, marts, FigureOptions(), ("csv", "md"))
+        files = figures.render(maker, marts, Style(), ("csv", "md"))
         text = files[f"{maker.name}.csv"].decode()
         assert text.count("\n") > 8
         caption = files[f"{maker.name}.md"].decode()

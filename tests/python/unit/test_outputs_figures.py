@@ -8,7 +8,7 @@ import pytest
 
 from citypanel.outputs.figures import (
     FIGURES,
-    Options,
+    Style,
     estimates,
     panels,
     referees,
@@ -74,12 +74,12 @@ def test_a_band_around_other_coefficients_is_not_drawn():
     other = _event_study(estimate=[0.2, 0.0, 0.4])
     data = estimates.event_study_data(other, overlay=False)
     assert data.loc[data["event_time"] != -1, "band_low"].isna().all()
-    drawing = estimates.event_study(other, Options())
+    drawing = estimates.event_study(other, Style())
     assert any("No uniform band" in note for note in drawing.notes)
 
 
 def test_the_event_study_states_its_reference_and_its_counts():
-    drawing = estimates.event_study(_event_study(), Options())
+    drawing = estimates.event_study(_event_study(), Style())
     notes = " ".join(drawing.notes)
     assert "Reference period: event time \u22121." in notes
     assert "90 observations of 10 cities" in notes
@@ -94,7 +94,7 @@ def test_the_randomisation_figure_counts_the_sample_among_its_draws():
             "is_sample": [True] + [False] * 4,
         }
     )  # fmt: skip
-    drawing = estimates.randomisation({"rpt_randomisation": draws}, Options())
+    drawing = estimates.randomisation({"rpt_randomisation": draws}, Style())
     assert any(
         "1 of 4 permutations" in n and "p\u00a0=\u00a00.40" in n for n in drawing.notes
     )
@@ -103,8 +103,8 @@ def test_the_randomisation_figure_counts_the_sample_among_its_draws():
 def test_the_same_figure_gives_the_same_bytes_without_dates():
     marts = _event_study()
     figure = BY_NAME["figure_1_event_study"]
-    first = render(figure, marts, Options())
-    second = render(figure, marts, Options())
+    first = render(figure, marts, Style())
+    second = render(figure, marts, Style())
     assert first == second
     assert set(first) == {
         f"figure_1_event_study.{kind}" for kind in ("pdf", "svg", "png", "csv", "md")
@@ -189,7 +189,7 @@ def answers():
 
 
 def test_who_came_under_which_policy_when(answers):
-    drawing = referees.other_policies(answers, Options())
+    drawing = referees.other_policies(answers, Style())
     rows = set(drawing.data.itertuples(index=False, name=None))
     assert rows == {
         ("1", "a", "pilot zone", 2012),
@@ -211,7 +211,7 @@ def test_overlap_is_drawn_by_cohort(answers):
             "weight": [1.0, 1.0, 1.0, 0.4, 0.6], "n_treated_cities": [1, 0, 1, 0, 0],
         }
     )  # fmt: skip
-    drawing = referees.overlap(answers | {"rpt_referee": scores}, Options())
+    drawing = referees.overlap(answers | {"rpt_referee": scores}, Style())
     assert [ax.get_title(loc="left") for ax in drawing.figure.axes] == [
         "Treated from 2016",
         "Treated from 2018",
@@ -224,7 +224,7 @@ def test_overlap_is_drawn_by_cohort(answers):
 
 
 def test_the_error_against_the_cutoff(answers):
-    drawing = referees.shared_errors(answers, Options())
+    drawing = referees.shared_errors(answers, Style())
     lines = drawing.figure.axes[0].lines
     assert list(lines[0].get_xdata()) == [100, 200]
     assert list(lines[0].get_ydata()) == [0.021, 0.024]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from citypanel.outputs.figures import estimates, panels, places, referees
 from citypanel.outputs.figures.estimates import SAID
 from citypanel.outputs.figures.model import Drawing
-from citypanel.outputs.options import Frames, Maker, Options
+from citypanel.outputs.style import Frames, Maker, Style
 
 FORMATS = ("pdf", "svg", "png", "csv", "md")
 
@@ -71,11 +71,11 @@ FIGURES = (
     Maker("figure_14_overlap", ("rpt_referee", "dim_cities"), referees.overlap),
 )
 
-__all__ = ["FIGURES", "FORMATS", "Drawing", "Frames", "Maker", "Options", "render"]
+__all__ = ["FIGURES", "FORMATS", "Drawing", "Frames", "Maker", "Style", "render"]
 
 
 def render(
-    maker: Maker, marts: Frames, options: Options, formats: tuple[str, ...] = FORMATS
+    maker: Maker, marts: Frames, options: Style, formats: tuple[str, ...] = FORMATS
 ) -> dict[str, bytes]:
     """A figure in each format.
 
@@ -84,7 +84,7 @@ def render(
     maker : Maker
         Among `FIGURES`.
     marts : mapping of name to DataFrame
-    options : Options
+    options : Style
     formats : tuple of str
         Among `FORMATS`; ``csv`` is the data behind the figure, ``md`` its caption.
 

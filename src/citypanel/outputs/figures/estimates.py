@@ -8,7 +8,7 @@ import pandas as pd
 from citypanel.outputs.facts import Facts, gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
-from citypanel.outputs.options import Frames, Options, headline, spoken
+from citypanel.outputs.style import Frames, Style, headline, spoken
 from citypanel.words import LABELS, Catalogue, Words
 from citypanel.words.numbers import fixed
 
@@ -69,7 +69,7 @@ def event_study_data(marts: Frames, *, overlay: bool) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def event_study(marts: Frames, o: Options) -> Drawing:
+def event_study(marts: Frames, o: Style) -> Drawing:
     """Figure 1: effects by event time against the reference period."""
     data = event_study_data(marts, overlay=o.overlay)
     main = data[data["estimator"] == "twfe"]
@@ -216,7 +216,7 @@ def _trend_notes(facts: Facts) -> list[Words]:
     return out
 
 
-def bacon(marts: Frames, o: Options) -> Drawing:
+def bacon(marts: Frames, o: Style) -> Drawing:
     """The comparisons behind the two-way estimate, by weight."""
     outcome = headline(marts)["outcome"]
     frame = marts["rpt_bacon"]
@@ -291,7 +291,7 @@ def bacon(marts: Frames, o: Options) -> Drawing:
     return Drawing(figure, data, title, notes)
 
 
-def randomisation(marts: Frames, o: Options) -> Drawing:
+def randomisation(marts: Frames, o: Style) -> Drawing:
     """The permutation distribution of t with the sample's own."""
     data = required(marts["rpt_randomisation"], "rpt_randomisation", "permutations")
     columns = sorted(data["paper_column"].unique())
@@ -343,7 +343,7 @@ def randomisation(marts: Frames, o: Options) -> Drawing:
 KINDS = ("relative_magnitude", "smoothness")
 
 
-def sensitivity(marts: Frames, o: Options) -> Drawing:
+def sensitivity(marts: Frames, o: Style) -> Drawing:
     """Intervals under violated parallel trends (Rambachan and Roth 2023)."""
     frame = marts["rpt_sensitivity"]
     frame = frame[(frame["check_name"] == "honest") & (frame["sample"] == "all")]
@@ -439,7 +439,7 @@ def _grid(part: pd.DataFrame) -> np.ndarray:
     return np.sort(first["bound"].unique())
 
 
-def leave_one_out(marts: Frames, o: Options) -> Drawing:
+def leave_one_out(marts: Frames, o: Style) -> Drawing:
     """The headline without each city in turn, and without each cohort."""
     frame = marts["rpt_sensitivity"]
     own = frame[(frame["check_name"] == "headline") & frame["estimate"].notna()]

@@ -10,9 +10,9 @@ import pandas as pd
 from citypanel.outputs.facts import gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing
-from citypanel.outputs.options import (
+from citypanel.outputs.style import (
     Frames,
-    Options,
+    Style,
     headline,
     region_name,
     region_names,
@@ -26,12 +26,12 @@ from citypanel.words.numbers import fixed
 SAID = Catalogue("figures")
 
 
-def _city_names(marts: Frames, o: Options) -> pd.Series:
+def _city_names(marts: Frames, o: Style) -> pd.Series:
     column = "city_zh" if o.language == "zh" else "city_en"
     return marts["dim_cities"].set_index("city_id")[column]
 
 
-def treatment_timing(marts: Frames, o: Options) -> Drawing:
+def treatment_timing(marts: Frames, o: Style) -> Drawing:
     """Cities by year: who is exposed when."""
     exposures = marts["fct_policy_exposures"]
     sample = marts["rpt_sample"].set_index("city_id")
@@ -135,7 +135,7 @@ def _tile(x: float, y: float, colour, **options):
     return Rectangle((x, y), 1, 1, facecolor=colour, **options)
 
 
-def trajectories(marts: Frames, o: Options) -> Drawing:
+def trajectories(marts: Frames, o: Style) -> Drawing:
     """Levels of productivity and of its parts, by region and by role."""
     data = marts["rpt_tfp_trajectories"].sort_values(
         ["dimension", "member", "year"], kind="stable"
@@ -235,7 +235,7 @@ def isoquant(points: np.ndarray, *, top: float, right: float) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def frontier(marts: Frames, o: Options) -> Drawing:
+def frontier(marts: Frames, o: Style) -> Drawing:
     """Inputs per output with the frontier, in the first and the last year."""
     data = frontier_data(marts)
     options = headline(marts)
@@ -361,7 +361,7 @@ COVERAGE_COLOURS = {
 }
 
 
-def coverage(marts: Frames, o: Options) -> Drawing:
+def coverage(marts: Frames, o: Style) -> Drawing:
     """Every cell of the raw panel by where its figure comes from."""
     from matplotlib.collections import LineCollection, PolyCollection
 
@@ -493,7 +493,7 @@ def _shortened(label: str, most: int = 34) -> str:
     return " ".join(out) + " …"
 
 
-def tiles(marts: Frames, o: Options) -> Drawing:
+def tiles(marts: Frames, o: Style) -> Drawing:
     """Cities as tiles, a line a province, by region; shaded by growth."""
     import matplotlib
     from matplotlib.colors import Normalize

@@ -13,7 +13,7 @@ import pandas as pd
 from citypanel.outputs.facts import gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
-from citypanel.outputs.options import Frames, Options, headline, spoken
+from citypanel.outputs.style import Frames, Style, headline, spoken
 from citypanel.words import LABELS, Catalogue
 from citypanel.words.numbers import fixed
 
@@ -24,7 +24,7 @@ MARKERS = ("o", "s", "D", "P", "X")
 NAMED = 3
 
 
-def places_data(marts: Frames, o: Options) -> pd.DataFrame:
+def places_data(marts: Frames, o: Style) -> pd.DataFrame:
     """A row a city of the sample: name, place, cohort (0: never), change."""
     cities, sample = marts["dim_cities"], marts["rpt_sample"]
     inside = sample[sample["is_in_sample"].astype(bool)].set_index("city_id")
@@ -48,7 +48,7 @@ def places_data(marts: Frames, o: Options) -> pd.DataFrame:
     return data.sort_values("city_id").reset_index(drop=True)
 
 
-def places(marts: Frames, o: Options) -> Drawing:
+def places(marts: Frames, o: Style) -> Drawing:
     """A timeline of the approvals over two maps: who is treated when, and what came."""
     data = places_data(marts, o)
     figure = s.new_figure(width=7.4, height=5.6)
@@ -71,7 +71,7 @@ def places(marts: Frames, o: Options) -> Drawing:
     return Drawing(figure, data, title, tuple(notes))
 
 
-def _timeline(axes, marts: Frames, o: Options) -> list[str]:
+def _timeline(axes, marts: Frames, o: Style) -> list[str]:
     """Stems at the dates of approval: how many of all, and how many of the sample."""
     units = marts["dim_pilot_zones"]
     sample = marts["rpt_sample"].set_index("city_id")
@@ -111,7 +111,7 @@ def _timeline(axes, marts: Frames, o: Options) -> list[str]:
     return [o(SAID("timeline", days=len(days), **said, **spoken(marts)))]
 
 
-def _by_cohort(axes, data: pd.DataFrame, o: Options) -> None:
+def _by_cohort(axes, data: pd.DataFrame, o: Style) -> None:
     never = data[data["cohort"] == 0]
     axes.plot(
         never["longitude"], never["latitude"], linestyle="none", marker="^",
@@ -131,7 +131,7 @@ def _by_cohort(axes, data: pd.DataFrame, o: Options) -> None:
     axes.set_title(o(SAID("by_cohort")))
 
 
-def _by_effect(axes, data: pd.DataFrame, o: Options) -> None:
+def _by_effect(axes, data: pd.DataFrame, o: Style) -> None:
     known = data[data["outcome_change"].notna()]
     most = known["outcome_change"].abs().max() if len(known) else 1.0
     sizes = 12 + 110 * known["outcome_change"].abs() / (most or 1.0)

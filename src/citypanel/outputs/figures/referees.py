@@ -9,14 +9,14 @@ from citypanel.did.results import draw_scores
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
 from citypanel.outputs.figures.policies import policies_by_unit
-from citypanel.outputs.options import Frames, Options, study_labels
+from citypanel.outputs.style import Frames, Style, study_labels
 from citypanel.study.declaration import declared
 from citypanel.words import Catalogue, Words
 
 SAID = Catalogue("figures")
 
 
-def other_policies(marts: Frames, o: Options) -> Drawing:
+def other_policies(marts: Frames, o: Style) -> Drawing:
     """Cities by the year from which they came under each policy."""
     answers = marts["rpt_referee"]
     rows = answers[answers["aggregation"] == "first_period"]
@@ -46,7 +46,7 @@ def other_policies(marts: Frames, o: Options) -> Drawing:
     return Drawing(figure, data, o(SAID("title_other_policies")), notes)
 
 
-def shared_errors(marts: Frames, o: Options) -> Drawing:
+def shared_errors(marts: Frames, o: Style) -> Drawing:
     """The standard error against the distance up to which errors are shared."""
     answers = marts["rpt_referee"]
     rows = answers[answers["question"] == "spatial_errors"]
@@ -84,7 +84,7 @@ def shared_errors(marts: Frames, o: Options) -> Drawing:
     )
 
 
-def overlap(marts: Frames, o: Options) -> Drawing:
+def overlap(marts: Frames, o: Style) -> Drawing:
     """Each city's probability of treatment, by cohort, treated above controls."""
     answers = marts["rpt_referee"]
     rows = answers[answers["aggregation"] == "score"]

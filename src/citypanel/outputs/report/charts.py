@@ -20,8 +20,8 @@ from citypanel.outputs.facts import (
     Facts,
     effect_of,
 )
-from citypanel.outputs.options import region_name, region_names
 from citypanel.outputs.report.sentences import SAID, all_checks, change_of, label_of
+from citypanel.outputs.style import region_name, region_names
 from citypanel.words import LABELS, Words
 from citypanel.words.numbers import NOTHING, fixed, p_text
 

@@ -22,7 +22,7 @@ from citypanel.outputs.facts import (
 )
 from citypanel.outputs.facts.gather import COMPONENT, OF_LEVEL
 from citypanel.outputs.facts.verdict import MUCH, Conclusion
-from citypanel.outputs.options import exclusion_name, region_name
+from citypanel.outputs.style import exclusion_name, region_name
 from citypanel.words import LABELS, Catalogue, Words
 
 SAID = Catalogue("report")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from citypanel.outputs.options import Maker, Options
+from citypanel.outputs.style import Maker, Style
 from citypanel.outputs.tables.contents import TABLES
 from citypanel.outputs.tables.model import Table
 from citypanel.pages import PAGES
 
 FORMATS = ("tex", "docx", "html", "md", "csv")
 
-__all__ = ["FORMATS", "TABLES", "Maker", "Options", "Table", "render"]
+__all__ = ["FORMATS", "TABLES", "Maker", "Style", "Table", "render"]
 
 
 def render(

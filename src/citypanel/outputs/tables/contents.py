@@ -19,10 +19,10 @@ from citypanel.did.frames import split_notes
 from citypanel.did.sizes import MEASURED
 from citypanel.errors import OutputError
 from citypanel.outputs.facts import gather
-from citypanel.outputs.options import (
+from citypanel.outputs.style import (
     Frames,
     Maker,
-    Options,
+    Style,
     exclusion_name,
     headline,
     is_papers,
@@ -75,7 +75,7 @@ def _layouts() -> dict[str, dict]:
 
 def _table(
     name: str,
-    o: Options,
+    o: Style,
     blocks: Sequence[Block],
     notes: Sequence[Words],
     *,
@@ -148,7 +148,7 @@ def _sample(marts: Frames) -> Words:
     )
 
 
-def _uncertainty(marts: Frames, o: Options, convention: str = "") -> list[Words]:
+def _uncertainty(marts: Frames, o: Style, convention: str = "") -> list[Words]:
     """How standard errors or intervals are written, and the marks."""
     name = convention or headline(marts)["standard_errors"]
     written = "in_brackets" if o.intervals else "in_parentheses"
@@ -231,7 +231,7 @@ def _size(text: str) -> list[Words]:
 # ------------------------------------------------------------------------- table 2
 
 
-def table_2(marts: Frames, o: Options) -> Table:
+def table_2(marts: Frames, o: Style) -> Table:
     """Descriptive statistics of the variables in the regressions."""
     frame = marts["rpt_descriptives"].sort_values("variable_order")
     units = marts["dim_variables"].set_index("variable")["unit"]
@@ -258,7 +258,7 @@ def table_2(marts: Frames, o: Options) -> Table:
 # ------------------------------------------------------------------- tables 3, 4, 5
 
 
-def _counts(rows: list[pd.Series | None], o: Options, *, rule: bool) -> list[Row]:
+def _counts(rows: list[pd.Series | None], o: Style, *, rule: bool) -> list[Row]:
     """What stands under the coefficients of each column."""
     made: dict[str, Make] = {
         "r2_within": number, "assumed_share": percent, "outcome_mean": number,
@@ -307,7 +307,7 @@ def _regressions(marts: Frames, paper_table: str) -> pd.DataFrame:
     return frame[frame["paper_table"] == paper_table]
 
 
-def _estimates(label: Words, series: list, o: Options, key: str) -> tuple[Row, Row]:
+def _estimates(label: Words, series: list, o: Style, key: str) -> tuple[Row, Row]:
     return estimate_rows(
         o(label), series, key=key, stars=o.stars, intervals=o.intervals
     )
@@ -317,7 +317,7 @@ def _look_up(frame: pd.DataFrame, keys: list[tuple]) -> list[pd.Series | None]:
     return [frame.loc[key] if key in frame.index else None for key in keys]
 
 
-def table_3(marts: Frames, o: Options) -> Table:
+def table_3(marts: Frames, o: Style) -> Table:
     """The benchmark regressions for the headline and its variants."""
     frame = _regressions(marts, "3")
     labels = _labels(marts)
@@ -367,7 +367,7 @@ def table_3(marts: Frames, o: Options) -> Table:
 
 
 def _policy_table(
-    name: str, marts: Frames, o: Options, columns: list[Column], extra: list[Words]
+    name: str, marts: Frames, o: Style, columns: list[Column], extra: list[Words]
 ) -> Table:
     """A block a variant: the policy's coefficient in each column, and its counts."""
     of_table = _regressions(marts, name.removeprefix("table_"))
@@ -415,7 +415,7 @@ def _policy_table(
     return _table(name, o, blocks, notes, columns=columns, stub_width=width)
 
 
-def table_4(marts: Frames, o: Options) -> Table:
+def table_4(marts: Frames, o: Style) -> Table:
     """The effect by region, each region a regression of its own."""
     present = set(_regressions(marts, "4")["paper_column"])
     regions = {k: v for k, v in region_names().items() if k in present}
@@ -423,7 +423,7 @@ def table_4(marts: Frames, o: Options) -> Table:
     return _policy_table("table_4", marts, o, columns, [SAID("regions")])
 
 
-def table_5(marts: Frames, o: Options) -> Table:
+def table_5(marts: Frames, o: Style) -> Table:
     """The paper's robustness checks."""
     labels = SAID.data("columns")[o.language]["table_5"]
     order = sorted(set(_regressions(marts, "5")["paper_column"]))
@@ -434,7 +434,7 @@ def table_5(marts: Frames, o: Options) -> Table:
 # --------------------------------------------------------------- A1: the estimators
 
 
-def table_a1(marts: Frames, o: Options) -> Table:
+def table_a1(marts: Frames, o: Style) -> Table:
     """Nine estimators on the growth index, its logarithm and the level."""
     frame = marts["rpt_att"]
     frame = frame[(frame["sample"] == "all") & (frame["term"] == "overall")]
@@ -484,7 +484,7 @@ def table_a1(marts: Frames, o: Options) -> Table:
 
 
 def _notes_of_estimators(
-    frame: pd.DataFrame, simple: pd.DataFrame, marts: Frames, o: Options
+    frame: pd.DataFrame, simple: pd.DataFrame, marts: Frames, o: Style
 ) -> list[Words]:
     short = LABELS.of("short_estimators")
     errors = simple.drop_duplicates("estimator").set_index("estimator")
@@ -522,7 +522,7 @@ def _by_region(frame: pd.DataFrame, *keys: str) -> pd.DataFrame:
     return frame.sort_values(list(keys), kind="stable")
 
 
-def table_a2(marts: Frames, o: Options) -> Table:
+def table_a2(marts: Frames, o: Style) -> Table:
     """Inference on the policy's coefficient in each published column, side by side."""
     frame = _by_region(marts["rpt_inference"])
     records = frame.to_dict("records")
@@ -592,7 +592,7 @@ def _only_of_the_paper(name: str, marts: Frames) -> None:
         )
 
 
-def table_a3(marts: Frames, o: Options) -> Table:
+def table_a3(marts: Frames, o: Style) -> Table:
     """Every printed number beside ours, with the reason for the difference."""
     _only_of_the_paper("table_a3", marts)
     frame = marts["rpt_published_comparison"]
@@ -643,7 +643,7 @@ def table_a3(marts: Frames, o: Options) -> Table:
 # ------------------------------------------------------------------- A4: the audit
 
 
-def table_a4(marts: Frames, o: Options) -> Table:
+def table_a4(marts: Frames, o: Style) -> Table:
     """The printed tables against themselves."""
     _only_of_the_paper("table_a4", marts)
     frame = marts["rpt_published_audit"]
@@ -678,7 +678,7 @@ def table_a4(marts: Frames, o: Options) -> Table:
     return _table("table_a4", o, blocks, notes)
 
 
-def _audit_place(row: dict, o: Options) -> str:
+def _audit_place(row: dict, o: Style) -> str:
     parts = [SAID("table", n=row["paper_table"])]
     if column := row["paper_column"]:
         names = region_names() | SAID.of("audit_places")
@@ -692,7 +692,7 @@ def _audit_place(row: dict, o: Options) -> str:
 # ------------------------------------------------------ A5 and A6: balance and checks
 
 
-def table_a5(marts: Frames, o: Options) -> Table:
+def table_a5(marts: Frames, o: Style) -> Table:
     """Treated and control cities before the policy."""
     frame = marts["rpt_balance"]
     labels = _labels(marts)
@@ -724,7 +724,7 @@ def table_a5(marts: Frames, o: Options) -> Table:
     )
 
 
-def table_a6(marts: Frames, o: Options) -> Table:
+def table_a6(marts: Frames, o: Style) -> Table:
     """The headline under other samples, effects, dates and weights."""
     frame = marts["rpt_sensitivity"]
     keys = _layouts()["table_a6"]["columns"]

@@ -17,7 +17,7 @@ Frames = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
-class Options:
+class Style:
     """How tables and figures are written.
 
     Attributes
@@ -56,7 +56,7 @@ class Maker:
 
     name: str
     needs: tuple[str, ...]
-    make: Callable[[Frames, Options], Any]
+    make: Callable[[Frames, Style], Any]
     wants: tuple[str, ...] = ()
 
     @property
