@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from citypanel.errors import OutputError
-from citypanel.outputs.tables import Options, render
+from citypanel.outputs.tables import Style, render
 from citypanel.outputs.tables import contents as tables
 from citypanel.outputs.tables import model as m
 from citypanel.outputs.tables.latex import escape, fragment, standalone
@@ -274,20 +274,20 @@ def _marts():
 
 
 def test_notes_are_read_from_the_data():
-    notes = " ".join(tables.table_3(_marts(), Options()).notes)
+    notes = " ".join(tables.table_3(_marts(), Style()).notes)
     assert "5 cities, 2 of them treated (batches 1, 2" in notes
     assert "city effects counted as parameters" in notes
     assert "among the 70" in notes
     assert "2012 to 2019" in notes
     assert "tra: dropped from the regression: no data in 2012." in notes
     assert "p < 0.1" not in notes
-    marked = tables.table_3(_marts(), Options(stars=True))
+    marked = tables.table_3(_marts(), Style(stars=True))
     assert any("p < 0.1" in note for note in marked.notes)
     assert marked.blocks[0].rows[0].cells[0].text == MINUS + "0.500**"
 
 
 def test_rows_without_any_value_below_them_are_left_out():
-    rows = tables.table_3(_marts(), Options()).blocks[0].rows
+    rows = tables.table_3(_marts(), Style()).blocks[0].rows
     labels = [row.label for row in rows]
     place = labels.index("Trade (tra)")
     assert [cell.text for cell in rows[place].cells] == ["", m.NO_VALUE]
@@ -299,24 +299,24 @@ def test_the_foot_of_a_table_says_effects_clusters_outcome_and_sample():
     marts["rpt_regressions"] = marts["rpt_regressions"].assign(outcome_mean=0.95)
     foot = {
         row.key: [cell.text for cell in row.cells]
-        for row in tables.table_3(marts, Options()).blocks[0].rows
+        for row in tables.table_3(marts, Style()).blocks[0].rows
     }
     assert foot["n_cities"] == ["5", "5"] and foot["outcome_mean"] == ["0.950"] * 2
     assert foot["effects"] == ["Yes", "Yes"] and foot["controls"] == ["No", "Yes"]
     assert foot["sample"] == ["All", "All"]
-    short = tables.table_3(_marts(), Options()).blocks[0].rows
+    short = tables.table_3(_marts(), Style()).blocks[0].rows
     assert [r.cells[0].text for r in short if r.key == "outcome_mean"] == [m.NO_VALUE]
 
 
 def test_a_table_of_another_policy_names_it_and_nothing_of_the_paper():
     marts = _marts()
     marts["dim_study_variants"] = marts["dim_study_variants"].assign(policy="ports")
-    table = tables.table_3(marts, Options())
+    table = tables.table_3(marts, Style())
     assert table.heading.endswith("Effect of the policy “ports” on productivity growth")
     said = " ".join([table.heading, *table.notes])
     assert "pilot" not in said and "paper" not in said.replace("paper_like", "")
     with pytest.raises(OutputError, match="studies the policy ports"):
-        tables.table_a3(marts, Options())
+        tables.table_a3(marts, Style())
 
 
 def test_a_column_of_a_document_is_as_wide_as_its_longest_word():
@@ -336,7 +336,7 @@ def test_a_column_of_a_document_is_as_wide_as_its_longest_word():
 
 
 def test_labels_are_chinese_where_asked_for():
-    table = tables.table_3(_marts(), Options(language="zh"))
+    table = tables.table_3(_marts(), Style(language="zh"))
     assert table.blocks[0].rows[0].label == "政策效应（sydid）"
     assert table.heading.startswith("表 3")
     files = render(table)
