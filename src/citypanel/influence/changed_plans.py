@@ -214,14 +214,19 @@ class Indices:
             sample["region"] = sample["city_id"].map(
                 dict(zip(plans.cities, self.groups, strict=True))
             )
-        frame = changes(sample, self.options.replace(first_index_year="drop"))
-        city = pd.Index(plans.cities).get_indexer(frame["city_id"])
-        column = frame["year"].to_numpy(int) - plans.years[0] - 1
-        found = {}
-        for name in INDICES:
-            found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
-            found[name][city, column] = frame[name].to_numpy(float)
-        return found
+        options = self.options.replace(first_index_year="drop")
+        return index_tables(changes(sample, options), plans)
+
+
+def index_tables(frame: pd.DataFrame, plans: Plans) -> dict[str, np.ndarray]:
+    """Indices of a frame by city_id and year as tables (n, T-1); see `Indices.base`."""
+    city = pd.Index(plans.cities).get_indexer(frame["city_id"])
+    column = frame["year"].to_numpy(int) - plans.years[0] - 1
+    found = {}
+    for name in INDICES:
+        found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
+        found[name][city, column] = frame[name].to_numpy(float)
+    return found
 
 
 def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -116,11 +116,7 @@ def influence(
     """
     _check(kinds, slips)
     headline = Headline(study, options)
-    tasks: list[tuple] = []
-    if "city" in kinds:
-        tasks.append(("cities",))
-    if "city_year" in kinds:
-        tasks.append(("city_years",))
+    tasks: list[tuple] = [(kind,) for kind in ("city", "city_year") if kind in kinds]
     cells = _planned(seed_cells(headline), kinds, slips)
     tasks += [
         ("cells", cells.iloc[first : first + BATCH])
@@ -166,11 +162,8 @@ def _planned(
 
 def _run(study: Study, options: Options, task: tuple) -> pd.DataFrame:
     headline = Headline(study, options)
-    if task[0] == "cities":
-        return _cities(headline)
-    if task[0] == "city_years":
-        return _city_years(headline)
-    return _cells(headline, task[1])
+    kind, *cells = task
+    return _cells(headline, *cells) if cells else _without(headline, kind)
 
 
 def _headline_row(headline: Headline) -> pd.DataFrame:
@@ -178,40 +171,19 @@ def _headline_row(headline: Headline) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def _cities(headline: Headline) -> pd.DataFrame:
+def _without(headline: Headline, kind: str) -> pd.DataFrame:
+    """Every city, or every city-year, left out in turn."""
     plans, rows = headline.plans, []
-    for i, city in enumerate(plans.cities):
-        dropped = np.zeros(plans.outputs.shape, dtype=bool)
-        dropped[i] = True
-        results = {
-            "sample": headline.changed(Change.without(plans, i)),
-            "regression": headline.without_rows(dropped),
-        }
-        rows += [
-            {"kind": "city", "scope": scope, "unit": city, **asdict(result)}
-            for scope, result in results.items()
-        ]
-    return pd.DataFrame(rows)
-
-
-def _city_years(headline: Headline) -> pd.DataFrame:
-    plans, rows = headline.plans, []
-    for i, t in np.argwhere(plans.present):
+    each = [(i, None) for i in range(len(plans.cities))]
+    for i, t in each if kind == "city" else np.argwhere(plans.present):
+        key = {"kind": kind, "unit": plans.cities[i]}
+        key |= {} if t is None else {"year": plans.years[t]}
         found = {"sample": headline.changed(Change.without(plans, i, t))}
-        if headline.rows[i, t]:
+        if t is None or headline.rows[i, t]:
             dropped = np.zeros(plans.outputs.shape, dtype=bool)
-            dropped[i, t] = True
+            dropped[i, slice(None) if t is None else t] = True
             found["regression"] = headline.without_rows(dropped)
-        rows += [
-            {
-                "kind": "city_year",
-                "scope": scope,
-                "unit": plans.cities[i],
-                "year": plans.years[t],
-                **asdict(result),
-            }
-            for scope, result in found.items()
-        ]
+        rows += [{**key, "scope": s, **asdict(result)} for s, result in found.items()]
     return pd.DataFrame(rows)
 
 
