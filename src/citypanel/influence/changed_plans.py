@@ -27,7 +27,7 @@ from citypanel.frontier.isoquant import Cone, Isoquant, technology_of
 from citypanel.frontier.technology import power_of_two_scales
 from citypanel.study.options import Options
 from citypanel.study.plans import Plans
-from citypanel.study.productivity import changes
+from citypanel.study.productivity import changes, is_local
 
 INDICES = ("tfpch", "effch", "techch")
 
@@ -66,15 +66,6 @@ class Change:
         outputs, inputs = plans.outputs.copy(), plans.inputs.copy()
         outputs[self.rows], inputs[self.rows] = self.outputs, self.inputs
         return replace(plans, outputs=outputs, inputs=inputs)
-
-
-def is_local(options: Options) -> bool:
-    """Whether each year has a technology of its own plans."""
-    return (
-        options["frontier"] == "dea"
-        and options["frontier_reference"] == "contemporaneous"
-        and options["decomposition"] in ("fgnz", "bias")
-    )
 
 
 class Indices:

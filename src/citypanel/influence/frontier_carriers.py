@@ -20,15 +20,8 @@ from citypanel.frontier import distance, malmquist, programmes, super_efficiency
 from citypanel.influence.changed_plans import INDICES, Change, index_tables
 from citypanel.influence.headline import Headline
 from citypanel.study.options import Options
-from citypanel.study.plans import INPUTS, OUTPUT
+from citypanel.study.productivity import KEYS, OUTPUT
 from citypanel.study.run import Study
-
-KEYS: dict[str, Any] = {
-    "unit": "city_id",
-    "period": "year",
-    "outputs": [OUTPUT],
-    "inputs": [*INPUTS],
-}
 
 CARRIER_COLUMNS = {
     "year": "Int64",
