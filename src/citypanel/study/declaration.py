@@ -37,7 +37,6 @@ from citypanel.study.parts import (
     Roster,
     Rule,
     Words,
-    not_known,
 )
 from citypanel.study.reader import Reader
 from citypanel.study.yaml_lines import Document, Problem, did_you_mean
@@ -45,23 +44,6 @@ from citypanel.study.yaml_lines import Document, Problem, did_you_mean
 if TYPE_CHECKING:
     from citypanel.study.own.figures import Figures
 
-__all__ = [
-    "FILE",
-    "HEADLINE",
-    "SHIPPED",
-    "Declaration",
-    "content_of",
-    "declared",
-    "examine_declaration",
-    "find_study",
-    "folder_of",
-    "module_of",
-    "not_known",
-    "raise_problems",
-    "read_declaration",
-    "use",
-    "working_on",
-]
 CHECKOUT = Path(__file__).parents[3]
 # Of the environment, so that workers know it too.
 CURRENT = "CITYPANEL_STUDY"

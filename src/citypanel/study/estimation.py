@@ -14,9 +14,10 @@ from citypanel import did
 from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError
-from citypanel.study.declaration import declared, not_known
+from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
+from citypanel.study.parts import not_known
 from citypanel.study.run import Study
 
 ESTIMATORS = (

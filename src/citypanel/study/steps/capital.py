@@ -14,9 +14,10 @@ from citypanel.capital.perpetual_inventory import (
     require_ends,
     require_flows,
 )
-from citypanel.study.declaration import Declaration, not_known
+from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 from citypanel.study.steps.inputs import Investment
 
 FLOWS = ("nominal", "real")

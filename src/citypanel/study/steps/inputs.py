@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.study.declaration import Declaration, not_known
+from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 from citypanel.study.steps.series import (
     GDP_DEFLATOR,
     PROVINCE_INVESTMENT,
