@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import (
     Problem,
     address,
@@ -18,7 +18,7 @@ from citypanel.importers.cells import (
     read_number,
     starts_like_a_formula,
 )
-from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
+from citypanel.importers.files import Sheet, SourceFile
 from citypanel.importers.specs import Spec
 from citypanel.importers.units import Units
 
@@ -126,19 +126,7 @@ def read_series(
             + few(reading.unmapped, 10)
         )
     if problems:
-        raise ImporterError(
-            describe(
-                "The export cannot be imported as it stands",
-                problems,
-                consequence="deflators would be computed from wrong or missing series; "
-                + NOTHING_WRITTEN,
-                remedy="export again with series in columns and the metadata rows "
-                "Series "
-                "ID, Frequency, Unit and Source on top; or correct the rules of a "
-                "spec of "
-                "your own (docs/how-to/import.md)",
-            )
-        )
+        raise ImporterError.of("importers.export_unusable", problems)
     return reading
 
 
@@ -385,18 +373,7 @@ def merge_series(
         if held[series_id][what] != row[what]
     ]
     if changed:
-        raise ImporterError(
-            describe(
-                "Series have changed what they measure since they were imported",
-                changed,
-                consequence="old and new figures of one series would stand in "
-                "different "
-                "units; " + NOTHING_WRITTEN,
-                remedy="export the series in the unit it had; or take its rows out "
-                "of both "
-                "seeds of seeds/ceic first and import it anew",
-            )
-        )
+        raise ImporterError.of("importers.series_changed", changed)
     measured = {
         (row["indicator"], row["province_id"]): key for key, row in held.items()
     }
@@ -406,19 +383,14 @@ def merge_series(
         if measured.get((row["indicator"], row["province_id"]), series_id) != series_id
     }
     if rivals and not replace:
-        raise ImporterError(
-            describe(
-                "The seeds hold other series of the same quantities",
-                [
-                    f"{new} ({reading.metadata[new]['series_name']}) would stand "
-                    "beside "
-                    f"{old} ({held[old]['series_name']})"
-                    for new, old in rivals.items()
-                ],
-                consequence="two series of one quantity cannot both be the deflator; "
-                + NOTHING_WRITTEN,
-                remedy="add --replace to put the imported series in their place",
-            )
+        raise ImporterError.of(
+            "importers.series_rival",
+            [
+                f"{new} ({reading.metadata[new]['series_name']}) would stand "
+                "beside "
+                f"{old} ({held[old]['series_name']})"
+                for new, old in rivals.items()
+            ],
         )
     gone = set(rivals.values())
     observations = {

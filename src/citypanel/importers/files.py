@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import Unread, few, printed, raised, shown
 
 # A yearbook of 300 cities, 34 years and 200 columns is 25 MB of text and 2 million
@@ -37,7 +37,6 @@ MOST_ENTRIES = 2_000
 MOST_CELLS = 20_000_000
 
 ZIP, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-NOTHING_WRITTEN = "nothing was imported; the seeds stand as they were"
 GZIP = b"\x1f\x8b"
 OTHERS = {
     b"%PDF": "a PDF", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive",
@@ -239,14 +238,10 @@ def _undecodable(
 ) -> ImporterError:
     line = content.count(b"\n", 0, offset) + 1
     shown = content[offset : offset + 4].hex(" ")
-    return ImporterError(
-        describe(
-            f"{name} is neither UTF-8 nor GB18030 text",
-            [f"byte {offset} (line {line}) is {shown}, which {encoding} does not know"],
-            consequence=NOTHING_WRITTEN,
-            remedy="save the table again as UTF-8 or .xlsx from the program it came "
-            "from",
-        )
+    return ImporterError.of(
+        "importers.neither_encoding",
+        [f"byte {offset} (line {line}) is {shown}, which {encoding} does not know"],
+        name=name,
     )
 
 
@@ -254,13 +249,8 @@ def _without_nul(text: str, name: str) -> str:
     place = text.find("\x00")
     if place >= 0:
         line = text.count("\n", 0, place) + 1
-        raise ImporterError(
-            describe(
-                f"{name} is no text file",
-                [f"line {line} holds a zero byte"],
-                consequence=NOTHING_WRITTEN,
-                remedy="import the table as .csv, .xls or .xlsx",
-            )
+        raise ImporterError.of(
+            "importers.zero_byte", [f"line {line} holds a zero byte"], name=name
         )
     return text
 
@@ -826,27 +816,17 @@ def _panics_unprinted() -> Iterator[None]:
         os.close(kept)
 
 
-def _unreadable(path: Path, why: str, *, remedy: str = "") -> ImporterError:
-    return ImporterError(
-        describe(
-            "A file cannot be read",
-            [f"{Path(path).name}: {why}"],
-            consequence=NOTHING_WRITTEN,
-            remedy=remedy
-            or "give the path of a .csv, .xlsx, .xls, .ods, .dta, .sav or .parquet "
-            "file that opens",
-        )
+def _unreadable(
+    path: Path,
+    why: str,
+    *,
+    remedy: str = "give the path of a .csv, .xlsx, .xls, .ods, .dta, .sav or .parquet "
+    "file that opens",
+) -> ImporterError:
+    return ImporterError.of(
+        "importers.file_unreadable", [f"{Path(path).name}: {why}"], remedy=remedy
     )
 
 
 def _bomb(path: Path, what: str) -> ImporterError:
-    return ImporterError(
-        describe(
-            "A workbook holds more than a table of statistics would",
-            [f"{path.name}: {what}"],
-            consequence="it was not opened, since it could fill the memory; "
-            + NOTHING_WRITTEN,
-            remedy="if you trust the file, copy its table into a new workbook, without "
-            "formatting below and beside it, and import that",
-        )
-    )
+    return ImporterError.of("importers.file_too_much", [f"{path.name}: {what}"])

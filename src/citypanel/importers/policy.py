@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from citypanel.dates import REFUSE, NoDate, Span, is_rule_for_times, read_span
-from citypanel.errors import ImporterError, OptionError, describe
+from citypanel.errors import ImporterError, OptionError
 from citypanel.importers.cells import (
     MISSING,
     Problem,
@@ -20,7 +20,7 @@ from citypanel.importers.cells import (
     read_number,
     starts_like_a_formula,
 )
-from citypanel.importers.files import NOTHING_WRITTEN, SourceFile
+from citypanel.importers.files import SourceFile
 from citypanel.importers.headers import normalise, read_headers
 from citypanel.importers.matching import (
     chosen_sheets,
@@ -91,12 +91,8 @@ class Choices:
 
 
 def _no_choice(name: str, value: object, permitted: Sequence[str]) -> OptionError:
-    return OptionError(
-        describe(
-            f"A roster's {name} is '{value}'",
-            consequence="nothing was read",
-            remedy=f"permitted: {', '.join(permitted)}",
-        )
+    return OptionError.of(
+        "importers.no_such_choice", name=name, value=str(value), permitted=permitted
     )
 
 
@@ -382,16 +378,7 @@ def read_roster(
                 )
             )
     if problems:
-        raise ImporterError(
-            describe(
-                "The roster cannot be imported as it stands",
-                problems,
-                consequence="a unit that is lost or misdated would move the estimates; "
-                + NOTHING_WRITTEN,
-                remedy="correct the roster; or say with a spec of your own which "
-                "columns hold unit, date, end and batch (docs/how-to/import.md)",
-            )
-        )
+        raise ImporterError.of("importers.roster_unusable", problems)
     if not any(entry.batch for entry in entries):
         reading.batches_from = "dates, counted in their order"
     reading.rows = rows

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers import ceic, imported, policy, yearbook
 from citypanel.importers.cells import few, harmless, read_date
-from citypanel.importers.files import NOTHING_WRITTEN, SourceFile, read_file
+from citypanel.importers.files import SourceFile, read_file
 from citypanel.importers.headers import DISTRICTS, WHOLE
 from citypanel.importers.layouts import (
     Words,
@@ -144,13 +144,9 @@ def load_reference(project: Path) -> Reference:
     }  # fmt: skip
     missing = [name for name, rows in tables.items() if not rows]
     if missing:
-        raise ImporterError(
-            describe(
-                "This folder is no citypanel project",
-                [f"seeds/reference/{name}.csv is missing or empty" for name in missing],
-                consequence=NOTHING_WRITTEN,
-                remedy="run the command from the folder that holds dbt_project.yml",
-            )
+        raise ImporterError.of(
+            "importers.no_project",
+            [f"seeds/reference/{name}.csv is missing or empty" for name in missing],
         )
     variables = [row for row in tables["ref_variables"] if row["kind"] == "yearbook"]
     return Reference(
@@ -204,21 +200,17 @@ def find_spec(
             for file in files
         ):
             return RECOGNISED
-    asked = "policy " if kind == "policy" else ""
-    names = ", ".join(spec.name for spec in (fitting or specs)) or "none"
-    raise ImporterError(
-        describe(
-            f"{'Several specs fit' if fitting else 'No spec fits'} "
-            f"{', '.join(file.path.name for file in files)}; "
-            f"{'they are' if fitting else 'there are'}: {names}",
-            [] if fitting else _left(files),
-            consequence=NOTHING_WRITTEN,
-            remedy="name one with --spec"
-            if fitting
-            else f"write one from the file's headers with citypanel import {asked}"
-            f"--suggest {files[0].path.name}, correct it, and name it with --spec; "
-            "--spec with --dry-run says where a spec does not fit",
-        )
+    given = [file.path.name for file in files]
+    names = [spec.name for spec in fitting or specs] or "none"
+    if fitting:
+        raise ImporterError.of("importers.several_specs_fit", files=given, specs=names)
+    raise ImporterError.of(
+        "importers.no_spec_fits",
+        _left(files),
+        files=given,
+        specs=names,
+        kind="policy " if kind == "policy" else "",
+        first=given[0],
     )
 
 
@@ -319,13 +311,7 @@ def plan_yearbook(
         name = stem if SOURCE_NAME.fullmatch(stem) else "imported"
     name = _source_name(name)
     if precedence < 0 or precedence > 99:
-        raise ImporterError(
-            describe(
-                f"precedence is {precedence}",
-                consequence=NOTHING_WRITTEN,
-                remedy="give a whole number from 0 (before the shipped sources) to 99",
-            )
-        )
+        raise ImporterError.of("importers.precedence", precedence=precedence)
     reading = yearbook.read_yearbook(
         files,
         spec=chosen,
@@ -346,17 +332,7 @@ def plan_yearbook(
     )
     doubtful = yearbook.doubts(agreements)
     if doubtful and not accept_difference:
-        raise ImporterError(
-            describe(
-                "The figures do not stand where the file says they do",
-                doubtful,
-                consequence="figures of another year or unit would look right and be "
-                "wrong; " + NOTHING_WRITTEN,
-                remedy="correct unit or year in a spec of your own; where the "
-                "difference "
-                "is real, import with --accept-difference",
-            )
-        )
+        raise ImporterError.of("importers.figures_elsewhere", doubtful)
     rows = sorted(_other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", ""))
     merged = imported.merge(
         reading,
@@ -436,17 +412,8 @@ def plan_policy(
     chosen = find_spec(spec, "policy", files, reference)
     name = name or re.sub(r"[^a-z0-9]+", "_", files[0].path.stem.lower()).strip("_")
     if not policy.POLICY_NAME.fullmatch(name) or name == policy.SHIPPED_POLICY:
-        raise ImporterError(
-            describe(
-                f"'{name}' cannot be the name of a policy"
-                + (
-                    ", because the shipped roster has it"
-                    if name == policy.SHIPPED_POLICY
-                    else ""
-                ),
-                consequence=NOTHING_WRITTEN,
-                remedy="give another with --name, of small letters, digits and _",
-            )
+        raise ImporterError.of(
+            "importers.policy_name", name=name, is_shipped=name == policy.SHIPPED_POLICY
         )
     reading = policy.read_roster(
         files,
@@ -510,15 +477,11 @@ def plan_ceic(
     chosen = find_spec(spec, "ceic", files, reference)
     unknown = [r.indicator for r in chosen.series if r.indicator not in ceic.INDICATORS]
     if unknown:
-        raise ImporterError(
-            describe(
-                f"The spec '{chosen.name}' names indicators that the warehouse does "
-                "not "
-                "have",
-                unknown,
-                consequence=NOTHING_WRITTEN,
-                remedy="use " + ", ".join(ceic.INDICATORS),
-            )
+        raise ImporterError.of(
+            "importers.unknown_indicators",
+            unknown,
+            name=chosen.name,
+            known=list(ceic.INDICATORS),
         )
     reading = ceic.read_series(
         files, spec=chosen, provinces=reference.provinces, units=reference.units
@@ -598,27 +561,13 @@ def _no_twins(files: Sequence[SourceFile]) -> None:
         if names.count(name) > 1 or digests.count(digest) > 1
     ]
     if twice:
-        raise ImporterError(
-            describe(
-                "One file is given twice, or two have the same name",
-                twice,
-                consequence=NOTHING_WRITTEN,
-                remedy="give each file once, under a name of its own",
-            )
-        )
+        raise ImporterError.of("importers.file_twice", twice)
 
 
 def _source_name(name: str) -> str:
     if not SOURCE_NAME.fullmatch(name) or name in SHIPPED_SOURCES:
-        raise ImporterError(
-            describe(
-                f"'{name}' cannot be the name of a source"
-                + (
-                    ", because it is a shipped one's" if name in SHIPPED_SOURCES else ""
-                ),
-                consequence=NOTHING_WRITTEN,
-                remedy="give another with --source, of small letters, digits and _",
-            )
+        raise ImporterError.of(
+            "importers.source_name", name=name, is_shipped=name in SHIPPED_SOURCES
         )
     return name
 
@@ -649,13 +598,8 @@ def _other_rows(
 
 
 def _spoiled(path: Path, why: str) -> ImporterError:
-    return ImporterError(
-        describe(
-            "A seed of earlier imports cannot be read",
-            [f"{path.name}: {why}"],
-            consequence=NOTHING_WRITTEN,
-            remedy="restore it from version control, or empty it but for its header",
-        )
+    return ImporterError.of(
+        "importers.earlier_seed_unreadable", [f"{path.name}: {why}"]
     )
 
 
@@ -675,13 +619,7 @@ def _sources(
     given = {key: value for key, value in (origin or {}).items() if value}
     date = given.pop("date", dt.date.today().isoformat())
     if read_date(date) != date:
-        raise ImporterError(
-            describe(
-                f"The date of retrieval is '{date}'",
-                consequence=NOTHING_WRITTEN,
-                remedy="give it as --date 2026-11-25",
-            )
-        )
+        raise ImporterError.of("importers.no_date", date=date)
     stated = {
         key: harmless(given.get(key) or spec.origin.get(key) or NOT_STATED)
         for key in ORIGIN

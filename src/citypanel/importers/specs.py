@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.headers import WHOLE, normalise
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -172,26 +172,14 @@ def load_spec(
         no such spec, or it has mistakes.
     """
     if not NAME.fullmatch(name):
-        raise ImporterError(
-            describe(
-                f"'{name[:80]!s}' is no name of a spec",
-                consequence="no file was opened",
-                remedy="give the name alone, of letters, digits, _ and -, such as "
-                f"--spec {next(iter(shipped_specs()), 'my_yearbook')}; your own specs "
-                "belong in importers/specs",
-            )
+        raise ImporterError.of(
+            "importers.no_spec_name",
+            name=name[:80],
+            example=next(iter(shipped_specs()), "my_yearbook"),
         )
     texts = shipped_specs() | users_specs(project)
     if name not in texts:
-        raise ImporterError(
-            describe(
-                f"There is no spec named '{name}'. There are: "
-                + ", ".join(sorted(texts)),
-                consequence="nothing was imported",
-                remedy="correct the name, or write a spec from the file's headers with "
-                "citypanel import --suggest FILE",
-            )
-        )
+        raise ImporterError.of("importers.no_such_spec", name=name, known=sorted(texts))
     spec = parse_spec(name, texts[name], variables=variables)
     if spec.kind != kind:
         raise _wrong(name, [f"it is for citypanel import {spec.kind}, not {kind}"])
@@ -410,13 +398,4 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
 
 
 def _wrong(name: str, mistakes: list[str]) -> ImporterError:
-    return ImporterError(
-        describe(
-            f"The spec '{name}' has mistakes",
-            mistakes,
-            consequence="nothing was imported; the seeds stand as they were",
-            remedy=f"correct {USERS_FOLDER.as_posix()}/{name}.yml; "
-            "docs/how-to/import.md "
-            "explains every entry",
-        )
-    )
+    return ImporterError.of("importers.spec_wrong", mistakes, name=name)

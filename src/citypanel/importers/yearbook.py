@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import (
     Problem,
     Unread,
@@ -25,7 +25,7 @@ from citypanel.importers.cells import (
     read_year,
     starts_like_a_formula,
 )
-from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
+from citypanel.importers.files import Sheet, SourceFile
 from citypanel.importers.headers import (
     DISTRICTS,
     OF_A_BASE,
@@ -303,30 +303,15 @@ def read_yearbook(
         reading.rows_by_file[file.path.name] = reading.n_cells - before
     problems += _second_figures(reading, gazetteer)
     if problems:
-        raise ImporterError(
-            describe(
-                "The file cannot be imported as it stands",
-                problems,
-                consequence="a part of a table that looks whole would give wrong "
-                "results; " + NOTHING_WRITTEN,
-                remedy="correct the cells at their source; or, where the publisher "
-                "prints them so, enter them under known_cells of a spec of your own "
-                "(docs/how-to/import.md); correct the spec where it misreads the file",
-            )
-        )
+        raise ImporterError.of("importers.table_unusable", problems)
     if not reading.n_cells:
-        raise ImporterError(
-            describe(
-                "No figure of a city of the study was found",
-                [
-                    f"{file.path.name}, spec {spec.name}"
-                    + "".join(f"; {left}" for left in reading.left)
-                    for file in files
-                ],
-                consequence=NOTHING_WRITTEN,
-                remedy="see with --dry-run which rows and columns were understood; the "
-                "cities of the study are in seeds/reference/ref_cities.csv",
-            )
+        raise ImporterError.of(
+            "importers.no_figure",
+            [
+                f"{file.path.name}, spec {spec.name}"
+                + "".join(f"; {left}" for left in reading.left)
+                for file in files
+            ],
         )
     for file in files:
         reading.rows_by_file[file.path.name] = sum(

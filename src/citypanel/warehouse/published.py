@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.sql import sql_text
 from citypanel.study.declaration import FILE, SHIPPED
 
@@ -175,38 +175,23 @@ def refuse_destination(
     default = (root / PUBLISHED_FILE).resolve()
     record = read_record(path)
     if study and record is not None and record.study not in ("", study):
-        raise PublicationError(
-            describe(
-                f"{path} is the published file of the study {record.study}, and this "
-                f"run is about {study}",
-                consequence="it stands as it was, and nothing is published.",
-                remedy=f"name another file as {PUBLISH_TO}, or none: the study then "
-                "publishes a file of its own.",
-            )
+        raise PublicationError.of(
+            "warehouse.file_of_study", path=path, theirs=record.study, study=study
         )
     if target != DEFAULT_TARGET and path.resolve() == default:
         theirs = DEFAULT_TARGET
     elif record is not None and record.target != target:
         theirs = record.target
     elif is_named and path.resolve() != default and _is_somebodys_own(path):
-        raise PublicationError(
-            describe(
-                f"{path} is not a published file of this project",
-                consequence="it stands as it was, and nothing is published.",
-                remedy=f"name another file as {PUBLISH_TO}, or move that one away.",
-            )
-        )
+        raise PublicationError.of("warehouse.file_of_nobody", path=path)
     else:
         return
-    raise PublicationError(
-        describe(
-            f"{path} is the published file of target {theirs}, and this is target "
-            f"{target}",
-            consequence="it stands as it was, and nothing is published.",
-            remedy=f"give target {target} a {PUBLISH_TO} of its own in profiles.yml, "
-            f"or none: it then publishes "
-            f"{PUBLISHED_FILE.with_stem(f'{PUBLISHED_FILE.stem}_{target}')}.",
-        )
+    raise PublicationError.of(
+        "warehouse.file_of_target",
+        path=path,
+        theirs=theirs,
+        target=target,
+        own=PUBLISHED_FILE.with_stem(f"{PUBLISHED_FILE.stem}_{target}"),
     )
 
 
