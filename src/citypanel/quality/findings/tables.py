@@ -62,6 +62,15 @@ class Series:
         """The place of every unit."""
         return {unit: place for place, unit in enumerate(self.units)}
 
+    def cell(self, place: int, t: int) -> dict[str, Any]:
+        """What a finding about one cell says of it."""
+        return {
+            "variable": self.name,
+            "unit_id": self.units[place],
+            "year": self.years[t],
+            "value": self.values[place, t],
+        }
+
     def row(self, unit: str) -> np.ndarray:
         """The cells of one unit, or no cells where the series has none of it."""
         if unit not in self.at:
