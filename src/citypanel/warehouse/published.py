@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -253,20 +253,15 @@ def write_record(
     """Write the table of runs into an attached file that is being published."""
     table = f'"{database}".{RECORD_SCHEMA}.{RECORD_TABLE}'
     connection.execute(f'create schema "{database}".{RECORD_SCHEMA}')
-    connection.execute(
-        f"create table {table} (run_id varchar, published_at timestamp, "
-        "target varchar, options_sha256 varchar, options varchar, "
-        "options_changed varchar, code_version varchar, code_sha256 varchar, "
-        "nodes_sha256 varchar, software varchar, n_tables integer, "
-        "is_this_file boolean)"
+    other = {"published_at": "timestamp", "n_tables": "integer"}
+    other |= {"is_this_file": "boolean"}
+    columns = ", ".join(f"{name} {other.get(name, 'varchar')}" for name in COMMENTS)
+    connection.execute(f"create table {table} ({columns})")
+    earlier = [replace(r, is_this_file=False) for r in before]
+    connection.executemany(
+        f"insert into {table} values ({', '.join('?' * len(COMMENTS))})",
+        [list(asdict(row).values()) for row in [*earlier, record]],
     )
-    earlier = [Publication(**{**asdict(r), "is_this_file": False}) for r in before]
-    marks = ", ".join("?" for _ in fields(Publication))
-    for row in [*earlier, record]:
-        connection.execute(
-            f"insert into {table} values ({marks})",
-            [getattr(row, field.name) for field in fields(Publication)],
-        )
     connection.execute(
         f"comment on table {table} is 'The run this file comes from, and those "
         "published to it before. One row per run.'"

@@ -142,7 +142,6 @@ def as_panel(
     provinces: pd.DataFrame,
     *,
     source: str = "yearbook",
-    after: Sequence[str] | None = None,
 ) -> Cells:
     """Turn long tables into arrays; a key that stands twice is an error.
 
@@ -156,9 +155,7 @@ def as_panel(
     provinces : DataFrame
         `PROVINCE_COLUMNS`, one row per province, year and variable.
     source : str
-        The source whose reading is judged.
-    after : sequence of str, optional
-        Sources it is compared with; by default all others.
+        The source whose reading is judged, and compared with all others.
 
     Raises
     ------
@@ -190,13 +187,13 @@ def as_panel(
         str(name): as_series(rows, "city_id", order, years)
         for name, rows in cells.groupby("source", sort=True)
     }
-    others = [name for name in by_source if name != source] if after is None else after
+    judged = by_source.pop(source, {})
     return Cells(
         cities=cities,
         years=years,
         source=source,
-        series=by_source.get(source, {}),
-        others={name: by_source[name] for name in others if name in by_source},
+        series=judged,
+        others=by_source,
         province=as_series(
             provinces.assign(source="province"),
             "province_id",
@@ -273,6 +270,12 @@ def nanmedian(values: np.ndarray, axis: int = 0) -> np.ndarray:
         for i in (lower, upper)
     ]
     return np.where(count > 0, (pick[0] + pick[1]) / 2, np.nan)
+
+
+def differs(old: np.ndarray, new: np.ndarray, rounding: float = 1e-12) -> np.ndarray:
+    """Where two tables differ by more than rounding, relative to the old one."""
+    near = np.abs(new - old) <= rounding * np.abs(old)
+    return ~(near | (np.isnan(new) & np.isnan(old)))
 
 
 def finding(
