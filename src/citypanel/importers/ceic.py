@@ -44,20 +44,7 @@ REQUIRED = ("series_id", "series_name", "frequency", "unit", "source")
 # What the warehouse takes: the quantity an indicator has to be in.
 INDICATORS = {"GDP": "CNY", "FAI": "CNY", "GDPIDX": "percent", "FAIPI": "percent"}
 INDEX_UNIT = "Prev Year=100"
-MONTHS = [
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-]
+MONTHS = "(?ai:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 
 
 @dataclass
@@ -159,10 +146,8 @@ def _year_end(value: object) -> str | None:
     matched = re.fullmatch(r"(?:0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})", text)
     if matched:
         return f"{matched[1]}-12-31"
-    matched = re.fullmatch(r"([A-Za-z]{3})[a-z]*[-/ ]((?:19|20)[0-9]{2})", text)
-    if matched and matched[1].lower() in MONTHS:
-        return f"{matched[2]}-12-31"
-    return None
+    matched = re.fullmatch(rf"{MONTHS}[a-z]*[-/ ]((?:19|20)[0-9]{{2}})", text)
+    return f"{matched[1]}-12-31" if matched else None
 
 
 def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:

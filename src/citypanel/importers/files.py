@@ -101,6 +101,11 @@ class Sheet:
     is_hidden: bool = False
     is_turned: bool = False
 
+    @property
+    def where(self) -> str:
+        """File and sheet, as messages name them."""
+        return self.file + (f", sheet {self.name}" if self.name else "")
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -322,30 +327,32 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     """What a gzip file holds."""
     import gzip
 
-    try:
-        with gzip.open(io.BytesIO(content)) as packed:
-            text = packed.read(LARGEST_FILE + 1)
-    except DAMAGED as error:
-        raise _unreadable(path, f"its archive is damaged ({error})") from error
-    if len(text) > LARGEST_FILE:
-        raise _unreadable(path, f"it unpacks to more than {LARGEST_FILE:,} bytes")
-    return text
+    with _packed(path), gzip.open(io.BytesIO(content)) as packed:
+        return _at_most(path, packed.read(LARGEST_FILE + 1))
 
 
 def _only_text(path: Path, content: bytes) -> bytes:
     """The one text file of an archive that is no workbook, else the archive itself."""
+    with _packed(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [e for e in entries if not e.filename.startswith("__MACOSX/")]
+        if len(entries) != 1 or not entries[0].filename.lower().endswith(
+            (".csv", ".txt", ".tsv")
+        ):
+            return content
+        with archive.open(entries[0]) as packed:
+            return _at_most(path, packed.read(LARGEST_FILE + 1))
+
+
+@contextlib.contextmanager
+def _packed(path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            entries = [e for e in entries if not e.filename.startswith("__MACOSX/")]
-            if len(entries) != 1 or not entries[0].filename.lower().endswith(
-                (".csv", ".txt", ".tsv")
-            ):
-                return content
-            with archive.open(entries[0]) as packed:
-                text = packed.read(LARGEST_FILE + 1)
+        yield
     except DAMAGED as error:
         raise _unreadable(path, f"its archive is damaged ({error})") from error
+
+
+def _at_most(path: Path, text: bytes) -> bytes:
     if len(text) > LARGEST_FILE:
         raise _unreadable(path, f"it unpacks to more than {LARGEST_FILE:,} bytes")
     return text
@@ -361,11 +368,9 @@ def _check_archive(path: Path, content: bytes) -> str:
         formulas without a value, percentages, raised footnote marks): empty, "cells",
         or "letters" where raised ones stand in the cells themselves.
     """
-    try:
+    with _packed(path):
         archive = zipfile.ZipFile(io.BytesIO(content))
         entries = archive.infolist()
-    except DAMAGED as error:
-        raise _unreadable(path, f"its archive is damaged ({error})") from error
     if len(entries) > MOST_ENTRIES:
         raise _bomb(path, f"{len(entries):,} parts, more than {MOST_ENTRIES:,}")
     names = {entry.filename for entry in entries}
@@ -492,9 +497,7 @@ def _workbook(path: Path, content: bytes, closer: str) -> list[Sheet]:
             _as_shown(content, sheets, in_cells=closer == "letters")
         elif closer:
             _as_shown_in_open_document(content, sheets)
-    except ImporterError:
-        raise
-    except (KeyboardInterrupt, SystemExit):
+    except (ImporterError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a damaged file makes calamine panic
         raise _no_workbook(path, error) from error

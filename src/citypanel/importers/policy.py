@@ -127,11 +127,6 @@ class Entry:
     cell: str
     report: Callable[[str, str], None] = field(repr=False, compare=False)
 
-    @property
-    def precision(self) -> str:
-        """Of the start: day, month, quarter or year."""
-        return self.start.precision
-
 
 @dataclass
 class RosterReading:
@@ -368,7 +363,7 @@ def read_roster(
                     entry.start.first.isoformat(),
                     entry.end.last.isoformat() if entry.end else "",
                     f"{entry.intensity:g}",
-                    entry.precision,
+                    entry.start.precision,
                     entry.document,
                     province,
                     unit,

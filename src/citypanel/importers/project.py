@@ -79,16 +79,9 @@ class Reference:
             self.variable_rows, [column for spec in specs for column in spec.columns]
         )
 
-    def words(self, spec: Spec = RECOGNISED) -> Words:
-        """What recognises a layout, with what a spec declares."""
-        own = {h.lower(): c.variable for c in spec.columns for h in c.headers}
-        return Words(
-            names=self.names() | own,
-            variables=self.variables,
-            units=self.units,
-            gazetteer=self.gazetteer,
-            declared={column.variable: column for column in spec.columns},
-        )
+    def words(self) -> Words:
+        """What recognises a layout."""
+        return Words(self.names(), self.variables, self.units, self.gazetteer)
 
 
 @dataclass(frozen=True)
@@ -119,11 +112,9 @@ class Plan:
             if content is not None and name.endswith(".csv")
         }
 
-    def write(
-        self, project: Path, *, after_step: Callable[[str], None] = lambda step: None
-    ) -> None:
+    def write(self, project: Path) -> None:
         """Write every file of the import, as one."""
-        write_together(project, self.contents, after_step=after_step)
+        write_together(project, self.contents)
 
 
 def load_reference(project: Path) -> Reference:
@@ -628,21 +619,17 @@ def _sources(
     text = texts.get(spec.name, spec.name)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     names = {harmless(file.path.name) for file in files}
-    held = [
-        row
-        for row in _other_rows(project / SOURCES, SOURCE_COLUMNS, "kind", "")
-        if (row[0], row[1]) != (kind, name)
-        or (keep_other_files and row[SOURCE_COLUMNS.index("file")] not in names)
-    ]
-    # One source has one rank, and of each file the rows that it still holds.
-    rank, count = SOURCE_COLUMNS.index("precedence"), SOURCE_COLUMNS.index("n_rows")
-    for place, row in enumerate(held):
-        if (row[0], row[1]) == (kind, name) and kind == "yearbook":
-            cells = list(row)
-            cells[rank] = str(precedence)
-            held_rows = rows_by_file.get(row[SOURCE_COLUMNS.index("file")], 0)
-            cells[count] = str(held_rows)
-            held[place] = tuple(cells)
+    held = []
+    for row in _other_rows(project / SOURCES, SOURCE_COLUMNS, "kind", ""):
+        entry = dict(zip(SOURCE_COLUMNS, row, strict=True))
+        if (entry["kind"], entry["source"]) == (kind, name):
+            if not keep_other_files or entry["file"] in names:
+                continue
+            if kind == "yearbook":
+                # One source has one rank, and of each file the rows that it still has.
+                entry["precedence"] = str(precedence)
+                entry["n_rows"] = str(rows_by_file.get(entry["file"], 0))
+        held.append(entry)
     for file in files:
         entry = stated | {
             "kind": kind,
@@ -658,6 +645,6 @@ def _sources(
             "spec": spec.name,
             "spec_sha256": digest,
         }
-        held.append(tuple(entry[column] for column in SOURCE_COLUMNS))
-    held.sort(key=lambda row: (row[0], row[1], row[SOURCE_COLUMNS.index("file")]))
+        held.append(entry)
+    held.sort(key=lambda entry: (entry["kind"], entry["source"], entry["file"]))
     return seed_bytes(SOURCE_COLUMNS, held)

@@ -95,7 +95,6 @@ class Spec:
     sheet: str | int | None = None
     first_header_row: int = 1
     header_rows: int = 1
-    scope: str = WHOLE
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     year_pattern: str = ""
     year_minus: int = 0
@@ -383,7 +382,6 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         sheet=sheet,
         first_header_row=first,
         header_rows=count,
-        scope=scope,
         keys=keys,
         year_pattern=pattern,
         year_minus=minus,

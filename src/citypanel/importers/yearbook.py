@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,8 @@ TOTALS = {
     "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
     "national", "china", "average", "mean", "sum",
 }  # fmt: skip
+# Relative difference up to which two figures agree: room for rounding to three digits.
+AGREES = 0.005
 _LEADING_ZERO, _TWO_POINTS = re.compile(r"\n0[0-9]"), re.compile(r"\.[0-9]*\.")
 _ZERO = re.compile(r"^0(?:\.0+)?$", re.MULTILINE)
 
@@ -124,8 +126,6 @@ class SheetReading:
 
     Attributes
     ----------
-    file, sheet : str
-        Where.
     layout : Layout
         Where its keys and figures stand.
     unmapped : list of Header
@@ -136,8 +136,6 @@ class SheetReading:
         Zeros by variable.
     """
 
-    file: str
-    sheet: str
     layout: Layout
     unmapped: list[Header]
     years: str
@@ -290,9 +288,7 @@ def read_yearbook(
     )  # fmt: skip
     problems: list[object] = []
     for file in files:
-        before = reading.n_cells
-        layouts = _layouts(spec, file, words, problems, reading)
-        for layout in layouts:
+        for layout in _layouts(spec, file, words, problems, reading):
             if layout.problems:
                 problems += layout.problems
                 continue
@@ -300,7 +296,6 @@ def read_yearbook(
                 layout, reading, problems, words=words,
                 allow_unmatched=allow_unmatched, zeros_are_gaps=zeros_are_gaps, say=say,
             )  # fmt: skip
-        reading.rows_by_file[file.path.name] = reading.n_cells - before
     problems += _second_figures(reading, gazetteer)
     if problems:
         raise ImporterError.of("importers.table_unusable", problems)
@@ -339,18 +334,18 @@ def _layouts(
             if (layout := _by_spec(spec, sheet, words, problems, file_year))
         ]
     found = []
-    sheets = named_sheets(spec, file.sheets)
-    for sheet in sheets:
+    for sheet in named_sheets(spec, file.sheets):
         layout = recognise(sheet, words)
-        if layout is not None and is_of_districts(file.path.stem):
+        if layout is None:
+            continue
+        if is_of_districts(file.path.stem):
             layout.problems.append(
                 f"{file.path.name}: its name says {DISTRICTS}, and the study is of "
                 f"{WHOLE}"
             )
-        if layout is not None and file_year is not None:
+        if file_year is not None:
             layout = _with_year(layout, file_year, spec)
-        if layout is not None:
-            found.append(layout)
+        found.append(layout)
     sound = [layout for layout in found if not layout.problems]
     _tell_left(file.sheets, [layout.sheet for layout in found], reading)
     if not found:
@@ -363,8 +358,6 @@ def _layouts(
 
 
 def _with_year(layout: Layout, year: int, spec: Spec) -> Layout:
-    from dataclasses import replace
-
     if "year" in layout.keys or any(column.year for column in layout.columns):
         return layout
     return replace(
@@ -404,7 +397,7 @@ def _by_spec(
     spec: Spec, sheet: Sheet, words: Words, problems: list[object], year: int | None
 ) -> Layout | None:
     """The layout that a spec says a sheet has."""
-    where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
+    where = sheet.where
     first = header_row(spec, sheet, words.units)
     headers = headers_of(spec, sheet, words.units)
     if not headers:
@@ -471,7 +464,6 @@ def _read_layout(
     say: Callable[[str], None] | None,
 ) -> None:  # fmt: skip
     sheet = layout.sheet
-    where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
     known = {
         known.cell: known
         for known in reading.spec.known_cells
@@ -488,25 +480,20 @@ def _read_layout(
 
     rows, notes = _rows(
         layout, reading, report, known, words=words, allow_unmatched=allow_unmatched,
-        where=where, say=say,
+        say=say,
     )  # fmt: skip
     _merged_figures(layout, report)
     position = {code: i for i, code in enumerate(reading.city_ids)}
     numbers = np.array([row.number for row in rows], dtype=np.int32)
     cities = np.array([position[row.city_id] for row in rows], dtype=np.int16)
     years = np.array([row.year or 0 for row in rows], dtype=np.int16)
-    groups: dict[tuple[str, str], np.ndarray] = {}
-    if "variable" in layout.keys:
-        for place_of_row, row in enumerate(rows):
-            groups.setdefault((row.variable, row.unit), []).append(place_of_row)
-        groups = {key: np.array(found) for key, found in groups.items()}
-    else:
-        groups[("", "")] = np.arange(len(rows))
+    grouped: dict[tuple[str, str], list[int]] = {}
+    for place_of_row, row in enumerate(rows):
+        grouped.setdefault((row.variable, row.unit), []).append(place_of_row)
+    groups = {key: np.array(found) for key, found in grouped.items()}
     zeros: Counter[str] = Counter()
     before, n_blocks = reading.n_cells, len(reading.blocks)
-    by_row: dict[tuple[int, int], KnownCell] = {}
-    for address_of_cell, cell in known.items():
-        by_row[_position(sheet, address_of_cell)] = cell
+    by_row = {_position(sheet, where): cell for where, cell in known.items()}
     n_columns = max((c.header.column for c in layout.columns), default=0) + 1
     picked = {
         group: _columns_of(sheet, numbers[members].tolist(), n_columns)
@@ -518,8 +505,6 @@ def _read_layout(
             variable = column.variable or row_variable
             unit = column.unit or row_unit
             chosen = numbers[members].tolist()
-            if not chosen:
-                continue
             values = list(picked[row_variable, row_unit][at])
             for i, number in enumerate(chosen) if by_row else ():
                 if (number, at) in by_row:
@@ -557,7 +542,7 @@ def _read_layout(
     positions = {c.header.column for c in layout.columns} | set(layout.keys.values())
     reading.sheets.append(
         SheetReading(
-            file=sheet.file, sheet=sheet.name, layout=layout,
+            layout=layout,
             unmapped=[h for h in layout.headers if h.column not in positions],
             years=known_years + (f" ({layout.year_from})" if layout.year_from else ""),
             n_cells=reading.n_cells - before, zeros=dict(zeros), notes=notes,
@@ -685,7 +670,7 @@ class _Row:
 
 def _rows(
     layout: Layout, reading: YearbookReading, report, known, *, words: Words,
-    allow_unmatched: bool, where: str, say,
+    allow_unmatched: bool, say,
 ) -> tuple[list[_Row], list[str]]:  # fmt: skip
     """Rows of cities of the study, with what each says of its figures."""
     sheet, keys, spec, gazetteer = (
@@ -724,17 +709,11 @@ def _rows(
         for row in sheet.rows[layout.header_row : first]
     ]
     leads = {row[0] for row in above_rows if row}
-
-    def repeats_header(row: Sequence[object]) -> bool:
-        """Whether a row is the header again, at the top of another page."""
-        return [normalise(cell) for cell in row if clean_text(cell)] in above_rows
-
-    if spec.is_recognised and not spec.stop_at:
-        stop_at: tuple[str, ...] = ("注:", "注释", "资料来源", "数据来源", "说明:")
-    else:
-        stop_at = spec.stop_at
+    stop_at = spec.stop_at
+    if spec.is_recognised and not stop_at:
+        stop_at = ("注:", "注释", "资料来源", "数据来源", "说明:")
     for number, row in enumerate(
-        tracked(sheet.rows[first:], what=f"rows of {where}", say=say), first
+        tracked(sheet.rows[first:], what=f"rows of {sheet.where}", say=say), first
     ):
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
@@ -748,8 +727,11 @@ def _rows(
             key, cell = broken[0]
             report(number, keys[key], cell, cell.why, key)
             continue
-        if normalise(lead) in leads and repeats_header(row):
-            reading.n_skipped += 1
+        if (
+            normalise(lead) in leads
+            and [normalise(cell) for cell in row if clean_text(cell)] in above_rows
+        ):
+            reading.n_skipped += 1  # the header again, at the top of another page
             continue
         name = clean_text(cell_of(number, row, "city"))
         code = clean_text(cell_of(number, row, "code"))
@@ -829,13 +811,11 @@ def _rows(
                         "write 吉林市 or 吉林省, or give the code", "city",
                     )  # fmt: skip
                 continue
-        if match.how == "unknown":
-            if stopped_at or not figures(row):
-                reading.n_skipped += 1  # a footnote
-                continue
-            if gazetteer.is_province(name):
-                reading.n_skipped += 1
-                continue
+        if match.how == "unknown" and (
+            stopped_at or not figures(row) or gazetteer.is_province(name)
+        ):
+            reading.n_skipped += 1  # a footnote or a province
+            continue
         reading.matches.setdefault((code, name), match)
         if match.how == "unknown":
             if not allow_unmatched:
@@ -1082,14 +1062,12 @@ def _second_figures(reading: YearbookReading, gazetteer: Gazetteer) -> list[str]
     for owner, places in repeated.items():
         block = reading.blocks[owner]
         keep = np.setdiff1d(np.arange(len(block.values)), places)
-        reading.blocks[owner] = Block(
-            **{
-                **block.__dict__,
-                "rows": block.rows[keep],
-                "cities": block.cities[keep],
-                "years": block.years[keep],
-                "values": [block.values[i] for i in keep],
-            }
+        reading.blocks[owner] = replace(
+            block,
+            rows=block.rows[keep],
+            cities=block.cities[keep],
+            years=block.years[keep],
+            values=[block.values[i] for i in keep],
         )
         reading.n_repeated += len(places)
     return found
@@ -1172,7 +1150,6 @@ def _map_columns(
                 unit=unit,
                 unit_from=unit_from,
                 zero_is_missing=column.zero_is_missing,
-                may_be_negative=units.quantity(unit) == "percent",
             )
         )
     doubled = [
@@ -1229,8 +1206,9 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
         lines.append(f"Note: {' '.join(reading.spec.note.split())}")
     for sheet in reading.sheets:
         layout = sheet.layout
-        where = sheet.file + (f", sheet {sheet.sheet}" if sheet.sheet else "")
-        lines.append(f"\n{where}: {sheet.n_cells:,} cells, years {sheet.years}")
+        lines.append(
+            f"\n{layout.sheet.where}: {sheet.n_cells:,} cells, years {sheet.years}"
+        )
         lines.append(
             f"  Layout: {layout.kind}; header in "
             + ("column " if layout.sheet.is_turned else "row ")
@@ -1338,9 +1316,10 @@ def compare(
     known: Mapping[tuple[str, str, int], float],
     units: Units,
     variables: Mapping[str, str],
-    tolerance: float = 0.005,
 ) -> list[Agreement]:
     """Compare imported figures with known ones, in the unit of the variable.
+
+    Two agree within `AGREES`; whole numbers of 10,000 persons with what rounds to them.
 
     Parameters
     ----------
@@ -1348,10 +1327,6 @@ def compare(
         (variable, city_id, year, value, unit, ...).
     known : mapping
         (variable, city_id, year) to the figure of the shipped seed.
-    tolerance : float
-        Relative difference up to which two figures agree; half a per cent leaves room
-        for rounding to three digits. Whole numbers of 10,000 persons agree with what
-        rounds to them.
 
     Returns
     -------
@@ -1372,8 +1347,7 @@ def compare(
     def agreeing(values: Iterable[tuple[float, float | None]]) -> tuple[int, int]:
         both = [(a, b) for a, b in values if b is not None]
         return len(both), sum(
-            abs(a - b)
-            <= max(tolerance * abs(b), 0.501 if rounded and b % 1 == 0 else 0)
+            abs(a - b) <= max(AGREES * abs(b), 0.501 if rounded and b % 1 == 0 else 0)
             for a, b in both
         )
 
