@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from citypanel.errors import ImporterError
 from citypanel.importers.cells import (
-    Problem,
-    address,
     clean_text,
     few,
     harmless,
@@ -152,12 +150,7 @@ def _year_end(value: object) -> str | None:
 
 def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     def report(row, column, value, why, label=""):
-        problems.append(
-            Problem(
-                file=sheet.file, sheet=sheet.name, cell=address(row, column),
-                column=label, value=str(value), why=why,
-            )
-        )  # fmt: skip
+        problems.append(sheet.problem(row, column, value, why, label))
 
     rows_of: dict[str, int] = {}
     for number in range(first):
@@ -173,8 +166,7 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     if missing:
         problems.append(
             f"{sheet.file}{', sheet ' + sheet.name if sheet.name else ''}: the block "
-            "of "
-            f"metadata has no row {', '.join(missing)}"
+            f"of metadata has no row {', '.join(missing)}"
         )
         return
     dates: list[tuple[int, str]] = []
@@ -350,8 +342,7 @@ def merge_series(
     held = {row["series_id"]: dict(row) for row in metadata}
     changed = [
         f"series {series_id} ({row['series_name']}): {what} was "
-        f"{held[series_id][what]}, "
-        f"the file says {row[what]}"
+        f"{held[series_id][what]}, the file says {row[what]}"
         for series_id, row in reading.metadata.items()
         if series_id in held
         for what in ("unit", "indicator", "province_id", "frequency")
@@ -371,8 +362,7 @@ def merge_series(
         raise ImporterError.of(
             "importers.series_rival",
             [
-                f"{new} ({reading.metadata[new]['series_name']}) would stand "
-                "beside "
+                f"{new} ({reading.metadata[new]['series_name']}) would stand beside "
                 f"{old} ({held[old]['series_name']})"
                 for new, old in rivals.items()
             ],
@@ -416,8 +406,7 @@ def tell(reading: SeriesReading) -> str:
     for series_id, row in reading.metadata.items():
         lines.append(
             f"  {series_id}: {row['series_name']} -> {row['indicator']} of "
-            f"{row['region']}, "
-            f"in {row['unit']}, {row['first_obs_date'][:4]} to "
+            f"{row['region']}, in {row['unit']}, {row['first_obs_date'][:4]} to "
             f"{row['last_obs_date'][:4]}"
         )
     lines.append(f"Series not taken ({len(reading.unmapped)}): {few(reading.unmapped)}")

@@ -25,7 +25,15 @@ from pathlib import Path
 from typing import cast
 
 from citypanel.errors import ImporterError
-from citypanel.importers.cells import Unread, few, printed, raised, shown
+from citypanel.importers.cells import (
+    Problem,
+    Unread,
+    address,
+    few,
+    printed,
+    raised,
+    shown,
+)
 
 # A yearbook of 300 cities, 34 years and 200 columns is 25 MB of text and 2 million
 # cells: each limit is ten times that or more (2026-11-25).
@@ -105,6 +113,17 @@ class Sheet:
     def where(self) -> str:
         """File and sheet, as messages name them."""
         return self.file + (f", sheet {self.name}" if self.name else "")
+
+    def place(self, row: int, column: int) -> str:
+        """A1 notation of a cell in the file."""
+        return address(column, row) if self.is_turned else address(row, column)
+
+    def problem(
+        self, row: int, column: int, value: object, why: str, header: str
+    ) -> Problem:
+        """What is wrong with a cell under a header."""
+        at = self.place(row, column)
+        return Problem(self.file, self.name, at, header, str(value), why)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from citypanel.importers.cells import address, clean_text, read_number, read_year
+from citypanel.importers.cells import clean_text, read_number, read_year
 from citypanel.importers.files import Sheet
 from citypanel.importers.headers import (
     DISTRICTS,
@@ -233,11 +233,6 @@ def turned(sheet: Sheet) -> Sheet:
     )
 
 
-def place(sheet: Sheet, row: int, column: int) -> str:
-    """A1 notation of a cell in the file."""
-    return address(column, row) if sheet.is_turned else address(row, column)
-
-
 def _recognise(sheet: Sheet, words: Words) -> Layout | None:
     best: tuple[tuple, Layout] | None = None
     for first in range(min(len(sheet.rows), _HEADER_SEARCHED)):
@@ -316,7 +311,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     titles = _titles(sheet, first)
     if sheet.is_turned:
         # Lines above the table stand before its first column now.
-        while len(headers) > 1 and not _some(data, headers[0].column, 1):
+        while len(headers) > 1 and not filled_cells(data, headers[0].column, 1):
             titles.append(headers[0].text)
             headers = headers[1:]
     keys = _keys(headers)
@@ -377,8 +372,8 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
         if twin is not column:
             problems.append(
                 f"{sheet.where}: {column.variable or 'the value'} stands in several "
-                f"columns: {place(sheet, first, twin.header.column)} "
-                f"{twin.header.text}, {place(sheet, first, column.header.column)} "
+                f"columns: {sheet.place(first, twin.header.column)} "
+                f"{twin.header.text}, {sheet.place(first, column.header.column)} "
                 f"{column.header.text}"
             )
     return Layout(
@@ -430,17 +425,18 @@ def _keys_by_content(data, headers, keys, known, words) -> None:
     by_column = {header.column: header for header in headers}
     for key in ("variable", "unit", "value", "year"):
         # A corner says what stands beside it (指标 above cities).
-        if key in keys and _is_places(_some(data, keys[key]), words):
+        if key in keys and _is_places(filled_cells(data, keys[key]), words):
             keys.setdefault("city", keys[key])
             del keys[key]
     if "city" in keys and "code" not in keys and not _is_places(
-        _some(data, keys["city"]), words
+        filled_cells(data, keys["city"]), words
     ):  # fmt: skip
         # 地区 above provinces, 名称 above variables: not the column of cities.
         other = [
             column
             for column in range(6)
-            if column not in keys.values() and _is_places(_some(data, column), words)
+            if column not in keys.values()
+            and _is_places(filled_cells(data, column), words)
         ]
         if other:
             keys["city"] = other[0]
@@ -450,7 +446,7 @@ def _keys_by_content(data, headers, keys, known, words) -> None:
             continue
         if header is not None and header.year and not header.name:
             continue
-        some = _some(data, column)
+        some = filled_cells(data, column)
         if not some:
             continue
         if not {"city", "code"} & set(keys) and _is_places(some, words):
@@ -469,7 +465,10 @@ def _keys_by_content(data, headers, keys, known, words) -> None:
             keys["variable"] = column
 
 
-def _some(data: Sequence[Sequence[object]], column: int, most: int = 40) -> list[str]:
+def filled_cells(
+    data: Sequence[Sequence[object]], column: int, most: int = 40
+) -> list[str]:
+    """The first texts of a column."""
     found = []
     for row in data:
         if column < len(row) and (text := clean_text(row[column])):
@@ -556,7 +555,7 @@ def _column(
     declared = words.declared.get(variable)
     # A column under the study's own name has the study's unit.
     own = variable in (header.text.lower(), *header.names)
-    where = f"{sheet.where}, cell {place(sheet, first, header.column)}, "
+    where = f"{sheet.where}, cell {sheet.place(first, header.column)}, "
     where += f"column {header.text}"
     stated, unit_from = header.unit, "header"
     if own and variable:

@@ -11,7 +11,6 @@ from citypanel.dates import REFUSE, NoDate, Span, is_rule_for_times, read_span
 from citypanel.errors import ImporterError, OptionError
 from citypanel.importers.cells import (
     MISSING,
-    Problem,
     address,
     clean_text,
     few,
@@ -227,13 +226,8 @@ def _entries(sheet, first, keys, spec, choices, problems) -> list[Entry]:
             return row[place] if place is not None and place < len(row) else ""
 
         def report(key, why, value=None, number=number, cell_of=cell_of):
-            problems.append(
-                Problem(
-                    file=sheet.file, sheet=sheet.name,
-                    cell=address(number, keys.get(key, 0)), column=key,
-                    value=str(cell_of(key) if value is None else value), why=why,
-                )
-            )  # fmt: skip
+            value = cell_of(key) if value is None else value
+            problems.append(sheet.problem(number, keys.get(key, 0), value, why, key))
 
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
@@ -429,8 +423,7 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
         batches.setdefault(row[0], []).append(row)
     lines = [
         f"Spec {reading.spec.name}: {len(reading.rows)} units in {len(batches)} "
-        "batches "
-        f"(batches: {reading.batches_from})."
+        f"batches (batches: {reading.batches_from})."
     ]
     for batch, rows in sorted(batches.items(), key=lambda item: int(item[0])):
         dates = sorted({row[1] for row in rows})

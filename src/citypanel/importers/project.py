@@ -500,8 +500,7 @@ def plan_ceic(
         },
         told=told,
         next_step="dbt build: the province series are the deflators and the second "
-        "source "
-        "of the municipalities",
+        "source of the municipalities",
     )  # fmt: skip
 
 

@@ -31,6 +31,10 @@ KEYS = {
         "document",
     ),
 }
+COLUMN_ENTRIES = (
+    "variable", "header", "unit", "header_unit", "because", "zero_is_missing",
+    "required",
+)  # fmt: skip
 TO_CORRECT = "?"
 
 
@@ -238,17 +242,22 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
             return ()
         return tuple(str(item) for item in values)
 
+    def refuse_others(place: Mapping, permitted: Collection[str], what: str) -> None:
+        wrong.extend(
+            f"{what} no entry '{key}'" for key in place if key not in permitted
+        )
+
     permitted = {
         "kind", "origin", "sheet", "first_header_row", "header_rows", "scope", "keys",
         "year", "columns", "skip_rows", "stop_at", "known_cells", "series", "note",
         "layout",
     }  # fmt: skip
-    wrong += [f"there is no entry '{key}'" for key in document if key not in permitted]
+    refuse_others(document, permitted, "there is")
     kind = document.get("kind")
     if kind not in KINDS:
         wrong.append(f"kind is {kind!r}, not one of {', '.join(KINDS)}")
     origin = take(document, "origin", dict, {})
-    wrong += [f"origin has no entry '{key}'" for key in origin if key not in ORIGIN]
+    refuse_others(origin, ORIGIN, "origin has")
     scope = take(document, "scope", str, WHOLE)
     if scope != WHOLE:
         wrong.append(f"scope is {scope!r}; the study's variables are for {WHOLE}")
@@ -261,11 +270,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         else:
             keys[key] = tuple(normalise(item) for item in texts(value, f"keys.{key}"))
     year = take(document, "year", dict, {})
-    wrong += [
-        f"year has no entry '{key}'"
-        for key in year
-        if key not in ("file_name", "minus", "because")
-    ]
+    refuse_others(year, ("file_name", "minus", "because"), "year has")
     pattern = take(year, "file_name", str, "", "year.")
     if pattern:
         try:
@@ -280,12 +285,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         if not isinstance(entry, dict):
             wrong.append(f"{where}is {entry!r}")
             continue
-        wrong += [
-            f"{where}there is no entry '{key}'"
-            for key in entry
-            if key not in ("variable", "header", "unit", "header_unit", "because",
-                           "zero_is_missing", "required")
-        ]  # fmt: skip
+        refuse_others(entry, COLUMN_ENTRIES, f"{where}there is")
         variable = take(entry, "variable", str, "", where)
         if variable == TO_CORRECT or TO_CORRECT in (
             entry.get("unit"),
@@ -295,8 +295,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         elif variable not in variables:
             wrong.append(
                 f"{where}variable is {variable!r}, which ref_variables does not list "
-                "as "
-                "a variable of the yearbook"
+                "as a variable of the yearbook"
             )
         headers = tuple(
             normalise(item) for item in texts(entry.get("header", []), f"{where}header")

@@ -13,7 +13,6 @@ import numpy as np
 
 from citypanel.errors import ImporterError
 from citypanel.importers.cells import (
-    Problem,
     Unread,
     address,
     clean_text,
@@ -42,9 +41,9 @@ from citypanel.importers.layouts import (
     Layout,
     MappedColumn,
     Words,
+    filled_cells,
     is_of_districts,
     is_second_header,
-    place,
     recognise,
     sub_header,
 )
@@ -111,7 +110,7 @@ class Block:
 
     def cell(self, position: int) -> str:
         """Address of a figure, with the sheet's name."""
-        where = place(self.sheet, int(self.rows[position]), self.column)
+        where = self.sheet.place(int(self.rows[position]), self.column)
         return prefix(self.sheet) + where
 
 
@@ -445,11 +444,7 @@ def _codes_beside(
     """A column of codes that a spec does not name: it must not contradict the names."""
     for header in headers:
         if header.text.lower() in KEY_HEADERS["code"]:
-            some = [
-                row[header.column]
-                for row in sheet.rows[below : below + 40]
-                if header.column < len(row) and clean_text(row[header.column])
-            ]
+            some = filled_cells(sheet.rows[below : below + 40], header.column)
             if some and all(
                 words.gazetteer.find(code=cell).how in ("code", "change", "outside")
                 for cell in some
@@ -471,12 +466,7 @@ def _read_layout(
     }
 
     def report(row: int, column: int, value: object, why: str, header: str) -> None:
-        problems.append(
-            Problem(
-                file=sheet.file, sheet=sheet.name, cell=place(sheet, row, column),
-                column=header, value=str(value), why=why,
-            )
-        )  # fmt: skip
+        problems.append(sheet.problem(row, column, value, why, header))
 
     rows, notes = _rows(
         layout, reading, report, known, words=words, allow_unmatched=allow_unmatched,
@@ -743,7 +733,7 @@ def _rows(
                 left[DISTRICTS] += 1
                 reading.n_skipped += 1
                 continue
-        misprint = known.get(place(sheet, number, at))
+        misprint = known.get(sheet.place(number, at))
         if misprint and name == misprint.printed:
             name = _mended(misprint, reading)
         label = normalise(name or lead)
@@ -751,7 +741,7 @@ def _rows(
             reading.n_skipped += 1
             continue
         if stop_at and not stopped_at and normalise(lead).startswith(stop_at):
-            stopped_at = place(sheet, number, 0)
+            stopped_at = sheet.place(number, 0)
         if not name and not code and layout.city:
             name = layout.city
         if not name and not code and "year" in keys and not stopped_at:
@@ -793,7 +783,7 @@ def _rows(
             report(
                 heading[0], keys.get("city", 0), heading[1],
                 f"is a line within the table; whether the rows below it, from "
-                f"{place(sheet, number, at)} on, are what the lines above the table "
+                f"{sheet.place(number, at)} on, are what the lines above the table "
                 "say is not clear", "city",
             )  # fmt: skip
             heading = None
@@ -966,7 +956,7 @@ def _merged_figures(layout: Layout, report) -> None:
                     report(
                         top, left, row[left],
                         f"is merged over cells up to "
-                        f"{place(layout.sheet, bottom, right)}; which of them it is "
+                        f"{layout.sheet.place(bottom, right)}; which of them it is "
                         "the figure of is not said", columns[column].text,
                     )  # fmt: skip
                     break
@@ -1116,17 +1106,15 @@ def _map_columns(
             if stated and not units.same(stated, column.header_unit):
                 problems.append(
                     f"{place}: the spec expects the header to say "
-                    f"{column.header_unit}, "
-                    f"and it says {stated}"
+                    f"{column.header_unit}, and it says {stated}"
                 )
                 continue
             unit, unit_from = column.unit, f"spec, because {column.because}"
         elif column.unit:
             if stated and not units.same(stated, column.unit):
                 problems.append(
-                    f"{place}: the header says {stated}, the spec {column.unit}; "
-                    "where the "
-                    "header is wrong, the spec says so with header_unit and because"
+                    f"{place}: the header says {stated}, the spec {column.unit}; where "
+                    "the header is wrong, the spec says so with header_unit and because"
                 )
                 continue
             unit, unit_from = column.unit, "spec" if not stated else unit_from
@@ -1221,14 +1209,14 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
             lines.append(
                 "  Keys: "
                 + ", ".join(
-                    f"{key} in {place(layout.sheet, layout.header_row, column)} "
+                    f"{key} in {layout.sheet.place(layout.header_row, column)} "
                     f"{texts.get(column, '')}".strip()
                     for key, column in layout.keys.items()
                 )
             )
         lines.append(f"  Columns mapped ({len(layout.columns)}), scope {WHOLE}:")
         for column in layout.columns[:60]:
-            at = place(layout.sheet, layout.header_row, column.header.column)
+            at = layout.sheet.place(layout.header_row, column.header.column)
             lines.append(
                 f"    {at} {column.header.text} -> "
                 f"{column.variable or 'the variable of the row'}"
@@ -1399,7 +1387,6 @@ def doubts(agreements: Iterable[Agreement]) -> list[str]:
                 found.append(
                     f"{agreement.variable}: {share:.0%} of the figures are the "
                     f"warehouse's of the year {label}, {own:.0%} those of the same "
-                    "year: "
-                    "the year is shifted"
+                    "year: the year is shifted"
                 )
     return found

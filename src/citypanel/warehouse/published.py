@@ -98,7 +98,8 @@ class Publication:
 
 def options_digest(options: Mapping[str, Any]) -> str:
     """Return a digest of options, whatever their order and the quotes of values."""
-    text = _json({name: _plain(value) for name, value in options.items()})
+    plain = {name: _plain(value) for name, value in options.items()}
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -305,7 +306,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_plain(each) for each in value) + "]"
     return str(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
