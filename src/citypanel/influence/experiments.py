@@ -231,25 +231,16 @@ def _origins(
     known: dict[tuple, str] = {}
     if origins is not None:
         kept = origins.loc[origins["variable"].isin(used)]
+        columns = ["city_id", "year", "variable", "origin"]
         known = {
             (city, int(year), variable): origin
-            for city, year, variable, origin in zip(
-                kept["city_id"],
-                kept["year"],
-                kept["variable"],
-                kept["origin"],
-                strict=True,
-            )
+            for city, year, variable, origin in kept[columns].itertuples(index=False)
         }
-    assumed = study.long({"assumed": study.investment(options).is_assumed})
-    assumed = {
-        (city, year)
-        for city, year in assumed.loc[
-            assumed["assumed"].astype(bool), ["city_id", "year"]
-        ].itertuples(index=False)
-    }
+    places = np.argwhere(study.investment(options).is_assumed)
+    assumed = {(study.city_ids[i], study.years[t]) for i, t in places}
 
     def told(kind, scope, unit, year, variable) -> str | None:
+        year = None if pd.isna(year) else int(year)
         if kind in ("seed_cell", "slip"):
             if scope == "province":
                 return "reported"
@@ -267,15 +258,5 @@ def _origins(
             told.append("investment assumed")
         return "; ".join(told) or "reported"
 
-    years = [None if pd.isna(year) else int(year) for year in frame["year"]]
-    return [
-        told(kind, scope, unit, year, variable)
-        for kind, scope, unit, year, variable in zip(
-            frame["kind"],
-            frame["scope"],
-            frame["unit"],
-            years,
-            frame["variable"],
-            strict=True,
-        )
-    ]
+    keys = frame[["kind", "scope", "unit", "year", "variable"]]
+    return [told(*row) for row in keys.itertuples(index=False)]
