@@ -175,6 +175,22 @@ def zero_line(axes, value: float = 0.0, *, vertical: bool = False) -> None:
     draw(value, color=GREY, linewidth=0.6, zorder=0)
 
 
+def legend_below(figure, axes, columns: int = 3) -> None:
+    """The legend of some axes below the whole figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def points(axes, x, y, colour: str, marker: str, **how):
+    """Markers that no line joins."""
+    axes.plot(x, y, linestyle="none", marker=marker, color=colour, **how)
+
+
+def label_beside(axes, text: str, at, offset, **how) -> None:
+    """A text at a distance in points from where it belongs."""
+    axes.annotate(text, at, xytext=offset, textcoords="offset points", **how)
+
+
 def luminance(colour) -> float:
     """Relative luminance (0 dark, 1 light) of a colour."""
     from matplotlib.colors import to_rgb
