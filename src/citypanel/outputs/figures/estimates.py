@@ -120,7 +120,7 @@ def event_study(marts: Frames, o: Style) -> Drawing:
     has_trend = line is not None and len(reference) > 0 and not o.overlay
     if has_trend:
         since = main["event_time"].to_numpy(float) - float(reference.iloc[0])
-        for here, label, dashes, width in (
+        for here, named, dashes, width in (
             (since <= 0, o(SAID("trend_before")), "-", 1.2),
             (since >= 0, None, (0, (4, 3)), 1.0),
         ):
@@ -130,7 +130,7 @@ def event_study(marts: Frames, o: Style) -> Drawing:
                 color=s.GREY,
                 linewidth=width,
                 linestyle=dashes,
-                label=label,
+                label=named,
                 zorder=2,
             )
     ticks = sorted(data["event_time"].unique())

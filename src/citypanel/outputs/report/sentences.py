@@ -174,7 +174,7 @@ def verdict(facts: Facts) -> Verdict:
     """What the study finds, how certain that is, and what qualifies it."""
     say = Speaker(facts)
     told: dict[str, Any] = {
-        "data": Words(*facts.data.verdict[1:]) if facts.data.verdict else Words("", ""),
+        "data": facts.data.verdict[1] if facts.data.verdict else Words("", ""),
         "share": facts.headline.assumed_share,
         "in_doubt": facts.index.zero_price_share if facts.index else math.nan,
         "n": facts.headline.n_treated,
