@@ -7,13 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    OVERALL,
-    dropped_rows,
-    join_notes,
-    overall_rows,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, join_notes, overall_rows, panel_frame
 from citypanel.did.imputation import imputation
 from citypanel.did.panels import (
     FAR,
@@ -119,14 +113,13 @@ def concurrent_policies(
         found = _Adjusted(data, {n: starts[n] for n in some}, level)
         for row in found.rows(before, after):
             rows.append({**row, "policy": name})
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("policy", "outcome"),
-        outcome=data.design.outcome,
-        attrs=dropped_rows(data),
     )
 
 

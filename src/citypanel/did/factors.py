@@ -24,14 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from citypanel.did.frames import (
-    OVERALL,
-    Extras,
-    add_note,
-    dropped_rows,
-    join_notes,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, Extras, add_note, join_notes, panel_frame
 from citypanel.did.panels import FAR, Panel, on_panel, require_binary
 from citypanel.did.regressions import wald_row
 from citypanel.did.spillovers import Gaps
@@ -471,23 +464,20 @@ def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.Da
     rows = _rows(data, cells, means, estimates, drawn, fit[0], task)
     add_note(rows[:1], join_notes(data.note, means.note))
     chosen = "penalty" if task.soft else "rank"
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator=task.name,
         level=task.level,
         single_unit_std_error=task.single,
         extra_columns=(chosen, "outcome"),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_units,
         standard_errors=f"bootstrap over units, {task.draws} draws"
         if task.draws
         else None,
-        attrs={
-            "cross_validation": Extras({"errors": table}),
-            **dropped_rows(data),
-        },
+        attrs={"cross_validation": Extras({"errors": table})},
         **{chosen: amount},
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
+from citypanel.did.frames import OVERALL, join_notes, panel_frame
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.panels import FAR, Panel, on_panel, starts_from_treatment
 from citypanel.did.randomisation import randomisation_inference
@@ -171,15 +171,7 @@ def _table(
             except EstimationError as error:
                 row = {"term": term, "note": error.problem}
             rows.append({**row, **shown})
-    return tidy(
-        rows,
-        estimator="twfe",
-        level=level,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
-        standard_errors=name,
-        attrs=dropped_rows(data),
-    )
+    return panel_frame(data, rows, estimator="twfe", level=level, standard_errors=name)
 
 
 def _row(
@@ -395,12 +387,10 @@ def few_treated(
                 # The clustered error is what the table does without.
                 row |= dict.fromkeys(("std_error", "df", "conf_low", "conf_high"))
             rows.append(row)
-    out = tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         extra_columns=("sample", "outcome"),
-        outcome=data.design.outcome,
-        attrs=dropped_rows(data),
     )
-    return out

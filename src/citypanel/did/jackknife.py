@@ -10,13 +10,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.covariances import leave_one_cluster_out
-from citypanel.did.frames import (
-    NOTE_ROUNDING,
-    OVERALL,
-    dropped_rows,
-    join_notes,
-    tidy,
-)
+from citypanel.did.frames import NOTE_ROUNDING, OVERALL, join_notes, panel_frame
 from citypanel.did.frisch_waugh import partial
 from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
@@ -121,13 +115,11 @@ def jackknife(
 
 
 def _jackknife_frame(row: dict, data: Panel, **options) -> pd.DataFrame:
-    return tidy(
+    return panel_frame(
+        data,
         [row],
         estimator="twfe",
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
         standard_errors="CV3",
-        attrs=dropped_rows(data),
         resolution=data.resolution,
         **options,
     )
@@ -207,13 +199,12 @@ def leave_one_unit_out(
         }
         for u in np.lexsort((np.arange(data.n_units), left))
     ]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         extra_columns=("change", "outcome"),
-        outcome=data.design.outcome,
         n_units=data.n_units - 1,
-        attrs=dropped_rows(data),
     )
 
 
@@ -308,12 +299,13 @@ def leave_one_batch_out(
                 ),
             }
         )
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
         extra_columns=("change", "outcome"),
-        attrs=dropped_rows(data),
+        outcome=None,
     )
 
 
@@ -410,10 +402,10 @@ def fake_date_placebo(
         )
     if len(errors) == len(rows) and errors:
         raise errors[0]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        attrs=dropped_rows(data),
+        outcome=None,
     )

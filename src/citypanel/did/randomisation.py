@@ -12,9 +12,9 @@ import pandas as pd
 from citypanel.did.frames import (
     NOTE_SINGLE,
     OVERALL,
-    dropped_rows,
     join_notes,
     overall_rows,
+    panel_frame,
     tidy,
 )
 from citypanel.did.frisch_waugh import Partialled, partial
@@ -123,17 +123,15 @@ def randomisation_inference(
             data.note,
         ),
     }
-    return tidy(
+    return panel_frame(
+        data,
         [row],
         estimator="twfe",
         level=level,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_clusters,
         standard_errors="xtreg",
-        attrs=dropped_rows(data),
     )
 
 

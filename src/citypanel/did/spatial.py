@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did import covariances as cov
-from citypanel.did.frames import dropped_rows, join_notes, overall_rows, tidy
+from citypanel.did.frames import join_notes, overall_rows, panel_frame
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import Panel, choose, prepare
 from citypanel.did.results import remembering
@@ -324,10 +324,10 @@ def spatial_inference(
             )
             more = {"kernel": kernel, "cutoff_km": float(cutoff)}
             add(f"{kernel}_{cutoff:g}_km", fit, **more)
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         extra_columns=("kernel", "cutoff_km", "outcome"),
-        attrs=dropped_rows(data),
     ).astype({"cutoff_km": float})

@@ -19,7 +19,6 @@ from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.frames import (
     COLUMNS,
     OVERALL,
-    TEXT_COLUMNS,
     WITHOUT_SINGLE,
     join_notes,
     tidy,
@@ -305,11 +304,12 @@ def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
         bare.append(part)
     out = pd.concat(bare, ignore_index=True)
     for column in columns:
-        if column in TEXT_COLUMNS or column in ("outcome", "sample", "check"):
+        kind = COLUMNS.get(column)
+        if kind == "text" or column in ("outcome", "sample", "check"):
             out[column] = out[column].where(out[column].notna(), None)
-        elif column in ("cohort", "period", "event_time"):
+        elif kind == "label":
             out[column] = label_array(list(out[column]))
-        elif column.startswith("n_"):
+        elif kind == "whole":
             out[column] = pd.to_numeric(out[column]).astype("Int64")
         else:
             out[column] = pd.to_numeric(out[column]).astype(float)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.factors import Cells, Means, Task, matrices, usable
-from citypanel.did.frames import Extras, add_note, dropped_rows, join_notes, tidy
+from citypanel.did.frames import Extras, add_note, join_notes, panel_frame
 from citypanel.did.panels import Panel, on_panel, require_binary
 from citypanel.errors import EstimationError, OptionError
 
@@ -151,21 +151,17 @@ def triply_robust(
     far = NOTE_FAR.format(int((~known).sum())) if not known.all() else None
     slow = None if settled else "some fits did not settle: a larger penalty"
     add_note(rows[:1], join_notes(data.note, means.note, far, slow))
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="triply_robust",
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_units,
         standard_errors=f"bootstrap over units, {draws} draws" if draws else None,
-        attrs={
-            "choices": Extras({**chosen, "errors": tried}),
-            **dropped_rows(data),
-        },
+        attrs={"choices": Extras({**chosen, "errors": tried})},
     )
 
 

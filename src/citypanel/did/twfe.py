@@ -26,9 +26,8 @@ from citypanel.did.frames import (
     WITHOUT_SINGLE,
     Extras,
     add_note,
-    dropped_rows,
     join_notes,
-    tidy,
+    panel_frame,
 )
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.moments import MomentPanel, condense
@@ -293,7 +292,8 @@ def twfe(
     kept = [
         term for term, ok in zip(terms, estimate.regression.keep, strict=True) if ok
     ]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
@@ -302,7 +302,6 @@ def twfe(
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
-            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **_common(data, estimate, shown),
@@ -802,7 +801,8 @@ def event_study(
     rows.append(_leads_row(values, matrix, kept, base, known, single, df))
     add_note(rows[-1:], data.note)
     add_note([row for row in rows if row.get("note") != NOTE_REFERENCE][:1], data.note)
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
@@ -821,7 +821,6 @@ def event_study(
                     "span": grid.span,
                 }
             ),
-            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **_common(data, estimate, data.design.outcome),
