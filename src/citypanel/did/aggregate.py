@@ -20,7 +20,7 @@ from citypanel.did.frames import (
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import choose
 from citypanel.did.results import remembering
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 KINDS = ("simple", "group", "dynamic", "calendar")
 
@@ -210,28 +210,17 @@ class _Cells:
         own = stored["estimate"].to_numpy(float)[found]
         same = (found >= 0) & ((values == own) | (np.isnan(values) & np.isnan(own)))
         twice = pd.Series(found).duplicated().to_numpy() & (found >= 0)
-        for bad, what in (
-            (found < 0, "no cohort and period of this estimate"),
-            (twice, "twice in the frame"),
-            (~same, "not the estimate that its influence function belongs to"),
+        for bad, key in (
+            (found < 0, "did.cells_not_estimated"),
+            (twice, "did.cells_twice"),
+            (~same, "did.cells_changed"),
         ):
+            shown = zip(
+                rows["cohort"][bad], rows["period"][bad], values[bad], strict=True
+            )
             if bad.any():
-                raise EstimationError(
-                    describe(
-                        f"Cells of the frame are {what}"
-                        if what.startswith("twice")
-                        else f"Rows of the frame hold {what}"
-                        if what.startswith("no ")
-                        else f"Rows of the frame hold an estimate that is {what}",
-                        [
-                            f"cohort {key[0]}, period {key[1]}: {value:.6g}"
-                            for key, value, b in zip(keys, values, bad, strict=True)
-                            if b
-                        ],
-                        consequence="standard errors would belong to other numbers",
-                        remedy="choose among the rows of group_time_att, and change "
-                        "none",
-                    )
+                raise EstimationError.of(
+                    key, [f"cohort {g}, period {t}: {b:.6g}" for g, t, b in shown]
                 )
         order = np.sort(found)
         kept = stored.iloc[order]
