@@ -141,7 +141,7 @@ class _Adjusted:
     """One policy's effect, each way of taking others into account."""
 
     def __init__(self, data: Panel, starts: dict[str, np.ndarray], level: float):
-        self.data, self.level = data, level
+        self.data = data
         self.exposure = {
             name: (data.when >= start[data.unit]).astype(float)
             for name, start in starts.items()
@@ -162,6 +162,7 @@ class _Adjusted:
             period=design.period,
             weights=design.weights,
             frequency=design.frequency,
+            level=level,
         )
         if design.cluster:
             self.keys["cluster"] = design.cluster[0]
@@ -201,24 +202,25 @@ class _Adjusted:
         self, name: str, frame: pd.DataFrame, controls: list[str], note: str = ""
     ) -> list[dict]:
         """One adjustment by the two-way regression and by imputation."""
-        cohort = self.data.design.cohort
-        calls: dict[str, Callable[[], pd.DataFrame]] = {
-            "twfe": lambda: twfe(
-                frame,
-                treatment=self.treatment,
-                controls=controls,
-                engine="closed_form",
-                level=self.level,
-                **self.keys,
-            ),
-            "imputation": lambda: imputation(
-                frame, cohort=cohort, controls=controls, level=self.level, **self.keys
-            ),
-        }
+        labels = dict(aggregation=name, note=note)
+
+        def imputed() -> pd.DataFrame:
+            cohort = self.data.design.cohort
+            return imputation(frame, cohort=cohort, controls=controls, **self.keys)
+
         return [
-            self.row(call, estimator, aggregation=name, note=note)
-            for estimator, call in calls.items()
+            self.row(lambda: self.two_way(frame, controls), "twfe", **labels),
+            self.row(imputed, "imputation", **labels),
         ]
+
+    def two_way(self, frame: pd.DataFrame, controls: list[str]) -> pd.DataFrame:
+        return twfe(
+            frame,
+            treatment=self.treatment,
+            controls=controls,
+            engine="closed_form",
+            **self.keys,
+        )
 
     def interacted(self, controls: list[str]) -> list[dict]:
         frame = self.frame.copy()
@@ -229,14 +231,7 @@ class _Adjusted:
         shown = {OVERALL: self.treatment, "added": both, "other_policy": other}
 
         def fit() -> pd.DataFrame:
-            return twfe(
-                frame,
-                treatment=self.treatment,
-                controls=[other, both, *controls],
-                engine="closed_form",
-                level=self.level,
-                **self.keys,
-            )
+            return self.two_way(frame, [other, both, *controls])
 
         return [
             self.row(fit, "twfe", column, aggregation="interacted", shown=term)
@@ -257,7 +252,6 @@ class _Adjusted:
                 before=before,
                 after=after,
                 control_group="never",
-                level=self.level,
                 **self.keys,
             )
 

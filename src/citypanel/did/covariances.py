@@ -162,11 +162,6 @@ def sandwich(fit: Fit, cluster: np.ndarray) -> np.ndarray:
     return fit.bread @ (sums.T @ sums) @ fit.bread
 
 
-def cross_cluster(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Codes of the intersection of two clusterings."""
-    return np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]
-
-
 def covariance(
     fit: Fit,
     *,
@@ -245,20 +240,18 @@ def small_sample_rule(
     elif convention == "fixest":
         options = fixest_options(given)
         which = str(options["K.fixef"])
-    return options, which, _name(convention, options, ways == 2)
-
-
-def _name(convention: str, options: Mapping[str, object], two_way: bool) -> str:
     name = convention
     if convention == "fixest":
-        shown = {n: v for n, v in options.items() if n != "G.df" or two_way}
+        shown = {n: v for n, v in options.items() if n != "G.df" or ways == 2}
         name += "(" + ", ".join(f"{n}={v}" for n, v in shown.items()) + ")"
-    return name + (" two-way" if two_way else "")
+    return options, which, name + (" two-way" if ways == 2 else "")
 
 
 def _two_way(fit, ways, used, options, name) -> Covariance:
     """V(first) + V(second) - V(intersection), mended when not positive."""
-    both = [*ways, cross_cluster(*ways)]
+    first, second = ways
+    crossed = first * (int(second.max()) + 1) + second
+    both = [*ways, np.unique(crossed, return_inverse=True)[1]]
     sizes = [int(c.max()) + 1 for c in both]
     require_clusters(min(sizes[:2]))
     total = np.zeros_like(fit.bread)

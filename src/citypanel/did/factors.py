@@ -407,13 +407,12 @@ def complete(
             momentum = momentum[rest]
     if not plain:
         out[active] = low
-    effects = within.effects(y - out) if not within.k else None
-    if effects is None:
-        left = np.where(free, y - out - within.effects(y - out), 0.0)
-        beta = np.einsum("bkm,mbnt,bnt->bk", within.inverse, within.net, left)
-        inside = np.einsum("bk,kbnt->bnt", beta, within.x)
-        effects = within.effects(y - out - inside)
-        effects = effects + np.einsum("bk,kbnt->bnt", beta, x)
+    if not within.k:
+        return within.effects(y - out) + out, out, settled
+    left = np.where(free, y - out - within.effects(y - out), 0.0)
+    beta = np.einsum("bkm,mbnt,bnt->bk", within.inverse, within.net, left)
+    inside = np.einsum("bk,kbnt->bnt", beta, within.x)
+    effects = within.effects(y - out - inside) + np.einsum("bk,kbnt->bnt", beta, x)
     return effects + out, out, settled
 
 
@@ -455,7 +454,7 @@ def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.Da
     )
     if not settled[0]:
         data = data.remarking(NOTE_UNSETTLED)
-    means = Means(data, cells, task, whole)
+    means = Means(data, cells, whole, task.placebo, task.carryover)
     estimates = means.of(cells, fit[0])
     hidden = _hidden(cells, means, amount, task)
     for name, (mask, fitted) in hidden.items():
@@ -628,7 +627,14 @@ def spells(
 class Means:
     """Which cells stand behind each summary."""
 
-    def __init__(self, data: Panel, cells: Cells, task: Task, whole: Panel):
+    def __init__(
+        self,
+        data: Panel,
+        cells: Cells,
+        whole: Panel,
+        placebo: float = 1.0,
+        carryover: float = 1.0,
+    ):
         grid = data.grid
         self.data = data
         on = cells.on
@@ -660,9 +666,9 @@ class Means:
             key = ("group", f"cohort_{whole.name(t)}")
             self.masks[key] = dated & (first == t)[:, None]
             self.labels[key] = {"cohort": whole.label(t)}
-        steps = grid.steps(task.placebo)
+        steps = grid.steps(placebo)
         self.before = seen & ~on & (event < 0) & (event >= -steps) & (after < 0)
-        self.later = cells.seen & (after > 0) & (after <= grid.steps(task.carryover))
+        self.later = cells.seen & (after > 0) & (after <= grid.steps(carryover))
         self.note = _of_starts(data, on & ~seen, begins, whole)
 
     def gap(self, cells: Cells, fit: np.ndarray, mask: np.ndarray) -> float:
@@ -720,9 +726,7 @@ def _bootstrap(
     chosen: list[np.ndarray] = []
     for _ in range(10 * task.draws):
         order = np.concatenate(
-            [rng.choice(treated, len(treated)), rng.choice(rest, len(rest))]
-            if len(rest)
-            else [rng.choice(treated, len(treated))]
+            [rng.choice(g, len(g)) for g in (treated, rest) if len(g)]
         )
         if cells.is_sound(cells.free[order], order):
             chosen.append(order)

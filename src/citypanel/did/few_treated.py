@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -363,19 +362,13 @@ def few_treated(
         if not 0 < treated < fewer_than:
             continue
         part = data.keep_units(units, "not in the sample")
-        options = dict(draws=draws, seed=seed, level=level)
-        calls: dict[str, Callable[[], pd.DataFrame]] = {
-            "conley_taber": functools.partial(
-                conley_taber, part, by_cohort=False, **options
-            )
-        }
+        own: dict = dict(by_cohort=False, draws=draws, seed=seed, level=level)
+        calls = {"conley_taber": functools.partial(conley_taber, part, **own)}
         if size is not None:
-            calls["ferman_pinto"] = functools.partial(
-                ferman_pinto, part, size=size, by_cohort=False, **options
-            )
-        calls["randomisation"] = functools.partial(
-            randomisation_inference, part, **options
-        )
+            call = functools.partial(ferman_pinto, part, size=size, **own)
+            calls["ferman_pinto"] = call
+        del own["by_cohort"]
+        calls["randomisation"] = functools.partial(randomisation_inference, part, **own)
         for term, call in calls.items():
             row: dict = {"n_treated_units": treated, "n_units": part.n_units}
             try:

@@ -300,23 +300,6 @@ def _independent_controls(data: Panel) -> tuple[np.ndarray, str | None]:
     return x[:, keep], note
 
 
-def influence_std_errors(influence: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Standard errors from influence functions, summed within clusters.
-
-    Parameters
-    ----------
-    influence : ndarray (n, m)
-    clusters : ndarray of int (n,)
-
-    Returns
-    -------
-    ndarray (m,)
-        sqrt(sum over clusters of (sum of influence)^2) / n.
-    """
-    sums = cluster_sums(influence, clusters)
-    return np.sqrt((sums**2).sum(axis=0)) / len(influence)
-
-
 @dataclass(frozen=True, eq=False)
 class UnitInfluence:
     """Influence functions held unit by unit: columns (n_units, m).
@@ -332,13 +315,12 @@ class UnitInfluence:
     def n_units(self) -> int:
         return len(self.start)
 
-    @property
-    def width(self) -> int:
-        """Length of a column."""
-        return len(self.start)
+    #: Length of a column.
+    width = n_units
 
     def std_errors(self, columns: np.ndarray) -> np.ndarray:
-        return influence_std_errors(columns, self.clusters)
+        sums = cluster_sums(columns, self.clusters)
+        return np.sqrt((sums**2).sum(axis=0)) / len(columns)
 
     def covariance(self, columns: np.ndarray) -> np.ndarray:
         sums = cluster_sums(columns, self.clusters)

@@ -448,11 +448,14 @@ class Panel:
         """The panel with some rows (n,) in the log, each with its first reason."""
         log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
-            keys = self.frame.loc[out & free, [self.design.unit, self.design.period]]
-            log.append(keys.assign(reason=reason))
+            log.append(self._lines(out & free).assign(reason=reason))
             free &= ~out
         log = [part for part in log if len(part)]
         return replace(self, dropped=pd.concat(log, ignore_index=True))
+
+    def _lines(self, rows: np.ndarray) -> pd.DataFrame:
+        """Unit and period of some rows (n,)."""
+        return self.frame.loc[rows, [self.design.unit, self.design.period]]
 
     def leave_out(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
         """The panel without some rows (n,), each logged with its first reason.

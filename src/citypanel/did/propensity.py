@@ -257,6 +257,8 @@ def propensity_score_did(
         "single_unit": sum(data.sizes.values()) == 1,
     }
     pseudo = _pseudo_r2(score, treated)
+    balance = _balance(treated, x, covariates, weight)
+    scores = {unit: units.index, "treated": treated, "score": p, "weight": weight}
     return panel_frame(
         data,
         [{k: v for k, v in row.items() if k != "estimator"}],
@@ -264,21 +266,8 @@ def propensity_score_did(
         level=level,
         single_unit_std_error=single_unit_std_error,
         attrs={
-            "balance": Extras(
-                {"table": _balance(treated, x, covariates, weight), "pseudo_r2": pseudo}
-            ),
-            "scores": Extras(
-                {
-                    "table": pd.DataFrame(
-                        {
-                            unit: units.index,
-                            "treated": treated,
-                            "score": p,
-                            "weight": weight,
-                        }
-                    )
-                }
-            ),
+            "balance": Extras({"table": balance, "pseudo_r2": pseudo}),
+            "scores": Extras({"table": pd.DataFrame(scores)}),
         },
     )
 

@@ -185,13 +185,8 @@ def treatment_paths(data) -> np.ndarray:
     A missing row takes the value before it, and 0 at the start: the treatment does
     not switch off, so that this is what the unit's exposure was at least.
     """
-    paths = np.full((data.n_units, len(data.positions)), np.nan)
-    paths[data.unit, data.period] = data.treatment
-    paths[np.isnan(paths[:, 0]), 0] = 0.0
-    for t in range(1, paths.shape[1]):
-        gap = np.isnan(paths[:, t])
-        paths[gap, t] = paths[gap, t - 1]
-    return paths
+    paths = pd.DataFrame(data.matrix(data.treatment))
+    return paths.ffill(axis=1).fillna(0.0).to_numpy()
 
 
 def permutations(

@@ -269,9 +269,8 @@ def spatial_inference(
     from citypanel.did.bootstrap import wild_cluster_bootstrap
     from citypanel.did.twfe import twfe
 
-    given: dict[str, Any] = dict(
-        outcome=outcome, treatment=treatment, unit=unit, period=period, **columns
-    )
+    keys = dict(outcome=outcome, treatment=treatment, unit=unit, period=period)
+    given: dict[str, Any] = {**keys, **columns}
     if columns.get("cluster"):
         raise OptionError.of("did.conley_and_clusters", cluster=columns["cluster"])
     # The same rows stand behind every row of the table.
@@ -279,15 +278,7 @@ def spatial_inference(
         k: columns[k] for k in ("controls", "weights", "frequency") if k in columns
     }
     groups = [*coordinates, above, columns.get("period_effects_by"), columns.get("by")]
-    data = prepare(
-        panel,
-        groups=tuple(groups),
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        **named,
-    ).rows
+    data = prepare(panel, groups=tuple(groups), **keys, **named).rows
     places, lost = data.frame, data.note
     own: dict[str, Any] = dict(engine="closed_form", level=level, **given)
     rows = []
