@@ -87,9 +87,10 @@ def family(pid: int) -> Iterator[int]:
     """A process and all that it has started."""
     yield pid
     with suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for child in children:
-            yield from family(int(child))
+        # Each thread has children of its own.
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in children.read_text().split():
+                yield from family(int(child))
 
 
 def most_memory(pid: int) -> dict[int, float]:

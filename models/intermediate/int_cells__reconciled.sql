@@ -1,6 +1,7 @@
 {#- One reading a cell: the first usable source in the declared order of precedence, under
     either vintage of output, and the reading that stands in where it is taken away. -#}
 {%- set vintages = ["as_published", "revised"] -%}
+{%- set chosen = study_options().gdp_vintage -%}
 with spine as (
 
     select
@@ -19,7 +20,8 @@ variables as (
 
 ),
 
-sources as (
+-- Read again for each use: a copy in memory is large, the table is on the disk.
+sources as not materialized (
 
     select
         city_id,
@@ -51,49 +53,72 @@ precedence as (
 
 ),
 
+-- Each source's place in line under either vintage; null where it is not read.
+ordered as not materialized (
+
+    select
+        sources.*,
+        {%- for name in vintages %}
+        case
+            when sources.value is not null and sources.is_usable
+                -- A source whose rank is left empty is not read under that vintage.
+                and ({{ name }}.source is null or {{ name }}.precedence is not null)
+                then coalesce({{ name }}.precedence, sources.import_precedence, 1)
+        end as precedence__{{ name }},
+        {%- endfor %}
+    from sources
+    {%- for name in vintages %}
+    left join precedence as {{ name }}
+        on
+            {{ name }}.gdp_vintage = '{{ name }}'
+            and sources.variable = {{ name }}.variable
+            and sources.source = {{ name }}.source
+    {%- endfor %}
+
+),
+
+-- Most cells have one source: nothing to rank, nothing to aggregate.
+contested as (
+
+    select
+        city_id,
+        year,
+        variable,
+    from sources
+    group by city_id, year, variable
+    having count(*) > 1
+
+),
+
 ranked as (
 
     select
-        vintages.gdp_vintage,
-        sources.city_id,
-        sources.year,
-        sources.variable,
-        sources.source,
-        sources.raw_unit,
-        sources.correction_action,
-        sources.raw_value,
-        sources.value,
-        coalesce(precedence.precedence, sources.import_precedence, 1) as precedence,
+        *,
+        {%- for name in vintages %}
         row_number() over (
-            partition by
-                vintages.gdp_vintage, sources.city_id, sources.year, sources.variable
-            order by
-                coalesce(precedence.precedence, sources.import_precedence, 1),
-                sources.source
-        ) as rank,
-    from sources
-    cross join (values {% for name in vintages %}('{{ name }}'){{ ", " if not loop.last }}{% endfor %}) as vintages (gdp_vintage)
-    left join precedence
-        on
-            vintages.gdp_vintage = precedence.gdp_vintage
-            and sources.variable = precedence.variable
-            and sources.source = precedence.source
-    -- A source whose rank is left empty is not read under that vintage.
-    where
-        sources.value is not null and sources.is_usable
-        and (precedence.source is null or precedence.precedence is not null)
+            partition by city_id, year, variable
+            order by precedence__{{ name }} nulls last, source
+        ) as rank__{{ name }},
+        {%- endfor %}
+    from ordered
+    semi join contested using (city_id, year, variable)
 
 ),
 
-chosen as (
+single as (
 
-    select *
-    from ranked
-    where rank = 1 and gdp_vintage = '{{ study_options().gdp_vintage }}'
+    select
+        *,
+        {%- for name in vintages %}
+        1 as rank__{{ name }},
+        {%- endfor %}
+    from ordered
+    anti join contested using (city_id, year, variable)
 
 ),
 
-alternatives as (
+readings as (
+    {%- for cells in ["single", "ranked"] %}
 
     select
         city_id,
@@ -102,30 +127,29 @@ alternatives as (
         {%- for name in vintages %}
         {%- for rank, prefix in {1: "", 2: "next_"}.items() %}
         {%- for column in ["source", "value"] %}
-        max({{ column }}) filter (where gdp_vintage = '{{ name }}' and rank = {{ rank }})
+        {{ of_source(cells, column, "precedence__" ~ name ~ " is not null and rank__" ~ name ~ " = " ~ rank) }}
             as {{ prefix }}{{ column }}__{{ name }},
         {%- endfor %}
         {%- endfor %}
         {%- endfor %}
-    from ranked
-    group by city_id, year, variable
-
-),
-
-readings as (
-
-    select
-        city_id,
-        year,
-        variable,
-        {%- for source in ["yearbook", "province"] %}
-        max(raw_value) filter (where source = '{{ source }}') as {{ source }}_raw_value,
-        max(raw_unit) filter (where source = '{{ source }}') as {{ source }}_raw_unit,
-        max(printed_value) filter (where source = '{{ source }}') as {{ source }}_value,
+        {%- for column in ["raw_unit", "correction_action", "raw_value", "precedence__" ~ chosen] %}
+        {{ of_source(cells, column, "precedence__" ~ chosen ~ " is not null and rank__" ~ chosen ~ " = 1") }}
+            as chosen_{{ column }},
         {%- endfor %}
-        bool_or(is_defective) filter (where source = 'yearbook') as is_defective,
-    from sources
+        {%- for source in ["yearbook", "province"] %}
+        {%- for column, name in {"raw_value": "raw_value", "raw_unit": "raw_unit", "printed_value": "value"}.items() %}
+        {{ of_source(cells, column, "source = '" ~ source ~ "'") }} as {{ source }}_{{ name }},
+        {%- endfor %}
+        {%- endfor %}
+        {{ of_source(cells, "is_defective", "source = 'yearbook'") }} as is_defective,
+    from {{ cells }}
+    {%- if cells == "ranked" %}
     group by city_id, year, variable
+    {%- else %}
+
+    union all
+    {% endif %}
+    {%- endfor %}
 
 ),
 
@@ -169,12 +193,12 @@ final as (
         variables.variable,
 
         ---------- labels
-        chosen.source,
-        chosen.raw_unit,
+        readings.source__{{ chosen }} as source,
+        readings.chosen_raw_unit as raw_unit,
         case
-            when chosen.value is null then 'missing'
-            when chosen.correction_action = 'replace' then 'corrected'
-            when chosen.precedence <= 1 then 'reported'
+            when readings.value__{{ chosen }} is null then 'missing'
+            when readings.chosen_correction_action = 'replace' then 'corrected'
+            when readings.chosen_precedence__{{ chosen }} <= 1 then 'reported'
             else 'other_source'
         end as origin,
 
@@ -183,31 +207,26 @@ final as (
         corrected.correction_evidence,
 
         ---------- measures
-        chosen.raw_value,
+        readings.chosen_raw_value as raw_value,
         {%- for source in ["yearbook", "province"] %}
         readings.{{ source }}_raw_value,
         readings.{{ source }}_raw_unit,
         readings.{{ source }}_value,
         {%- endfor %}
-        chosen.value,
+        readings.value__{{ chosen }} as value,
 
         ---------- alternatives
-        alternatives.* exclude (city_id, year, variable),
+        {%- for name in vintages %}
+        {%- for prefix in ["", "next_"] %}
+        readings.{{ prefix }}source__{{ name }},
+        readings.{{ prefix }}value__{{ name }},
+        {%- endfor %}
+        {%- endfor %}
 
         ---------- flags
         coalesce(readings.is_defective, false) as is_defective,
     from spine
     cross join variables
-    left join chosen
-        on
-            spine.city_id = chosen.city_id
-            and spine.year = chosen.year
-            and variables.variable = chosen.variable
-    left join alternatives
-        on
-            spine.city_id = alternatives.city_id
-            and spine.year = alternatives.year
-            and variables.variable = alternatives.variable
     left join readings
         on
             spine.city_id = readings.city_id
@@ -222,3 +241,4 @@ final as (
 )
 
 select * from final
+order by city_id, year, variable

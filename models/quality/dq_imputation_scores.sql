@@ -7,7 +7,9 @@ with errors as (
         imputation,
         setting,
         gap_years,
-        abs_log_error,
+        n_cells,
+        -- A sum in another order may differ in its last digit.
+        list_sort(cast(abs_log_errors as double[])) as abs_log_errors,
     from {{ ref("est_imputation_errors") }}
 
 ),
@@ -22,17 +24,15 @@ final as (
         gap_years,
 
         ---------- measures
-        cast(count(*) as integer) as n_cells,
-        cast(count(abs_log_error) as integer) as n_scored,
-        median(abs_log_error) as median_abs_log_error,
-        -- A sum in another order may differ in its last digit.
-        avg(abs_log_error order by abs_log_error) as mean_abs_log_error,
-        quantile_cont(abs_log_error, 0.9) as p90_abs_log_error,
+        n_cells,
+        cast(len(abs_log_errors) as integer) as n_scored,
+        list_median(abs_log_errors) as median_abs_log_error,
+        list_avg(abs_log_errors) as mean_abs_log_error,
+        list_aggregate(abs_log_errors, 'quantile_cont', 0.9) as p90_abs_log_error,
 
         ---------- flags
         imputation = '{{ study_options().imputation }}' as is_used,
     from errors
-    group by variable, imputation, setting, gap_years
 
 )
 

@@ -6,7 +6,7 @@ alternatives of every input beside those that a variant picks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -150,7 +150,8 @@ SCORES = {
     "imputation": "string",
     "setting": "string",
     "gap_years": "Int32",
-    "abs_log_error": "float64",
+    "n_cells": "Int32",
+    "abs_log_errors": object,
 }
 
 
@@ -171,20 +172,18 @@ def imputation_errors(
     -------
     DataFrame
         The columns of `SCORES`: variable, imputation, setting (interior or end),
-        gap_years, and abs_log_error, missing where the rule has no positive value. One
-        row per known positive cell, rule and length of the gap.
+        gap_years, n_cells, the known positive cells that were masked, and
+        abs_log_errors, an array of the errors of those for which the rule has a
+        positive value. One row per variable, rule, setting and length of the gap.
     """
     options = options_of(variants)
     cities = cells[["city_id"]].drop_duplicates()
     grid = _sources(cities, cells["year"])["grid"]
     rules = variables.set_index("variable")["gap_rule"]
-    names, used = [], [rule for rule in IMPUTATIONS if rule != "none"]
-    # Places in `names`, in `used` and in `SETTINGS`, the gap, and the error.
-    pieces: list[tuple[int, int, np.ndarray, int, np.ndarray]] = []
+    rows = []
     for name, table in _series(cells, grid, "value").items():
         if rules[name] not in ("mean", "mean_carry"):
             continue
-        names.append(name)
         before, after = neighbours(~np.isnan(table))
         for gap in GAPS:
             asked = table > 0
@@ -197,31 +196,18 @@ def imputation_errors(
                 before, after, grid.years, rules[name], options.carry_years
             )
             asked = asked & (between | ends)
-            setting = np.where(between, 0, 1)[asked]
-            for place, rule in enumerate(used):
+            inside = between[asked]
+            for rule in IMPUTATIONS:
+                if rule == "none":
+                    continue
                 value = filled(table, before, after, grid.years, imputation=rule)
                 error = np.abs(logarithm(value[asked] / table[asked], "e"))
-                pieces.append((len(names) - 1, place, setting, gap, error))
-    counts = [len(piece[-1]) for piece in pieces]
-    frame = pd.DataFrame(
-        {
-            "variable": _spelled(names, np.repeat([p[0] for p in pieces], counts)),
-            "imputation": _spelled(used, np.repeat([p[1] for p in pieces], counts)),
-            "setting": _spelled(SETTINGS, _stacked([p[2] for p in pieces])),
-            "gap_years": np.repeat([p[3] for p in pieces], counts),
-            "abs_log_error": _stacked([p[4] for p in pieces]),
-        }
-    )
-    return typed(frame.astype(SCORES))
-
-
-def _spelled(words: Sequence[str], at: np.ndarray) -> Any:
-    """A column of a few words by their places; rows share the strings."""
-    return pd.array(list(words), dtype="string")[at.astype(int)]
-
-
-def _stacked(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(parts) if parts else np.empty(0)
+                for setting, cells_of in zip(SETTINGS, (inside, ~inside), strict=True):
+                    found = error[cells_of]
+                    if len(found):
+                        scored = found[~np.isnan(found)]
+                        rows.append((name, rule, setting, gap, len(found), scored))
+    return pd.DataFrame(rows, columns=list(SCORES)).astype(SCORES)
 
 
 def _has_years_beside(grid: Grid) -> np.ndarray:
