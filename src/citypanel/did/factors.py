@@ -45,6 +45,8 @@ BOUND = 0.36
 ROUNDED = 1e-10
 #: An event time that is not known.
 UNKNOWN = np.iinfo(np.int64).min // 2
+# Aggregation and term of what cells hidden before and after treatment show.
+PLACEBO, CARRYOVER = ("placebo", "before_treatment"), ("carryover", "after_treatment")
 NOTE_UNDATED = (
     "{} unit(s) become treated while not seen: in no row by event time or cohort"
 )
@@ -699,10 +701,7 @@ def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
     """Placebo and carry-over: masks, and fits with their cells hidden."""
     out = {}
     need = 1 if task.soft else int(amount) + 1
-    for key, mask in (
-        (("placebo", "before_treatment"), means.before),
-        (("carryover", "after_treatment"), means.later),
-    ):
+    for key, mask in ((PLACEBO, means.before), (CARRYOVER, means.later)):
         free = cells.free & ~mask
         # Units left with too little to say what they would have been stay seen.
         short = (free.sum(axis=1) < need) & mask.any(axis=1)
@@ -759,9 +758,7 @@ def _bootstrap(
 
 def _rows(data, cells, means, estimates, drawn, fit, task) -> list[dict]:
     """Tidy rows: effects, placebo and carry-over, and the tests of the leads."""
-    masks = {**means.masks}
-    masks[("placebo", "before_treatment")] = means.before
-    masks[("carryover", "after_treatment")] = means.later
+    masks = means.masks | {PLACEBO: means.before, CARRYOVER: means.later}
     rows = []
     for key, estimate in estimates.items():
         units = np.flatnonzero(masks[key].any(axis=1))
@@ -782,11 +779,11 @@ def _rows(data, cells, means, estimates, drawn, fit, task) -> list[dict]:
                 row["std_error"] = error if error > 0 else None
         rows.append(row)
     for key, why in (
-        (("placebo", "before_treatment"), "no untreated period can be hidden"),
-        (("carryover", "after_treatment"), "no treatment ends"),
+        (PLACEBO, "no untreated period can be hidden"),
+        (CARRYOVER, "no treatment ends"),
     ):
         if key not in estimates:
-            if key[0] == "carryover" and means.later.any():
+            if key == CARRYOVER and means.later.any():
                 why = "no period after a treatment can be hidden"
             rows.append(
                 {"aggregation": key[0], "term": key[1], "estimate": None, "note": why}

@@ -280,7 +280,7 @@ def leave_one_batch_out(
             continue
         rows.append(
             {
-                **{k: v for k, v in row.items() if k != "estimator"},
+                **row,
                 **labels,
                 "change": row["estimate"] - whole,
                 "single_unit": len(rest) == 1,
@@ -382,7 +382,7 @@ def fake_date_placebo(
             continue
         rows.append(
             {
-                **{c: v for c, v in fit.items() if c != "estimator"},
+                **fit,
                 **labels,
                 "single_unit": len(np.unique(data.unit[before][fake])) == 1,
                 "note": join_notes(

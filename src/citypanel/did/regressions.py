@@ -565,15 +565,11 @@ def require_some_cell(data: Panel, cells: Cells, known: np.ndarray) -> None:
         "did.no_effect_identified_rows",
         [
             f"cohort {data.name(g)}: seen in "
-            + ", ".join(map(data.name, _seen(data, g)))
+            + ", ".join(map(data.name, np.unique(data.when[data.row_start == g])))
             for g in data.sizes
         ]
         + ([data.note] if data.note else []),
     )
-
-
-def _seen(data: Panel, g: int) -> np.ndarray:
-    return np.unique(data.when[data.row_start == g])
 
 
 def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:

@@ -347,17 +347,11 @@ def bacon_table(
         Columns of `bacon_decomposition`, sample, and twfe, the coefficient that the
         weighted estimates add up to; one row with the reason where there are none.
     """
-    parts = []
+    parts, keys = [], dict(treatment=treatment, unit=unit, period=period)
     for label, frame in ({"all": panel} if sample is None else dict(sample)).items():
         for outcome in outcomes:
             try:
-                table = bacon_decomposition(
-                    frame,
-                    outcome=outcome,
-                    treatment=treatment,
-                    unit=unit,
-                    period=period,
-                )
+                table = bacon_decomposition(frame, outcome=outcome, **keys)
             except CityPanelError as error:
                 table = _reason(
                     "bacon_decomposition", OVERALL, outcome, error, "not estimated"
