@@ -210,17 +210,18 @@ class _Cells:
         own = stored["estimate"].to_numpy(float)[found]
         same = (found >= 0) & ((values == own) | (np.isnan(values) & np.isnan(own)))
         twice = pd.Series(found).duplicated().to_numpy() & (found >= 0)
-        for bad, key in (
-            (found < 0, "did.cells_not_estimated"),
-            (twice, "did.cells_twice"),
-            (~same, "did.cells_changed"),
-        ):
-            shown = zip(
-                rows["cohort"][bad], rows["period"][bad], values[bad], strict=True
-            )
+        for kind, bad in (("unknown", found < 0), ("twice", twice), ("changed", ~same)):
             if bad.any():
+                shown = rows.loc[bad, ["cohort", "period", "estimate"]]
                 raise EstimationError.of(
-                    key, [f"cohort {g}, period {t}: {b:.6g}" for g, t, b in shown]
+                    "did.cells_of_others",
+                    (
+                        f"cohort {g}, period {t}: {value:.6g}"
+                        for g, t, value in shown.itertuples(index=False)
+                    ),
+                    unknown=kind == "unknown",
+                    twice=kind == "twice",
+                    changed=kind == "changed",
                 )
         order = np.sort(found)
         kept = stored.iloc[order]
