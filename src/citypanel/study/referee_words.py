@@ -139,17 +139,6 @@ def _where_known(name: str, *needed: str, **facts: Any) -> list[Words]:
     return [SAID(name, **facts)] if known else []
 
 
-#: What answers each question, by its name; `heading` of the catalogue has their order.
-_RULES: dict[str, Callable[[_Rows], list[Words]]] = {}
-
-
-def _answers(rule: Callable[[_Rows], list[Words]]) -> Callable[[_Rows], list[Words]]:
-    """Have a rule answer the question of its name."""
-    _RULES[rule.__name__.removeprefix("_")] = rule
-    return rule
-
-
-@_answers
 def _concurrent_policies(rows: _Rows) -> list[Words]:
     last = rows.some(aggregation="headline")["policy"].dropna()
     if not len(last):
@@ -182,7 +171,6 @@ def _concurrent_policies(rows: _Rows) -> list[Words]:
     )
 
 
-@_answers
 def _spillovers(rows: _Rows) -> list[Words]:
     rings = rows.some(aggregation="spillover")
     rings = rings[rings["distance_km"].notna() & rings["estimate"].notna()]
@@ -203,7 +191,6 @@ def _spillovers(rows: _Rows) -> list[Words]:
     return said and [*said, SAID("ring", near=near["distance_km"], **ring)]
 
 
-@_answers
 def _spatial_errors(rows: _Rows) -> list[Words]:
     shared = rows.rows[rows.rows["distance_km"].notna()]
     shared = shared[shared["std_error"].notna()]
@@ -237,7 +224,6 @@ def _spatial_errors(rows: _Rows) -> list[Words]:
     ]
 
 
-@_answers
 def _dose(rows: _Rows) -> list[Words]:
     model = dict(estimator="nonabsorbing_did")
     leads = rows.value("p_value", aggregation="test", **model)
@@ -251,7 +237,6 @@ def _dose(rows: _Rows) -> list[Words]:
     return said and said + (_where_known("dose", **more) or [SAID("no_dose")])
 
 
-@_answers
 def _two_way_weights(rows: _Rows) -> list[Words]:
     beta, sigma, opposite = (
         rows.value("estimate", term=term)
@@ -270,7 +255,6 @@ def _two_way_weights(rows: _Rows) -> list[Words]:
     )
 
 
-@_answers
 def _few_treated(rows: _Rows) -> list[Words]:
     if not rows.rows["sample"].notna().any():
         return [SAID("few_none")]
@@ -293,7 +277,6 @@ def _few_treated(rows: _Rows) -> list[Words]:
     ]
 
 
-@_answers
 def _factor_models(rows: _Rows) -> list[Words]:
     simple = dict(aggregation="simple", term="overall")
     asc = rows.both("asc", estimator="augmented_synthetic_control", **simple)
@@ -326,7 +309,6 @@ def _factor_models(rows: _Rows) -> list[Words]:
     ]
 
 
-@_answers
 def _adjustment(rows: _Rows) -> list[Words]:
     groups = rows.some(aggregation="group", estimator="entropy_balancing")
     outside = groups["note"].astype(str).str.contains(NOTE_OUTSIDE, regex=False)
@@ -350,7 +332,6 @@ def _weighted(rows: _Rows, estimator: str, rule: str) -> list[Words]:
     )
 
 
-@_answers
 def _mechanisms(rows: _Rows) -> list[Words]:
     known, least = _corrected(rows, "mechanism")
     if not len(known):
@@ -377,7 +358,6 @@ def _corrected(rows: _Rows, aggregation: str) -> tuple[pd.DataFrame, dict[str, A
     }
 
 
-@_answers
 def _pretrend(rows: _Rows) -> list[Words]:
     left = rows.rows[rows.rows["term"].astype(str).str.endswith("_less_trend")]
     if not len(left):
@@ -402,3 +382,18 @@ def answer_rows(rows: pd.DataFrame) -> Iterable[dict[str, Any]]:
             "text_en": " ".join(words.en for words in said),
             "text_zh": "".join(words.zh for words in said),
         }
+
+
+#: What answers each question; `heading` of the catalogue has their order.
+_RULES: dict[str, Callable[[_Rows], list[Words]]] = {
+    "concurrent_policies": _concurrent_policies,
+    "spillovers": _spillovers,
+    "spatial_errors": _spatial_errors,
+    "dose": _dose,
+    "two_way_weights": _two_way_weights,
+    "few_treated": _few_treated,
+    "factor_models": _factor_models,
+    "adjustment": _adjustment,
+    "mechanisms": _mechanisms,
+    "pretrend": _pretrend,
+}
