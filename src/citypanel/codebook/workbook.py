@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from citypanel.codebook.entries import Table
+from citypanel.codebook.pages import markdown
 from citypanel.codebook.sheets import columns_sheet, series_sheet, tables_sheet
 from citypanel.codebook.translation import LANGUAGES, translation
 
@@ -47,6 +48,18 @@ def workbook(
     content = io.BytesIO()
     book.save(content)
     return _without_clock(content.getvalue())
+
+
+def contents(
+    tables: Sequence[Table], coverage: pd.DataFrame, series: pd.DataFrame
+) -> dict[str, bytes]:
+    """The codebook's files by name: a page a language, and the workbook."""
+    pages = {
+        f"codebook.{language}.md": markdown(tables, coverage, series, language=language)
+        for language in LANGUAGES
+    }
+    files = {name: page.encode("utf-8") for name, page in pages.items()}
+    return files | {"codebook.xlsx": workbook(tables, coverage, series)}
 
 
 def _fill(sheet, frame: pd.DataFrame) -> None:

@@ -80,6 +80,11 @@ def same(text: str) -> Words:
     return Words(*(text for _ in LANGUAGES))
 
 
+def first_up(words: Words) -> Words:
+    """The words at the start of a sentence."""
+    return Words(*(text[:1].upper() + text[1:] for text in words))
+
+
 class _Formatter(string.Formatter):
     def __init__(self, language: str):
         self.language = language

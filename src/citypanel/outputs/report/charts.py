@@ -131,7 +131,6 @@ class Lines:
     ticks: tuple[Tick, ...]
     scale: tuple[float, float, float, float]
     series: tuple[tuple[str, Words, tuple[tuple[float, float], ...]], ...]
-    one: float
 
 
 @dataclass(frozen=True)
@@ -491,7 +490,6 @@ def lines(frame: pd.DataFrame | None, cities: Sequence[City]) -> Lines | None:
             (role, LABELS.label("roles", role), tuple(at(y, v) for y, v in path))
             for role, path in paths.items()
         ),
-        at(years[0], 1.0)[1],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,13 +156,12 @@ class Table:
     @property
     def groups(self) -> list[tuple[str, int, int]]:
         """Headings over several columns: label, first and last place (from 0)."""
-        out: list[tuple[str, int, int]] = []
-        for place, column in enumerate(self.columns):
-            if column.group and out and out[-1][0] == column.group:
-                out[-1] = (column.group, out[-1][1], place)
-            else:
-                out.append((column.group, place, place))
-        return [group for group in out if group[0]]
+        out, place = [], 0
+        for label, n in self.spans:
+            if label:
+                out.append((label, place, place + n - 1))
+            place += n
+        return out
 
     @property
     def spans(self) -> list[tuple[str, int]]:
@@ -185,6 +184,33 @@ class Table:
             left = max((len(a) for a, _ in parts), default=0)
             right = max((len(b) for _, b in parts), default=0)
             out.append((0.58 * left, 0.58 * right))
+        return out
+
+    def aligned(
+        self, width: Callable[[str], int], space: Callable[[int], str]
+    ) -> list[list[str]]:
+        """Texts of all rows; the numbers of a column padded around their points.
+
+        Parameters
+        ----------
+        width : callable
+            How wide a text is.
+        space : callable
+            A text as wide as that.
+        """
+        rows = [row for block in self.blocks for row in block.rows]
+        out = [[cell.text for cell in row.cells] for row in rows]
+        for place in range(len(self.columns)):
+            halves = {
+                i: split_at_point(row.cells[place].text)
+                for i, row in enumerate(rows)
+                if row.cells[place].kind == "number"
+            }
+            left = max((width(a) for a, _ in halves.values()), default=0)
+            right = max((width(b) for _, b in halves.values()), default=0)
+            for i, (a, b) in halves.items():
+                before, after = space(left - width(a)), space(right - width(b))
+                out[i][place] = before + a + b + after
         return out
 
     @staticmethod
@@ -222,11 +248,13 @@ def p_value(value: Any, *, absent: str = "") -> Cell:
     return Cell(p_cell(value), "number", (float(value),))
 
 
-def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
+def interval(
+    low: Any, high: Any, *, decimals: int = DECIMALS, absent: str = ""
+) -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
-    text = f"[{fixed(low, DECIMALS)}, {fixed(high, DECIMALS)}]"
+    text = f"[{fixed(low, decimals)}, {fixed(high, decimals)}]"
     return Cell(text, "interval", (float(low), float(high)))
 
 

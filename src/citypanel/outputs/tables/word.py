@@ -6,7 +6,7 @@ import io
 import re
 import zipfile
 
-from citypanel.outputs.tables.model import Cell, Table, split_at_point
+from citypanel.outputs.tables.model import Table
 from citypanel.words.numbers import MINUS
 
 LATIN_FONT = "Times New Roman"
@@ -90,7 +90,7 @@ def document(table: Table) -> bytes:
             run.font.size = Pt(size)
             _border(merged, bottom=THIN)
     add([table.stub, *(c.label for c in table.columns)], header=True)
-    padded = _padded(table)
+    padded = table.aligned(_measure, _space)
     place = 0
     for block in table.blocks:
         if block.heading:
@@ -238,29 +238,6 @@ def _room(*texts: str) -> float:
         (sum(1.0 if ord(c) > 0x2E80 else 0.5 for c in text) for text in texts),
         default=0.0,
     )
-
-
-def _padded(table: Table) -> list[list[str]]:
-    """Texts of all rows; numbers have spaces where their neighbours have digits."""
-    rows = [row for block in table.blocks for row in block.rows]
-    out = [[cell.text for cell in row.cells] for row in rows]
-    for place in range(len(table.columns)):
-        halves = {
-            i: split_at_point(row.cells[place].text)
-            for i, row in enumerate(rows)
-            if _is_number(row.cells[place])
-        }
-        left = max((_measure(a) for a, _ in halves.values()), default=0)
-        right = max((_measure(b) for _, b in halves.values()), default=0)
-        for i, (a, b) in halves.items():
-            out[i][place] = (
-                _space(left - _measure(a)) + a + b + _space(right - _measure(b))
-            )
-    return out
-
-
-def _is_number(cell: Cell) -> bool:
-    return cell.kind == "number"
 
 
 def _measure(text: str) -> int:
