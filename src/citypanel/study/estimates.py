@@ -33,23 +33,15 @@ REGRESSION_COLUMNS = {
     **dict.fromkeys(("specification", "note"), "string"),
 }
 EVENT_COLUMNS = {
-    "estimator": "string",
-    "outcome": "string",
+    **dict.fromkeys(("estimator", "outcome"), "string"),
     "event_time": "Int64",
-    "estimate": "float64",
-    "std_error": "float64",
-    "conf_low": "float64",
-    "conf_high": "float64",
-    "p_value": "float64",
-    "n_treated_cities": "Int64",
-    "n_obs": "Int64",
-    "n_cities": "Int64",
+    **dict.fromkeys(("estimate", "std_error"), "float64"),
+    **dict.fromkeys(("conf_low", "conf_high", "p_value"), "float64"),
+    **dict.fromkeys(("n_treated_cities", "n_obs", "n_cities"), "Int64"),
     "leads_f": "float64",
     "leads_df": "Int64",
-    "leads_p_value": "float64",
-    "assumed_share": "float64",
-    "specification": "string",
-    "note": "string",
+    **dict.fromkeys(("leads_p_value", "assumed_share"), "float64"),
+    **dict.fromkeys(("specification", "note"), "string"),
 }
 
 

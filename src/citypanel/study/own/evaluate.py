@@ -211,13 +211,12 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
 def group_table(made: StudyPanel) -> pd.DataFrame:
     """One row per unit and declared group, or other policy it came under."""
     first = made.frame.groupby(UNIT, sort=True)
-    columns = {**made.study.groups}
-    columns |= {n: o.column for n, o in made.study.other_policies.items()}
+    others = {n: other.column for n, other in made.study.other_policies.items()}
     parts = []
-    for name, column in columns.items():
+    for name, column in (dict(made.study.groups) | others).items():
         part = first[column].first().rename("group_value").reset_index()
         # Who never came under another policy is in no row of it.
-        if name in made.study.other_policies:
+        if name in others:
             part = part.dropna(subset="group_value")
         parts.append(part.assign(group_name=name))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -375,13 +375,9 @@ def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
             period=study.period,
             named=_named(twice, key),
         )
-    cohorts: dict[yaml_lines.Path, str | None] = {
-        ("policy", "cohort"): study.cohort,
-        **{
-            ("other_policies", name): other.cohort
-            for name, other in study.other_policies.items()
-        },
-    }
+    cohorts: dict[yaml_lines.Path, str | None] = {("policy", "cohort"): study.cohort}
+    for name, other in study.other_policies.items():
+        cohorts["other_policies", name] = other.cohort
     for place, cohort in cohorts.items():
         if cohort is None:
             continue
@@ -446,14 +442,22 @@ def _made(study: Declaration, frame: pd.DataFrame) -> StudyPanel:
             )
     if study.treatment:
         made[TREATMENT] = frame[study.treatment].astype(float)
+    if study.cohort and not study.roster:
+        made[COHORT] = frame[study.cohort]
+    elif not study.roster:
+        first = made[made[TREATMENT] > 0].groupby(UNIT)[PERIOD].min()
+        made[COHORT] = made[UNIT].map(first)
+    if not study.roster and not study.treatment:
+        made[TREATMENT] = (when >= _starts(made[COHORT], grid)).astype(float)
     # Why a row is in no estimate; empty where it is.
     left_out = np.full(len(made), "", dtype=object)
     for bound, outside, words in (
-        (study.last, np.greater, AFTER),
         (study.first, np.less, BEFORE),
+        (study.last, np.greater, AFTER),
     ):
         if bound is not None:
-            left_out[outside(when, float(grid.place([bound])[0]))] = words
+            beyond = outside(when, float(grid.place([bound])[0]))
+            left_out[beyond & (left_out == "")] = words
     within = left_out == ""
     if study.roster:
         path = ("policy", "roster")
@@ -461,13 +465,6 @@ def _made(study: Declaration, frame: pd.DataFrame) -> StudyPanel:
         made[TREATMENT] = assigned.treatment
         made[COHORT] = _labels(assigned.start, grid)
         left_out = np.where(assigned.left_out == "", left_out, assigned.left_out)
-    elif study.cohort:
-        made[COHORT] = frame[study.cohort]
-    else:
-        first = made[made[TREATMENT] > 0].groupby(UNIT)[PERIOD].min()
-        made[COHORT] = made[UNIT].map(first)
-    if not study.roster and not study.treatment:
-        made[TREATMENT] = (when >= _starts(made[COHORT], grid)).astype(float)
     for other in study.other_policies.values():
         if other.cohort is not None:
             made[other.column] = frame[other.cohort]
