@@ -190,14 +190,14 @@ def test_word_has_a_real_table_with_rules_and_repeated_header_rows(table):
 
 
 def test_numbers_of_a_word_column_take_the_same_room(table):
-    from citypanel.outputs.tables.word import _measure, _padded
+    from citypanel.outputs.tables.word import _measure, _space
 
     widths = {" ": 0, "\u2002": 500, "\u2004": 333, "\u2005": 250, "\u200a": 100}
 
     def room(text):
         return sum(widths[c] if c in widths else _measure(c) for c in text)
 
-    padded = [row[0] for row in _padded(table)[:2]]
+    padded = [row[0] for row in table.aligned(_measure, _space)[:2]]
     before = [room(text.split(".")[0]) for text in padded]
     after = [room(text.split(".")[1]) for text in padded]
     # A hundredth of a millimetre at ten points is 3 thousandths of an em.

@@ -6,7 +6,7 @@ import csv
 import io
 import unicodedata
 
-from citypanel.outputs.tables.model import Table, split_at_point
+from citypanel.outputs.tables.model import Table
 
 
 def markdown(table: Table) -> str:
@@ -18,14 +18,12 @@ def markdown(table: Table) -> str:
         for column in table.columns
     ]
     lines: list[list[str]] = []
-    aligned = _aligned(table)
-    place = 0
+    aligned = iter(table.aligned(_width, " ".__mul__))
     for block in table.blocks:
         if block.heading:
             lines.append([f"*{_plain(block.heading)}*"] + [""] * len(table.columns))
         for row in block.rows:
-            lines.append([_plain(row.label), *map(_plain, aligned[place])])
-            place += 1
+            lines.append([_plain(row.label), *map(_plain, next(aligned))])
     rows = [[_plain(text) for text in header], *lines]
     widths = [max(_width(row[i]) for row in rows) for i in range(len(header))]
     rules = [":" + "-" * max(2, widths[0] - 1)] + [
@@ -50,15 +48,7 @@ def markdown(table: Table) -> str:
         # Chinese has no italics.
         head = head if table.language == "zh" else f"*{head}* "
         notes = [head + said, ""]
-    return "\n".join(
-        [
-            f"**{table.heading}**",
-            "",
-            *body,
-            "",
-            *notes,
-        ]
-    )
+    return "\n".join([f"**{table.heading}**", "", *body, "", *notes])
 
 
 def delimited(table: Table) -> str:
@@ -89,23 +79,6 @@ def delimited(table: Table) -> str:
 
 def _value(value: object) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
-
-
-def _aligned(table: Table) -> list[list[str]]:
-    """Texts of all rows; the numbers of a column padded around their points."""
-    rows = [row for block in table.blocks for row in block.rows]
-    out = [[cell.text for cell in row.cells] for row in rows]
-    for place in range(len(table.columns)):
-        halves = {
-            i: split_at_point(row.cells[place].text)
-            for i, row in enumerate(rows)
-            if row.cells[place].kind == "number"
-        }
-        left = max((_width(a) for a, _ in halves.values()), default=0)
-        right = max((_width(b) for _, b in halves.values()), default=0)
-        for i, (a, b) in halves.items():
-            out[i][place] = " " * (left - _width(a)) + a + b + " " * (right - _width(b))
-    return out
 
 
 def _plain(text: str) -> str:
