@@ -11,7 +11,7 @@ import pandas as pd
 
 from citypanel.exports.labels import variables
 from citypanel.exports.tables import Export
-from citypanel.files import neutral_text
+from citypanel.files import neutral_frame
 from citypanel.sql import sql_text
 
 if TYPE_CHECKING:
@@ -45,15 +45,11 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     Numbers have as many digits as make them the same again; flags are true and false,
     dates are ISO 8601, and an empty cell has no value.
     """
-    neutral = frame.copy()
-    for name in frame:
-        values = frame[name]
+    neutral = neutral_frame(frame)
+    for place, values in enumerate(frame[name] for name in frame):
         if pd.api.types.is_bool_dtype(values):
             words = values.astype(object).map({True: "true", False: "false"})
-            neutral[name] = words
+            neutral.isetitem(place, words)
         elif pd.api.types.is_datetime64_any_dtype(values):
-            neutral[name] = values.dt.strftime("%Y-%m-%d")
-        elif not pd.api.types.is_numeric_dtype(values):
-            neutral[name] = values.astype(object).map(neutral_text)
-    neutral.columns = [neutral_text(name) for name in frame]
+            neutral.isetitem(place, values.dt.strftime("%Y-%m-%d"))
     return neutral.to_csv(index=False, lineterminator="\n").encode("utf-8")

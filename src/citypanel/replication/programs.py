@@ -72,28 +72,22 @@ def program_map(
         if name not in files:
             continue
         estimators = sorted(_python_upstream(name, files))
+        made_by = [files[each].relative_to(root).as_posix() for each in estimators]
+        library = sorted({f for each in estimators for f in _calls(files[each])})
+        text = (descriptions or {}).get(name, "")
         rows.append(
-            {
-                "table": table,
-                "shows": SHOWN.get(name) or _first_sentence(descriptions, name),
-                "model": files[name].relative_to(root).as_posix(),
-                "estimators": ", ".join(
-                    files[each].relative_to(root).as_posix() for each in estimators
-                ),
-                "library": ", ".join(
-                    sorted({f for each in estimators for f in _calls(files[each])})
-                ),
-                "outputs": ", ".join(_made_from(name, outputs)),
-            }
+            (
+                table,
+                SHOWN.get(name) or text.split(". ")[0].split("; ")[0].rstrip("."),
+                files[name].relative_to(root).as_posix(),
+                ", ".join(made_by),
+                ", ".join(library),
+                ", ".join(_made_from(name, outputs)),
+            )
         )
     return pd.DataFrame(
         rows, columns=["table", "shows", "model", "estimators", "library", "outputs"]
     )
-
-
-def _first_sentence(descriptions: Mapping[str, str] | None, name: str) -> str:
-    text = (descriptions or {}).get(name, "")
-    return text.split(". ")[0].split("; ")[0].rstrip(".")
 
 
 def _python_upstream(name: str, files: dict[str, Path]) -> set[str]:
@@ -109,20 +103,14 @@ def _python_upstream(name: str, files: dict[str, Path]) -> set[str]:
         python = {each for each in edge if files[each].suffix == ".py"}
         found |= python
         # Another mart, or an estimator, has a row or a program of its own.
-        edge = {
-            each
-            for each in edge - python
-            if not each.startswith(("fct_", "rpt_", "dim_"))
-        }
+        marts = {each for each in edge if each.startswith(("fct_", "rpt_", "dim_"))}
+        edge -= python | marts
     return found
 
 
 def _calls(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
-    worked = _WORKER.findall(text)
-    if worked:
-        return worked
-    return [
+    return _WORKER.findall(text) or [
         f"{module}.{name.strip()}"
         for module, names in _IMPORT.findall(text)
         for name in names.split(",")
@@ -137,11 +125,10 @@ def _made_from(name: str, outputs: list[str]) -> list[str]:
         "rpt_regressions": ("table_3", "table_4", "table_5"),
         "rpt_event_study": ("figure_1",),
     }
-    own = name.removeprefix("rpt_")
-    wanted = (*numbers.get(name, ()), own)
-    stems = {
+    wanted = (*numbers.get(name, ()), name.removeprefix("rpt_"))
+    made = {
         path.rpartition(".")[0]
         for path in outputs
         if any(word in path.rpartition("/")[2] for word in wanted)
     }
-    return sorted(stems)
+    return sorted(made)

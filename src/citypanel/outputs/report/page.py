@@ -151,7 +151,7 @@ def _coverage(facts: Facts) -> list[dict]:
             {
                 "year": year,
                 "bar": [(k, 100 * n / total) for k, n in kinds.items() if n],
-                "shares": {k: n / total for k, n in kinds.items()},
+                "published": published / total,
             }
         )
     return rows

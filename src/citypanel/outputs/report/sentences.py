@@ -298,9 +298,8 @@ def in_plain_words(facts: Facts) -> list[Sentence]:
 def _amounts(facts: Facts) -> tuple[float, float, float, float] | None:
     """Mean output, and what the interval's ends and the estimate are of it."""
     effect, mean = facts.headline.effect, facts.mean_output
-    if not (facts.labels.money and mean > 0 and effect.has_interval):
-        return None
-    if facts.estimand == COMPONENT:
+    has_price = facts.labels.money and mean > 0 and effect.has_interval
+    if not has_price or facts.estimand == COMPONENT:
         return None
     level = facts.estimand == OF_LEVEL
     values = (effect.low, effect.high, effect.estimate)

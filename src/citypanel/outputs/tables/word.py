@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 
+from citypanel.files import zipped
 from citypanel.outputs.tables.model import Table
 from citypanel.words.numbers import MINUS
 
@@ -141,19 +142,11 @@ def _same_bytes(doc) -> bytes:
     from datetime import datetime
 
     doc.core_properties.created = doc.core_properties.modified = datetime(2000, 1, 1)
-    raw, out = io.BytesIO(), io.BytesIO()
+    raw = io.BytesIO()
     doc.save(raw)
-    with (
-        zipfile.ZipFile(raw) as source,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target,
-    ):
-        for name in source.namelist():
-            info = zipfile.ZipInfo(name, date_time=(2000, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o600 << 16
-            info.create_system = 3
-            target.writestr(info, source.read(name))
-    return out.getvalue()
+    with zipfile.ZipFile(raw) as made:
+        entries = ((name, made.read(name), 0o600) for name in made.namelist())
+        return zipped(entries, (2000, 1, 1, 0, 0, 0))
 
 
 def _merged(first, last):
