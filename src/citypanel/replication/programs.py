@@ -8,30 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from citypanel.words import Catalogue
+
 _REF = re.compile(r"""ref\(\s*["'](\w+)["']\s*\)""")
 _WORKER = re.compile(r"""in_worker\(\s*["']([\w.]+)["']""")
 _IMPORT = re.compile(r"^from (citypanel[\w.]*) import (.+)$", re.MULTILINE)
 _SEARCHED = 6
-
-# What of the paper stands in which table.
-SHOWN = {
-    "rpt_descriptives": "Table 2, descriptive statistics",
-    "rpt_regressions": "Tables 3, 4 and 5, regressions",
-    "rpt_event_study": "Figure 1, event study",
-    "rpt_published_comparison": "the paper's numbers beside ours",
-    "rpt_published_audit": "audit of the printed tables",
-    "rpt_att": "comparison of estimators",
-    "rpt_inference": "comparison of inference",
-    "rpt_bacon": "Goodman-Bacon weights",
-    "rpt_sensitivity": "sensitivity, leave-one-out",
-    "rpt_balance": "balance of covariates",
-    "rpt_frontier": "frontier by year",
-    "rpt_sample": "the sample",
-    "fct_city_years": "inputs of every estimate",
-    "fct_tfp_changes": "Malmquist indices",
-    "fct_capital_stocks": "capital stocks",
-    "fct_cell_origins": "every cell's source and rule",
-}
+SAID = Catalogue("package")
 
 
 def program_map(
@@ -66,7 +49,7 @@ def program_map(
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in (".sql", ".py")
     }
-    rows = []
+    rows, shown = [], SAID.of("shows")
     for table in tables:
         name = table.rpartition(".")[2]
         if name not in files:
@@ -74,11 +57,11 @@ def program_map(
         estimators = sorted(_python_upstream(name, files))
         made_by = [files[each].relative_to(root).as_posix() for each in estimators]
         library = sorted({f for each in estimators for f in _calls(files[each])})
-        text = (descriptions or {}).get(name, "")
+        text = (descriptions or {}).get(name, "").split(". ")[0].split("; ")[0]
         rows.append(
             (
                 table,
-                SHOWN.get(name) or text.split(". ")[0].split("; ")[0].rstrip("."),
+                shown[name].en if name in shown else text.rstrip("."),
                 files[name].relative_to(root).as_posix(),
                 ", ".join(made_by),
                 ", ".join(library),
@@ -120,12 +103,8 @@ def _calls(path: Path) -> list[str]:
 
 def _made_from(name: str, outputs: list[str]) -> list[str]:
     """Outputs of the same number as the mart's paper tables, or of its name."""
-    numbers = {
-        "rpt_descriptives": ("table_2",),
-        "rpt_regressions": ("table_3", "table_4", "table_5"),
-        "rpt_event_study": ("figure_1",),
-    }
-    wanted = (*numbers.get(name, ()), name.removeprefix("rpt_"))
+    numbered = SAID.data("outputs")["en"].get(name, ())
+    wanted = (*numbered, name.removeprefix("rpt_"))
     made = {
         path.rpartition(".")[0]
         for path in outputs

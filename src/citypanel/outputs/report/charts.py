@@ -166,11 +166,6 @@ def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(first, last + 1)]
 
 
-def _digits(ticks: Sequence[float]) -> int:
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    return max(0, -math.floor(math.log10(step) + 1e-9))
-
-
 class _Axis:
     """Places of values between two round numbers, in per cent from the left or top."""
 
@@ -180,7 +175,7 @@ class _Axis:
     ):  # fmt: skip
         values = nice_ticks(*_range(effects, reach), about=about)
         self.first, self.last, self.upward = values[0], values[-1], upward
-        digits = _digits(values)
+        digits = max(0, -math.floor(math.log10(values[1] - values[0]) + 1e-9))
         self.ticks = tuple(Tick(self(t), fixed(t, digits)) for t in values)
 
     def share(self, value: float) -> float:

@@ -70,15 +70,9 @@ def delimited(table: Table) -> str:
                     cell.value[place] if place < len(cell.value) else None
                     for cell in row.cells
                 ]
-                writer.writerow(
-                    [block.heading, row.key or label, label, statistic]
-                    + ["" if v is None else _value(v) for v in values]
-                )
+                named = [block.heading, row.key or label, label, statistic]
+                writer.writerow([*named, *values])
     return buffer.getvalue()
-
-
-def _value(value: object) -> str:
-    return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 def _plain(text: str) -> str:
