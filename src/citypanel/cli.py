@@ -13,13 +13,6 @@ from citypanel.commands.failures import in_words
 from citypanel.errors import CityPanelError
 from citypanel.identity import refuse_other_code
 
-# One module a command, in the order of --help.
-COMMANDS = (
-    "build", "ask", "runs", "new", "check", "evaluate", "import_", "report", "study",
-    "accept", "tables", "figures", "specifications", "influence", "codebook", "export",
-    "package", "publish", "metrics", "doctor",
-)  # fmt: skip
-
 
 def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
@@ -28,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
         "--version", action="version", version=f"citypanel {version('citypanel')}"
     )
     commands = made.add_subparsers(dest="command", required=True)
-    add_all(commands, COMMANDS)
+    add_all(commands)
     return made
 
 

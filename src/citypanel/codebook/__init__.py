@@ -9,12 +9,13 @@ from citypanel.codebook.entries import Column, Table, gaps, tables_from
 from citypanel.codebook.pages import markdown
 from citypanel.codebook.project import project_tables
 from citypanel.codebook.translation import Translation, translation, untranslated
-from citypanel.codebook.workbook import workbook
+from citypanel.codebook.workbook import contents, workbook
 
 __all__ = [
     "Column",
     "Table",
     "Translation",
+    "contents",
     "coverage",
     "gaps",
     "markdown",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from citypanel.codebook.entries import Table
+from citypanel.codebook.pages import markdown
 from citypanel.codebook.sheets import columns_sheet, series_sheet, tables_sheet
 from citypanel.codebook.translation import LANGUAGES, translation
 from citypanel.files import zipped
@@ -51,6 +52,18 @@ def workbook(
             (name, _CLOCK.sub(rb"\g<1>1980-01-01T00:00:00Z\g<3>", made.read(name)), 0)
             for name in made.namelist()
         )
+
+
+def contents(
+    tables: Sequence[Table], coverage: pd.DataFrame, series: pd.DataFrame
+) -> dict[str, bytes]:
+    """The codebook's files by name: a page a language, and the workbook."""
+    pages = {
+        f"codebook.{language}.md": markdown(tables, coverage, series, language=language)
+        for language in LANGUAGES
+    }
+    files = {name: page.encode("utf-8") for name, page in pages.items()}
+    return files | {"codebook.xlsx": workbook(tables, coverage, series)}
 
 
 def _fill(sheet, frame: pd.DataFrame) -> None:

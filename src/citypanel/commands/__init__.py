@@ -1,8 +1,8 @@
 """What `citypanel NAME` runs, one module a command.
 
-A module has `run`, a function of the parsed options; its flags are in
-`words/en/commands.yml`, or it adds its own parser with `register(commands)`. Modules
-import what is heavy inside `run`, so that `citypanel --help` stays quick.
+A module has `run`, a function of the parsed options; help and flags are in
+`words/en/commands.yml`. Modules import what is heavy inside `run`, so that
+`citypanel --help` stays quick.
 """
 
 from __future__ import annotations
@@ -16,34 +16,39 @@ from pathlib import Path
 from citypanel.progress import to_stderr
 from citypanel.words import FOLDER, load
 
+_KINDS: dict[str, Callable] = {"path": Path, "int": int}
 
-def add_all(commands: argparse._SubParsersAction, modules: tuple[str, ...]) -> None:
-    """Add the parsers of the modules, in their order."""
+
+def add_all(commands: argparse._SubParsersAction) -> None:
+    """Add the parsers of all commands, in the order in which they are declared."""
     declared = load(FOLDER / "en" / "commands.yml")
-    for module in modules:
-        said = declared.get(module)
-        if said is None:
-            import_module(f"citypanel.commands.{module}").register(commands)
-            continue
+    shared = declared.pop("shared")
+    for module, said in declared.items():
         parser = commands.add_parser(
-            module, help=said["help"], description=said.get("description")
+            module.rstrip("_"),
+            help=said["help"],
+            description=said.get("description"),
+            **said.get("parser", {}),
         )
+        parser.set_defaults(run=_runs(module))
         flags = dict(said.get("flags") or {})
         for name in said.get("uses") or ():
-            flags |= declared["shared"][name]
+            flags |= shared[name]
+        groups: dict[str, argparse._ActionsContainer] = {}
         for names, about in flags.items():
-            parser.add_argument(*names.split(), **_as_argparse(about))
-        parser.set_defaults(run=_runs(module))
-
-
-def _as_argparse(about: dict) -> dict:
-    kinds: dict[str, Callable] = {"path": Path, "int": int}
-    out = dict(about)
-    if "type" in out:
-        out["type"] = kinds[out["type"]]
-    if out.get("default") == "cores":
-        out["default"] = os.cpu_count() or 1
-    return out
+            given = dict(about)
+            into: argparse._ActionsContainer = parser
+            if title := given.pop("group", None):
+                into = groups.get(title) or parser.add_argument_group(title)
+                groups[title] = into
+            if one := given.pop("one_of", None):
+                into = groups.get(one) or parser.add_mutually_exclusive_group()
+                groups[one] = into
+            if "type" in given:
+                given["type"] = _KINDS[given["type"]]
+            if given.get("default") == "cores":
+                given["default"] = os.cpu_count() or 1
+            into.add_argument(*names.split(), **given)
 
 
 def _runs(module: str) -> Callable[[argparse.Namespace], int | None]:
@@ -51,13 +56,6 @@ def _runs(module: str) -> Callable[[argparse.Namespace], int | None]:
         return import_module(f"citypanel.commands.{module}").run(options)
 
     return run
-
-
-def add_quiet(parser: argparse.ArgumentParser) -> None:
-    """Add `-q`, which silences progress and report; errors and warnings stay."""
-    parser.add_argument(
-        "-q", "--quiet", action="store_true", help="no progress, no report"
-    )
 
 
 def say_unless_quiet(options: argparse.Namespace) -> Callable[[str], None] | None:

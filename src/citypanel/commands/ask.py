@@ -14,31 +14,6 @@ if TYPE_CHECKING:
 _LEAST_WIDTH = 40
 
 
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "ask",
-        help="ask the published file: a query of analyses/ by name, SQL, or a file",
-        description="Answer a question from the published file. It is opened to read "
-        "only: many can ask at once, and none disturbs a build. Example: citypanel ask "
-        "a02",
-    )
-    parser.add_argument(
-        "question",
-        nargs="+",
-        metavar="QUESTION",
-        help="a query of analyses/ (a02 will do), a file of SQL, or SQL itself",
-    )
-    parser.add_argument("--csv", metavar="FILE", help="write CSV; - for the screen")
-    parser.add_argument(
-        "--rows", type=int, default=100, metavar="N", help="rows to show (default: 100)"
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--database", type=Path, default=Path("citypanel.duckdb"))
-    where.add_argument("--study", metavar="NAME", help="ask NAME.duckdb")
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> None:
     """Print or write the answer, and name run and options."""
     from citypanel.warehouse.ask import answer, origin, question, record_of, rendered

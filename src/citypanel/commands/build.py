@@ -10,23 +10,6 @@ from pathlib import Path
 from citypanel.commands.failures import in_words
 
 
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "build",
-        help="run dbt build and say last what was published",
-        description="Run dbt build with the arguments given, which are dbt's own, and "
-        "say as the last line whether a file was published, and if not, why. --study "
-        "NAME is short for --vars '{study: NAME}', with extends: pilot_zones where the "
-        "study extends it.",
-        # Every argument is dbt's, and so is each that begins with a dash.
-        prefix_chars="+",
-        add_help=False,
-    )
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENTS")
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> int:
     """Run dbt in this process; return its exit code."""
     from dbt.cli.main import dbtRunner

@@ -5,17 +5,6 @@ from __future__ import annotations
 import argparse
 
 
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "check",
-        help="find every mistake of a study's declaration",
-        description="Hold studies/NAME/study.yml and the panel against each other.",
-    )
-    parser.add_argument("name", help="the study's folder under studies/")
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> None:
     """Print what was understood, or raise with every mistake."""
     from pathlib import Path

@@ -16,14 +16,7 @@ def run(options: argparse.Namespace) -> None:
     with open_published(options.database) as connection:
         counts = codebook.coverage(connection, tables)
         series = codebook.series_coverage(connection)
-    contents = {
-        f"codebook.{language}.md": codebook.markdown(
-            tables, counts, series, language=language
-        ).encode("utf-8")
-        for language in ("en", "zh")
-    }
-    contents["codebook.xlsx"] = codebook.workbook(tables, counts, series)
-    for name, content in contents.items():
+    for name, content in codebook.contents(tables, counts, series).items():
         write_output(options.output / name, content)
     if not options.quiet:
         print(

@@ -5,25 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="estimate every table of a declared study into NAME.duckdb",
-        description="Estimate every table of studies/NAME and write NAME.duckdb.",
-    )
-    parser.add_argument("name", help="the study's folder under studies/")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="file to write (default: NAME.duckdb)",
-    )
-    add_quiet(parser)
-    parser.set_defaults(run=run)
+from citypanel.commands import say_unless_quiet
 
 
 def run(options: argparse.Namespace) -> None:

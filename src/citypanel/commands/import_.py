@@ -5,83 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
+from citypanel.commands import say_unless_quiet
 
-KINDS = ("yearbook", "ceic", "policy", "dataverse")
 ORIGIN = ("publisher", "title", "edition", "retrieved_from", "date", "rights")
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "import",
-        help="turn published tables into seeds that dbt build reads",
-        description="Read yearbook tables, series, rosters of a policy or a Dataverse "
-        "file, check every cell, and write the seeds: all of them or none. "
-        "docs/how-to/import.md shows it step by step.",
-    )
-    parser.add_argument("kind", nargs="?", choices=KINDS, help="what the files are")
-    parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="files; for dataverse a DOI"
-    )
-    parser.add_argument("--spec", metavar="NAME", help="what the files look like")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what was understood, write nothing"
-    )
-    parser.add_argument(
-        "--suggest", metavar="FILE", help="write a spec from the headers of FILE"
-    )
-    parser.add_argument(
-        "--recover", action="store_true", help="finish an import that was interrupted"
-    )
-    yearbook = parser.add_argument_group("yearbook and dataverse")
-    yearbook.add_argument("--source", metavar="NAME", help="name of the source")
-    yearbook.add_argument(
-        "--precedence", type=int, default=9, metavar="N",
-        help="rank among the sources of a cell: 0 before the shipped ones (1, 2), "
-        "9 after them (default)",
-    )  # fmt: skip
-    yearbook.add_argument(
-        "--accept-difference", action="store_true",
-        help="import although units or years look shifted against the shipped figures",
-    )  # fmt: skip
-    yearbook.add_argument(
-        "--zeros-are-gaps", action="store_true",
-        help="take 0 for a gap where no city can have it: output, people, land",
-    )  # fmt: skip
-    parser.add_argument(
-        "--allow-unmatched", action="store_true",
-        help="yearbook, policy: go on although places are unknown",
-    )  # fmt: skip
-    roster = parser.add_argument_group("policy")
-    roster.add_argument("--name", help="its name, for dbt's option policy")
-    roster.add_argument(
-        "--districts", choices=("city", "leave_out"),
-        help="districts and counties count as their city, or are left out",
-    )  # fmt: skip
-    roster.add_argument(
-        "--twice", choices=("refuse", "earliest"), default="refuse",
-        help="a unit in several rows is refused (default), or takes the earliest",
-    )  # fmt: skip
-    roster.add_argument(
-        "--times", default="refuse", metavar="RULE",
-        help="times of day: refuse (default), as_written, or how far home is ahead of "
-        "the clock that wrote them, such as +08:00",
-    )  # fmt: skip
-    parser.add_argument(
-        "--replace", action="store_true",
-        help="ceic: put series in place of others of the same quantity; yearbook: put "
-        "the import in place of everything that its source holds",
-    )  # fmt: skip
-    dataverse = parser.add_argument_group("dataverse")
-    dataverse.add_argument("--file", metavar="NAME", help="file of the dataset")
-    dataverse.add_argument("--server", metavar="URL", help="address of the Dataverse")
-    dataverse.add_argument("--cache", metavar="FOLDER", help="where downloads are kept")
-    origin = parser.add_argument_group("origin, for raw_imported_sources")
-    for name in ORIGIN:
-        origin.add_argument(f"--{name.replace('_', '-')}", dest=name, metavar="TEXT")
-    add_quiet(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -154,14 +154,8 @@ def _data_members(connection, tables, say) -> list:
             members.append(Member("data/panel.csv", csv_bytes(export.frame)))
     counts = codebook.coverage(connection, tables)
     series = codebook.series_coverage(connection)
-    for language in ("en", "zh"):
-        text = codebook.markdown(tables, counts, series, language=language)
-        members.append(
-            Member(f"data/codebook/codebook.{language}.md", text.encode("utf-8"))
-        )
-    members.append(
-        Member("data/codebook/codebook.xlsx", codebook.workbook(tables, counts, series))
-    )
+    contents = codebook.contents(tables, counts, series)
+    members += [Member(f"data/codebook/{name}", contents[name]) for name in contents]
     return members
 
 

@@ -3,31 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from citypanel.commands import add_quiet, say_unless_quiet
-
-
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "publish",
-        help="add the published file to a DuckLake, as one snapshot",
-        description="Add the published file to a DuckLake beside other studies and "
-        "runs, as one snapshot. Example: citypanel publish --to "
-        "'ducklake:postgres:dbname=lake host=db.example.org' --data /srv/lake",
-    )
-    parser.add_argument(
-        "--to", required=True, metavar="ducklake:CATALOG", help="the lake's catalog"
-    )
-    parser.add_argument(
-        "--data", metavar="FOLDER", help="where a new lake keeps its Parquet files"
-    )
-    parser.add_argument(
-        "--database", type=Path, default=Path("citypanel.duckdb"), metavar="FILE"
-    )
-    add_quiet(parser)
-    parser.set_defaults(run=run)
+from citypanel.commands import say_unless_quiet
 
 
 def run(options: argparse.Namespace) -> None:

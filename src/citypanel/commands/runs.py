@@ -7,21 +7,6 @@ import json
 from pathlib import Path
 
 
-def register(commands: argparse._SubParsersAction) -> None:
-    """Add the command's parser."""
-    parser = commands.add_parser(
-        "runs",
-        help="list what was published: when, where, options, code",
-        description="List the runs of every published file in this folder, the kept "
-        "ones included, the newest first.",
-    )
-    parser.add_argument(
-        "--database", type=Path, metavar="FILE", help="the runs of this file alone"
-    )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write them to a file")
-    parser.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> None:
     """Print or write the list.
 

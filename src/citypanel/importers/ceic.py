@@ -7,10 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import (
-    Problem,
-    address,
     clean_text,
     few,
     harmless,
@@ -18,7 +16,7 @@ from citypanel.importers.cells import (
     read_number,
     starts_like_a_formula,
 )
-from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
+from citypanel.importers.files import Sheet, SourceFile
 from citypanel.importers.specs import Spec
 from citypanel.importers.units import Units
 
@@ -44,20 +42,7 @@ REQUIRED = ("series_id", "series_name", "frequency", "unit", "source")
 # What the warehouse takes: the quantity an indicator has to be in.
 INDICATORS = {"GDP": "CNY", "FAI": "CNY", "GDPIDX": "percent", "FAIPI": "percent"}
 INDEX_UNIT = "Prev Year=100"
-MONTHS = [
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-]
+MONTHS = "(?ai:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 
 
 @dataclass
@@ -126,19 +111,7 @@ def read_series(
             + few(reading.unmapped, 10)
         )
     if problems:
-        raise ImporterError(
-            describe(
-                "The export cannot be imported as it stands",
-                problems,
-                consequence="deflators would be computed from wrong or missing series; "
-                + NOTHING_WRITTEN,
-                remedy="export again with series in columns and the metadata rows "
-                "Series "
-                "ID, Frequency, Unit and Source on top; or correct the rules of a "
-                "spec of "
-                "your own (docs/how-to/import.md)",
-            )
-        )
+        raise ImporterError.of("importers.export_unusable", problems)
     return reading
 
 
@@ -171,20 +144,13 @@ def _year_end(value: object) -> str | None:
     matched = re.fullmatch(r"(?:0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})", text)
     if matched:
         return f"{matched[1]}-12-31"
-    matched = re.fullmatch(r"([A-Za-z]{3})[a-z]*[-/ ]((?:19|20)[0-9]{2})", text)
-    if matched and matched[1].lower() in MONTHS:
-        return f"{matched[2]}-12-31"
-    return None
+    matched = re.fullmatch(rf"{MONTHS}[a-z]*[-/ ]((?:19|20)[0-9]{{2}})", text)
+    return f"{matched[1]}-12-31" if matched else None
 
 
 def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     def report(row, column, value, why, label=""):
-        problems.append(
-            Problem(
-                file=sheet.file, sheet=sheet.name, cell=address(row, column),
-                column=label, value=str(value), why=why,
-            )
-        )  # fmt: skip
+        problems.append(sheet.problem(row, column, value, why, label))
 
     rows_of: dict[str, int] = {}
     for number in range(first):
@@ -200,8 +166,7 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     if missing:
         problems.append(
             f"{sheet.file}{', sheet ' + sheet.name if sheet.name else ''}: the block "
-            "of "
-            f"metadata has no row {', '.join(missing)}"
+            f"of metadata has no row {', '.join(missing)}"
         )
         return
     dates: list[tuple[int, str]] = []
@@ -377,26 +342,14 @@ def merge_series(
     held = {row["series_id"]: dict(row) for row in metadata}
     changed = [
         f"series {series_id} ({row['series_name']}): {what} was "
-        f"{held[series_id][what]}, "
-        f"the file says {row[what]}"
+        f"{held[series_id][what]}, the file says {row[what]}"
         for series_id, row in reading.metadata.items()
         if series_id in held
         for what in ("unit", "indicator", "province_id", "frequency")
         if held[series_id][what] != row[what]
     ]
     if changed:
-        raise ImporterError(
-            describe(
-                "Series have changed what they measure since they were imported",
-                changed,
-                consequence="old and new figures of one series would stand in "
-                "different "
-                "units; " + NOTHING_WRITTEN,
-                remedy="export the series in the unit it had; or take its rows out "
-                "of both "
-                "seeds of seeds/ceic first and import it anew",
-            )
-        )
+        raise ImporterError.of("importers.series_changed", changed)
     measured = {
         (row["indicator"], row["province_id"]): key for key, row in held.items()
     }
@@ -406,19 +359,13 @@ def merge_series(
         if measured.get((row["indicator"], row["province_id"]), series_id) != series_id
     }
     if rivals and not replace:
-        raise ImporterError(
-            describe(
-                "The seeds hold other series of the same quantities",
-                [
-                    f"{new} ({reading.metadata[new]['series_name']}) would stand "
-                    "beside "
-                    f"{old} ({held[old]['series_name']})"
-                    for new, old in rivals.items()
-                ],
-                consequence="two series of one quantity cannot both be the deflator; "
-                + NOTHING_WRITTEN,
-                remedy="add --replace to put the imported series in their place",
-            )
+        raise ImporterError.of(
+            "importers.series_rival",
+            [
+                f"{new} ({reading.metadata[new]['series_name']}) would stand beside "
+                f"{old} ({held[old]['series_name']})"
+                for new, old in rivals.items()
+            ],
         )
     gone = set(rivals.values())
     observations = {
@@ -459,8 +406,7 @@ def tell(reading: SeriesReading) -> str:
     for series_id, row in reading.metadata.items():
         lines.append(
             f"  {series_id}: {row['series_name']} -> {row['indicator']} of "
-            f"{row['region']}, "
-            f"in {row['unit']}, {row['first_obs_date'][:4]} to "
+            f"{row['region']}, in {row['unit']}, {row['first_obs_date'][:4]} to "
             f"{row['last_obs_date'][:4]}"
         )
     lines.append(f"Series not taken ({len(reading.unmapped)}): {few(reading.unmapped)}")

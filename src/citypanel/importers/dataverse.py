@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.files import rename
 from citypanel.importers.cells import harmless, printed
-from citypanel.importers.files import LARGEST_FILE, NOTHING_WRITTEN
+from citypanel.importers.files import LARGEST_FILE
 
 DOI = re.compile(r"(?:doi:)?(10\.[0-9]{4,9}/[A-Za-z0-9._;()/:-]{1,200})")
 SERVER = "https://dataverse.harvard.edu"
@@ -76,11 +76,11 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
     """
     matched = DOI.fullmatch(doi.strip())
     if not matched:
-        raise _failed(f"{printed(doi)} is no DOI", "give it as doi:10.7910/DVN/NUYREO")
+        raise ImporterError.of("importers.no_doi", doi=printed(doi))
     parts = urlsplit(server)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise _failed(
-            f"{printed(server)} is no address of a server", f"such as {SERVER}"
+        raise ImporterError.of(
+            "importers.no_server", server=printed(server), shipped=SERVER
         )
     import requests
 
@@ -101,28 +101,23 @@ def find_dataset(doi: str, *, server: str = SERVER, cache: Path) -> Dataset:
         rename(part, kept)
     except (requests.RequestException, ValueError, RecursionError) as error:
         if not kept.is_file():
-            raise _failed(
-                f"The dataset doi:{doi} was not found at {server} ({error})",
-                "see that the DOI is right and the server can be reached; or "
-                "download the "
-                "file with a browser and import it with citypanel import yearbook",
+            raise ImporterError.of(
+                "importers.dataset_not_found", doi=doi, server=server, error=error
             ) from error
         document = json.loads(kept.read_text(encoding="utf-8"))
         from_cache = True
     except OSError as error:
-        raise _failed(
-            f"The cache {cache} cannot be written ({error})",
-            "name another with --cache",
+        raise ImporterError.of(
+            "importers.cache_unwritable", cache=cache, error=error
         ) from error
     try:
         return _dataset(doi, document, server, from_cache)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise _failed(
-            f"The server {server} describes doi:{doi} in a way that is not understood "
-            f"({type(error).__name__}: {error})",
-            "download the file with a browser and import it with citypanel import "
-            "yearbook",
-        ) from error
+        kind = type(error).__name__
+        raise ImporterError.of(
+            "importers.dataset_not_understood",
+            server=server, doi=doi, kind=kind, error=error,
+        ) from error  # fmt: skip
 
 
 class _GivenUp(ValueError):
@@ -238,34 +233,24 @@ def fetch(dataset: Dataset, name: str, *, cache: Path) -> Path:
     """
     found = [file for file in dataset.files if file.name == name]
     if len(found) != 1:
-        raise ImporterError(
-            describe(
-                f"{printed(name)} is {'no' if not found else 'several'} file of "
-                f"doi:{dataset.doi}; its files are",
-                [file.name for file in dataset.files],
-                consequence=NOTHING_WRITTEN,
-                remedy="name one with --file",
-            )
+        raise ImporterError.of(
+            "importers.no_such_file",
+            [file.name for file in dataset.files],
+            found=found,
+            name=printed(name),
+            doi=dataset.doi,
         )
     file = found[0]
     if not file.checksum:
-        raise _failed(
-            f"The server gives no checksum of {printed(name)}",
-            "download the file with a browser and import it with citypanel import "
-            "yearbook",
-        )
+        raise ImporterError.of("importers.no_checksum", name=printed(name))
     if file.size > LARGEST_FILE:
-        raise _failed(
-            f"{printed(name)} has {file.size:,} bytes, more than the "
-            f"{LARGEST_FILE:,} allowed",
-            "take the table that is needed out of it and import that",
-        )
+        raise ImporterError.of(
+            "importers.file_too_large",
+            name=printed(name), size=file.size, largest=LARGEST_FILE,
+        )  # fmt: skip
     # The name is the server's: it must not lead out of the cache.
     if not SAFE_NAME.fullmatch(name) or name.startswith("."):
-        raise _failed(
-            f"The server calls a file {printed(name)}, which is no plain file name",
-            "download the file with a browser and import it under another name",
-        )
+        raise ImporterError.of("importers.no_plain_name", name=printed(name))
     import pooch
     import requests
 
@@ -289,17 +274,11 @@ def fetch(dataset: Dataset, name: str, *, cache: Path) -> Path:
         )
     # A redirect that is refused is a ValueError too, and no wrong checksum.
     except (requests.RequestException, OSError, _GivenUp) as error:
-        raise _failed(
-            f"{printed(name)} cannot be downloaded ({error})",
-            "see that the server can be reached and the cache can be written",
+        raise ImporterError.of(
+            "importers.no_download", name=printed(name), error=error
         ) from error
     except ValueError as error:
-        raise _failed(
-            f"{printed(name)} is not the file its checksum is of ({file.checksum})",
-            "try again; if it stays so, ask the dataset's contact",
+        raise ImporterError.of(
+            "importers.other_checksum", name=printed(name), checksum=file.checksum
         ) from error
     return Path(path)
-
-
-def _failed(problem: str, remedy: str) -> ImporterError:
-    return ImporterError(describe(problem, consequence=NOTHING_WRITTEN, remedy=remedy))

@@ -24,8 +24,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
-from citypanel.errors import ImporterError, describe
-from citypanel.importers.cells import Unread, few, printed, raised, shown
+from citypanel.errors import ImporterError
+from citypanel.importers.cells import (
+    Problem,
+    Unread,
+    address,
+    few,
+    printed,
+    raised,
+    shown,
+)
 
 # A yearbook of 300 cities, 34 years and 200 columns is 25 MB of text and 2 million
 # cells: each limit is ten times that or more (2026-11-25).
@@ -37,7 +45,6 @@ MOST_ENTRIES = 2_000
 MOST_CELLS = 20_000_000
 
 ZIP, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-NOTHING_WRITTEN = "nothing was imported; the seeds stand as they were"
 GZIP = b"\x1f\x8b"
 OTHERS = {
     b"%PDF": "a PDF", b"Rar!": "an archive", b"7z\xbc\xaf": "an archive",
@@ -101,6 +108,22 @@ class Sheet:
     is_text: bool = False
     is_hidden: bool = False
     is_turned: bool = False
+
+    @property
+    def where(self) -> str:
+        """File and sheet, as messages name them."""
+        return self.file + (f", sheet {self.name}" if self.name else "")
+
+    def place(self, row: int, column: int) -> str:
+        """A1 notation of a cell in the file."""
+        return address(column, row) if self.is_turned else address(row, column)
+
+    def problem(
+        self, row: int, column: int, value: object, why: str, header: str
+    ) -> Problem:
+        """What is wrong with a cell under a header."""
+        at = self.place(row, column)
+        return Problem(self.file, self.name, at, header, str(value), why)
 
 
 @dataclass(frozen=True)
@@ -239,14 +262,10 @@ def _undecodable(
 ) -> ImporterError:
     line = content.count(b"\n", 0, offset) + 1
     shown = content[offset : offset + 4].hex(" ")
-    return ImporterError(
-        describe(
-            f"{name} is neither UTF-8 nor GB18030 text",
-            [f"byte {offset} (line {line}) is {shown}, which {encoding} does not know"],
-            consequence=NOTHING_WRITTEN,
-            remedy="save the table again as UTF-8 or .xlsx from the program it came "
-            "from",
-        )
+    return ImporterError.of(
+        "importers.neither_encoding",
+        [f"byte {offset} (line {line}) is {shown}, which {encoding} does not know"],
+        name=name,
     )
 
 
@@ -254,13 +273,8 @@ def _without_nul(text: str, name: str) -> str:
     place = text.find("\x00")
     if place >= 0:
         line = text.count("\n", 0, place) + 1
-        raise ImporterError(
-            describe(
-                f"{name} is no text file",
-                [f"line {line} holds a zero byte"],
-                consequence=NOTHING_WRITTEN,
-                remedy="import the table as .csv, .xls or .xlsx",
-            )
+        raise ImporterError.of(
+            "importers.zero_byte", [f"line {line} holds a zero byte"], name=name
         )
     return text
 
@@ -332,30 +346,32 @@ def _unpacked(path: Path, content: bytes) -> bytes:
     """What a gzip file holds."""
     import gzip
 
-    try:
-        with gzip.open(io.BytesIO(content)) as packed:
-            text = packed.read(LARGEST_FILE + 1)
-    except DAMAGED as error:
-        raise _unreadable(path, f"its archive is damaged ({error})") from error
-    if len(text) > LARGEST_FILE:
-        raise _unreadable(path, f"it unpacks to more than {LARGEST_FILE:,} bytes")
-    return text
+    with _packed(path), gzip.open(io.BytesIO(content)) as packed:
+        return _at_most(path, packed.read(LARGEST_FILE + 1))
 
 
 def _only_text(path: Path, content: bytes) -> bytes:
     """The one text file of an archive that is no workbook, else the archive itself."""
+    with _packed(path), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [e for e in entries if not e.filename.startswith("__MACOSX/")]
+        if len(entries) != 1 or not entries[0].filename.lower().endswith(
+            (".csv", ".txt", ".tsv")
+        ):
+            return content
+        with archive.open(entries[0]) as packed:
+            return _at_most(path, packed.read(LARGEST_FILE + 1))
+
+
+@contextlib.contextmanager
+def _packed(path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            entries = [e for e in entries if not e.filename.startswith("__MACOSX/")]
-            if len(entries) != 1 or not entries[0].filename.lower().endswith(
-                (".csv", ".txt", ".tsv")
-            ):
-                return content
-            with archive.open(entries[0]) as packed:
-                text = packed.read(LARGEST_FILE + 1)
+        yield
     except DAMAGED as error:
         raise _unreadable(path, f"its archive is damaged ({error})") from error
+
+
+def _at_most(path: Path, text: bytes) -> bytes:
     if len(text) > LARGEST_FILE:
         raise _unreadable(path, f"it unpacks to more than {LARGEST_FILE:,} bytes")
     return text
@@ -371,11 +387,9 @@ def _check_archive(path: Path, content: bytes) -> str:
         formulas without a value, percentages, raised footnote marks): empty, "cells",
         or "letters" where raised ones stand in the cells themselves.
     """
-    try:
+    with _packed(path):
         archive = zipfile.ZipFile(io.BytesIO(content))
         entries = archive.infolist()
-    except DAMAGED as error:
-        raise _unreadable(path, f"its archive is damaged ({error})") from error
     if len(entries) > MOST_ENTRIES:
         raise _bomb(path, f"{len(entries):,} parts, more than {MOST_ENTRIES:,}")
     names = {entry.filename for entry in entries}
@@ -502,9 +516,7 @@ def _workbook(path: Path, content: bytes, closer: str) -> list[Sheet]:
             _as_shown(content, sheets, in_cells=closer == "letters")
         elif closer:
             _as_shown_in_open_document(content, sheets)
-    except ImporterError:
-        raise
-    except (KeyboardInterrupt, SystemExit):
+    except (ImporterError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a damaged file makes calamine panic
         raise _no_workbook(path, error) from error
@@ -826,27 +838,17 @@ def _panics_unprinted() -> Iterator[None]:
         os.close(kept)
 
 
-def _unreadable(path: Path, why: str, *, remedy: str = "") -> ImporterError:
-    return ImporterError(
-        describe(
-            "A file cannot be read",
-            [f"{Path(path).name}: {why}"],
-            consequence=NOTHING_WRITTEN,
-            remedy=remedy
-            or "give the path of a .csv, .xlsx, .xls, .ods, .dta, .sav or .parquet "
-            "file that opens",
-        )
+def _unreadable(
+    path: Path,
+    why: str,
+    *,
+    remedy: str = "give the path of a .csv, .xlsx, .xls, .ods, .dta, .sav or .parquet "
+    "file that opens",
+) -> ImporterError:
+    return ImporterError.of(
+        "importers.file_unreadable", [f"{Path(path).name}: {why}"], remedy=remedy
     )
 
 
 def _bomb(path: Path, what: str) -> ImporterError:
-    return ImporterError(
-        describe(
-            "A workbook holds more than a table of statistics would",
-            [f"{path.name}: {what}"],
-            consequence="it was not opened, since it could fill the memory; "
-            + NOTHING_WRITTEN,
-            remedy="if you trust the file, copy its table into a new workbook, without "
-            "formatting below and beside it, and import that",
-        )
-    )
+    return ImporterError.of("importers.file_too_much", [f"{path.name}: {what}"])

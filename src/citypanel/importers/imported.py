@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import address, harmless, printed
-from citypanel.importers.files import NOTHING_WRITTEN
 from citypanel.importers.storage import seed_bytes
 from citypanel.importers.yearbook import CELL_COLUMNS, YearbookReading, prefix
 
@@ -199,14 +198,8 @@ def _earlier(connection, held: Sequence[tuple[str, ...]], large: Path) -> None:
     try:
         connection.execute(f"create table held as {query}")
     except Exception as error:
-        raise ImporterError(
-            describe(
-                "The cells of an earlier import cannot be read",
-                [f"{large.name}: {error}"],
-                consequence=NOTHING_WRITTEN,
-                remedy="restore the file from version control, or import everything "
-                "the source holds with --replace",
-            )
+        raise ImporterError.of(
+            "importers.earlier_cells_unreadable", [f"{large.name}: {error}"]
         ) from error
 
 
@@ -218,20 +211,14 @@ def _refuse_conflicts(connection) -> None:
         f"order by {', '.join('new.' + name for name in KEY.split(', '))}"
     ).fetchall()
     if other:
-        raise ImporterError(
-            describe(
-                "The source holds other figures of these cells from other files",
-                [
-                    f"{row[7]}, cell {row[8]}: {row[1]} of {row[2]} in {row[3]} is "
-                    f"{printed(row[4])} ({row[5]}), and {printed(row[11])} ({row[12]}) "
-                    f"in {row[9]}, cell {row[10]}"
-                    for row in other
-                ],
-                consequence="a source gives a cell one figure; " + NOTHING_WRITTEN,
-                remedy="import the files under sources of their own (--source), whose "
-                "precedence decides; or add --replace to put this import in place of "
-                "everything the source holds",
-            )
+        raise ImporterError.of(
+            "importers.other_figures",
+            [
+                f"{row[7]}, cell {row[8]}: {row[1]} of {row[2]} in {row[3]} is "
+                f"{printed(row[4])} ({row[5]}), and {printed(row[11])} ({row[12]}) "
+                f"in {row[9]}, cell {row[10]}"
+                for row in other
+            ],
         )
     lost = connection.execute(
         f"select file, cell, {KEY}, value from held "
@@ -239,17 +226,11 @@ def _refuse_conflicts(connection) -> None:
         f"and ({KEY}) not in (select ({KEY}) from new) order by file, {KEY}"
     ).fetchall()
     if lost:
-        raise ImporterError(
-            describe(
-                "A file of this name was imported before and had cells that this one "
-                "has not",
-                [
-                    f"{row[0]}, cell {row[1]}: {row[2]} of {row[3]} in {row[4]}, value "
-                    f"{printed(row[5])}"
-                    for row in lost
-                ],
-                consequence="they would be lost; " + NOTHING_WRITTEN,
-                remedy="give the file another name where it is another year's; or add "
-                "--replace to put this import in place of everything the source holds",
-            )
+        raise ImporterError.of(
+            "importers.cells_lost",
+            [
+                f"{row[0]}, cell {row[1]}: {row[2]} of {row[3]} in {row[4]}, value "
+                f"{printed(row[5])}"
+                for row in lost
+            ],
         )

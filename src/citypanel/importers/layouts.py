@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from citypanel.importers.cells import address, clean_text, read_number, read_year
+from citypanel.importers.cells import clean_text, read_number, read_year
 from citypanel.importers.files import Sheet
 from citypanel.importers.headers import (
     DISTRICTS,
@@ -112,7 +112,6 @@ class MappedColumn:
     unit: str
     unit_from: str
     zero_is_missing: bool = False
-    may_be_negative: bool = False
     year: int | None = None
 
 
@@ -146,7 +145,6 @@ class Layout:
     year: int | None = None
     year_from: str = ""
     city: str = ""
-    variable: str = ""
     unit: str = ""
     problems: list[str] = field(default_factory=list)
 
@@ -235,11 +233,6 @@ def turned(sheet: Sheet) -> Sheet:
     )
 
 
-def place(sheet: Sheet, row: int, column: int) -> str:
-    """A1 notation of a cell in the file."""
-    return address(column, row) if sheet.is_turned else address(row, column)
-
-
 def _recognise(sheet: Sheet, words: Words) -> Layout | None:
     best: tuple[tuple, Layout] | None = None
     for first in range(min(len(sheet.rows), _HEADER_SEARCHED)):
@@ -318,7 +311,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     titles = _titles(sheet, first)
     if sheet.is_turned:
         # Lines above the table stand before its first column now.
-        while len(headers) > 1 and not _some(data, headers[0].column, 1):
+        while len(headers) > 1 and not filled_cells(data, headers[0].column, 1):
             titles.append(headers[0].text)
             headers = headers[1:]
     keys = _keys(headers)
@@ -327,7 +320,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     problems: list[str] = []
     if any(map(is_of_districts, titles)):
         problems.append(
-            f"{_where(sheet)}: a line above the table says {DISTRICTS}, and the study "
+            f"{sheet.where}: a line above the table says {DISTRICTS}, and the study "
             f"is of {WHOLE}"
         )
     city = "" if sheet.is_turned else _city_of(sheet.name, words)
@@ -339,9 +332,9 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
             words.gazetteer.find(name=name).how != "unknown" for name in header.names
         ):
             return None
-    year, year_from = (None, "")
-    if "year" not in keys:
-        year, year_from = _year_of(titles, problems, sheet)
+    year, year_from = (
+        (None, "") if "year" in keys else _year_of(titles, problems, sheet)
+    )
     variable = _variable_of(titles, words)
     unit = stated_unit(titles, units=words.units.names) or _unit_of(titles, words)
     taken = set(keys.values())
@@ -356,14 +349,12 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
             continue
         if not name:
             is_value = header.column == keys.get("value")
-            only_year = header.year is not None and not header.name
-            if is_value or only_year:
-                if "variable" not in keys:
-                    name = variable
-                    if not name:
-                        continue
-            else:
+            if not is_value and (header.year is None or header.name):
                 continue
+            if "variable" not in keys:
+                name = variable
+                if not name:
+                    continue
         columns.append(_column(header, name, unit, words, problems, sheet, first, keys))
     if not columns:
         return None
@@ -371,7 +362,7 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
     has_years = all(column.year for column in columns)
     if "year" not in keys and not has_years and year is None:
         problems.append(
-            f"{_where(sheet)}: no column, header, sheet name or title says the year; "
+            f"{sheet.where}: no column, header, sheet name or title says the year; "
             "the year of a file's name may be that of an edition, which holds the year "
             "before: say so in a spec (year.file_name, year.minus)"
         )
@@ -380,9 +371,9 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
         twin = seen.setdefault((column.variable, column.year), column)
         if twin is not column:
             problems.append(
-                f"{_where(sheet)}: {column.variable or 'the value'} stands in several "
-                f"columns: {place(sheet, first, twin.header.column)} "
-                f"{twin.header.text}, {place(sheet, first, column.header.column)} "
+                f"{sheet.where}: {column.variable or 'the value'} stands in several "
+                f"columns: {sheet.place(first, twin.header.column)} "
+                f"{twin.header.text}, {sheet.place(first, column.header.column)} "
                 f"{column.header.text}"
             )
     return Layout(
@@ -396,14 +387,9 @@ def _layout(sheet: Sheet, first: int, count: int, words: Words) -> Layout | None
         year=None if has_years else year,
         year_from="" if has_years else year_from,
         city=city,
-        variable=variable,
         unit=unit,
         problems=problems,
     )
-
-
-def _where(sheet: Sheet) -> str:
-    return sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
 
 
 def _kind(keys, has_years, year, city) -> str:
@@ -439,17 +425,18 @@ def _keys_by_content(data, headers, keys, known, words) -> None:
     by_column = {header.column: header for header in headers}
     for key in ("variable", "unit", "value", "year"):
         # A corner says what stands beside it (指标 above cities).
-        if key in keys and _is_places(_some(data, keys[key]), words):
+        if key in keys and _is_places(filled_cells(data, keys[key]), words):
             keys.setdefault("city", keys[key])
             del keys[key]
     if "city" in keys and "code" not in keys and not _is_places(
-        _some(data, keys["city"]), words
+        filled_cells(data, keys["city"]), words
     ):  # fmt: skip
         # 地区 above provinces, 名称 above variables: not the column of cities.
         other = [
             column
             for column in range(6)
-            if column not in keys.values() and _is_places(_some(data, column), words)
+            if column not in keys.values()
+            and _is_places(filled_cells(data, column), words)
         ]
         if other:
             keys["city"] = other[0]
@@ -459,7 +446,7 @@ def _keys_by_content(data, headers, keys, known, words) -> None:
             continue
         if header is not None and header.year and not header.name:
             continue
-        some = _some(data, column)
+        some = filled_cells(data, column)
         if not some:
             continue
         if not {"city", "code"} & set(keys) and _is_places(some, words):
@@ -478,7 +465,10 @@ def _keys_by_content(data, headers, keys, known, words) -> None:
             keys["variable"] = column
 
 
-def _some(data: Sequence[Sequence[object]], column: int, most: int = 40) -> list[str]:
+def filled_cells(
+    data: Sequence[Sequence[object]], column: int, most: int = 40
+) -> list[str]:
+    """The first texts of a column."""
     found = []
     for row in data:
         if column < len(row) and (text := clean_text(row[column])):
@@ -526,7 +516,7 @@ def _year_of(
             )
     if len(found) > 1:
         problems.append(
-            f"{_where(sheet)}: the sheet's name and the lines above the table say "
+            f"{sheet.where}: the sheet's name and the lines above the table say "
             f"different years: {', '.join(map(str, sorted(found)))}"
         )
     return next(iter(found.items()), (None, ""))
@@ -565,7 +555,7 @@ def _column(
     declared = words.declared.get(variable)
     # A column under the study's own name has the study's unit.
     own = variable in (header.text.lower(), *header.names)
-    where = f"{_where(sheet)}, cell {place(sheet, first, header.column)}, "
+    where = f"{sheet.where}, cell {sheet.place(first, header.column)}, "
     where += f"column {header.text}"
     stated, unit_from = header.unit, "header"
     if own and variable:
@@ -605,6 +595,5 @@ def _column(
         unit=unit,
         unit_from=unit_from if unit else "the row",
         zero_is_missing=bool(declared and declared.zero_is_missing),
-        may_be_negative=words.units.quantity(unit) == "percent",
         year=header.year if "year" not in keys else None,
     )

@@ -238,10 +238,7 @@ class Gazetteer:
 
     def _code_of(self, name: str) -> str:
         code = self.names.get(name) or self.names.get(_short(name))
-        if code:
-            return code
-        row = self.changes.get(name)
-        return row["new_code"] if row else ""
+        return code or self.changes.get(name, {}).get("new_code", "")
 
     def _by_name(self, name: str, province: str) -> Match:
         row = self.changes.get(name)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from citypanel.dates import REFUSE, NoDate, Span, is_rule_for_times, read_span
-from citypanel.errors import ImporterError, OptionError, describe
+from citypanel.errors import ImporterError, OptionError
 from citypanel.importers.cells import (
     MISSING,
-    Problem,
     address,
     clean_text,
     few,
@@ -20,7 +19,7 @@ from citypanel.importers.cells import (
     read_number,
     starts_like_a_formula,
 )
-from citypanel.importers.files import NOTHING_WRITTEN, SourceFile
+from citypanel.importers.files import SourceFile
 from citypanel.importers.headers import normalise, read_headers
 from citypanel.importers.matching import (
     chosen_sheets,
@@ -91,12 +90,8 @@ class Choices:
 
 
 def _no_choice(name: str, value: object, permitted: Sequence[str]) -> OptionError:
-    return OptionError(
-        describe(
-            f"A roster's {name} is '{value}'",
-            consequence="nothing was read",
-            remedy=f"permitted: {', '.join(permitted)}",
-        )
+    return OptionError.of(
+        "importers.no_such_choice", name=name, value=str(value), permitted=permitted
     )
 
 
@@ -130,11 +125,6 @@ class Entry:
     file: str
     cell: str
     report: Callable[[str, str], None] = field(repr=False, compare=False)
-
-    @property
-    def precision(self) -> str:
-        """Of the start: day, month, quarter or year."""
-        return self.start.precision
 
 
 @dataclass
@@ -236,13 +226,8 @@ def _entries(sheet, first, keys, spec, choices, problems) -> list[Entry]:
             return row[place] if place is not None and place < len(row) else ""
 
         def report(key, why, value=None, number=number, cell_of=cell_of):
-            problems.append(
-                Problem(
-                    file=sheet.file, sheet=sheet.name,
-                    cell=address(number, keys.get(key, 0)), column=key,
-                    value=str(cell_of(key) if value is None else value), why=why,
-                )
-            )  # fmt: skip
+            value = cell_of(key) if value is None else value
+            problems.append(sheet.problem(number, keys.get(key, 0), value, why, key))
 
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
@@ -372,7 +357,7 @@ def read_roster(
                     entry.start.first.isoformat(),
                     entry.end.last.isoformat() if entry.end else "",
                     f"{entry.intensity:g}",
-                    entry.precision,
+                    entry.start.precision,
                     entry.document,
                     province,
                     unit,
@@ -382,16 +367,7 @@ def read_roster(
                 )
             )
     if problems:
-        raise ImporterError(
-            describe(
-                "The roster cannot be imported as it stands",
-                problems,
-                consequence="a unit that is lost or misdated would move the estimates; "
-                + NOTHING_WRITTEN,
-                remedy="correct the roster; or say with a spec of your own which "
-                "columns hold unit, date, end and batch (docs/how-to/import.md)",
-            )
-        )
+        raise ImporterError.of("importers.roster_unusable", problems)
     if not any(entry.batch for entry in entries):
         reading.batches_from = "dates, counted in their order"
     reading.rows = rows
@@ -447,8 +423,7 @@ def tell(reading: RosterReading, *, gazetteer: Gazetteer) -> str:
         batches.setdefault(row[0], []).append(row)
     lines = [
         f"Spec {reading.spec.name}: {len(reading.rows)} units in {len(batches)} "
-        "batches "
-        f"(batches: {reading.batches_from})."
+        f"batches (batches: {reading.batches_from})."
     ]
     for batch, rows in sorted(batches.items(), key=lambda item: int(item[0])):
         dates = sorted({row[1] for row in rows})

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers import ceic, imported, policy, yearbook
 from citypanel.importers.cells import few, harmless, read_date
-from citypanel.importers.files import NOTHING_WRITTEN, SourceFile, read_file
+from citypanel.importers.files import SourceFile, read_file
 from citypanel.importers.headers import DISTRICTS, WHOLE
 from citypanel.importers.layouts import (
     Words,
@@ -79,16 +79,9 @@ class Reference:
             self.variable_rows, [column for spec in specs for column in spec.columns]
         )
 
-    def words(self, spec: Spec = RECOGNISED) -> Words:
-        """What recognises a layout, with what a spec declares."""
-        own = {h.lower(): c.variable for c in spec.columns for h in c.headers}
-        return Words(
-            names=self.names() | own,
-            variables=self.variables,
-            units=self.units,
-            gazetteer=self.gazetteer,
-            declared={column.variable: column for column in spec.columns},
-        )
+    def words(self) -> Words:
+        """What recognises a layout."""
+        return Words(self.names(), self.variables, self.units, self.gazetteer)
 
 
 @dataclass(frozen=True)
@@ -119,11 +112,9 @@ class Plan:
             if content is not None and name.endswith(".csv")
         }
 
-    def write(
-        self, project: Path, *, after_step: Callable[[str], None] = lambda step: None
-    ) -> None:
+    def write(self, project: Path) -> None:
         """Write every file of the import, as one."""
-        write_together(project, self.contents, after_step=after_step)
+        write_together(project, self.contents)
 
 
 def load_reference(project: Path) -> Reference:
@@ -144,13 +135,9 @@ def load_reference(project: Path) -> Reference:
     }  # fmt: skip
     missing = [name for name, rows in tables.items() if not rows]
     if missing:
-        raise ImporterError(
-            describe(
-                "This folder is no citypanel project",
-                [f"seeds/reference/{name}.csv is missing or empty" for name in missing],
-                consequence=NOTHING_WRITTEN,
-                remedy="run the command from the folder that holds dbt_project.yml",
-            )
+        raise ImporterError.of(
+            "importers.no_project",
+            [f"seeds/reference/{name}.csv is missing or empty" for name in missing],
         )
     variables = [row for row in tables["ref_variables"] if row["kind"] == "yearbook"]
     return Reference(
@@ -204,21 +191,17 @@ def find_spec(
             for file in files
         ):
             return RECOGNISED
-    asked = "policy " if kind == "policy" else ""
-    names = ", ".join(spec.name for spec in (fitting or specs)) or "none"
-    raise ImporterError(
-        describe(
-            f"{'Several specs fit' if fitting else 'No spec fits'} "
-            f"{', '.join(file.path.name for file in files)}; "
-            f"{'they are' if fitting else 'there are'}: {names}",
-            [] if fitting else _left(files),
-            consequence=NOTHING_WRITTEN,
-            remedy="name one with --spec"
-            if fitting
-            else f"write one from the file's headers with citypanel import {asked}"
-            f"--suggest {files[0].path.name}, correct it, and name it with --spec; "
-            "--spec with --dry-run says where a spec does not fit",
-        )
+    given = [file.path.name for file in files]
+    names = [spec.name for spec in fitting or specs] or "none"
+    if fitting:
+        raise ImporterError.of("importers.several_specs_fit", files=given, specs=names)
+    raise ImporterError.of(
+        "importers.no_spec_fits",
+        _left(files),
+        files=given,
+        specs=names,
+        kind="policy " if kind == "policy" else "",
+        first=given[0],
     )
 
 
@@ -319,13 +302,7 @@ def plan_yearbook(
         name = stem if SOURCE_NAME.fullmatch(stem) else "imported"
     name = _source_name(name)
     if precedence < 0 or precedence > 99:
-        raise ImporterError(
-            describe(
-                f"precedence is {precedence}",
-                consequence=NOTHING_WRITTEN,
-                remedy="give a whole number from 0 (before the shipped sources) to 99",
-            )
-        )
+        raise ImporterError.of("importers.precedence", precedence=precedence)
     reading = yearbook.read_yearbook(
         files,
         spec=chosen,
@@ -346,17 +323,7 @@ def plan_yearbook(
     )
     doubtful = yearbook.doubts(agreements)
     if doubtful and not accept_difference:
-        raise ImporterError(
-            describe(
-                "The figures do not stand where the file says they do",
-                doubtful,
-                consequence="figures of another year or unit would look right and be "
-                "wrong; " + NOTHING_WRITTEN,
-                remedy="correct unit or year in a spec of your own; where the "
-                "difference "
-                "is real, import with --accept-difference",
-            )
-        )
+        raise ImporterError.of("importers.figures_elsewhere", doubtful)
     rows = sorted(_other_rows(project / CELLS, yearbook.CELL_COLUMNS, "source", ""))
     merged = imported.merge(
         reading,
@@ -436,17 +403,8 @@ def plan_policy(
     chosen = find_spec(spec, "policy", files, reference)
     name = name or re.sub(r"[^a-z0-9]+", "_", files[0].path.stem.lower()).strip("_")
     if not policy.POLICY_NAME.fullmatch(name) or name == policy.SHIPPED_POLICY:
-        raise ImporterError(
-            describe(
-                f"'{name}' cannot be the name of a policy"
-                + (
-                    ", because the shipped roster has it"
-                    if name == policy.SHIPPED_POLICY
-                    else ""
-                ),
-                consequence=NOTHING_WRITTEN,
-                remedy="give another with --name, of small letters, digits and _",
-            )
+        raise ImporterError.of(
+            "importers.policy_name", name=name, is_shipped=name == policy.SHIPPED_POLICY
         )
     reading = policy.read_roster(
         files,
@@ -510,15 +468,11 @@ def plan_ceic(
     chosen = find_spec(spec, "ceic", files, reference)
     unknown = [r.indicator for r in chosen.series if r.indicator not in ceic.INDICATORS]
     if unknown:
-        raise ImporterError(
-            describe(
-                f"The spec '{chosen.name}' names indicators that the warehouse does "
-                "not "
-                "have",
-                unknown,
-                consequence=NOTHING_WRITTEN,
-                remedy="use " + ", ".join(ceic.INDICATORS),
-            )
+        raise ImporterError.of(
+            "importers.unknown_indicators",
+            unknown,
+            name=chosen.name,
+            known=list(ceic.INDICATORS),
         )
     reading = ceic.read_series(
         files, spec=chosen, provinces=reference.provinces, units=reference.units
@@ -546,8 +500,7 @@ def plan_ceic(
         },
         told=told,
         next_step="dbt build: the province series are the deflators and the second "
-        "source "
-        "of the municipalities",
+        "source of the municipalities",
     )  # fmt: skip
 
 
@@ -598,27 +551,13 @@ def _no_twins(files: Sequence[SourceFile]) -> None:
         if names.count(name) > 1 or digests.count(digest) > 1
     ]
     if twice:
-        raise ImporterError(
-            describe(
-                "One file is given twice, or two have the same name",
-                twice,
-                consequence=NOTHING_WRITTEN,
-                remedy="give each file once, under a name of its own",
-            )
-        )
+        raise ImporterError.of("importers.file_twice", twice)
 
 
 def _source_name(name: str) -> str:
     if not SOURCE_NAME.fullmatch(name) or name in SHIPPED_SOURCES:
-        raise ImporterError(
-            describe(
-                f"'{name}' cannot be the name of a source"
-                + (
-                    ", because it is a shipped one's" if name in SHIPPED_SOURCES else ""
-                ),
-                consequence=NOTHING_WRITTEN,
-                remedy="give another with --source, of small letters, digits and _",
-            )
+        raise ImporterError.of(
+            "importers.source_name", name=name, is_shipped=name in SHIPPED_SOURCES
         )
     return name
 
@@ -649,13 +588,8 @@ def _other_rows(
 
 
 def _spoiled(path: Path, why: str) -> ImporterError:
-    return ImporterError(
-        describe(
-            "A seed of earlier imports cannot be read",
-            [f"{path.name}: {why}"],
-            consequence=NOTHING_WRITTEN,
-            remedy="restore it from version control, or empty it but for its header",
-        )
+    return ImporterError.of(
+        "importers.earlier_seed_unreadable", [f"{path.name}: {why}"]
     )
 
 
@@ -675,13 +609,7 @@ def _sources(
     given = {key: value for key, value in (origin or {}).items() if value}
     date = given.pop("date", dt.date.today().isoformat())
     if read_date(date) != date:
-        raise ImporterError(
-            describe(
-                f"The date of retrieval is '{date}'",
-                consequence=NOTHING_WRITTEN,
-                remedy="give it as --date 2026-11-25",
-            )
-        )
+        raise ImporterError.of("importers.no_date", date=date)
     stated = {
         key: harmless(given.get(key) or spec.origin.get(key) or NOT_STATED)
         for key in ORIGIN
@@ -690,21 +618,17 @@ def _sources(
     text = texts.get(spec.name, spec.name)
     digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
     names = {harmless(file.path.name) for file in files}
-    held = [
-        row
-        for row in _other_rows(project / SOURCES, SOURCE_COLUMNS, "kind", "")
-        if (row[0], row[1]) != (kind, name)
-        or (keep_other_files and row[SOURCE_COLUMNS.index("file")] not in names)
-    ]
-    # One source has one rank, and of each file the rows that it still holds.
-    rank, count = SOURCE_COLUMNS.index("precedence"), SOURCE_COLUMNS.index("n_rows")
-    for place, row in enumerate(held):
-        if (row[0], row[1]) == (kind, name) and kind == "yearbook":
-            cells = list(row)
-            cells[rank] = str(precedence)
-            held_rows = rows_by_file.get(row[SOURCE_COLUMNS.index("file")], 0)
-            cells[count] = str(held_rows)
-            held[place] = tuple(cells)
+    held = []
+    for row in _other_rows(project / SOURCES, SOURCE_COLUMNS, "kind", ""):
+        entry = dict(zip(SOURCE_COLUMNS, row, strict=True))
+        if (entry["kind"], entry["source"]) == (kind, name):
+            if not keep_other_files or entry["file"] in names:
+                continue
+            if kind == "yearbook":
+                # One source has one rank, and of each file the rows that it still has.
+                entry["precedence"] = str(precedence)
+                entry["n_rows"] = str(rows_by_file.get(entry["file"], 0))
+        held.append(entry)
     for file in files:
         entry = stated | {
             "kind": kind,
@@ -720,6 +644,6 @@ def _sources(
             "spec": spec.name,
             "spec_sha256": digest,
         }
-        held.append(tuple(entry[column] for column in SOURCE_COLUMNS))
-    held.sort(key=lambda row: (row[0], row[1], row[SOURCE_COLUMNS.index("file")]))
+        held.append(entry)
+    held.sort(key=lambda entry: (entry["kind"], entry["source"], entry["file"]))
     return seed_bytes(SOURCE_COLUMNS, held)

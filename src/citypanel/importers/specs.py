@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.headers import WHOLE, normalise
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -31,6 +31,10 @@ KEYS = {
         "document",
     ),
 }
+COLUMN_ENTRIES = (
+    "variable", "header", "unit", "header_unit", "because", "zero_is_missing",
+    "required",
+)  # fmt: skip
 TO_CORRECT = "?"
 
 
@@ -95,7 +99,6 @@ class Spec:
     sheet: str | int | None = None
     first_header_row: int = 1
     header_rows: int = 1
-    scope: str = WHOLE
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     year_pattern: str = ""
     year_minus: int = 0
@@ -172,26 +175,14 @@ def load_spec(
         no such spec, or it has mistakes.
     """
     if not NAME.fullmatch(name):
-        raise ImporterError(
-            describe(
-                f"'{name[:80]!s}' is no name of a spec",
-                consequence="no file was opened",
-                remedy="give the name alone, of letters, digits, _ and -, such as "
-                f"--spec {next(iter(shipped_specs()), 'my_yearbook')}; your own specs "
-                "belong in importers/specs",
-            )
+        raise ImporterError.of(
+            "importers.no_spec_name",
+            name=name[:80],
+            example=next(iter(shipped_specs()), "my_yearbook"),
         )
     texts = shipped_specs() | users_specs(project)
     if name not in texts:
-        raise ImporterError(
-            describe(
-                f"There is no spec named '{name}'. There are: "
-                + ", ".join(sorted(texts)),
-                consequence="nothing was imported",
-                remedy="correct the name, or write a spec from the file's headers with "
-                "citypanel import --suggest FILE",
-            )
-        )
+        raise ImporterError.of("importers.no_such_spec", name=name, known=sorted(texts))
     spec = parse_spec(name, texts[name], variables=variables)
     if spec.kind != kind:
         raise _wrong(name, [f"it is for citypanel import {spec.kind}, not {kind}"])
@@ -251,17 +242,22 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
             return ()
         return tuple(str(item) for item in values)
 
+    def refuse_others(place: Mapping, permitted: Collection[str], what: str) -> None:
+        wrong.extend(
+            f"{what} no entry '{key}'" for key in place if key not in permitted
+        )
+
     permitted = {
         "kind", "origin", "sheet", "first_header_row", "header_rows", "scope", "keys",
         "year", "columns", "skip_rows", "stop_at", "known_cells", "series", "note",
         "layout",
     }  # fmt: skip
-    wrong += [f"there is no entry '{key}'" for key in document if key not in permitted]
+    refuse_others(document, permitted, "there is")
     kind = document.get("kind")
     if kind not in KINDS:
         wrong.append(f"kind is {kind!r}, not one of {', '.join(KINDS)}")
     origin = take(document, "origin", dict, {})
-    wrong += [f"origin has no entry '{key}'" for key in origin if key not in ORIGIN]
+    refuse_others(origin, ORIGIN, "origin has")
     scope = take(document, "scope", str, WHOLE)
     if scope != WHOLE:
         wrong.append(f"scope is {scope!r}; the study's variables are for {WHOLE}")
@@ -274,11 +270,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         else:
             keys[key] = tuple(normalise(item) for item in texts(value, f"keys.{key}"))
     year = take(document, "year", dict, {})
-    wrong += [
-        f"year has no entry '{key}'"
-        for key in year
-        if key not in ("file_name", "minus", "because")
-    ]
+    refuse_others(year, ("file_name", "minus", "because"), "year has")
     pattern = take(year, "file_name", str, "", "year.")
     if pattern:
         try:
@@ -293,12 +285,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         if not isinstance(entry, dict):
             wrong.append(f"{where}is {entry!r}")
             continue
-        wrong += [
-            f"{where}there is no entry '{key}'"
-            for key in entry
-            if key not in ("variable", "header", "unit", "header_unit", "because",
-                           "zero_is_missing", "required")
-        ]  # fmt: skip
+        refuse_others(entry, COLUMN_ENTRIES, f"{where}there is")
         variable = take(entry, "variable", str, "", where)
         if variable == TO_CORRECT or TO_CORRECT in (
             entry.get("unit"),
@@ -308,8 +295,7 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         elif variable not in variables:
             wrong.append(
                 f"{where}variable is {variable!r}, which ref_variables does not list "
-                "as "
-                "a variable of the yearbook"
+                "as a variable of the yearbook"
             )
         headers = tuple(
             normalise(item) for item in texts(entry.get("header", []), f"{where}header")
@@ -395,7 +381,6 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
         sheet=sheet,
         first_header_row=first,
         header_rows=count,
-        scope=scope,
         keys=keys,
         year_pattern=pattern,
         year_minus=minus,
@@ -410,13 +395,4 @@ def parse_spec(name: str, text: str, *, variables: Collection[str]) -> Spec:
 
 
 def _wrong(name: str, mistakes: list[str]) -> ImporterError:
-    return ImporterError(
-        describe(
-            f"The spec '{name}' has mistakes",
-            mistakes,
-            consequence="nothing was imported; the seeds stand as they were",
-            remedy=f"correct {USERS_FOLDER.as_posix()}/{name}.yml; "
-            "docs/how-to/import.md "
-            "explains every entry",
-        )
-    )
+    return ImporterError.of("importers.spec_wrong", mistakes, name=name)

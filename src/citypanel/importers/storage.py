@@ -25,7 +25,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.files import rename, sync_folder
 
 FOLDER = Path("seeds") / ".importing"
@@ -40,13 +40,8 @@ def read_seed(path: Path) -> list[dict[str, str]]:
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ImporterError(
-            describe(
-                "A seed of the project cannot be read",
-                [f"{path}: {error}"],
-                consequence="nothing was imported; the seeds stand as they were",
-                remedy="restore it from version control",
-            )
+        raise ImporterError.of(
+            "importers.seed_unreadable", [f"{path}: {error}"]
         ) from error
 
 
@@ -175,18 +170,7 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
         (folder / JOURNAL).unlink()
         after_step("journal removed")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ImporterError(
-            describe(
-                "An import was decided but could not be finished",
-                [str(error)],
-                consequence="some seeds may be new and others old; dbt build refuses "
-                "to "
-                "start until it is finished, and the published file stands as it was",
-                remedy="see that the folder seeds is writable and the disk has room, "
-                "then "
-                "run citypanel import --recover",
-            )
-        ) from error
+        raise ImporterError.of("importers.not_finished", [str(error)]) from error
 
 
 def _moves_a_seed(move: Mapping[str, str]) -> bool:
@@ -219,13 +203,7 @@ def locked(project: Path) -> Iterator[None]:
                 if os.fstat(handle.fileno()).st_ino != (folder / "lock").stat().st_ino:
                     raise BlockingIOError
             except OSError as error:
-                raise ImporterError(
-                    describe(
-                        "Another import is at work in this project",
-                        consequence="nothing was imported by this one",
-                        remedy="wait until it has ended and run the command again",
-                    )
-                ) from error
+                raise ImporterError.of("importers.another_import") from error
         yield
         if not (folder / JOURNAL).exists():
             with contextlib.suppress(OSError):
@@ -243,12 +221,6 @@ def _write_through(path: Path, content: bytes) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> ImporterError:
-    return ImporterError(
-        describe(
-            "The imported seeds cannot be written",
-            [f"{folder}: {error.strerror or error}"],
-            consequence="nothing was imported; the seeds stand as they were",
-            remedy="run the command from the project's root, and see that the folder "
-            "seeds is writable and the disk has room",
-        )
+    return ImporterError.of(
+        "importers.seeds_unwritable", [f"{folder}: {error.strerror or error}"]
     )

@@ -7,9 +7,9 @@ import os
 import re
 from pathlib import Path
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import address, clean_text, read_date
-from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile, read_file
+from citypanel.importers.files import Sheet, SourceFile, read_file
 from citypanel.importers.headers import Header, read_headers
 from citypanel.importers.layouts import KEY_HEADERS, Layout, recognise
 from citypanel.importers.project import Reference, load_reference
@@ -52,20 +52,12 @@ def suggest(path: Path, *, project: Path) -> tuple[Path, str]:
             handle.flush()
             os.fsync(handle.fileno())
     except FileExistsError as error:
-        raise ImporterError(
-            describe(
-                f"The spec {target.relative_to(project).as_posix()} exists",
-                consequence="it was not overwritten",
-                remedy="rename or remove it first",
-            )
+        raise ImporterError.of(
+            "importers.spec_exists", target=target.relative_to(project).as_posix()
         ) from error
     except OSError as error:
-        raise ImporterError(
-            describe(
-                f"The spec {target.name} cannot be written ({error})",
-                consequence="nothing was changed",
-                remedy="see that the folder importers/specs is writable",
-            )
+        raise ImporterError.of(
+            "importers.spec_unwritable", name=target.name, error=error
         ) from error
     return target, told
 
@@ -84,22 +76,17 @@ def suggested_spec(file: SourceFile, reference: Reference) -> tuple[str, str]:
         found = _roster(sheet, reference)
         if found:
             return found
-    raise ImporterError(
-        describe(
-            f"No row of headers is recognised in {file.path.name}",
-            [
-                f"{sheet.name or 'text'}: "
-                + ", ".join(
-                    clean_text(cell) for cell in sheet.rows[0][:8] if clean_text(cell)
-                )
-                for sheet in sheets
-                if sheet.rows
-            ],
-            consequence=NOTHING_WRITTEN,
-            remedy="write a spec by hand after docs/how-to/import.md; it needs a "
-            "column of cities (such as 城市 or 城市代码) and one of figures, or of "
-            "dates for the roster of a policy",
-        )
+    raise ImporterError.of(
+        "importers.no_headers",
+        [
+            f"{sheet.name or 'text'}: "
+            + ", ".join(
+                clean_text(cell) for cell in sheet.rows[0][:8] if clean_text(cell)
+            )
+            for sheet in sheets
+            if sheet.rows
+        ],
+        file=file.path.name,
     )
 
 

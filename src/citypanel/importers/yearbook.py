@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from citypanel.errors import ImporterError, describe
+from citypanel.errors import ImporterError
 from citypanel.importers.cells import (
-    Problem,
     Unread,
     address,
     clean_text,
@@ -25,7 +24,7 @@ from citypanel.importers.cells import (
     read_year,
     starts_like_a_formula,
 )
-from citypanel.importers.files import NOTHING_WRITTEN, Sheet, SourceFile
+from citypanel.importers.files import Sheet, SourceFile
 from citypanel.importers.headers import (
     DISTRICTS,
     OF_A_BASE,
@@ -42,9 +41,9 @@ from citypanel.importers.layouts import (
     Layout,
     MappedColumn,
     Words,
+    filled_cells,
     is_of_districts,
     is_second_header,
-    place,
     recognise,
     sub_header,
 )
@@ -78,6 +77,8 @@ TOTALS = {
     "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
     "national", "china", "average", "mean", "sum",
 }  # fmt: skip
+# Relative difference up to which two figures agree: room for rounding to three digits.
+AGREES = 0.005
 _LEADING_ZERO, _TWO_POINTS = re.compile(r"\n0[0-9]"), re.compile(r"\.[0-9]*\.")
 _ZERO = re.compile(r"^0(?:\.0+)?$", re.MULTILINE)
 
@@ -109,7 +110,7 @@ class Block:
 
     def cell(self, position: int) -> str:
         """Address of a figure, with the sheet's name."""
-        where = place(self.sheet, int(self.rows[position]), self.column)
+        where = self.sheet.place(int(self.rows[position]), self.column)
         return prefix(self.sheet) + where
 
 
@@ -124,8 +125,6 @@ class SheetReading:
 
     Attributes
     ----------
-    file, sheet : str
-        Where.
     layout : Layout
         Where its keys and figures stand.
     unmapped : list of Header
@@ -136,8 +135,6 @@ class SheetReading:
         Zeros by variable.
     """
 
-    file: str
-    sheet: str
     layout: Layout
     unmapped: list[Header]
     years: str
@@ -290,9 +287,7 @@ def read_yearbook(
     )  # fmt: skip
     problems: list[object] = []
     for file in files:
-        before = reading.n_cells
-        layouts = _layouts(spec, file, words, problems, reading)
-        for layout in layouts:
+        for layout in _layouts(spec, file, words, problems, reading):
             if layout.problems:
                 problems += layout.problems
                 continue
@@ -300,33 +295,17 @@ def read_yearbook(
                 layout, reading, problems, words=words,
                 allow_unmatched=allow_unmatched, zeros_are_gaps=zeros_are_gaps, say=say,
             )  # fmt: skip
-        reading.rows_by_file[file.path.name] = reading.n_cells - before
     problems += _second_figures(reading, gazetteer)
     if problems:
-        raise ImporterError(
-            describe(
-                "The file cannot be imported as it stands",
-                problems,
-                consequence="a part of a table that looks whole would give wrong "
-                "results; " + NOTHING_WRITTEN,
-                remedy="correct the cells at their source; or, where the publisher "
-                "prints them so, enter them under known_cells of a spec of your own "
-                "(docs/how-to/import.md); correct the spec where it misreads the file",
-            )
-        )
+        raise ImporterError.of("importers.table_unusable", problems)
     if not reading.n_cells:
-        raise ImporterError(
-            describe(
-                "No figure of a city of the study was found",
-                [
-                    f"{file.path.name}, spec {spec.name}"
-                    + "".join(f"; {left}" for left in reading.left)
-                    for file in files
-                ],
-                consequence=NOTHING_WRITTEN,
-                remedy="see with --dry-run which rows and columns were understood; the "
-                "cities of the study are in seeds/reference/ref_cities.csv",
-            )
+        raise ImporterError.of(
+            "importers.no_figure",
+            [
+                f"{file.path.name}, spec {spec.name}"
+                + "".join(f"; {left}" for left in reading.left)
+                for file in files
+            ],
         )
     for file in files:
         reading.rows_by_file[file.path.name] = sum(
@@ -354,18 +333,18 @@ def _layouts(
             if (layout := _by_spec(spec, sheet, words, problems, file_year))
         ]
     found = []
-    sheets = named_sheets(spec, file.sheets)
-    for sheet in sheets:
+    for sheet in named_sheets(spec, file.sheets):
         layout = recognise(sheet, words)
-        if layout is not None and is_of_districts(file.path.stem):
+        if layout is None:
+            continue
+        if is_of_districts(file.path.stem):
             layout.problems.append(
                 f"{file.path.name}: its name says {DISTRICTS}, and the study is of "
                 f"{WHOLE}"
             )
-        if layout is not None and file_year is not None:
+        if file_year is not None:
             layout = _with_year(layout, file_year, spec)
-        if layout is not None:
-            found.append(layout)
+        found.append(layout)
     sound = [layout for layout in found if not layout.problems]
     _tell_left(file.sheets, [layout.sheet for layout in found], reading)
     if not found:
@@ -378,8 +357,6 @@ def _layouts(
 
 
 def _with_year(layout: Layout, year: int, spec: Spec) -> Layout:
-    from dataclasses import replace
-
     if "year" in layout.keys or any(column.year for column in layout.columns):
         return layout
     return replace(
@@ -419,7 +396,7 @@ def _by_spec(
     spec: Spec, sheet: Sheet, words: Words, problems: list[object], year: int | None
 ) -> Layout | None:
     """The layout that a spec says a sheet has."""
-    where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
+    where = sheet.where
     first = header_row(spec, sheet, words.units)
     headers = headers_of(spec, sheet, words.units)
     if not headers:
@@ -467,11 +444,7 @@ def _codes_beside(
     """A column of codes that a spec does not name: it must not contradict the names."""
     for header in headers:
         if header.text.lower() in KEY_HEADERS["code"]:
-            some = [
-                row[header.column]
-                for row in sheet.rows[below : below + 40]
-                if header.column < len(row) and clean_text(row[header.column])
-            ]
+            some = filled_cells(sheet.rows[below : below + 40], header.column)
             if some and all(
                 words.gazetteer.find(code=cell).how in ("code", "change", "outside")
                 for cell in some
@@ -486,7 +459,6 @@ def _read_layout(
     say: Callable[[str], None] | None,
 ) -> None:  # fmt: skip
     sheet = layout.sheet
-    where = sheet.file + (f", sheet {sheet.name}" if sheet.name else "")
     known = {
         known.cell: known
         for known in reading.spec.known_cells
@@ -494,34 +466,24 @@ def _read_layout(
     }
 
     def report(row: int, column: int, value: object, why: str, header: str) -> None:
-        problems.append(
-            Problem(
-                file=sheet.file, sheet=sheet.name, cell=place(sheet, row, column),
-                column=header, value=str(value), why=why,
-            )
-        )  # fmt: skip
+        problems.append(sheet.problem(row, column, value, why, header))
 
     rows, notes = _rows(
         layout, reading, report, known, words=words, allow_unmatched=allow_unmatched,
-        where=where, say=say,
+        say=say,
     )  # fmt: skip
     _merged_figures(layout, report)
     position = {code: i for i, code in enumerate(reading.city_ids)}
     numbers = np.array([row.number for row in rows], dtype=np.int32)
     cities = np.array([position[row.city_id] for row in rows], dtype=np.int16)
     years = np.array([row.year or 0 for row in rows], dtype=np.int16)
-    groups: dict[tuple[str, str], np.ndarray] = {}
-    if "variable" in layout.keys:
-        for place_of_row, row in enumerate(rows):
-            groups.setdefault((row.variable, row.unit), []).append(place_of_row)
-        groups = {key: np.array(found) for key, found in groups.items()}
-    else:
-        groups[("", "")] = np.arange(len(rows))
+    grouped: dict[tuple[str, str], list[int]] = {}
+    for place_of_row, row in enumerate(rows):
+        grouped.setdefault((row.variable, row.unit), []).append(place_of_row)
+    groups = {key: np.array(found) for key, found in grouped.items()}
     zeros: Counter[str] = Counter()
     before, n_blocks = reading.n_cells, len(reading.blocks)
-    by_row: dict[tuple[int, int], KnownCell] = {}
-    for address_of_cell, cell in known.items():
-        by_row[_position(sheet, address_of_cell)] = cell
+    by_row = {_position(sheet, where): cell for where, cell in known.items()}
     n_columns = max((c.header.column for c in layout.columns), default=0) + 1
     picked = {
         group: _columns_of(sheet, numbers[members].tolist(), n_columns)
@@ -533,8 +495,6 @@ def _read_layout(
             variable = column.variable or row_variable
             unit = column.unit or row_unit
             chosen = numbers[members].tolist()
-            if not chosen:
-                continue
             values = list(picked[row_variable, row_unit][at])
             for i, number in enumerate(chosen) if by_row else ():
                 if (number, at) in by_row:
@@ -572,7 +532,7 @@ def _read_layout(
     positions = {c.header.column for c in layout.columns} | set(layout.keys.values())
     reading.sheets.append(
         SheetReading(
-            file=sheet.file, sheet=sheet.name, layout=layout,
+            layout=layout,
             unmapped=[h for h in layout.headers if h.column not in positions],
             years=known_years + (f" ({layout.year_from})" if layout.year_from else ""),
             n_cells=reading.n_cells - before, zeros=dict(zeros), notes=notes,
@@ -700,7 +660,7 @@ class _Row:
 
 def _rows(
     layout: Layout, reading: YearbookReading, report, known, *, words: Words,
-    allow_unmatched: bool, where: str, say,
+    allow_unmatched: bool, say,
 ) -> tuple[list[_Row], list[str]]:  # fmt: skip
     """Rows of cities of the study, with what each says of its figures."""
     sheet, keys, spec, gazetteer = (
@@ -739,17 +699,11 @@ def _rows(
         for row in sheet.rows[layout.header_row : first]
     ]
     leads = {row[0] for row in above_rows if row}
-
-    def repeats_header(row: Sequence[object]) -> bool:
-        """Whether a row is the header again, at the top of another page."""
-        return [normalise(cell) for cell in row if clean_text(cell)] in above_rows
-
-    if spec.is_recognised and not spec.stop_at:
-        stop_at: tuple[str, ...] = ("注:", "注释", "资料来源", "数据来源", "说明:")
-    else:
-        stop_at = spec.stop_at
+    stop_at = spec.stop_at
+    if spec.is_recognised and not stop_at:
+        stop_at = ("注:", "注释", "资料来源", "数据来源", "说明:")
     for number, row in enumerate(
-        tracked(sheet.rows[first:], what=f"rows of {where}", say=say), first
+        tracked(sheet.rows[first:], what=f"rows of {sheet.where}", say=say), first
     ):
         lead = next((cell for cell in row if clean_text(cell)), None)
         if lead is None:
@@ -763,8 +717,11 @@ def _rows(
             key, cell = broken[0]
             report(number, keys[key], cell, cell.why, key)
             continue
-        if normalise(lead) in leads and repeats_header(row):
-            reading.n_skipped += 1
+        if (
+            normalise(lead) in leads
+            and [normalise(cell) for cell in row if clean_text(cell)] in above_rows
+        ):
+            reading.n_skipped += 1  # the header again, at the top of another page
             continue
         name = clean_text(cell_of(number, row, "city"))
         code = clean_text(cell_of(number, row, "code"))
@@ -776,7 +733,7 @@ def _rows(
                 left[DISTRICTS] += 1
                 reading.n_skipped += 1
                 continue
-        misprint = known.get(place(sheet, number, at))
+        misprint = known.get(sheet.place(number, at))
         if misprint and name == misprint.printed:
             name = _mended(misprint, reading)
         label = normalise(name or lead)
@@ -784,7 +741,7 @@ def _rows(
             reading.n_skipped += 1
             continue
         if stop_at and not stopped_at and normalise(lead).startswith(stop_at):
-            stopped_at = place(sheet, number, 0)
+            stopped_at = sheet.place(number, 0)
         if not name and not code and layout.city:
             name = layout.city
         if not name and not code and "year" in keys and not stopped_at:
@@ -826,7 +783,7 @@ def _rows(
             report(
                 heading[0], keys.get("city", 0), heading[1],
                 f"is a line within the table; whether the rows below it, from "
-                f"{place(sheet, number, at)} on, are what the lines above the table "
+                f"{sheet.place(number, at)} on, are what the lines above the table "
                 "say is not clear", "city",
             )  # fmt: skip
             heading = None
@@ -844,13 +801,11 @@ def _rows(
                         "write 吉林市 or 吉林省, or give the code", "city",
                     )  # fmt: skip
                 continue
-        if match.how == "unknown":
-            if stopped_at or not figures(row):
-                reading.n_skipped += 1  # a footnote
-                continue
-            if gazetteer.is_province(name):
-                reading.n_skipped += 1
-                continue
+        if match.how == "unknown" and (
+            stopped_at or not figures(row) or gazetteer.is_province(name)
+        ):
+            reading.n_skipped += 1  # a footnote or a province
+            continue
         reading.matches.setdefault((code, name), match)
         if match.how == "unknown":
             if not allow_unmatched:
@@ -1001,7 +956,7 @@ def _merged_figures(layout: Layout, report) -> None:
                     report(
                         top, left, row[left],
                         f"is merged over cells up to "
-                        f"{place(layout.sheet, bottom, right)}; which of them it is "
+                        f"{layout.sheet.place(bottom, right)}; which of them it is "
                         "the figure of is not said", columns[column].text,
                     )  # fmt: skip
                     break
@@ -1097,14 +1052,12 @@ def _second_figures(reading: YearbookReading, gazetteer: Gazetteer) -> list[str]
     for owner, places in repeated.items():
         block = reading.blocks[owner]
         keep = np.setdiff1d(np.arange(len(block.values)), places)
-        reading.blocks[owner] = Block(
-            **{
-                **block.__dict__,
-                "rows": block.rows[keep],
-                "cities": block.cities[keep],
-                "years": block.years[keep],
-                "values": [block.values[i] for i in keep],
-            }
+        reading.blocks[owner] = replace(
+            block,
+            rows=block.rows[keep],
+            cities=block.cities[keep],
+            years=block.years[keep],
+            values=[block.values[i] for i in keep],
         )
         reading.n_repeated += len(places)
     return found
@@ -1153,17 +1106,15 @@ def _map_columns(
             if stated and not units.same(stated, column.header_unit):
                 problems.append(
                     f"{place}: the spec expects the header to say "
-                    f"{column.header_unit}, "
-                    f"and it says {stated}"
+                    f"{column.header_unit}, and it says {stated}"
                 )
                 continue
             unit, unit_from = column.unit, f"spec, because {column.because}"
         elif column.unit:
             if stated and not units.same(stated, column.unit):
                 problems.append(
-                    f"{place}: the header says {stated}, the spec {column.unit}; "
-                    "where the "
-                    "header is wrong, the spec says so with header_unit and because"
+                    f"{place}: the header says {stated}, the spec {column.unit}; where "
+                    "the header is wrong, the spec says so with header_unit and because"
                 )
                 continue
             unit, unit_from = column.unit, "spec" if not stated else unit_from
@@ -1187,7 +1138,6 @@ def _map_columns(
                 unit=unit,
                 unit_from=unit_from,
                 zero_is_missing=column.zero_is_missing,
-                may_be_negative=units.quantity(unit) == "percent",
             )
         )
     doubled = [
@@ -1244,8 +1194,9 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
         lines.append(f"Note: {' '.join(reading.spec.note.split())}")
     for sheet in reading.sheets:
         layout = sheet.layout
-        where = sheet.file + (f", sheet {sheet.sheet}" if sheet.sheet else "")
-        lines.append(f"\n{where}: {sheet.n_cells:,} cells, years {sheet.years}")
+        lines.append(
+            f"\n{layout.sheet.where}: {sheet.n_cells:,} cells, years {sheet.years}"
+        )
         lines.append(
             f"  Layout: {layout.kind}; header in "
             + ("column " if layout.sheet.is_turned else "row ")
@@ -1258,14 +1209,14 @@ def tell(reading: YearbookReading, *, gazetteer: Gazetteer) -> str:
             lines.append(
                 "  Keys: "
                 + ", ".join(
-                    f"{key} in {place(layout.sheet, layout.header_row, column)} "
+                    f"{key} in {layout.sheet.place(layout.header_row, column)} "
                     f"{texts.get(column, '')}".strip()
                     for key, column in layout.keys.items()
                 )
             )
         lines.append(f"  Columns mapped ({len(layout.columns)}), scope {WHOLE}:")
         for column in layout.columns[:60]:
-            at = place(layout.sheet, layout.header_row, column.header.column)
+            at = layout.sheet.place(layout.header_row, column.header.column)
             lines.append(
                 f"    {at} {column.header.text} -> "
                 f"{column.variable or 'the variable of the row'}"
@@ -1353,9 +1304,10 @@ def compare(
     known: Mapping[tuple[str, str, int], float],
     units: Units,
     variables: Mapping[str, str],
-    tolerance: float = 0.005,
 ) -> list[Agreement]:
     """Compare imported figures with known ones, in the unit of the variable.
+
+    Two agree within `AGREES`; whole numbers of 10,000 persons with what rounds to them.
 
     Parameters
     ----------
@@ -1363,10 +1315,6 @@ def compare(
         (variable, city_id, year, value, unit, ...).
     known : mapping
         (variable, city_id, year) to the figure of the shipped seed.
-    tolerance : float
-        Relative difference up to which two figures agree; half a per cent leaves room
-        for rounding to three digits. Whole numbers of 10,000 persons agree with what
-        rounds to them.
 
     Returns
     -------
@@ -1387,8 +1335,7 @@ def compare(
     def agreeing(values: Iterable[tuple[float, float | None]]) -> tuple[int, int]:
         both = [(a, b) for a, b in values if b is not None]
         return len(both), sum(
-            abs(a - b)
-            <= max(tolerance * abs(b), 0.501 if rounded and b % 1 == 0 else 0)
+            abs(a - b) <= max(AGREES * abs(b), 0.501 if rounded and b % 1 == 0 else 0)
             for a, b in both
         )
 
@@ -1440,7 +1387,6 @@ def doubts(agreements: Iterable[Agreement]) -> list[str]:
                 found.append(
                     f"{agreement.variable}: {share:.0%} of the figures are the "
                     f"warehouse's of the year {label}, {own:.0%} those of the same "
-                    "year: "
-                    "the year is shifted"
+                    "year: the year is shifted"
                 )
     return found

@@ -71,6 +71,11 @@ def headline(marts: Frames) -> pd.Series:
     return options.set_index("variant", drop=False).loc["headline"]
 
 
+def city_names(marts: Frames, o: Style) -> pd.Series:
+    """What the cities are called, by their ids."""
+    return marts["dim_cities"].set_index("city_id")[o.column("city")]
+
+
 def study_labels(marts: Frames) -> Labels:
     """How the study of the file is spoken of."""
     return labels_of(str(headline(marts)["policy"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -150,17 +151,13 @@ def _draw(
         paths: dict[str, str] = {}
         written = []
         for y, line in enumerate(lines):
-            x = 0
-            while x < len(line):
-                end = x
-                while end < len(line) and line[end] == line[x]:
-                    end += 1
-                name = classes[line[x]]
-                run = f"M{x} {y}h{end - x}v1h{x - end}z"
-                paths[name] = paths.get(name, "") + run
-                letter = letters.get(line[x])
-                if letter:
+            end = 0
+            for code, run in itertools.groupby(line):
+                x, end = end, end + len(list(run))
+                name = classes[code]
+                drawn = f"M{x} {y}h{end - x}v1h{x - end}z"
+                paths[name] = paths.get(name, "") + drawn
+                if letter := letters.get(code):
                     written += [(at, y, letter, f"on-{name}") for at in range(x, end)]
-                x = end
         halves.append(Half(place, len(ids), paths, written))
     return Map(halves=halves, codes="".join("".join(line) for line in grid))

@@ -53,7 +53,6 @@ class _PanelExpectation(BatchExpectation):
     """A rule of `panel_rules`; SAYS is its sentence in Data Docs."""
 
     SAYS: ClassVar[str] = ""
-    ARGUMENTS: ClassVar[tuple[str, ...]] = ()
     metric_dependencies: ClassVar[tuple[str, ...]] = (METRIC,)
     args_keys: ClassVar[tuple[str, ...]] = ()
 
@@ -78,11 +77,9 @@ class _PanelExpectation(BatchExpectation):
         return dependencies
 
     def _arguments(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name in self.ARGUMENTS
-            if getattr(self, name) is not None
-        }
+        """The fields of its own that are given."""
+        own = {name: getattr(self, name) for name in type(self).__annotations__}
+        return {k: v for k, v in own.items() if k != "SAYS" and v is not None}
 
     def _validate(self, metrics, runtime_configuration=None, execution_engine=None):
         offenders = metrics[METRIC]
@@ -126,7 +123,6 @@ class ExpectPanelToBeBalanced(_PanelExpectation):
     unit_column: str
     time_column: str
     SAYS: ClassVar[str] = "Every $unit_column has a row for every $time_column."
-    ARGUMENTS: ClassVar[tuple[str, ...]] = ("unit_column", "time_column")
 
 
 class ExpectPolicyExposureToBeMonotone(_PanelExpectation):
@@ -136,9 +132,6 @@ class ExpectPolicyExposureToBeMonotone(_PanelExpectation):
     time_column: str
     exposure_column: str
     SAYS: ClassVar[str] = "$exposure_column of a $unit_column never falls."
-    ARGUMENTS: ClassVar[tuple[str, ...]] = (
-        "unit_column", "time_column", "exposure_column",
-    )  # fmt: skip
 
 
 class ExpectCapitalToFollowRecursion(_PanelExpectation):
@@ -154,10 +147,6 @@ class ExpectCapitalToFollowRecursion(_PanelExpectation):
         "$stock_column = (1 - $depreciation_column) x $stock_column of the year before "
         "+ $investment_column."
     )
-    ARGUMENTS: ClassVar[tuple[str, ...]] = (
-        "unit_column", "time_column", "stock_column", "investment_column",
-        "depreciation_column", "tolerance",
-    )  # fmt: skip
 
 
 class ExpectColumnsToMultiplyTo(_PanelExpectation):
@@ -168,9 +157,6 @@ class ExpectColumnsToMultiplyTo(_PanelExpectation):
     factor_columns: list[str]
     tolerance: float | None = None
     SAYS: ClassVar[str] = "$factor_columns multiply to $product_column."
-    ARGUMENTS: ClassVar[tuple[str, ...]] = (
-        "keys", "product_column", "factor_columns", "tolerance",
-    )  # fmt: skip
 
 
 class ExpectPartsNotToExceedTotal(_PanelExpectation):
@@ -181,9 +167,6 @@ class ExpectPartsNotToExceedTotal(_PanelExpectation):
     part_columns: list[str]
     tolerance: float | None = None
     SAYS: ClassVar[str] = "$part_columns sum to no more than $total_column."
-    ARGUMENTS: ClassVar[tuple[str, ...]] = (
-        "keys", "total_column", "part_columns", "tolerance",
-    )  # fmt: skip
 
 
 class ExpectTableProfileToMatchAccepted(_PanelExpectation):
@@ -198,4 +181,3 @@ class ExpectTableProfileToMatchAccepted(_PanelExpectation):
     SAYS: ClassVar[str] = (
         "Rows, empty cells and distributions are those of the accepted run."
     )
-    ARGUMENTS: ClassVar[tuple[str, ...]] = ("accepted", "distance", "empty_share")

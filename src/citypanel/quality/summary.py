@@ -29,32 +29,20 @@ SAID = Catalogue("quality")
 FINDING_KEYS = (
     "rule", "scope", "city_id", "province_id", "year", "variable", "source",
 )  # fmt: skip
-COLUMNS = {
-    "part": "string",
-    "number": "int32",
-    "level": "string",
-    "topic": "string",
-    "text_en": "string",
-    "text_zh": "string",
-    "rule": "string",
-    "severity": "string",
-    "city_id": "string",
-    "place_en": "string",
-    "place_zh": "string",
-    "year": "Int32",
-    "variable": "string",
-    "accepted_value": "string",
-    "present_value": "string",
-    "table_name": "string",
-    "place": "string",
-    "n_critical": "Int32",
-    "n_warning": "Int32",
-    "n_info": "Int32",
-    "n_corrected": "Int32",
-}
+TOUCH_KINDS = ("critical", "warning", "info", "corrected")
+COUNTS = [f"n_{kind}" for kind in TOUCH_KINDS]
+TEXTS = (
+    "level", "topic", "text_en", "text_zh", "rule", "severity", "city_id", "place_en",
+    "place_zh", "year", "variable", "accepted_value", "present_value", "table_name",
+    "place",
+)  # fmt: skip
+COLUMNS = (
+    {"part": "string", "number": "int32"}
+    | dict.fromkeys(TEXTS, "string")
+    | dict.fromkeys(("year", *COUNTS), "Int32")
+)
 HEADLINE_TABLE = "Table 3"
 NAMED_RULES = 3
-TOUCH_KINDS = ("critical", "warning", "info", "corrected")
 PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
 YEARS = re.compile(r"\d{4}(-\d{4})?")
 COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
@@ -108,15 +96,11 @@ def summarise(
         agreement=agreement, variables=variables, changes=changes, accepted=accepted,
         options=options,
     )  # fmt: skip
+    touched = touched_results(findings).to_dict("records")
     numbered = [
-        {"part": "verdict", "number": n, **row} for n, row in enumerate(rows, 1)
-    ]
-    numbered += [
-        {"part": "change", "number": n, **row} for n, row in enumerate(changes, 1)
-    ]
-    numbered += [
-        {"part": "touched", "number": n, **row}
-        for n, row in enumerate(touched_results(findings).to_dict("records"), 1)
+        {"part": part, "number": n, **row}
+        for part, own in (("verdict", rows), ("change", changes), ("touched", touched))
+        for n, row in enumerate(own, 1)
     ]
     return pd.DataFrame(numbered).reindex(columns=list(COLUMNS)).astype(COLUMNS)
 
@@ -238,31 +222,27 @@ def changes_since(
                 "text_zh": item,
             }
         )
-    for variable in sorted(accepted["coverage"].keys() | present["coverage"].keys()):
-        before = accepted["coverage"].get(variable)
-        after = present["coverage"].get(variable)
-        if before != after:
-            rows.append(
-                {
-                    "level": _level(before, after),
-                    "topic": "coverage",
-                    "variable": variable,
-                    "accepted_value": _coverage_text(before),
-                    "present_value": _coverage_text(after),
-                }
+    for part, topic, text in (
+        ("coverage", "coverage", _coverage_text),
+        ("estimates", "estimate", _estimate_text),
+    ):
+        for item in sorted(accepted[part].keys() | present[part].keys()):
+            before, after = (
+                text(accepted[part].get(item)),
+                text(present[part].get(item)),
             )
-    for item in sorted(accepted["estimates"].keys() | present["estimates"].keys()):
-        before = _estimate_text(accepted["estimates"].get(item))
-        after = _estimate_text(present["estimates"].get(item))
-        if before != after:
+            if before == after:
+                continue
+            about = {"variable": item}
+            if topic == "estimate":
+                about = {"text_en": item, "text_zh": item.replace("Table ", "表")}
             rows.append(
                 {
                     "level": _level(before, after),
-                    "topic": "estimate",
+                    "topic": topic,
                     "accepted_value": before,
                     "present_value": after,
-                    "text_en": item,
-                    "text_zh": item.replace("Table ", "表"),
+                    **about,
                 }
             )
     return rows
@@ -317,7 +297,7 @@ def touched_results(findings: pd.DataFrame) -> pd.DataFrame:
             | {f"n_{kind}": n[kind] for kind in TOUCH_KINDS}
             for (table, place), n in sorted(counts.items())
         ],
-        columns=["table_name", "place", *(f"n_{kind}" for kind in TOUCH_KINDS)],
+        columns=["table_name", "place", *COUNTS],
     )
 
 

@@ -105,8 +105,8 @@ class Formula:
     @property
     def names(self) -> tuple[str, ...]:
         """The series it names, in the order of their first use."""
-        found = (".".join(part["column_names"]) for part in _names(_parsed(self.text)))
-        return tuple(dict.fromkeys(found))
+        parts = (p for p in _walk(_parsed(self.text)) if p["class"] == "COLUMN_REF")
+        return tuple(dict.fromkeys(".".join(part["column_names"]) for part in parts))
 
     def __call__(
         self, series: Mapping[str, np.ndarray], *, log_base: str = "e"
@@ -369,10 +369,6 @@ def _parser(process: int) -> duckdb.DuckDBPyConnection:
 
 def _expression(text: str) -> dict[str, Any]:
     return _parsed(text)["statements"][0]["node"]["select_list"][0]
-
-
-def _names(reply: Mapping[str, Any]):
-    return (part for part in _walk(reply) if part["class"] == "COLUMN_REF")
 
 
 def _arguments(text: str, start: int) -> tuple[list[str], int]:

@@ -131,6 +131,10 @@ class _Rows:
         """Estimate and p-value."""
         return self.value("estimate", **labels), self.value("p_value", **labels)
 
+    def facts(self, name: str, **labels: Any) -> dict[str, float]:
+        """Both, as the facts `name` and `name_p` of a sentence."""
+        return dict(zip((name, f"{name}_p"), self.both(**labels), strict=True))
+
 
 def _known(*values: float) -> bool:
     return all(pd.notna(value) for value in values)
@@ -159,9 +163,9 @@ def _concurrent_policies(rows: _Rows) -> list[Words]:
         for term in ("both", "policy_only", "other_only", "neither")
     }
     headline, _ = rows.both(aggregation="headline", **two_way)
-    controlled, controlled_p = rows.both(aggregation="exposure_controlled", **two_way)
-    without, without_p = rows.both(aggregation="without_units", **two_way)
-    if not _known(headline, controlled, *counts.values()):
+    held = rows.facts("controlled", aggregation="exposure_controlled", **two_way)
+    without = rows.facts("without", aggregation="without_units", **two_way)
+    if not _known(headline, held["controlled"], *counts.values()):
         return []
     said = [
         SAID(
@@ -171,48 +175,37 @@ def _concurrent_policies(rows: _Rows) -> list[Words]:
             other=int(counts["other_only"]),
             untreated=int(counts["other_only"] + counts["neither"]),
             headline=headline,
-            controlled=controlled,
-            controlled_p=controlled_p,
             left=int(counts["policy_only"]),
-            without=without,
-            without_p=without_p,
+            **held,
+            **without,
         )
     ]
-    alone, alone_p = rows.both(aggregation="interacted", **two_way)
+    alone = rows.facts("alone", aggregation="interacted", **two_way)
     two_way["term"] = "added"
-    added, added_p = rows.both(aggregation="interacted", **two_way)
-    if _known(alone, added):
-        said.append(
-            SAID(
-                "interacted",
-                alone=alone,
-                alone_p=alone_p,
-                added=added,
-                added_p=added_p,
-            )
-        )
+    added = rows.facts("added", aggregation="interacted", **two_way)
+    if _known(alone["alone"], added["added"]):
+        said.append(SAID("interacted", **alone, **added))
     return said
 
 
 @_answers
 def _spillovers(rows: _Rows) -> list[Words]:
     overall, _ = rows.both(term="overall")
-    direct, direct_p = rows.both(term="direct")
+    direct = rows.facts("direct", term="direct")
     _, gap_p = rows.both(term="overall_less_direct")
     rings = rows.some(aggregation="spillover")
     rings = rings[rings["distance_km"].notna() & rings["estimate"].notna()]
-    if not _known(overall, direct, gap_p) or not len(rings):
+    if not _known(overall, direct["direct"], gap_p) or not len(rings):
         return []
     near = rings.sort_values("distance_km").iloc[0]
     return [
         SAID(
             "spillovers",
             edge=rings["distance_km"].max(),
-            direct=direct,
-            direct_p=direct_p,
             overall=overall,
             apart=gap_p < LEVEL,
             gap_p=gap_p,
+            **direct,
         ),
         SAID(
             "ring",
@@ -260,16 +253,14 @@ def _spatial_errors(rows: _Rows) -> list[Words]:
 
 @_answers
 def _dose(rows: _Rows) -> list[Words]:
-    effect, effect_p = rows.both(term="overall", estimator="nonabsorbing_did")
-    if not _known(effect, effect_p):
+    effect = rows.facts("effect", term="overall", estimator="nonabsorbing_did")
+    if not _known(*effect.values()):
         return []
     _, leads_p = rows.both(aggregation="test", estimator="nonabsorbing_did")
     leads: Words | str = SAID("placebos", p=leads_p) if _known(leads_p) else ""
-    said = [SAID("nonabsorbing", effect=effect, effect_p=effect_p, leads=leads)]
-    more, more_p = rows.both(term="acr", estimator="dose_response")
-    if _known(more, more_p):
-        return [*said, SAID("dose", more=more, more_p=more_p)]
-    return [*said, SAID("no_dose")]
+    more = rows.facts("more", term="acr", estimator="dose_response")
+    dose = SAID("dose", **more) if _known(*more.values()) else SAID("no_dose")
+    return [SAID("nonabsorbing", **effect, leads=leads), dose]
 
 
 @_answers
@@ -321,33 +312,23 @@ def _few_treated(rows: _Rows) -> list[Words]:
 
 @_answers
 def _factor_models(rows: _Rows) -> list[Words]:
-    found = {
-        name: rows.both(estimator=name, aggregation="simple", term="overall")
-        for name in (
-            "interactive_fixed_effects",
-            "matrix_completion",
-            "augmented_synthetic_control",
-        )
-    }
+    facts: dict[str, Any] = {}
+    for short, name in (
+        ("ife", "interactive_fixed_effects"),
+        ("mc", "matrix_completion"),
+        ("asc", "augmented_synthetic_control"),
+    ):
+        facts |= rows.facts(short, estimator=name, aggregation="simple", term="overall")
     said = []
-    if _known(*(value for value, _ in found.values())):
-        (ife, ife_p), (mc, mc_p), (asc, asc_p) = found.values()
-        said.append(
-            SAID(
-                "factor_models",
-                ife=ife,
-                ife_p=ife_p,
-                mc=mc,
-                mc_p=mc_p,
-                asc=asc,
-                asc_p=SAID("asc_p", p=asc_p) if _known(asc_p) else "",
-            )
-        )
+    if _known(facts["ife"], facts["mc"], facts["asc"]):
+        p = facts["asc_p"]
+        facts["asc_p"] = SAID("asc_p", p=p) if _known(p) else ""
+        said.append(SAID("factor_models", **facts))
     triply, triply_p = rows.both(estimator="triply_robust", term="overall")
     if _known(triply, triply_p):
         said.append(SAID("triply_robust", effect=triply, p=triply_p))
-    placebo, placebo_p = rows.both(
-        estimator="interactive_fixed_effects", aggregation="placebo"
+    placebo = rows.facts(
+        "placebo", estimator="interactive_fixed_effects", aggregation="placebo"
     )
     plain, _ = rows.both(estimator="synthetic_did", aggregation="simple")
     adjusted, _ = rows.both(
@@ -355,9 +336,8 @@ def _factor_models(rows: _Rows) -> list[Words]:
     )
     if _known(plain, adjusted):
         said.append(SAID("synthetic", plain=plain, adjusted=adjusted))
-    if _known(placebo, placebo_p):
-        fails = placebo_p < LEVEL
-        said.append(SAID("placebo", placebo=placebo, placebo_p=placebo_p, fails=fails))
+    if _known(*placebo.values()):
+        said.append(SAID("placebo", **placebo, fails=placebo["placebo_p"] < LEVEL))
     return said
 
 
@@ -376,20 +356,12 @@ def _adjustment(rows: _Rows) -> list[Words]:
 
 def _weighted(rows: _Rows, estimator: str, rule: str) -> list[Words]:
     """What an estimator with weighted controls finds, and how many they count for."""
-    effect, effect_p = rows.both(term="overall", estimator=estimator)
+    effect = rows.facts("effect", term="overall", estimator=estimator)
     overlap = dict(aggregation="overlap", estimator=estimator)
     effective, controls = (rows.value(c, **overlap) for c in ("estimate", "n_units"))
-    if not _known(effect, effect_p, effective, controls):
+    if not _known(*effect.values(), effective, controls):
         return []
-    return [
-        SAID(
-            rule,
-            effect=effect,
-            effect_p=effect_p,
-            effective=effective,
-            controls=int(controls),
-        )
-    ]
+    return [SAID(rule, **effect, effective=effective, controls=int(controls))]
 
 
 @_answers
@@ -433,13 +405,13 @@ def _groups(rows: _Rows) -> list[Words]:
 
 @_answers
 def _pretrend(rows: _Rows) -> list[Words]:
-    slope, slope_p = rows.both(term="slope")
+    slope = rows.facts("slope", term="slope")
     power, _ = rows.both(term="power_at_slope")
     left = rows.rows[rows.rows["term"].astype(str).str.endswith("_less_trend")]
-    if not _known(slope, slope_p, power) or not len(left):
+    if not _known(*slope.values(), power) or not len(left):
         return []
     first = float(left["estimate"].iloc[0])
-    said = [SAID("pretrend", slope=slope, slope_p=slope_p, power=power, left=first)]
+    said = [SAID("pretrend", **slope, power=power, left=first)]
     _, scale_p = rows.both(term="any_scale")
     if _known(scale_p):
         said.append(SAID("scale", p=scale_p, found=scale_p < LEVEL))

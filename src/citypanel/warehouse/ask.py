@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 from citypanel.study import plugin
 from citypanel.study.declaration import declared
 from citypanel.warehouse.published import Publication, records_of
@@ -45,25 +45,12 @@ def question(text: str, *, root: Path = Path()) -> str:
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise OutputError(
-                describe(
-                    f"{file} cannot be read: {error}",
-                    consequence="nothing was asked",
-                    remedy="name a file of SQL, saved as UTF-8",
-                )
+            raise OutputError.of(
+                "warehouse.query_unreadable", file=file, error=error
             ) from error
     if len(text.split()) > 1:
         return text
-    raise OutputError(
-        describe(
-            f"There is no query named {text}; analyses/ has" if queries
-            else f"There is no query named {text}, and no folder analyses/ here",
-            queries,
-            consequence="nothing was asked",
-            remedy="give the beginning of a name (a02), a file of SQL, or a query in "
-            'quotes: citypanel ask "select * from marts.dim_cities"',
-        )
-    )  # fmt: skip
+    raise OutputError.of("warehouse.no_query", queries, text=text, queries=queries)
 
 
 def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
@@ -89,14 +76,7 @@ def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
 
     def ref(*names: str, **_: Any) -> str:
         if names[-1] not in places:
-            raise OutputError(
-                describe(
-                    f"The published file has no table {names[-1]}",
-                    consequence="nothing was asked",
-                    remedy="publish it with dbt build; the options credibility and "
-                    "influence say whether their tables are built",
-                )
-            )
+            raise OutputError.of("warehouse.query_no_table", name=names[-1])
         return f'"{places[names[-1]]}"."{names[-1]}"'
 
     def var(name: str, *default: Any) -> Any:
@@ -104,13 +84,7 @@ def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
             return options[name]
         if default:
             return default[0]
-        raise OutputError(
-            describe(
-                f"The published file does not say its option {name}",
-                consequence="nothing was asked",
-                remedy="publish it anew with dbt build",
-            )
-        )
+        raise OutputError.of("warehouse.query_no_option", name=name)
 
     def study_options() -> dict[str, Any]:
         return {k: str(v) if isinstance(v, bool) else v for k, v in options.items()}
@@ -129,13 +103,7 @@ def rendered(text: str, connection: duckdb.DuckDBPyConnection) -> str:
             config=lambda **_: "",
         )
     except TemplateError as error:
-        raise OutputError(
-            describe(
-                f"The query uses what dbt alone knows: {error}",
-                consequence="nothing was asked",
-                remedy="dbt show -s NAME runs it on the build file",
-            )
-        ) from error
+        raise OutputError.of("warehouse.query_of_dbt", error=error) from error
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
@@ -149,12 +117,8 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRe
     try:
         return connection.sql(sql)
     except duckdb.Error as error:
-        raise OutputError(
-            describe(
-                f"DuckDB cannot answer: {str(error).strip()}",
-                consequence="nothing was changed: the file is open to read only",
-                remedy='see the tables with: citypanel ask "show all tables"',
-            )
+        raise OutputError.of(
+            "warehouse.query_refused", error=str(error).strip()
         ) from error
 
 

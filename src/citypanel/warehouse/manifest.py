@@ -162,10 +162,8 @@ class _Reader:
         return found
 
     def parents(self, node: Any) -> tuple[str, ...]:
-        return tuple(sorted({*self.parents_of_any_kind(node)}))
-
-    def parents_of_any_kind(self, node: Any) -> Iterable[str]:
-        return getattr(getattr(node, "depends_on", None), "nodes", ())
+        depends_on = getattr(node, "depends_on", None)
+        return tuple(sorted({*getattr(depends_on, "nodes", ())}))
 
     def own(self, node: Any) -> str:
         """Digest of what a node's result depends on beside its parents."""

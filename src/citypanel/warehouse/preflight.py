@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from citypanel.errors import CityPanelError, WarehouseError, describe
+from citypanel.errors import CityPanelError, WarehouseError
 from citypanel.files import real_path
 from citypanel.identity import refuse_other_code, refuse_other_skeleton
 from citypanel.study.declaration import SHIPPED, use
@@ -82,6 +82,12 @@ class Disk:
     def is_short(self) -> bool:
         """Whether it has no room for a build."""
         return self.free < self.needed
+
+    @property
+    def room(self) -> str:
+        """What it has, and what a build needs."""
+        free, needed = self.free / _MB, self.needed / _MB
+        return f"{free:.0f} MB free and a build needs {needed:.0f} MB"
 
     @property
     def names(self) -> str:
@@ -187,22 +193,12 @@ def open_published(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         When there is none, or it cannot be opened.
     """
     if not path.exists():
-        raise WarehouseError(
-            describe(
-                f"There is no published warehouse {path.name} here",
-                consequence="there is nothing to read.",
-                remedy="run make build first, or change to the project's folder.",
-            )
-        )
+        raise WarehouseError.of("warehouse.nothing_published", name=path.name)
     trouble = file_trouble(path, read_only=True)
     if trouble:
         verb = "is held by" if trouble.is_lock else "cannot be read:"
-        raise WarehouseError(
-            describe(
-                f"The published warehouse {path.name} {verb} {trouble.what}",
-                consequence="nothing was read, and nothing written.",
-                remedy="citypanel doctor says how to mend it.",
-            )
+        raise WarehouseError.of(
+            "warehouse.published_unusable", name=path.name, verb=verb, what=trouble.what
         )
     with duckdb.connect(str(path), read_only=True) as connection:
         yield connection
@@ -248,16 +244,7 @@ def check_place(root: Path) -> None:
     """
     if (root / "dbt_project.yml").is_file():
         return
-    raise WarehouseError(
-        describe(
-            f"A build runs in the folder of dbt_project.yml, and this is "
-            f"{root.resolve()}",
-            consequence="seeds and the build file would be looked for here; nothing "
-            "was built, and the published file stands as it was.",
-            remedy="change to the project's folder and run dbt build there, without "
-            "--project-dir.",
-        )
-    )
+    raise WarehouseError.of("warehouse.other_folder", folder=root.resolve())
 
 
 def memory_limit() -> int | None:
@@ -280,13 +267,8 @@ def check_memory() -> None:
     """
     limit = memory_limit()
     if limit is not None and limit < MEMORY_BYTES:
-        raise WarehouseError(
-            describe(
-                f"This process may use {limit / _MB:,.0f} MB of address space and a "
-                f"build needs {MEMORY_BYTES / _MB:,.0f} MB",
-                consequence="nothing was built; the published file stands as it was.",
-                remedy="raise the limit (ulimit -v unlimited) and build again.",
-            )
+        raise WarehouseError.of(
+            "warehouse.little_memory", limit=limit / _MB, needed=MEMORY_BYTES / _MB
         )
 
 
@@ -300,15 +282,7 @@ def check_folders(root: Path) -> None:
     """
     closed = closed_folders(root)
     if closed:
-        raise WarehouseError(
-            describe(
-                "A build cannot write in folders of the project",
-                closed,
-                consequence="nothing was built; the published file stands as it was.",
-                remedy="give yourself the right to write there (ls -ld shows whose "
-                "they are), or copy the project to a folder of your own.",
-            )
-        )
+        raise WarehouseError.of("warehouse.folders_closed", closed)
 
 
 def closed_folders(root: Path, *others: Path) -> list[str]:
@@ -361,29 +335,10 @@ def check_disk(root: Path, build_file: Path = BUILD_FILE) -> None:
     short = [disk for disk in found if disk.is_short]
     if not short:
         return
-    told = [
-        f"{disk.free / _MB:.0f} MB free and a build needs {disk.needed / _MB:.0f} MB"
-        for disk in short
-    ]
-    remedy = (
-        "free some room and build again; target/ and logs/ may be removed at any time "
-        "(make clean also removes the published file)."
-    )
     if len(found) == 1:
-        problem, places = f"The disk has {told[0]}", []
-    else:
-        problem = "A disk has no room for what a build writes there"
-        places = [
-            f"{disk.names}: {text}" for disk, text in zip(short, told, strict=True)
-        ]
-    raise WarehouseError(
-        describe(
-            problem,
-            places,
-            consequence="nothing was built; the published file stands as it was.",
-            remedy=remedy,
-        )
-    )
+        raise WarehouseError.of("warehouse.disk_full", room=short[0].room)
+    places = [f"{disk.names}: {disk.room}" for disk in short]
+    raise WarehouseError.of("warehouse.disks_full", places)
 
 
 def check_build_file(path: Path, *, config: Mapping[str, Any] | None = None) -> None:
@@ -398,23 +353,14 @@ def check_build_file(path: Path, *, config: Mapping[str, Any] | None = None) -> 
     if trouble is None:
         return
     if trouble.is_lock:
-        raise WarehouseError(
-            describe(
-                f"The build file {path} is held by {trouble.what}",
-                consequence="this build did not begin; the other process and the "
-                "published file are as they were.",
-                remedy="wait for the other build to end, or close what has the file "
-                f"open, and build again. To read while building, open "
-                f"{PUBLISHED_FILE}, which never blocks a build.",
-            )
+        raise WarehouseError.of(
+            "warehouse.build_file_held",
+            path=path,
+            what=trouble.what,
+            published=PUBLISHED_FILE,
         )
-    raise WarehouseError(
-        describe(
-            f"The build file {path} cannot be used: {trouble.what}",
-            consequence="nothing was built; the published file stands as it was.",
-            remedy=f"remove it (rm -rf {path} {path}.wal) and build again: a build "
-            "makes it anew from the seeds.",
-        )
+    raise WarehouseError.of(
+        "warehouse.build_file_unusable", path=path, what=trouble.what
     )
 
 

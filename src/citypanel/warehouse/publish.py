@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.files import is_running, real_path, replace
 from citypanel.sql import sql_name, sql_text
 from citypanel.warehouse.published import (
@@ -99,8 +99,11 @@ def publish(
         written; `target` is then as it was.
     """
     if not tables:
-        raise PublicationError(
-            _described(target, "the build holds no table", "run dbt build.")
+        raise PublicationError.of(
+            "warehouse.not_published",
+            name=target.name,
+            why="the build holds no table",
+            remedy="run dbt build.",
         )
     target = real_path(target)
     record = replace_fields(record, n_tables=len(tables))
@@ -134,8 +137,11 @@ def publish(
         write_ahead_log(target).unlink(missing_ok=True)
         replace(copy, target)
     except (duckdb.Error, OSError) as error:
-        raise PublicationError(
-            _described(target, " ".join(str(error).split()), _remedy(error, target))
+        raise PublicationError.of(
+            "warehouse.not_published",
+            name=target.name,
+            why=" ".join(str(error).split()),
+            remedy=_remedy(error, target),
         ) from error
     finally:
         for rest in (copy, write_ahead_log(copy)):
@@ -193,16 +199,7 @@ def _copy_tables(
             )
     cursor.execute("; ".join(comments))
     if empty:
-        raise PublicationError(
-            describe(
-                "Tables that people query have no rows",
-                empty,
-                consequence="nothing is published: a reader would take an empty table "
-                "for an answer.",
-                remedy="see why no row reaches them; where that is right, say "
-                "`meta: {may_be_empty: true}` in the table's config.",
-            )
-        )
+        raise PublicationError.of("warehouse.tables_empty", empty)
 
 
 def _keep(target: Path, keep: int) -> None:
@@ -269,12 +266,4 @@ def _remedy(error: Exception, target: Path) -> str:
     return (
         f"see that the folder of {target.name} is writable and the disk has room "
         "for a second copy, then run dbt build again."
-    )
-
-
-def _described(target: Path, why: str, remedy: str) -> str:
-    return describe(
-        f"{target.name} could not be published: {why}",
-        consequence=f"{target.name} stands as the last successful build left it.",
-        remedy=remedy,
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from citypanel.errors import PublicationError, describe
+from citypanel.errors import PublicationError
 from citypanel.sql import sql_text
 from citypanel.study.declaration import FILE, SHIPPED
 
@@ -98,7 +98,8 @@ class Publication:
 
 def options_digest(options: Mapping[str, Any]) -> str:
     """Return a digest of options, whatever their order and the quotes of values."""
-    text = _json({name: _plain(value) for name, value in options.items()})
+    plain = {name: _plain(value) for name, value in options.items()}
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -175,38 +176,23 @@ def refuse_destination(
     default = (root / PUBLISHED_FILE).resolve()
     record = read_record(path)
     if study and record is not None and record.study not in ("", study):
-        raise PublicationError(
-            describe(
-                f"{path} is the published file of the study {record.study}, and this "
-                f"run is about {study}",
-                consequence="it stands as it was, and nothing is published.",
-                remedy=f"name another file as {PUBLISH_TO}, or none: the study then "
-                "publishes a file of its own.",
-            )
+        raise PublicationError.of(
+            "warehouse.file_of_study", path=path, theirs=record.study, study=study
         )
     if target != DEFAULT_TARGET and path.resolve() == default:
         theirs = DEFAULT_TARGET
     elif record is not None and record.target != target:
         theirs = record.target
     elif is_named and path.resolve() != default and _is_somebodys_own(path):
-        raise PublicationError(
-            describe(
-                f"{path} is not a published file of this project",
-                consequence="it stands as it was, and nothing is published.",
-                remedy=f"name another file as {PUBLISH_TO}, or move that one away.",
-            )
-        )
+        raise PublicationError.of("warehouse.file_of_nobody", path=path)
     else:
         return
-    raise PublicationError(
-        describe(
-            f"{path} is the published file of target {theirs}, and this is target "
-            f"{target}",
-            consequence="it stands as it was, and nothing is published.",
-            remedy=f"give target {target} a {PUBLISH_TO} of its own in profiles.yml, "
-            f"or none: it then publishes "
-            f"{PUBLISHED_FILE.with_stem(f'{PUBLISHED_FILE.stem}_{target}')}.",
-        )
+    raise PublicationError.of(
+        "warehouse.file_of_target",
+        path=path,
+        theirs=theirs,
+        target=target,
+        own=PUBLISHED_FILE.with_stem(f"{PUBLISHED_FILE.stem}_{target}"),
     )
 
 
@@ -268,20 +254,15 @@ def write_record(
     """Write the table of runs into an attached file that is being published."""
     table = f'"{database}".{RECORD_SCHEMA}.{RECORD_TABLE}'
     connection.execute(f'create schema "{database}".{RECORD_SCHEMA}')
-    connection.execute(
-        f"create table {table} (run_id varchar, published_at timestamp, "
-        "target varchar, options_sha256 varchar, options varchar, "
-        "options_changed varchar, code_version varchar, code_sha256 varchar, "
-        "nodes_sha256 varchar, software varchar, n_tables integer, "
-        "is_this_file boolean)"
+    other = {"published_at": "timestamp", "n_tables": "integer"}
+    other |= {"is_this_file": "boolean"}
+    columns = ", ".join(f"{name} {other.get(name, 'varchar')}" for name in COMMENTS)
+    connection.execute(f"create table {table} ({columns})")
+    earlier = [replace(r, is_this_file=False) for r in before]
+    connection.executemany(
+        f"insert into {table} values ({', '.join('?' * len(COMMENTS))})",
+        [list(asdict(row).values()) for row in [*earlier, record]],
     )
-    earlier = [Publication(**{**asdict(r), "is_this_file": False}) for r in before]
-    marks = ", ".join("?" for _ in fields(Publication))
-    for row in [*earlier, record]:
-        connection.execute(
-            f"insert into {table} values ({marks})",
-            [getattr(row, field.name) for field in fields(Publication)],
-        )
     connection.execute(
         f"comment on table {table} is 'The run this file comes from, and those "
         "published to it before. One row per run.'"
@@ -325,7 +306,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_plain(each) for each in value) + "]"
     return str(value)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

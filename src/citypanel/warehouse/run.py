@@ -113,9 +113,9 @@ class Request:
         return ""
 
 
-# A model of studies that bring their panel.
 # Variables of dbt that choose no option of a study.
 NO_OPTIONS = (PUBLISH_TO, STUDY, EXTENDS)
+# A model of studies that bring their panel.
 _OF_PANELS = "model.citypanel.est_study"
 
 _NO_REQUEST = Request(run_id="", command="", arguments={}, selected=frozenset())
@@ -195,12 +195,8 @@ class Run:
         """Refuse models, a variable or a build file of another study than the run's."""
         everywhere = _variables(self.config.vars.to_dict(), PACKAGE)
         named = {**everywhere, **self.config.cli_vars}.get(STUDY, "")
-        check_file(
-            self.study,
-            named=str(named),
-            file=self.build_file,
-            holds=ledger.study(),
-        )
+        file, holds = self.build_file, ledger.study()
+        check_file(self.study, named=str(named), file=file, holds=holds)
         check_kind(self.study, builds_panels=_OF_PANELS in self.manifest.nodes)
         ledger.hold(self.study.name)
 
@@ -522,9 +518,7 @@ class Run:
 
     def materialized(self, id_: str) -> str:
         node = self.manifest.nodes.get(id_)
-        if node is None:
-            return self.nodes[id_].kind
-        return str(node.config.materialized)
+        return str(node.config.materialized) if node else self.nodes[id_].kind
 
     def remedy(self, verdict: Any) -> str:
         if any(node.kind == "seed" for node in verdict.changed):
@@ -555,18 +549,10 @@ def register(connection: duckdb.DuckDBPyConnection, **options: Any) -> None:
     run: dict[str, Run] = {}
 
     def begin(text: str) -> str:
-        request = json.loads(text)
+        said = json.loads(text)
+        request = Request(**said | {"selected": frozenset(said["selected"])})
         run["now"] = Run(_adapter(), connection, **options)
-        return _plainly(
-            lambda: run["now"].begin(
-                Request(
-                    run_id=request["run_id"],
-                    command=request["command"],
-                    arguments=request["arguments"],
-                    selected=frozenset(request["selected"]),
-                )
-            )
-        )
+        return _plainly(lambda: run["now"].begin(request))
 
     def finish(text: str) -> str:
         ours = run.pop("now", None) or Run(_adapter(), connection, **options)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from citypanel.errors import SeedError, describe
+from citypanel.errors import SeedError
 from citypanel.words import load
 
 _BOM = b"\xef\xbb\xbf"
@@ -78,14 +78,11 @@ def declared_seeds(folder: Path) -> list[SeedDeclaration]:
                     )
                 )
         except (OSError, ValueError, AttributeError, KeyError, yaml.YAMLError) as error:
-            raise SeedError(
-                describe(
-                    f"The declaration of seeds {declaration.name} cannot be read: "
-                    f"{' '.join(str(error).split())}",
-                    consequence="the seeds beside it cannot be checked or built.",
-                    remedy="correct the YAML at the place named above, or restore the "
-                    f"file (git checkout -- {declaration}).",
-                )
+            raise SeedError.of(
+                "warehouse.seeds_undeclared",
+                name=declaration.name,
+                error=" ".join(str(error).split()),
+                declaration=declaration,
             ) from error
     return seeds
 
@@ -165,14 +162,7 @@ def file_problems(seed: SeedDeclaration) -> list[str]:
 
 def seed_message(seed: str, problems: Sequence[str]) -> str:
     """Compose what is said of an unusable seed."""
-    return describe(
-        f"Seed {seed}: unusable file",
-        problems,
-        consequence="every table built on it would carry the error; nothing was built "
-        "and the last published file stands as it was.",
-        remedy=f"correct {seed}.csv against its source and build again; git diff shows "
-        "what changed since it was last committed.",
-    )
+    return str(SeedError.of("warehouse.seed_unusable", problems, seed=seed))
 
 
 def _decoded(content: bytes) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from citypanel.errors import WarehouseError, describe
+from citypanel.errors import WarehouseError
 from citypanel.identity import digest_of, digest_of_file
 from citypanel.study.declaration import (
     FILE,
@@ -77,15 +77,7 @@ def choose(root: Path, name: str) -> ChosenStudy:
         return ChosenStudy(name, folder_of(name))
     if not name:
         there = sorted(p.parent.name for p in (root / "studies").glob(f"*/{FILE}"))
-        raise WarehouseError(
-            describe(
-                "No study was named; studies/ has" if there else "There is no study",
-                there,
-                consequence="nothing was built.",
-                remedy="dbt build --vars '{study: NAME}'; citypanel new NAME --panel "
-                "FILE declares one.",
-            )
-        )
+        raise WarehouseError.of("warehouse.no_study_named", there, there=there)
     return ChosenStudy(name, find_study(root, name).parent)
 
 
@@ -109,14 +101,8 @@ def check_kind(study: ChosenStudy, *, builds_panels: bool) -> None:
     else:
         said = f"extends {SHIPPED}"
         vars_ = f"{{{STUDY}: {study.name}, {EXTENDS}: {SHIPPED}}}"
-    raise WarehouseError(
-        describe(
-            f"The study {study.name} {said}, and the variables given to dbt say "
-            "otherwise",
-            consequence="its tables would come from other figures; nothing was built.",
-            remedy=f"dbt build --vars '{vars_}', or citypanel build --study "
-            f"{study.name}, which reads it from studies/{study.name}/{FILE}.",
-        )
+    raise WarehouseError.of(
+        "warehouse.other_kind", name=study.name, said=said, variables=vars_
     )
 
 
@@ -139,24 +125,10 @@ def check_file(study: ChosenStudy, *, named: str, file: str, holds: str | None) 
     WarehouseError
     """
     if named and named != study.name:
-        raise WarehouseError(
-            describe(
-                f"The variable study is {named}, and the build file is that of "
-                f"{study.name}",
-                consequence="one study's tables would replace another's; nothing was "
-                "built.",
-                remedy=f"name it on the command line, --vars '{{study: {named}}}', and "
-                "not in dbt_project.yml, which profiles.yml cannot see.",
-            )
+        raise WarehouseError.of(
+            "warehouse.other_variable", named=named, study=study.name
         )
     if holds is not None and holds != study.name:
-        raise WarehouseError(
-            describe(
-                f"The build file {file} holds the study {holds}, and this run is about "
-                f"{study.name}",
-                consequence="one study's tables would replace another's; nothing was "
-                "built.",
-                remedy="let path in profiles.yml name the study, as target build does, "
-                "or remove the file.",
-            )
+        raise WarehouseError.of(
+            "warehouse.other_build_file", file=file, holds=holds, study=study.name
         )

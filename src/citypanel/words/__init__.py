@@ -80,6 +80,11 @@ def same(text: str) -> Words:
     return Words(*(text for _ in LANGUAGES))
 
 
+def first_up(words: Words) -> Words:
+    """The words at the start of a sentence."""
+    return Words(*(text[:1].upper() + text[1:] for text in words))
+
+
 def _factor(change: float) -> str:
     """What a change in logarithms multiplies by."""
     ratio = math.exp(change)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import duckdb
 import pytest
 
 from citypanel.quality.expectations import load_suites
@@ -83,6 +84,36 @@ def test_a_partial_build_does_not_publish(workshop):
     assert "not published, because 1 is not built" in result.stdout
     assert "(seed ref_units)" in result.stdout
     assert workshop.published.read_bytes() == before
+
+
+def test_a_model_that_fails_leaves_its_table_as_it_was(workshop):
+    """One in SQL, whose error comes with its rows, and one in Python."""
+    broken = next(workshop.root.glob("models/**/dim_cities.sql"))
+    select = broken.read_text(encoding="utf-8")
+    broken.write_text(
+        f"select * replace (cast(error('no row') as varchar) as city_id) "
+        f"from (\n{select}\n)",
+        encoding="utf-8",
+    )
+    raises = next(workshop.root.glob("python_models/**/est_capital_stocks.py"))
+    raises.write_text(
+        "def model(dbt, session):\n"
+        "    return session.sql(\"select error('no frame') as city_id\")\n",
+        encoding="utf-8",
+    )
+
+    def rows(table):
+        path = workshop.root / "target" / "citypanel_build.duckdb"
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute(f"from {table} order by all").fetchall()
+
+    tables = ["marts.dim_cities", "estimates.est_capital_stocks"]
+    before = [rows(table) for table in tables]
+    result = workshop.dbt("run", "--select", "dim_cities", "est_capital_stocks")
+    assert "no row" in result.stdout, result.stdout
+    assert "no frame" in result.stdout, result.stdout
+    assert "ERROR=2" in result.stdout
+    assert [rows(table) for table in tables] == before
 
 
 def test_published_comments_explain_every_column(built):

@@ -75,12 +75,12 @@ def test_a_band_around_other_coefficients_is_not_drawn():
     data = estimates.event_study_data(other, overlay=False)
     assert data.loc[data["event_time"] != -1, "band_low"].isna().all()
     drawing = estimates.event_study(other, Style())
-    assert any("No uniform band" in note for note in drawing.notes)
+    assert any("No uniform band" in note.en for note in drawing.notes)
 
 
 def test_the_event_study_states_its_reference_and_its_counts():
     drawing = estimates.event_study(_event_study(), Style())
-    notes = " ".join(drawing.notes)
+    notes = " ".join(note.en for note in drawing.notes)
     assert "Reference period: event time \u22121." in notes
     assert "90 observations of 10 cities" in notes
     assert "p\u00a0=\u00a00.40" in notes
@@ -96,7 +96,8 @@ def test_the_randomisation_figure_counts_the_sample_among_its_draws():
     )  # fmt: skip
     drawing = estimates.randomisation({"rpt_randomisation": draws}, Style())
     assert any(
-        "1 of 4 permutations" in n and "p\u00a0=\u00a00.40" in n for n in drawing.notes
+        "1 of 4 permutations" in note.en and "p\u00a0=\u00a00.40" in note.en
+        for note in drawing.notes
     )
 
 
@@ -199,7 +200,9 @@ def test_who_came_under_which_policy_when(answers):
     }
     names = [t.get_text() for t in drawing.figure.axes[0].get_yticklabels()]
     assert names == ["a", "b", "c"]
-    assert drawing.notes[0].startswith("A line") and " 1 cities" in drawing.notes[0]
+    assert (
+        drawing.notes[0].en.startswith("A line") and " 1 cities" in drawing.notes[0].en
+    )
 
 
 def test_overlap_is_drawn_by_cohort(answers):

@@ -141,14 +141,12 @@ class Inference:
     """P-values of the headline by method, and what the study could have found.
 
     `detectable` is the effect found with probability 0.8, `power` the probability to
-    find one of size `bound`, which is NaN where there is nothing to measure against.
+    find one of the paper's size; NaN where there is nothing to measure against.
     """
 
     p_values: Mapping[str, float]
     detectable: float = math.nan
-    bound: float = math.nan
     power: float = math.nan
-    draws: int = 0
 
 
 def number(value: Any) -> float:

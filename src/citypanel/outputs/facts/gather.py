@@ -45,31 +45,16 @@ from citypanel.words import LABELS, Words, same
 Frames = Mapping[str, pd.DataFrame]
 
 # Tables without which there is no report, and those it can do without.
-NEEDED = {
-    "dim_cities": "marts.dim_cities",
-    "dim_study_variants": "marts.dim_study_variants",
-    "dim_variables": "marts.dim_variables",
-    "fct_cell_origins": "marts.fct_cell_origins",
-    "fct_city_years": "marts.fct_city_years",
-    "fct_tfp_changes": "marts.fct_tfp_changes",
-    "rpt_regressions": "marts.rpt_regressions",
-    "rpt_sample": "marts.rpt_sample",
-}
-WANTED = {
-    "rpt_att": "marts.rpt_att",
-    "rpt_event_study": "marts.rpt_event_study",
-    "rpt_frontier": "marts.rpt_frontier",
-    "rpt_inference": "marts.rpt_inference",
-    "rpt_published_audit": "marts.rpt_published_audit",
-    "rpt_published_comparison": "marts.rpt_published_comparison",
-    "rpt_sensitivity": "marts.rpt_sensitivity",
-    "rpt_specification_summary": "marts.rpt_specification_summary",
-    "rpt_specifications": "marts.rpt_specifications",
-    "rpt_tfp_trajectories": "marts.rpt_tfp_trajectories",
-    "dq_findings": "quality.dq_findings",
-    "dq_rules": "quality.dq_rules",
-    "dq_summary": "quality.dq_summary",
-}
+NEEDED = (
+    "dim_cities", "dim_study_variants", "dim_variables", "fct_cell_origins",
+    "fct_city_years", "fct_tfp_changes", "rpt_regressions", "rpt_sample",
+)  # fmt: skip
+WANTED = (
+    "rpt_att", "rpt_event_study", "rpt_frontier", "rpt_inference",
+    "rpt_published_audit", "rpt_published_comparison", "rpt_sensitivity",
+    "rpt_specification_summary", "rpt_specifications", "rpt_tfp_trajectories",
+    "dq_findings", "dq_rules", "dq_summary",
+)  # fmt: skip
 HEADLINE = "headline"
 LEVEL = "cumulative_log_tfp"
 GROWTH, COMPONENT, OF_LEVEL = "growth", "component", "level"
@@ -190,7 +175,7 @@ class Data:
     by_year: tuple[tuple[int, Mapping[str, int]], ...]
     origins: Mapping[str, int]
     most_filled: tuple[tuple[str, str], float] | None
-    verdict: tuple[str, str, str] | None
+    verdict: tuple[str, Words] | None
     critical: tuple[tuple[Words, int, list[Words]], ...]
 
     @property
@@ -235,9 +220,6 @@ class Facts:
         self._frames = frames
         self.__dict__.update(given)
 
-    def _table(self, name: str) -> pd.DataFrame | None:
-        return self._frames.get(name)
-
     # ------------------------------------------------------------ what is studied
 
     @cached_property
@@ -275,23 +257,16 @@ class Facts:
 
     # --------------------------------------------------------------- the estimate
 
-    @cached_property
-    def _plain(self) -> pd.DataFrame:
-        """The policy's rows of the first column that the study declares."""
-        table = _policy_rows(self._frames["rpt_regressions"])
-        return _of_column(table, _columns()[0])
-
-    @cached_property
-    def _own(self) -> pd.DataFrame:
-        """The policy's rows of the headline variant, in every column."""
-        table = _policy_rows(self._frames["rpt_regressions"])
-        return table[table["variant"] == HEADLINE]
+    def _regression(self, column: Column | None, variant: str) -> Regression | None:
+        """The policy's row of a column; None where it has none."""
+        rows = _of_column(self._frames["rpt_regressions"], column)
+        rows = rows[(rows["term"] == TREATMENT) & (rows["variant"] == variant)]
+        return regression_of(rows.iloc[0]) if len(rows) else None
 
     @cached_property
     def headline(self) -> Regression:
         """In the first column that the study declares."""
-        found = _first(self._plain[self._plain["variant"] == HEADLINE])
-        return found or Regression(Effect())
+        return self._regression(_columns()[0], HEADLINE) or Regression(Effect())
 
     @property
     def has_controls(self) -> bool:
@@ -301,22 +276,25 @@ class Facts:
     @cached_property
     def variants(self) -> tuple[tuple[str, Regression], ...]:
         """The same column of the other variants, in their order."""
+        names = self._frames["dim_study_variants"].sort_values("variant_order")
         return tuple(
-            (name, regression_of(rows.iloc[0]))
-            for name in _in_order(self._frames["dim_study_variants"])
-            if name != HEADLINE
-            and len(rows := self._plain[self._plain["variant"] == name])
+            (name, found)
+            for name in names["variant"]
+            if name != HEADLINE and (found := self._regression(_columns()[0], name))
         )
 
     @cached_property
     def controlled(self) -> Regression | None:
         """The same with the declared controls."""
-        return _first(_of_column(self._own, _columns()[1]))
+        return self._regression(_columns()[1], HEADLINE)
 
     @cached_property
     def after_treatment(self) -> tuple[str, ...]:
         """Controls of that column that are measured after treatment."""
-        return _after_treatment(self._frames["rpt_regressions"], _columns()[1])
+        rows = _of_column(self._frames["rpt_regressions"], _columns()[1])
+        notes = rows["note"].astype("string").str
+        noted = notes.startswith("after treatment").fillna(False)
+        return tuple(sorted(rows.loc[noted & (rows["variant"] == HEADLINE), "term"]))
 
     @cached_property
     def by_region(self) -> tuple[tuple[str, Regression], ...]:
@@ -324,36 +302,66 @@ class Facts:
         return tuple(
             (column.name, found)
             for column in _columns()[2]
-            if (found := _first(_of_column(self._own, column)))
+            if (found := self._regression(column, HEADLINE))
         )
 
     @cached_property
     def paper(self) -> Printed | None:
         """The number to compare with; None where the question is not the paper's."""
-        table = self._table("rpt_published_comparison")
-        return _paper(table, _columns()[0]) if self.is_papers else None
+        main = _columns()[0]
+        key = {"paper_table": main.table, "paper_column": main.name, "term": TREATMENT}
+        estimate = self._printed("published", **key, statistic="estimate")
+        if math.isnan(estimate):
+            return None
+        return Printed(
+            estimate, self._printed("published", **key, statistic="std_error")
+        )
 
     @cached_property
     def mean_index(self) -> tuple[float, float] | None:
         """Mean of the outcome as the paper prints it, and ours."""
-        table = self._table("rpt_published_comparison")
-        return _mean_index(table, self.outcome) if self.is_papers else None
+        key = {"term": self.outcome, "statistic": "mean"}
+        pair = self._printed("published", **key), self._printed("ours", **key)
+        return pair if math.isfinite(pair[0]) else None
+
+    def _printed(self, which: str, **key: str) -> float:
+        """A cell of the comparison with the paper; NaN where there is none."""
+        rows = self._frames.get("rpt_published_comparison")
+        if rows is None or not self.is_papers:
+            return math.nan
+        for column, value in key.items():
+            rows = rows[rows[column].astype(str) == value]
+        return number(rows[which].iloc[0]) if len(rows) else math.nan
 
     @cached_property
     def mean_output(self) -> float:
         """Of the treated units in the last year, in the study's unit of output; NaN."""
-        return _mean_output(self._frames["fct_city_years"], self.labels)
+        years, column = self._frames["fct_city_years"], self.labels.money.get("column")
+        if column not in years:
+            return math.nan
+        last = years[(years["year"] == years["year"].max()) & years["cohort"].gt(0)]
+        return number(last[column].mean())
 
     # ------------------------------------------------------- what is set beside it
 
     @cached_property
     def inference(self) -> Inference | None:
-        table = self._table("rpt_inference")
-        return _inference(table, _columns()[0], self.is_papers)
+        table = self._frames.get("rpt_inference")
+        rows = None if table is None else _of_column(table, _columns()[0])
+        if rows is None or not len(rows):
+            return None
+        row = rows.iloc[0]
+        found = {name: number(row[column]) for name, column in _P_VALUES.items()}
+        return Inference(
+            {name: p for name, p in found.items() if math.isfinite(p)},
+            number(row["minimum_detectable_effect"]),
+            # The size that power is measured against is the paper's, nobody else's.
+            number(row["power_at_bound"]) if self.is_papers else math.nan,
+        )
 
     @cached_property
     def _checked(self) -> tuple[Any, ...]:
-        return _checks(self._table("rpt_sensitivity"))
+        return _checks(self._frames.get("rpt_sensitivity"))
 
     @cached_property
     def checks(self) -> tuple[Check, ...] | None:
@@ -365,37 +373,55 @@ class Facts:
 
     @cached_property
     def pretrend(self) -> Pretrend:
-        found = pretrend_of(self._frames, self.outcome, self._checked[1])
+        events, leads_p = self._frames.get("rpt_event_study"), math.nan
+        if events is not None:
+            own = (events["variant"] == HEADLINE) & (events["estimator"] == TWO_WAY)
+            rows = events[own & (events["outcome"] == self.outcome)]
+            leads = rows["leads_p_value"].dropna()
+            leads_p = float(leads.iloc[0]) if len(leads) else math.nan
+        checks = self._frames.get("rpt_sensitivity")
+        found = pretrend_from(checks, leads_p, self._checked[1])
         others = (e.leads_p for e in self.estimators or () if e.name != TWO_WAY)
         return replace(found, others_p=tuple(filter(math.isfinite, others)))
 
     @cached_property
     def trend_lines(self) -> Mapping[str, float]:
         """By estimator, slope of the line through the leads and the reference."""
-        return trend_lines(self._table("rpt_sensitivity"))
+        checks = self._frames.get("rpt_sensitivity")
+        if checks is None:
+            return {}
+        is_slope = checks["term"] == "slope"
+        rows = checks[is_slope & (checks["check_name"] == "pretrend_line")]
+        return dict(zip(rows["estimator"], rows["estimate"].astype(float), strict=True))
 
     @cached_property
     def estimators(self) -> tuple[Estimator, ...] | None:
-        att = self._table("rpt_att")
+        att = self._frames.get("rpt_att")
         return None if att is None else _estimators(att, self.outcome)
 
     @cached_property
     def level(self) -> Level | None:
-        return _level(self._table("rpt_att"), self.outcome)
+        att = self._frames.get("rpt_att")
+        if att is None or self.estimand == OF_LEVEL:
+            return None
+        rows = _estimators(att, LEVEL)
+        own = [r.effect for r in rows if r.name == TWO_WAY and r.effect.is_tested]
+        leads = tuple(r.leads_p for r in rows if math.isfinite(r.leads_p))
+        return Level(own[0], leads) if own else None
 
     @cached_property
     def range(self) -> Range | None:
         """Over the choices, within the estimand."""
         return range_of(
-            self._table("rpt_specifications"),
-            self._table("rpt_specification_summary"),
+            self._frames.get("rpt_specifications"),
+            self._frames.get("rpt_specification_summary"),
             self.estimand,
         )
 
     @cached_property
     def audit(self) -> tuple[AuditCheck, ...] | None:
-        table = self._table("rpt_published_audit")
-        return _audit(table) if self.is_papers else None
+        table = self._frames.get("rpt_published_audit")
+        return None if table is None or not self.is_papers else _audit(table)
 
     @property
     def n_audited(self) -> int:
@@ -492,26 +518,27 @@ class Facts:
 def read_frames(warehouse: Path) -> dict[str, pd.DataFrame]:
     """The tables of the report; those it can do without only where they are there."""
     with open_published(warehouse) as connection:
-        there = {
-            name
-            for (name,) in connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables()"
-            ).fetchall()
+        there = tables_in(connection)
+        tables = {
+            name: f"{'quality' if name.startswith('dq_') else 'marts'}.{name}"
+            for name in (*NEEDED, *WANTED)
         }
-        missing = [name for name in NEEDED.values() if name not in there]
+        missing = [tables[name] for name in NEEDED if tables[name] not in there]
         if missing:
             raise PublicationError.of(
                 "outputs.lacks_tables", missing, name=warehouse.name
             )
         return {
-            name: _read(connection, table)
-            for name, table in (NEEDED | WANTED).items()
+            name: connection.sql(f"select * from {table} order by all").df()
+            for name, table in tables.items()
             if table in there
         }
 
 
-def _read(connection: duckdb.DuckDBPyConnection, table: str) -> pd.DataFrame:
-    return connection.sql(f"select * from {table} order by all").df()
+def tables_in(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The tables of a file, with their schemas."""
+    rows = connection.execute("select schema_name, table_name from duckdb_tables()")
+    return {f"{schema}.{name}" for schema, name in rows.fetchall()}
 
 
 def gather(frames: Frames, **given: Any) -> Facts:
@@ -549,20 +576,20 @@ def with_curve(frames: Frames, folder: Path) -> dict[str, pd.DataFrame]:
 def is_of(frames: Frames, table: pd.DataFrame) -> bool:
     """Whether a curve was computed from these tables."""
     options = options_of(frames["dim_study_variants"])
-    rows = _policy_rows(frames["rpt_regressions"])
-    rows = _of_column(rows[rows["variant"] == HEADLINE], _columns()[0])
+    base = Facts(frames).headline
     own = table[table["specification"] == HEADLINE]
-    if len(rows) != 1 or len(own) != 1:
+    if len(own) != 1:
         return False
-    row, base = own.iloc[0], rows.iloc[0]
-    for column in ("estimate", "std_error", "n_obs"):
-        if not math.isclose(
-            number(row[column]), number(base[column]), rel_tol=1e-6, abs_tol=1e-12
-        ):
-            return False
+    row = own.iloc[0]
+    numbers = {
+        "estimate": base.effect.estimate,
+        "std_error": base.effect.std_error,
+        "n_obs": number(base.n_obs),
+    }
     return all(
-        str(row[name]) == value for name, value in options.items() if name in row
-    )
+        math.isclose(number(row[name]), value, rel_tol=1e-6, abs_tol=1e-12)
+        for name, value in numbers.items()
+    ) and all(str(row[name]) == value for name, value in options.items() if name in row)
 
 
 def estimand_of(outcome: str) -> str:
@@ -581,10 +608,6 @@ def _columns() -> tuple[Column, Column | None, list[Column]]:
     return main, controlled, regional
 
 
-def _policy_rows(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["term"] == TREATMENT]
-
-
 def _of_column(table: pd.DataFrame, column: Column | None) -> pd.DataFrame:
     if column is None:
         return table.iloc[:0]
@@ -594,73 +617,11 @@ def _of_column(table: pd.DataFrame, column: Column | None) -> pd.DataFrame:
     ]
 
 
-def _first(rows: pd.DataFrame) -> Regression | None:
-    return regression_of(rows.iloc[0]) if len(rows) else None
-
-
-def _in_order(variants: pd.DataFrame) -> list[str]:
-    return list(variants.sort_values("variant_order")["variant"])
-
-
-def _after_treatment(table: pd.DataFrame, column: Column | None) -> tuple[str, ...]:
-    rows = _of_column(table[table["variant"] == HEADLINE], column)
-    noted = (
-        rows["note"].astype("string").str.startswith("after treatment").fillna(False)
-    )
-    return tuple(sorted(rows.loc[noted, "term"]))
-
-
-def _printed(frame: pd.DataFrame, which: str, **key: str) -> float:
-    rows = frame
-    for column, value in key.items():
-        rows = rows[rows[column].astype(str) == value]
-    return number(rows[which].iloc[0]) if len(rows) else math.nan
-
-
-def _paper(frame: pd.DataFrame | None, main: Column) -> Printed | None:
-    if frame is None:
-        return None
-    key = {"paper_table": main.table, "paper_column": main.name, "term": TREATMENT}
-    estimate = _printed(frame, "published", **key, statistic="estimate")
-    if math.isnan(estimate):
-        return None
-    error = _printed(frame, "published", **key, statistic="std_error")
-    return Printed(estimate, error)
-
-
-def _mean_index(frame: pd.DataFrame | None, outcome: str) -> tuple[float, float] | None:
-    if frame is None:
-        return None
-    key = {"term": outcome, "statistic": "mean"}
-    pair = _printed(frame, "published", **key), _printed(frame, "ours", **key)
-    return pair if math.isfinite(pair[0]) else None
-
-
-def _inference(
-    frame: pd.DataFrame | None, main: Column, is_papers: bool
-) -> Inference | None:
-    rows = None if frame is None else _of_column(frame, main)
-    if rows is None or not len(rows):
-        return None
-    row = rows.iloc[0]
-    names = {
-        "cluster": "p_value", "cr2": "p_value_cr2", "cv3": "p_value_cv3",
-        "wild": "p_value_wild", "randomisation": "p_value_randomisation",
-        "romano_wolf": "p_value_romano_wolf",
-    }  # fmt: skip
-    found = {name: number(row[column]) for name, column in names.items()}
-    # The size that power is measured against is the paper's, and nobody else's.
-    bound, power = (number(row[c]) if is_papers else math.nan for c in _SIZE)
-    return Inference(
-        {name: p for name, p in found.items() if math.isfinite(p)},
-        number(row["minimum_detectable_effect"]),
-        bound,
-        power,
-        int(row["draws"]),
-    )
-
-
-_SIZE = ("bound", "power_at_bound")
+_P_VALUES = {
+    "cluster": "p_value", "cr2": "p_value_cr2", "cv3": "p_value_cv3",
+    "wild": "p_value_wild", "randomisation": "p_value_randomisation",
+    "romano_wolf": "p_value_romano_wolf",
+}  # fmt: skip
 
 
 def _estimators(frame: pd.DataFrame, outcome: str) -> tuple[Estimator, ...]:
@@ -679,32 +640,6 @@ def _estimators(frame: pd.DataFrame, outcome: str) -> tuple[Estimator, ...]:
         Estimator(row["estimator"], effect_of(row), number(row["leads_p_value"]))
         for row in rows.to_dict("records")
     )
-
-
-def _level(att: pd.DataFrame | None, outcome: str) -> Level | None:
-    if att is None or estimand_of(outcome) == OF_LEVEL:
-        return None
-    rows = _estimators(att, LEVEL)
-    found = [row.effect for row in rows if row.name == TWO_WAY and row.effect.is_tested]
-    if not found:
-        return None
-    return Level(found[0], tuple(r.leads_p for r in rows if math.isfinite(r.leads_p)))
-
-
-def pretrend_of(
-    frames: Frames, outcome: str, fakes: tuple[Check, ...] = ()
-) -> Pretrend:
-    """The years before the policy, from the tables of the two-way estimate."""
-    leads = math.nan
-    events = frames.get("rpt_event_study")
-    if events is not None:
-        rows = events[
-            (events["variant"] == HEADLINE)
-            & (events["outcome"] == outcome)
-            & (events["estimator"] == TWO_WAY)
-        ]["leads_p_value"].dropna()
-        leads = float(rows.iloc[0]) if len(rows) else math.nan
-    return pretrend_from(frames.get("rpt_sensitivity"), leads, fakes)
 
 
 def pretrend_from(
@@ -742,16 +677,6 @@ def pretrend_from(
     return Pretrend(leads_p, line, missed, net, bounded, fakes)
 
 
-def trend_lines(checks: pd.DataFrame | None) -> dict[str, float]:
-    """Slope of the line through the leads and the reference, by estimator."""
-    if checks is None:
-        return {}
-    rows = checks[
-        (checks["check_name"] == "pretrend_line") & (checks["term"] == "slope")
-    ]
-    return dict(zip(rows["estimator"], rows["estimate"].astype(float), strict=True))
-
-
 def _checks(frame: pd.DataFrame | None):
     """Checks beside the headline, the fake dates, the headline without each city."""
     if frame is None:
@@ -786,9 +711,7 @@ def _is_of_batches(check: Check) -> bool:
     return check.kind == "exclusion" and bool(group and "batch" in group.where.names)
 
 
-def _audit(frame: pd.DataFrame | None) -> tuple[AuditCheck, ...] | None:
-    if frame is None:
-        return None
+def _audit(frame: pd.DataFrame) -> tuple[AuditCheck, ...]:
     checks = []
     for name, rows in frame.groupby("check_name", sort=True):
         legible = rows[rows["verdict"] != "not legible"]
@@ -864,19 +787,18 @@ def _data(frames: Frames, years: tuple[int, int]) -> Data:
         most_filled=None
         if not len(shares) or shares.iloc[0] == 0
         else (labels.get(shares.index[0], (shares.index[0],) * 2), shares.iloc[0]),
-        verdict=_quality_verdict(frames.get("dq_summary")),
+        verdict=quality_verdict(frames.get("dq_summary")),
         critical=_critical(frames.get("dq_findings"), frames.get("dq_rules")),
     )
 
 
-def _quality_verdict(summary: pd.DataFrame | None) -> tuple[str, str, str] | None:
-    if summary is None:
+def quality_verdict(summary: pd.DataFrame | None) -> tuple[str, Words] | None:
+    """Level and words of the data's verdict; None where nobody gave one."""
+    rows = None if summary is None else summary[summary["part"] == "verdict"]
+    if rows is None or rows.empty:
         return None
-    rows = summary[summary["part"] == "verdict"].sort_values("number")
-    if not len(rows):
-        return None
-    row = rows.iloc[0]
-    return row["level"], row["text_en"], row["text_zh"]
+    row = rows.sort_values("number").iloc[0]
+    return str(row["level"]), Words(row["text_en"], row["text_zh"])
 
 
 def _critical(findings: pd.DataFrame | None, rules: pd.DataFrame | None):
@@ -938,12 +860,3 @@ def _cities(frames: Frames, without: Mapping[str, float]) -> tuple[City, ...]:
             )
         )
     return tuple(cities)
-
-
-def _mean_output(years: pd.DataFrame, labels: Labels) -> float:
-    """Mean real output of the treated units in the last year."""
-    column = labels.money.get("column")
-    if column not in years:
-        return math.nan
-    last = years[(years["year"] == years["year"].max()) & years["cohort"].gt(0)]
-    return number(last[column].mean())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from citypanel.study.declaration import SHIPPED, declared, folder_of
-from citypanel.words import LANGUAGES, Catalogue, Words, load, same
+from citypanel.words import LANGUAGES, Catalogue, Words, first_up, load, same
 
 FILE = "words.yml"
 SAID = Catalogue("report")
@@ -65,10 +65,10 @@ class Labels:
         return {
             "policy": self.policy,
             "policies": self.policies,
-            "Policies": _first_up(self.policies),
+            "Policies": first_up(self.policies),
             "unit": self.unit,
             "units": self.units,
-            "Units": _first_up(self.units),
+            "Units": first_up(self.units),
         }
 
     def outcome(self, name: str) -> Words:
@@ -115,10 +115,6 @@ class Labels:
             shown = f"{rounded:,.10g}"
             texts.append(f"{shown} {unit['name']}")
         return Words(*texts)
-
-
-def _first_up(words: Words) -> Words:
-    return Words(*(text[:1].upper() + text[1:] for text in words))
 
 
 def labels_of(policy: str, *, study: str = SHIPPED) -> Labels:

@@ -25,8 +25,6 @@ class Range:
         What all of them are effects on: growth, component or level.
     n, n_dubious : int
         Specifications with an estimate: without a known defect, and with one.
-    n_computed : int
-        Of any estimand, with an estimate or without.
     is_whole : bool
         Whether choices are combined; else each is moved alone, which hugs the headline.
     median, low, high : float
@@ -45,7 +43,6 @@ class Range:
     estimand: str
     n: int
     n_dubious: int
-    n_computed: int
     is_whole: bool
     median: float
     low: float
@@ -104,7 +101,6 @@ def range_of(
         estimand=estimand,
         n=len(sound),
         n_dubious=int(dubious.sum()),
-        n_computed=len(table),
         is_whole=not table["role"].isin(SINGLE).all(),
         median=float(np.median(b)),
         low=float(np.quantile(b, 0.05)),

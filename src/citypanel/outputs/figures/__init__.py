@@ -112,7 +112,7 @@ def render(
                 text = drawing.data.to_csv(index=False, lineterminator="\n")
                 out[name] = text.encode("utf-8-sig" if zh else "utf-8")
             elif kind == "md":
-                notes = ("" if zh else " ").join(drawing.notes)
+                notes = ("" if zh else " ").join(map(options, drawing.notes))
                 text = f"**{heading}**\n\n{options(SAID('notes'))}{notes}\n"
                 out[name] = text.encode()
             else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from citypanel.outputs.facts import Facts, gather
+from citypanel.outputs.facts import gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
-from citypanel.outputs.style import Frames, Style, headline, spoken
-from citypanel.words import LABELS, Catalogue, Words
+from citypanel.outputs.style import Frames, Style, city_names, headline, spoken
+from citypanel.words import LABELS, Catalogue
 from citypanel.words.numbers import fixed
 
 SAID = Catalogue("figures")
@@ -108,48 +110,29 @@ def event_study(marts: Frames, o: Style) -> Drawing:
             zorder=2,
         )
         label = o.label("short_estimators", name)
-        axes.plot(
-            x[interval],
-            part["estimate"][interval],
-            linestyle="none",
-            marker=marker,
-            color=colour,
-            markersize=3.6 if o.overlay else 5,
-            label=label,
-            zorder=3,
-        )
-        axes.plot(
-            x[~interval],
-            part["estimate"][~interval],
-            linestyle="none",
-            marker=marker,
-            markerfacecolor="white",
-            markeredgecolor=colour,
-            markersize=3.6 if o.overlay else 5,
-            zorder=3,
-        )
+        how: dict[str, Any] = {"markersize": 3.6 if o.overlay else 5, "zorder": 3}
+        y = part["estimate"]
+        s.points(axes, x[interval], y[interval], colour, marker, label=label, **how)
+        how["markerfacecolor"] = "white"
+        s.points(axes, x[~interval], y[~interval], colour, marker, **how)
     facts = gather(marts)
-    trend = _trend(facts, main)
-    if trend is not None and not o.overlay:
-        times, values = trend
-        at = float(reference.iloc[0])
-        before = times <= at
-        axes.plot(
-            times[before],
-            values[before],
-            color=s.GREY,
-            linewidth=1.2,
-            label=o(SAID("trend_before")),
-            zorder=2,
-        )
-        axes.plot(
-            times[~before | (times == at)],
-            values[~before | (times == at)],
-            color=s.GREY,
-            linewidth=1.0,
-            linestyle=(0, (4, 3)),
-            zorder=2,
-        )
+    line = facts.trend_lines.get("twfe")
+    has_trend = line is not None and len(reference) > 0 and not o.overlay
+    if has_trend:
+        since = main["event_time"].to_numpy(float) - float(reference.iloc[0])
+        for here, named, dashes, width in (
+            (since <= 0, o(SAID("trend_before")), "-", 1.2),
+            (since >= 0, None, (0, (4, 3)), 1.0),
+        ):
+            axes.plot(
+                main["event_time"][here],
+                line * since[here],
+                color=s.GREY,
+                linewidth=width,
+                linestyle=dashes,
+                label=named,
+                zorder=2,
+            )
     ticks = sorted(data["event_time"].unique())
     counts = main.set_index("event_time")["n_treated_cities"]
     labels = [
@@ -160,60 +143,35 @@ def event_study(marts: Frames, o: Style) -> Drawing:
     axes.set_xlabel(o(SAID("event_time")))
     label = o.label("outcomes", headline(marts)["outcome"])
     axes.set_ylabel(o(SAID("effect_on", label=label)))
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3
-    )
+    s.legend_below(figure, axes)
     if len(reference):
-        axes.annotate(
-            o(SAID("reference")),
-            (float(reference.iloc[0]), 0),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7.5,
+        at = (float(reference.iloc[0]), 0)
+        s.label_beside(
+            axes, o(SAID("reference")), at, (0, 7), ha="center", fontsize=7.5
         )
     first = main.iloc[0]
     notes = [
-        *(o(SAID("reference_period", time=time)) for time in reference[:1]),
-        o(SAID("two_way", n_obs=first["n_obs"], n_cities=first["n_cities"])),
+        *(SAID("reference_period", time=time) for time in reference[:1]),
+        SAID("two_way", n_obs=first["n_obs"], n_cities=first["n_cities"]),
     ]
     if o.overlay and set(names) & set(OTHER_BASE):
-        notes.append(o(SAID("other_base")))
-    if np.isfinite(facts.pretrend.leads_p):
-        notes.append(o(SAID("leads", leads_p_value=facts.pretrend.leads_p)))
-    if trend is not None and not o.overlay:
-        notes += [o(words) for words in _trend_notes(facts)]
-    if has_band:
-        notes.append(o(SAID("band", overlay=o.overlay)))
-    else:
-        notes.append(o(SAID("no_band")))
+        notes.append(SAID("other_base"))
+    pretrend = facts.pretrend
+    if np.isfinite(pretrend.leads_p):
+        notes.append(SAID("leads", leads_p_value=pretrend.leads_p))
+    if has_trend:
+        notes.append(SAID("slope", slope=pretrend.slope))
+        if pretrend.net.has_interval:
+            notes.append(SAID("net", net=pretrend.net))
+    notes.append(SAID("band", overlay=o.overlay) if has_band else SAID("no_band"))
     alone = main[main["std_error"].isna() & (main["note"] != REFERENCE)]
     if len(alone):
         times = ", ".join(fixed(t, 0) for t in alone["event_time"])
-        notes.append(o(SAID("hollow", times=times)))
+        notes.append(SAID("hollow", times=times))
     if o.overlay:
-        notes.append(o(SAID("without_leads")))
-    title = o(SAID("title_event_study", **spoken(marts)))
+        notes.append(SAID("without_leads"))
+    title = SAID("title_event_study", **spoken(marts))
     return Drawing(figure, data, title, tuple(notes))
-
-
-def _trend(facts: Facts, main: pd.DataFrame):
-    """The line through the leads at every event time; None where there is none."""
-    line = facts.trend_lines.get("twfe")
-    reference = main.loc[main["note"] == REFERENCE, "event_time"]
-    if line is None or not len(reference):
-        return None
-    times = main["event_time"].to_numpy(float)
-    return times, line * (times - float(reference.iloc[0]))
-
-
-def _trend_notes(facts: Facts) -> list[Words]:
-    """Slope and error of the line, and the first effect once it may go on."""
-    trend = facts.pretrend
-    out = [SAID("slope", slope=trend.slope)]
-    if trend.net.has_interval:
-        out.append(SAID("net", net=trend.net))
-    return out
 
 
 def bacon(marts: Frames, o: Style) -> Drawing:
@@ -231,12 +189,12 @@ def bacon(marts: Frames, o: Style) -> Drawing:
     s.zero_line(axes)
     total = data["twfe_estimate"].iloc[0]
     axes.axhline(total, color=s.BLACK, linewidth=0.9, linestyle="--", zorder=1)
-    axes.annotate(
+    s.label_beside(
+        axes,
         o(SAID("two_way_line")) + fixed(total),
         (0.45, total),
+        (0, 3),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
         ha="center",
         va="bottom",
         fontsize=8,
@@ -262,33 +220,23 @@ def bacon(marts: Frames, o: Style) -> Drawing:
             label=f"{o(label)} ({weight:.2f})",
         )
     for _, row in data[data["weight"] >= 0.02].iterrows():
-        other = (
-            o(SAID("never"))
-            if row["control_cohort"] == 0
-            else str(row["control_cohort"])
-        )
-        axes.annotate(
-            o(SAID("vs", cohort=row["cohort"], other=other)),
-            (row["weight"], row["estimate"]),
-            xytext=(5, 4),
-            textcoords="offset points",
-            fontsize=7.5,
-        )
+        never = row["control_cohort"] == 0
+        other = SAID("never") if never else str(row["control_cohort"])
+        text = o(SAID("vs", cohort=row["cohort"], other=other))
+        at = (row["weight"], row["estimate"])
+        s.label_beside(axes, text, at, (5, 4), fontsize=7.5)
     axes.set_xlabel(o(SAID("weight_two_way")))
     axes.set_ylabel(o(SAID("estimate_comparison")))
     axes.set_xlim(left=-0.01, right=data["weight"].max() * 1.18)
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=3
-    )
+    s.legend_below(figure, axes)
     backward = data.loc[data["type"] == "Later vs Earlier Treated", "weight"].sum()
     notes = (
-        o(SAID("comparisons", total=total)),
-        o(SAID("treated_as_controls", backward=backward)),
-        o(SAID("outcome", outcome=LABELS.label("outcomes", outcome))),
-        o(SAID("labelled_weights")),
+        SAID("comparisons", total=total),
+        SAID("treated_as_controls", backward=backward),
+        SAID("outcome", outcome=LABELS.label("outcomes", outcome)),
+        SAID("labelled_weights"),
     )
-    title = o(SAID("title_bacon"))
-    return Drawing(figure, data, title, notes)
+    return Drawing(figure, data, SAID("title_bacon"), notes)
 
 
 def randomisation(marts: Frames, o: Style) -> Drawing:
@@ -305,42 +253,27 @@ def randomisation(marts: Frames, o: Style) -> Drawing:
         own = part.loc[part["is_sample"], "statistic"].iloc[0]
         draws = part.loc[~part["is_sample"], "statistic"]
         as_large = part["statistic"].abs() >= abs(own) * (1 - 1e-10)
-        p = as_large.mean()
+        p, n = as_large.mean(), int(as_large.sum()) - 1
         extreme = draws[draws.abs() >= abs(own) * (1 - 1e-10)]
         axes.hist(draws, edges, color=s.LIGHT, edgecolor="white", linewidth=0.3)
         axes.hist(extreme, edges, color=s.ORANGE, edgecolor="white", linewidth=0.3)
         axes.axvline(own, color=s.BLACK, linewidth=1.4)
         axes.axvline(-own, color=s.BLACK, linewidth=0.9, linestyle="--")
-        label = {
-            "(1)": o(SAID("without_controls")),
-            "(2)": o(SAID("with_controls")),
-        }.get(column, column)
+        named = {"(1)": "without_controls", "(2)": "with_controls"}.get(column)
+        label = o(SAID(named)) if named else column
         axes.set_title(f"{label}: t = {fixed(own, 2)}, p = {fixed(p)}")
         axes.set_xlabel(o(SAID("t_statistic")))
-        notes.append(
-            o(
-                SAID(
-                    "as_extreme",
-                    column=column,
-                    n=int(as_large.sum()) - 1,
-                    n_draws=len(draws),
-                    p=p,
-                )
-            )
-        )
+        notes.append(SAID("as_extreme", column=column, n=n, n_draws=len(draws), p=p))
     panels[0].set_ylabel(o(SAID("permutations")))
-    return Drawing(
-        figure,
-        data.reset_index(drop=True),
-        o(SAID("title_randomisation")),
-        (
-            o(SAID("dealt_anew")),
-            *notes,
-        ),
-    )
+    data, title = data.reset_index(drop=True), SAID("title_randomisation")
+    return Drawing(figure, data, title, (SAID("dealt_anew"), *notes))
 
 
-KINDS = ("relative_magnitude", "smoothness")
+# Of a bound on violated trends: what it is called, and what is measured.
+KINDS = {
+    "relative_magnitude": ("relative_magnitudes", "largest_violation"),
+    "smoothness": ("smoothness", "change_of_slope"),
+}
 
 
 def sensitivity(marts: Frames, o: Style) -> Drawing:
@@ -359,20 +292,10 @@ def sensitivity(marts: Frames, o: Style) -> Drawing:
         .sort_values(["aggregation", "estimator", "bound"], kind="stable")
         .reset_index(drop=True)
     )
-    kinds = {
-        "relative_magnitude": (
-            o(SAID("relative_magnitudes")),
-            o(SAID("largest_violation")),
-        ),
-        "smoothness": (
-            o(SAID("smoothness")),
-            o(SAID("change_of_slope")),
-        ),
-    }
     figure = s.new_figure(height=3.2)
     panels = figure.subplots(1, 2, sharey=True)
     estimators = [e for e in ESTIMATORS if e in set(data["estimator"])]
-    for axes, (kind, (name, label)) in zip(panels, kinds.items(), strict=True):
+    for axes, (kind, (heading, violation)) in zip(panels, KINDS.items(), strict=True):
         s.zero_line(axes)
         part = data[data["aggregation"] == kind]
         if not len(part):
@@ -392,45 +315,21 @@ def sensitivity(marts: Frames, o: Style) -> Drawing:
                 axes.vlines(
                     x, rows["conf_low"], rows["conf_high"], color=colour, linewidth=1.4
                 )
-                axes.plot(
-                    x,
-                    rows["estimate"],
-                    linestyle="none",
-                    marker=marker,
-                    color=colour,
-                    label=o.label("short_estimators", estimator)
-                    if rows is own
-                    else None,
-                )
+                label = o.label("short_estimators", estimator) if rows is own else None
+                s.points(axes, x, rows["estimate"], colour, marker, label=label)
         axes.axvline(start + step / 2, color=s.LIGHT, linewidth=0.6)
         decimals = 1 if kind == "relative_magnitude" else 3
-        axes.set_xticks(
-            [start, *exact],
-            [
-                o(SAID("parallel_trends")),
-                *(fixed(v, decimals) for v in exact),
-            ],
-        )
-        axes.set_title(name)
-        axes.set_xlabel(label)
+        bounds = [fixed(bound, decimals) for bound in exact]
+        axes.set_xticks([start, *exact], [o(SAID("parallel_trends")), *bounds])
+        axes.set_title(o(SAID(heading)))
+        axes.set_xlabel(o(SAID(violation)))
     panels[0].set_ylabel(o(SAID("effect_first_year")))
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
-    )
-    every = data[data["aggregation"].isin(kinds)]
-    without_zero = every[(every["conf_low"] > 0) | (every["conf_high"] < 0)]
-    notes = (
-        o(SAID("honest_intervals")),
-        o(
-            SAID(
-                "intervals_leave_zero",
-                n_without_zero=len(without_zero),
-                n_every=len(every),
-            )
-        ),
-    )
-    title = o(SAID("title_sensitivity"))
-    return Drawing(figure, data, title, notes)
+    s.legend_below(figure, panels[0], 2)
+    every = data[data["aggregation"].isin(KINDS)]
+    n_without_zero = ((every["conf_low"] > 0) | (every["conf_high"] < 0)).sum()
+    told = {"n_without_zero": n_without_zero, "n_every": len(every)}
+    notes = (SAID("honest_intervals"), SAID("intervals_leave_zero", **told))
+    return Drawing(figure, data, SAID("title_sensitivity"), notes)
 
 
 def _grid(part: pd.DataFrame) -> np.ndarray:
@@ -439,42 +338,33 @@ def _grid(part: pd.DataFrame) -> np.ndarray:
     return np.sort(first["bound"].unique())
 
 
+LEFT_OUT = ["left_out", "city_id", "role", "estimate", "conf_low", "conf_high"]
+
+
 def leave_one_out(marts: Frames, o: Style) -> Drawing:
     """The headline without each city in turn, and without each cohort."""
     frame = marts["rpt_sensitivity"]
     own = frame[(frame["check_name"] == "headline") & frame["estimate"].notna()]
     own = required(own, "rpt_sensitivity", "headline").iloc[0]
-    cities = marts["dim_cities"].set_index("city_id")
     sample = marts["rpt_sample"].set_index("city_id")
     one = frame[frame["check_name"] == "leave_one_city_out"]
     one = required(
         one[one["estimate"].notna()], "rpt_sensitivity", "estimates without one city"
     ).sort_values(["estimate", "term"], kind="stable")
-    name = "city_zh" if o.language == "zh" else "city_en"
-    data = pd.DataFrame(
-        {
-            "left_out": one["term"].map(cities[name]).fillna(one["term"]).to_numpy(),
-            "city_id": one["term"].to_numpy(),
-            "role": one["term"].map(sample["role"]).to_numpy(),
-            "estimate": one["estimate"].to_numpy(),
-            "conf_low": one["conf_low"].to_numpy(),
-            "conf_high": one["conf_high"].to_numpy(),
-        }
+    ids = one["term"]
+    data = one.assign(
+        left_out=ids.map(city_names(marts, o)).fillna(ids),
+        city_id=ids,
+        role=ids.map(sample["role"]),
     )
+    data = data[LEFT_OUT].reset_index(drop=True)
     cohorts = frame[frame["check_name"] == "leave_one_batch_out"]
     cohorts = cohorts.sort_values("term", kind="stable")
-    batches = pd.DataFrame(
-        {
-            "left_out": [
-                o(SAID("cohort", year=t.split()[-1])) for t in cohorts["term"]
-            ],
-            "city_id": None,
-            "role": "cohort",
-            "estimate": cohorts["estimate"].to_numpy(),
-            "conf_low": cohorts["conf_low"].to_numpy(),
-            "conf_high": cohorts["conf_high"].to_numpy(),
-        }
-    )
+    years = [o(SAID("cohort", year=term.split()[-1])) for term in cohorts["term"]]
+    cohorts = cohorts.assign(left_out=years, city_id=None, role="cohort")
+    none = {"left_out": o(SAID("none")), "city_id": None, "role": "headline"}
+    none = pd.DataFrame([{**own, **none}])
+    all_rows = pd.concat([cohorts[LEFT_OUT], none[LEFT_OUT]], ignore_index=True)
     figure = s.new_figure(height=4.4)
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     for axes in (left, right):
@@ -487,16 +377,11 @@ def leave_one_out(marts: Frames, o: Style) -> Drawing:
         ("control", s.CONTROL, "^", "white"),
     ):
         at = (data["role"] == role).to_numpy()
-        left.plot(
-            data["estimate"][at],
-            ranks[at],
-            linestyle="none",
-            marker=marker,
-            markersize=4,
-            color=colour,
-            markerfacecolor=face,
-            label=o.label("roles", role) + o(SAID("city_left_out")),
-        )
+        label = o.label("roles", role) + o(SAID("city_left_out"))
+        s.points(
+            left, data["estimate"][at], ranks[at], colour, marker, label=label,
+            markersize=4, markerfacecolor=face,
+        )  # fmt: skip
     low, high = data["estimate"].min(), data["estimate"].max()
     room = 0.25 * (high - low)
     n_named = min(5, len(data) // 2)
@@ -527,42 +412,18 @@ def leave_one_out(marts: Frames, o: Style) -> Drawing:
     left.set_title(o(SAID("one_city_left_out")))
     left.legend(loc="lower right")
     left.set_xlim(low - room, max(high + room, room / 2))
-    all_rows = pd.concat(
-        [
-            batches,
-            pd.DataFrame(
-                {
-                    "left_out": [o(SAID("none"))],
-                    "city_id": [None],
-                    "role": ["headline"],
-                    "estimate": [own["estimate"]],
-                    "conf_low": [own["conf_low"]],
-                    "conf_high": [own["conf_high"]],
-                }
-            ),
-        ],
-        ignore_index=True,
-    )
     places = np.arange(len(all_rows))
-    right.hlines(
-        places,
-        all_rows["conf_low"],
-        all_rows["conf_high"],
-        color=s.BLACK,
-        linewidth=1.4,
-    )
-    right.plot(
-        all_rows["estimate"], places, linestyle="none", marker="o", color=s.BLACK
-    )
+    ends = all_rows["conf_low"], all_rows["conf_high"]
+    right.hlines(places, *ends, color=s.BLACK, linewidth=1.4)
+    s.points(right, all_rows["estimate"], places, s.BLACK, "o")
     right.set_yticks(places, all_rows["left_out"])
     right.set_ylim(-0.6, len(all_rows) - 0.4)
     right.set_title(o(SAID("one_cohort_left_out")))
-    ends = SAID("with_interval") if pd.notna(own["conf_low"]) else ""
+    ending = SAID("with_interval") if pd.notna(own["conf_low"]) else ""
     facts = gather(marts)
     estimate = facts.headline.effect.estimate
-    notes = [o(SAID("headline_dashed", estimate=estimate, ends=ends))]
+    notes = [SAID("headline_dashed", estimate=estimate, ends=ending)]
     if facts.without_one:
-        notes.append(o(SAID("without_one_city", left=facts.without_one)))
+        notes.append(SAID("without_one_city", left=facts.without_one))
     everything = pd.concat([data, all_rows], ignore_index=True)
-    title = o(SAID("title_leave_one_out"))
-    return Drawing(figure, everything, title, tuple(notes))
+    return Drawing(figure, everything, SAID("title_leave_one_out"), tuple(notes))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from citypanel.errors import OutputError
+from citypanel.words import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,14 +23,14 @@ class Drawing:
     figure : matplotlib Figure
     data : DataFrame
         Every number that is drawn.
-    title : str
-    notes : tuple of str
+    title : Words
+    notes : tuple of Words
     """
 
     figure: Figure
     data: pd.DataFrame
-    title: str
-    notes: tuple[str, ...]
+    title: Words
+    notes: tuple[Words, ...]
 
 
 def required(rows: pd.DataFrame, mart: str, what: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from citypanel.outputs.figures.model import Drawing
 from citypanel.outputs.style import (
     Frames,
     Style,
+    city_names,
     headline,
     region_name,
     region_names,
@@ -26,16 +27,11 @@ from citypanel.words.numbers import fixed
 SAID = Catalogue("figures")
 
 
-def _city_names(marts: Frames, o: Style) -> pd.Series:
-    column = "city_zh" if o.language == "zh" else "city_en"
-    return marts["dim_cities"].set_index("city_id")[column]
-
-
 def treatment_timing(marts: Frames, o: Style) -> Drawing:
     """Cities by year: who is exposed when."""
     exposures = marts["fct_policy_exposures"]
     sample = marts["rpt_sample"].set_index("city_id")
-    names = _city_names(marts, o)
+    names = city_names(marts, o)
     data = exposures[
         ["city_id", "year", "cohort", "sydid", "later_batch", "later_approval_year"]
     ].copy()
@@ -57,9 +53,8 @@ def treatment_timing(marts: Frames, o: Style) -> Drawing:
     panels = figure.subplots(1, 2)
     paths = data.set_index(["city_id", "year"])["sydid"]
     n_rows = max(len(treated), len(control))
-    for axes, part, title in (
-        (panels[0], treated, o(SAID("treated"))),
-        (panels[1], control, o(SAID("control"))),
+    for axes, role, part in zip(
+        panels, ("treated", "control"), (treated, control), strict=True
     ):
         for row, (_, city) in enumerate(part.iterrows()):
             for year in years:
@@ -76,14 +71,12 @@ def treatment_timing(marts: Frames, o: Style) -> Drawing:
                     )
                 )
             if pd.notna(city["later_batch"]):
+                later = {
+                    "batch": int(city["later_batch"]),
+                    "year": int(city["later_approval_year"]),
+                }
                 axes.annotate(
-                    o(
-                        SAID(
-                            "batch",
-                            batch=int(city["later_batch"]),
-                            year=int(city["later_approval_year"]),
-                        )
-                    ),
+                    o(SAID("batch", **later)),
                     (years[-1] + 0.65, row),
                     va="center",
                     fontsize=s.SMALL,
@@ -94,45 +87,37 @@ def treatment_timing(marts: Frames, o: Style) -> Drawing:
         axes.set_yticks(range(len(part)), part["city"], fontsize=6)
         axes.set_xticks(years[::2], [str(y) for y in years[::2]])
         axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-        axes.set_title(f"{title} ({len(part)})")
+        axes.spines[:].set_visible(False)
+        axes.set_title(f"{o(SAID(role))} ({len(part)})")
     handles = [
         _tile(0, 0, shades[c], label=o(SAID("exposed_from", c=c))) for c in cohorts
     ] + [_tile(0, 0, "#ececec", label=o(SAID("not_exposed")))]
     if not cities["is_in_sample"].all():
-        handles.append(
-            _tile(0, 0, "white", hatch="////", label=o(SAID("not_in_sample")))
-        )
+        label = o(SAID("not_in_sample"))
+        handles.append(_tile(0, 0, "white", hatch="////", label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     options = headline(marts)
     counts = [
         SAID("from_year", n=int((treated["cohort"] == c).sum()), c=c) for c in cohorts
     ]
-    notes = (
-        o(
-            SAID(
-                "treated_cities",
-                n_treated=len(treated),
-                counts=counts,
-                treated_batches=options["treated_batches"],
-                exposure_from=study_labels(marts).value(
-                    "exposure_from", options["exposure_from"]
-                ),
-            )
-        ),
-        o(SAID("later_batches")),
+    name = "exposure_from"
+    treated_cities = SAID(
+        "treated_cities",
+        n_treated=len(treated),
+        counts=counts,
+        treated_batches=options["treated_batches"],
+        exposure_from=study_labels(marts).value(name, options[name]),
     )
-    title = o(SAID("title_timing"))
-    return Drawing(figure, data, title, notes)
+    notes = (treated_cities, SAID("later_batches"))
+    return Drawing(figure, data, SAID("title_timing"), notes)
 
 
-def _tile(x: float, y: float, colour, **options):
+def _tile(x, y, colour, size=1, **options):
     from matplotlib.patches import Rectangle
 
     options.setdefault("edgecolor", s.GREY if options.get("hatch") else "white")
     options.setdefault("linewidth", 0.5)
-    return Rectangle((x, y), 1, 1, facecolor=colour, **options)
+    return Rectangle((x, y), size, size, facecolor=colour, **options)
 
 
 def trajectories(marts: Frames, o: Style) -> Drawing:
@@ -154,20 +139,14 @@ def trajectories(marts: Frames, o: Style) -> Drawing:
         for axes, (level, label) in zip(line, SAID.of("levels").items(), strict=True):
             s.zero_line(axes, 1.0)
             for cohort in cohorts:
-                axes.axvline(
-                    cohort,
-                    color=s.LIGHT,
-                    linewidth=0.6,
-                    linestyle=(0, (3, 2)),
-                    zorder=0,
-                )
+                dashed = {"linewidth": 0.6, "linestyle": (0, (3, 2)), "zorder": 0}
+                axes.axvline(cohort, color=s.LIGHT, **dashed)
             for place, member in enumerate(members):
                 colour, marker, dashes = s.SERIES[place + 1]
                 if dimension == "role":
                     colour = s.TREATED if member == "treated" else s.CONTROL
-                part = data[
-                    (data["dimension"] == dimension) & (data["member"] == member)
-                ]
+                part = data[data["dimension"] == dimension]
+                part = part[part["member"] == member]
                 axes.plot(
                     part["year"],
                     part[level],
@@ -187,12 +166,8 @@ def trajectories(marts: Frames, o: Style) -> Drawing:
     sample = gather(marts).sample
     cities = {"treated": sample.n_treated, "control": sample.n_control}
     named = [f"{o.label('roles', m)} {n}" for m, n in cities.items() if n]
-    notes = (
-        o(SAID("geometric_means", first=first)),
-        o(SAID("cities", named=named)),
-    )
-    title = o(SAID("title_trajectories"))
-    return Drawing(figure, data, title, notes)
+    notes = (SAID("geometric_means", first=first), SAID("cities", named=named))
+    return Drawing(figure, data, SAID("title_trajectories"), notes)
 
 
 def frontier_data(marts: Frames) -> pd.DataFrame:
@@ -213,9 +188,8 @@ def frontier_data(marts: Frames) -> pd.DataFrame:
     frame["labour_output"] = frame["labour"] / output
     base = frame.loc[frame["year"] == years[0], "labour_output"].median()
     frame["labour_output"] /= base
-    names = marts["dim_cities"].set_index("city_id")
-    frame["city_en"] = frame["city_id"].map(names["city_en"])
-    frame["city_zh"] = frame["city_id"].map(names["city_zh"])
+    names = marts["dim_cities"][["city_id", "city_en", "city_zh"]]
+    frame = frame.merge(names, on="city_id", how="left")
     columns = [
         "city_id", "city_en", "city_zh", "year", "region", "cohort", "capital_output",
         "labour_output", "distance_crs", "is_on_frontier",
@@ -239,7 +213,7 @@ def frontier(marts: Frames, o: Style) -> Drawing:
     """Inputs per output with the frontier, in the first and the last year."""
     data = frontier_data(marts)
     options = headline(marts)
-    drawn = (
+    has_line = (
         options["returns_to_scale"] == "crs"
         and options["frontier"] == "dea"
         and options["frontier_reference"] == "contemporaneous"
@@ -247,45 +221,31 @@ def frontier(marts: Frames, o: Style) -> Drawing:
     years = sorted(data["year"].unique())
     figure = s.new_figure(height=3.9)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
-    name = "city_zh" if o.language == "zh" else "city_en"
     top = data["labour_output"].max() * 1.5
     right = data["capital_output"].max() * 1.2
     for axes, year in zip(panels, years, strict=True):
         part = data[data["year"] == year]
-        for is_treated, marker, face, colour, label in (
-            (True, "o", s.TREATED, s.TREATED, LABELS.label("roles", "treated")),
-            (False, "^", "white", s.CONTROL, LABELS.label("roles", "control")),
+        for role, marker, face, colour in (
+            ("treated", "o", s.TREATED, s.TREATED),
+            ("control", "^", "white", s.CONTROL),
         ):
-            own = part[(part["cohort"] > 0) == is_treated]
-            axes.plot(
-                own["capital_output"],
-                own["labour_output"],
-                linestyle="none",
-                marker=marker,
-                color=colour,
-                markerfacecolor=face,
-                label=o(label),
-            )
+            own = part[(part["cohort"] > 0) == (role == "treated")]
+            s.points(
+                axes, own["capital_output"], own["labour_output"], colour, marker,
+                markerfacecolor=face, label=o.label("roles", role),
+            )  # fmt: skip
         on = part[part["is_on_frontier"].fillna(False).astype(bool)]
-        if drawn and len(on):
-            line = isoquant(
-                on[["capital_output", "labour_output"]].to_numpy(float),
-                top=top,
-                right=right,
-            )
-            axes.plot(
-                line[:, 0],
-                line[:, 1],
-                color=s.VERMILION,
-                linewidth=1.3,
-                label=o(SAID("frontier")),
-            )
+        if has_line and len(on):
+            efficient = on[["capital_output", "labour_output"]].to_numpy(float)
+            line = isoquant(efficient, top=top, right=right)
+            drawn = {"color": s.VERMILION, "linewidth": 1.3}
+            axes.plot(*line.T, **drawn, label=o(SAID("frontier")))
         for _, city in on.iterrows():
-            axes.annotate(
-                city[name],
+            s.label_beside(
+                axes,
+                city[o.column("city")],
                 (city["capital_output"], city["labour_output"]),
-                xytext=(-4, -4),
-                textcoords="offset points",
+                (-4, -4),
                 ha="right",
                 va="top",
                 fontsize=7.5,
@@ -303,32 +263,20 @@ def frontier(marts: Frames, o: Style) -> Drawing:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axes.xaxis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
     panels[0].set_ylabel(o(SAID("labour_output", first=years[0])))
-    figure.legend(
-        *panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3
-    )
+    s.legend_below(figure, panels[1])
     index = gather(marts).index
     counts = index.on_frontier if index else {}
     on_text = [SAID("in_year", n=counts.get(int(y), 0), year=y) for y in years]
     labels = study_labels(marts)
     measure = labels.value("labour_measure", options["labour_measure"])
-    notes = [o(SAID("labour_input", measure=measure, on_text=on_text))]
-    if drawn:
-        notes.append(o(SAID("constant_returns")))
-    else:
-        notes.append(o(SAID("no_frontier")))
-    title = o(SAID("title_frontier"))
-    return Drawing(figure, data, title, tuple(notes))
+    notes = (
+        SAID("labour_input", measure=measure, on_text=on_text),
+        SAID("constant_returns" if has_line else "no_frontier"),
+    )
+    return Drawing(figure, data, SAID("title_frontier"), notes)
 
 
-COVERAGE_ORDER = (
-    "gdp_cny_10k", "gdp_growth_pct", "secondary_cny_10k", "tertiary_cny_10k",
-    "fai_cny_10k", "real_estate_cny_10k", "population_persons_10k", "area_km2",
-    "density_persons_per_km2", "university_students_persons",
-    "vocational_students_persons", "unit_employment_persons_10k",
-    "private_employment_persons", "education_expenditure_cny_10k",
-    "fiscal_expenditure_cny_10k", "retail_sales_cny_10k", "exports_cny_10k",
-    "imports_cny_10k",
-)  # fmt: skip
+# The order of the series, and what the English figure calls them.
 SHORT = {
     "gdp_cny_10k": "Output (GDP)",
     "gdp_growth_pct": "Growth of output",
@@ -370,11 +318,10 @@ def coverage(marts: Frames, o: Style) -> Drawing:
     order = {region: i for i, region in enumerate(region_names())}
     cities["order"] = cities["region"].map(order)
     cities = cities.sort_values(["order", "city_id"], kind="stable")
-    labels = marts["dim_variables"].set_index("variable")[
-        "label_zh" if o.language == "zh" else "label_en"
-    ]
+    labels = marts["dim_variables"].set_index("variable")["label_zh"]
+    labels = labels if o.language == "zh" else SHORT
     known = set(frame["variable"])
-    variables = [v for v in COVERAGE_ORDER if v in known]
+    variables = [v for v in SHORT if v in known]
     variables += sorted(known - set(variables))
     years = np.sort(frame["year"].unique())
     origins = [k for k in COVERAGE_COLOURS if k in set(frame["origin"])]
@@ -405,15 +352,12 @@ def coverage(marts: Frames, o: Style) -> Drawing:
     axes.add_collection(LineCollection(lines, colors="white", linewidths=0.5))
     axes.set_xlim(0, width)
     axes.set_ylim(len(cities), 0)
-    names = cities["city_zh" if o.language == "zh" else "city_en"]
+    names = cities[o.column("city")]
     axes.set_yticks(np.arange(len(cities)) + 0.5, names, fontsize=s.SMALL)
     middles = [start + len(years) / 2 for start in starts]
     axes.set_xticks(
         middles,
-        [
-            _shortened(labels.get(v, v) if o.language == "zh" else SHORT.get(v, v))
-            for v in variables
-        ],
+        [_shortened(labels.get(v, v)) for v in variables],
         rotation=60,
         ha="left",
         rotation_mode="anchor",
@@ -421,14 +365,13 @@ def coverage(marts: Frames, o: Style) -> Drawing:
     )
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     for start in starts:
-        axes.annotate(
+        s.label_beside(
+            axes,
             f"{years[0] % 100:02d}–{years[-1] % 100:02d}",
             (start + len(years) / 2, len(cities)),
-            xytext=(0, -2),
-            textcoords="offset points",
+            (0, -2),
             ha="center",
             va="top",
             fontsize=s.SMALL,
@@ -461,13 +404,10 @@ def coverage(marts: Frames, o: Style) -> Drawing:
     ends = dict(zip(("from_year", "to_year"), facts.years, strict=True))
     drawn = {"n_cities": len(cities), "n_variables": len(variables)}
     drawn |= {"first": years[0], "last": years[-1]}
-    notes = (
-        o(SAID("cells", data=facts.data, **ends, **drawn)),
-        o(SAID("rules")),
-    )
+    notes = (SAID("cells", data=facts.data, **ends, **drawn), SAID("rules"))
     columns = ["city_id", "year", "variable", "origin", "rule", "source"]
     data = frame[columns].sort_values(["city_id", "year", "variable"])
-    title = o(SAID("title_coverage"))
+    title = SAID("title_coverage")
     return Drawing(figure, data.reset_index(drop=True), title, notes)
 
 
@@ -503,12 +443,11 @@ def tiles(marts: Frames, o: Style) -> Drawing:
     facts = gather(marts)
     growth = {city.city_id: city.growth for city in facts.cities}
     index = facts.index
-    zh = o.language == "zh"
     data = pd.DataFrame(
         {
             "city_id": cities["city_id"],
-            "city": cities["city_zh" if zh else "city_en"],
-            "province": cities["province_zh" if zh else "province_en"],
+            "city": cities[o.column("city")],
+            "province": cities[o.column("province")],
             "province_id": cities["province_id"],
             "region": cities["region"],
             "batch": cities["batch"].astype("Int64"),
@@ -575,57 +514,26 @@ def tiles(marts: Frames, o: Style) -> Drawing:
         bar.set_label(o(label), fontsize=8)
     bar.ax.xaxis.set_major_formatter(lambda v, _: fixed(v, 2))
     outside = data.loc[data["mean_log_tfpch"].isna(), "city"].tolist()
-    notes = [o(SAID("a_line_a_province", **spoken(marts)))]
+    notes = [SAID("a_line_a_province", **spoken(marts))]
     if outside:
-        notes.append(o(SAID("hatched", names=outside)))
-    title = o(SAID("title_cities"))
-    return Drawing(figure, data, title, tuple(notes))
+        notes.append(SAID("hatched", names=outside))
+    return Drawing(figure, data, SAID("title_cities"), tuple(notes))
 
 
 def _city_tile(axes, x: float, y: float, city: pd.Series, colours, norm) -> None:
-    from matplotlib.patches import Rectangle
-
     missing = pd.isna(city["mean_log_tfpch"])
     colour = "white" if missing else colours(norm(city["mean_log_tfpch"]))
     ink = "black" if missing or s.luminance(colour) > 0.45 else "white"
-    axes.add_patch(
-        Rectangle(
-            (x + 0.04, y + 0.04),
-            0.92,
-            0.92,
-            facecolor=colour,
-            edgecolor=s.GREY,
-            linewidth=0.4,
-            hatch="////" if missing else None,
-        )
-    )
-    axes.text(
-        x + 0.5,
-        y + 0.62,
-        city["city"],
-        ha="center",
-        va="center",
-        color=ink,
-        fontsize=s.SMALL,
-    )
+    hatch = "////" if missing else None
+    how = {"edgecolor": s.GREY, "linewidth": 0.4, "hatch": hatch}
+    axes.add_patch(_tile(x + 0.04, y + 0.04, colour, 0.92, **how))
+    written = {"ha": "center", "fontsize": s.SMALL}
+    axes.text(x + 0.5, y + 0.62, city["city"], va="center", color=ink, **written)
     if pd.notna(city["batch"]):
         x, y = x + 0.84, y + 0.2
         if city["is_treated"]:
-            axes.plot(
-                x,
-                y,
-                marker="o",
-                markersize=6.5,
-                color="black",
-                markerfacecolor="white",
-                markeredgewidth=0.7,
-            )
-        axes.text(
-            x,
-            y,
-            str(int(city["batch"])),
-            ha="center",
-            va="center_baseline",
-            color="black" if city["is_treated"] else ink,
-            fontsize=s.SMALL,
-        )
+            how = {"markerfacecolor": "white", "markeredgewidth": 0.7}
+            axes.plot(x, y, marker="o", markersize=6.5, color="black", **how)
+            ink = "black"
+        batch = str(int(city["batch"]))
+        axes.text(x, y, batch, va="center_baseline", color=ink, **written)

@@ -14,7 +14,7 @@ from citypanel.outputs.facts import gather
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
 from citypanel.outputs.style import Frames, Style, headline, spoken
-from citypanel.words import LABELS, Catalogue
+from citypanel.words import LABELS, Catalogue, Words
 from citypanel.words.numbers import fixed
 
 SAID = Catalogue("figures")
@@ -56,22 +56,22 @@ def places(marts: Frames, o: Style) -> Drawing:
     grid = rows[0, 0].get_gridspec()
     for axes in rows[0]:
         axes.remove()
-    notes = [*_timeline(figure.add_subplot(grid[0, :]), marts, o)]
+    notes = [_timeline(figure.add_subplot(grid[0, :]), marts, o)]
     left, right = rows[1]
     _by_cohort(left, data, o)
     _by_effect(right, data, o)
     for axes in (left, right):
         _frame(axes, data)
     outcome = LABELS.label("outcomes", headline(marts)["outcome"])
-    notes += [o(SAID("points")), o(SAID("own_change", outcome=outcome))]
+    notes += [SAID("points"), SAID("own_change", outcome=outcome)]
     sample = gather(marts).sample
     if sample.changes:
-        notes.append(o(SAID("own_changes", sample=sample, n=len(sample.changes))))
-    title = o(SAID("title_places", **spoken(marts)))
+        notes.append(SAID("own_changes", sample=sample, n=len(sample.changes)))
+    title = SAID("title_places", **spoken(marts))
     return Drawing(figure, data, title, tuple(notes))
 
 
-def _timeline(axes, marts: Frames, o: Style) -> list[str]:
+def _timeline(axes, marts: Frames, o: Style) -> Words:
     """Stems at the dates of approval: how many of all, and how many of the sample."""
     units = marts["dim_pilot_zones"]
     sample = marts["rpt_sample"].set_index("city_id")
@@ -82,23 +82,15 @@ def _timeline(axes, marts: Frames, o: Style) -> list[str]:
     )
     days = units.groupby("day").agg(n=("here", "size"), here=("here", "sum"))
     options = headline(marts)
-    first, last = (
-        pd.Timestamp(f"{options['first_year']}-01-01"),
-        pd.Timestamp(f"{options['last_year']}-12-31"),
-    )
+    first = pd.Timestamp(f"{options['first_year']}-01-01")
+    last = pd.Timestamp(f"{options['last_year']}-12-31")
     axes.axvspan(first, last, color="#f3f3f3", zorder=0)
     axes.vlines(days.index, 0, days["n"], color=s.LIGHT, linewidth=5, zorder=1)
     axes.vlines(days.index, 0, days["here"], color=s.TREATED, linewidth=5, zorder=2)
     for day, row in days.iterrows():
-        axes.annotate(
-            f"{row['n']} ({row['here']})\n{day:%Y-%m-%d}",
-            (day, row["n"]),
-            xytext=(0, 2),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=6.5,
-        )
+        text = f"{row['n']} ({row['here']})\n{day:%Y-%m-%d}"
+        how = {"ha": "center", "va": "bottom", "fontsize": 6.5}
+        s.label_beside(axes, text, (day, row["n"]), (0, 2), **how)
     axes.set_ylim(0, days["n"].max() * 1.45)
     axes.set_xlim(
         min(first, days.index.min()) - pd.Timedelta(days=120),
@@ -108,7 +100,7 @@ def _timeline(axes, marts: Frames, o: Style) -> list[str]:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     said = {"n": int(days["n"].sum()), "here": int(days["here"].sum())}
-    return [o(SAID("timeline", days=len(days), **said, **spoken(marts)))]
+    return SAID("timeline", days=len(days), **said, **spoken(marts))
 
 
 def _by_cohort(axes, data: pd.DataFrame, o: Style) -> None:
@@ -156,11 +148,9 @@ def _by_effect(axes, data: pd.DataFrame, o: Style) -> None:
                 continue
             n += 1
             named.append(at)
-            axes.annotate(
-                f"{city['city']} {fixed(city['outcome_change'], 2)}",
-                at, xytext=(-6, 0),
-                textcoords="offset points", ha="right", va="center", fontsize=6.5,
-            )  # fmt: skip
+            text = f"{city['city']} {fixed(city['outcome_change'], 2)}"
+            how = {"ha": "right", "va": "center", "fontsize": 6.5}
+            s.label_beside(axes, text, at, (-6, 0), **how)
     axes.set_title(o(SAID("by_effect")))
 
 

@@ -9,7 +9,7 @@ from citypanel.did.results import draw_scores
 from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.model import Drawing, required
 from citypanel.outputs.figures.policies import policies_by_unit
-from citypanel.outputs.style import Frames, Style, study_labels
+from citypanel.outputs.style import Frames, Style, city_names, study_labels
 from citypanel.study.declaration import declared
 from citypanel.words import Catalogue, Words
 
@@ -24,8 +24,7 @@ def other_policies(marts: Frames, o: Style) -> Drawing:
     exposures = marts["fct_policy_exposures"]
     years = np.sort(exposures["year"].unique())
     own = exposures[exposures["cohort"] > 0].groupby("city_id")["cohort"].first()
-    names = marts["dim_cities"].set_index("city_id")
-    names = names["city_zh" if o.language == "zh" else "city_en"]
+    names = city_names(marts, o)
     policy = o(study_labels(marts).said["policy"])
     first = {policy: own.astype(float)}
     for name, part in rows.groupby("policy", sort=False):
@@ -42,8 +41,8 @@ def other_policies(marts: Frames, o: Style) -> Drawing:
     data = data[data["year"].notna()].astype({"year": int}).reset_index(drop=True)
     data.insert(1, "city", data["city_id"].map(names))
     before = int((frame.iloc[:, 1:] < years[0]).any(axis=1).sum())
-    notes = (o(SAID("policy_lines", n=before, first=int(years[0]))),)
-    return Drawing(figure, data, o(SAID("title_other_policies")), notes)
+    notes = (SAID("policy_lines", n=before, first=int(years[0])),)
+    return Drawing(figure, data, SAID("title_other_policies"), notes)
 
 
 def shared_errors(marts: Frames, o: Style) -> Drawing:
@@ -79,9 +78,7 @@ def shared_errors(marts: Frames, o: Style) -> Drawing:
     columns = ["term", "standard_errors", "distance_km", "std_error", "p_value"]
     drawn = rows["distance_km"].notna() | rows["term"].isin(["unit", "above"])
     data = rows.loc[drawn & rows["std_error"].notna(), columns].reset_index(drop=True)
-    return Drawing(
-        figure, data, o(SAID("title_shared_errors")), (o(SAID("shared_errors")),)
-    )
+    return Drawing(figure, data, SAID("title_shared_errors"), (SAID("shared_errors"),))
 
 
 def overlap(marts: Frames, o: Style) -> Drawing:
@@ -89,8 +86,7 @@ def overlap(marts: Frames, o: Style) -> Drawing:
     answers = marts["rpt_referee"]
     rows = answers[answers["aggregation"] == "score"]
     rows = required(rows, "rpt_referee", "probabilities of treatment")
-    names = marts["dim_cities"].set_index("city_id")
-    names = names["city_zh" if o.language == "zh" else "city_en"]
+    names = city_names(marts, o)
     data = pd.DataFrame(
         {
             "cohort": rows["sample"],
@@ -109,4 +105,4 @@ def overlap(marts: Frames, o: Style) -> Drawing:
         ax.set_yticks([0, 1], [o(SAID("side_controls")), o(SAID("side_treated"))])
         ax.set_title(o(SAID("cohort_of", year=str(cohort))), loc="left")
     axes[-1].set_xlabel(o(SAID("probability")))
-    return Drawing(figure, data, o(SAID("title_overlap")), (o(SAID("overlap")),))
+    return Drawing(figure, data, SAID("title_overlap"), (SAID("overlap"),))

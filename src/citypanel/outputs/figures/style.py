@@ -1,5 +1,4 @@
-"""How figures look: sizes, fonts, colours that stay apart in grey, files without "
-"dates."""
+"""How figures look: sizes, fonts, colours that stay apart in grey, no dates."""
 
 from __future__ import annotations
 
@@ -8,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Nothing of the person's own configuration may change a figure.
@@ -45,35 +45,8 @@ SERIES = (
 COHORTS = ("#083a5c", BLUE, "#6cb2dd", "#b7dbf0", "#dcecf7")
 # The smallest letters, in points.
 SMALL = 6.0
+STYLE_SHEET = Path(__file__).with_name("citypanel.mplstyle")
 
-RC = {
-    "figure.figsize": (WIDTH, 4.0),
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": True,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 4,
-    "mathtext.fontset": "stix",
-    # TrueType: journals refuse outlines (Type 3).
-    "pdf.fonttype": 42,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "citypanel",
-    "hatch.linewidth": 0.5,
-}
 # Serif as the text around it; bundled with matplotlib, so the same on every machine.
 LATIN_FONT = "STIXGeneral"
 # The first that the machine has. Names with JP are how matplotlib sees the collection
@@ -128,13 +101,13 @@ def _add_new_fonts() -> bool:
 @contextmanager
 def styled(language: str) -> Iterator[None]:
     """matplotlib's defaults with this module's settings, and no one else's."""
-    import matplotlib
-    from matplotlib import rc_context
+    from matplotlib import rc_context, rc_params_from_file, rcParamsDefault
 
     fonts = [LATIN_FONT]
     if language == "zh" and (font := chinese_font()):
         fonts.append(font)
-    settings = {**matplotlib.rcParamsDefault, **RC, "font.family": fonts}
+    own = rc_params_from_file(STYLE_SHEET, use_default_template=False)
+    settings = {**rcParamsDefault, **own, "font.family": fonts}
     settings.pop("backend", None)
     with rc_context(settings):
         yield
@@ -173,6 +146,22 @@ def zero_line(axes, value: float = 0.0, *, vertical: bool = False) -> None:
     """A thin line where there is no effect."""
     draw = axes.axvline if vertical else axes.axhline
     draw(value, color=GREY, linewidth=0.6, zorder=0)
+
+
+def legend_below(figure, axes, columns: int = 3) -> None:
+    """The legend of some axes below the whole figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def points(axes, x, y, colour: str, marker: str, **how):
+    """Markers that no line joins."""
+    axes.plot(x, y, linestyle="none", marker=marker, color=colour, **how)
+
+
+def label_beside(axes, text: str, at, offset, **how) -> None:
+    """A text at a distance in points from where it belongs."""
+    axes.annotate(text, at, xytext=offset, textcoords="offset points", **how)
 
 
 def luminance(colour) -> float:

@@ -132,7 +132,6 @@ class Lines:
     ticks: tuple[Tick, ...]
     scale: tuple[float, float, float, float]
     series: tuple[tuple[str, Words, tuple[tuple[float, float], ...]], ...]
-    one: float
 
 
 @dataclass(frozen=True)
@@ -466,7 +465,6 @@ def lines(frame: pd.DataFrame | None, cities: Sequence[City]) -> Lines | None:
             (role, LABELS.label("roles", role), tuple(at(y, v) for y, v in path))
             for role, path in paths.items()
         ),
-        at(years[0], 1.0)[1],
     )
 
 

@@ -23,7 +23,7 @@ from citypanel.outputs.facts import (
 from citypanel.outputs.facts.gather import COMPONENT, OF_LEVEL
 from citypanel.outputs.facts.verdict import MUCH, Conclusion
 from citypanel.outputs.style import exclusion_name, region_name
-from citypanel.words import LABELS, Catalogue, Words
+from citypanel.words import LABELS, Catalogue, Words, first_up
 
 SAID = Catalogue("report")
 # Smaller p-values are said to be smaller than this.
@@ -89,8 +89,8 @@ class Speaker:
             fields = self.facts.labels.said | {"outcome": outcome}
         self.fields = {
             **fields,
-            "Policies": _first_up(fields["policies"]),
-            "Outcome": _first_up(fields["outcome"]),
+            "Policies": first_up(fields["policies"]),
+            "Outcome": first_up(fields["outcome"]),
         }
 
     @property
@@ -117,10 +117,6 @@ class Speaker:
     def estimate(self, rule: str, /, **given) -> Sentence:
         """A sentence with estimates of the headline's own estimand."""
         return self(rule, estimand=self.facts.estimand, **given)
-
-
-def _first_up(words: Words) -> Words:
-    return Words(*(text[:1].upper() + text[1:] for text in words))
 
 
 def label_of(check: Check) -> Words:
@@ -174,7 +170,7 @@ def verdict(facts: Facts) -> Verdict:
     """What the study finds, how certain that is, and what qualifies it."""
     say = Speaker(facts)
     told: dict[str, Any] = {
-        "data": Words(*facts.data.verdict[1:]) if facts.data.verdict else Words("", ""),
+        "data": facts.data.verdict[1] if facts.data.verdict else Words("", ""),
         "share": facts.headline.assumed_share,
         "in_doubt": facts.index.zero_price_share if facts.index else math.nan,
         "n": facts.headline.n_treated,

@@ -13,7 +13,15 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.files import atomically
 from citypanel.outputs.facts import SIGNIFICANCE, Facts, Labels
-from citypanel.outputs.figures.style import chinese_font
+from citypanel.outputs.figures.style import (
+    BLUE,
+    GREY,
+    PRINTED,
+    SMALL,
+    WIDTH,
+    chinese_font,
+)
+from citypanel.outputs.figures.style import HEADLINE as HEADLINE_COLOUR
 from citypanel.words import Catalogue
 from citypanel.words.numbers import fixed as number_of
 from citypanel.words.numbers import p_text
@@ -23,11 +31,9 @@ DOTS = 300
 STRETCHES = 120
 # Inches of a row of the matrix.
 LINE = 0.145
-# One colour a role, as in every other figure (`outputs.figures.style`).
-COLOURS = {"headline": "#000000", "plain": "#6e6e6e", "faint": "#c4ccd2",
-           "paper": "#CC79A7", "significant": "#0072B2"}  # fmt: skip
-# Width of a text block in inches, and the smallest letters, in points.
-WIDTH, SMALL = 6.5, 6.0
+# One colour a role, as in every other figure.
+COLOURS = {"headline": HEADLINE_COLOUR, "plain": GREY, "faint": "#c4ccd2",
+           "paper": PRINTED, "significant": BLUE}  # fmt: skip
 FORMATS = ("pdf", "svg", "png")
 SAID = Catalogue("curve")
 

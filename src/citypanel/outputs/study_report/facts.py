@@ -23,6 +23,7 @@ from citypanel.outputs.facts import (
     pretrend_from,
 )
 from citypanel.outputs.facts.effects import number, whole
+from citypanel.outputs.facts.gather import quality_verdict, tables_in
 from citypanel.study.own.tables import SCHEMA, TABLES
 from citypanel.warehouse.preflight import open_published
 from citypanel.words import LANGUAGES, Words
@@ -138,12 +139,7 @@ class StudyFacts:
     @cached_property
     def quality(self) -> tuple[str, Words] | None:
         """Level and words of the data's verdict; None where nobody gave one."""
-        rows = self.frames.get("dq_summary")
-        rows = None if rows is None else rows[rows["part"] == "verdict"]
-        if rows is None or rows.empty:
-            return None
-        first = rows.sort_values("number").iloc[0]
-        return str(first["level"]), Words(first["text_en"], first["text_zh"])
+        return quality_verdict(self.frames.get("dq_summary"))
 
     @cached_property
     def shares(self) -> tuple[float, float]:
@@ -258,30 +254,17 @@ def read_facts(warehouse: Path) -> StudyFacts:
         It lacks a table.
     """
     with open_published(warehouse) as connection:
-        there = {
-            name
-            for (name,) in connection.execute(
-                "select table_name from duckdb_tables() where schema_name = ?", [SCHEMA]
-            ).fetchall()
-        }
-        missing = sorted(set(TABLES) - there)
+        there = tables_in(connection)
+        own = {name: f"{SCHEMA}.{name}" for name in TABLES}
+        missing = sorted(name for name, table in own.items() if table not in there)
         if missing:
             raise PublicationError.of(
                 "outputs.lacks_tables", missing, name=warehouse.name
             )
-        frames = {
-            name: connection.execute(f"select * from {SCHEMA}.{name}").df()
-            for name in TABLES
-        }
-        others = {
-            f"{schema}.{name}"
-            for schema, name in connection.execute(
-                "select schema_name, table_name from duckdb_tables()"
-            ).fetchall()
-        }
-        frames |= {
-            name: connection.execute(f"select * from {table}").df()
-            for name, table in WANTED.items()
-            if table in others
-        }
-    return StudyFacts(frames)
+        return StudyFacts(
+            {
+                name: connection.execute(f"select * from {table}").df()
+                for name, table in (own | WANTED).items()
+                if table in there
+            }
+        )

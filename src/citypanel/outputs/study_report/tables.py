@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ from citypanel.outputs.tables.model import (
     Row,
     Table,
     count,
+    interval,
     is_missing,
     number,
     p_value,
@@ -78,12 +80,15 @@ def _table(
     )
 
 
-def _interval(facts: StudyFacts, row: pd.Series) -> Cell:
-    if is_missing(row["conf_low"]) or is_missing(row["conf_high"]):
-        return Cell(NO_VALUE, "text", (None, None))
-    ends = [number(row[c], decimals=facts.decimals) for c in ("conf_low", "conf_high")]
-    text = f"[{ends[0].text}, {ends[1].text}]"
-    return Cell(text, "interval", (ends[0].value[0], ends[1].value[0]))
+def _estimated(facts: StudyFacts, row: pd.Series) -> tuple[Cell, ...]:
+    """Estimate, standard error, interval and p-value."""
+    said: dict[str, Any] = {"decimals": facts.decimals, "absent": NO_VALUE}
+    return (
+        number(row["estimate"], **said),
+        number(row["std_error"], **said),
+        interval(row["conf_low"], row["conf_high"], **said),
+        p_value(row["p_value"], absent=NO_VALUE),
+    )
 
 
 def descriptives(facts: StudyFacts, language: str) -> list[Table]:
@@ -185,10 +190,7 @@ def estimators(facts: StudyFacts, language: str) -> list[Table]:
         Row(
             LABELS.label("estimators", row["estimator"]).said(language),
             (
-                number(row["estimate"], decimals=facts.decimals, absent=NO_VALUE),
-                number(row["std_error"], decimals=facts.decimals, absent=NO_VALUE),
-                _interval(facts, row),
-                p_value(row["p_value"], absent=NO_VALUE),
+                *_estimated(facts, row),
                 p_value(row["leads_p_value"], absent=NO_VALUE),
             ),
             str(row["estimator"]),
@@ -277,13 +279,7 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
             lines.append(
                 Row(
                     f"{label}{detail}",
-                    (
-                        number(row["estimate"], decimals=facts.decimals),
-                        number(row["std_error"], decimals=facts.decimals,
-                               absent=NO_VALUE),
-                        _interval(facts, row),
-                        p_value(row["p_value"], absent=NO_VALUE),
-                    ),
+                    _estimated(facts, row),
                     f"{name}/{row['sample']}/{row['term']}/{row['aggregation']}",
                 )
             )  # fmt: skip

@@ -241,11 +241,13 @@ def p_value(value: Any, *, absent: str = "") -> Cell:
     return Cell(p_cell(value), "number", (float(value),))
 
 
-def interval(low: Any, high: Any, *, absent: str = "") -> Cell:
+def interval(
+    low: Any, high: Any, *, decimals: int = DECIMALS, absent: str = ""
+) -> Cell:
     """[low, high]."""
     if is_missing(low) or is_missing(high):
         return Cell(absent, "text", (None, None))
-    text = f"[{fixed(low, DECIMALS)}, {fixed(high, DECIMALS)}]"
+    text = f"[{fixed(low, decimals)}, {fixed(high, decimals)}]"
     return Cell(text, "interval", (float(low), float(high)))
 
 

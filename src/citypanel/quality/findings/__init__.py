@@ -40,7 +40,7 @@ from citypanel.quality.findings.tables import (
 from citypanel.quality.findings.uses import ALL, Use, Uses, together
 from citypanel.study.run import Sources, Study
 from citypanel.study.tables import options_of
-from citypanel.words import Words
+from citypanel.words import LANGUAGES, Words
 
 SEVERITIES = tuple(SEVERITY)
 DETECTED_COLUMNS = (
@@ -49,81 +49,43 @@ DETECTED_COLUMNS = (
     "against",
 )  # fmt: skip
 KEY = ["rule", "scope", "unit_id", "year", "variable"]
-JUDGED_COLUMNS = {
-    "rule": "string",
-    "severity": "string",
-    "scope": "string",
-    "unit_id": "string",
-    "place_en": "string",
-    "place_zh": "string",
-    "province_id": "string",
-    "year": "Int64",
-    "variable": "string",
-    "source": "string",
-    "value": "float64",
-    "unit": "string",
-    "expected_low": "float64",
-    "expected_high": "float64",
-    "members": "string",
-    "stays": "bool",
-    "is_used": "bool",
-    "status": "string",
-    "judgement": "string",
-    "judged_by": "string",
-    "judged_on": "string",
-    "judgement_reason": "string",
-    "evidence_en": "string",
-    "evidence_zh": "string",
-    "suspect_order": "Int64",
-    "stops": "bool",
-    "suspicion": "string",
-    "suspicion_of_all": "string",
-}
-FINDING_COLUMNS = {
-    "rule": "string",
-    "severity": "string",
-    "scope": "string",
-    "city_id": "string",
-    "city_en": "string",
-    "city_zh": "string",
-    "province_id": "string",
-    "year": "Int64",
-    "variable": "string",
-    "source": "string",
-    "value": "float64",
-    "unit": "string",
-    "expected_low": "float64",
-    "expected_high": "float64",
-    "used_value": "float64",
-    "origin": "string",
-    "status": "string",
-    "evidence_en": "string",
-    "evidence_zh": "string",
-    "consequence_en": "string",
-    "consequence_zh": "string",
-    "touches": "string",
-    "cause": "Int64",
-    "speaks_for_cause": "bool",
-    "headline_without": "float64",
-    "headline_change": "float64",
-    "headline_change_in_errors": "float64",
-    "cause_note": "string",
-    "judgement": "string",
-    "judged_by": "string",
-    "judged_on": "string",
-    "judgement_reason": "string",
-}
-RULE_COLUMNS = (
-    "rule",
-    "rule_order",
-    "scope",
-    "title_en",
-    "title_zh",
-    "description_en",
-    "description_zh",
-    "advice_en",
-    "advice_zh",
-)
+# Other columns are texts.
+TYPES = {
+    "year": "Int64", "value": "float64", "expected_low": "float64",
+    "expected_high": "float64", "stays": "bool", "is_used": "bool",
+    "suspect_order": "Int64", "stops": "bool", "used_value": "float64",
+    "cause": "Int64", "speaks_for_cause": "bool", "headline_without": "float64",
+    "headline_change": "float64", "headline_change_in_errors": "float64",
+}  # fmt: skip
+
+
+def _typed(*names: str) -> dict[str, str]:
+    return {name: TYPES.get(name, "string") for name in names}
+
+
+JUDGED_COLUMNS = _typed(
+    "rule", "severity", "scope", "unit_id", "place_en", "place_zh", "province_id",
+    "year", "variable", "source", "value", "unit", "expected_low", "expected_high",
+    "members", "stays", "is_used", "status", "judgement", "judged_by", "judged_on",
+    "judgement_reason", "evidence_en", "evidence_zh", "suspect_order", "stops",
+    "suspicion", "suspicion_of_all",
+)  # fmt: skip
+FINDING_COLUMNS = _typed(
+    "rule", "severity", "scope", "city_id", "city_en", "city_zh", "province_id", "year",
+    "variable", "source", "value", "unit", "expected_low", "expected_high",
+    "used_value", "origin", "status", "evidence_en", "evidence_zh", "consequence_en",
+    "consequence_zh", "touches", "cause", "speaks_for_cause", "headline_without",
+    "headline_change", "headline_change_in_errors", "cause_note", "judgement",
+    "judged_by", "judged_on", "judgement_reason",
+)  # fmt: skip
+# Of a rule's words, in each language.
+SAID_OF_RULES = [
+    f"{what}_{language}"
+    for what in ("title", "description", "advice")
+    for language in LANGUAGES
+]
+RULE_COLUMNS = ("rule", "rule_order", "scope", *SAID_OF_RULES)
+RULE_ORDER = {rule.name: order for order, rule in enumerate(RULES, start=1)}
 
 __all__ = ["RULES", "as_panel", "detect", "find", "judge", "panels", "rules"]
 
@@ -131,8 +93,9 @@ __all__ = ["RULES", "as_panel", "detect", "find", "judge", "panels", "rules"]
 def rules() -> pd.DataFrame:
     """The rules with their words; one row per rule, in the order they are listed."""
     rows = [
-        [rule.name, order, rule.scope, *(getattr(rule, c) for c in RULE_COLUMNS[3:])]
-        for order, rule in enumerate(RULES, start=1)
+        [rule.name, RULE_ORDER[rule.name], rule.scope]
+        + [getattr(rule, name) for name in SAID_OF_RULES]
+        for rule in RULES
     ]
     return pd.DataFrame(rows, columns=list(RULE_COLUMNS))
 
@@ -152,13 +115,12 @@ def detect(panel: Cells, *, judges: Iterable[str] | None = None) -> pd.DataFrame
         `DETECTED_COLUMNS`, members being the variables of a finding about a row; one
         row per rule, unit, year, variable and source.
     """
-    known = {rule.name for rule in RULES}
     chosen = [rule for rule in RULES if judges is None or rule.judges in judges]
     found: list[dict[str, Any]] = []
     for run in dict.fromkeys(rule.run for rule in chosen):
         found += run(panel)
     for row in found:
-        if row["rule"] not in known:
+        if row["rule"] not in RULE_ORDER:
             raise KeyError(row["rule"])
         if row["source"] is None:
             where = (row["unit_id"], row["year"], row["variable"])
@@ -328,8 +290,7 @@ def judge(
     imported = cells.loc[cells["import_precedence"].notna(), "source"].unique()
     study = Study(Sources(**sources))
     frame = mark_suspects(frame, study, options_of(variants), imported=set(imported))
-    order = {rule.name: number for number, rule in enumerate(RULES)}
-    frame = frame.assign(_rule=frame["rule"].map(order)).sort_values(
+    frame = frame.assign(_rule=frame["rule"].map(RULE_ORDER)).sort_values(
         ["_rule", "province_id", "unit_id", "variable", "year", "source"],
         na_position="first",
         kind="stable",
@@ -501,9 +462,8 @@ def find(
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
     every_city = tuple(study.city_ids)
     names = tuple(used["variable"].unique())
-    years = study.years
     records = judged.astype(object).to_dict("records")
-    cells = [_cells(row, names, years, every_city) for row in records]
+    cells = [_cells(row, names, study.years, every_city) for row in records]
     of_cell = uses.of_cells(
         [
             key
@@ -530,10 +490,7 @@ def find(
                 "touches": places,
             }
         )
-    said = pd.DataFrame(
-        rows,
-        columns=["severity", "city_id", "consequence_en", "consequence_zh", "touches"],
-    )  # fmt: skip
+    said = pd.DataFrame(rows)
     frame = judged.drop(columns="severity").assign(
         city_en=judged["place_en"],
         city_zh=judged["place_zh"],
@@ -541,10 +498,9 @@ def find(
         **said.to_dict("series"),
     )
     frame = _with_causes(frame, Effects(study, uses.headline), len(every_city))
-    order = {rule.name: number for number, rule in enumerate(RULES)}
     frame = frame[list(FINDING_COLUMNS)].astype(FINDING_COLUMNS)
     frame = frame.assign(
-        _severity=frame["severity"].map(SEVERITY), _rule=frame["rule"].map(order)
+        _severity=frame["severity"].map(SEVERITY), _rule=frame["rule"].map(RULE_ORDER)
     )
     frame = frame.sort_values(
         ["_severity", "_rule", "province_id", "city_id", "variable", "year"],

@@ -94,15 +94,14 @@ def repeated_values(panel: Cells) -> Iterator[dict[str, Any]]:
     n_same, n_pairs = same.sum(axis=0), pairs.sum(axis=0)
     is_row = n_same >= np.maximum(ROW_CELLS, ROW_SHARE * n_pairs)
     for place, t in zip(*np.nonzero(n_same), strict=True):
-        unit, year = panel.city_ids[place], int(panel.years[t])
         repeated = [names[k] for k in np.flatnonzero(same[:, place, t])]
         if is_row[place, t]:
             yield finding(
                 "copied_row",
                 "critical",
                 "all_variables",
-                unit_id=unit,
-                year=year,
+                unit_id=panel.city_ids[place],
+                year=panel.years[t],
                 members=repeated,
                 n_repeated=len(repeated),
                 n_comparable=int(n_pairs[place, t]),
@@ -116,10 +115,7 @@ def repeated_values(panel: Cells) -> Iterator[dict[str, Any]]:
             yield finding(
                 "repeated_value",
                 "warning" if chance < TELLING_CHANCE else "info",
-                name,
-                unit_id=unit,
-                year=year,
-                value=value,
+                **telling[name].cell(place, t),
                 years_between=1 / chance,
             )
 
@@ -128,22 +124,19 @@ def across_cities(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule same_in_two_cities: one figure of six digits for two cities in one year."""
     names = panel.names
     for series in panel.series.values():
-        for t, year in enumerate(panel.years):
+        for t in range(len(panel.years)):
             column = series.values[:, t]
             values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
             for value in values[counts > 1]:
                 if digits(value) < MIN_DIGITS_ACROSS:
                     continue
-                units = [panel.city_ids[i] for i in np.flatnonzero(column == value)]
-                for unit in units:
-                    others = [other for other in units if other != unit]
+                places = np.flatnonzero(column == value)
+                for place in places:
+                    others = [series.units[i] for i in places if i != place]
                     yield finding(
                         "same_in_two_cities",
                         "critical",
-                        series.name,
-                        unit_id=unit,
-                        year=year,
-                        value=value,
+                        **series.cell(place, t),
                         cities=[names[other] for other in others],
                     )
 
@@ -157,8 +150,7 @@ def transposed_digits(panel: Cells) -> Iterator[dict[str, Any]]:
     for series in panel.series.values():
         if not usually_equal(series, CONSTANT_SHARE):
             continue
-        for place, unit in enumerate(series.units):
-            values = series.values[place]
+        for place, values in enumerate(series.values):
             printed = values[np.isfinite(values)]
             if not len(printed):
                 continue
@@ -170,16 +162,11 @@ def transposed_digits(panel: Cells) -> Iterator[dict[str, Any]]:
             for t in np.flatnonzero(np.isfinite(values) & (values != usual)):
                 if sorted(f"{values[t]:.10g}") != text:
                     continue
-                year = series.years[t]
-                n_years = int(counts.max())
                 yield finding(
                     "transposed_digits",
                     "warning",
-                    series.name,
-                    unit_id=unit,
-                    year=year,
-                    value=values[t],
+                    **series.cell(place, t),
                     low=usual,
                     high=usual,
-                    n_years=n_years,
+                    n_years=int(counts.max()),
                 )

@@ -45,9 +45,6 @@ def discontinued(panel: Cells) -> Iterator[dict[str, Any]]:
         years = panel.years
         for run in _runs(absent):
             inside = first < run[0] < last
-            n_cells = int(np.isfinite(series.values[:, run]).sum())
-            n_units = int(_printing(series).sum())
-            n_possible = n_units * len(run)
             where = "between" if inside else "end" if run[0] > last else "start"
             span = "one_year" if len(run) == 1 else "years"
             yield finding(
@@ -58,22 +55,18 @@ def discontinued(panel: Cells) -> Iterator[dict[str, Any]]:
                 year=years[run[0]],
                 where=SAID(where),
                 span=SAID(span, first=years[run[0]], last=years[run[-1]]),
-                n_cells=n_cells,
-                n_possible=n_possible,
+                n_cells=int(np.isfinite(series.values[:, run]).sum()),
+                n_possible=int(_printing(series).sum()) * len(run),
                 first=years[first],
                 last=years[last],
                 said="missing_year",
             )
 
 
-def _runs(flags: np.ndarray) -> list[list[int]]:
-    runs: list[list[int]] = []
-    for t in np.flatnonzero(flags):
-        if runs and runs[-1][-1] == t - 1:
-            runs[-1].append(int(t))
-        else:
-            runs.append([int(t)])
-    return runs
+def _runs(flags: np.ndarray) -> list[np.ndarray]:
+    at = np.flatnonzero(flags)
+    runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
+    return [run for run in runs if len(run)]
 
 
 def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
@@ -97,30 +90,23 @@ def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
             yield finding("missing_city", "warning", "all_variables", unit_id=unit)
             continue
         for t, year in enumerate(panel.years):
-            n_due, n_absent = (
-                int(due[:, place, t].sum()),
-                int(absent[:, place, t].sum()),
-            )
+            n_due, n_absent = due[:, place, t].sum(), absent[:, place, t].sum()
             if not n_absent:
                 continue
             if n_absent >= ROW_CELLS and n_absent > ROW_SHARE * n_due:
-                empty = [
-                    n for n, a in zip(names, absent[:, place, t], strict=True) if a
-                ]
                 yield finding(
                     "missing_row",
                     "warning",
                     "all_variables",
                     unit_id=unit,
                     year=year,
-                    members=empty,
-                    n_absent=n_absent,
-                    n_due=n_due,
+                    members=[names[k] for k in np.flatnonzero(absent[:, place, t])],
+                    n_absent=int(n_absent),
+                    n_due=int(n_due),
                 )
                 continue
-            for number_, name in enumerate(names):
-                if absent[number_, place, t]:
-                    yield _gap_row(panel, name, place, t)
+            for k in np.flatnonzero(absent[:, place, t]):
+                yield _gap_row(panel, names[k], place, t)
 
 
 def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
@@ -129,14 +115,13 @@ def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
     printed = np.flatnonzero(np.isfinite(values))
     before, after = printed[printed < t], printed[printed > t]
     sides = [f"{number(values[i])} ({years[i]})" for i in (*before[-1:], *after[:1])]
-    n_others = int(np.isfinite(series.values[:, t]).sum())
     return finding(
         "missing_cell",
         "info",
         name,
         unit_id=series.units[place],
         year=years[t],
-        n_others=n_others,
+        n_others=int(np.isfinite(series.values[:, t]).sum()),
         sides=sides or [SAID("none")],
     )
 
@@ -165,14 +150,13 @@ def rounding(panel: Cells) -> Iterator[dict[str, Any]]:
             previous = step
             if not (starts and (error > ROUND_ERROR or coarser)):
                 continue
-            year = series.years[t]
             middle = float(nanmedian(column[:, None])[0])
             yield finding(
                 "rounded",
                 "warning" if error > ROUND_ERROR else "info",
                 series.name,
                 scope="study",
-                year=year,
+                year=series.years[t],
                 step=step,
                 error=error,
                 middle_error=step / 2 / middle,

@@ -10,11 +10,13 @@ import numpy as np
 from citypanel.errors import CityPanelError
 from citypanel.influence.changed_plans import Change
 from citypanel.influence.headline import Headline, Result, result_of
+from citypanel.quality.findings.tables import differs
 from citypanel.study.options import Options
 from citypanel.study.run import Study
 
 # Cities that pass the steps of the study side by side.
 AT_ONCE = 4000
+ROUNDING = 1e-13
 
 Cell = tuple[str, int, str]
 
@@ -154,9 +156,10 @@ class Effects:
             mine = slice(start, start + len(cities))
             start = mine.stop
             places = np.array([plan_at[city] for city in cities], dtype=int)
-            moves = _differs(headline.plans.outputs[places], outputs[mine]).any(axis=1)
-            old, new_inputs = headline.plans.inputs[places], inputs[mine]
-            moves |= _differs(old, new_inputs).any(axis=(1, 2))
+            old, new = headline.plans.outputs[places], outputs[mine]
+            moves = differs(old, new, ROUNDING).any(axis=1)
+            old, new = headline.plans.inputs[places], inputs[mine]
+            moves |= differs(old, new, ROUNDING).any(axis=(1, 2))
             if not moves.any():
                 found.append(self._effect(headline.result))
                 continue
@@ -175,8 +178,3 @@ class Effects:
         base = self.headline.result
         change = result.estimate - base.estimate
         return Effect(result.estimate, change, change / base.std_error)
-
-
-def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    near = np.abs(new - old) <= 1e-13 * np.abs(old)
-    return ~(near | (np.isnan(new) & np.isnan(old)))

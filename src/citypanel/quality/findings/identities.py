@@ -76,21 +76,17 @@ def parts_of_a_whole(panel: Cells) -> Iterator[dict[str, Any]]:
         names = (whole_name, *part_names)
         if not all(name in panel.series for name in names):
             continue
-        whole = panel.series[whole_name].values
+        whole = panel.series[whole_name]
         parts = sum(panel.series[name].values for name in part_names)
         with np.errstate(invalid="ignore"):
-            beyond = parts > whole * (1 + PARTS_TOLERANCE)
+            beyond = parts > whole.values * (1 + PARTS_TOLERANCE)
         for place, t in zip(*np.nonzero(beyond), strict=True):
-            year, joined = panel.years[t], " + ".join(part_names)
             yield finding(
                 "parts_exceed_whole",
                 "critical",
-                whole_name,
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=whole[place, t],
+                **whole.cell(place, t),
                 low=parts[place, t],
-                joined=joined,
+                joined=" + ".join(part_names),
             )
 
 
@@ -122,9 +118,7 @@ def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
             if size > largest.get((place, t), (0.0, "", 0.0))[0]:
                 largest[place, t] = (size, name, limit)
     for (place, t), (_, name, limit) in sorted(largest.items()):
-        share, year = shares[name][place], panel.years[t + 1]
-        value = panel.series[name].values[place, t + 1]
-        what = SAID("primary") if name == GDP else name
+        share = shares[name][place]
         expected = share[t] + nanmedian(np.diff(shares[name], axis=1))[t]
         bounds = (np.nan, np.nan)
         if name != GDP:
@@ -134,13 +128,10 @@ def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
         yield finding(
             "share_jump",
             "warning",
-            name,
-            unit_id=panel.city_ids[place],
-            year=year,
-            value=value,
+            **panel.series[name].cell(place, t + 1),
             low=bounds[0],
             high=bounds[1],
-            what=what,
+            what=SAID("primary") if name == GDP else name,
             before=share[t],
             after=share[t + 1],
         )
@@ -210,18 +201,14 @@ def nominal_growth(panel: Cells) -> Iterator[dict[str, Any]]:
         )
     moved = np.abs(100 * np.expm1(np.nan_to_num(prices))) >= NOMINAL_PRICES
     for place, t in zip(*np.nonzero(near & moved), strict=True):
-        year = int(panel.years[t])
-        if year in years:
+        if panel.years[t] in years:
             continue
-        growth = panel.series[GROWTH].values[place, t]
-        real = growth - 100 * np.expm1(prices[place, t])
+        growth = panel.series[GROWTH]
+        real = growth.values[place, t] - 100 * np.expm1(prices[place, t])
         yield finding(
             "nominal_as_real",
             "warning",
-            GROWTH,
-            unit_id=panel.city_ids[place],
-            year=year,
-            value=growth,
+            **growth.cell(place, t),
             low=real - 1.0,
             high=real + 1.0,
             prices=np.expm1(prices[place, t]),
@@ -273,23 +260,18 @@ def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
             tolerance = LEVEL_FLOOR
         if abs(gap) <= tolerance:
             continue
-        values, year = levels.values[place], panel.years[b]
-        expected = values[b] * np.exp(-gap)
-        whose = SAID("own_growth" if is_own else "province_growth")
+        values = levels.values[place]
         yield finding(
             "growth_against_levels",
             "critical" if abs(gap) > LEVEL_CRITICAL else "warning",
-            GDP,
-            unit_id=panel.city_ids[place],
-            year=year,
-            value=values[b],
-            expected=expected,
+            **levels.cell(place, b),
+            expected=values[b] * np.exp(-gap),
             within=tolerance,
             stays=True,
             from_value=values[a],
             start=panel.years[a],
             change=np.log(values[b] / values[a]),
-            whose=whose,
+            whose=SAID("own_growth" if is_own else "province_growth"),
             growth=np.expm1(real),
             gap=gap,
         )
@@ -308,14 +290,10 @@ def density(panel: Cells) -> Iterator[dict[str, Any]]:
             DENSITY_TOLERANCE * implied, 1.0
         )
     for place, t in zip(*np.nonzero(beyond), strict=True):
-        year = panel.years[t]
         yield finding(
             "density_identity",
             "warning",
-            names[0],
-            unit_id=panel.city_ids[place],
-            year=year,
-            value=printed[place, t],
+            **panel.series[names[0]].cell(place, t),
             low=implied[place, t] * (1 - DENSITY_TOLERANCE),
             high=implied[place, t] * (1 + DENSITY_TOLERANCE),
             people=people[place, t],
@@ -344,23 +322,18 @@ def ratios(panel: Cells) -> Iterator[dict[str, Any]]:
         z = np.where(np.isfinite(z), z, 0.0)
         for place in np.flatnonzero((np.abs(z) > RATIO_K).any(axis=1)):
             t = int(np.argmax(np.abs(z[place])))
-            year, value = panel.years[t], panel.series[top].values[place, t]
-            n_years = int((np.abs(z[place]) > RATIO_K).sum())
             base = panel.series[bottom].values[place, t]
             yield finding(
                 "ratio_out_of_range",
                 "warning",
-                top,
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=value,
+                **panel.series[top].cell(place, t),
                 low=base * np.exp(centre[t] - RATIO_K * spread[t]),
                 high=base * np.exp(centre[t] + RATIO_K * spread[t]),
                 bottom=bottom,
-                ratio=value / base,
+                ratio=panel.series[top].values[place, t] / base,
                 usual=np.exp(centre[t]),
                 deviations=abs(z[place, t]),
-                n_years=n_years,
+                n_years=int((np.abs(z[place]) > RATIO_K).sum()),
             )
 
 
@@ -381,7 +354,7 @@ def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
         logs = np.where(ratio > 0, np.log(ratio), np.nan)
     low, high = INVESTMENT_RANGE
     rows = []
-    for place, unit in enumerate(panel.city_ids):
+    for place in range(len(panel.city_ids)):
         beyond = np.maximum(np.log(low) - logs[place], logs[place] - np.log(high))
         beyond = np.where(np.isfinite(beyond), beyond, -np.inf)
         if len(beyond) and beyond.max() > 0:
@@ -391,10 +364,7 @@ def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
                 finding(
                     "investment_ratio",
                     "warning",
-                    name,
-                    unit_id=unit,
-                    year=panel.years[t],
-                    value=investment[place, t],
+                    **panel.series[name].cell(place, t),
                     low=low * output[place, t],
                     high=high * output[place, t],
                     ratio=ratio[place, t],
@@ -420,19 +390,15 @@ def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
             for row in rows
         ):
             continue
-        after = year + span
         rows.append(
             finding(
                 "investment_ratio",
                 "warning",
-                name,
-                unit_id=panel.city_ids[place],
-                year=year,
-                value=investment[place, t],
+                **panel.series[name].cell(place, t),
                 low=investment[place, t] * RISE_FACTOR / 1.25,
                 ratio=ratio[place, t],
                 ratio_after=ratio[place, t + span],
-                after=after,
+                after=year + span,
                 factor=RISE_FACTOR,
                 said="investment_rise",
             )

@@ -128,11 +128,10 @@ class Changes:
     size: np.ndarray
     threshold: float
 
-    def jumps(self, limit: float | None = None) -> dict[int, list[Jump]]:
-        """Changes beyond a limit, by default the threshold, of each unit with any."""
-        limit = self.threshold if limit is None else limit
+    def jumps(self) -> dict[int, list[Jump]]:
+        """Changes beyond the threshold, of each unit with any."""
         found: dict[int, list[Jump]] = {}
-        for k in np.flatnonzero(np.abs(self.size) > limit):
+        for k in np.flatnonzero(np.abs(self.size) > self.threshold):
             jump = Jump(int(self.before[k]), int(self.at[k]), float(self.size[k]))
             found.setdefault(int(self.unit[k]), []).append(jump)
         return found
@@ -270,10 +269,10 @@ def _break(series, place, jump, jumps, common, limit) -> Departure | Break:
     )
 
 
-def power_of_ten(size: float) -> int | None:
+def power_of_ten(size: float, tolerance: float = TEN_TOLERANCE) -> int | None:
     """The power of ten nearest to a log distance, where it is near one (not 0)."""
     power = round(size / np.log(10))
-    near = abs(size - power * np.log(10)) <= TEN_TOLERANCE
+    near = abs(size - power * np.log(10)) <= tolerance
     return power if power and near else None
 
 
@@ -334,16 +333,12 @@ def _rows(event: Departure | Break | Erratic) -> Iterable[dict[str, Any]]:
     a, b = jump.before, jump.at
     power = power_of_ten(jump.size)
     rule = "power_of_ten" if power else "level_break"
-    expected = values[b] * np.exp(-jump.size)
     return [
         finding(
             rule,
             "critical" if power else "warning",
-            series.name,
-            unit_id=event.unit,
-            year=years[b],
-            value=values[b],
-            expected=expected,
+            **series.cell(series.at[event.unit], b),
+            expected=values[b] * np.exp(-jump.size),
             within=event.threshold,
             from_value=values[a],
             start=years[a],
@@ -362,17 +357,13 @@ def _departure_rows(event: Departure) -> Iterator[dict[str, Any]]:
     a, b = event.before, event.after
     for t in event.cells:
         expected = float(np.exp(event.expected[t]))
-        away = np.log(values[t] / expected)
         yield finding(
             rule,
             "critical" if rule == "power_of_ten" else "warning",
-            series.name,
-            unit_id=event.unit,
-            year=years[t],
-            value=values[t],
+            **series.cell(series.at[event.unit], t),
             expected=expected,
             within=event.threshold,
-            away=away,
+            away=np.log(values[t] / expected),
             start=years[a],
             from_value=values[a],
             end=years[b],
@@ -398,22 +389,20 @@ def break_years(panel: Cells) -> Iterator[dict[str, Any]]:
         spread = np.where(enough, nanmedian(np.abs(changes - common)), np.nan)
         usual = float(np.nanmedian(spread))
         for t in np.flatnonzero(enough):
-            year = series.years[t + 1]
-            wide = spread[t] > max(BREAK_RATIO * usual, BREAK_FLOOR)
-            if not wide:
+            if spread[t] <= max(BREAK_RATIO * usual, BREAK_FLOOR):
                 continue
             own = np.abs(changes[:, t] - common[t])
-            many = int(np.nansum(own > max(2 * BREAK_RATIO * usual, FLOOR)))
+            limit = max(2 * BREAK_RATIO * usual, FLOOR)
             yield finding(
                 "break_year",
                 "warning",
                 series.name,
                 scope="study",
-                year=year,
+                year=series.years[t + 1],
                 departure=spread[t],
                 usual=usual,
-                many=many,
-                limit=max(2 * BREAK_RATIO * usual, FLOOR),
+                many=int(np.nansum(own > limit)),
+                limit=limit,
             )
 
 
@@ -440,19 +429,14 @@ def drifts(panel: Cells) -> Iterator[dict[str, Any]]:
             whole, limit = wholes[place], limits[place]
             mine = changes.unit == place
             a, b = changes.before[mine][0], changes.at[mine][-1]
-            values, years = series.values[place], series.years
-            expected = np.exp(logs[place, b] - whole)
             yield finding(
                 "drift",
                 "info",
-                series.name,
-                unit_id=series.units[place],
-                year=years[b],
-                value=values[b],
-                expected=expected,
+                **series.cell(place, b),
+                expected=np.exp(logs[place, b] - whole),
                 within=limit,
-                from_value=values[a],
-                start=years[a],
+                from_value=series.values[place, a],
+                start=series.years[a],
                 whole=whole,
             )
 
@@ -463,25 +447,20 @@ def province_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
         if series.name in NOT_LEVELS:
             continue
         changes = changes_of(series)
-        limit = changes.threshold
         for place, row in sorted(changes.jumps().items()):
+            values = series.values[place]
             for jump in row:
-                values, years = series.values[place], series.years
                 a, b = jump.before, jump.at
-                expected = values[b] * np.exp(-jump.size)
                 yield finding(
                     "province_break",
                     "warning",
-                    series.name,
+                    **series.cell(place, b),
                     scope="province",
-                    unit_id=series.units[place],
-                    year=years[b],
                     source="province",
-                    value=values[b],
-                    expected=expected,
-                    within=limit,
+                    expected=values[b] * np.exp(-jump.size),
+                    within=changes.threshold,
                     from_value=values[a],
-                    start=years[a],
+                    start=series.years[a],
                     change=np.log(values[b] / values[a]),
                     jump=jump.size,
                 )

@@ -62,8 +62,8 @@ def mistyped(panel: Cells) -> Iterator[dict[str, Any]]:
         limit = max(LEVEL_FLOOR, SLIP_K * spread)
         alike = np.abs(high - low) <= AGREE * np.abs(off)
         for k in np.flatnonzero((np.abs(off) > limit) & alike & (spread > 0)):
-            value = series.values[places[k], years[k]]
             line = float(np.exp((low[k] + high[k]) / 2))
+            value = series.values[places[k], years[k]]
             undone = _undone(value, line, _within(off[k], spread))
             if undone is None:
                 continue
@@ -71,10 +71,7 @@ def mistyped(panel: Cells) -> Iterator[dict[str, Any]]:
             yield finding(
                 "transposed_digits",
                 "warning",
-                series.name,
-                unit_id=series.units[places[k]],
-                year=series.years[years[k]],
-                value=value,
+                **series.cell(places[k], years[k]),
                 low=right,
                 high=right,
                 away=off[k],
@@ -101,17 +98,13 @@ def mistyped_rates(panel: Cells) -> Iterator[dict[str, Any]]:
     with np.errstate(invalid="ignore"):
         far = np.abs(off) > limit
     for place, t in zip(*np.nonzero(far & (spread > 0)), strict=True):
-        value = series.values[place, t]
-        for right in _swapped(value):
+        for right in _swapped(series.values[place, t]):
             left = abs(np.log1p(right / 100) - real[place, t])
             if left <= _within(off[place, t], spread):
                 yield finding(
                     "transposed_digits",
                     "warning",
-                    GROWTH,
-                    unit_id=series.units[place],
-                    year=series.years[t],
-                    value=value,
+                    **series.cell(place, t),
                     low=right,
                     high=right,
                     implied=100 * np.expm1(real[place, t]),

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import SAID, Cells, finding
+from citypanel.quality.findings.levels import power_of_ten
+from citypanel.quality.findings.tables import SAID, Cells, Series, finding
 from citypanel.words import Words
 
 GDP, GROWTH = "gdp_cny_10k", "gdp_growth_pct"
@@ -44,7 +45,7 @@ def disagreement(panel: Cells) -> Iterator[dict[str, Any]]:
             a, b = panel.series[name].values, second.values
             both = np.isfinite(a) & np.isfinite(b)
             for place in np.flatnonzero((both & (a != b)).any(axis=1)):
-                pair = (panel, name, panel.city_ids[place], a[place], b[place], names)
+                pair = (panel.series[name], place, b[place], names)
                 if name == GROWTH:
                     yield from _points(*pair)
                 else:
@@ -59,16 +60,13 @@ def said_of(source: str) -> str | Words:
         return source
 
 
-def _points(panel: Cells, name: str, unit: str, a, b, names) -> Iterator[dict]:
-    for t in np.flatnonzero(np.abs(np.nan_to_num(a - b)) > POINTS_TOLERANCE):
-        year = panel.years[t]
+def _points(first: Series, place: int, b, names) -> Iterator[dict]:
+    apart = np.abs(np.nan_to_num(first.values[place] - b))
+    for t in np.flatnonzero(apart > POINTS_TOLERANCE):
         yield finding(
             "source_disagreement",
             "warning",
-            name,
-            unit_id=unit,
-            year=year,
-            value=a[t],
+            **first.cell(place, t),
             low=b[t] - POINTS_TOLERANCE,
             high=b[t] + POINTS_TOLERANCE,
             other=b[t],
@@ -76,21 +74,18 @@ def _points(panel: Cells, name: str, unit: str, a, b, names) -> Iterator[dict]:
         )
 
 
-def _levels(
-    panel: Cells, name: str, unit: str, a, b, names, *, source: str
-) -> Iterator[dict]:
+def _levels(first: Series, place: int, b, names, *, source: str) -> Iterator[dict]:
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.log(a / b)
+        ratio = np.log(first.values[place] / b)
     ratio = np.where(np.isfinite(ratio), ratio, np.nan)
-    tens = [int(t) for t in np.flatnonzero(np.isfinite(ratio)) if _is_ten(ratio[t])]
+    known = np.flatnonzero(np.isfinite(ratio))
+    # To what revisions change.
+    tens = [int(t) for t in known if power_of_ten(ratio[t], TEN_TOLERANCE)]
     for t in tens:
         yield finding(
             "power_of_ten",
             "critical",
-            name,
-            unit_id=unit,
-            year=panel.years[t],
-            value=a[t],
+            **first.cell(place, t),
             expected=b[t],
             within=LEVEL_TOLERANCE,
             other=b[t],
@@ -106,14 +101,10 @@ def _levels(
     beyond = both[np.abs(ratio[both]) > LEVEL_TOLERANCE]
     if len(beyond):
         t = int(beyond[np.argmax(np.abs(ratio[beyond]))])
-        year = panel.years[t]
         yield finding(
             "source_disagreement",
             "warning" if abs(ratio[t]) > CELL_TOLERANCE else "info",
-            name,
-            unit_id=unit,
-            year=year,
-            value=a[t],
+            **first.cell(place, t),
             expected=b[t],
             within=LEVEL_TOLERANCE,
             other=b[t],
@@ -128,29 +119,18 @@ def _levels(
         change = ratio[t] - ratio[before]
         if abs(change) <= CELL_TOLERANCE:
             continue
-        year = panel.years[t]
-        expected = b[t] * np.exp(ratio[before])
         yield finding(
             "source_jump",
             "warning",
-            name,
-            unit_id=unit,
-            year=year,
-            value=a[t],
-            expected=expected,
+            **first.cell(place, t),
+            expected=b[t] * np.exp(ratio[before]),
             within=CELL_TOLERANCE,
             stays=True,
             ratio_before=np.exp(ratio[before]),
-            before=panel.years[before],
+            before=first.years[before],
             ratio=np.exp(ratio[t]),
             **names,
         )
-
-
-def _is_ten(ratio: float) -> bool:
-    """Whether two sources are a power of ten apart, to what revisions change."""
-    power = round(ratio / np.log(10))
-    return power != 0 and abs(ratio - power * np.log(10)) <= TEN_TOLERANCE
 
 
 def cities_against_province(panel: Cells) -> Iterator[dict[str, Any]]:

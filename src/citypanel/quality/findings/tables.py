@@ -62,6 +62,15 @@ class Series:
         """The place of every unit."""
         return {unit: place for place, unit in enumerate(self.units)}
 
+    def cell(self, place: int, t: int) -> dict[str, Any]:
+        """What a finding about one cell says of it."""
+        return {
+            "variable": self.name,
+            "unit_id": self.units[place],
+            "year": self.years[t],
+            "value": self.values[place, t],
+        }
+
     def row(self, unit: str) -> np.ndarray:
         """The cells of one unit, or no cells where the series has none of it."""
         if unit not in self.at:
@@ -133,7 +142,6 @@ def as_panel(
     provinces: pd.DataFrame,
     *,
     source: str = "yearbook",
-    after: Sequence[str] | None = None,
 ) -> Cells:
     """Turn long tables into arrays; a key that stands twice is an error.
 
@@ -147,9 +155,7 @@ def as_panel(
     provinces : DataFrame
         `PROVINCE_COLUMNS`, one row per province, year and variable.
     source : str
-        The source whose reading is judged.
-    after : sequence of str, optional
-        Sources it is compared with; by default all others.
+        The source whose reading is judged, and compared with all others.
 
     Raises
     ------
@@ -181,13 +187,13 @@ def as_panel(
         str(name): as_series(rows, "city_id", order, years)
         for name, rows in cells.groupby("source", sort=True)
     }
-    others = [name for name in by_source if name != source] if after is None else after
+    judged = by_source.pop(source, {})
     return Cells(
         cities=cities,
         years=years,
         source=source,
-        series=by_source.get(source, {}),
-        others={name: by_source[name] for name in others if name in by_source},
+        series=judged,
+        others=by_source,
         province=as_series(
             provinces.assign(source="province"),
             "province_id",
@@ -264,6 +270,12 @@ def nanmedian(values: np.ndarray, axis: int = 0) -> np.ndarray:
         for i in (lower, upper)
     ]
     return np.where(count > 0, (pick[0] + pick[1]) / 2, np.nan)
+
+
+def differs(old: np.ndarray, new: np.ndarray, rounding: float = 1e-12) -> np.ndarray:
+    """Where two tables differ by more than rounding, relative to the old one."""
+    near = np.abs(new - old) <= rounding * np.abs(old)
+    return ~(near | (np.isnan(new) & np.isnan(old)))
 
 
 def finding(

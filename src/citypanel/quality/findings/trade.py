@@ -52,7 +52,7 @@ def total_in_part(panel: Cells) -> Iterator[dict[str, Any]]:
         series, other = panel.series[name], panel.series[other_name]
         spread = sigma(np.diff(series.logs, axis=1))
         jump = max(TOTAL_FACTOR, np.exp(TOTAL_K * spread))
-        for place, unit in enumerate(panel.city_ids):
+        for place in range(len(panel.city_ids)):
             a, b = series.values[place], other.values[place]
             printed = np.flatnonzero((a > 0) & (b > 0))
             for before, after in itertools.pairwise(printed):
@@ -65,21 +65,17 @@ def total_in_part(panel: Cells) -> Iterator[dict[str, Any]]:
                         or abs(np.log(b[s] / b[t])) > TOTAL_TOLERANCE
                     ):
                         continue
-                    years = panel.years
                     yield finding(
                         "total_in_part",
                         "critical",
-                        name,
-                        unit_id=unit,
-                        year=years[s],
-                        value=a[s],
+                        **series.cell(place, s),
                         expected=a[t],
                         within=TOTAL_TOLERANCE,
                         other_name=other_name,
                         part=b[s],
                         rest=rest,
                         near=a[t],
-                        near_year=years[t],
+                        near_year=panel.years[t],
                     )
 
 
@@ -98,7 +94,7 @@ def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = [series.logs for series in both]
         total = np.log(both[0].values + both[1].values)
-    for place, unit in enumerate(panel.city_ids):
+    for place in range(len(panel.city_ids)):
         flagged: dict[tuple[str, int], str] = {}
         printed = np.flatnonzero(np.isfinite(total[place]))
         mine = np.array([total[place], *(log[place] for log in logs)])[:, printed]
@@ -124,26 +120,22 @@ def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
                     sure = is_near or (near[0] and together)
                     flagged[series.name, low] = "critical" if sure else "warning"
         for (name, low), severity in flagged.items():
-            yield _currency_row(panel.series[name], unit, place, low, severity)
+            yield _currency_row(panel.series[name], place, low, severity)
 
 
-def _currency_row(series, unit, place, low, severity) -> dict[str, Any]:
-    values, years = series.values[place], series.years
+def _currency_row(series, place, low, severity) -> dict[str, Any]:
+    values = series.values[place]
     printed = np.flatnonzero(np.isfinite(values))
     near = min((t for t in printed if t != low), key=lambda t: (abs(t - low), -t))
-    ratio = values[near] / values[low]
     return finding(
         "mixed_currency",
         severity,
-        series.name,
-        unit_id=unit,
-        year=years[low],
-        value=values[low],
+        **series.cell(place, low),
         expected=values[near],
         within=2 * CURRENCY_TOLERANCE,
         near=values[near],
-        near_year=years[near],
-        ratio=ratio,
+        near_year=series.years[near],
+        ratio=values[near] / values[low],
         rate=YUAN_PER_DOLLAR,
         unit=series.unit,
     )

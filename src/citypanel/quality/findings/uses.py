@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import CapitalError
-from citypanel.quality.findings.tables import nanmedian
+from citypanel.quality.findings.tables import differs, nanmedian
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import usable_controls
 from citypanel.study.options import Options
@@ -36,8 +36,6 @@ COLUMNS = {
 HEADLINE = "headline"
 # Copies of cities that pass the steps side by side.
 AT_ONCE = 5000
-# A relative difference below this is rounding: the figure cancels out.
-ROUNDING = 1e-12
 # Cells are moved a little, so that a capital stock can still be started; the second
 # factor is for where it cannot. Where a gap takes the cities' median growth, a small
 # and a large error reach other cities by different ways.
@@ -146,19 +144,13 @@ class Uses:
         ]
         if self.headline.imputation == "growth_chaining":
             return found | {key: self._alone(key) for key in known}
-        return found | self._side_by_side(known)
+        for start in range(0, len(known), AT_ONCE):
+            found |= self._side_by_side(known[start : start + AT_ONCE])
+        return found
 
     def _side_by_side(self, cells: Sequence[Cell]) -> dict[Cell, Use]:
         """Cities do not reach each other: a copy of the city for each cell moved."""
-        found: dict[Cell, Use] = {}
-        for start in range(0, len(cells), AT_ONCE):
-            found |= self._copies(cells[start : start + AT_ONCE])
-        return found
-
-    def _copies(self, cells: Sequence[Cell]) -> dict[Cell, Use]:
         rows = np.array([self._at[city] for city, *_ in cells], dtype=int)
-        if not len(rows):
-            return {}
         names = [f"{k:06d}" for k in range(len(rows))]
         base = self.study.readings(self.headline)
         figures = self._nearest
@@ -220,7 +212,7 @@ class Uses:
 
     def _of(self, study: Study) -> Use:
         everyone = np.arange(len(self.study.city_ids))
-        return self._use(self._moved(study, everyone), everyone)
+        return together(self._uses(self._moved(study, everyone), everyone))
 
     def _moved(
         self, study: Study, rows: np.ndarray
@@ -228,47 +220,16 @@ class Uses:
         """Where the tables of copies of some cities are not those of the study."""
         return {
             name: {
-                what: _differs(self._base[name][what][rows], new)
+                what: differs(self._base[name][what][rows], new)
                 for what, new in _tables(study, options).items()
             }
             for name, options in self.options.items()
         }
 
-    def _use(
-        self, moved: Mapping[str, Mapping[str, np.ndarray]], cities: Sequence[int]
-    ) -> Use:
-        """The use behind the moved entries of some cities, by variant and table."""
-        cities, controls = np.asarray(cities), declared().controls
-        entries = {}
-        for name, kept in self._sample.items():
-            for what, table in moved[name].items():
-                entries[name, what] = table & kept[cities]
-        places = {
-            what: {
-                (what, str(self.study.city_ids[cities[i]]), int(self.study.years[t]))
-                for i, t in np.argwhere(entries[HEADLINE, what])
-            }
-            for what in (*INPUTS, *controls)
-        }
-        variants = {
-            name
-            for name in self.options
-            if name != HEADLINE
-            and any(
-                (entries[name, what] & self._own[name][what][cities]).any()
-                for what in INPUTS
-            )
-        }
-        return Use(
-            frozenset().union(*(places[what] for what in INPUTS)),
-            frozenset().union(*(places[what] for what in controls)),
-            frozenset(variants),
-        )
-
     def _uses(
         self, moved: Mapping[str, Mapping[str, np.ndarray]], rows: np.ndarray
     ) -> list[Use]:
-        """The use of each copy, which is of one city."""
+        """The use behind the moved entries of each city, or copy of one."""
         inputs: list[set] = [set() for _ in rows]
         controls: list[set] = [set() for _ in rows]
         variants: list[set] = [set() for _ in rows]
@@ -300,7 +261,7 @@ class Uses:
         """Where a variant's inputs are not the headline's."""
         return {
             name: {
-                what: _differs(self._base[HEADLINE][what], tables[what])
+                what: differs(self._base[HEADLINE][what], tables[what])
                 for what in INPUTS
             }
             for name, tables in self._base.items()
@@ -422,12 +383,6 @@ def _figures(filled: np.ndarray) -> np.ndarray:
     middle = np.nan_to_num(nanmedian(table), nan=1.0)
     table = np.where(np.isfinite(table), table, middle)
     return np.where(table == 0, 1.0, table)
-
-
-def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Where two tables differ by more than rounding."""
-    near = np.abs(new - old) <= ROUNDING * np.abs(old)
-    return ~(near | (np.isnan(new) & np.isnan(old)))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from citypanel.study.own.tables import fixed, text
 from citypanel.study.parts import STUDY_WEIGHTS, Column, Control, Outcome
 from citypanel.words import LANGUAGES
 
+KEYS: dict[str, Any] = {"unit": UNIT, "period": PERIOD}
 STAGGERED = {
     "group_time_att": lambda frame, **options: did.aggregate_att(
         did.group_time_att(frame, base_period="universal", **options), "dynamic"
@@ -228,20 +230,13 @@ def unit_table(made: StudyPanel) -> pd.DataFrame:
 def group_table(made: StudyPanel) -> pd.DataFrame:
     """One row per unit and declared group, or other policy it came under."""
     first = made.frame.groupby(UNIT, sort=True)
-    columns = {**made.study.groups}
-    columns |= {n: o.column for n, o in made.study.other_policies.items()}
-    parts = [
-        first[column].first().rename("group_value").reset_index().assign(group_name=n)
-        for n, column in columns.items()
-    ]
-    # Who never came under another policy is in no row of it.
-    others = set(made.study.other_policies)
-    parts = [
-        part[part["group_value"].notna()]
-        if part["group_name"].isin(others).any()
-        else part
-        for part in parts
-    ]
+    others = {n: other.column for n, other in made.study.other_policies.items()}
+    parts = []
+    for name, column in (dict(made.study.groups) | others).items():
+        part = first[column].first().rename("group_value").reset_index()
+        # Who never came under another policy is in no row of it.
+        kept = part[part["group_value"].notna()] if name in others else part
+        parts.append(kept.assign(group_name=name))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -297,12 +292,8 @@ def column_options(made: StudyPanel, place: int) -> tuple[pd.DataFrame, dict]:
     weights = WEIGHTS if study.weights and column.weights == STUDY_WEIGHTS else None
     if column.weights not in (None, STUDY_WEIGHTS):
         weights = f"{WEIGHTS}_{place}"
-    options: dict[str, object] = dict(
-        outcome=column.outcome,
-        unit=UNIT,
-        period=PERIOD,
-        controls=list(column.controls),
-    )
+    options: dict[str, object] = {"outcome": column.outcome, **KEYS}
+    options["controls"] = list(column.controls)
     if weights:
         options["weights"] = weights
     if column.cluster:
@@ -426,8 +417,7 @@ def att_table(made: StudyPanel) -> pd.DataFrame:
         outcomes=[o.name for o in study.outcomes],
         cohort=COHORT,
         treatment=TREATMENT,
-        unit=UNIT,
-        period=PERIOD,
+        **KEYS,
         columns=shared_columns(study),
         draws=study.draws,
         seed=study.seed,
@@ -456,8 +446,7 @@ def bacon_table(made: StudyPanel) -> pd.DataFrame:
         made.frame.assign(**{TREATMENT: exposed}),
         outcomes=[made.study.headline.name],
         treatment=TREATMENT,
-        unit=UNIT,
-        period=PERIOD,
+        **KEYS,
     )
     if made.study.weights:
         table["note"] = table["note"].map(_unweighted)
@@ -500,18 +489,15 @@ _OF_INFERENCE = ("outcome", "unit", "period", "treatment", "controls", "weights"
 def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
     """Every check of the headline; see `citypanel.did.study.sensitivity_table`."""
     study = made.study
-    region = next(iter(study.groups.values()), None)
-    controls = list(study.controls)
     table = tables.sensitivity_table(
         made.frame.dropna(subset=[study.headline.name]),
         outcomes=[study.headline.name],
         cohort=COHORT,
         treatment=TREATMENT,
-        unit=UNIT,
-        period=PERIOD,
-        controls=controls,
+        **KEYS,
+        controls=list(study.controls),
         covariates=[n for n, c in study.controls.items() if not c.after_treatment],
-        region=region,
+        region=next(iter(study.groups.values()), None),
         columns=shared_columns(study),
         sample={
             name: made.select(condition) for name, condition in study.samples.items()
@@ -544,8 +530,7 @@ def other_policies_table(made: StudyPanel) -> pd.DataFrame:
             made.frame,
             outcome=study.headline.name,
             cohort=COHORT,
-            unit=UNIT,
-            period=PERIOD,
+            **KEYS,
             policies=[other.column for other in study.other_policies.values()],
             frequency=study.frequency,
             **columns,
@@ -588,8 +573,7 @@ def balance_table(made: StudyPanel) -> pd.DataFrame:
         covariates=covariates,
         outcome=made.study.headline.name,
         cohort=COHORT,
-        unit=UNIT,
-        period=PERIOD,
+        **KEYS,
     )
     if made.study.weights:
         table["note"] = _unweighted()

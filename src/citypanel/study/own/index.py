@@ -10,20 +10,10 @@ import numpy as np
 import pandas as pd
 
 from citypanel.frontier import malmquist, malmquist_luenberger
-from citypanel.frontier.directional import REFERENCES
-from citypanel.frontier.technology import RETURNS_TO_SCALE
 from citypanel.study import formulas
 
 KINDS = ("malmquist",)
 TRANSFORMS = ("cumulative_log", "change", "log_change")
-__all__ = [
-    "KINDS",
-    "REFERENCES",
-    "RETURNS_TO_SCALE",
-    "TRANSFORMS",
-    "Index",
-    "index_values",
-]
 # A build asks for the same index at every step, and it is the dearest of them.
 _KEPT: OrderedDict[tuple, pd.Series] = OrderedDict()
 _MOST_KEPT = 8

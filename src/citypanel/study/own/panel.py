@@ -334,29 +334,27 @@ def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _examine_formulas(study: Declaration, columns: list[str]) -> None:
     report = study.document.report
-    everywhere = [*columns, *(o.name for o in study.outcomes)]
-    everywhere += study.controls
+
+    def check(path: yaml_lines.Path, formula: object, known: list[str]) -> None:
+        for what in formulas.problems_of(formula, known):
+            report(path, "said", what=what, remedy="")
+
+    everywhere = [*columns, *(o.name for o in study.outcomes), *study.controls]
     for outcome in study.outcomes:
         index = outcome.index
         for text in index.series if index else (outcome.formula,):
-            for what in formulas.problems_of(text, columns):
-                report(("outcome", outcome.name), "said", what=what, remedy="")
+            check(("outcome", outcome.name), text, columns)
     for control in study.controls.values():
-        for what in formulas.problems_of(control.formula, columns):
-            report(("controls", control.name), "said", what=what, remedy="")
+        check(("controls", control.name), control.formula, columns)
     if study.weights:
-        for what in formulas.problems_of(study.weights, columns):
-            report(("weights",), "said", what=what, remedy="")
+        check(("weights",), study.weights, columns)
     for name, condition in study.samples.items():
-        for what in formulas.problems_of(condition, everywhere):
-            report(("samples", name), "said", what=what, remedy="")
+        check(("samples", name), condition, everywhere)
     for place, column in enumerate(study.columns):
         if column.where is not None and column.sample not in study.samples:
-            for what in formulas.problems_of(column.where, everywhere):
-                report(("columns", place, "sample"), "said", what=what, remedy="")
+            check(("columns", place, "sample"), column.where, everywhere)
         if column.weights is not None and column.weights != STUDY_WEIGHTS:
-            for what in formulas.problems_of(column.weights, columns):
-                report(("columns", place, "weights"), "said", what=what, remedy="")
+            check(("columns", place, "weights"), column.weights, columns)
         if column.cluster and column.cluster not in columns:
             at = ("columns", place, "cluster")
             report(at, "no_column", **_no_column(column.cluster, columns))

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from citypanel.errors import PanelError
-from citypanel.study.declaration import Declaration, not_known
+from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 
 INDICES = ("tfpch", "effch", "techch", "cumulative_log_tfp")
 
