@@ -37,7 +37,6 @@ from citypanel.importers.headers import (
     take_apart,
 )
 from citypanel.importers.layouts import (
-    KEY_HEADERS,
     Layout,
     MappedColumn,
     Words,
@@ -57,6 +56,7 @@ from citypanel.importers.matching import (
     no_sheet,
     under,
 )
+from citypanel.importers.names import KEY_HEADERS, TOTALS
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Column, KnownCell, Spec
 from citypanel.importers.units import Units
@@ -69,13 +69,6 @@ CELL_COLUMNS = (
 NEVER_ZERO = {
     "gdp_cny_10k", "secondary_cny_10k", "tertiary_cny_10k", "population_persons_10k",
     "area_km2", "density_persons_per_km2",
-}  # fmt: skip
-# Rows that are sums over cities wherever they stand.
-TOTALS = {
-    "合计", "总计", "小计", "城市合计", "全国", "全国合计", "全省", "全省合计", "平均",
-    "平均值", "均值", "地级市合计", "地级及以上城市合计", "东部", "中部", "西部",
-    "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
-    "national", "china", "average", "mean", "sum",
 }  # fmt: skip
 # Relative difference up to which two figures agree: room for rounding to three digits.
 AGREES = 0.005
