@@ -77,12 +77,9 @@ def read_series(
         blocks = [
             (sheet, first)
             for sheet in file.sheets
+            if not isinstance(spec.sheet, str) or sheet.name == spec.sheet
             if (first := _first_date(sheet)) is not None
         ]
-        if isinstance(spec.sheet, str):
-            blocks = [
-                (sheet, first) for sheet, first in blocks if sheet.name == spec.sheet
-            ]
         if not blocks:
             problems.append(
                 f"{file.path.name}: no column of dates below a block of metadata was "
@@ -154,8 +151,7 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     missing = [name for name in REQUIRED if name not in rows_of]
     if missing:
         problems.append(
-            f"{sheet.file}{', sheet ' + sheet.name if sheet.name else ''}: the block "
-            f"of metadata has no row {', '.join(missing)}"
+            f"{sheet.where}: the block of metadata has no row {', '.join(missing)}"
         )
         return
     dates: list[tuple[int, str]] = []

@@ -50,6 +50,7 @@ from citypanel.importers.matching import (
     chosen_sheets,
     header_row,
     headers_of,
+    key_columns,
     missing_keys,
     named_sheets,
     nearest,
@@ -395,17 +396,8 @@ def _by_spec(
     if not headers:
         problems.append(f"{where}: row {first + 1} holds no headers")
         return None
-    keys: dict[str, int] = {}
-    for key, names in spec.keys.items():
-        found = under(headers, names)
-        if len(found) == 1:
-            keys[key] = found[0].column
-        elif found or key in missing_keys(spec, headers):
-            what = "is not there" if not found else f"stands {len(found)} times"
-            problems.append(
-                f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
-                + nearest(names, headers)
-            )
+    missing = missing_keys(spec, headers)
+    keys = key_columns(spec, headers, missing, where, problems)
     if "code" not in keys:
         keys |= _codes_beside(sheet, headers, first + spec.header_rows, words)
     above = [cell for row in sheet.rows[:first] for cell in row]
@@ -418,7 +410,7 @@ def _by_spec(
     mapped = _map_columns(
         spec, headers, problems, where, first, table_unit, words.units, words.variables
     )
-    if missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
+    if missing or ("year" in spec.keys and "year" not in keys):
         return None
     if not {"city", "code"} & set(keys):
         return None
@@ -535,13 +527,12 @@ def _read_layout(
 
 def _columns_of(sheet: Sheet, rows: list[int], n_columns: int) -> list[tuple]:
     """Cells of some rows, column by column."""
-    lines = [sheet.rows[number] for number in rows]
-    if any(len(line) < n_columns for line in lines):
-        lines = [
-            line if len(line) >= n_columns else [*line, *[""] * (n_columns - len(line))]
-            for line in lines
-        ]
-    return list(zip(*lines, strict=False))
+    lines = (sheet.rows[number] for number in rows)
+    filled = (
+        line if len(line) >= n_columns else [*line, *[""] * (n_columns - len(line))]
+        for line in lines
+    )
+    return list(zip(*filled, strict=False))
 
 
 def _heading(column: MappedColumn, variable: str, unit: str) -> str:
