@@ -211,25 +211,25 @@ def changes_since(
             }
         )
     old, new = set(accepted["expectations"]), set(present["expectations"])
-    for item in sorted(old ^ new):
-        rows.append(
-            {
-                "level": "new" if item in new else "gone",
-                "topic": "expectation",
-                "accepted_value": "fails" if item in old else "holds",
-                "present_value": "fails" if item in new else "holds",
-                "text_en": item,
-                "text_zh": item,
-            }
-        )
+    rows += [
+        {
+            "level": "new" if item in new else "gone",
+            "topic": "expectation",
+            "accepted_value": "fails" if item in old else "holds",
+            "present_value": "fails" if item in new else "holds",
+            "text_en": item,
+            "text_zh": item,
+        }
+        for item in sorted(old ^ new)
+    ]
     for part, topic, text in (
         ("coverage", "coverage", _coverage_text),
         ("estimates", "estimate", _estimate_text),
     ):
         for item in sorted(accepted[part].keys() | present[part].keys()):
             before, after = (
-                text(accepted[part].get(item)),
-                text(present[part].get(item)),
+                text(run[part][item]) if item in run[part] else None
+                for run in (accepted, present)
             )
             if before == after:
                 continue
@@ -495,15 +495,11 @@ def _finding_text(entry: Mapping[str, Any] | None) -> str | None:
     return f"{entry['severity']}, {entry['status']}{value}"
 
 
-def _coverage_text(entry: Mapping[str, int] | None) -> str | None:
-    if entry is None:
-        return None
+def _coverage_text(entry: Mapping[str, int]) -> str:
     return f"{entry['imputed']} filled in, {entry['missing']} missing"
 
 
-def _estimate_text(entry: list[float | None] | None) -> str | None:
-    if entry is None:
-        return None
+def _estimate_text(entry: list[float | None]) -> str:
     estimate, error = entry
     if estimate is None:
         return "not estimated"
