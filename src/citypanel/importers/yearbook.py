@@ -1102,18 +1102,15 @@ def _map_columns(
                 )
                 continue
             unit, unit_from = column.unit, "spec" if not stated else unit_from
+        why = ""
         if not unit:
-            problems.append(f"{place}: neither the header nor the spec says the unit")
-            continue
-        if unit not in units.names:
-            problems.append(
-                f"{place}: unit {unit} is not in seeds/reference/ref_units.csv"
-            )
-            continue
-        if units.quantity(unit) != units.quantity(wanted):
-            problems.append(
-                f"{place}: {unit} is no unit of {column.variable}, which is in {wanted}"
-            )
+            why = "neither the header nor the spec says the unit"
+        elif unit not in units.names:
+            why = f"unit {unit} is not in seeds/reference/ref_units.csv"
+        elif units.quantity(unit) != quantity:
+            why = f"{unit} is no unit of {column.variable}, which is in {wanted}"
+        if why:
+            problems.append(f"{place}: {why}")
             continue
         mapped.append(
             MappedColumn(
@@ -1124,12 +1121,12 @@ def _map_columns(
                 zero_is_missing=column.zero_is_missing,
             )
         )
-    doubled = [
-        variable
-        for variable, count in Counter(c.variable for c in mapped).items()
-        if count > 1
+    counts = Counter(column.variable for column in mapped)
+    problems += [
+        f"{where}: two columns are mapped to {name}"
+        for name, n in counts.items()
+        if n > 1
     ]
-    problems += [f"{where}: two columns are mapped to {name}" for name in doubled]
     return mapped
 
 

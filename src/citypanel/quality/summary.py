@@ -45,6 +45,7 @@ HEADLINE_TABLE = "Table 3"
 NAMED_RULES = 3
 PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
 YEARS = re.compile(r"\d{4}(-\d{4})?")
+# "(1)-(3)" is (1), (2) and (3).
 COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
 NUMBERED = re.compile(r"\(\d+\)(-\(\d+\))?")
 
@@ -271,7 +272,9 @@ def places_touched(touches: str | None) -> list[tuple[str, str]]:
                 stem, part = found[1], found[2]
             elif not (stem and (part in named or NUMBERED.fullmatch(part))):
                 stem = ""
-            for column in _columns(part):
+            found = COLUMN_RANGE.fullmatch(part)
+            numbers = range(int(found[1]), int(found[2]) + 1) if found else ()
+            for column in [f"({n})" for n in numbers] or [part]:
                 places[(table, f"{stem} {column}".strip())] = None
     return list(places)
 
@@ -299,14 +302,6 @@ def touched_results(findings: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["table_name", "place", *COUNTS],
     )
-
-
-def _columns(part: str) -> list[str]:
-    """ "(1)-(3)" is (1), (2) and (3)."""
-    found = COLUMN_RANGE.fullmatch(part)
-    if not found:
-        return [part]
-    return [f"({n})" for n in range(int(found[1]), int(found[2]) + 1)]
 
 
 def _verdict(
