@@ -79,21 +79,19 @@ class Choices:
     unknown: str = "refuse"
 
     def __post_init__(self) -> None:
-        for name, value, permitted in (
-            ("districts", self.districts, (None, *DISTRICTS)),
-            ("twice", self.twice, TWICE),
-            ("unknown", self.unknown, ("refuse", "leave_out")),
+        unknown, times = ("refuse", "leave_out"), ("refuse", "as_written", "+08:00")
+        for name, is_known, permitted in (
+            ("districts", self.districts in (None, *DISTRICTS), DISTRICTS),
+            ("twice", self.twice in TWICE, TWICE),
+            ("unknown", self.unknown in unknown, unknown),
+            ("times", is_rule_for_times(self.times), times),
         ):
-            if value not in permitted:
-                raise _no_choice(name, value, [str(v) for v in permitted if v])
-        if not is_rule_for_times(self.times):
-            raise _no_choice("times", self.times, ["refuse", "as_written", "+08:00"])
-
-
-def _no_choice(name: str, value: object, permitted: Sequence[str]) -> OptionError:
-    return OptionError.of(
-        "importers.no_such_choice", name=name, value=str(value), permitted=permitted
-    )
+            if not is_known:
+                value = str(getattr(self, name))
+                raise OptionError.of(
+                    "importers.no_such_choice",
+                    name=name, value=value, permitted=list(permitted),
+                )  # fmt: skip
 
 
 @dataclass(frozen=True)
