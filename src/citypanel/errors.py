@@ -13,12 +13,12 @@ from typing import Self
 FIRST_OFFENDERS = 10
 
 
-class CityPanelError(Exception):
-    """Base of every error raised on purpose by this package."""
+class Worded(Exception):
+    """What has its words in `words/en/errors.yml`."""
 
     @classmethod
     def of(cls, key: str, offenders: Iterable[object] = (), /, **facts: object) -> Self:
-        """The error that `words/en/errors.yml` words.
+        """The error, or warning, that the catalogue words.
 
         Parameters
         ----------
@@ -38,6 +38,10 @@ class CityPanelError(Exception):
             if f"{key}.{part}" in said
         }
         return cls(describe(parts.pop("problem"), offenders, **parts))
+
+
+class CityPanelError(Worded):
+    """Base of every error raised on purpose by this package."""
 
     @property
     def problem(self) -> str:
@@ -61,7 +65,7 @@ class FrontierError(CityPanelError):
     """A distance function or an index of them cannot be computed."""
 
 
-class FrontierWarning(UserWarning):
+class FrontierWarning(Worded, UserWarning):
     """A frontier was computed, but from fewer data than its reader may think."""
 
 

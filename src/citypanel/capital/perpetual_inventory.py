@@ -240,7 +240,7 @@ def perpetual_inventory(
         initial_capital=initial_capital,
         naming=naming,
     )
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             unit: np.repeat(wide.index.to_numpy(), flows.shape[1]),
             period: np.tile(wide.columns.to_numpy(), len(wide)),
@@ -249,7 +249,6 @@ def perpetual_inventory(
             "capital_real": stocks.ravel(),
         }
     )
-    return rows
 
 
 def accumulated(
@@ -276,15 +275,13 @@ def accumulated(
 def check_options(initial_capital: str, depreciation: float) -> None:
     """Raise for an option of `perpetual_inventory` with a value it may not have."""
     if initial_capital not in INITIAL_CAPITAL:
-        raise OptionError(
-            f"initial_capital is '{initial_capital}'. "
-            f"Permitted: {', '.join(INITIAL_CAPITAL)}."
+        raise OptionError.of(
+            "capital.initial_capital",
+            value=initial_capital,
+            permitted=list(INITIAL_CAPITAL),
         )
     if not 0 <= depreciation < 1:
-        raise OptionError(
-            f"depreciation is {depreciation}. "
-            "Permitted: a number from 0 up to, not including, 1."
-        )
+        raise OptionError.of("capital.depreciation", value=depreciation)
 
 
 def require_consecutive(periods: Sequence, first_period: int) -> None:

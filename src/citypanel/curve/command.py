@@ -26,7 +26,7 @@ from citypanel.files import alone_in
 from citypanel.progress import Pace
 from citypanel.study.options import Options
 from citypanel.study.run import Sources, Study
-from citypanel.study.sources import SOURCE_TABLES
+from citypanel.study.sources import SOURCE_TABLES, lacking
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",
@@ -56,15 +56,8 @@ def read_published(warehouse: Path) -> Published:
     if not warehouse.is_file():
         raise PublicationError.of("curve.no_warehouse", name=warehouse.name)
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        there = {
-            name
-            for (name,) in connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables()"
-            ).fetchall()
-        }
         needed = [*SOURCE_TABLES.values(), *OTHER_TABLES.values()]
-        missing = [name for name in needed if name not in there]
-        if missing:
+        if missing := lacking(connection, needed):
             raise PublicationError.of(
                 "curve.lacks_tables", missing, name=warehouse.name
             )

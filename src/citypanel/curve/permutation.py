@@ -86,7 +86,7 @@ def permuted_statistics(
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
     if len(y) * len(shuffles.take) >= MANY:
-        slope, error, net_y, basis = _regressions(y, own[:, None], x, effects, first)
+        slope, error, net_y, basis = _regressions(y, own[:, None], x, effects)
         cities, years = np.unique(city), np.unique(year)
         found = Paths.of(
             exposure[:, years],
@@ -103,13 +103,13 @@ def permuted_statistics(
             b, e = np.where(known, b, np.nan), np.where(known, e, np.nan)
             return np.stack([b, b / (e * (std_error / error[0]))])
     d = np.column_stack([own, exposure[shuffles.take[:, city], year].T])
-    slope, error, *_ = _regressions(y, d, x, effects, first)
+    slope, error, *_ = _regressions(y, d, x, effects)
     t = slope / (error * (std_error / error[0]))
     return np.stack([slope[1:], t[1:]])
 
 
 def _regressions(
-    y: np.ndarray, d: np.ndarray, x: np.ndarray, effects: TwoWay, first: np.ndarray
+    y: np.ndarray, d: np.ndarray, x: np.ndarray, effects: TwoWay
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Coefficients of each of several treatments and their errors without a factor.
 

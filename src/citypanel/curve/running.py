@@ -31,7 +31,7 @@ from citypanel.curve.specifications import (
     frame_of,
     shared_order,
 )
-from citypanel.errors import ClusterError, OutputError, describe
+from citypanel.errors import ClusterError, OutputError
 from citypanel.files import write_bytes
 from citypanel.study.options import Options
 from citypanel.study.run import Study
@@ -313,13 +313,5 @@ def _read(
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        describe(
-            f"A batch of specifications cannot be kept: {path}: "
-            f"{error.strerror or error}",
-            consequence="the run stopped; the batches that are done are kept, and "
-            "earlier results are as they were",
-            remedy="see that the folder is writable and the disk has room, and run the "
-            "same command with --resume",
-        )
-    )
+    why = error.strerror or error
+    return OutputError.of("curve.not_kept", path=path, why=why)

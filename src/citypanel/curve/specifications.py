@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 
@@ -354,7 +354,13 @@ def columns_of(choices: Choices) -> dict[str, str]:
 
 def frame_of(rows: Sequence[Mapping | None], choices: Choices) -> pd.DataFrame:
     """Rows of `evaluate` as a frame with fixed columns and types."""
-    columns = columns_of(choices)
+    return typed(rows, columns_of(choices), "specification_order")
+
+
+def typed(
+    rows: Sequence[Mapping | None], columns: Mapping[str, str], order: str
+) -> pd.DataFrame:
+    """Rows as a frame of columns by their types, numbered in `order`."""
     frame = pd.DataFrame(list(rows)).reindex(columns=list(columns)).astype(object)
     for name, kind in columns.items():
         if kind == "string":
@@ -363,7 +369,7 @@ def frame_of(rows: Sequence[Mapping | None], choices: Choices) -> pd.DataFrame:
             )
         else:
             frame[name] = pd.to_numeric(frame[name]).astype(kind)
-    frame.insert(0, "specification_order", np.arange(1, len(frame) + 1))
+    frame.insert(0, order, np.arange(1, len(frame) + 1))
     return frame
 
 
@@ -393,7 +399,6 @@ def specifications(
     seed: int = 0,
     permutations: int = 0,
     asked: Sequence[Specification] | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """The specification curve, in this process.
 
@@ -410,8 +415,6 @@ def specifications(
         Of the policy among the cities, for the joint inference; 0 for none.
     asked : sequence of Specification, optional
         These, in place of a design.
-    progress : callable, optional
-        Called with the number done and the number of all.
 
     Returns
     -------
@@ -437,14 +440,12 @@ def specifications(
     out: list[dict | None] = [None] * len(rows)
     draws = np.full((len(rows), 2, permutations), np.nan)
     study = study.instead(has_scale=False)
-    for done, i in enumerate(shared_order(rows, choices), start=1):
+    for i in shared_order(rows, choices):
         out[i], drawn = evaluate(
             study, rows[i], choices=choices, base=base, shuffles=shuffles
         )
         if drawn is not None:
             draws[i] = drawn
-        if progress is not None:
-            progress(done, len(rows))
     return frame_of(out, choices), draws
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special
 
 from citypanel.curve.choices import Choices
-from citypanel.curve.specifications import HEADLINE
+from citypanel.curve.specifications import HEADLINE, typed
 from citypanel.errors import PanelError
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import TREATMENT
@@ -170,76 +170,51 @@ def summarise(
     Simonsohn, Simmons and Nelson (2020), Nature Human Behaviour 4; Shapley (1953).
     """
     rows: list[dict] = []
+
+    def add(scope: str, section: str, found: Iterable[dict]) -> None:
+        rows.extend({"scope": scope, "section": section, **row} for row in found)
+
     estimated = table["estimate"].notna()
     for scope, mask in scopes_of(table).items():
         part = table.loc[mask & estimated]
-        rows += _curve(scope, part, int((mask & ~estimated).sum()))
+        add(scope, "curve", _curve(part, int((mask & ~estimated).sum())))
         if scope.startswith("growth"):
-            rows += _joint(scope, part, draws)
+            add(scope, "joint", _joint(part, draws))
         if scope != "component":
-            rows += _variance(scope, part, choices, seed)
-    rows += _tornado(table)
-    if not published:
-        return _tidy(rows, table)
-    for scope, mask in scopes_of(table).items():
+            add(scope, "variance", _variance(part, choices, seed))
+    add("", "tornado", _tornado(table))
+    for scope, mask in scopes_of(table).items() if published else ():
         if scope.startswith("growth"):
-            rows += _paper(scope, table.loc[mask & estimated], published)
-    return _tidy(rows, table)
-
-
-def _tidy(rows: list[dict], table: pd.DataFrame) -> pd.DataFrame:
-    """The rows, and those without an estimate by reason, in their order and types."""
+            add(scope, "paper", _paper(table.loc[mask & estimated], published))
     failed = table.loc[table["reason_kind"].notna()]
     for kind, part in failed.groupby("reason_kind", sort=True):
-        rows.append(
-            {
-                "scope": "all",
-                "section": "reason",
-                "item": kind,
-                "n": len(part),
-                "text": part["reason"].iloc[0],
-            }
-        )
-    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS)).astype(object)
-    for name, kind in COLUMNS.items():
-        if kind == "string":
-            frame[name] = pd.array(
-                [None if pd.isna(v) else str(v) for v in frame[name]], dtype="string"
-            )
-        else:
-            frame[name] = pd.to_numeric(frame[name]).astype(kind)
-    frame.insert(0, "summary_order", np.arange(1, len(frame) + 1))
-    return frame
+        text = part["reason"].iloc[0]
+        add("all", "reason", [{"item": kind, "n": len(part), "text": text}])
+    return typed(rows, COLUMNS, "summary_order")
 
 
-def _curve(scope: str, part: pd.DataFrame, failed: int) -> list[dict]:
-    def row(item: str, **more) -> dict:
-        return {"scope": scope, "section": "curve", "item": item, **more}
-
+def _curve(part: pd.DataFrame, failed: int) -> list[dict]:
     n = len(part)
-    rows = [row("estimated", n=n), row("without an estimate", n=failed)]
+    counts = [dict(item="estimated", n=n), dict(item="without an estimate", n=failed)]
     if not n:
-        return rows
+        return counts
     b = part["estimate"].to_numpy(dtype=float)
     significant = (part["p_value"] < LEVEL).fillna(False).to_numpy(dtype=bool)
-    rows += [
-        row("median", value=np.median(b), n=n),
-        row("minimum", value=b.min(), text=part["specification"].iloc[b.argmin()], n=n),
-        row("maximum", value=b.max(), text=part["specification"].iloc[b.argmax()], n=n),
-        row(
-            "middle 90 per cent",
-            low=np.quantile(b, 0.05),
-            high=np.quantile(b, 0.95),
-            n=n,
-        ),
-        row("positive", share=(b > 0).mean(), n=n),
-        row("significant and positive", share=(significant & (b > 0)).mean(), n=n),
-        row("significant and negative", share=(significant & (b < 0)).mean(), n=n),
-    ]
-    return rows
+    names = part["specification"]
+    low, high = (np.quantile(b, share) for share in (0.05, 0.95))
+    rows = {
+        "median": {"value": np.median(b)},
+        "minimum": {"value": b.min(), "text": names.iloc[b.argmin()]},
+        "maximum": {"value": b.max(), "text": names.iloc[b.argmax()]},
+        "middle 90 per cent": {"low": low, "high": high},
+        "positive": {"share": (b > 0).mean()},
+        "significant and positive": {"share": (significant & (b > 0)).mean()},
+        "significant and negative": {"share": (significant & (b < 0)).mean()},
+    }
+    return [*counts, *({"item": item, "n": n, **row} for item, row in rows.items())]
 
 
-def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
+def _joint(part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
     """Three statistics of the curve against the curve under no effect."""
     two_way = part.loc[(part["estimator"] == "twfe") & part["std_error"].gt(0)]
     place = two_way["specification_order"].to_numpy(dtype=int) - 1
@@ -251,8 +226,7 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
     lost = "" if whole.all() else f", {(~whole).sum()} without some statistic left out"
     taken = np.ascontiguousarray(taken[:, :, whole])
     if not taken.size:
-        text = f"no permutations were drawn{lost}"
-        return [{"scope": scope, "section": "joint", "item": "none", "text": text}]
+        return [{"item": "none", "text": f"no permutations were drawn{lost}"}]
     estimates, t = taken[:, 0], taken[:, 1]
     df = two_way["n_cities"].to_numpy(float) - 1
     critical = special.stdtrit(df, 1 - LEVEL / 2)
@@ -275,8 +249,6 @@ def _joint(scope: str, part: pd.DataFrame, draws: np.ndarray) -> list[dict]:
     text = f"{len(two_way)} two-way specifications, {n_draws} permutations{lost}"
     return [
         {
-            "scope": scope,
-            "section": "joint",
             "item": item,
             "value": value,
             "low": np.quantile(under, 0.05),
@@ -356,7 +328,7 @@ def _orderings(n: int, seed: int) -> list[Sequence[int]]:
     return [order for chosen in drawn for order in (chosen, chosen[::-1])]
 
 
-def _variance(scope, part: pd.DataFrame, choices: Choices, seed: int) -> list[dict]:
+def _variance(part: pd.DataFrame, choices: Choices, seed: int) -> list[dict]:
     factors = {name: part[name].astype(str).to_numpy() for name in choices.names}
     parameters = sum(len(np.unique(codes)) - 1 for codes in factors.values())
     if len(part) < PER_PARAMETER * max(parameters, 1):
@@ -364,25 +336,17 @@ def _variance(scope, part: pd.DataFrame, choices: Choices, seed: int) -> list[di
             f"{len(part)} specifications are too few to tell {parameters} parameters "
             "apart; ask for more"
         )
-        return [{"scope": scope, "section": "variance", "item": "none", "text": text}]
+        return [{"item": "none", "text": text}]
     outcome = part["estimate"].to_numpy(float)
     shares, together = shapley_shares(outcome, factors, seed=seed)
     ranked = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))
     rows = [
-        {
-            "scope": scope,
-            "section": "variance",
-            "item": name,
-            "share": share,
-            "n": len(part),
-            "text": choices[name].label,
-        }
+        {"item": name, "share": share, "text": choices[name].label}
         for name, share in ranked
     ]
-    rest = {"scope": scope, "section": "variance", "n": len(part)}
-    rows.append({**rest, "item": "all choices together", "share": together})
-    rows.append({**rest, "item": "their interactions", "share": 1 - together})
-    return rows
+    rows.append({"item": "all choices together", "share": together})
+    rows.append({"item": "their interactions", "share": 1 - together})
+    return [{**row, "n": len(part)} for row in rows]
 
 
 def _tornado(table: pd.DataFrame) -> list[dict]:
@@ -394,7 +358,6 @@ def _tornado(table: pd.DataFrame) -> list[dict]:
     return [
         {
             "scope": row.estimand,
-            "section": "tornado",
             "item": row.specification,
             "value": row.estimate,
             "difference": row.estimate - base,
@@ -408,7 +371,7 @@ def _tornado(table: pd.DataFrame) -> list[dict]:
     ]
 
 
-def _paper(scope, part: pd.DataFrame, published: Mapping[str, float]) -> list[dict]:
+def _paper(part: pd.DataFrame, published: Mapping[str, float]) -> list[dict]:
     if not len(part):
         return []
     columns = list(PAPER_ITEMS.values())
@@ -419,8 +382,6 @@ def _paper(scope, part: pd.DataFrame, published: Mapping[str, float]) -> list[di
         inside = cell.min() <= value <= cell.max()
         rows.append(
             {
-                "scope": scope,
-                "section": "paper",
                 "item": item,
                 "value": value,
                 "low": cell.min(),
@@ -441,7 +402,6 @@ def _paper(scope, part: pd.DataFrame, published: Mapping[str, float]) -> list[di
     )
     rows.append(
         {
-            "scope": scope,
             "section": "nearest",
             "item": near["specification"],
             "value": distance[best],

@@ -171,11 +171,7 @@ def bootstrap_malmquist(
     result = changes_frame(
         evaluator,
         scheme,
-        decomposition="fgnz",
         returns_to_scale=returns_to_scale,
-        form="geometric",
-        base="adjacent",
-        group=None,
         keep_distances=True,
         pure=False,
     )

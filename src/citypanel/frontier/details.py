@@ -13,7 +13,7 @@ from citypanel.frontier.engine import FINE
 from citypanel.frontier.evaluation import reason_texts
 from citypanel.frontier.hull import find_facets
 from citypanel.frontier.linear import solve_linear
-from citypanel.frontier.panel import Observations
+from citypanel.frontier.panel import Observations, listed
 from citypanel.frontier.results import FrontierResult, remembering
 from citypanel.frontier.simplex import OPTIMAL, solve_bases
 from citypanel.frontier.start import start
@@ -143,7 +143,7 @@ def programmes(
         reference_units=reference_units,
     )
     data = evaluator.panel
-    names = [*_listed(inputs), *_listed(outputs)]
+    names = [*listed(inputs), *listed(outputs)]
     chosen = _chosen(data, of)
     found: dict[str, list] = {"distances": [], "peers": [], "prices": [], "slacks": []}
     for p in np.unique(data.period_of[chosen]):
@@ -155,7 +155,7 @@ def programmes(
         values, status = evaluator.efficiencies(technology, rows, rows)
         reasons = pd.array(reason_texts({"": status}), dtype="string")
         shephard = values if orientation == "output" else 1.0 / values
-        keys = _keys(data, rows)
+        keys = data.keys(rows)
         found["distances"].append(keys.assign(distance=shephard, reason=reasons))
         fine = rows[status == FINE]
         if not len(fine):
@@ -179,10 +179,6 @@ def programmes(
         for name, parts in found.items()
     }
     return Programmes(**frames)
-
-
-def _listed(names: str | Sequence[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _chosen(
@@ -209,15 +205,6 @@ def _chosen(
             period=data.period,
         )
     return np.unique(rows)
-
-
-def _keys(data: Observations, rows: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            data.unit: data.units[data.unit_of[rows]],
-            data.period: data.periods[data.period_of[rows]],
-        }
-    )
 
 
 def _bases(
@@ -247,8 +234,8 @@ def _peers(data, technology, rows, points, members, intensities) -> pd.DataFrame
     peer = technology.members[members[which, position]]
     order = np.lexsort((peer, which))
     which, position, peer = which[order], position[order], peer[order]
-    peers = _keys(data, peer).add_prefix("peer_")
-    return pd.concat([_keys(data, rows[which]), peers], axis=1).assign(
+    peers = data.keys(peer).add_prefix("peer_")
+    return pd.concat([data.keys(rows[which]), peers], axis=1).assign(
         intensity=intensities[which, position]
     )
 
@@ -268,7 +255,7 @@ def _prices(data, technology, rows, prices, names) -> pd.DataFrame:
         shares = np.hstack([shares, prices[:, -1:]])
     k = len(names)
     return (
-        _keys(data, np.repeat(rows, k))
+        data.keys(np.repeat(rows, k))
         .assign(variable=np.tile(names, len(rows)), role=np.tile(roles, len(rows)))
         .assign(price=values.ravel(), share=shares.ravel())
     )
@@ -300,7 +287,7 @@ def _slacks(
         slack[k, slack[k] < TIED * scale[: m + s]] = 0.0
     targets = np.abs(points[:, : m + s]) + slack * np.where(np.arange(m + s) < m, -1, 1)
     values = np.hstack([data.inputs[rows], data.outputs[rows]])
-    return _keys(data, np.repeat(rows, m + s)).assign(
+    return data.keys(np.repeat(rows, m + s)).assign(
         variable=np.tile(names, len(rows)),
         role=np.tile(["input"] * m + ["output"] * s, len(rows)),
         value=(values * scales).ravel(),
@@ -425,14 +412,8 @@ def super_efficiency(
             without[row], status[row] = value[0], state[0]
     if orientation == "input":
         own, without = 1.0 / own, 1.0 / without
-    frame = _keys(data, np.arange(n)).assign(
-        distance=own,
-        super_distance=without,
-        reason=pd.array(reason_texts({"": status}), dtype="string"),
-    )
-    frame.attrs["dropped"] = data.dropped
-    frame.attrs["certificate"] = evaluator.tally.report()
-    return frame
+    columns = {"distance": own, "super_distance": without}
+    return evaluator.frame(np.arange(n), columns, reason_texts({"": status}))
 
 
 @dataclass(frozen=True)
@@ -536,7 +517,7 @@ def frontier(
     facets = find_facets(technology)
     if facets is None:
         raise FrontierError.of("frontier.technology_flat", period=period, at=at)
-    names = [*_listed(inputs), *_listed(outputs)]
+    names = [*listed(inputs), *listed(outputs)]
     scales = np.concatenate([data.input_scales, data.output_scales])
     k = len(names)
     prices, facet_of = _distinct(technology, facets.prices, k)
@@ -549,7 +530,7 @@ def frontier(
     pairs = np.unique(np.column_stack([facet_of[which], corner]), axis=0)
     corner = pairs[:, 1]
     corners = pd.concat(
-        [pd.DataFrame({"facet": pairs[:, 0]}), _keys(data, corner)], axis=1
+        [pd.DataFrame({"facet": pairs[:, 0]}), data.keys(corner)], axis=1
     )
     vertex = np.unique(corner)
     return Frontier(

@@ -317,11 +317,8 @@ def malmquist_luenberger(
     return changes_frame(
         evaluator,
         scheme,
-        decomposition="fgnz",
         returns_to_scale=returns_to_scale,
-        form="geometric",
         base=base,
-        group=None,
         keep_distances=keep_distances,
         pure=True,
     )

@@ -152,18 +152,8 @@ def distance_frame(
         columns["distance_group"] = _measured(own, orientation, measure)
         columns["tgr"] = efficiency / own
         reason = join_texts(reason, reason_texts({"": own_status}), "group: ")
-    frame = pd.DataFrame(
-        {
-            data.unit: data.units[data.unit_of[rows]],
-            data.period: data.periods[data.period_of[rows]],
-            "period_reference": data.periods[target],
-            **columns,
-            "reason": pd.array(reason, dtype="string"),
-        }
-    )
-    frame.attrs["dropped"] = data.dropped
-    frame.attrs["certificate"] = evaluator.tally.report()
-    return frame
+    columns = {"period_reference": data.periods[target], **columns}
+    return evaluator.frame(rows, columns, reason)
 
 
 def _efficiencies(

@@ -8,7 +8,7 @@ by the dual simplex method and, in the end, in rational arithmetic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -52,16 +52,13 @@ class Solution:
         Optima; not a number unless `status` is `FINE`.
     status : ndarray (n,)
         `FINE`, `OUTSIDE` (infeasible), `UNBOUNDED` or `UNPROVED`.
-    by_hull, by_simplex, by_lp, by_rational : int
-        How many programmes were settled by each method.
+    counts : dict of str to int
+        How many programmes were settled by_hull, by_simplex, by_lp and by_rational.
     """
 
     t: np.ndarray
     status: np.ndarray
-    by_hull: int = 0
-    by_simplex: int = 0
-    by_lp: int = 0
-    by_rational: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def solve(
@@ -107,7 +104,6 @@ def solve(
         if facets is not None and n_facets and pays:
             t, status = _by_facets(facets, q, r, radial, t, status)
             counts["by_hull"] = int((status != UNPROVED).sum())
-    open_rows = np.flatnonzero(status == UNPROVED)
     steps = ["by_rational", "by_lp", "by_rational"]
     if solver == "lp":
         steps = steps[1:]
@@ -120,7 +116,7 @@ def solve(
             counts[step] += method(
                 technology, q, r, radial, open_rows, t, status, hints
             )
-    return Solution(t, status, **counts)
+    return Solution(t, status, counts)
 
 
 def _hull_pays(technology: Technology) -> bool:
@@ -376,8 +372,8 @@ def _by_rational(technology, q, r, radial, rows, t, status, hints) -> int:
         if answer is None:
             continue
         settled += 1
-        t[row] = answer[0]
-        status[row] = FINE if np.isfinite(answer[0]) else OUTSIDE
+        t[row] = answer
+        status[row] = FINE if np.isfinite(answer) else OUTSIDE
     return settled
 
 

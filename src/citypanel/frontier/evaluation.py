@@ -6,8 +6,16 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
-from citypanel.frontier.engine import FINE, OUTSIDE, UNBOUNDED, Solution, solve
+from citypanel.frontier.engine import (
+    FINE,
+    OUTSIDE,
+    UNBOUNDED,
+    UNPROVED,
+    Solution,
+    solve,
+)
 from citypanel.frontier.panel import Observations
 from citypanel.frontier.references import Reference
 from citypanel.frontier.technology import (
@@ -17,14 +25,14 @@ from citypanel.frontier.technology import (
     output_programmes,
 )
 
+NO_OUTPUT = 4
 #: What a distance's status is called in a reason column.
 REASONS = {
     OUTSIDE: "infeasible",
     UNBOUNDED: "unbounded",
-    3: "not certified",
-    4: "all outputs are zero",
+    UNPROVED: "not certified",
+    NO_OUTPUT: "all outputs are zero",
 }
-NO_OUTPUT = 4
 
 
 @dataclass
@@ -51,12 +59,10 @@ class Tally:
     def add(self, solution: Solution) -> None:
         """Count one technology's programmes."""
         self.programmes += len(solution.t)
-        self.by_hull += solution.by_hull
-        self.by_simplex += solution.by_simplex
-        self.by_lp += solution.by_lp
-        self.by_rational += solution.by_rational
+        for method, count in solution.counts.items():
+            vars(self)[method] += count
         self.infeasible += int((solution.status == OUTSIDE).sum())
-        self.not_certified += int((solution.status == 3).sum())
+        self.not_certified += int((solution.status == UNPROVED).sum())
 
     def report(self) -> dict[str, int]:
         """The counts as a plain dict."""
@@ -107,6 +113,20 @@ class Evaluator:
                 bads_disposal=self.bads_disposal,
             )
         return self._technologies[full]
+
+    def frame(
+        self,
+        rows: np.ndarray,
+        columns: Mapping[str, np.ndarray],
+        reason: np.ndarray,
+        dropped: tuple[dict, ...] = (),
+    ) -> pd.DataFrame:
+        """What is said of some rows, with what was left out and how it was solved."""
+        reasons = pd.array(reason, dtype="string")
+        found = pd.DataFrame({**self.panel.keys(rows), **columns, "reason": reasons})
+        found.attrs["dropped"] = (*self.panel.dropped, *dropped)
+        found.attrs["certificate"] = self.tally.report()
+        return found
 
     def measure(
         self,

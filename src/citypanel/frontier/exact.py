@@ -15,6 +15,11 @@ from citypanel.frontier.technology import Technology
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
 
+#: Basis changes before giving up.
+MAX_PIVOTS = 500
+#: Share of its terms up to which the sign of a product is judged without rounding.
+DOUBTFUL = 1e-9
+
 
 def _fractions(values: np.ndarray) -> list[Fraction]:
     return [Fraction(float(value)) for value in values]
@@ -52,9 +57,7 @@ def solve_exactly(
     q: np.ndarray,
     r: np.ndarray,
     start: list[np.ndarray],
-    *,
-    max_pivots: int = 500,
-) -> tuple[float, np.ndarray, np.ndarray, np.ndarray] | None:
+) -> float | None:
     """Solve one programme without rounding.
 
     Parameters
@@ -65,15 +68,12 @@ def solve_exactly(
         Point and direction.
     start : list of ndarray (d - 1,)
         Bases to try in turn; the first that is dual feasible is taken.
-    max_pivots : int
-        Basis changes before giving up.
 
     Returns
     -------
-    tuple or None
-        t (rounded once, to double precision; nan when the programme is infeasible),
-        the basis, its intensities and the prices. None when no start is dual
-        feasible or the pivots ran out.
+    float or None
+        t, rounded once, to double precision; nan when the programme is infeasible.
+        None when no start is dual feasible or the pivots ran out.
 
     Notes
     -----
@@ -89,30 +89,30 @@ def solve_exactly(
 
     point, back = _fractions(q), [-value for value in _fractions(r)]
     for candidate in start:
-        found = _pivot(columns, column, point, back, candidate, max_pivots)
+        found = _pivot(columns, column, point, back, candidate)
         if found is not None:
             return found
     return None
 
 
-def _suspects(columns: np.ndarray, price: list[Fraction], bound: float) -> np.ndarray:
+def _suspects(columns: np.ndarray, price: list[Fraction]) -> np.ndarray:
     """Columns whose sign under a price floating point cannot vouch for."""
     p = np.array([float(value) for value in price])
     value = columns @ p
-    return np.flatnonzero(value <= bound * (np.abs(columns) @ np.abs(p)))
+    return np.flatnonzero(value <= DOUBTFUL * (np.abs(columns) @ np.abs(p)))
 
 
-def _pivot(columns, column, point, back, candidate, max_pivots):
+def _pivot(columns, column, point, back, candidate) -> float | None:
     """Dual simplex from one basis; None when it is not dual feasible."""
     members = [int(j) for j in candidate]
-    for step in range(max_pivots + 1):
+    for step in range(MAX_PIVOTS + 1):
         inverse = _inverse([*(column(j) for j in members), back])
         if inverse is None:
             return None
         d = len(back)
         price = [inverse[i][d - 1] for i in range(d)]
         if step == 0:
-            doubtful = _suspects(columns, price, 1e-9)
+            doubtful = _suspects(columns, price)
             if any(_dot(price, column(int(j))) < 0 for j in doubtful):
                 return None
         weights = [
@@ -120,22 +120,17 @@ def _pivot(columns, column, point, back, candidate, max_pivots):
         ]
         negative = [k for k in range(d - 1) if weights[k] < 0]
         if not negative:
-            return (
-                float(weights[-1]),
-                np.array(members),
-                np.array([float(value) for value in weights[:-1]]),
-                np.array([float(value) for value in price]),
-            )
+            return float(weights[-1])
         leaving = min(negative, key=lambda k: members[k])
         direction = [inverse[i][leaving] for i in range(d)]
         best, entering = None, None
-        for j in _suspects(columns, direction, 1e-9):
+        for j in _suspects(columns, direction):
             slope = _dot(direction, column(int(j)))
             if slope < 0:
                 ratio = _dot(price, column(int(j))) / -slope
                 if best is None or ratio < best:
                     best, entering = ratio, int(j)
         if entering is None:
-            return float("nan"), np.array(members), np.full(d - 1, np.nan), None
+            return float("nan")
         members[leaving] = entering
     return None

@@ -45,8 +45,6 @@ class Facets:
         Inverse of each facet's basis, normalised member rows above an interior row.
     basis : ndarray (f, d - 1, d)
         The normalised member rows.
-    norms : ndarray (n + k,)
-        What each column was divided by.
     refused : int
         Facets of the hull that were not supporting within the tolerance.
     """
@@ -55,7 +53,6 @@ class Facets:
     members: np.ndarray
     inverse: np.ndarray
     basis: np.ndarray
-    norms: np.ndarray
     refused: int
 
 
@@ -147,7 +144,6 @@ def _find_facets(technology: Technology) -> Facets | None:
         members[supporting],
         inverse[supporting],
         basis[supporting],
-        norms,
         int((~supporting).sum()),
     )
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OptionError, PanelError, describe
+from citypanel.errors import OptionError, PanelError
 from citypanel.frontier.decompositions import (
     DECOMPOSITIONS,
     FORMS,
@@ -194,13 +194,13 @@ def changes_frame(
     evaluator: Evaluator,
     scheme: Reference,
     *,
-    decomposition: str,
     returns_to_scale: str,
-    form: str,
-    base: str,
-    group: str | None,
     keep_distances: bool,
     pure: bool,
+    decomposition: str = "fgnz",
+    form: str = "geometric",
+    base: str = "adjacent",
+    group: str | None = None,
 ) -> pd.DataFrame:
     """The frame that `malmquist` returns, from any evaluator of plans.
 
@@ -231,59 +231,39 @@ def changes_frame(
         reason = join_texts(reason, group_reason, "group: ")
     if keep_distances:
         columns = {**columns, **distances}
-    frame = pd.DataFrame(
-        {
-            data.unit: data.units[data.unit_of[changes.after]],
-            data.period: data.periods[changes.period_to],
-            "period_from": data.periods[changes.period_from],
-            **columns,
-            "reason": pd.array(reason, dtype="string"),
-        }
-    )
-    frame.attrs["dropped"] = (*data.dropped, *dropped)
-    frame.attrs["certificate"] = evaluator.tally.report()
-    return frame
+    columns = {"period_from": data.periods[changes.period_from], **columns}
+    return evaluator.frame(changes.after, columns, reason, dropped)
 
 
 def _check_combination(
     decomposition, reference, returns_to_scale, form, frontier
 ) -> None:
     """Options that have no meaning together."""
-    problem = ""
-    if decomposition in ("ray-desli", "grifell-lovell"):
-        if returns_to_scale != "crs":
-            problem = (
-                f"decomposition={decomposition!r} already uses constant and variable "
-                f"returns, so returns_to_scale={returns_to_scale!r} has no place in it"
-            )
-        elif reference in ("global", "biennial"):
-            problem = (
-                f"decomposition={decomposition!r} needs a technology for each of the "
-                f"two periods, which reference={reference!r} does not have"
-            )
-    elif decomposition == "bias" and reference in ("global", "biennial"):
-        problem = (
-            "the bias of technical change compares two technologies, and "
-            f"reference={reference!r} has one"
+    pooled = reference in ("global", "biennial")
+    scaled = decomposition in ("ray-desli", "grifell-lovell")
+    if frontier != "dea" and (returns_to_scale != "crs" or scaled):
+        raise OptionError.of(
+            "frontier.no_returns_to_scale",
+            frontier=frontier,
+            returns_to_scale=returns_to_scale,
+            decomposition=decomposition,
         )
     if form != "geometric" and decomposition != "ray-desli":
-        problem = f"form={form!r} belongs to decomposition='ray-desli'"
-    if frontier != "dea" and (
-        returns_to_scale != "crs" or decomposition not in ("fgnz", "bias")
-    ):
-        problem = (
-            f"frontier={frontier!r} has no returns to scale, which "
-            f"returns_to_scale={returns_to_scale!r} and "
-            f"decomposition={decomposition!r} are about"
+        raise OptionError.of("frontier.form_elsewhere", form=form)
+    if scaled and returns_to_scale != "crs":
+        raise OptionError.of(
+            "frontier.returns_used_already",
+            decomposition=decomposition,
+            returns_to_scale=returns_to_scale,
         )
-    if problem:
-        raise OptionError(
-            describe(
-                problem,
-                consequence="no index was computed",
-                remedy="change one of the two options",
-            )
+    if scaled and pooled:
+        raise OptionError.of(
+            "frontier.two_technologies_needed",
+            decomposition=decomposition,
+            reference=reference,
         )
+    if decomposition == "bias" and pooled:
+        raise OptionError.of("frontier.bias_of_one_technology", reference=reference)
 
 
 def find_changes(data: Observations, base: str) -> tuple[Changes, tuple[dict, ...]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import FrontierWarning, OptionError, PanelError, describe
+from citypanel.errors import FrontierWarning, OptionError, PanelError
 from citypanel.frontier.technology import power_of_two_scales
 from citypanel.panel import require_columns, require_unique_key
 
@@ -56,6 +56,15 @@ class Observations:
         table = np.full((len(self.units), len(self.periods)), -1)
         table[self.unit_of, self.period_of] = np.arange(len(self.unit_of))
         return table
+
+    def keys(self, rows: np.ndarray) -> pd.DataFrame:
+        """Unit and period of rows."""
+        return pd.DataFrame(
+            {
+                self.unit: self.units[self.unit_of[rows]],
+                self.period: self.periods[self.period_of[rows]],
+            }
+        )
 
     def label(self, row: int) -> str:
         """How messages name a row."""
@@ -112,7 +121,7 @@ def prepare(
         A row has a missing value and is left out; an input is zero; a period has fewer
         units than inputs plus outputs.
     """
-    outputs, inputs, bads = _names(outputs), _names(inputs), _names(bads)
+    outputs, inputs, bads = listed(outputs), listed(inputs), listed(bads)
     measures = [*inputs, *outputs, *bads]
     _check_names(inputs, outputs, [unit, period, *measures])
     require_columns(panel, [unit, period, *measures])
@@ -148,7 +157,8 @@ def prepare(
     return prepared
 
 
-def _names(value: str | Sequence[str]) -> list[str]:
+def listed(value: str | Sequence[str]) -> list[str]:
+    """Names of columns, of which one may stand alone."""
     return [value] if isinstance(value, str) else list(value)
 
 
@@ -225,26 +235,13 @@ def _without_missing(frame, values, measures, unit, period):
         }
         for (a, b), gaps in zip(keys, missing[rows], strict=True)
     )
+    places = [
+        f"{_place(unit, d[unit], period, d[period])}: {d['reason']}" for d in dropped
+    ]
     if rows.all():
-        raise PanelError.of(
-            "frontier.every_row_missing_value",
-            [
-                f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-                for d in dropped
-            ],
-        )
+        raise PanelError.of("frontier.every_row_missing_value", places)
     warnings.warn(
-        describe(
-            "rows with a missing value are left out",
-            [
-                f"{_place(unit, d[unit], period, d[period])}: {d['reason']}"
-                for d in dropped
-            ],
-            consequence="a unit that would be on the frontier moves every distance",
-            remedy="fill the cells; the result's attrs['dropped'] is the report",
-        ),
-        FrontierWarning,
-        stacklevel=5,
+        FrontierWarning.of("frontier.rows_missing_value", places), stacklevel=5
     )
     kept = frame[~rows].reset_index(drop=True)
     return kept, values[~rows], dropped
@@ -252,11 +249,6 @@ def _without_missing(frame, values, measures, unit, period):
 
 def _check_signs(frame, values, measures, m, unit, period) -> None:
     """Negative values and units without input are errors, a zero input a warning."""
-    consequence = (
-        "ratios of distances have no meaning there, and such a unit would carry the "
-        "frontier of everyone else"
-    )
-    remedy = "correct the value, or leave the cell empty to have the row left out"
 
     def places(rows: np.ndarray, column: int) -> list[str]:
         keys = frame.loc[rows, [unit, period]].to_numpy(dtype=object)
@@ -270,52 +262,29 @@ def _check_signs(frame, values, measures, m, unit, period) -> None:
         raise PanelError.of(
             "frontier.input_or_output_negative",
             [p for k in range(len(measures)) for p in places(negative[:, k], k)],
-            consequence=consequence,
-            remedy=remedy,
         )
     zero = values[:, :m] == 0
     nothing = zero.all(axis=1)
     if nothing.any():
-        raise PanelError.of(
-            "frontier.every_input_unit_zero",
-            places(nothing, 0),
-            consequence=consequence,
-            remedy=remedy,
-        )
+        raise PanelError.of("frontier.every_input_unit_zero", places(nothing, 0))
     if zero.any():
-        warnings.warn(
-            describe(
-                "an input is zero",
-                [p for k in range(m) for p in places(zero[:, k], k)],
-                consequence="the unit cannot be compared on that input and may carry "
-                "the frontier of everyone else; programmes may be infeasible",
-                remedy=remedy + ", if zero stands for missing",
-            ),
-            FrontierWarning,
-            stacklevel=5,
-        )
+        found = [p for k in range(m) for p in places(zero[:, k], k)]
+        warnings.warn(FrontierWarning.of("frontier.input_zero", found), stacklevel=5)
 
 
 def _warn_of_thin_periods(panel: Observations, variables: int) -> None:
     counts = np.bincount(panel.period_of, minlength=len(panel.periods))
     thin = np.flatnonzero(counts < variables)
     if len(thin):
+        found = [
+            f"{panel.period} {panel.periods[p]}: "
+            + ", ".join(
+                f"{panel.unit} {u}"
+                for u in panel.units[panel.unit_of[panel.period_of == p]]
+            )
+            for p in thin
+        ]
         warnings.warn(
-            describe(
-                f"a period has fewer units than inputs plus outputs ({variables})",
-                [
-                    f"{panel.period} {panel.periods[p]}: "
-                    + ", ".join(
-                        f"{panel.unit} {u}"
-                        for u in panel.units[panel.unit_of[panel.period_of == p]]
-                    )
-                    for p in thin
-                ],
-                consequence="nearly every unit is on the frontier, so distances are 1 "
-                "whatever the units do",
-                remedy="use fewer variables, more units, or a reference that pools "
-                "periods (sequential, window, global)",
-            ),
-            FrontierWarning,
+            FrontierWarning.of("frontier.thin_period", found, variables=variables),
             stacklevel=5,
         )

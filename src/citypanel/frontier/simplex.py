@@ -16,7 +16,7 @@ proof (a price that separates the point from the cone).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,8 +66,6 @@ class Bases:
         Their weights lambda.
     prices : ndarray (n, d)
         Shadow prices with p.(-r) = 1.
-    pivots : int
-        Basis changes over all units.
     """
 
     status: np.ndarray
@@ -75,7 +73,6 @@ class Bases:
     members: np.ndarray
     intensities: np.ndarray
     prices: np.ndarray
-    pivots: int
 
 
 def can_start(technology: Technology) -> bool:
@@ -151,13 +148,7 @@ def starting_bases(
     return members, np.isfinite(bound[np.arange(len(q)), best])
 
 
-def solve_bases(
-    technology: Technology,
-    q: np.ndarray,
-    r: np.ndarray,
-    *,
-    max_pivots: int | None = None,
-) -> Bases:
+def solve_bases(technology: Technology, q: np.ndarray, r: np.ndarray) -> Bases:
     """Solve every programme of a technology by the dual simplex method.
 
     Parameters
@@ -166,13 +157,12 @@ def solve_bases(
         The reference; `can_start` must hold.
     q, r : ndarray (n, d)
         Points and directions.
-    max_pivots : int, optional
-        Basis changes a programme may take; 60 + 20 d by default.
 
     Returns
     -------
     Bases
-        A programme that took too many pivots, or met a singular basis, is `STALLED`.
+        A programme that took too many pivots (about 60 + 20 d), or met a singular
+        basis, is `STALLED`.
 
     Notes
     -----
@@ -183,7 +173,6 @@ def solve_bases(
     does.
     """
     n, d = q.shape
-    limit = 60 + 20 * d if max_pivots is None else max_pivots
     members, found = starting_bases(technology, q, r)
     result = Bases(
         np.full(n, STALLED),
@@ -191,11 +180,8 @@ def solve_bases(
         members,
         np.full((n, d - 1), np.nan),
         np.full((n, d), np.nan),
-        0,
     )
-    scale = np.abs(q) + np.abs(r)
-    scale[scale == 0] = 1.0
-    search = _Search(technology, q, r, scale, result, limit, found)
+    search = _Search(technology, q, r, result, found)
     rows = np.flatnonzero(found)
     # Every k-th row first, so that the first batches reach all of the frontier.
     rows = rows[np.argsort(np.arange(len(rows)) % max(1, len(rows) // FIRST_BATCH))]
@@ -204,23 +190,17 @@ def solve_bases(
         search.settle(rows[first : first + size])
         first, size = first + size, 2 * size
     prices = clean_prices(technology, result.prices, result.members)
-    return Bases(
-        result.status,
-        result.t,
-        result.members,
-        result.intensities,
-        prices,
-        search.pivots,
-    )
+    return replace(result, prices=prices)
 
 
 class _Search:
     """Programmes of one technology, what takes part in them and where they ended."""
 
-    def __init__(self, technology, q, r, scale, result, limit, found):
+    def __init__(self, technology, q, r, result, found):
         self.technology, self.columns = technology, technology.columns
-        self.q, self.r, self.scale = q, r, scale
-        self.result, self.limit, self.pivots = result, limit, 0
+        self.q, self.r, self.result = q, r, result
+        self.scale = np.abs(q) + np.abs(r)
+        self.scale[self.scale == 0] = 1.0
         n = len(self.columns)
         self.level = np.maximum(self.columns @ cutting_plane(technology), 1e-300)
         if n <= FEW_COLUMNS:
@@ -332,7 +312,7 @@ class _Search:
         # A basis is inverted once and updated from pivot to pivot; nothing ends, and no
         # doubtful pivot is made, before it has been inverted afresh.
         fresh, stale = np.ones(len(rows), bool), np.zeros(len(rows), bool)
-        for _ in range(2 * self.limit):
+        for _ in range(2 * (60 + 20 * d)):
             if stale.any():
                 inverse[stale], norms[stale], regular[stale] = _inverses(
                     columns, place[stale], s[stale], back[stale]
@@ -387,7 +367,6 @@ class _Search:
             regular[going[blocked]] = False
             moves = ~blocked & ~doubtful
             moving, entering = going[moves], entering[moves]
-            self.pivots += len(moving)
             leaves = leaving[moving]
             place[moving, leaves] = entering
             row = columns[entering] / s[moving]

@@ -15,7 +15,7 @@ to 1 at which the estimate reaches a target: zero, or a published coefficient.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -107,14 +107,15 @@ def assumed_bounds(
     inside[np.ix_(headline.at, headline.window)] = True
     assumed = assumed & inside
     if not assumed.any():
-        row: dict[str, object] = {
+        row = {
             "kind": "bound",
             "shape": "",
             "cities": "all",
             "target": "",
+            "n_assumed_city_years": 0,
+            "estimate": headline.result.estimate,
+            "note": "no investment is assumed under these options",
         }
-        row |= {"n_assumed_city_years": 0, "estimate": headline.result.estimate}
-        row["note"] = "no investment is assumed under these options"
         return pd.DataFrame([row]).reindex(columns=list(COLUMNS)).astype(COLUMNS)
     last, _ = last_known(study.series(options)["fai_cny_10k"])
     since = np.arange(len(study.years))[None, :] - last[:, None]
@@ -178,10 +179,7 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
                 "factor": float(np.exp(roots[0])),
                 "other_factors": ", ".join(f"{np.exp(x):.4g}" for x in roots[1:])
                 or None,
-                "estimate": at.estimate,
-                "std_error": at.std_error,
-                "mean": at.mean,
-                "std_dev": at.std_dev,
+                **asdict(at),
             }
         else:
             row["note"] = "no factor tried moves the estimate there"
@@ -195,10 +193,7 @@ def _group(result, targets, widest: float, steps: int, common: dict) -> list[dic
                 "kind": "curve",
                 "target": "",
                 "factor": float(np.exp(x)),
-                "estimate": r.estimate,
-                "std_error": r.std_error,
-                "mean": r.mean,
-                "std_dev": r.std_dev,
+                **asdict(r),
                 **common,
                 "note": None if r is not NO_STOCK else NO_STOCK_NOTE,
             }

@@ -112,15 +112,6 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
         & cells["city_id"].isin(headline.plans.cities)
         & cells["value"].notna()
     ]
-    city = pd.DataFrame(
-        {
-            "scope": "yearbook",
-            "unit": mine["city_id"],
-            "year": mine["year"].astype(int),
-            "variable": mine["variable"],
-            "value": mine["value"].astype(float),
-        }
-    )
     series = sources.province_series
     provinces = study.cities.loc[
         study.cities["city_id"].isin(headline.plans.cities), "province_id"
@@ -131,17 +122,23 @@ def seed_cells(headline: Headline) -> pd.DataFrame:
         & series["year"].isin(study.years)
         & series["value"].notna()
     ]
-    province = pd.DataFrame(
-        {
-            "scope": "province",
-            "unit": theirs["province_id"],
-            "year": theirs["year"].astype(int),
-            "variable": theirs["indicator"],
-            "value": theirs["value"].astype(float),
-        }
-    )
+    parts = [
+        pd.DataFrame(
+            {
+                "scope": scope,
+                "unit": rows[unit],
+                "year": rows["year"].astype(int),
+                "variable": rows[variable],
+                "value": rows["value"].astype(float),
+            }
+        )
+        for scope, rows, unit, variable in (
+            ("yearbook", mine, "city_id", "variable"),
+            ("province", theirs, "province_id", "indicator"),
+        )
+    ]
     keys = ["scope", "unit", "year", "variable"]
-    frame = pd.concat([city, province], ignore_index=True)
+    frame = pd.concat(parts, ignore_index=True)
     return frame.sort_values(keys, ignore_index=True, ascending=[False, *[True] * 3])
 
 

@@ -27,7 +27,7 @@ from citypanel.frontier.isoquant import Cone, Isoquant, technology_of
 from citypanel.frontier.technology import power_of_two_scales
 from citypanel.study.options import Options
 from citypanel.study.plans import Plans
-from citypanel.study.productivity import changes
+from citypanel.study.productivity import changes, is_local
 
 INDICES = ("tfpch", "effch", "techch")
 
@@ -66,15 +66,6 @@ class Change:
         outputs, inputs = plans.outputs.copy(), plans.inputs.copy()
         outputs[self.rows], inputs[self.rows] = self.outputs, self.inputs
         return replace(plans, outputs=outputs, inputs=inputs)
-
-
-def is_local(options: Options) -> bool:
-    """Whether each year has a technology of its own plans."""
-    return (
-        options["frontier"] == "dea"
-        and options["frontier_reference"] == "contemporaneous"
-        and options["decomposition"] in ("fgnz", "bias")
-    )
 
 
 class Indices:
@@ -214,14 +205,19 @@ class Indices:
             sample["region"] = sample["city_id"].map(
                 dict(zip(plans.cities, self.groups, strict=True))
             )
-        frame = changes(sample, self.options.replace(first_index_year="drop"))
-        city = pd.Index(plans.cities).get_indexer(frame["city_id"])
-        column = frame["year"].to_numpy(int) - plans.years[0] - 1
-        found = {}
-        for name in INDICES:
-            found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
-            found[name][city, column] = frame[name].to_numpy(float)
-        return found
+        options = self.options.replace(first_index_year="drop")
+        return index_tables(changes(sample, options), plans)
+
+
+def index_tables(frame: pd.DataFrame, plans: Plans) -> dict[str, np.ndarray]:
+    """Indices of a frame by city_id and year as tables (n, T-1); see `Indices.base`."""
+    city = pd.Index(plans.cities).get_indexer(frame["city_id"])
+    column = frame["year"].to_numpy(int) - plans.years[0] - 1
+    found = {}
+    for name in INDICES:
+        found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
+        found[name][city, column] = frame[name].to_numpy(float)
+    return found
 
 
 def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from citypanel.files import alone_in, write_text
 from citypanel.influence.page import influence_page
 from citypanel.influence.tables import every_table
 from citypanel.progress import Pace
-from citypanel.study.sources import SOURCE_TABLES
+from citypanel.study.sources import SOURCE_TABLES, lacking
 
 OTHER_TABLES = {
     "variants": "marts.dim_study_variants",
@@ -37,18 +37,9 @@ def read_warehouse(warehouse: Path) -> dict[str, pd.DataFrame]:
         raise PublicationError.of("influence.no_warehouse", name=warehouse.name)
     wanted = {**SOURCE_TABLES, **OTHER_TABLES}
     with duckdb.connect(str(warehouse), read_only=True) as connection:
-        there = {
-            name
-            for (name,) in connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables()"
-            ).fetchall()
-        }
-        missing = [name for name in wanted.values() if name not in there]
-        if missing:
+        if missing := lacking(connection, wanted.values()):
             raise PublicationError.of(
-                "influence.lacks_tables",
-                missing,
-                name=warehouse.name,
+                "influence.lacks_tables", missing, name=warehouse.name
             )
         return {
             name: connection.sql(f"from {table}").df() for name, table in wanted.items()

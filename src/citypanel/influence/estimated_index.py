@@ -48,6 +48,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -192,11 +193,11 @@ def estimated_index(
         inputs,
         treatment,
         cohort,
-        orientation,
-        returns_to_scale,
-        outcome,
-        standard_errors,
-        bandwidth,
+        orientation=orientation,
+        returns_to_scale=returns_to_scale,
+        outcome_name=outcome,
+        standard_errors=standard_errors,
+        bandwidth=bandwidth,
     )
     streams = np.random.SeedSequence(seed).spawn(2 * draws)
     done = [0]
@@ -207,8 +208,12 @@ def estimated_index(
             progress(done[0], 2 * draws)
 
     first = _loop(world, streams[:draws], n_jobs, tell)
-    bias_of_index = first.bias_of_index()
-    corrected_world = world.corrected(first.log_bias(), bias_of_index)
+    # The world whose frontier lies where the first loop's bias puts it.
+    corrected_world = replace(
+        world,
+        log_delta=np.maximum(world.log_delta - first.log_bias, 0.0),
+        index=world.index * np.exp(-first.index_bias),
+    )
     second = _loop(corrected_world, streams[draws:], n_jobs, tell)
 
     outcome_now = world.outcome(world.index)
@@ -271,25 +276,13 @@ class _World:
     bandwidth: float | None
 
     @classmethod
-    def start(
-        cls,
-        outputs,
-        inputs,
-        treatment,
-        cohort,
-        orientation,
-        returns_to_scale,
-        outcome,
-        standard_errors,
-        bandwidth,
-    ) -> _World:
+    def start(cls, outputs, inputs, treatment, cohort, **options: Any) -> _World:
         n, T, m = inputs.shape
         flat = np.column_stack([inputs.reshape(-1, m), outputs.reshape(-1)])
         scales = power_of_two_scales(flat)
         inputs, outputs = inputs / scales[:m], outputs / scales[m]
-        distances = _distances(
-            inputs, outputs, inputs, outputs, orientation, returns_to_scale
-        )
+        how = options["orientation"], options["returns_to_scale"]
+        distances = _distances(inputs, outputs, inputs, outputs, *how)
         index = _index(distances)
         if not np.isfinite(index).all():
             gone = np.argwhere(~np.isfinite(index))
@@ -310,20 +303,8 @@ class _World:
             measured_index=index,
             group=np.unique(cohort, return_inverse=True)[1],
             treatment=treatment,
-            design=EffectDesign(treatment, rows, standard_errors),
-            standard_errors=standard_errors,
-            orientation=orientation,
-            returns_to_scale=returns_to_scale,
-            outcome_name=outcome,
-            bandwidth=bandwidth,
-        )
-
-    def corrected(self, log_bias: np.ndarray, index_bias: np.ndarray) -> _World:
-        """The world whose frontier lies where the first loop's bias puts it."""
-        return replace(
-            self,
-            log_delta=np.maximum(self.log_delta - log_bias, 0.0),
-            index=self.index * np.exp(-index_bias),
+            design=EffectDesign(treatment, rows, options["standard_errors"]),
+            **options,
         )
 
     def outcome(self, index: np.ndarray) -> np.ndarray:
@@ -344,22 +325,24 @@ class _World:
 
 @dataclass(frozen=True, eq=False)
 class _Loop:
-    """What the replications of one loop found."""
+    """What the replications of one loop found.
+
+    Attributes
+    ----------
+    truths, found, frontier, serial : ndarray (draws,)
+        b0, b*, bF, and the correlation of consecutive errors.
+    log_bias : ndarray (n, T)
+        Mean of ln d against drawn frontiers less ln d.
+    index_bias : ndarray (n, T-1)
+        Mean of ln A - ln M.
+    """
 
     truths: np.ndarray
     found: np.ndarray
     frontier: np.ndarray
     serial: np.ndarray
-    sum_log_delta_gap: np.ndarray
-    sum_index_gap: np.ndarray
-
-    def log_bias(self) -> np.ndarray:
-        """Mean of ln d against drawn frontiers less ln d, (n, T)."""
-        return self.sum_log_delta_gap / len(self.truths)
-
-    def bias_of_index(self) -> np.ndarray:
-        """Mean of ln A - ln M, (n, T-1)."""
-        return self.sum_index_gap / len(self.truths)
+    log_bias: np.ndarray
+    index_bias: np.ndarray
 
 
 def _loop(world: _World, streams, n_jobs, tell) -> _Loop:
@@ -367,33 +350,25 @@ def _loop(world: _World, streams, n_jobs, tell) -> _Loop:
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(same_code(_batch))(world, batch) for batch in batches
     )
-    truths, found, frontier, serial = [], [], [], []
+    found: list[tuple] = []
     log_gap = np.zeros_like(world.log_delta)
     index_gap = np.zeros_like(world.index)
-    for piece in work:
-        truths.append(piece[0])
-        found.append(piece[1])
-        frontier.append(piece[2])
-        serial.append(piece[3])
-        log_gap += piece[4]
-        index_gap += piece[5]
-        tell(piece[6])
-    kept = sum(map(len, found))
+    for piece, of_logs, of_indices, tried in work:
+        found += piece
+        log_gap += of_logs
+        index_gap += of_indices
+        tell(tried)
+    kept = len(found)
     if kept < FEWEST:
         raise FrontierError.of(
             "influence.replications_estimate", kept=kept, n_streams=len(streams)
         )
-    return _Loop(
-        np.concatenate(truths),
-        np.concatenate(found),
-        np.concatenate(frontier),
-        np.concatenate(serial),
-        log_gap,
-        index_gap,
-    )
+    truths, drawn, frontier, serial = np.array(found).T.copy()
+    return _Loop(truths, drawn, frontier, serial, log_gap / kept, index_gap / kept)
 
 
-def _batch(world: _World, streams) -> tuple:
+def _batch(world: _World, streams) -> tuple[list, np.ndarray, np.ndarray, int]:
+    """What some replications find, the sums of two gaps, and how many were tried."""
     n, T = world.outputs.shape
     level = world.log_delta.mean(axis=1)
     lowest = world.log_delta.min(axis=1)
@@ -404,7 +379,7 @@ def _batch(world: _World, streams) -> tuple:
     h = world.bandwidth or (4.0 / (3.0 * n)) ** 0.2
     order = np.argsort(world.group, kind="stable")
     first = np.concatenate([[0], np.cumsum(sizes)])[world.group]
-    truths, found, frontier, serial = [], [], [], []
+    found: list[tuple] = []
     log_gap, index_gap = np.zeros((n, T)), np.zeros((n, T - 1))
     for stream in streams:
         generator = np.random.default_rng(stream)
@@ -436,22 +411,11 @@ def _batch(world: _World, streams) -> tuple:
         own_gap = -np.log(distances[np.arange(T), 1].T) - world.measured
         if not all(np.isfinite(v).all() for v in (pair, alone, own_gap, against)):
             continue
-        truths.append(pair[0])
-        found.append(pair[1])
-        frontier.append(alone)
         error = np.log(against) - np.log(world.index)
-        serial.append(_serial(error - error.mean(axis=0)))
+        found.append((*pair, float(alone), _serial(error - error.mean(axis=0))))
         log_gap += own_gap
         index_gap += np.log(against) - np.log(world.measured_index)
-    return (
-        np.array(truths),
-        np.array(found),
-        np.array(frontier),
-        np.array(serial),
-        log_gap,
-        index_gap,
-        len(streams),
-    )
+    return found, log_gap, index_gap, len(streams)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -116,11 +116,7 @@ def influence(
     """
     _check(kinds, slips)
     headline = Headline(study, options)
-    tasks: list[tuple] = []
-    if "city" in kinds:
-        tasks.append(("cities",))
-    if "city_year" in kinds:
-        tasks.append(("city_years",))
+    tasks: list[tuple] = [(kind,) for kind in ("city", "city_year") if kind in kinds]
     cells = _planned(seed_cells(headline), kinds, slips)
     tasks += [
         ("cells", cells.iloc[first : first + BATCH])
@@ -166,11 +162,8 @@ def _planned(
 
 def _run(study: Study, options: Options, task: tuple) -> pd.DataFrame:
     headline = Headline(study, options)
-    if task[0] == "cities":
-        return _cities(headline)
-    if task[0] == "city_years":
-        return _city_years(headline)
-    return _cells(headline, task[1])
+    kind, *cells = task
+    return _cells(headline, *cells) if cells else _without(headline, kind)
 
 
 def _headline_row(headline: Headline) -> pd.DataFrame:
@@ -178,40 +171,19 @@ def _headline_row(headline: Headline) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def _cities(headline: Headline) -> pd.DataFrame:
+def _without(headline: Headline, kind: str) -> pd.DataFrame:
+    """Every city, or every city-year, left out in turn."""
     plans, rows = headline.plans, []
-    for i, city in enumerate(plans.cities):
-        dropped = np.zeros(plans.outputs.shape, dtype=bool)
-        dropped[i] = True
-        results = {
-            "sample": headline.changed(Change.without(plans, i)),
-            "regression": headline.without_rows(dropped),
-        }
-        rows += [
-            {"kind": "city", "scope": scope, "unit": city, **asdict(result)}
-            for scope, result in results.items()
-        ]
-    return pd.DataFrame(rows)
-
-
-def _city_years(headline: Headline) -> pd.DataFrame:
-    plans, rows = headline.plans, []
-    for i, t in np.argwhere(plans.present):
+    each = [(i, None) for i in range(len(plans.cities))]
+    for i, t in each if kind == "city" else np.argwhere(plans.present):
+        key = {"kind": kind, "unit": plans.cities[i]}
+        key |= {} if t is None else {"year": plans.years[t]}
         found = {"sample": headline.changed(Change.without(plans, i, t))}
-        if headline.rows[i, t]:
+        if t is None or headline.rows[i, t]:
             dropped = np.zeros(plans.outputs.shape, dtype=bool)
-            dropped[i, t] = True
+            dropped[i, slice(None) if t is None else t] = True
             found["regression"] = headline.without_rows(dropped)
-        rows += [
-            {
-                "kind": "city_year",
-                "scope": scope,
-                "unit": plans.cities[i],
-                "year": plans.years[t],
-                **asdict(result),
-            }
-            for scope, result in found.items()
-        ]
+        rows += [{**key, "scope": s, **asdict(result)} for s, result in found.items()]
     return pd.DataFrame(rows)
 
 
@@ -259,25 +231,16 @@ def _origins(
     known: dict[tuple, str] = {}
     if origins is not None:
         kept = origins.loc[origins["variable"].isin(used)]
+        columns = ["city_id", "year", "variable", "origin"]
         known = {
             (city, int(year), variable): origin
-            for city, year, variable, origin in zip(
-                kept["city_id"],
-                kept["year"],
-                kept["variable"],
-                kept["origin"],
-                strict=True,
-            )
+            for city, year, variable, origin in kept[columns].itertuples(index=False)
         }
-    assumed = study.long({"assumed": study.investment(options).is_assumed})
-    assumed = {
-        (city, year)
-        for city, year in assumed.loc[
-            assumed["assumed"].astype(bool), ["city_id", "year"]
-        ].itertuples(index=False)
-    }
+    places = np.argwhere(study.investment(options).is_assumed)
+    assumed = {(study.city_ids[i], study.years[t]) for i, t in places}
 
     def told(kind, scope, unit, year, variable) -> str | None:
+        year = None if pd.isna(year) else int(year)
         if kind in ("seed_cell", "slip"):
             if scope == "province":
                 return "reported"
@@ -295,15 +258,5 @@ def _origins(
             told.append("investment assumed")
         return "; ".join(told) or "reported"
 
-    years = [None if pd.isna(year) else int(year) for year in frame["year"]]
-    return [
-        told(kind, scope, unit, year, variable)
-        for kind, scope, unit, year, variable in zip(
-            frame["kind"],
-            frame["scope"],
-            frame["unit"],
-            years,
-            frame["variable"],
-            strict=True,
-        )
-    ]
+    keys = frame[["kind", "scope", "unit", "year", "variable"]]
+    return [told(*row) for row in keys.itertuples(index=False)]

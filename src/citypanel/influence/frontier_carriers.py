@@ -17,18 +17,11 @@ import pandas as pd
 
 from citypanel.errors import CityPanelError, FrontierError
 from citypanel.frontier import distance, malmquist, programmes, super_efficiency
-from citypanel.influence.changed_plans import INDICES, Change
+from citypanel.influence.changed_plans import INDICES, Change, index_tables
 from citypanel.influence.headline import Headline
 from citypanel.study.options import Options
-from citypanel.study.plans import INPUTS, OUTPUT
+from citypanel.study.productivity import KEYS, OUTPUT
 from citypanel.study.run import Study
-
-KEYS: dict[str, Any] = {
-    "unit": "city_id",
-    "period": "year",
-    "outputs": [OUTPUT],
-    "inputs": [*INPUTS],
-}
 
 CARRIER_COLUMNS = {
     "year": "Int64",
@@ -391,11 +384,4 @@ def _indices(
     if on_frontier and partial:
         # A partial frontier is drawn by every plan.
         beyond = own.notna()
-    plans = headline.plans
-    city = pd.Index(plans.cities).get_indexer(frame["city_id"])
-    column = frame["year"].to_numpy(int) - plans.years[0] - 1
-    found = {}
-    for name in INDICES:
-        found[name] = np.full((len(plans.cities), len(plans.years) - 1), np.nan)
-        found[name][city, column] = frame[name].to_numpy(float)
-    return found, beyond
+    return index_tables(frame, headline.plans), beyond

@@ -98,29 +98,22 @@ class Headline:
         self, indices: dict[str, np.ndarray], present: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The regression's outcome and tfpch, each (n, T)."""
-        common = dict(first_index_year=self.options.first_index_year)
-        tfpch = outcome_of(indices, present, outcome="tfpch", **common)
-        if self.options.outcome == "tfpch":
+        first = self.options.first_index_year
+        tfpch = outcome_of(indices, present, outcome="tfpch", first_index_year=first)
+        if (name := self.options.outcome) == "tfpch":
             return tfpch, tfpch
-        return (
-            outcome_of(indices, present, outcome=self.options.outcome, **common),
-            tfpch,
-        )
+        return outcome_of(indices, present, outcome=name, first_index_year=first), tfpch
 
     def changed(self, change: Change) -> Result:
         """The headline with some plans changed, everything else recomputed."""
-        return self.of_indices(self.indices.changed(change), self.present_after(change))
+        indices, present = self.indices.changed(change), self.present_after(change)
+        return self.of_outcome(*self.outcomes(indices, present))
 
     def present_after(self, change: Change) -> np.ndarray:
         """Which plans there are after a change, (n, T) of bool."""
         present = self.plans.present.copy()
         present[change.rows] = np.isfinite(change.outputs)
         return present
-
-    def of_indices(self, indices: dict[str, np.ndarray], present: np.ndarray) -> Result:
-        """The headline of given indices."""
-        outcome, tfpch = self.outcomes(indices, present)
-        return self.of_outcome(outcome, tfpch)
 
     def of_outcome(self, outcome: np.ndarray, tfpch: np.ndarray) -> Result:
         """The headline of a given outcome (n, T), missing where it does not enter."""
@@ -139,16 +132,6 @@ class Headline:
         """
         outcome = np.where(dropped, np.nan, self.base_outcome)
         return self.of_outcome(outcome, np.where(dropped, np.nan, self.base_tfpch))
-
-    def of_plans(self, outputs: np.ndarray, inputs: np.ndarray) -> Result:
-        """The headline of other plans of the same cities and years.
-
-        Parameters
-        ----------
-        outputs, inputs : ndarray (n, T), (n, T, m)
-        """
-        everyone = np.arange(len(self.plans.cities))
-        return self.changed(Change(everyone, outputs, inputs))
 
     def _summary(self, design, outcome, tfpch, rows) -> Result:
         effect = design.fit(outcome)
@@ -187,4 +170,5 @@ def plans_in_window(headline: Headline, study: Study) -> Plans:
 def result_of(headline: Headline, study: Study) -> Result:
     """The headline of another study of the same cities and years."""
     plans = plans_in_window(headline, study)
-    return headline.of_plans(plans.outputs, plans.inputs)
+    everyone = np.arange(len(plans.cities))
+    return headline.changed(Change(everyone, plans.outputs, plans.inputs))

@@ -10,7 +10,7 @@ from scipy import special
 
 from citypanel import did
 from citypanel.errors import CityPanelError
-from citypanel.influence.changed_plans import Change, is_local
+from citypanel.influence.changed_plans import Change
 from citypanel.influence.estimated_index import EstimatedIndex, estimated_index
 from citypanel.influence.headline import Headline
 from citypanel.influence.multiple_imputation import (
@@ -19,6 +19,7 @@ from citypanel.influence.multiple_imputation import (
     multiple_imputation,
 )
 from citypanel.study.options import Options
+from citypanel.study.productivity import is_local
 from citypanel.study.run import Study
 
 COLUMNS = {

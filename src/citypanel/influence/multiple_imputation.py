@@ -30,7 +30,7 @@ cities less one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -322,7 +322,6 @@ def multiple_imputation(
     draws: int = 100,
     seed: int,
     gaps: bool = True,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Pooled, pd.DataFrame]:
     """The headline over draws of assumed and imputed figures.
 
@@ -340,8 +339,6 @@ def multiple_imputation(
         Of the random numbers.
     gaps : bool
         Whether the gaps inside the series are drawn too.
-    progress : callable, optional
-        Called as progress(done, draws).
 
     Returns
     -------
@@ -376,8 +373,6 @@ def multiple_imputation(
             real = _drawn_investment(series, base.deflator, fitted, generator)
             drawn.given["investment"] = replace(base, real=real)
         rows.append({"draw": k + 1, **_row(headline, drawn)})
-        if progress is not None:
-            progress(k + 1, draws)
     frame = pd.DataFrame(rows)
     there = np.isfinite(frame[["estimate", "std_error"]]).all(axis=1)
     pooled = pool(

@@ -149,22 +149,18 @@ def every_table(
         Gets the name of each table before it is computed; what it returns is that
         table's progress callback.
     """
+    functions: dict[str, tuple[Callable[..., pd.DataFrame], tuple]] = {
+        "influence": (influence_table, (origins,)),
+        "frontier_carriers": (carriers_table, ()),
+        "frontier_alternatives": (alternatives_table, ()),
+        "assumed_bounds": (bounds_table, (published,)),
+        "index_uncertainty": (uncertainty_table, ()),
+        "yardsticks": (yardsticks_table, ()),
+    }
     found = {}
-    progress = say("influence")
-    found["influence"] = influence_table(
-        tables, variants, origins, n_jobs=n_jobs, progress=progress
-    )
-    for name, function, more in (
-        ("frontier_carriers", carriers_table, ()),
-        ("frontier_alternatives", alternatives_table, ()),
-        ("assumed_bounds", bounds_table, (published,)),
-    ):
-        say(name)
-        found[name] = function(tables, variants, *more)
-    progress = say("index_uncertainty")
-    found["index_uncertainty"] = uncertainty_table(
-        tables, variants, n_jobs=n_jobs, progress=progress
-    )
-    say("yardsticks")
-    found["yardsticks"] = yardsticks_table(tables, variants)
+    for name, (function, more) in functions.items():
+        progress = say(name)
+        parallel = name in ("influence", "index_uncertainty")
+        how = {"n_jobs": n_jobs, "progress": progress} if parallel else {}
+        found[name] = function(tables, variants, *more, **how)
     return found

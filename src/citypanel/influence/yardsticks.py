@@ -93,7 +93,6 @@ def yardsticks(
     study: Study,
     options: Options,
     *,
-    labour_shares: Sequence[float] = LABOUR_SHARES,
     estimators: Sequence[str] = ESTIMATORS,
     draws: int = 999,
     seed: int,
@@ -105,8 +104,6 @@ def yardsticks(
     study : Study
     options : Options
         Those of the headline; output, capital, years and exposure are theirs.
-    labour_shares : sequence of float
-        Of the Solow residuals.
     estimators : sequence of str
         See `citypanel.did.study.ESTIMATORS`.
     draws, seed : int
@@ -130,7 +127,7 @@ def yardsticks(
         ("malmquist", np.nan): panel,
         ("malmquist, persons employed", np.nan): study.panel(persons),
     }
-    for share in labour_shares:
+    for share in LABOUR_SHARES:
         frames["solow residual", share] = _panel(study, persons, share)
     frames["output per worker", np.nan] = _panel(study, persons, 1.0)
     index = panel.set_index(["city_id", "year"])["tfpch"]
@@ -193,14 +190,12 @@ def _estimates(
     overall = table.loc[
         table["aggregation"].isin(["simple", "none"]) & (table["term"] == "overall")
     ]
-    leads = (
-        table.groupby(["outcome", "estimator"])["leads_p_value"].first().reset_index()
-        if "leads_p_value" in table
-        else None
-    )
-    overall = overall.drop(columns=["leads_p_value"], errors="ignore")
-    if leads is not None:
-        overall = overall.merge(leads, on=["outcome", "estimator"], how="left")
+    if "leads_p_value" in table:
+        keys = ["outcome", "estimator"]
+        leads = table.groupby(keys)["leads_p_value"].first().reset_index()
+        overall = overall.drop(columns="leads_p_value").merge(
+            leads, on=keys, how="left"
+        )
     names = dict(zip(OUTCOMES, ("growth", "log_growth", "level"), strict=True))
     return overall.assign(outcome=overall["outcome"].map(names)).rename(
         columns={"n_units": "n_cities"}

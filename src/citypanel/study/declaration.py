@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
@@ -37,7 +37,6 @@ from citypanel.study.parts import (
     Roster,
     Rule,
     Words,
-    not_known,
 )
 from citypanel.study.reader import Reader
 from citypanel.study.yaml_lines import Document, Problem, did_you_mean
@@ -45,23 +44,6 @@ from citypanel.study.yaml_lines import Document, Problem, did_you_mean
 if TYPE_CHECKING:
     from citypanel.study.own.figures import Figures
 
-__all__ = [
-    "FILE",
-    "HEADLINE",
-    "SHIPPED",
-    "Declaration",
-    "content_of",
-    "declared",
-    "examine_declaration",
-    "find_study",
-    "folder_of",
-    "module_of",
-    "not_known",
-    "raise_problems",
-    "read_declaration",
-    "use",
-    "working_on",
-]
 CHECKOUT = Path(__file__).parents[3]
 # Of the environment, so that workers know it too.
 CURRENT = "CITYPANEL_STUDY"
@@ -325,7 +307,13 @@ class Declaration:
         """
         unknown = [name for name in given if name not in self.build_options]
         if unknown:
-            raise no_such_option(unknown[0], self.build_options)
+            raise OptionError.of(
+                "study.no_such_option",
+                name=unknown[0],
+                known=sorted(self.build_options),
+                shipped=SHIPPED,
+                file=FILE,
+            )
         values: dict[str, Any] = {
             name: self.defaults[name]
             if given.get(name) is None
@@ -341,25 +329,20 @@ class Declaration:
             )
         for limit in self.limits:
             if limit.broken_by(values):
-                raise self._beyond(limit, values)
+                name, value = limit.when
+                permitted = self.options[name].permitted
+                raise OptionError.of(
+                    "study.option_bounded",
+                    name=name,
+                    value=value,
+                    others=[str(other) for other in permitted if other != value],
+                    option=limit.option,
+                    number=limit.number,
+                    exactly=limit.exactly,
+                    now=values[limit.option],
+                    because=limit.because and f", because {limit.because}",
+                )
         return values
-
-    def _beyond(self, limit: Limit, values: Mapping[str, Any]) -> OptionError:
-        name, value = limit.when
-        others = ", ".join(str(v) for v in self.options[name].permitted if v != value)
-        needed = f"{limit.number}" if limit.exactly else f"{limit.number} or earlier"
-        right = (
-            f"{others}; {value} needs {limit.option} {needed} (it is "
-            f"{values[limit.option]})"
-        )
-        if limit.because:
-            right += f", because {limit.because}"
-        return wrong_option(
-            name,
-            value,
-            right,
-            f"dbt build --vars '{{{name}: {value}, {limit.option}: {limit.number}}}'",
-        )
 
     def bounded(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Options with those lowered that the values of others bound."""
@@ -415,31 +398,16 @@ class Declaration:
         return found
 
 
-def wrong_option(
-    name: str, value: object, right: str, remedy: str | None = None
-) -> OptionError:
+def wrong_option(name: str, value: object, right: str) -> OptionError:
     """The error of an option with a value it may not have."""
-    shown = list(value) if isinstance(value, tuple) else value
-    return OptionError(
-        f"Option {name} is '{shown}'. Permitted: {right}.\n"
-        "Consequence: nothing was built; the published file stands as it was.\n"
-        "Remedy: "
-        + (
-            remedy
-            or f"set it with --vars '{{{name}: ...}}', or its default under options in "
-            f"studies/{SHIPPED}/{FILE}, where its meaning stands"
-        )
-        + "."
-    )
-
-
-def no_such_option(name: str, known: Iterable[str]) -> OptionError:
-    """The error of a name that is no option."""
-    return OptionError(
-        f"There is no option named '{name}'. Options: {', '.join(sorted(known))}.\n"
-        "Consequence: nothing was built; the published file stands as it was.\n"
-        f"Remedy: correct the name in --vars; studies/{SHIPPED}/{FILE} explains each "
-        "option."
+    shown = str(list(value) if isinstance(value, tuple) else value)
+    return OptionError.of(
+        "study.option_value",
+        name=name,
+        shown=shown,
+        right=right,
+        shipped=SHIPPED,
+        file=FILE,
     )
 
 

@@ -13,10 +13,11 @@ import pandas as pd
 from citypanel import did
 from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
-from citypanel.errors import EstimationError, FrontierError, OptionError, describe
-from citypanel.study.declaration import declared, not_known
+from citypanel.errors import EstimationError, FrontierError, OptionError
+from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
+from citypanel.study.parts import not_known
 from citypanel.study.run import Study
 
 ESTIMATORS = (
@@ -290,15 +291,12 @@ def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) 
     if n_missing <= MOST * (n + n_missing) and different > 1:
         return
     gaps = panel.loc[missing, ["city_id", "year"]]
-    raise DegenerateFrontier(
-        describe(
-            f"The frontier is degenerate: {n} of {n + n_missing} city-years have "
-            f"an index, with {different} different values",
-            (f"city {c}, {y}" for c, y in gaps.itertuples(index=False)),
-            consequence="the estimate would rest on hardly any productivity",
-            remedy="choose constant returns, or a reference that pools years (global, "
-            "biennial)",
-        )
+    raise DegenerateFrontier.of(
+        "study.degenerate_frontier",
+        (f"city {c}, {y}" for c, y in gaps.itertuples(index=False)),
+        n=n,
+        whole=n + n_missing,
+        different=different,
     )
 
 
@@ -309,15 +307,10 @@ def _require_groups(
     treated = len(np.unique(city[treatment > 0]))
     if treated and cities > len(np.unique(city[cohort > 0])):
         return
-    raise NoComparison(
-        describe(
-            "The sample has lost all treated cities"
-            if not treated
-            else "The sample has lost all cities without a zone",
-            [f"{cities} cities, {treated} of them treated"],
-            consequence="there is no effect to estimate",
-            remedy="choose a wider sample, more batches or a later last_year",
-        )
+    raise NoComparison.of(
+        "study.no_comparison",
+        [f"{cities} cities, {treated} of them treated"],
+        treated=treated,
     )
 
 

@@ -113,13 +113,6 @@ class Graph:
             self._found[key] = tuple(found)
         return self._found[key]
 
-    def needed_by(self, name: str) -> tuple[str, ...]:
-        """Every step and source that a step rests on."""
-        found: dict[str, None] = {}
-        for need in self.steps[name].needs if name in self.steps else ():
-            found |= dict.fromkeys(self.needed_by(need)) | {need: None}
-        return tuple(found)
-
     def run(self, name: str, options: Any, given: Mapping[str, Any]) -> Any:
         """A step's result from results that are given, by way of the steps between.
 
@@ -134,7 +127,3 @@ class Graph:
         here = self.steps[name]
         needs = [self.run(need, options, given) for need in here.needs]
         return here.function(*needs, **{o: getattr(options, o) for o in here.takes})
-
-    def takers(self, option: str) -> tuple[str, ...]:
-        """The steps that take an option."""
-        return tuple(s.name for s in self.steps.values() if option in s.takes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,10 +40,6 @@ class Plans:
         """Where there is a plan, (n, T) of bool."""
         return np.isfinite(self.outputs)
 
-    def position(self, city: object) -> int:
-        """Row of a city."""
-        return int(np.flatnonzero(self.cities == city)[0])
-
     def frame(self) -> pd.DataFrame:
         """One row per city and year with a plan, as the study's sample has them."""
         city, year = np.nonzero(self.present)
@@ -60,12 +55,7 @@ class Plans:
         return frame
 
 
-def plans_of(
-    sample: pd.DataFrame,
-    *,
-    output: str = OUTPUT,
-    inputs: Sequence[str] = INPUTS,
-) -> Plans:
+def plans_of(sample: pd.DataFrame) -> Plans:
     """Arrays of a sample.
 
     Parameters
@@ -73,15 +63,13 @@ def plans_of(
     sample : DataFrame
         city_id, year, the output and the inputs; one row per city-year that draws the
         frontier, all positive.
-    output, inputs
-        Columns.
 
     Raises
     ------
     PanelError
         A missing column, a repeated key, or a value that is not positive.
     """
-    columns = [output, *inputs]
+    columns = [OUTPUT, *INPUTS]
     require_columns(sample, ["city_id", "year", *columns])
     require_unique_key(sample, ["city_id", "year"])
     values = sample[columns].to_numpy(float)

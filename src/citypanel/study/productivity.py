@@ -18,7 +18,12 @@ from citypanel.study.variants import by_variant
 OUTPUT = "gdp_real_cny_10k"
 CAPITAL = "capital_real_cny_10k"
 LABOUR = "labour"
-KEYS: dict[str, Any] = {"unit": "city_id", "period": "year"}
+KEYS: dict[str, Any] = {
+    "unit": "city_id",
+    "period": "year",
+    "outputs": [OUTPUT],
+    "inputs": [CAPITAL, LABOUR],
+}
 INDICES = ["tfpch", "effch", "techch", "pech", "sech"]
 # Of decomposition = bias, and of frontier_reference = metafrontier.
 MORE_INDICES = ["obtech", "ibtech", "matech", "tgr"]
@@ -80,8 +85,6 @@ def changes(
     found = malmquist(
         rows,
         **KEYS,
-        outputs=[OUTPUT],
-        inputs=[CAPITAL, LABOUR],
         orientation=options["orientation"],
         returns_to_scale=options["returns_to_scale"],
         frontier=options["frontier"],
@@ -167,18 +170,11 @@ def tfp_intervals(
 def _intervals(
     rows: pd.DataFrame, options: pd.Series, cities: pd.DataFrame
 ) -> pd.DataFrame:
-    defined = (
-        options["frontier"] == "dea"
-        and options["frontier_reference"] == "contemporaneous"
-        and options["decomposition"] in ("fgnz", "bias")
-    )
     pieces = []
-    if options["bootstrap_replications"] and defined:
+    if options["bootstrap_replications"] and is_local(options):
         found = bootstrap_malmquist(
             rows,
             **KEYS,
-            outputs=[OUTPUT],
-            inputs=[CAPITAL, LABOUR],
             orientation=options["orientation"],
             returns_to_scale=options["returns_to_scale"],
             replications=int(options["bootstrap_replications"]),
@@ -268,23 +264,19 @@ def frontier_distances(sample: pd.DataFrame, variants: pd.DataFrame) -> pd.DataF
     return by_variant(sample, variants, _distances)
 
 
-def _own(rows: pd.DataFrame, inputs: list[str], returns_to_scale: str) -> pd.Series:
-    """Output distances to the year's own frontier, by city and year."""
-    frame = _own_distances(rows, inputs, returns_to_scale)
-    return frame.set_index(["city_id", "year"])["distance"].sort_index()
-
-
-def _own_distances(
-    rows: pd.DataFrame, inputs: list[str], returns_to_scale: str
-) -> pd.DataFrame:
-    return distance(
-        rows,
-        **KEYS,
-        outputs=[OUTPUT],
-        inputs=inputs,
-        orientation="output",
-        returns_to_scale=returns_to_scale,
+def is_local(options: Any) -> bool:
+    """Whether each year has a technology of its own plans."""
+    return (
+        options["frontier"] == "dea"
+        and options["frontier_reference"] == "contemporaneous"
+        and options["decomposition"] in ("fgnz", "bias")
     )
+
+
+def _own(rows: pd.DataFrame, returns_to_scale: str) -> pd.Series:
+    """Output distances to the year's own frontier, by city and year."""
+    frame = distance(rows, **KEYS, returns_to_scale=returns_to_scale)
+    return frame.set_index(["city_id", "year"])["distance"].sort_index()
 
 
 def zero_labour_prices(rows: pd.DataFrame, distance_crs: pd.Series) -> np.ndarray:
@@ -313,10 +305,8 @@ def zero_labour_prices(rows: pd.DataFrame, distance_crs: pd.Series) -> np.ndarra
 
 
 def _distances(rows: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
-    crs = _own(rows, [CAPITAL, LABOUR], "crs")
-    frame = pd.DataFrame(
-        {"distance_crs": crs, "distance_vrs": _own(rows, [CAPITAL, LABOUR], "vrs")}
-    )
+    crs = _own(rows, "crs")
+    frame = pd.DataFrame({"distance_crs": crs, "distance_vrs": _own(rows, "vrs")})
     frame["is_on_frontier"] = crs >= 1 - FRONTIER_TOLERANCE
     frame["has_zero_labour_price"] = zero_labour_prices(rows, crs)
     return frame.reset_index()

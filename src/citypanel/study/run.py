@@ -15,7 +15,7 @@ from citypanel.study.declaration import declared
 from citypanel.study.graph import Graph
 from citypanel.study.grid import Grid
 from citypanel.study.options import Options
-from citypanel.study.sources import SOURCE_TABLES
+from citypanel.study.sources import KEY, SOURCE_TABLES
 from citypanel.study.steps import capital, index, inputs, panel, sample, series
 
 GRAPH = Graph([series, inputs, capital, sample, index, panel])
@@ -251,26 +251,19 @@ class Study:
 
     def _sources_of(self, vintage: str) -> dict[tuple, tuple[float, str, float]]:
         """The reading of every cell, its source, and the next source's reading."""
-        key = ("sources", vintage)
-        if key not in self._kept:
+
+        def read() -> dict[tuple, tuple[float, str, float]]:
             cells = self.sources.cells
-            columns = [cells[name] for name in ("city_id", "year", "variable")]
-            values = (
+            keys = zip(*(cells[name] for name in KEY), strict=True)
+            values = zip(
                 cells[f"value__{vintage}"].to_numpy(float, na_value=np.nan),
                 cells[f"source__{vintage}"].to_numpy(dtype=object),
                 cells[f"next_value__{vintage}"].to_numpy(float, na_value=np.nan),
+                strict=True,
             )
-            self._kept[key] = (
-                dict(
-                    zip(
-                        zip(*columns, strict=True),
-                        zip(*values, strict=True),
-                        strict=True,
-                    )
-                ),
-                None,
-            )
-        return self._kept[key][0]
+            return dict(zip(keys, values, strict=True))
+
+        return self.once(("sources", vintage), read)
 
     @staticmethod
     def figure_of_city(indicator: str, value: float | None) -> float | None:
@@ -374,10 +367,6 @@ class Study:
     ) -> pd.DataFrame:
         """City-year tables as a frame with city_id and year, by city and year."""
         return self.grid.long(tables, keep)
-
-    def wide(self, frame: pd.DataFrame, column: str) -> np.ndarray:
-        """A column of a city-year frame as a city x year table."""
-        return self.grid.wide(frame, column)
 
 
 _LARGE = [name for name, step in GRAPH.steps.items() if step.is_large]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import duckdb
+
 #: Table of the warehouse that each part of `citypanel.study.run.Sources` is read from.
 SOURCE_TABLES = {
     "cells": "intermediate.int_cells__reconciled",
@@ -35,3 +39,10 @@ READINGS = (
     "correction_action",
     "is_usable",
 )
+
+
+def lacking(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> list[str]:
+    """The tables, by schema and name, that a file does not have."""
+    query = "select schema_name || '.' || table_name from duckdb_tables()"
+    there = {name for (name,) in connection.execute(query).fetchall()}
+    return [name for name in tables if name not in there]

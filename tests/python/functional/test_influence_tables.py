@@ -106,7 +106,7 @@ def test_changed_figures_against_the_whole_study(headline):
 
 def test_a_city_out_of_the_sample_by_the_plain_route(headline):
     plans = headline.plans
-    i = plans.position("440300")
+    i = list(plans.cities).index("440300")
     result = headline.changed(Change.without(plans, i))
     rows = plans.frame()
     frame = malmquist(

@@ -125,7 +125,7 @@ def test_rational_arithmetic_sides_with_us_where_we_differ(references, cell):
     programmes = input_programmes if orientation == "input" else output_programmes
     q, r = programmes(cone, unit[INPUTS].to_numpy(float), unit[OUTPUTS].to_numpy(float))
     start, _ = starting_bases(cone, q, r)
-    exact, *_ = solve_exactly(cone, q[0], r[0], [start[0]])
+    exact = solve_exactly(cone, q[0], r[0], [start[0]])
     theirs, ours = WRONG_THERE[cell]
     measured = -exact if orientation == "input" else exact
     assert measured == pytest.approx(ours, rel=1e-12)

@@ -147,9 +147,9 @@ def test_every_error_that_the_code_raises_is_worded(project):
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr == "of"
                 and isinstance(node.func.value, ast.Name)
-                and node.func.value.id.endswith("Error")
+                and isinstance(node.args[0], ast.Constant)
+                and re.fullmatch(r"\w+\.\w+", key := str(node.args[0].value))
             ):
-                key = node.args[0].value
                 folder, name = key.split(".")
                 message = wanted[folder][name]
                 facts = {keyword.arg for keyword in node.keywords}

@@ -421,26 +421,29 @@ def test_a_result_depends_on_the_options_of_the_steps_before():
     }  # fmt: skip
     assert GRAPH.options_of("labour", given=["series"]) == ("labour_measure",)
     assert "labour_measure" not in GRAPH.options_of("capital")
-    assert "policy" in GRAPH.needed_by("panel")
-    assert GRAPH.takers("last_year") == (
-        "stocks", "sample", "never_treated", "panel",
-    )  # fmt: skip
+    assert "policy" in GRAPH.sources
+    assert takers("last_year") == ("stocks", "sample", "never_treated", "panel")
+
+
+def takers(option: str) -> tuple[str, ...]:
+    """The steps that take an option."""
+    return tuple(s.name for s in GRAPH.steps.values() if option in s.takes)
 
 
 def test_every_option_says_the_step_that_takes_it():
     """An option of a step of the library is taken by that step, and by no earlier."""
     for option in declared().options.values():
-        takers = set(GRAPH.takers(option.name))
+        found = set(takers(option.name))
         if option.name in ("first_year", "first_index_year"):
-            takers |= set(GRAPH.takers("panel_first_year"))
+            found |= set(takers("panel_first_year"))
         if option.name == "last_year":
-            assert option.step in takers
+            assert option.step in found
             continue
         if option.step in GRAPH:
-            steps = takers & {option.step, "stocks"}
+            steps = found & {option.step, "stocks"}
             assert steps or option.step == "capital", option.name
         else:
-            assert not takers, option.name
+            assert not found, option.name
 
 
 def test_the_series_of_an_option_are_those_its_steps_read(small_study):

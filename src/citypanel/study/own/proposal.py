@@ -50,7 +50,7 @@ class Proposal:
     period: str
     cohort: str | None
     treatment: str | None
-    outcomes: tuple[str, ...]
+    outcome: str
     controls: tuple[str, ...]
     groups: tuple[str, ...]
     notes: tuple[str, ...]
@@ -104,7 +104,7 @@ def propose(frame: pd.DataFrame) -> Proposal:
         period=period,
         cohort=cohort,
         treatment=treatment,
-        outcomes=tuple(numbers[:1]),
+        outcome=numbers[0],
         controls=tuple(numbers[1 : 1 + _MOST_CONTROLS]),
         groups=tuple(groups),
         notes=tuple(notes),
@@ -257,47 +257,24 @@ def declaration_on_figures(root: Path, name: str, roster: str) -> str:
     series = [n for n in labels if n not in study.controls]
     title = name.replace("_", " ").capitalize()
     noun = (study.content.get("unit") or {}).get("noun") or {"en": "city"}
-    lines = [
-        f"# {SAID('on_figures', shipped=SHIPPED).en}",
-        f"#     citypanel check {name}",
-        f"name: {name}",
-        f"title: {{en: {_quoted(title)}}}",
-        "unit:",
-        f"  noun: {{{', '.join(f'{k}: {v}' for k, v in noun.items())}}}",
-        "  key: city_id",
-        "  name: {en: city, zh: city_zh}",
-        "  parent: province",
-        "  groups: {region: region}",
-        "period: {key: year, frequency: year}",
-        f"panel: {{study: {SHIPPED}}}   # options: {{...}}, where others than its own",
-        "policy:",
-        "  label: {en: policy}",
-        f"  roster: {_quoted(roster)}",
-        "  # counts: whole          # from the first whole year on",
-        "  # districts: leave_out   # or city: their city is treated",
-        "  # twice: earliest        # a unit in several rows",
-        f"# {SAID('formulas').en}",
-        *textwrap.wrap(
+    return SAID(
+        "on_figures",
+        shipped=SHIPPED,
+        name=name,
+        title=_quoted(title),
+        noun=", ".join(f"{k}: {v}" for k, v in noun.items()),
+        roster=_quoted(roster),
+        series=textwrap.fill(
             ", ".join((*series, *INDICES)),
             width=86,
             initial_indent="#   ",
             subsequent_indent="#   ",
             break_long_words=False,
         ),
-        "outcome:",
-        "  growth:",
-        "    {label: {en: Growth of productivity}, formula: tfpch, headline: true}",
-        "  output:",
-        "    {label: {en: Log real output}, formula: gdp_real_cny_10k, transform: log}",
-        "controls:",
-        *(f"  {n}: {{label: {_in_yaml(labels[n])}, formula: {n}}}" for n in controls),
-        "weights: null",
-        "columns:",
-        '  - {table: "1", name: (1)}',
-        '  - {table: "1", name: (2), controls: all}',
-        '  - {table: "1", name: (3), outcome: output}',
-    ]
-    return "\n".join(lines) + "\n"
+        controls="".join(
+            f"  {n}: {{label: {_in_yaml(labels[n])}, formula: {n}}}\n" for n in controls
+        ),
+    ).en
 
 
 def _steady_controls(root: Path, study: Declaration) -> list[str]:
@@ -417,56 +394,36 @@ def declaration_text(
     name: str, panel: str, proposal: Proposal, roster: str | None = None
 ) -> str:
     """The proposal as YAML, with a comment where a person must decide."""
-    title = name.replace("_", " ").capitalize()
-    lines = [
-        f"# {SAID('proposed', name=name).en}",
-        *(f"# {note}" for note in proposal.notes),
-        f"name: {name}",
-        f"title: {{en: {_quoted(title)}}}",
-        "unit:",
-        "  noun: {en: unit}",
-        f"  key: {_quoted(proposal.unit)}",
-    ]
-    if proposal.groups:
-        listed = ", ".join(f"{_name(g)}: {_quoted(g)}" for g in proposal.groups)
-        lines.append(f"  groups: {{{listed}}}")
-    lines += [
-        f"period: {{key: {_quoted(proposal.period)}}}",
-        f"panel: {_quoted(panel)}",
-        "policy:",
-        "  label: {en: policy}",
-    ]
-    if roster:
-        lines.append(f"  roster: {roster}")
-    if proposal.cohort:
-        lines.append(f"  cohort: {_quoted(proposal.cohort)}")
-    if proposal.treatment:
-        lines.append(f"  treatment: {_quoted(proposal.treatment)}")
-    lines.append("outcome:")
-    for number, column in enumerate(proposal.outcomes):
-        mark = ", headline: true" if number == 0 else ""
-        formula = _formula(column)
-        lines.append(
-            f"  {_name(column)}: {{label: {{en: {_quoted(column)}}}, "
-            f"formula: {formula}, transform: level{mark}}}"
-        )
+    groups = ", ".join(f"{_name(g)}: {_quoted(g)}" for g in proposal.groups)
+    policy = {
+        "roster": roster,
+        "cohort": proposal.cohort and _quoted(proposal.cohort),
+        "treatment": proposal.treatment and _quoted(proposal.treatment),
+    }
+    controls, second = "controls: []", ""
     if proposal.controls:
-        lines.append(f"# {SAID('mark').en}")
-        lines.append("controls:")
-        lines += [
-            f"  {_name(c)}: {{label: {{en: {_quoted(c)}}}, formula: {_formula(c)}}}"
-            for c in proposal.controls
-        ]
-    else:
-        lines.append("controls: []")
-    lines += [
-        "weights: null",
-        "columns:",
-        '  - {table: "1", name: (1)}',
-    ]
-    if proposal.controls:
-        lines.append('  - {table: "1", name: (2), controls: all}')
-    return "\n".join(lines) + "\n"
+        entries = map(_entry, proposal.controls)
+        controls = "\n".join([f"# {SAID('mark').en}", "controls:", *entries])
+        second = '\n  - {table: "1", name: (2), controls: all}'
+    return SAID(
+        "proposed",
+        name=name,
+        notes="".join(f"# {note}\n" for note in proposal.notes),
+        title=_quoted(name.replace("_", " ").capitalize()),
+        unit=_quoted(proposal.unit),
+        groups=f"  groups: {{{groups}}}\n" if groups else "",
+        period=_quoted(proposal.period),
+        panel=_quoted(panel),
+        policy="".join(f"  {part}: {text}\n" for part, text in policy.items() if text),
+        outcome=_entry(proposal.outcome, ", transform: level, headline: true"),
+        controls=controls,
+        second=second,
+    ).en
+
+
+def _entry(column: str, more: str = "") -> str:
+    words = f"label: {{en: {_quoted(column)}}}, formula: {_formula(column)}"
+    return f"  {_name(column)}: {{{words}{more}}}"
 
 
 def _name(column: str) -> str:
@@ -480,16 +437,7 @@ def _formula(column: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and text.lower() not in (
-        "yes",
-        "no",
-        "on",
-        "off",
-        "true",
-        "false",
-        "null",
-        "y",
-        "n",
-    ):
+    word = text.lower() in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", text) and not word:
         return text
     return "'" + text.replace("'", "''") + "'"

@@ -14,6 +14,8 @@ from citypanel.did.covariances import CONVENTIONS
 from citypanel.did.group_time import CONTROL_GROUPS
 from citypanel.did.study import ESTIMATORS
 from citypanel.errors import OptionError
+from citypanel.frontier.directional import REFERENCES
+from citypanel.frontier.technology import RETURNS_TO_SCALE
 from citypanel.study.formulas import Formula
 from citypanel.study.own import index as indices
 from citypanel.study.own.figures import Figures
@@ -203,11 +205,9 @@ def _index(reader: Reader, path: tuple, name: str) -> Outcome | None:
     index = Index(
         kind,
         **series,
-        reference=reader.choice(
-            (*path, "reference"), indices.REFERENCES, "contemporaneous"
-        ),
+        reference=reader.choice((*path, "reference"), REFERENCES, "contemporaneous"),
         returns_to_scale=reader.choice(
-            (*path, "returns_to_scale"), indices.RETURNS_TO_SCALE, "crs"
+            (*path, "returns_to_scale"), RETURNS_TO_SCALE, "crs"
         ),
     )
     return Outcome(

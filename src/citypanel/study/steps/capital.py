@@ -14,9 +14,10 @@ from citypanel.capital.perpetual_inventory import (
     require_ends,
     require_flows,
 )
-from citypanel.study.declaration import Declaration, not_known
+from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 from citypanel.study.steps.inputs import Investment
 
 FLOWS = ("nominal", "real")
@@ -52,12 +53,7 @@ def stocks(
     if initial_growth not in FLOWS:
         raise not_known("initial_growth", initial_growth)
     units = grid.city_ids
-    named = zip(
-        cities["city_id"].to_numpy(dtype=object),
-        cities["city_en"].to_numpy(dtype=object),
-        strict=True,
-    )
-    labels = dict(named)
+    labels = dict(zip(cities["city_id"], cities["city_en"], strict=True))
     real = initial_growth == "real"
     spanned = investment.real if real else investment.nominal
     if initial_capital == "ten_percent":

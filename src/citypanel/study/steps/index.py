@@ -7,8 +7,8 @@ import pandas as pd
 
 from citypanel.errors import FrontierError
 from citypanel.frontier.isoquant import second_price_is_zero
-from citypanel.study.declaration import not_known
 from citypanel.study.graph import step
+from citypanel.study.parts import not_known
 from citypanel.study.productivity import (
     CAPITAL,
     FRONTIER_TOLERANCE,

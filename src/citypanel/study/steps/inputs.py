@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass
 
 import numpy as np
 
-from citypanel.study.declaration import Declaration, not_known
+from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 from citypanel.study.steps.series import (
     GDP_DEFLATOR,
     PROVINCE_INVESTMENT,
@@ -158,19 +160,8 @@ def controls(
     series: dict, investment: Investment, study: Declaration, *, log_base: str
 ) -> dict[str, np.ndarray]:
     """The controls, by their formulas."""
-    series = _With(series, {CHOSEN_INVESTMENT: investment.nominal})
+    known = ChainMap({CHOSEN_INVESTMENT: investment.nominal}, series)
     return {
-        name: control.formula(series, log_base=log_base)
+        name: control.formula(known, log_base=log_base)
         for name, control in study.controls.items()
     }
-
-
-class _With(dict):
-    """A mapping with more in it, that still asks the mapping for the rest."""
-
-    def __init__(self, rest, more):
-        super().__init__(more)
-        self._rest = rest
-
-    def __missing__(self, name):
-        return self._rest[name]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from citypanel.study.declaration import Declaration, not_known
+from citypanel.study.declaration import Declaration
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 from citypanel.study.steps.inputs import Investment
 
 OUTPUT, CAPITAL, LABOUR = "gdp_real_cny_10k", "capital_real_cny_10k", "labour"

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from citypanel.study.declaration import not_known
 from citypanel.study.formulas import exponential, logarithm
 from citypanel.study.graph import step
 from citypanel.study.grid import Grid
+from citypanel.study.parts import not_known
 
 GDP_DEFLATOR, INVESTMENT_PRICE = "province_gdp_deflator", "province_investment_price"
 PROVINCE_INVESTMENT = "fai_cny_100m"
