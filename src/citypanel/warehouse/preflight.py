@@ -349,11 +349,17 @@ def check_build_file(path: Path, *, config: Mapping[str, Any] | None = None) -> 
         Names the process, or what is wrong with the file.
     """
     trouble = file_trouble(path, read_only=False, config=config)
+    if trouble and trouble.is_lock:
+        raise WarehouseError.of(
+            "warehouse.build_file_held",
+            path=path,
+            what=trouble.what,
+            published=PUBLISHED_FILE,
+        )
     if trouble:
-        held, unusable = "warehouse.build_file_held", "warehouse.build_file_unusable"
-        key = held if trouble.is_lock else unusable
-        facts = {"path": path, "what": trouble.what, "published": PUBLISHED_FILE}
-        raise WarehouseError.of(key, **facts)
+        raise WarehouseError.of(
+            "warehouse.build_file_unusable", path=path, what=trouble.what
+        )
 
 
 def check_before_build(
