@@ -17,6 +17,7 @@ from citypanel.importers.cells import (
     starts_like_a_formula,
 )
 from citypanel.importers.files import Sheet, SourceFile
+from citypanel.importers.names import LABELS
 from citypanel.importers.specs import Spec
 from citypanel.importers.units import Units
 
@@ -26,18 +27,6 @@ METADATA_COLUMNS = (
     "province_id", "frequency", "unit", "source", "status", "first_obs_date",
     "last_obs_date", "remarks",
 )  # fmt: skip
-# Labels of the block, in small letters, and the field each is.
-LABELS = {
-    "series id": "series_id", "series code": "series_id", "srid": "series_id",
-    "sr code": "series_id", "id": "series_id",
-    "name": "series_name", "series name": "series_name", "series": "series_name",
-    "region": "region", "subnational": "region", "province": "region",
-    "country": "country", "frequency": "frequency", "unit": "unit", "units": "unit",
-    "source": "source", "status": "status", "series status": "status",
-    "first obs. date": "first_obs_date", "first obs date": "first_obs_date",
-    "last obs. date": "last_obs_date", "last obs date": "last_obs_date",
-    "remarks": "remarks", "series remarks": "remarks",
-}  # fmt: skip
 REQUIRED = ("series_id", "series_name", "frequency", "unit", "source")
 # What the warehouse takes: the quantity an indicator has to be in.
 INDICATORS = {"GDP": "CNY", "FAI": "CNY", "GDPIDX": "percent", "FAIPI": "percent"}
@@ -88,12 +77,9 @@ def read_series(
         blocks = [
             (sheet, first)
             for sheet in file.sheets
+            if not isinstance(spec.sheet, str) or sheet.name == spec.sheet
             if (first := _first_date(sheet)) is not None
         ]
-        if isinstance(spec.sheet, str):
-            blocks = [
-                (sheet, first) for sheet, first in blocks if sheet.name == spec.sheet
-            ]
         if not blocks:
             problems.append(
                 f"{file.path.name}: no column of dates below a block of metadata was "
@@ -165,8 +151,7 @@ def _read_block(sheet, first, reading, problems, *, provinces, units) -> None:
     missing = [name for name in REQUIRED if name not in rows_of]
     if missing:
         problems.append(
-            f"{sheet.file}{', sheet ' + sheet.name if sheet.name else ''}: the block "
-            f"of metadata has no row {', '.join(missing)}"
+            f"{sheet.where}: the block of metadata has no row {', '.join(missing)}"
         )
         return
     dates: list[tuple[int, str]] = []

@@ -132,7 +132,6 @@ class SourceFile:
 
     path: Path
     sha256: str
-    encoding: str
     sheets: list[Sheet]
 
 
@@ -176,16 +175,16 @@ def read_file(path: Path) -> SourceFile:
         content = _only_text(path, content)
     if content.startswith(ZIP):
         closer = _check_archive(path, content)
-        return SourceFile(path, digest, "workbook", _workbook(path, content, closer))
+        return SourceFile(path, digest, _workbook(path, content, closer))
     if content.startswith(COMPOUND):
-        return SourceFile(path, digest, "workbook", _old_workbook(path, content))
+        return SourceFile(path, digest, _old_workbook(path, content))
     if content.startswith(PARQUET):
-        return SourceFile(path, digest, "parquet", [_parquet(path)])
+        return SourceFile(path, digest, [_parquet(path)])
     if content.startswith(SPSS):
-        return SourceFile(path, digest, "SPSS", [_labelled(path, "sav")])
+        return SourceFile(path, digest, [_labelled(path, "sav")])
     if STATA.match(content):
         old = not STATA_UNICODE.match(content)
-        return SourceFile(path, digest, "Stata", [_labelled(path, "dta", old=old)])
+        return SourceFile(path, digest, [_labelled(path, "dta", old=old)])
     for beginning, what in OTHERS.items():
         if content.startswith(beginning):
             raise _unreadable(
@@ -197,8 +196,8 @@ def read_file(path: Path) -> SourceFile:
             "it is a web page under another name",
             remedy="open it in a spreadsheet, save it as .xlsx and import that",
         )
-    text, encoding = decode(content, name=path.name)
-    return SourceFile(path, digest, encoding, [_separated(path, text)])
+    text, _ = decode(content, name=path.name)
+    return SourceFile(path, digest, [_separated(path, text)])
 
 
 def decode(content: bytes, *, name: str) -> tuple[str, str]:
@@ -741,14 +740,12 @@ def _labelled(path: Path, kind: str, *, old: bool = False) -> Sheet:
     import pyreadstat
 
     reader = {"dta": pyreadstat.read_dta, "sav": pyreadstat.read_sav}[kind]
-    options: dict[str, object] = {"apply_value_formats": True}
-    if old:
-        options["encoding"] = "GB18030"
+    encoding = "GB18030" if old else None
     try:
         _, meta = reader(str(path), metadataonly=True)
         if (meta.number_rows or 0) * meta.number_columns > MOST_CELLS:
             raise _unreadable(path, f"it has more than {MOST_CELLS:,} cells")
-        frame, meta = reader(str(path), **options)
+        frame, meta = reader(str(path), apply_value_formats=True, encoding=encoding)
     except ImporterError:
         raise
     except Exception as error:
@@ -758,18 +755,12 @@ def _labelled(path: Path, kind: str, *, old: bool = False) -> Sheet:
             remedy="save it again from Stata or SPSS, or export it as .csv",
         ) from error
     types = meta.readstat_variable_types
-    columns = [
-        _plain_cells(frame[name].tolist(), is_single=types.get(name) == "float")
-        for name in frame.columns
-    ]
     labels = [meta.column_names_to_labels.get(name) or "" for name in frame.columns]
-    header = [list(frame.columns)]
-    if any(labels):
-        header.append(labels)
-    return Sheet(
-        file=path.name,
-        name="",
-        rows=[*header, *map(list, zip(*columns, strict=True))],
+    return _data_set(
+        path,
+        [list(frame.columns), labels] if any(labels) else [list(frame.columns)],
+        [frame[name].tolist() for name in frame.columns],
+        [types.get(name) == "float" for name in frame.columns],
     )
 
 
@@ -793,31 +784,25 @@ def _parquet(path: Path) -> Sheet:
             f"it is no Parquet file that can be read ({error})",
             remedy="write it again, or export the table as .csv",
         ) from error
-    cells = [
-        _plain_cells(column, is_single=kind == "FLOAT")
-        for column, kind in zip(columns, types, strict=False)
-    ]
-    return Sheet(
-        file=path.name,
-        name="",
-        rows=[names, *map(list, zip(*cells, strict=True))],
-    )
+    return _data_set(path, [names], columns, [kind == "FLOAT" for kind in types])
 
 
-def _plain_cells(values: Sequence[object], *, is_single: bool) -> list[object]:
+def _data_set(path: Path, header: list[list], columns: list, are_single) -> Sheet:
     """Cells without "not a number"; single precision as the digits it stands for."""
     import numpy as np
 
-    cells: list[object] = []
-    for value in values:
+    def plain(value: object, is_single: bool) -> object:
         if value is None or value != value:  # NaN, NaT
-            value = ""
-        elif is_single and isinstance(value, float):
-            value = float(str(np.float32(value)))
-        elif not isinstance(value, str | int | float | dt.date):
-            value = str(value)
-        cells.append(value)
-    return cells
+            return ""
+        if is_single and isinstance(value, float):
+            return float(str(np.float32(value)))
+        return value if isinstance(value, str | int | float | dt.date) else str(value)
+
+    cells = [
+        [plain(value, is_single) for value in column]
+        for column, is_single in zip(columns, are_single, strict=False)
+    ]
+    return Sheet(path.name, "", [*header, *map(list, zip(*cells, strict=True))])
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from citypanel.importers.cells import FOOTNOTE_MARKS, FULL_WIDTH, clean_text, read_year
 from citypanel.importers.files import Sheet
-from citypanel.importers.units import SPELLINGS, spelled
+from citypanel.importers.names import SPELLINGS
+from citypanel.importers.units import spelled
 
 WHOLE, DISTRICTS = "全市", "市辖区"
 SCOPES = {

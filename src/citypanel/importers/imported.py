@@ -22,6 +22,7 @@ SEED = "seeds/imported/raw_imported_cells.csv"
 FOLDER = "seeds/imported/cells"
 MOST_IN_SEED = 100_000
 KEY = "variable, city_id, year"
+AS_TEXT = ", ".join(f"{name}::varchar as {name}" for name in CELL_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def merge(
     """
     import duckdb
 
-    large = project / FOLDER / f"{source}.parquet"
+    name = f"{FOLDER}/{source}.parquet"
+    large = project / name
     with duckdb.connect() as connection:
         # A second thread takes more memory than it saves time.
         connection.execute("set threads = 1")
@@ -84,8 +86,7 @@ def merge(
         counted = dict(reading.rows_by_file)
         if (held or large.is_file()) and not replace:
             _earlier(connection, held, large)
-            names = ", ".join(f"{name}::varchar as {name}" for name in CELL_COLUMNS)
-            connection.execute(f"create table new as select {names} from ({new})")
+            connection.execute(f"create table new as select {AS_TEXT} from ({new})")
             _refuse_conflicts(connection)
             kept = [
                 row[0]
@@ -107,7 +108,6 @@ def merge(
         n_cells = sum(counted.values())
         contents: dict[str, bytes | None] = {}
         own: list[tuple] = []
-        name = f"{FOLDER}/{source}.parquet"
         if n_cells > MOST_IN_SEED:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "cells.parquet"
@@ -191,10 +191,9 @@ def _earlier(connection, held: Sequence[tuple[str, ...]], large: Path) -> None:
 
     rows = pd.DataFrame(list(held), columns=list(CELL_COLUMNS), dtype=str)
     connection.register("small", rows)
-    names = ", ".join(f"{name}::varchar as {name}" for name in CELL_COLUMNS)
-    query = f"select {names} from small"
+    query = f"select {AS_TEXT} from small"
     if large.is_file():
-        query += f" union all by name select {names} from read_parquet('{large}')"
+        query += f" union all by name select {AS_TEXT} from read_parquet('{large}')"
     try:
         connection.execute(f"create table held as {query}")
     except Exception as error:

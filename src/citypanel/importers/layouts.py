@@ -25,63 +25,11 @@ from citypanel.importers.headers import (
     stated_unit,
     take_apart,
 )
+from citypanel.importers.names import KEY_HEADERS, OTHER_NAMES
 from citypanel.importers.places import Gazetteer
 from citypanel.importers.specs import Column
 from citypanel.importers.units import Units
 
-KEY_HEADERS = {
-    "city": (
-        "城市", "城市名称", "地区", "地区名称", "地级市", "地级市名称", "市", "城市名",
-        "地市", "地市名称", "市名", "市州", "市(州)", "行政区", "行政区划", "名称",
-        "city", "cityname", "city_zh", "city_en", "cityzh", "cityen", "cityname_zh",
-        "prefecture", "region", "area",
-    ),
-    "code": (
-        "城市代码", "行政区划代码", "行政代码", "行政区代码", "地区代码", "地级市代码",
-        "市代码", "代码", "区划代码", "cityid", "city_id", "code", "citycode",
-        "city_code", "adcode", "cityadcode",
-    ),
-    "province": (
-        "省份", "省", "省份名称", "所属省份", "所在省份", "所属省", "省市", "省(市)",
-        "province", "provincename", "province_zh", "province_en",
-    ),
-    "year": (
-        "年份", "年度", "年", "统计年份", "数据年份", "年度标识", "统计年度", "时间",
-        "year", "years", "time",
-    ),
-    "variable": (
-        "指标", "指标名称", "变量", "变量名", "变量名称", "项目", "indicator",
-        "variable", "item", "series", "indicatorname",
-    ),
-    "unit": ("单位", "计量单位", "指标单位", "unit", "units"),
-    "value": (
-        "数值", "值", "指标值", "数据", "数据值", "取值", "观测值", "value", "values",
-        "figure", "obs_value", "data",
-    ),
-}  # fmt: skip
-# Names beside those of ref_variables and of the specs, without white space, small.
-OTHER_NAMES = {
-    "gdp": "gdp_cny_10k", "名义gdp": "gdp_cny_10k", "地区gdp": "gdp_cny_10k",
-    "国内生产总值": "gdp_cny_10k", "生产总值": "gdp_cny_10k", "gdp总量": "gdp_cny_10k",
-    "地区生产总值(gdp)": "gdp_cny_10k", "地区生产总值(当年价格)": "gdp_cny_10k",
-    "grossregionalproduct": "gdp_cny_10k", "grp": "gdp_cny_10k",
-    "nominalgdp": "gdp_cny_10k", "grossdomesticproduct": "gdp_cny_10k",
-    "户籍总人口": "population_persons_10k", "年末户籍总人口": "population_persons_10k",
-    "registeredpopulation": "population_persons_10k",
-    "householdregisteredpopulation": "population_persons_10k",
-    "totalpopulationatyear-end": "population_persons_10k",
-    "householdregisteredpopulationatyear-end": "population_persons_10k",
-    "固定资产投资": "fai_cny_10k", "固定资产投资额": "fai_cny_10k",
-    "全社会固定资产投资": "fai_cny_10k", "全社会固定资产投资总额": "fai_cny_10k",
-    "investmentinfixedassets": "fai_cny_10k", "fixedassetinvestment": "fai_cny_10k",
-    "fixedassetsinvestment": "fai_cny_10k",
-    "第二产业": "secondary_cny_10k", "第三产业": "tertiary_cny_10k",
-    "土地面积": "area_km2", "行政区域面积": "area_km2", "landarea": "area_km2",
-    "社会消费品零售额": "retail_sales_cny_10k", "gdp增长率": "gdp_growth_pct",
-    "retailsalesofconsumergoods": "retail_sales_cny_10k",
-    "totalretailsalesofconsumergoods": "retail_sales_cny_10k",
-    "gdpgrowth": "gdp_growth_pct", "gdpgrowthrate": "gdp_growth_pct",
-}  # fmt: skip
 # What a title says beside the variable.
 _TITLE_WORDS = re.compile(
     r"各?地级(及以上)?城?市|各(市|城市|地市|地区)|全国|中国|我国|城市|分(市|地区)|历年|"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from citypanel.importers.files import Sheet, SourceFile
 from citypanel.importers.headers import Header, normalise, read_headers
@@ -60,6 +60,28 @@ def missing_keys(spec: Spec, headers: Iterable[Header]) -> list[str]:
     if not found & {"city", "code"}:
         missing += [key for key in ("city", "code") if key in spec.keys]
     return missing
+
+
+def key_columns(
+    spec: Spec,
+    headers: Sequence[Header],
+    missing: Collection[str],
+    where: str,
+    problems: list[object],
+) -> dict[str, int]:
+    """The column of each key; one of `missing`, or one that stands twice, is told."""
+    keys: dict[str, int] = {}
+    for key, names in spec.keys.items():
+        found = under(headers, names)
+        if len(found) == 1:
+            keys[key] = found[0].column
+        elif found or key in missing:
+            what = "is not there" if not found else f"stands {len(found)} times"
+            problems.append(
+                f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
+                + nearest(names, headers)
+            )
+    return keys
 
 
 def under(headers: Iterable[Header], names: Iterable[str]) -> list[Header]:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 
 from citypanel.importers.cells import FOOTNOTE_MARKS, clean_text
+from citypanel.importers.names import OLD_FOREIGN
 
 SUFFIXES = ("市", "地区", "盟", "自治州", "州", "特别行政区")
 PROVINCE_SUFFIXES = (
@@ -21,13 +22,6 @@ FOREIGN_SUFFIXES = (
     "autonomousprefecture", "municipality", "prefecture", "province", "city", "shi",
     "league", "region",
 )  # fmt: skip
-# Names in letters of places that are called otherwise today.
-OLD_FOREIGN = {
-    "xiangfan": "襄樊市", "simao": "思茅市", "chaohu": "巢湖市", "laiwu": "莱芜市",
-    "luan": "六安市", "huhhot": "呼和浩特市", "haerbin": "哈尔滨市",
-    "lvliang": "吕梁市", "luliang": "吕梁市", "erdos": "鄂尔多斯市",
-    "chongqin": "重庆市",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ from citypanel.importers.headers import normalise, read_headers
 from citypanel.importers.matching import (
     chosen_sheets,
     header_row,
-    nearest,
+    key_columns,
     no_sheet,
     under,
 )
@@ -78,21 +79,19 @@ class Choices:
     unknown: str = "refuse"
 
     def __post_init__(self) -> None:
-        for name, value, permitted in (
-            ("districts", self.districts, (None, *DISTRICTS)),
-            ("twice", self.twice, TWICE),
-            ("unknown", self.unknown, ("refuse", "leave_out")),
+        unknown, times = ("refuse", "leave_out"), ("refuse", "as_written", "+08:00")
+        for name, is_known, permitted in (
+            ("districts", self.districts in (None, *DISTRICTS), DISTRICTS),
+            ("twice", self.twice in TWICE, TWICE),
+            ("unknown", self.unknown in unknown, unknown),
+            ("times", is_rule_for_times(self.times), times),
         ):
-            if value not in permitted:
-                raise _no_choice(name, value, [str(v) for v in permitted if v])
-        if not is_rule_for_times(self.times):
-            raise _no_choice("times", self.times, ["refuse", "as_written", "+08:00"])
-
-
-def _no_choice(name: str, value: object, permitted: Sequence[str]) -> OptionError:
-    return OptionError.of(
-        "importers.no_such_choice", name=name, value=str(value), permitted=permitted
-    )
+            if not is_known:
+                value = str(getattr(self, name))
+                raise OptionError.of(
+                    "importers.no_such_choice",
+                    name=name, value=value, permitted=list(permitted),
+                )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,9 @@ def read_entries(
         headers = read_headers(
             sheet, first=first, count=spec.header_rows, units=units.names
         )
-        keys = _keys(spec, sheet, headers, problems)
+        has_code = under(headers, spec.keys.get("code", ()))
+        missing = ("date",) if has_code else ("date", "unit")
+        keys = key_columns(spec, headers, missing, sheet.file, problems)
         if "date" not in keys or not {"unit", "code"} & set(keys):
             continue
         unmapped[:] = [h.text for h in headers if h.column not in keys.values()]
@@ -195,26 +196,6 @@ def read_entries(
     if not problems and not entries:
         problems.append("the roster has no rows")
     return entries
-
-
-def _keys(spec, sheet, headers, problems) -> dict[str, int]:
-    """The column of each key."""
-    keys: dict[str, int] = {}
-    for key, names in spec.keys.items():
-        found = under(headers, names)
-        if len(found) == 1:
-            keys[key] = found[0].column
-        elif (
-            found
-            or key == "date"
-            or (key == "unit" and not under(headers, spec.keys.get("code", ())))
-        ):
-            what = "is not there" if not found else f"stands {len(found)} times"
-            problems.append(
-                f"{sheet.file}: the column of the {key}, {' or '.join(names)}, "
-                f"{what}" + nearest(names, headers)
-            )
-    return keys
 
 
 def _entries(sheet, first, keys, spec, choices, problems) -> list[Entry]:
@@ -246,10 +227,14 @@ def _entries(sheet, first, keys, spec, choices, problems) -> list[Entry]:
             report("unit", "begins like a formula, and is no name")
             continue
         known = len(problems)
-        start = _date(cell_of("date"), choices, lambda why: report("date", why))
-        end = None
-        if clean_text(cell_of("end")) not in {*MISSING, *STILL}:
-            end = _date(cell_of("end"), choices, lambda why: report("end", why))
+        days: dict[str, Span] = {}
+        for key in ("date", "end"):
+            if key == "date" or clean_text(cell_of(key)) not in {*MISSING, *STILL}:
+                try:
+                    days[key] = read_span(cell_of(key), times=choices.times)
+                except NoDate as error:
+                    report(key, str(error))
+        start, end = days.get("date"), days.get("end")
         if start and end and end.last < start.first:
             report("end", "is before the start")
         intensity = 1.0
@@ -280,14 +265,6 @@ def _entries(sheet, first, keys, spec, choices, problems) -> list[Entry]:
             )
         )  # fmt: skip
     return entries
-
-
-def _date(value: object, choices: Choices, report: Callable) -> Span | None:
-    try:
-        return read_span(value, times=choices.times)
-    except NoDate as error:
-        report(str(error))
-        return None
 
 
 def batches_of(entries: Sequence[Entry]) -> list[int]:
@@ -371,8 +348,7 @@ def read_roster(
     if not any(entry.batch for entry in entries):
         reading.batches_from = "dates, counted in their order"
     reading.rows = rows
-    for entry in entries:
-        reading.rows_by_file[entry.file] = reading.rows_by_file.get(entry.file, 0) + 1
+    reading.rows_by_file = dict(Counter(entry.file for entry in entries))
     return reading
 
 

@@ -543,13 +543,8 @@ def _tell_agreements(agreements: Sequence[yearbook.Agreement]) -> list[str]:
 
 
 def _no_twins(files: Sequence[SourceFile]) -> None:
-    names = [file.path.name for file in files]
-    digests = [file.sha256 for file in files]
-    twice = [
-        name
-        for name, digest in zip(names, digests, strict=True)
-        if names.count(name) > 1 or digests.count(digest) > 1
-    ]
+    known = [(file.path.name, file.sha256) for file in files]
+    twice = [n for n, s in known if sum(n == m or s == t for m, t in known) > 1]
     if twice:
         raise ImporterError.of("importers.file_twice", twice)
 

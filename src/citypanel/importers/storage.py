@@ -30,6 +30,8 @@ from citypanel.files import rename, sync_folder
 
 FOLDER = Path("seeds") / ".importing"
 JOURNAL = "journal.json"
+_PART = re.compile("part[0-9]+")
+_SEED = re.compile(r"seeds(/[A-Za-z0-9_]+)+\.(csv|parquet)")
 
 
 def read_seed(path: Path) -> list[dict[str, str]]:
@@ -140,15 +142,13 @@ def recover(project: Path) -> str:
     if (folder / JOURNAL).is_file():
         _roll_forward(project, lambda step: None)
         return "finished"
-    if not any(path.name != "lock" for path in folder.iterdir()):
-        return "nothing"
+    rubbish = [path for path in folder.iterdir() if path.name != "lock"]
     try:
-        for path in folder.iterdir():
-            if path.name != "lock":
-                path.unlink()
+        for path in rubbish:
+            path.unlink()
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return "cleared"
+    return "cleared" if rubbish else "nothing"
 
 
 def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
@@ -156,7 +156,8 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
     try:
         moves = json.loads((folder / JOURNAL).read_text(encoding="utf-8"))
         for move in moves:
-            if not _moves_a_seed(move):
+            # An entry of the journal must stay within the folder of the seeds.
+            if not (_PART.fullmatch(move["part"]) and _SEED.fullmatch(move["target"])):
                 raise OSError(f"the journal names {move['target']}, which is no seed")
             part, target = folder / move["part"], project / move["target"]
             if "sha256" not in move:
@@ -171,15 +172,6 @@ def _roll_forward(project: Path, after_step: Callable[[str], None]) -> None:
         after_step("journal removed")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ImporterError.of("importers.not_finished", [str(error)]) from error
-
-
-def _moves_a_seed(move: Mapping[str, str]) -> bool:
-    """Whether an entry of the journal stays within the folder of the seeds."""
-    seed = r"seeds(/[A-Za-z0-9_]+)+\.(csv|parquet)"
-    return (
-        re.fullmatch("part[0-9]+", move["part"]) is not None
-        and re.fullmatch(seed, move["target"]) is not None
-    )
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from citypanel.errors import ImporterError
 from citypanel.importers.cells import address, clean_text, read_date
 from citypanel.importers.files import Sheet, SourceFile, read_file
 from citypanel.importers.headers import Header, read_headers
-from citypanel.importers.layouts import KEY_HEADERS, Layout, recognise
+from citypanel.importers.layouts import Layout, recognise
+from citypanel.importers.names import KEY_HEADERS
 from citypanel.importers.project import Reference, load_reference
 from citypanel.importers.specs import TO_CORRECT, USERS_FOLDER, shipped_specs
 

@@ -4,38 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-# Other spellings of units of the table, in small letters and without white space. Where
-# the quantity decides (亿 is 亿元 of output), a spelling stands once a quantity.
-SPELLINGS: dict[str, tuple[str, ...]] = {
-    "亿": ("亿元", "亿美元"), "万": ("万元", "万人", "万美元"), "千": ("千元", "千人"),
-    "百万": ("百万元",), "人民币元": ("元",), "万元人民币": ("万元",),
-    "yuan": ("元",), "rmb": ("元",), "cny": ("元",), "rmbyuan": ("元",),
-    "10000yuan": ("万元",), "10,000yuan": ("万元",), "10000rmb": ("万元",),
-    "10000cny": ("万元",), "10,000cny": ("万元",), "tenthousandyuan": ("万元",),
-    "10000rmbyuan": ("万元",), "cny10000": ("万元",), "rmb10000": ("万元",),
-    "millionyuan": ("百万元",), "millionrmb": ("百万元",), "1millionyuan": ("百万元",),
-    "100millionyuan": ("亿元",), "100millionrmb": ("亿元",), "100millioncny": ("亿元",),
-    "100mnyuan": ("亿元",), "hundredmillionyuan": ("亿元",), "cny100million": ("亿元",),
-    "billionyuan": ("RMB bn",), "billionrmb": ("RMB bn",), "bnyuan": ("RMB bn",),
-    "10000usd": ("万美元",), "usd10000": ("万美元",), "10,000usd": ("万美元",),
-    "10000usdollars": ("万美元",), "100millionusd": ("亿美元",),
-    "usd100million": ("亿美元",), "millionusd": ("USD mn",),
-    "person": ("人",), "people": ("人",), "1000persons": ("千人",),
-    "thousandpersons": ("千人",), "10000person": ("万人",), "10000persons": ("万人",),
-    "10,000people": ("万人",), "10000people": ("万人",),
-    "tenthousandpersons": ("万人",),
-    "km²": ("平方公里",), "sq.km": ("平方公里",), "sqkm": ("平方公里",),
-    "sq.km.": ("平方公里",), "squarekilometers": ("平方公里",),
-    "squarekilometres": ("平方公里",), "squarekm": ("平方公里",), "hectares": ("公顷",),
-    "人/km2": ("人/平方公里",), "人/km²": ("人/平方公里",),
-    "人每平方公里": ("人/平方公里",), "persons/sq.km": ("人/平方公里",),
-    "person/sq.km": ("人/平方公里",), "persons/km2": ("人/平方公里",),
-    "persons/km²": ("人/平方公里",), "personspersq.km": ("人/平方公里",),
-    "percent": ("%",), "pct": ("%",), "per cent": ("%",),
-    "precedingyear=100": ("上年=100",), "previousyear=100": ("上年=100",),
-    "lastyear=100": ("上年=100",), "以上年为100": ("上年=100",),
-    "上年为100": ("上年=100",),
-}  # fmt: skip
+from citypanel.importers.names import SPELLINGS
 
 
 def spelled(text: str) -> str:

@@ -37,7 +37,6 @@ from citypanel.importers.headers import (
     take_apart,
 )
 from citypanel.importers.layouts import (
-    KEY_HEADERS,
     Layout,
     MappedColumn,
     Words,
@@ -51,12 +50,14 @@ from citypanel.importers.matching import (
     chosen_sheets,
     header_row,
     headers_of,
+    key_columns,
     missing_keys,
     named_sheets,
     nearest,
     no_sheet,
     under,
 )
+from citypanel.importers.names import KEY_HEADERS, TOTALS
 from citypanel.importers.places import Gazetteer, Match
 from citypanel.importers.specs import Column, KnownCell, Spec
 from citypanel.importers.units import Units
@@ -69,13 +70,6 @@ CELL_COLUMNS = (
 NEVER_ZERO = {
     "gdp_cny_10k", "secondary_cny_10k", "tertiary_cny_10k", "population_persons_10k",
     "area_km2", "density_persons_per_km2",
-}  # fmt: skip
-# Rows that are sums over cities wherever they stand.
-TOTALS = {
-    "合计", "总计", "小计", "城市合计", "全国", "全国合计", "全省", "全省合计", "平均",
-    "平均值", "均值", "地级市合计", "地级及以上城市合计", "东部", "中部", "西部",
-    "东北", "东部地区", "中部地区", "西部地区", "东北地区", "total", "nationaltotal",
-    "national", "china", "average", "mean", "sum",
 }  # fmt: skip
 # Relative difference up to which two figures agree: room for rounding to three digits.
 AGREES = 0.005
@@ -402,17 +396,8 @@ def _by_spec(
     if not headers:
         problems.append(f"{where}: row {first + 1} holds no headers")
         return None
-    keys: dict[str, int] = {}
-    for key, names in spec.keys.items():
-        found = under(headers, names)
-        if len(found) == 1:
-            keys[key] = found[0].column
-        elif found or key in missing_keys(spec, headers):
-            what = "is not there" if not found else f"stands {len(found)} times"
-            problems.append(
-                f"{where}: the column of the {key}, {' or '.join(names)}, {what}"
-                + nearest(names, headers)
-            )
+    missing = missing_keys(spec, headers)
+    keys = key_columns(spec, headers, missing, where, problems)
     if "code" not in keys:
         keys |= _codes_beside(sheet, headers, first + spec.header_rows, words)
     above = [cell for row in sheet.rows[:first] for cell in row]
@@ -425,7 +410,7 @@ def _by_spec(
     mapped = _map_columns(
         spec, headers, problems, where, first, table_unit, words.units, words.variables
     )
-    if missing_keys(spec, headers) or ("year" in spec.keys and "year" not in keys):
+    if missing or ("year" in spec.keys and "year" not in keys):
         return None
     if not {"city", "code"} & set(keys):
         return None
@@ -542,13 +527,12 @@ def _read_layout(
 
 def _columns_of(sheet: Sheet, rows: list[int], n_columns: int) -> list[tuple]:
     """Cells of some rows, column by column."""
-    lines = [sheet.rows[number] for number in rows]
-    if any(len(line) < n_columns for line in lines):
-        lines = [
-            line if len(line) >= n_columns else [*line, *[""] * (n_columns - len(line))]
-            for line in lines
-        ]
-    return list(zip(*lines, strict=False))
+    lines = (sheet.rows[number] for number in rows)
+    filled = (
+        line if len(line) >= n_columns else [*line, *[""] * (n_columns - len(line))]
+        for line in lines
+    )
+    return list(zip(*filled, strict=False))
 
 
 def _heading(column: MappedColumn, variable: str, unit: str) -> str:
@@ -1118,18 +1102,15 @@ def _map_columns(
                 )
                 continue
             unit, unit_from = column.unit, "spec" if not stated else unit_from
+        why = ""
         if not unit:
-            problems.append(f"{place}: neither the header nor the spec says the unit")
-            continue
-        if unit not in units.names:
-            problems.append(
-                f"{place}: unit {unit} is not in seeds/reference/ref_units.csv"
-            )
-            continue
-        if units.quantity(unit) != units.quantity(wanted):
-            problems.append(
-                f"{place}: {unit} is no unit of {column.variable}, which is in {wanted}"
-            )
+            why = "neither the header nor the spec says the unit"
+        elif unit not in units.names:
+            why = f"unit {unit} is not in seeds/reference/ref_units.csv"
+        elif units.quantity(unit) != quantity:
+            why = f"{unit} is no unit of {column.variable}, which is in {wanted}"
+        if why:
+            problems.append(f"{place}: {why}")
             continue
         mapped.append(
             MappedColumn(
@@ -1140,12 +1121,12 @@ def _map_columns(
                 zero_is_missing=column.zero_is_missing,
             )
         )
-    doubled = [
-        variable
-        for variable, count in Counter(c.variable for c in mapped).items()
-        if count > 1
+    counts = Counter(column.variable for column in mapped)
+    problems += [
+        f"{where}: two columns are mapped to {name}"
+        for name, n in counts.items()
+        if n > 1
     ]
-    problems += [f"{where}: two columns are mapped to {name}" for name in doubled]
     return mapped
 
 

@@ -45,6 +45,7 @@ HEADLINE_TABLE = "Table 3"
 NAMED_RULES = 3
 PAPER_TABLE = re.compile(r"(Table \d+) (.+)")
 YEARS = re.compile(r"\d{4}(-\d{4})?")
+# "(1)-(3)" is (1), (2) and (3).
 COLUMN_RANGE = re.compile(r"\((\d+)\)-\((\d+)\)")
 NUMBERED = re.compile(r"\(\d+\)(-\(\d+\))?")
 
@@ -211,25 +212,25 @@ def changes_since(
             }
         )
     old, new = set(accepted["expectations"]), set(present["expectations"])
-    for item in sorted(old ^ new):
-        rows.append(
-            {
-                "level": "new" if item in new else "gone",
-                "topic": "expectation",
-                "accepted_value": "fails" if item in old else "holds",
-                "present_value": "fails" if item in new else "holds",
-                "text_en": item,
-                "text_zh": item,
-            }
-        )
+    rows += [
+        {
+            "level": "new" if item in new else "gone",
+            "topic": "expectation",
+            "accepted_value": "fails" if item in old else "holds",
+            "present_value": "fails" if item in new else "holds",
+            "text_en": item,
+            "text_zh": item,
+        }
+        for item in sorted(old ^ new)
+    ]
     for part, topic, text in (
         ("coverage", "coverage", _coverage_text),
         ("estimates", "estimate", _estimate_text),
     ):
         for item in sorted(accepted[part].keys() | present[part].keys()):
             before, after = (
-                text(accepted[part].get(item)),
-                text(present[part].get(item)),
+                text(run[part][item]) if item in run[part] else None
+                for run in (accepted, present)
             )
             if before == after:
                 continue
@@ -271,7 +272,9 @@ def places_touched(touches: str | None) -> list[tuple[str, str]]:
                 stem, part = found[1], found[2]
             elif not (stem and (part in named or NUMBERED.fullmatch(part))):
                 stem = ""
-            for column in _columns(part):
+            found = COLUMN_RANGE.fullmatch(part)
+            numbers = range(int(found[1]), int(found[2]) + 1) if found else ()
+            for column in [f"({n})" for n in numbers] or [part]:
                 places[(table, f"{stem} {column}".strip())] = None
     return list(places)
 
@@ -299,14 +302,6 @@ def touched_results(findings: pd.DataFrame) -> pd.DataFrame:
         ],
         columns=["table_name", "place", *COUNTS],
     )
-
-
-def _columns(part: str) -> list[str]:
-    """ "(1)-(3)" is (1), (2) and (3)."""
-    found = COLUMN_RANGE.fullmatch(part)
-    if not found:
-        return [part]
-    return [f"({n})" for n in range(int(found[1]), int(found[2]) + 1)]
 
 
 def _verdict(
@@ -495,15 +490,11 @@ def _finding_text(entry: Mapping[str, Any] | None) -> str | None:
     return f"{entry['severity']}, {entry['status']}{value}"
 
 
-def _coverage_text(entry: Mapping[str, int] | None) -> str | None:
-    if entry is None:
-        return None
+def _coverage_text(entry: Mapping[str, int]) -> str:
     return f"{entry['imputed']} filled in, {entry['missing']} missing"
 
 
-def _estimate_text(entry: list[float | None] | None) -> str | None:
-    if entry is None:
-        return None
+def _estimate_text(entry: list[float | None]) -> str:
     estimate, error = entry
     if estimate is None:
         return "not estimated"

@@ -40,27 +40,22 @@ def holders(path: Path) -> list[Holder]:
     opening the file tells.
     """
     try:
-        status = path.stat()
+        file = path.stat()
         table = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:
         return []
+    device = file.st_dev
+    wanted = f"{os.major(device):02x}:{os.minor(device):02x}:{file.st_ino}"
     found: dict[int, bool] = {}
     for line in table:
         # 1: POSIX  ADVISORY  WRITE 19248 fe:00:2474903 0 EOF
         cells = line.split()
         if len(cells) < 8 or "->" in cells:
             continue
-        mode, pid, place = cells[-5], int(cells[-4]), cells[-3].split(":")
-        if int(place[-1]) != status.st_ino or not _same_device(place, status.st_dev):
-            continue
-        if pid != os.getpid():
+        mode, pid = cells[-5], int(cells[-4])
+        if cells[-3] == wanted and pid != os.getpid():
             found[max(pid, 0)] = found.get(max(pid, 0), False) or mode == "WRITE"
     return [Holder(pid, _command(pid), writes) for pid, writes in sorted(found.items())]
-
-
-def _same_device(place: list[str], device: int) -> bool:
-    major, minor = int(place[0], 16), int(place[1], 16)
-    return (major, minor) == (os.major(device), os.minor(device))
 
 
 def _command(pid: int) -> str:

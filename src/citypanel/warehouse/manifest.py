@@ -21,6 +21,7 @@ from citypanel.warehouse.results import Node, Relation
 
 PACKAGE = "citypanel"
 _BUILT_IN = ("dbt", "dbt_duckdb")
+_KINDS = ("model", "seed", "snapshot", "test")
 # Macros by which a project takes over a step of dbt; no node names them.
 _OVERRIDES = re.compile(r"(duckdb__|default__|materialization_|generate_\w+_name$)")
 # They ask the declaration of the study for every option, to check it; who calls
@@ -103,15 +104,14 @@ def package_folder() -> Path:
 class _Reader:
     manifest: Any
     surroundings: Surroundings
+    digests: dict[Path, str] = field(default_factory=dict)
 
     def nodes(self) -> dict[str, Node]:
         found = {}
         for node in self.manifest.nodes.values():
             kind = str(node.resource_type)
-            if kind not in ("model", "seed", "snapshot", "test"):
-                continue
             # A test of a disabled model stays in the manifest, disabled like it.
-            if not node.config.enabled:
+            if kind not in _KINDS or not node.config.enabled:
                 continue
             is_ephemeral = node.config.materialized == "ephemeral"
             found[node.unique_id] = Node(
@@ -135,16 +135,10 @@ class _Reader:
             )
         for test in self.manifest.unit_tests.values():
             # It runs on rows of its own: what it depends on is the model's code.
-            tested = [
-                self.own(self.manifest.nodes[id_])
-                for id_ in test.depends_on.nodes
-                if id_ in self.manifest.nodes
-            ]
-            definition = {
-                key: value
-                for key, value in test.to_dict().items()
-                if key in ("model", "given", "expect", "overrides", "versions")
-            }
+            nodes, content = self.manifest.nodes, test.to_dict()
+            tested = [self.own(nodes[i]) for i in test.depends_on.nodes if i in nodes]
+            said = ("model", "given", "expect", "overrides", "versions")
+            definition = {key: content[key] for key in said if key in content}
             found[test.unique_id] = Node(
                 id=test.unique_id,
                 name=test.name,
@@ -260,7 +254,7 @@ class _Reader:
         return {
             str(self.folder(node) / path): self.digest(node, path)
             for node in self.manifest.nodes.values()
-            if str(node.resource_type) in ("model", "seed", "snapshot", "test")
+            if str(node.resource_type) in _KINDS
             for path in self.files_read(node)
         }
 
@@ -284,10 +278,6 @@ class _Reader:
                 found = f"not readable: {error.strerror}"
             self.digests[whole] = found
         return self.digests[whole]
-
-    @cached_property
-    def digests(self) -> dict[Path, str]:
-        return {}
 
 
 def _digest(content: Any) -> str:

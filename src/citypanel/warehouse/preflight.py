@@ -242,9 +242,8 @@ def check_place(root: Path) -> None:
     WarehouseError
         Names the folder.
     """
-    if (root / "dbt_project.yml").is_file():
-        return
-    raise WarehouseError.of("warehouse.other_folder", folder=root.resolve())
+    if not (root / "dbt_project.yml").is_file():
+        raise WarehouseError.of("warehouse.other_folder", folder=root.resolve())
 
 
 def memory_limit() -> int | None:
@@ -350,18 +349,17 @@ def check_build_file(path: Path, *, config: Mapping[str, Any] | None = None) -> 
         Names the process, or what is wrong with the file.
     """
     trouble = file_trouble(path, read_only=False, config=config)
-    if trouble is None:
-        return
-    if trouble.is_lock:
+    if trouble and trouble.is_lock:
         raise WarehouseError.of(
             "warehouse.build_file_held",
             path=path,
             what=trouble.what,
             published=PUBLISHED_FILE,
         )
-    raise WarehouseError.of(
-        "warehouse.build_file_unusable", path=path, what=trouble.what
-    )
+    if trouble:
+        raise WarehouseError.of(
+            "warehouse.build_file_unusable", path=path, what=trouble.what
+        )
 
 
 def check_before_build(

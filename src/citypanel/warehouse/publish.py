@@ -209,13 +209,12 @@ def _keep(target: Path, keep: int) -> None:
     if keep and record is not None:
         folder.mkdir(exist_ok=True)
         kept = folder / kept_name(record)
-        with suppress(FileExistsError):
-            try:
-                os.link(target, kept)
-            except FileExistsError:
-                raise
-            except OSError:  # a file system without hard links
-                shutil.copy2(target, kept)
+        try:
+            os.link(target, kept)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            shutil.copy2(target, kept)
     if keep:
         for old in sorted(folder.glob("*.duckdb"))[:-keep]:
             old.unlink(missing_ok=True)
@@ -247,9 +246,7 @@ def _is_being_written(path: Path) -> bool:
             return time.time() - path.stat().st_mtime < _ABANDONED_SECONDS
         except OSError:
             return False
-    if pid == os.getpid():
-        return False
-    return is_running(pid)
+    return pid != os.getpid() and is_running(pid)
 
 
 def write_ahead_log(path: Path) -> Path:

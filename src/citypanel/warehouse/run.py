@@ -115,6 +115,7 @@ class Request:
 
 # Variables of dbt that choose no option of a study.
 NO_OPTIONS = (PUBLISH_TO, STUDY, EXTENDS)
+_PYTHON = ".".join(map(str, sys.version_info[:3]))
 # A model of studies that bring their panel.
 _OF_PANELS = "model.citypanel.est_study"
 
@@ -221,8 +222,7 @@ class Run:
             outcome, is_due = self.decide(cursor, statuses)
         except (PublicationError, duckdb.Error) as error:
             why, _, rest = str(error).partition("\n")
-            outcome = Outcome(False, _not_published(why.rstrip("."), rest))
-            is_due = True
+            outcome, is_due = _not_published(why.rstrip("."), rest), True
         finally:
             cursor.close()
         last_outcome = outcome
@@ -239,12 +239,11 @@ class Run:
             raise PublicationError("the run did not begin with its hook")
         stands = self.what_stands()
         if request.unreal:
-            text = _not_published(
-                request.unreal,
+            rest = (
                 f"Consequence: {stands}; what this run built is not taken for the "
-                "study's.\nRemedy: run dbt build.",
+                "study's.\nRemedy: run dbt build."
             )
-            return Outcome(False, text), False
+            return _not_published(request.unreal, rest), False
         database = _current_database(cursor)
         ledger = Ledger(cursor, database)
         changed = self.inputs_changed(cursor)
@@ -265,20 +264,17 @@ class Run:
         if changed:
             why.append(f"{', '.join(changed)} changed while the run went on")
         if why:
-            text = _not_published(
-                "; ".join(why),
-                f"Consequence: {stands}.\nRemedy: {self.remedy(verdict)}",
-            )
-            return Outcome(False, text), bool(changed) or request.means_to_publish
+            rest = f"Consequence: {stands}.\nRemedy: {self.remedy(verdict)}"
+            is_due = bool(changed) or request.means_to_publish
+            return _not_published("; ".join(why), rest), is_due
         refusal = self.foreign_database(cursor)
         if refusal:
-            text = _not_published(
-                refusal,
+            rest = (
                 f"Consequence: {stands}.\nRemedy: publish from a target whose database "
-                "is its own file, or query the target's database itself.",
+                "is its own file, or query the target's database itself."
             )
             is_due = bool(self.configured) or self.config.target_name == DEFAULT_TARGET
-            return Outcome(False, text), is_due and request.means_to_publish
+            return _not_published(refusal, rest), is_due and request.means_to_publish
         record = self.publish(cursor, database, verdict.standing)
         path = self.destination()
         return Outcome(True, f"published {path} ({record.described()})"), True
@@ -304,7 +300,7 @@ class Run:
             code_version=code.version,
             code_sha256=code.digest,
             nodes_sha256=hashlib.sha256(text.encode()).hexdigest(),
-            software=json.dumps(_software() | {"python": _python_version()}),
+            software=json.dumps(_software() | {"python": _PYTHON}),
         )
         return publish(
             cursor,
@@ -597,8 +593,8 @@ def _current_database(cursor: duckdb.DuckDBPyConnection) -> str:
     return cursor.execute("select current_database()").fetchall()[0][0]
 
 
-def _not_published(why: str, rest: str) -> str:
-    return f"not published, because {why}.\n{rest}".rstrip()
+def _not_published(why: str, rest: str) -> Outcome:
+    return Outcome(False, f"not published, because {why}.\n{rest}".rstrip())
 
 
 def _variables(every: Mapping[str, Any], package: str) -> dict[str, Any]:
@@ -606,10 +602,6 @@ def _variables(every: Mapping[str, Any], package: str) -> dict[str, Any]:
     own = every.get(package)
     common = {k: v for k, v in every.items() if not isinstance(v, dict)}
     return common | (dict(own) if isinstance(own, dict) else {})
-
-
-def _python_version() -> str:
-    return ".".join(str(part) for part in sys.version_info[:3])
 
 
 @cache
@@ -620,7 +612,7 @@ def _software() -> dict[str, str]:
 @cache
 def _python_software() -> dict[str, str]:
     """Python and the packages that a build is declared to need."""
-    found = {"python": _python_version()}
+    found = {"python": _PYTHON}
     for name in declared_packages():
         try:
             found[name] = version(name)

@@ -222,6 +222,13 @@ def _largest(sets: Mapping[int, dict], readings, study) -> list[int]:
     return sorted(order[:COMPUTED])
 
 
+def _ranked(found: pd.DataFrame, cause: np.ndarray) -> pd.DataFrame:
+    """Cause, whether it is closed, and the rank of its severity, of each finding."""
+    closed = (found["status"] != "open").to_numpy(bool)
+    severity = found["severity"].map(SEVERITY).to_numpy(int)
+    return pd.DataFrame({"cause": cause, "closed": closed, "severity": severity})
+
+
 def ordered(
     found: pd.DataFrame, cause: np.ndarray, effects: Mapping[int, Effect]
 ) -> dict[int, int]:
@@ -229,13 +236,7 @@ def ordered(
 
     Then by severity, by the number of findings, and by the order they were found in.
     """
-    frame = pd.DataFrame(
-        {
-            "cause": cause,
-            "closed": (found["status"] != "open").to_numpy(bool),
-            "severity": found["severity"].map(SEVERITY).to_numpy(int),
-        }
-    )
+    frame = _ranked(found, cause)
     grouped = frame.groupby("cause").agg(
         closed=("closed", "min"), severity=("severity", "min"), n=("closed", "size")
     )
@@ -264,14 +265,9 @@ def leading(found: pd.DataFrame, cause: np.ndarray) -> np.ndarray:
     value = found["value"].to_numpy(float, na_value=np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = np.abs(np.log(value / expected(found)))
-    frame = pd.DataFrame(
-        {
-            "cause": cause,
-            "closed": (found["status"] != "open").to_numpy(bool),
-            "part": (found["scope"] != "study").to_numpy(bool),
-            "severity": found["severity"].map(SEVERITY).to_numpy(int),
-            "distance": -np.nan_to_num(distance, posinf=0.0),
-        }
+    frame = _ranked(found, cause).assign(
+        part=(found["scope"] != "study").to_numpy(bool),
+        distance=-np.nan_to_num(distance, posinf=0.0),
     )
     order = frame.sort_values(
         ["cause", "closed", "part", "severity", "distance"], kind="stable"

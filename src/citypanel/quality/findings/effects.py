@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -54,17 +55,14 @@ class Effects:
     Attributes
     ----------
     headline : Headline or None
-        None where the study cannot be computed as it is; `failure` says why.
+        None where the study cannot be computed as it is.
     """
 
     def __init__(self, study: Study, options: Options):
         self.study, self.options = study, options
         self.headline: Headline | None = None
-        self.failure = ""
-        try:
+        with suppress(CityPanelError):
             self.headline = Headline(study, options)
-        except CityPanelError as error:
-            self.failure = str(error)
 
     def of(self, sets: Sequence[Mapping[Cell, float]]) -> list[Effect]:
         """The effect of each set of new figures; a not-a-number leaves a figure out.
@@ -85,21 +83,6 @@ class Effects:
             n_rows += n
         return found + (self._chunk(chunk) if chunk else [])
 
-    def of_province(self, new: Mapping[tuple[str, int, str], float]) -> Effect:
-        """The effect of new figures of provinces' series."""
-        series = self.study.sources.province_series
-        keys = (series[c].tolist() for c in ("province_id", "year", "indicator"))
-        values = [
-            new.get((province, int(year), name), value)
-            for province, year, name, value in zip(
-                *keys, series["value"].tolist(), strict=True
-            )
-        ]
-        sources = replace(
-            self.study.sources, province_series=series.assign(value=values)
-        )
-        return self._of_study(Study(sources, self.study.given))
-
     def _chunk(self, sets: Sequence[Mapping[Cell, float]]) -> list[Effect]:
         if self.headline is None or self.options.imputation == "growth_chaining":
             return [self._alone(new) for new in sets]
@@ -118,9 +101,7 @@ class Effects:
             readings[name] = readings[name].copy()
         for (city, year, name), value in new.items():
             readings[name][self._place(city, year)] = value
-        return self._of_study(self.study.instead(readings=readings))
-
-    def _of_study(self, study: Study) -> Effect:
+        study = self.study.instead(readings=readings)
         try:
             if self.headline is None:
                 return self._effect(Headline(study, self.options).result)

@@ -337,7 +337,7 @@ def ratios(panel: Cells) -> Iterator[dict[str, Any]]:
             )
 
 
-def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
+def investment_ratio(panel: Cells) -> Iterator[dict[str, Any]]:
     """Rule investment_ratio: investment that output cannot explain.
 
     Investment over output outside `INVESTMENT_RANGE`, one row a city for its most
@@ -347,60 +347,51 @@ def investment_ratio(panel: Cells) -> list[dict[str, Any]]:
     """
     name = "fai_cny_10k"
     if name not in panel.series or GDP not in panel.series:
-        return []
+        return
     investment, output = panel.series[name].values, panel.series[GDP].values
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(output > 0, investment / output, np.nan)
         logs = np.where(ratio > 0, np.log(ratio), np.nan)
     low, high = INVESTMENT_RANGE
-    rows = []
+    told: set[tuple[int, int]] = set()
     for place in range(len(panel.city_ids)):
         beyond = np.maximum(np.log(low) - logs[place], logs[place] - np.log(high))
         beyond = np.where(np.isfinite(beyond), beyond, -np.inf)
         if len(beyond) and beyond.max() > 0:
             t = int(np.argmax(beyond))
             years = panel.years[beyond > 0]
-            rows.append(
-                finding(
-                    "investment_ratio",
-                    "warning",
-                    **panel.series[name].cell(place, t),
-                    low=low * output[place, t],
-                    high=high * output[place, t],
-                    ratio=ratio[place, t],
-                    least=100 * low,
-                    most=100 * high,
-                    n_years=len(years),
-                    years=list(years),
-                    said="investment_range",
-                )
+            told.add((place, t))
+            yield finding(
+                "investment_ratio",
+                "warning",
+                **panel.series[name].cell(place, t),
+                low=low * output[place, t],
+                high=high * output[place, t],
+                ratio=ratio[place, t],
+                least=100 * low,
+                most=100 * high,
+                n_years=len(years),
+                years=list(years),
+                said="investment_range",
             )
     span = RISE_YEARS
     if logs.shape[1] <= span:
-        return rows
+        return
     rise = logs[:, span:] - logs[:, :-span]
     rise = rise - nanmedian(rise)
     for place in np.flatnonzero(
         (np.nan_to_num(rise, nan=-np.inf) > np.log(RISE_FACTOR)).any(axis=1)
     ):
         t = int(np.nanargmax(rise[place]))
-        year = int(panel.years[t])
-        if any(
-            row["unit_id"] == panel.city_ids[place] and row["year"] == year
-            for row in rows
-        ):
-            continue
-        rows.append(
-            finding(
+        if (place, t) not in told:
+            yield finding(
                 "investment_ratio",
                 "warning",
                 **panel.series[name].cell(place, t),
                 low=investment[place, t] * RISE_FACTOR / 1.25,
                 ratio=ratio[place, t],
                 ratio_after=ratio[place, t + span],
-                after=year + span,
+                after=int(panel.years[t]) + span,
                 factor=RISE_FACTOR,
                 said="investment_rise",
             )
-        )
-    return rows

@@ -9,8 +9,8 @@ are apart from both sides. A jump that stays is a break.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -68,41 +68,6 @@ class Jump:
     before: int
     at: int
     size: float
-
-
-@dataclass
-class Departure:
-    """A run of cells apart from both sides; `size` is their mean log distance."""
-
-    series: Series
-    unit: str
-    cells: list[int]
-    before: int
-    after: int
-    size: float
-    threshold: float
-    expected: dict[int, float] = field(default_factory=dict)
-
-
-@dataclass
-class Break:
-    """A jump that stays, by `size` in logarithms."""
-
-    series: Series
-    unit: str
-    jump: Jump
-    threshold: float
-
-
-@dataclass
-class Erratic:
-    """A unit's series that jumps up and down throughout."""
-
-    series: Series
-    unit: str
-    n_jumps: int
-    largest: Jump
-    threshold: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,95 +143,122 @@ def _printed_pairs(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return unit[1:][same], at[:-1][same], at[1:][same]
 
 
-def apart(series: Series) -> list[Departure | Break | Erratic]:
+def apart(series: Series) -> Iterator[dict[str, Any]]:
     """Departures, breaks and erratic series of one variable."""
     changes = changes_of(series)
-    common, limit = changes.common, changes.threshold
-    found: list[Departure | Break | Erratic] = []
     for place, jumps in changes.jumps().items():
-        unit, logs = series.units[place], series.logs[place]
         if len(jumps) > MOST_JUMPS:
             largest = max(jumps, key=lambda jump: abs(jump.size))
-            found.append(Erratic(series, unit, len(jumps), largest, limit))
+            a, b = largest.before, largest.at
+            yield finding(
+                "erratic_series",
+                "warning",
+                series.name,
+                unit_id=series.units[place],
+                n_jumps=len(jumps),
+                threshold=changes.threshold,
+                from_value=series.values[place, a],
+                start=series.years[a],
+                to_value=series.values[place, b],
+                end=series.years[b],
+            )
             continue
-        taken: set[int] = set()
-        for number_, jump in enumerate(jumps):
-            if number_ in taken:
-                continue
-            back = _taken_back(jumps, number_, logs, common)
-            if back is None:
-                found.append(_break(series, place, jump, jumps, common, limit))
-                continue
-            taken.add(back)
-            found.append(_departure(series, place, jump, jumps[back], common, limit))
-    return found
+        waiting = list(jumps)
+        while waiting:
+            jump = waiting.pop(0)
+            if waiting and _takes_back(waiting[0], jump, series.logs[place], changes):
+                yield from _departure(series, place, jump, waiting.pop(0), changes)
+            else:
+                yield from _break(series, place, jump, jumps, changes)
 
 
-def _taken_back(jumps, number_, logs, common) -> int | None:
-    """The jump after this one that takes it back, if there is one."""
-    jump = jumps[number_]
-    if number_ + 1 >= len(jumps):
-        return None
-    later = jumps[number_ + 1]
-    if later.size * jump.size >= 0:
-        return None
-    if later.before - jump.at + 1 > LONGEST_RUN:
-        return None
-    left = logs[later.at] - logs[jump.before] - common[jump.before, later.at]
+def _takes_back(later: Jump, jump: Jump, logs, changes) -> bool:
+    """Whether the next jump takes one back."""
+    if later.size * jump.size >= 0 or later.before - jump.at + 1 > LONGEST_RUN:
+        return False
+    common = changes.common[jump.before, later.at]
+    left = logs[later.at] - logs[jump.before] - common
     smaller = min(abs(jump.size), abs(later.size))
-    return number_ + 1 if abs(left) <= LEFT_OVER * smaller else None
+    return abs(left) <= LEFT_OVER * smaller
 
 
-def _departure(series, place, jump, back, common, limit) -> Departure:
-    logs = series.logs[place]
+def _departure(series, place, jump, back, changes) -> Iterator[dict[str, Any]]:
+    """The cells between a jump and the one that takes it back."""
+    logs, common = series.logs[place], changes.common
     a, b = jump.before, back.at
     cells = [t for t in range(jump.at, back.before + 1) if np.isfinite(logs[t])]
     drift = logs[b] - logs[a] - common[a, b]
     expected = {t: logs[a] + common[a, t] + drift * (t - a) / (b - a) for t in cells}
     size = float(np.mean([logs[t] - expected[t] for t in cells]))
-    return Departure(
-        series=series,
-        unit=series.units[place],
-        cells=cells,
-        before=a,
-        after=b,
-        size=size,
-        threshold=limit,
-        expected=expected,
-    )
+    rule = "leaves_and_returns"
+    if power_of_ten(size):
+        rule = "power_of_ten"
+    elif abs(abs(size) - np.log(2)) <= TWO_TOLERANCE:
+        rule = "halved_or_doubled"
+    return _cells_apart(series, place, rule, expected, a, b, changes.threshold)
 
 
-def _break(series, place, jump, jumps, common, limit) -> Departure | Break:
+def _break(series, place, jump, jumps, changes) -> Iterator[dict[str, Any]]:
     """A jump that stays; by a power of ten at an end of the series, a slip there.
 
     What a year or two before the end (or after the start) are a power of ten away from
     cannot be seen to return: those years are the ones that are wrong.
     """
-    whole = Break(series, series.units[place], jump, limit)
-    if not power_of_ten(jump.size):
-        return whole
-    logs = series.logs[place]
-    printed = np.flatnonzero(np.isfinite(logs))
-    after = [int(t) for t in printed if t >= jump.at]
-    before = [int(t) for t in printed if t <= jump.before]
-    later = any(other.before >= jump.at for other in jumps)
-    earlier = any(other.at <= jump.before for other in jumps)
-    if len(after) <= SHORT_END and not later and len(after) <= len(before):
-        cells, base = after, jump.before
-    elif len(before) <= SHORT_END and not earlier and len(before) < len(after):
-        cells, base = before, jump.at
-    else:
-        return whole
-    return Departure(
-        series=series,
-        unit=series.units[place],
-        cells=cells,
-        before=base,
-        after=base,
-        size=jump.size if cells is after else -jump.size,
-        threshold=limit,
-        expected={t: logs[base] + common[base, t] for t in cells},
+    a, b = jump.before, jump.at
+    power = power_of_ten(jump.size)
+    logs, limit = series.logs[place], changes.threshold
+    printed = np.flatnonzero(np.isfinite(logs)).tolist()
+    after, before = [t for t in printed if t >= b], [t for t in printed if t <= a]
+    later = any(other.before >= b for other in jumps)
+    earlier = any(other.at <= a for other in jumps)
+    cells: list[int] = []
+    if power and len(after) <= SHORT_END and not later and len(after) <= len(before):
+        cells, base = after, a
+    elif (
+        power and len(before) <= SHORT_END and not earlier and len(before) < len(after)
+    ):
+        cells, base = before, b
+    if cells:
+        expected = {t: logs[base] + changes.common[base, t] for t in cells}
+        yield from _cells_apart(
+            series, place, "power_of_ten", expected, base, base, limit
+        )
+        return
+    rule = "power_of_ten" if power else "level_break"
+    values = series.values[place]
+    yield finding(
+        rule,
+        "critical" if power else "warning",
+        **series.cell(place, b),
+        expected=values[b] * np.exp(-jump.size),
+        within=limit,
+        from_value=values[a],
+        start=series.years[a],
+        jump=jump.size,
+        size=abs(jump.size),
+        stays=True,
+        said=rule if power is None else "power_break",
     )
+
+
+def _cells_apart(series, place, rule, expected, a, b, limit) -> Iterator[dict]:
+    """A row a cell apart from what the years on both sides, or on one, let expect."""
+    values, years = series.values[place], series.years
+    for t, log in expected.items():
+        figure = float(np.exp(log))
+        yield finding(
+            rule,
+            "critical" if rule == "power_of_ten" else "warning",
+            **series.cell(place, t),
+            expected=figure,
+            within=limit,
+            away=np.log(values[t] / figure),
+            start=years[a],
+            from_value=values[a],
+            end=years[b],
+            to_value=values[b],
+            said="departure" if a != b else "departure_at_an_end",
+        )
 
 
 def power_of_ten(size: float, tolerance: float = TEN_TOLERANCE) -> int | None:
@@ -274,14 +266,6 @@ def power_of_ten(size: float, tolerance: float = TEN_TOLERANCE) -> int | None:
     power = round(size / np.log(10))
     near = abs(size - power * np.log(10)) <= tolerance
     return power if power and near else None
-
-
-def _kind(size: float) -> str:
-    if power_of_ten(size):
-        return "power_of_ten"
-    if abs(abs(size) - np.log(2)) <= TWO_TOLERANCE:
-        return "halved_or_doubled"
-    return "leaves_and_returns"
 
 
 def departures_and_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
@@ -294,82 +278,17 @@ def departures_and_breaks(panel: Cells) -> Iterator[dict[str, Any]]:
     for series in panel.series.values():
         if series.name in NOT_LEVELS:
             continue
-        for event in apart(series):
-            for row in _rows(event):
-                unit, name, year = row["unit_id"], row["variable"], row["year"]
-                if year is not None and explained & {
-                    (unit, name, year),
-                    (unit, name, year - 1),
-                }:
-                    continue
-                # The break of the whole series is a row of its own.
-                if row["rule"] == "level_break" and (name, year) in revised:
-                    row["severity"] = "info"
-                yield row
-
-
-def _rows(event: Departure | Break | Erratic) -> Iterable[dict[str, Any]]:
-    if isinstance(event, Departure):
-        return _departure_rows(event)
-    series, years = event.series, event.series.years
-    values = series.row(event.unit)
-    if isinstance(event, Erratic):
-        a, b = event.largest.before, event.largest.at
-        return [
-            finding(
-                "erratic_series",
-                "warning",
-                series.name,
-                unit_id=event.unit,
-                n_jumps=event.n_jumps,
-                threshold=event.threshold,
-                from_value=values[a],
-                start=years[a],
-                to_value=values[b],
-                end=years[b],
-            )
-        ]
-    jump = event.jump
-    a, b = jump.before, jump.at
-    power = power_of_ten(jump.size)
-    rule = "power_of_ten" if power else "level_break"
-    return [
-        finding(
-            rule,
-            "critical" if power else "warning",
-            **series.cell(series.at[event.unit], b),
-            expected=values[b] * np.exp(-jump.size),
-            within=event.threshold,
-            from_value=values[a],
-            start=years[a],
-            jump=jump.size,
-            size=abs(jump.size),
-            stays=True,
-            said=rule if power is None else "power_break",
-        )
-    ]
-
-
-def _departure_rows(event: Departure) -> Iterator[dict[str, Any]]:
-    series, years = event.series, event.series.years
-    values = series.row(event.unit)
-    rule = _kind(event.size)
-    a, b = event.before, event.after
-    for t in event.cells:
-        expected = float(np.exp(event.expected[t]))
-        yield finding(
-            rule,
-            "critical" if rule == "power_of_ten" else "warning",
-            **series.cell(series.at[event.unit], t),
-            expected=expected,
-            within=event.threshold,
-            away=np.log(values[t] / expected),
-            start=years[a],
-            from_value=values[a],
-            end=years[b],
-            to_value=values[b],
-            said="departure" if a != b else "departure_at_an_end",
-        )
+        for row in apart(series):
+            unit, name, year = row["unit_id"], row["variable"], row["year"]
+            if year is not None and explained & {
+                (unit, name, year),
+                (unit, name, year - 1),
+            }:
+                continue
+            # The break of the whole series is a row of its own.
+            if row["rule"] == "level_break" and (name, year) in revised:
+                row["severity"] = "info"
+            yield row
 
 
 def break_years(panel: Cells) -> Iterator[dict[str, Any]]:

@@ -76,17 +76,13 @@ def mark_suspects(
     distance = np.where(rate, np.abs(value - new) / 100, distance)
     stops = _stops(found, in_inputs, len(study.city_ids), imported)
     # Of several findings of a cell the one that is surest of what is expected speaks.
-    table = found[["unit_id", "year", "variable"]].assign(
-        stops=stops, distance=distance, width=width
-    )
-    known = table.loc[in_inputs & np.isfinite(distance)]
     cell = ["unit_id", "year", "variable"]
-    first = known.sort_values(
-        ["stops", "width"], ascending=[False, True], kind="stable"
-    )
-    first = first.drop_duplicates(cell)
-    first = first.sort_values(
-        ["stops", "distance"], ascending=[False, False], kind="stable"
+    table = found[cell].assign(stops=stops, distance=distance, width=width)
+    first = (
+        table.loc[in_inputs & np.isfinite(distance)]
+        .sort_values(["stops", "width"], ascending=[False, True], kind="stable")
+        .drop_duplicates(cell)
+        .sort_values(["stops", "distance"], ascending=False, kind="stable")
     )
     stops = stops & found.index.isin(first.index)
     places = pd.Series(pd.NA, index=found.index, dtype="Int64")

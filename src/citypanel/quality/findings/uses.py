@@ -240,17 +240,14 @@ class Uses:
             of_sample = kept[rows]
             for what, table in moved[name].items():
                 entries = table & of_sample
-                if name != HEADLINE:
-                    if what in INPUTS:
-                        own = (entries & self._own[name][what][rows]).any(axis=1)
-                        for k in np.flatnonzero(own):
-                            variants[k].add(name)
-                    continue
-                places = inputs if what in INPUTS else controls
-                if what not in INPUTS and what not in of_controls:
-                    continue
-                for k, t in np.argwhere(entries).tolist():
-                    places[k].add((what, names[k], years[t]))
+                if name == HEADLINE and (what in INPUTS or what in of_controls):
+                    places = inputs if what in INPUTS else controls
+                    for k, t in np.argwhere(entries).tolist():
+                        places[k].add((what, names[k], years[t]))
+                elif name != HEADLINE and what in INPUTS:
+                    own = (entries & self._own[name][what][rows]).any(axis=1)
+                    for k in np.flatnonzero(own):
+                        variants[k].add(name)
         return [
             Use(frozenset(i), frozenset(c), frozenset(v))
             for i, c, v in zip(inputs, controls, variants, strict=True)
