@@ -239,7 +239,8 @@ class Facts:
     @property
     def estimand(self) -> str:
         """growth, component or level: what the headline is an effect on."""
-        return estimand_of(self.outcome)
+        value = declared().options["outcome"].value(self.outcome)
+        return (value.estimand if value else None) or GROWTH
 
     @property
     def years(self) -> tuple[int, int]:
@@ -590,12 +591,6 @@ def is_of(frames: Frames, table: pd.DataFrame) -> bool:
         math.isclose(number(row[name]), value, rel_tol=1e-6, abs_tol=1e-12)
         for name, value in numbers.items()
     ) and all(str(row[name]) == value for name, value in options.items() if name in row)
-
-
-def estimand_of(outcome: str) -> str:
-    """What an effect on the outcome is an effect on."""
-    value = declared().options["outcome"].value(outcome)
-    return (value.estimand if value else None) or GROWTH
 
 
 def _columns() -> tuple[Column, Column | None, list[Column]]:

@@ -125,7 +125,7 @@ def answer(
         _heading("settle"),
         *page.settle(),
         _heading("reading"),
-        Block("text", [SAID("reading"), page.scale()]),
+        Block("text", [SAID("reading"), scale(facts)]),
     ]
 
 
@@ -159,9 +159,6 @@ class _Page:
             if TOGETHER in s.joint:
                 out.append(self.say("together", p=s.joint[TOGETHER]))
         return out
-
-    def scale(self) -> Words:
-        return scale(self.facts)
 
     def varied(self) -> list[Words]:
         out = [
