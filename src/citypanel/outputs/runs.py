@@ -100,7 +100,11 @@ def chosen_outputs(
     if wrong or not names:
         known = [output.name for output in outputs]
         raise OptionError.of(
-            "outputs.unknown_names", wrong, wrong=wrong, what=what, known=known
+            "outputs.unknown_names",
+            wrong,
+            wrong=wrong,
+            what=what if wrong else "",
+            known=known,
         )
     return [o for o in outputs if any(_is_named(o.name, name) for name in names)]
 

@@ -164,10 +164,8 @@ def data(facts: StudyFacts) -> list[Words]:
     found = [
         SAID(
             "sample",
-            n_obs=int(study["n_obs"]),
-            n_units=int(study["n_units"]),
+            **{name: int(study[name]) for name in ("n_obs", "n_units", "n_periods")},
             units=facts.units,
-            n_periods=int(study["n_periods"]),
             first=study["first_period"],
             last=study["last_period"],
             treated=int(study["n_treated_units"]),
@@ -248,18 +246,13 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         rows = facts.checks(name)
         rows = rows[rows["estimate"].notna()]
         if len(rows) > 1:
-            low = rows.loc[rows["estimate"].idxmin()]
-            high = rows.loc[rows["estimate"].idxmax()]
-            found.append(
-                SAID(
-                    name,
-                    unit=facts.said("unit"),
-                    low=_number(facts, low["estimate"]),
-                    high=_number(facts, high["estimate"]),
-                    low_term=facts.unit(_bare(low["term"])),
-                    high_term=facts.unit(_bare(high["term"])),
-                )
-            )
+            said: dict[str, Any] = {"unit": facts.said("unit")}
+            ends = rows.loc[rows["estimate"].agg(["idxmin", "idxmax"])]
+            for end, (_, row) in zip(("low", "high"), ends.iterrows(), strict=True):
+                left_out = str(row["term"]).removeprefix("without cohort ")
+                said[end] = _number(facts, row["estimate"])
+                said[f"{end}_term"] = facts.unit(left_out)
+            found.append(SAID(name, **said))
     fake = facts.checks("fake_date")
     fake = fake[fake["p_value"].notna()]
     if len(fake):
@@ -274,10 +267,6 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         share = bacon.loc[late, "weight"].sum()
         found.append(SAID("bacon", share=float(share)))
     return found
-
-
-def _bare(term: object) -> str:
-    return str(term).removeprefix("without cohort ")
 
 
 def other_policies(facts: StudyFacts) -> list[Words]:
