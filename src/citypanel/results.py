@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,52 @@ class Remembering(pd.DataFrame):
         """
         return carried(self, "dropped")["rows"].copy()
 
+    def _latex_cells(self, digits: int) -> tuple[str, list[str], list[list[str]]]:
+        """Of `to_latex`: how the columns stand, their heads and the rows."""
+        raise NotImplementedError
+
+    def to_latex(  # type: ignore[override]
+        self,
+        buf: Any = None,
+        *,
+        digits: int = 3,
+        caption: str | None = None,
+        label: str | None = None,
+    ) -> str | None:
+        """A table for LaTeX with booktabs.
+
+        Of estimates: estimate, standard error, interval, p. Of distances and indices:
+        their means by period.
+
+        Parameters
+        ----------
+        buf : path or file, optional
+            Where to write; the text is returned without one.
+        digits : int
+            Decimals.
+        caption, label : str, optional
+            With either, a table environment around the tabular.
+        """
+        columns, head, rows = self._latex_cells(digits)
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        lines += [" & ".join(head) + r" \\", r"\midrule"]
+        lines += [" & ".join(cells) + r" \\" for cells in rows]
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        if caption or label:
+            inside = [r"\centering"]
+            inside += [rf"\caption{{{caption}}}"] if caption else []
+            inside += [rf"\label{{{label}}}"] if label else []
+            lines = [r"\begin{table}", *inside, *lines, r"\end{table}"]
+        text = "\n".join(lines) + "\n"
+        if buf is None:
+            return text
+        if hasattr(buf, "write"):
+            buf.write(text)
+        else:
+            with open(buf, "w", encoding="utf-8") as file:
+                file.write(text)
+        return None
+
     def to_parquet(self, *arguments: Any, **options: Any) -> Any:
         """As pandas does it; what travels beside the table is not written."""
         bare = pd.DataFrame(self)
@@ -186,48 +232,18 @@ def latex_text(text: str) -> str:
     return "".join(SPECIAL.get(letter, letter) for letter in text)
 
 
-def latex_table(
-    columns: str,
-    head: Iterable[str],
-    rows: Iterable[Iterable[str]],
-    *,
-    caption: str | None,
-    label: str | None,
-    buf: Any,
-) -> str | None:
-    """A tabular with booktabs, in a table environment with either text.
-
-    Returned, or written to `buf` where it is given.
-    """
-    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    lines += [" & ".join(head) + r" \\", r"\midrule"]
-    lines += [" & ".join(cells) + r" \\" for cells in rows]
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    if caption or label:
-        inside = [r"\centering"]
-        inside += [rf"\caption{{{caption}}}"] if caption else []
-        inside += [rf"\label{{{label}}}"] if label else []
-        lines = [r"\begin{table}", *inside, *lines, r"\end{table}"]
-    text = "\n".join(lines) + "\n"
-    if buf is None:
-        return text
-    if hasattr(buf, "write"):
-        buf.write(text)
-    else:
-        with open(buf, "w", encoding="utf-8") as file:
-            file.write(text)
-    return None
-
-
-def figure_class() -> Any:
-    """matplotlib's Figure; ImportError says how to install it."""
+def axes_of(ax: Any, n: int, size: tuple[float, float]) -> tuple[Any, list]:
+    """A figure and its axes: the one given, or n below each other of a new figure."""
+    if ax is not None:
+        return ax.figure, [ax]
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
             "plot needs matplotlib: python -m pip install 'citypanel[outputs]'"
         ) from error
-    return Figure
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(n, 1, sharex=True, squeeze=False)[:, 0])
 
 
 def _plain(value: object) -> str:

@@ -427,15 +427,8 @@ def _estimate(
     """Effects of all cohorts and periods, and their means."""
     keys, estimates, influence, notes = [], [], [], []
     for pair in _pairs(data, control_group):
-        result = effect(pair)
-        keys.append(
-            (
-                pair.cohort,
-                pair.period,
-                pair.weight[pair.own].sum(),
-                np.flatnonzero(pair.own),
-            )
-        )
+        result, weight = effect(pair), pair.weight[pair.own].sum()
+        keys.append((pair.cohort, pair.period, weight, np.flatnonzero(pair.own)))
         note, value, function = None, 0.0, np.zeros(data.n_units)
         if isinstance(result, str):
             note = result
@@ -445,12 +438,7 @@ def _estimate(
         estimates.append(value)
         influence.append(function)
     known = np.array([note is None for note in notes], bool)
-    cells = Cells(
-        np.array([k[0] for k in keys], np.int64),
-        np.array([k[1] for k in keys], np.int64),
-        np.array([k[2] for k in keys], float),
-        [k[3] for k in keys],
-    )
+    cells = Cells.of(keys)
     if not len(keys) or not (known & (cells.event >= 0)).any():
         raise EstimationError.of(
             "did.no_cohort_balanced", sorted({n for n in notes if n is not None})

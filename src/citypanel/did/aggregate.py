@@ -20,7 +20,7 @@ from citypanel.did.frames import (
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import choose
 from citypanel.did.results import remembering
-from citypanel.errors import EstimationError, OptionError, describe
+from citypanel.errors import EstimationError, OptionError
 
 KINDS = ("simple", "group", "dynamic", "calendar")
 
@@ -210,28 +210,18 @@ class _Cells:
         own = stored["estimate"].to_numpy(float)[found]
         same = (found >= 0) & ((values == own) | (np.isnan(values) & np.isnan(own)))
         twice = pd.Series(found).duplicated().to_numpy() & (found >= 0)
-        for bad, what in (
-            (found < 0, "no cohort and period of this estimate"),
-            (twice, "twice in the frame"),
-            (~same, "not the estimate that its influence function belongs to"),
-        ):
+        for kind, bad in (("unknown", found < 0), ("twice", twice), ("changed", ~same)):
             if bad.any():
-                raise EstimationError(
-                    describe(
-                        f"Cells of the frame are {what}"
-                        if what.startswith("twice")
-                        else f"Rows of the frame hold {what}"
-                        if what.startswith("no ")
-                        else f"Rows of the frame hold an estimate that is {what}",
-                        [
-                            f"cohort {key[0]}, period {key[1]}: {value:.6g}"
-                            for key, value, b in zip(keys, values, bad, strict=True)
-                            if b
-                        ],
-                        consequence="standard errors would belong to other numbers",
-                        remedy="choose among the rows of group_time_att, and change "
-                        "none",
-                    )
+                shown = rows.loc[bad, ["cohort", "period", "estimate"]]
+                raise EstimationError.of(
+                    "did.cells_of_others",
+                    (
+                        f"cohort {g}, period {t}: {value:.6g}"
+                        for g, t, value in shown.itertuples(index=False)
+                    ),
+                    unknown=kind == "unknown",
+                    twice=kind == "twice",
+                    changed=kind == "changed",
                 )
         order = np.sort(found)
         kept = stored.iloc[order]

@@ -128,14 +128,12 @@ def augmented_synthetic_control(
     ]
     fits.augment(penalties)
     estimates = np.concatenate(fits.gaps())
-    cells = Cells(
-        np.concatenate([np.full(fits.after(c).sum(), g) for c, g in enumerate(late)]),
-        np.concatenate([data.positions[fits.after(c)] for c in range(len(late))]),
-        np.concatenate(
-            [np.full(fits.after(c).sum(), w.sum()) for c, w in enumerate(weights)]
-        ),
-        [m for c, m in enumerate(members) for _ in range(int(fits.after(c).sum()))],
-    )
+    keys = [
+        (g, int(p), float(w.sum()), m)
+        for c, (g, w, m) in enumerate(zip(late, weights, members, strict=True))
+        for p in data.positions[fits.after(c)]
+    ]
+    cells = Cells.of(keys)
     matrix, note = np.full((len(cells),) * 2, np.nan), None
     if variance == "jackknife" and len(control) == 1:
         note = "one control unit, which the jackknife cannot leave out"

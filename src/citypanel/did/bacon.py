@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import dropped_rows, join_notes, tidy
+from citypanel.did.frames import join_notes, panel_frame
 from citypanel.did.linear import TwoWay, weighted_mean
 from citypanel.did.moments import condense
 from citypanel.did.panels import (
@@ -203,13 +203,13 @@ def _with_controls(data: Panel, start: np.ndarray, weight: np.ndarray) -> pd.Dat
 
 
 def _frame(data: Panel, rows: list[dict], twfe: float) -> pd.DataFrame:
-    frame = tidy(
+    frame = panel_frame(
+        data,
         rows,
         estimator="bacon_decomposition",
         aggregation="two_by_two",
         extra_columns=("control_cohort", "type", "weight", "outcome"),
-        outcome=data.design.outcome,
-        attrs={"twfe": twfe, **dropped_rows(data)},
+        attrs={"twfe": twfe},
     )
     control = label_array(frame["control_cohort"].tolist())
     return frame.assign(control_cohort=control).astype({"weight": float})

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
+from citypanel.did.frames import OVERALL, join_notes, panel_frame
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import Panel, choose, on_panel
@@ -126,19 +126,18 @@ def wild_cluster_bootstrap(
             parts.data.note,
         ),
     }
-    frame = tidy(
+    frame = panel_frame(
+        parts.data,
         [row],
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("outcome", "null"),
-        outcome=data.design.outcome,
         null=null,
         n_obs=parts.data.n_obs,
         n_units=parts.data.n_units,
         n_clusters=parts.data.n_clusters,
         standard_errors="xtreg",
-        attrs=dropped_rows(parts.data),
     )
     if not confidence_interval:
         frame[["conf_low", "conf_high"]] = np.nan

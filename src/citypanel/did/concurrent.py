@@ -7,13 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    OVERALL,
-    dropped_rows,
-    join_notes,
-    overall_rows,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, join_notes, overall_rows, panel_frame
 from citypanel.did.imputation import imputation
 from citypanel.did.panels import (
     FAR,
@@ -119,14 +113,13 @@ def concurrent_policies(
         found = _Adjusted(data, {n: starts[n] for n in some}, level)
         for row in found.rows(before, after):
             rows.append({**row, "policy": name})
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("policy", "outcome"),
-        outcome=data.design.outcome,
-        attrs=dropped_rows(data),
     )
 
 
@@ -148,7 +141,7 @@ class _Adjusted:
     """One policy's effect, each way of taking others into account."""
 
     def __init__(self, data: Panel, starts: dict[str, np.ndarray], level: float):
-        self.data, self.level = data, level
+        self.data = data
         self.exposure = {
             name: (data.when >= start[data.unit]).astype(float)
             for name, start in starts.items()
@@ -169,6 +162,7 @@ class _Adjusted:
             period=design.period,
             weights=design.weights,
             frequency=design.frequency,
+            level=level,
         )
         if design.cluster:
             self.keys["cluster"] = design.cluster[0]
@@ -208,24 +202,25 @@ class _Adjusted:
         self, name: str, frame: pd.DataFrame, controls: list[str], note: str = ""
     ) -> list[dict]:
         """One adjustment by the two-way regression and by imputation."""
-        cohort = self.data.design.cohort
-        calls: dict[str, Callable[[], pd.DataFrame]] = {
-            "twfe": lambda: twfe(
-                frame,
-                treatment=self.treatment,
-                controls=controls,
-                engine="closed_form",
-                level=self.level,
-                **self.keys,
-            ),
-            "imputation": lambda: imputation(
-                frame, cohort=cohort, controls=controls, level=self.level, **self.keys
-            ),
-        }
+        labels = dict(aggregation=name, note=note)
+
+        def imputed() -> pd.DataFrame:
+            cohort = self.data.design.cohort
+            return imputation(frame, cohort=cohort, controls=controls, **self.keys)
+
         return [
-            self.row(call, estimator, aggregation=name, note=note)
-            for estimator, call in calls.items()
+            self.row(lambda: self.two_way(frame, controls), "twfe", **labels),
+            self.row(imputed, "imputation", **labels),
         ]
+
+    def two_way(self, frame: pd.DataFrame, controls: list[str]) -> pd.DataFrame:
+        return twfe(
+            frame,
+            treatment=self.treatment,
+            controls=controls,
+            engine="closed_form",
+            **self.keys,
+        )
 
     def interacted(self, controls: list[str]) -> list[dict]:
         frame = self.frame.copy()
@@ -236,14 +231,7 @@ class _Adjusted:
         shown = {OVERALL: self.treatment, "added": both, "other_policy": other}
 
         def fit() -> pd.DataFrame:
-            return twfe(
-                frame,
-                treatment=self.treatment,
-                controls=[other, both, *controls],
-                engine="closed_form",
-                level=self.level,
-                **self.keys,
-            )
+            return self.two_way(frame, [other, both, *controls])
 
         return [
             self.row(fit, "twfe", column, aggregation="interacted", shown=term)
@@ -264,7 +252,6 @@ class _Adjusted:
                 before=before,
                 after=after,
                 control_group="never",
-                level=self.level,
                 **self.keys,
             )
 

@@ -162,11 +162,6 @@ def sandwich(fit: Fit, cluster: np.ndarray) -> np.ndarray:
     return fit.bread @ (sums.T @ sums) @ fit.bread
 
 
-def cross_cluster(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Codes of the intersection of two clusterings."""
-    return np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]
-
-
 def covariance(
     fit: Fit,
     *,
@@ -245,20 +240,18 @@ def small_sample_rule(
     elif convention == "fixest":
         options = fixest_options(given)
         which = str(options["K.fixef"])
-    return options, which, _name(convention, options, ways == 2)
-
-
-def _name(convention: str, options: Mapping[str, object], two_way: bool) -> str:
     name = convention
     if convention == "fixest":
-        shown = {n: v for n, v in options.items() if n != "G.df" or two_way}
+        shown = {n: v for n, v in options.items() if n != "G.df" or ways == 2}
         name += "(" + ", ".join(f"{n}={v}" for n, v in shown.items()) + ")"
-    return name + (" two-way" if two_way else "")
+    return options, which, name + (" two-way" if ways == 2 else "")
 
 
 def _two_way(fit, ways, used, options, name) -> Covariance:
     """V(first) + V(second) - V(intersection), mended when not positive."""
-    both = [*ways, cross_cluster(*ways)]
+    first, second = ways
+    crossed = first * (int(second.max()) + 1) + second
+    both = [*ways, np.unique(crossed, return_inverse=True)[1]]
     sizes = [int(c.max()) + 1 for c in both]
     require_clusters(min(sizes[:2]))
     total = np.zeros_like(fit.bread)
@@ -332,17 +325,17 @@ class _Hat:
         same = self.unit[rows][..., :, None] == self.unit[rows][..., None, :]
         share = same * weights[..., None, :]
         share = share / share.sum(axis=-1, keepdims=True)
-        return (eye - share) @ _turned(eye - share)
+        return (eye - share) @ (eye - share).mT
 
     def residual_variance(self, rows: np.ndarray) -> np.ndarray:
         """((I - H)(I - H)')_gg of the rows of `_own`, I - H_gg without weights."""
         zq = self.z[rows] @ self.inverse
-        other = (self.wz[rows] - self.means[rows]) @ _turned(zq)
+        other = (self.wz[rows] - self.means[rows]) @ zq.mT
         return (
             self._own(rows)
             - other
-            - _turned(other)
-            + zq @ self.spread @ self.inverse @ _turned(self.z[rows])
+            - other.mT
+            + zq @ self.spread @ self.inverse @ self.z[rows].mT
         )
 
     def adjustments(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -407,14 +400,10 @@ class _Hat:
 def inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
     """Symmetric inverse power, of one or many, with the null space left out."""
     eigh = linalg.eigh if matrix.ndim == 2 else np.linalg.eigh
-    values, vectors = eigh((matrix + _turned(matrix)) / 2)
+    values, vectors = eigh((matrix + matrix.mT) / 2)
     keep = values > 1e-10
     scaled = np.where(keep, np.where(keep, values, 1.0) ** power, 0.0)
-    return (vectors * scaled[..., None, :]) @ _turned(vectors)
-
-
-def _turned(matrix: np.ndarray) -> np.ndarray:
-    return np.swapaxes(matrix, -1, -2)
+    return (vectors * scaled[..., None, :]) @ vectors.mT
 
 
 def _times(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -444,7 +433,7 @@ def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     residuals = fit.residuals / hat.root
     for rows, adjust in hat.adjustments():
         adjusted[rows] = adjust @ wx[rows] @ fit.bread
-        scores = _times(_turned(wx[rows]) @ adjust, residuals[rows])
+        scores = _times(wx[rows].mT @ adjust, residuals[rows])
         sums[cluster[rows[..., 0]]] = scores
     matrix = fit.bread @ (sums.T @ sums) @ fit.bread
     df = np.empty(k)
@@ -486,8 +475,8 @@ def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
     sides = np.zeros((groups, m))
     for rows in hat.batches():
         at = cluster[rows[..., 0]]
-        blocks[at] = _turned(z[rows]) @ z[rows]
-        sides[at] = _times(_turned(z[rows]), y[rows])
+        blocks[at] = z[rows].mT @ z[rows]
+        sides[at] = _times(z[rows].mT, y[rows])
     gram = blocks.sum(axis=0) - blocks
     out = np.empty((groups, k))
     side = sides.sum(axis=0) - sides
@@ -496,7 +485,7 @@ def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
         values, vectors = np.linalg.eigh(gram)
         # Far from singular; the others are looked at one by one.
         sound = values[:, 0] > 1e-8 * values[:, -1]
-        inner = _times(_turned(vectors), side) / np.where(values > 0, values, 1.0)
+        inner = _times(vectors.mT, side) / np.where(values > 0, values, 1.0)
         solved = _times(vectors[:, :k], inner) / hat.length[:k]
         out[sound], left = solved[sound], left[~sound]
     for g in left:

@@ -8,13 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import BSpline
 
-from citypanel.did.frames import (
-    NOTE_UNKNOWN,
-    OVERALL,
-    add_note,
-    dropped_rows,
-    tidy,
-)
+from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, add_note, panel_frame
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import (
     Panel,
@@ -196,18 +190,17 @@ def dose_response(
             f"too few doses for the curve in cohort {', '.join(poor)}"
         )
     add_note(rows[:1], data.remarking(data.base_note).note)
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="dose_response",
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("dose", "outcome"),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=int(data.unit_clusters.max()) + 1,
         standard_errors="influence function",
-        attrs=dropped_rows(data),
     ).astype({"dose": float})
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.frames import staggered_frame
-from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.linear import TwoWay, controls_left_out, rank_of_columns
 from citypanel.did.moments import condense
 from citypanel.did.panels import (
     Panel,
@@ -179,6 +179,4 @@ def _independent_controls(
     net = TwoWay(cohort, data.period, data.weights).demean(x)
     keep, absorbed = rank_of_columns(net, x)
     keep |= absorbed
-    lost = [name for name, ok in zip(names, keep, strict=True) if not ok]
-    said = "; ".join(f"control {name} left out: collinear" for name in lost)
-    return x[:, keep], said or None
+    return x[:, keep], controls_left_out(names, keep, absorbed)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import Extras
+from citypanel.did.frames import Extras, Result, tidy
 from citypanel.errors import EstimationError
 
 
@@ -118,6 +119,16 @@ def event_path(frame: pd.DataFrame, *, single_units: bool = False) -> EventPath:
     if path.n_before == 0 or path.n_after == 0:
         raise _no_side(_label(extra, reference), path.labels)
     return path
+
+
+def path_frame(frame: pd.DataFrame, rows: list[dict], **options: Any) -> Result:
+    """`tidy` under the estimator and the outcome of an event study."""
+    return tidy(
+        rows,
+        estimator=str(frame["estimator"].iloc[0]),
+        outcome=frame["outcome"].iloc[0] if "outcome" in frame else None,
+        **options,
+    )
 
 
 def _shown(frame: pd.DataFrame, labels, estimates) -> np.ndarray:

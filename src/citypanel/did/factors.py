@@ -24,14 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from citypanel.did.frames import (
-    OVERALL,
-    Extras,
-    add_note,
-    dropped_rows,
-    join_notes,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, Extras, add_note, join_notes, panel_frame
 from citypanel.did.panels import FAR, Panel, on_panel, require_binary
 from citypanel.did.regressions import wald_row
 from citypanel.did.spillovers import Gaps
@@ -52,6 +45,8 @@ BOUND = 0.36
 ROUNDED = 1e-10
 #: An event time that is not known.
 UNKNOWN = np.iinfo(np.int64).min // 2
+# Aggregation and term of what cells hidden before and after treatment show.
+PLACEBO, CARRYOVER = ("placebo", "before_treatment"), ("carryover", "after_treatment")
 NOTE_UNDATED = (
     "{} unit(s) become treated while not seen: in no row by event time or cohort"
 )
@@ -414,13 +409,12 @@ def complete(
             momentum = momentum[rest]
     if not plain:
         out[active] = low
-    effects = within.effects(y - out) if not within.k else None
-    if effects is None:
-        left = np.where(free, y - out - within.effects(y - out), 0.0)
-        beta = np.einsum("bkm,mbnt,bnt->bk", within.inverse, within.net, left)
-        inside = np.einsum("bk,kbnt->bnt", beta, within.x)
-        effects = within.effects(y - out - inside)
-        effects = effects + np.einsum("bk,kbnt->bnt", beta, x)
+    if not within.k:
+        return within.effects(y - out) + out, out, settled
+    left = np.where(free, y - out - within.effects(y - out), 0.0)
+    beta = np.einsum("bkm,mbnt,bnt->bk", within.inverse, within.net, left)
+    inside = np.einsum("bk,kbnt->bnt", beta, within.x)
+    effects = within.effects(y - out - inside) + np.einsum("bk,kbnt->bnt", beta, x)
     return effects + out, out, settled
 
 
@@ -462,7 +456,7 @@ def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.Da
     )
     if not settled[0]:
         data = data.remarking(NOTE_UNSETTLED)
-    means = Means(data, cells, task, whole)
+    means = Means(data, cells, whole, task.placebo, task.carryover)
     estimates = means.of(cells, fit[0])
     hidden = _hidden(cells, means, amount, task)
     for name, (mask, fitted) in hidden.items():
@@ -471,23 +465,20 @@ def _estimate(data: Panel, task: Task, choices: Sequence[float] | None) -> pd.Da
     rows = _rows(data, cells, means, estimates, drawn, fit[0], task)
     add_note(rows[:1], join_notes(data.note, means.note))
     chosen = "penalty" if task.soft else "rank"
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator=task.name,
         level=task.level,
         single_unit_std_error=task.single,
         extra_columns=(chosen, "outcome"),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_units,
         standard_errors=f"bootstrap over units, {task.draws} draws"
         if task.draws
         else None,
-        attrs={
-            "cross_validation": Extras({"errors": table}),
-            **dropped_rows(data),
-        },
+        attrs={"cross_validation": Extras({"errors": table})},
         **{chosen: amount},
     )
 
@@ -638,7 +629,14 @@ def spells(
 class Means:
     """Which cells stand behind each summary."""
 
-    def __init__(self, data: Panel, cells: Cells, task: Task, whole: Panel):
+    def __init__(
+        self,
+        data: Panel,
+        cells: Cells,
+        whole: Panel,
+        placebo: float = 1.0,
+        carryover: float = 1.0,
+    ):
         grid = data.grid
         self.data = data
         on = cells.on
@@ -670,9 +668,9 @@ class Means:
             key = ("group", f"cohort_{whole.name(t)}")
             self.masks[key] = dated & (first == t)[:, None]
             self.labels[key] = {"cohort": whole.label(t)}
-        steps = grid.steps(task.placebo)
+        steps = grid.steps(placebo)
         self.before = seen & ~on & (event < 0) & (event >= -steps) & (after < 0)
-        self.later = cells.seen & (after > 0) & (after <= grid.steps(task.carryover))
+        self.later = cells.seen & (after > 0) & (after <= grid.steps(carryover))
         self.note = _of_starts(data, on & ~seen, begins, whole)
 
     def gap(self, cells: Cells, fit: np.ndarray, mask: np.ndarray) -> float:
@@ -703,10 +701,7 @@ def _hidden(cells: Cells, means: Means, amount: float, task: Task) -> dict:
     """Placebo and carry-over: masks, and fits with their cells hidden."""
     out = {}
     need = 1 if task.soft else int(amount) + 1
-    for key, mask in (
-        (("placebo", "before_treatment"), means.before),
-        (("carryover", "after_treatment"), means.later),
-    ):
+    for key, mask in ((PLACEBO, means.before), (CARRYOVER, means.later)):
         free = cells.free & ~mask
         # Units left with too little to say what they would have been stay seen.
         short = (free.sum(axis=1) < need) & mask.any(axis=1)
@@ -730,9 +725,7 @@ def _bootstrap(
     chosen: list[np.ndarray] = []
     for _ in range(10 * task.draws):
         order = np.concatenate(
-            [rng.choice(treated, len(treated)), rng.choice(rest, len(rest))]
-            if len(rest)
-            else [rng.choice(treated, len(treated))]
+            [rng.choice(g, len(g)) for g in (treated, rest) if len(g)]
         )
         if cells.is_sound(cells.free[order], order):
             chosen.append(order)
@@ -765,9 +758,7 @@ def _bootstrap(
 
 def _rows(data, cells, means, estimates, drawn, fit, task) -> list[dict]:
     """Tidy rows: effects, placebo and carry-over, and the tests of the leads."""
-    masks = {**means.masks}
-    masks[("placebo", "before_treatment")] = means.before
-    masks[("carryover", "after_treatment")] = means.later
+    masks = means.masks | {PLACEBO: means.before, CARRYOVER: means.later}
     rows = []
     for key, estimate in estimates.items():
         units = np.flatnonzero(masks[key].any(axis=1))
@@ -788,11 +779,11 @@ def _rows(data, cells, means, estimates, drawn, fit, task) -> list[dict]:
                 row["std_error"] = error if error > 0 else None
         rows.append(row)
     for key, why in (
-        (("placebo", "before_treatment"), "no untreated period can be hidden"),
-        (("carryover", "after_treatment"), "no treatment ends"),
+        (PLACEBO, "no untreated period can be hidden"),
+        (CARRYOVER, "no treatment ends"),
     ):
         if key not in estimates:
-            if key[0] == "carryover" and means.later.any():
+            if key == CARRYOVER and means.later.any():
                 why = "no period after a treatment can be hidden"
             rows.append(
                 {"aggregation": key[0], "term": key[1], "estimate": None, "note": why}

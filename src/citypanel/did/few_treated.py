@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, dropped_rows, join_notes, tidy
+from citypanel.did.frames import OVERALL, join_notes, panel_frame
 from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.panels import FAR, Panel, on_panel, starts_from_treatment
 from citypanel.did.randomisation import randomisation_inference
@@ -171,15 +170,7 @@ def _table(
             except EstimationError as error:
                 row = {"term": term, "note": error.problem}
             rows.append({**row, **shown})
-    return tidy(
-        rows,
-        estimator="twfe",
-        level=level,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
-        standard_errors=name,
-        attrs=dropped_rows(data),
-    )
+    return panel_frame(data, rows, estimator="twfe", level=level, standard_errors=name)
 
 
 def _row(
@@ -371,19 +362,13 @@ def few_treated(
         if not 0 < treated < fewer_than:
             continue
         part = data.keep_units(units, "not in the sample")
-        options = dict(draws=draws, seed=seed, level=level)
-        calls: dict[str, Callable[[], pd.DataFrame]] = {
-            "conley_taber": functools.partial(
-                conley_taber, part, by_cohort=False, **options
-            )
-        }
+        own: dict = dict(by_cohort=False, draws=draws, seed=seed, level=level)
+        calls = {"conley_taber": functools.partial(conley_taber, part, **own)}
         if size is not None:
-            calls["ferman_pinto"] = functools.partial(
-                ferman_pinto, part, size=size, by_cohort=False, **options
-            )
-        calls["randomisation"] = functools.partial(
-            randomisation_inference, part, **options
-        )
+            call = functools.partial(ferman_pinto, part, size=size, **own)
+            calls["ferman_pinto"] = call
+        del own["by_cohort"]
+        calls["randomisation"] = functools.partial(randomisation_inference, part, **own)
         for term, call in calls.items():
             row: dict = {"n_treated_units": treated, "n_units": part.n_units}
             try:
@@ -395,12 +380,10 @@ def few_treated(
                 # The clustered error is what the table does without.
                 row |= dict.fromkeys(("std_error", "df", "conf_low", "conf_high"))
             rows.append(row)
-    out = tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         extra_columns=("sample", "outcome"),
-        outcome=data.design.outcome,
-        attrs=dropped_rows(data),
     )
-    return out

@@ -13,6 +13,7 @@ from citypanel.did.linear import (
     NormalEquations,
     TwoWay,
     cluster_sums,
+    controls_left_out,
     rank_of_columns,
 )
 from citypanel.did.moments import MomentPanel
@@ -129,13 +130,7 @@ def _lost_controls(data: Panel) -> str | None:
     keep, absorbed = rank_of_columns(
         TwoWay(unit, data.period[rows], weights).demean(raw), raw
     )
-    said = [
-        f"control {name} left out: "
-        + ("absorbed by the fixed effects" if gone else "collinear")
-        for name, ok, gone in zip(data.control_names, keep, absorbed, strict=True)
-        if not ok
-    ]
-    return "; ".join(said) or None
+    return controls_left_out(data.control_names, keep, absorbed)
 
 
 def mean_weights(codes: np.ndarray, size: int, weights: np.ndarray) -> np.ndarray:

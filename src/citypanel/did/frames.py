@@ -19,44 +19,28 @@ from citypanel.did.panels import Panel
 from citypanel.did.periods import label_array
 from citypanel.did.results import Extras, Result, critical_value
 
-COLUMNS = (
-    "estimator",
-    "aggregation",
-    "cohort",
-    "period",
-    "event_time",
-    "term",
-    "estimate",
-    "std_error",
-    "statistic",
-    "df",
-    "conf_low",
-    "conf_high",
-    "p_value",
-    "n_obs",
-    "n_units",
-    "n_treated_units",
-    "n_clusters",
-    "standard_errors",
-    "note",
-)
-LABEL_COLUMNS = ("cohort", "period", "event_time")
-INTEGER_COLUMNS = (
-    "n_obs",
-    "n_units",
-    "n_treated_units",
-    "n_clusters",
-)
-NUMBER_COLUMNS = (
-    "estimate",
-    "std_error",
-    "statistic",
-    "df",
-    "conf_low",
-    "conf_high",
-    "p_value",
-)
-TEXT_COLUMNS = ("estimator", "aggregation", "term", "standard_errors", "note")
+# The columns of every tidy frame, and what they hold.
+COLUMNS = {
+    "estimator": "text",
+    "aggregation": "text",
+    "cohort": "label",
+    "period": "label",
+    "event_time": "label",
+    "term": "text",
+    "estimate": "number",
+    "std_error": "number",
+    "statistic": "number",
+    "df": "number",
+    "conf_low": "number",
+    "conf_high": "number",
+    "p_value": "number",
+    "n_obs": "whole",
+    "n_units": "whole",
+    "n_treated_units": "whole",
+    "n_clusters": "whole",
+    "standard_errors": "text",
+    "note": "text",
+}
 
 OVERALL = "overall"
 WITHOUT_SINGLE = "overall_without_single_unit_cohorts"
@@ -150,16 +134,17 @@ def tidy(
     columns: dict[str, Any] = {}
     for column in (*COLUMNS, *extra_columns):
         values: list[Any] = [record.get(column) for record in records]
-        if column in LABEL_COLUMNS:
+        kind = COLUMNS.get(column)
+        if kind == "label":
             columns[column] = label_array(values)
-        elif column in INTEGER_COLUMNS:
+        elif kind == "whole":
             gap = np.array([_is_absent(v) for v in values], dtype=bool)
             whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
-        elif column in TEXT_COLUMNS:
+        elif kind == "text":
             text = [None if _is_absent(v) else v for v in values]
             columns[column] = pd.Series(text, index=index, dtype=object)
-        elif column in NUMBER_COLUMNS:
+        elif kind == "number":
             columns[column] = np.array(
                 [np.nan if _is_absent(v) else float(v) for v in values], dtype=float
             )
@@ -208,28 +193,34 @@ def staggered_frame(
     noted = [row for row in made if row.get("aggregation") == "simple"]
     add_note(noted or made[:1], data.note)
     path = {**dynamic, "reference": reference, "span": data.grid.span}
-    return tidy(
+    return panel_frame(
+        data,
         made,
-        extra_columns=("outcome",),
         attrs={
             **(attrs or {}),
             "covariance": Extras(path),
-            **dropped_rows(data),
             "periods": data.grid.description,
         },
-        **{
-            "outcome": data.design.outcome,
-            "n_obs": data.n_obs,
-            "n_units": data.n_units,
-            **common,
-        },
         resolution=data.resolution,
+        **{"n_obs": data.n_obs, "n_units": data.n_units, **common},
     )
 
 
-def dropped_rows(data: Panel) -> dict[str, Extras]:
-    """``attrs`` of a result: the log of rows left out."""
-    return {"dropped": Extras({"rows": data.dropped})}
+def panel_frame(
+    data: Panel,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    extra_columns: Iterable[str] = ("outcome",),
+    attrs: Mapping[str, Any] | None = None,
+    **common: Any,
+) -> Result:
+    """`tidy` with the outcome of a panel, and its log of rows left out in ``attrs``."""
+    return tidy(
+        rows,
+        extra_columns=extra_columns,
+        attrs={**(attrs or {}), "dropped": Extras({"rows": data.dropped})},
+        **{"outcome": data.design.outcome, **common},
+    )
 
 
 def overall_rows(frame: pd.DataFrame, term: str = OVERALL) -> pd.DataFrame:

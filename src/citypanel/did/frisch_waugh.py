@@ -6,7 +6,6 @@ residual vectors only, so that thousands of resamples are small matrix products.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +117,6 @@ def partial(
     panel: pd.DataFrame | Panel,
     *,
     period_effects_by: str | None = None,
-    keep: Sequence[str | None] = (),
     **columns: Any,
 ) -> Partialled:
     """Check the panel and partial the controls and both effects out.
@@ -128,8 +126,6 @@ def partial(
     panel : DataFrame or Panel
         With an absorbing treatment in [0, 1].
     period_effects_by : str, optional
-    keep : sequence of str
-        Further columns the caller needs.
     **columns
         Names of columns (see `panels.Design`).
 
@@ -138,8 +134,7 @@ def partial(
     PanelError, EstimationError
         As `twfe`; also clusters that cut units.
     """
-    groups = (*keep, period_effects_by)
-    data = prepare(panel, groups=groups, **columns).rows
+    data = prepare(panel, groups=(period_effects_by,), **columns).rows
     require_absorbing(data)
     if not data.units_nest:
         raise EstimationError.of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import dropped_rows, tidy
+from citypanel.did.frames import panel_frame
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.errors import EstimationError, OptionError
@@ -156,18 +156,16 @@ def functional_form_test(
     else:
         test["note"] = "no share has sampling variation"
     rows.append({**test, "note": test.get("note") or data.note})
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="functional_form_test",
         level=level,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_treated_units=int((~data.never).sum()),
         n_clusters=data.n_clusters,
         df=np.inf,
-        attrs=dropped_rows(data),
     )
 
 

@@ -21,9 +21,8 @@ from citypanel.did.frames import (
     NOTE_ROUNDING,
     NOTE_SINGLE,
     Extras,
-    dropped_rows,
     join_notes,
-    tidy,
+    panel_frame,
 )
 from citypanel.did.linear import cluster_sums, independent_columns
 from citypanel.did.moments import GroupInfluence, MomentPanel, condense
@@ -173,7 +172,7 @@ def group_time_att(
     data = prepare(frame, **columns)
     if panel != "repeated":
         data = condense(data, strata=panel == "balanced")
-    data = prepare(data, first_period_treated="drop")
+    data = data.without_always_treated()
     ahead = data.grid.steps(anticipation)
     if ahead:
         reason = f"no period before treatment and {anticipation:g} of anticipation"
@@ -205,14 +204,12 @@ def group_time_att(
     test = _pretest_row(found, influence, law, early)
     test["note"] = join_notes(test["note"], note)
     found.append(test)
-    outcome = data.design.outcome
-    return tidy(
+    return panel_frame(
+        data,
         found,
         estimator="group_time_att",
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=outcome,
         n_clusters=data.n_clusters,
         standard_errors="influence function",
         attrs={
@@ -225,11 +222,10 @@ def group_time_att(
                     "sizes": problem.sizes,
                     "resolution": data.resolution,
                     "single_unit_std_error": single_unit_std_error,
-                    "outcome": outcome,
+                    "outcome": data.design.outcome,
                     "note": note,
                 }
             ),
-            **dropped_rows(data),
         },
     )
 
@@ -304,23 +300,6 @@ def _independent_controls(data: Panel) -> tuple[np.ndarray, str | None]:
     return x[:, keep], note
 
 
-def influence_std_errors(influence: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Standard errors from influence functions, summed within clusters.
-
-    Parameters
-    ----------
-    influence : ndarray (n, m)
-    clusters : ndarray of int (n,)
-
-    Returns
-    -------
-    ndarray (m,)
-        sqrt(sum over clusters of (sum of influence)^2) / n.
-    """
-    sums = cluster_sums(influence, clusters)
-    return np.sqrt((sums**2).sum(axis=0)) / len(influence)
-
-
 @dataclass(frozen=True, eq=False)
 class UnitInfluence:
     """Influence functions held unit by unit: columns (n_units, m).
@@ -336,13 +315,12 @@ class UnitInfluence:
     def n_units(self) -> int:
         return len(self.start)
 
-    @property
-    def width(self) -> int:
-        """Length of a column."""
-        return len(self.start)
+    #: Length of a column.
+    width = n_units
 
     def std_errors(self, columns: np.ndarray) -> np.ndarray:
-        return influence_std_errors(columns, self.clusters)
+        sums = cluster_sums(columns, self.clusters)
+        return np.sqrt((sums**2).sum(axis=0)) / len(columns)
 
     def covariance(self, columns: np.ndarray) -> np.ndarray:
         sums = cluster_sums(columns, self.clusters)

@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, special
 
-from citypanel.did.event_paths import EventPath, event_path
-from citypanel.did.frames import tidy
+from citypanel.did.event_paths import EventPath, event_path, path_frame
 from citypanel.did.panels import choose
 from citypanel.did.results import remembering
 from citypanel.errors import EstimationError, OptionError
@@ -134,12 +133,7 @@ def honest_did(
         raise OptionError.of("did.bounds_on_violation_must", [f"{b}" for b in bad])
     label = target if isinstance(target, str) else "weights"
     rows: list[dict[str, Any]] = [
-        {
-            "aggregation": "original",
-            "term": label,
-            "estimate": plain,
-            "std_error": error,
-        }
+        dict(aggregation="original", term=label, estimate=plain, std_error=error)
     ]
     for bound in bounds:
         if kind == "smoothness":
@@ -161,13 +155,12 @@ def honest_did(
             }
         )
     robust = [r["bound"] for r in rows[1:] if r["conf_low"] > 0 or r["conf_high"] < 0]
-    out = tidy(
+    out = path_frame(
+        frame,
         rows,
-        estimator=str(frame["estimator"].iloc[0]),
         level=level,
         extra_columns=("bound", "breakdown", "outcome"),
         breakdown=max(robust) if robust else None,
-        outcome=frame["outcome"].iloc[0] if "outcome" in frame else None,
     )
     return out.astype({"bound": float, "breakdown": float})
 
@@ -205,12 +198,6 @@ def folded_normal_quantile(shift: float, level: float = 0.95) -> float:
     return float(c)
 
 
-def second_differences(path: EventPath) -> np.ndarray:
-    """Matrix (m-1, m) of second differences of delta, its zero at the reference."""
-    line = np.insert(np.eye(len(path.times)), path.n_before, 0.0, axis=0)
-    return np.diff(line, n=2, axis=0)
-
-
 def fixed_length_interval(
     path: EventPath, weights: np.ndarray, bound: float, level: float
 ) -> tuple[float, float, float]:
@@ -225,7 +212,9 @@ def fixed_length_interval(
     -------
     estimate, low, high : float
     """
-    d2 = second_differences(path)
+    # Second differences (m-1, m) of delta, its zero at the reference.
+    line = np.insert(np.eye(len(path.times)), path.n_before, 0.0, axis=0)
+    d2 = np.diff(line, n=2, axis=0)
     trend = (path.times - path.reference).astype(float)
     # Any path is a trend plus C times its second differences.
     c = np.linalg.pinv(d2)
@@ -306,11 +295,6 @@ class Moments:
     slope: np.ndarray
     root: np.ndarray
     vertices: np.ndarray
-
-    @property
-    def sigma(self) -> np.ndarray:
-        """Covariance of the moments."""
-        return self.root @ self.root.T
 
 
 def relative_magnitude_interval(
@@ -452,7 +436,7 @@ def _rejects(moments, nulls, critical, alpha, kappa) -> np.ndarray:
     truncated to where g stays optimal, [low, high]; the first stage adds
     high <= critical.
     """
-    sigma = moments.sigma
+    sigma = moments.root @ moments.root.T
     y = moments.y0[:, None] - moments.slope[:, None] * nulls[None, :]
     values = moments.vertices @ y
     best = values.argmax(axis=0)

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.first_stage import FirstStage, first_stage, mean_weights
-from citypanel.did.frames import NOTE_UNKNOWN, staggered_frame
+from citypanel.did.frames import staggered_frame
 from citypanel.did.moments import condense
 from citypanel.did.panels import Panel, on_panel
 from citypanel.did.regressions import (
     cells_of,
     dynamic_covariance,
+    event_row,
     fit_covariance,
     mean_rows,
     regress,
@@ -144,22 +145,9 @@ def _lead_rows(first: FirstStage, leads) -> tuple[list[dict], dict]:
     out = []
     for j, e in enumerate(kept):
         units = data.count(data.unit[rows][ever & (event == e)])
-        row = {
-            "aggregation": "dynamic",
-            "event_time": grid.span(e),
-            "term": f"event_time_{grid.span(e)}",
-            "n_treated_units": units,
-            "standard_errors": errors.name,
-        }
-        if known[j]:
-            row |= {
-                "estimate": estimates[j],
-                "std_error": np.sqrt(max(matrix[j, j], 0.0)),
-                "df": df,
-                "single_unit": units == 1,
-            }
-        else:
-            row["note"] = NOTE_UNKNOWN
-        out.append(row)
+        error = np.sqrt(max(matrix[j, j], 0.0))
+        numbers = (estimates[j], error, df) if known[j] else None
+        row = event_row(data, e, units, numbers)
+        out.append({**row, "standard_errors": errors.name})
     sure = [j for j in range(m) if known[j] and not out[j]["single_unit"]]
     return out, wald_row(estimates[sure], matrix[np.ix_(sure, sure)], df=df)

@@ -10,14 +10,8 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.covariances import leave_one_cluster_out
-from citypanel.did.frames import (
-    NOTE_ROUNDING,
-    OVERALL,
-    dropped_rows,
-    join_notes,
-    tidy,
-)
-from citypanel.did.frisch_waugh import partial
+from citypanel.did.frames import NOTE_ROUNDING, OVERALL, join_notes, panel_frame
+from citypanel.did.frisch_waugh import Partialled, partial
 from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import (
     FAR,
@@ -82,10 +76,25 @@ def jackknife(
     0    0.1106      0.016
     """
     sums = condense(data, two_way=True, standard_errors="CR3")
-    if isinstance(sums, MomentPanel) and (row := _of_moments(sums)) is not None:
-        options = dict(level=level, single_unit_std_error=single_unit_std_error)
-        return _jackknife_frame(row, sums, **options)
-    parts = partial(data, period_effects_by=period_effects_by)
+    found = _of_moments(sums) if isinstance(sums, MomentPanel) else None
+    if found is None:
+        parts = partial(data, period_effects_by=period_effects_by)
+        found, data = _of_rows(parts), parts.data
+    else:
+        data = sums
+    return panel_frame(
+        data,
+        [{"aggregation": "jackknife", "term": OVERALL, "note": data.note, **found}],
+        estimator="twfe",
+        standard_errors="CV3",
+        resolution=data.resolution,
+        level=level,
+        single_unit_std_error=single_unit_std_error,
+    )
+
+
+def _of_rows(parts: Partialled) -> dict:
+    """Numbers of the jackknife."""
     data = parts.data
     left = leave_one_cluster_out(parts.fit, parts.cluster)[:, 0]
     if np.isnan(left).any():
@@ -99,42 +108,20 @@ def jackknife(
         )
     groups = len(left)
     variance = (groups - 1.0) / groups * ((left - parts.estimate) ** 2).sum()
-    row = {
-        "aggregation": "jackknife",
-        "term": OVERALL,
+    return {
         "estimate": parts.estimate,
         "std_error": float(np.sqrt(variance)),
         "df": groups - 1.0,
         "n_treated_units": parts.treated_units,
         "single_unit": parts.rests_on_one,
-        "note": data.note,
         "n_obs": data.n_obs,
         "n_units": data.n_units,
         "n_clusters": groups,
     }
-    return _jackknife_frame(
-        row,
-        data,
-        level=level,
-        single_unit_std_error=single_unit_std_error,
-    )
-
-
-def _jackknife_frame(row: dict, data: Panel, **options) -> pd.DataFrame:
-    return tidy(
-        [row],
-        estimator="twfe",
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
-        standard_errors="CV3",
-        attrs=dropped_rows(data),
-        resolution=data.resolution,
-        **options,
-    )
 
 
 def _of_moments(data: MomentPanel) -> dict | None:
-    """The row of the jackknife; None where a unit is needed to know the effect."""
+    """Numbers of the jackknife; None where a unit is needed to know the effect."""
     require_absorbing(data)
     named = {name: getattr(data.design, name) for name in ("outcome", "unit", "period")}
     fit = twfe(
@@ -149,13 +136,8 @@ def _of_moments(data: MomentPanel) -> dict | None:
         return None
     kept = ["estimate", "std_error", "df", "n_treated_units"]
     kept += ["n_obs", "n_units", "n_clusters"]
-    return {
-        "aggregation": "jackknife",
-        "term": OVERALL,
-        **{name: row[name] for name in kept},
-        "single_unit": row["n_treated_units"] == 1,
-        "note": data.note,
-    }
+    single = row["n_treated_units"] == 1
+    return {**{name: row[name] for name in kept}, "single_unit": single}
 
 
 @on_panel("treatment", "controls", "weights", groups=("period_effects_by",))
@@ -207,13 +189,12 @@ def leave_one_unit_out(
         }
         for u in np.lexsort((np.arange(data.n_units), left))
     ]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         extra_columns=("change", "outcome"),
-        outcome=data.design.outcome,
         n_units=data.n_units - 1,
-        attrs=dropped_rows(data),
     )
 
 
@@ -299,7 +280,7 @@ def leave_one_batch_out(
             continue
         rows.append(
             {
-                **{k: v for k, v in row.items() if k != "estimator"},
+                **row,
                 **labels,
                 "change": row["estimate"] - whole,
                 "single_unit": len(rest) == 1,
@@ -308,12 +289,13 @@ def leave_one_batch_out(
                 ),
             }
         )
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
         extra_columns=("change", "outcome"),
-        attrs=dropped_rows(data),
+        outcome=None,
     )
 
 
@@ -400,7 +382,7 @@ def fake_date_placebo(
             continue
         rows.append(
             {
-                **{c: v for c, v in fit.items() if c != "estimator"},
+                **fit,
                 **labels,
                 "single_unit": len(np.unique(data.unit[before][fake])) == 1,
                 "note": join_notes(
@@ -410,10 +392,10 @@ def fake_date_placebo(
         )
     if len(errors) == len(rows) and errors:
         raise errors[0]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        attrs=dropped_rows(data),
+        outcome=None,
     )

@@ -259,6 +259,25 @@ def rank_of_columns(
     return independent_columns(np.where(absorbed, 0.0, relative)), absorbed
 
 
+def lost_columns(
+    names: Sequence[str], keep: np.ndarray, absorbed: np.ndarray
+) -> list[str]:
+    """Columns that `rank_of_columns` does not keep, and why."""
+    return [
+        f"{name}: " + ("absorbed by the fixed effects" if gone else "collinear")
+        for name, ok, gone in zip(names, keep, absorbed, strict=True)
+        if not ok
+    ]
+
+
+def controls_left_out(
+    names: Sequence[str], keep: np.ndarray, absorbed: np.ndarray
+) -> str | None:
+    """`lost_columns` of controls, for a note."""
+    lost = (line.rpartition(": ") for line in lost_columns(names, keep, absorbed))
+    return "; ".join(f"control {name} left out: {why}" for name, _, why in lost) or None
+
+
 def require_full_rank(
     demeaned: np.ndarray, raw: np.ndarray, names: Sequence[str]
 ) -> None:
@@ -266,12 +285,9 @@ def require_full_rank(
     keep, absorbed = rank_of_columns(demeaned, raw)
     if keep.all():
         return
-    lost = [
-        f"{name}: " + ("absorbed by the fixed effects" if gone else "collinear")
-        for name, ok, gone in zip(names, keep, absorbed, strict=True)
-        if not ok
-    ]
-    raise EstimationError.of("did.regressors_combinations_others_or_2", lost)
+    raise EstimationError.of(
+        "did.regressors_combinations_others_or_2", lost_columns(names, keep, absorbed)
+    )
 
 
 def partial_out(values: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -345,14 +345,6 @@ class MomentPanel(Panel):
             return super().lost
         return self.dropped.groupby("reason", sort=False)["rows"].sum().astype(int)
 
-    def logging(self, lost) -> Panel:
-        log, free = [self.dropped], np.ones(len(self.unit), bool)
-        for out, reason in lost:
-            log.append(self._lines(out & free).assign(reason=reason))
-            free &= ~out
-        log = [part for part in log if len(part)]
-        return replace(self, dropped=pd.concat(log, ignore_index=True))
-
     def _lines(self, rows: np.ndarray) -> pd.DataFrame:
         """Unit and period of the rows behind some rows."""
         cells = np.zeros(self.sums.seen.shape, bool)

@@ -113,13 +113,8 @@ def nonabsorbing_did(
             ],
             treatment=data.design.treatment,
         )
-    cells = Cells(
-        np.array([cell.first for cell in found]),
-        np.array([cell.period for cell in found]),
-        np.array([cell.weight for cell in found]),
-        [cell.units for cell in found],
-        data.count,
-    )
+    keys = [(cell.first, cell.period, cell.weight, cell.units) for cell in found]
+    cells = Cells.of(keys, data.count)
     estimates = np.array([cell.estimate for cell in found])
     known = np.array([cell.known for cell in found])
     influence = np.column_stack([cell.influence for cell in found])

@@ -413,21 +413,6 @@ class Panel:
         out[self.unit, self.period] = values
         return out
 
-    def cohort_sums(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sums of a column by cohort and period.
-
-        Returns
-        -------
-        ndarray of int (c,), ndarray (c, T)
-            Cohorts as positions (``FAR`` for units not treated in the panel), and the
-            sums of their rows.
-        """
-        start = np.where(self.never, FAR, self.start)
-        cohorts, codes = np.unique(start, return_inverse=True)
-        size = len(cohorts) * len(self.positions)
-        cells = codes[self.unit] * len(self.positions) + self.period
-        return cohorts, np.bincount(cells, values, size).reshape(len(cohorts), -1)
-
     # --- rows left out ---
 
     @property
@@ -463,11 +448,14 @@ class Panel:
         """The panel with some rows (n,) in the log, each with its first reason."""
         log, free = [self.dropped], np.ones(len(self.unit), bool)
         for out, reason in lost:
-            keys = self.frame.loc[out & free, [self.design.unit, self.design.period]]
-            log.append(keys.assign(reason=reason))
+            log.append(self._lines(out & free).assign(reason=reason))
             free &= ~out
         log = [part for part in log if len(part)]
         return replace(self, dropped=pd.concat(log, ignore_index=True))
+
+    def _lines(self, rows: np.ndarray) -> pd.DataFrame:
+        """Unit and period of some rows (n,)."""
+        return self.frame.loc[rows, [self.design.unit, self.design.period]]
 
     def leave_out(self, lost: Sequence[tuple[np.ndarray, str]]) -> Panel:
         """The panel without some rows (n,), each logged with its first reason.
@@ -673,29 +661,13 @@ def free_name(frame: pd.DataFrame, wanted: str) -> str:
     return wanted
 
 
-def prepare(
-    panel: pd.DataFrame | Panel,
-    *,
-    balanced: bool = False,
-    absorbing: bool = False,
-    first_period_treated: str = "keep",
-    keep: Sequence[str] = (),
-    **columns: Any,
-) -> Panel:
+def prepare(panel: pd.DataFrame | Panel, **columns: Any) -> Panel:
     """Check a panel and turn it into arrays.
 
     Parameters
     ----------
     panel : DataFrame or Panel
-        One row per unit and period. A panel that is built already is only filtered.
-    balanced : bool
-        Leave out units that are not seen in every period.
-    absorbing : bool
-        Require a treatment in [0, 1] that never falls within a unit.
-    first_period_treated : {"keep", "drop"}
-        What to do with units whose cohort is not after the first period.
-    keep : sequence of str
-        Other columns the estimator needs, added to the design's ``groups``.
+        One row per unit and period. A panel that is built already stays as it is.
     **columns
         Names of columns, as for `Design`.
 
@@ -707,24 +679,14 @@ def prepare(
     ------
     PanelError
         Missing or non-numeric columns, duplicated keys, a cohort that varies within
-        a unit or is no period of the grid, weights below zero, a treatment that
-        switches off, no unit left.
+        a unit or is no period of the grid, weights below zero, no unit left.
     OptionError
         A frequency that does not fit the periods.
     """
-    groups = Design("", "", "", groups=columns.pop("groups", ())).groups
-    if isinstance(panel, Panel):
-        require_same_columns(panel, (*groups, *keep), **columns)
-        data = panel
-    else:
-        data = build(panel, Design(groups=(*groups, *keep), **columns))
-    if first_period_treated == "drop" and data.start is not None:
-        data = data.without_always_treated()
-    if balanced:
-        data = data.balanced()
-    if absorbing:
-        require_absorbing(data)
-    return data
+    if not isinstance(panel, Panel):
+        return build(panel, Design(**columns))
+    require_same_columns(panel, columns.pop("groups", ()), **columns)
+    return panel
 
 
 def build(panel: pd.DataFrame, design: Design) -> Panel:

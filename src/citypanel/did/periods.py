@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.errors import OptionError, PanelError, describe
+from citypanel.errors import OptionError, PanelError
 
 # Periods in a year, and how a year and a part are written as one whole number.
 PARTS = {"half-year": (2, 10), "quarter": (4, 10), "month": (12, 100)}
@@ -197,15 +197,12 @@ def read_periods(
     off = np.abs(position - whole) > loose
     if off.any() or (np.diff(whole) < 1).any():
         off[1:] |= np.diff(whole) < 1
-        raise PanelError(
-            describe(
-                f"Periods {name} do not lie on a grid of {frequency or step:g}"
-                if not isinstance(frequency, str)
-                else f"Periods {name} do not lie on a grid of one {frequency}",
-                [f"{name} {label}" for label in seen[off]],
-                consequence="event times would be undefined",
-                remedy="correct the periods, or declare their frequency",
-            )
+        named = isinstance(frequency, str)
+        raise PanelError.of(
+            "did.periods_off_grid",
+            [f"{name} {label}" for label in seen[off]],
+            name=name,
+            step=f"one {frequency}" if named else f"{frequency or step:g}",
         )
     if base == "day" and frequency is None:
         _require_even_days(ordinal, whole, seen, name)
@@ -267,13 +264,10 @@ def _kind(seen, name, frequency, others) -> tuple[str, str, Any]:
     if isinstance(series.dtype, pd.PeriodDtype) or isinstance(seen[0], pd.Period):
         periods = pd.PeriodIndex(series)
         _only_named(frequency, name)
-        return "period", _base(frequency, "period"), periods.freqstr
+        return "period", frequency or "period", periods.freqstr
     if series.dtype.kind == "M" or isinstance(seen[0], date | np.datetime64):
         _only_named(frequency, name)
-        dates = pd.DatetimeIndex(series)
-        if frequency is not None:
-            return "date", frequency, None
-        return "date", _date_base(dates), None
+        return "date", frequency or _date_base(pd.DatetimeIndex(series)), None
     if all(isinstance(v, str) for v in seen):
         return _text_kind(series, name, frequency, others)
     numbers = pd.to_numeric(series, errors="coerce")
@@ -294,10 +288,6 @@ def _only_named(frequency, name) -> None:
             frequency=frequency,
             what=", ".join(map(repr, FREQUENCIES)),
         )
-
-
-def _base(frequency, kind) -> str:
-    return frequency or kind
 
 
 def _date_base(dates: pd.DatetimeIndex) -> str:
@@ -411,30 +401,25 @@ def _ordinals(values: Any, kind: str, base: str) -> np.ndarray:
         if not other.all():
             out[~other] = _ordinals(series[~other], kind, base)
         return out
-    if kind == "number":
-        return pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(
-            float, na_value=np.nan
-        )
-    if kind in PARTS or kind == "week":
-        number = pd.to_numeric(pd.Series(values), errors="coerce")
+    if kind in ("number", "week", *PARTS):
+        number = pd.to_numeric(series, errors="coerce")
         number = number.to_numpy(float, na_value=np.nan)
+        if kind == "number":
+            return number
         if kind == "week":
             return np.array([_week(v) for v in number])
         parts, places = PARTS[kind]
         return number // places * parts + number % places - 1
     if kind == "period":
-        index = pd.PeriodIndex(pd.Series(values))
+        index = pd.PeriodIndex(series)
         if base != "period":
             return _date_ordinals(index.to_timestamp(), base)
         return np.where(index.isna(), np.nan, index.asi8.astype(float))
     if kind == "text":
-        index = pd.PeriodIndex(
-            pd.Series(values).astype(str).str.replace("-Q", "Q"), freq="D"
-        ).to_timestamp()
-        return _date_ordinals(index, base)
-    return _date_ordinals(
-        pd.DatetimeIndex(pd.to_datetime(pd.Series(values), errors="coerce")), base
-    )
+        text = series.astype(str).str.replace("-Q", "Q")
+        return _date_ordinals(pd.PeriodIndex(text, freq="D").to_timestamp(), base)
+    dates = pd.DatetimeIndex(pd.to_datetime(series, errors="coerce"))
+    return _date_ordinals(dates, base)
 
 
 def _is_number(series: pd.Series) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import dropped_rows, tidy
+from citypanel.did.frames import panel_frame
 from citypanel.did.frisch_waugh import partial
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import Panel, on_panel
@@ -113,16 +113,15 @@ def population_inference(
     ]
     if above is not None:
         rows += _above(data, parts, above, above_share, plain)
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         extra_columns=("share", "outcome"),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_treated_units=parts.treated_units,
-        attrs=dropped_rows(data),
         resolution=data.resolution,
     )
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from citypanel.did.event_paths import EventPath, event_path
-from citypanel.did.frames import tidy
+from citypanel.did.event_paths import EventPath, event_path, path_frame
 from citypanel.did.honest import covariance_root
 from citypanel.did.panels import choose
 from citypanel.did.results import remembering
@@ -128,13 +127,7 @@ def pretrend_power(
                 }
             )
     names = ("slope", "power", "bias", "bias_if_passed", "passed_ratio")
-    out = tidy(
-        rows,
-        estimator=str(frame["estimator"].iloc[0]),
-        level=level,
-        extra_columns=(*names, "outcome"),
-        outcome=frame["outcome"].iloc[0] if "outcome" in frame else None,
-    )
+    out = path_frame(frame, rows, level=level, extra_columns=(*names, "outcome"))
     return out.astype(dict.fromkeys(names, float))
 
 

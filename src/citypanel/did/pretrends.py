@@ -11,15 +11,12 @@ the trends of the two groups differ by a line.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from citypanel.did.event_paths import EventPath, event_path
-from citypanel.did.frames import tidy
+from citypanel.did.event_paths import EventPath, event_path, path_frame
 from citypanel.did.pretest import no_covariance, pretrend_power
-from citypanel.did.results import Result, remembering
+from citypanel.did.results import remembering
 
 NAMES = ("slope", "power", "bias", "bias_if_passed", "passed_ratio", "left")
 
@@ -67,7 +64,7 @@ def pretrend_line(
     0  slope    -0.004      0.004
     """
     row = _slope_row(event_path(frame, single_units=single_units))
-    return _tidy(frame, [row], level=level, extra_columns=("outcome",))
+    return path_frame(frame, [row], level=level, extra_columns=("outcome",))
 
 
 @remembering
@@ -145,9 +142,8 @@ def pretrend_at_slope(
                 "left": row["estimate"] - row["bias"],
             }
         )
-    return _tidy(frame, rows, level=level, extra_columns=(*NAMES, "outcome")).astype(
-        dict.fromkeys(NAMES, float)
-    )
+    out = path_frame(frame, rows, level=level, extra_columns=(*NAMES, "outcome"))
+    return out.astype(dict.fromkeys(NAMES, float))
 
 
 def _slope_row(path: EventPath) -> dict:
@@ -166,12 +162,3 @@ def _slope_row(path: EventPath) -> dict:
         "std_error": precision**-0.5,
         "note": f"{int(before.sum())} lead{'s' if before.sum() > 1 else ''}",
     }
-
-
-def _tidy(frame: pd.DataFrame, rows: list[dict], **options: Any) -> Result:
-    return tidy(
-        rows,
-        estimator=str(frame["estimator"].iloc[0]),
-        outcome=frame["outcome"].iloc[0] if "outcome" in frame else None,
-        **options,
-    )

@@ -13,9 +13,8 @@ from citypanel.did.frames import (
     NOTE_ROUNDING,
     OVERALL,
     Extras,
-    dropped_rows,
     join_notes,
-    tidy,
+    panel_frame,
 )
 from citypanel.did.linear import require_full_rank
 from citypanel.did.panels import (
@@ -258,29 +257,17 @@ def propensity_score_did(
         "single_unit": sum(data.sizes.values()) == 1,
     }
     pseudo = _pseudo_r2(score, treated)
-    return tidy(
+    balance = _balance(treated, x, covariates, weight)
+    scores = {unit: units.index, "treated": treated, "score": p, "weight": weight}
+    return panel_frame(
+        data,
         [{k: v for k, v in row.items() if k != "estimator"}],
         estimator="propensity_score_did",
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
         attrs={
-            "balance": Extras(
-                {"table": _balance(treated, x, covariates, weight), "pseudo_r2": pseudo}
-            ),
-            **dropped_rows(data),
-            "scores": Extras(
-                {
-                    "table": pd.DataFrame(
-                        {
-                            unit: units.index,
-                            "treated": treated,
-                            "score": p,
-                            "weight": weight,
-                        }
-                    )
-                }
-            ),
+            "balance": Extras({"table": balance, "pseudo_r2": pseudo}),
+            "scores": Extras({"table": pd.DataFrame(scores)}),
         },
     )
 

@@ -12,9 +12,9 @@ import pandas as pd
 from citypanel.did.frames import (
     NOTE_SINGLE,
     OVERALL,
-    dropped_rows,
     join_notes,
     overall_rows,
+    panel_frame,
     tidy,
 )
 from citypanel.did.frisch_waugh import Partialled, partial
@@ -123,17 +123,15 @@ def randomisation_inference(
             data.note,
         ),
     }
-    return tidy(
+    return panel_frame(
+        data,
         [row],
         estimator="twfe",
         level=level,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_clusters,
         standard_errors="xtreg",
-        attrs=dropped_rows(data),
     )
 
 
@@ -187,13 +185,8 @@ def treatment_paths(data) -> np.ndarray:
     A missing row takes the value before it, and 0 at the start: the treatment does
     not switch off, so that this is what the unit's exposure was at least.
     """
-    paths = np.full((data.n_units, len(data.positions)), np.nan)
-    paths[data.unit, data.period] = data.treatment
-    paths[np.isnan(paths[:, 0]), 0] = 0.0
-    for t in range(1, paths.shape[1]):
-        gap = np.isnan(paths[:, t])
-        paths[gap, t] = paths[gap, t - 1]
-    return paths
+    paths = pd.DataFrame(data.matrix(data.treatment))
+    return paths.ffill(axis=1).fillna(0.0).to_numpy()
 
 
 def permutations(

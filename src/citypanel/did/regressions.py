@@ -27,7 +27,12 @@ from citypanel.did.frames import (
     WITHOUT_SINGLE,
     join_notes,
 )
-from citypanel.did.linear import TwoWay, rank_of_columns
+from citypanel.did.linear import (
+    TwoWay,
+    controls_left_out,
+    lost_columns,
+    rank_of_columns,
+)
 from citypanel.did.moments import MomentPanel
 from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel
@@ -101,14 +106,6 @@ class Regression:
         """
         own = combinations[:, self.keep]
         return own @ self.fit.coefficients, own @ matrix @ own.T
-
-    def lost(self, names: Sequence[str]) -> dict[str, str]:
-        """Names of the columns left out, and why."""
-        return {
-            name: "absorbed by the fixed effects" if gone else "collinear"
-            for name, ok, gone in zip(names, self.keep, self.absorbed, strict=True)
-            if not ok
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,6 +209,17 @@ class Cells:
     weight: np.ndarray
     units: list[np.ndarray]
     count: Callable[[np.ndarray], int] = len
+
+    @classmethod
+    def of(
+        cls,
+        keys: Sequence[tuple[int, int, float, np.ndarray]],
+        count: Callable[[np.ndarray], int] = len,
+    ) -> Cells:
+        """Cells from the cohort, period, weight and units of each."""
+        cohort, period = (np.array([key[j] for key in keys], np.int64) for j in (0, 1))
+        weight = np.array([key[2] for key in keys], float)
+        return cls(cohort, period, weight, [key[3] for key in keys], count)
 
     def __len__(self) -> int:
         return len(self.cohort)
@@ -385,6 +393,23 @@ def mean_rows(
     return rows
 
 
+def event_row(
+    data: Panel,
+    e: int,
+    units: int,
+    numbers: Sequence[float] | None,
+    kind: str = "dynamic",
+) -> dict:
+    """Row of event time e and its units: estimate, std_error and df where known."""
+    label = data.grid.span(e)
+    row = {"aggregation": kind, "event_time": label, "term": f"event_time_{label}"}
+    row["n_treated_units"] = units
+    if numbers is None:
+        return {**row, "note": NOTE_UNKNOWN}
+    found = dict(zip(("estimate", "std_error", "df"), numbers, strict=True))
+    return {**row, **found, "single_unit": units == 1}
+
+
 def dynamic_covariance(
     data: Panel,
     cells: Cells,
@@ -442,12 +467,7 @@ def _why(regression: Regression, j: int) -> str:
 
 def lost_controls(regression: Regression, names: Sequence[str], m: int) -> str | None:
     """Say which of the controls, the columns after the first m, were left out."""
-    said = [
-        f"control {name} left out: {_why(regression, j)}"
-        for j, name in enumerate(names, start=m)
-        if not regression.keep[j]
-    ]
-    return "; ".join(said) or None
+    return controls_left_out(names, regression.keep[m:], regression.absorbed[m:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,10 +549,9 @@ def not_identified(
     regression: Regression, names: Sequence[str], treatments: int
 ) -> EstimationError:
     """The error of a regression whose first coefficients are not identified."""
-    lost = regression.lost(names)
     return NotIdentifiedError.of(
         "did.regressors_combinations_others_or",
-        [f"{name}: {why}" for name, why in lost.items()],
+        lost_columns(names, regression.keep, regression.absorbed),
         what=", ".join(names[:treatments]),
     )
 
@@ -546,15 +565,11 @@ def require_some_cell(data: Panel, cells: Cells, known: np.ndarray) -> None:
         "did.no_effect_identified_rows",
         [
             f"cohort {data.name(g)}: seen in "
-            + ", ".join(map(data.name, _seen(data, g)))
+            + ", ".join(map(data.name, np.unique(data.when[data.row_start == g])))
             for g in data.sizes
         ]
         + ([data.note] if data.note else []),
     )
-
-
-def _seen(data: Panel, g: int) -> np.ndarray:
-    return np.unique(data.when[data.row_start == g])
 
 
 def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:

@@ -21,9 +21,8 @@ from citypanel.results import (
     Later,
     Remembering,
     Summary,
-    figure_class,
+    axes_of,
     latex_number,
-    latex_table,
     latex_text,
     said_dropped,
     said_options,
@@ -160,45 +159,25 @@ class Result(Remembering):
         said += ["", text, *(f"note: {note}" for note in notes)]
         return Summary("\n".join(said))
 
-    def to_latex(  # type: ignore[override]
-        self,
-        buf: Any = None,
-        *,
-        digits: int = 3,
-        caption: str | None = None,
-        label: str | None = None,
-    ) -> str | None:
-        """A table for LaTeX with booktabs: estimate, standard error, interval, p.
-
-        Parameters
-        ----------
-        buf : path or file, optional
-            Where to write; the text is returned without one.
-        digits : int
-            Decimals.
-        caption, label : str, optional
-            With either, a table environment around the tabular.
-        """
+    def _latex_cells(self, digits: int) -> tuple[str, list[str], list[list[str]]]:
         self._require("term", "estimate", "std_error", "p_value", "conf_low")
         share = f"{self.level * 100:g}"
         head = ["", "Estimate", "Std. error", rf"{share}\% interval", "$p$"]
         rows = []
         for row in self.to_dict("records"):
-            low, high = row["conf_low"], row["conf_high"]
-            interval = (
-                ""
-                if pd.isna(low) and pd.isna(high)
-                else f"[{latex_number(low, digits)}, {latex_number(high, digits)}]"
+            estimate, error, low, high, p = (
+                latex_number(row[name], digits)
+                for name in (
+                    "estimate",
+                    "std_error",
+                    "conf_low",
+                    "conf_high",
+                    "p_value",
+                )
             )
-            cells = [
-                latex_text(self._title(row)),
-                latex_number(row["estimate"], digits),
-                latex_number(row["std_error"], digits),
-                interval,
-                latex_number(row["p_value"], digits),
-            ]
-            rows.append(cells)
-        return latex_table("lrrcr", head, rows, caption=caption, label=label, buf=buf)
+            interval = f"[{low}, {high}]" if low or high else ""
+            rows.append([latex_text(self._title(row)), estimate, error, interval, p])
+        return "lrrcr", head, rows
 
     def plot(self, ax: Any = None, *, title: str | None = None) -> Any:  # type: ignore[override]
         """Draw the estimates: an event study, group-time effects or coefficients.
@@ -227,7 +206,6 @@ class Result(Remembering):
             No row that can be drawn.
         """
         self._require("aggregation", "term", "estimate", *LABELS)
-        Figure = figure_class()
         known = self["estimate"].notna()
         events = self[self["aggregation"].isin(EVENTS) & self["event_time"].notna()]
         cells = self[(self["aggregation"] == "group_time") & known]
@@ -249,12 +227,8 @@ class Result(Remembering):
             parts, across = [("", shown)], "term"
         if ax is not None and len(parts) > 1:
             raise OptionError.of("did.one_axes_for_several", n=len(parts))
-        if ax is None:
-            height = 3.6 if len(parts) == 1 else 2.2 * len(parts)
-            figure = Figure(figsize=(6.4, height), layout="constrained")
-            axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
-        else:
-            figure, axes = ax.figure, [ax]
+        height = 3.6 if len(parts) == 1 else 2.2 * len(parts)
+        figure, axes = axes_of(ax, len(parts), (6.4, height))
         for place, (name, rows) in zip(axes, parts, strict=True):
             _draw(place, rows, across, legend=place is axes[0])
             if name:
@@ -285,11 +259,9 @@ class Result(Remembering):
         """
         if "scores" not in self.attrs:
             raise EstimationError.of("did.no_scores")
-        Figure = figure_class()
         rows = first_comparisons(self.attrs["scores"]["rows"])
         parts = list(rows.groupby("cohort", sort=False))
-        figure = Figure(figsize=(6.4, 1.0 + 1.3 * len(parts)), layout="constrained")
-        axes = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
+        figure, axes = axes_of(None, len(parts), (6.4, 1.0 + 1.3 * len(parts)))
         for ax, (cohort, part) in zip(axes, parts, strict=True):
             draw_scores(ax, part, AFTER, BEFORE)
             ax.set_yticks([0, 1], ["controls", "treated"])

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did import covariances as cov
-from citypanel.did.frames import dropped_rows, join_notes, overall_rows, tidy
+from citypanel.did.frames import join_notes, overall_rows, panel_frame
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import Panel, choose, prepare
 from citypanel.did.results import remembering
@@ -269,9 +269,8 @@ def spatial_inference(
     from citypanel.did.bootstrap import wild_cluster_bootstrap
     from citypanel.did.twfe import twfe
 
-    given: dict[str, Any] = dict(
-        outcome=outcome, treatment=treatment, unit=unit, period=period, **columns
-    )
+    keys = dict(outcome=outcome, treatment=treatment, unit=unit, period=period)
+    given: dict[str, Any] = {**keys, **columns}
     if columns.get("cluster"):
         raise OptionError.of("did.conley_and_clusters", cluster=columns["cluster"])
     # The same rows stand behind every row of the table.
@@ -279,15 +278,7 @@ def spatial_inference(
         k: columns[k] for k in ("controls", "weights", "frequency") if k in columns
     }
     groups = [*coordinates, above, columns.get("period_effects_by"), columns.get("by")]
-    data = prepare(
-        panel,
-        groups=tuple(groups),
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        **named,
-    ).rows
+    data = prepare(panel, groups=tuple(groups), **keys, **named).rows
     places, lost = data.frame, data.note
     own: dict[str, Any] = dict(engine="closed_form", level=level, **given)
     rows = []
@@ -324,10 +315,10 @@ def spatial_inference(
             )
             more = {"kernel": kernel, "cutoff_km": float(cutoff)}
             add(f"{kernel}_{cutoff:g}_km", fit, **more)
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
         extra_columns=("kernel", "cutoff_km", "outcome"),
-        attrs=dropped_rows(data),
     ).astype({"cutoff_km": float})

@@ -15,13 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    OVERALL,
-    add_note,
-    dropped_rows,
-    join_notes,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, add_note, join_notes, panel_frame
 from citypanel.did.linear import NormalEquations, cluster_sums
 from citypanel.did.panels import Panel, on_panel, require_treated_and_control
 from citypanel.did.spatial import (
@@ -201,16 +195,15 @@ def spillovers(
     kind = "conservative"
     if cutoff_km is not None:
         kind += f", conley {kernel} {cutoff_km:g} km"
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="spillovers",
         level=level,
         single_unit_std_error=single_unit_std_error,
         extra_columns=("ring_from_km", "ring_to_km", "outcome"),
-        outcome=data.design.outcome,
         standard_errors=kind,
         n_clusters=data.n_clusters,
-        attrs=dropped_rows(data),
     ).astype({"ring_from_km": float, "ring_to_km": float})
 
 

@@ -18,6 +18,7 @@ from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
+    event_row,
     leads_row,
     lost_controls,
     regress,
@@ -222,25 +223,14 @@ def stacked(
     alone = []
     for e in times:
         units = data.count(stack.loc[(event == e) & treated, "unit"])
-        label = grid.span(e)
-        row = {
-            "aggregation": "dynamic",
-            "event_time": label,
-            "term": f"event_time_{label}",
-            "n_treated_units": units,
-        }
         j = int(np.searchsorted(kept, e))
         if j == m or kept[j] != e:
-            row |= {"estimate": 0.0, "note": NOTE_REFERENCE}
-        elif not known[j]:
-            alone.append(units == 1)
-            row["note"] = NOTE_UNKNOWN
-        else:
-            alone.append(units == 1)
-            error = np.sqrt(max(v[j, j], 0.0))
-            row |= {"estimate": b[j], "std_error": error, "df": df}
-            row["single_unit"] = units == 1
-        rows.append(row)
+            row = event_row(data, e, units, None)
+            rows.append(row | {"estimate": 0.0, "note": NOTE_REFERENCE})
+            continue
+        alone.append(units == 1)
+        numbers = (b[j], np.sqrt(max(v[j, j], 0.0)), df) if known[j] else None
+        rows.append(event_row(data, e, units, numbers))
     path = {
         "positions": kept[known],
         "event_times": np.array([grid.span(e) for e in kept[known]]),

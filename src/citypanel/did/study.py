@@ -7,6 +7,7 @@ estimator cannot be computed keeps a row that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from citypanel.did.bootstrap import wild_cluster_bootstrap
 from citypanel.did.frames import (
     COLUMNS,
     OVERALL,
-    TEXT_COLUMNS,
     WITHOUT_SINGLE,
     join_notes,
     tidy,
@@ -176,51 +176,33 @@ def att_table(
     for name in estimators:
         choose("estimators", name, ESTIMATORS)
     chosen = {"all": panel} if sample is None else dict(sample)
-    keys: dict[str, Any] = dict(unit=unit, period=period, controls=list(controls))
-    keys |= columns or {}
+    keys: dict[str, Any] = dict(
+        cohort=cohort,
+        unit=unit,
+        period=period,
+        controls=list(controls),
+        single_unit_std_error=single_unit_std_error,
+        **(columns or {}),
+    )
+    compared = dict(control_group=control_group, base_period=base_period)
+    bands: dict[str, Any] = dict(uniform_band=True, draws=draws, seed=seed)
     parts = []
     for label, frame in chosen.items():
         for outcome in outcomes:
+            options = dict(keys, outcome=outcome)
             for name in estimators:
-                parts += _estimate(
-                    name,
-                    frame,
-                    label,
-                    outcome,
-                    cohort,
-                    treatment,
-                    keys,
-                    control_group,
-                    base_period,
-                    draws,
-                    seed,
-                    single_unit_std_error,
-                    absorbing,
+                found = _estimate(
+                    name, frame, treatment, absorbing, options, compared, bands
                 )
+                parts += [_with_band(f, seed).assign(sample=label) for f in found]
     out = _stack(parts, [*COLUMNS, "outcome", "sample", *BANDS])
     return _signs(out)
 
 
 def _estimate(
-    name,
-    frame,
-    label,
-    outcome,
-    cohort,
-    treatment,
-    keys,
-    control_group,
-    base_period,
-    draws,
-    seed,
-    single,
-    absorbing,
+    name, frame, treatment, absorbing, options, compared, bands
 ) -> list[pd.DataFrame]:
     """Frames of one estimator, or one row that says why there is none."""
-    options: dict[str, Any] = dict(
-        outcome=outcome, single_unit_std_error=single, **keys
-    )
-    staggered: dict[str, Any] = dict(cohort=cohort, **options)
     frames: list[pd.DataFrame] = []
     try:
         if name == "twfe":
@@ -229,46 +211,35 @@ def _estimate(
                 treatment=treatment,
                 without_single_units=True,
                 absorbing=absorbing,
-                **options,
+                **{k: v for k, v in options.items() if k != "cohort"},
             )
             fit = fit[fit["aggregation"] == "overall"].assign(aggregation="simple")
             frames = [fit]
-        require_steady(frame, treatment, keys["unit"], keys["period"])
+        require_steady(frame, treatment, options["unit"], options["period"])
         if name == "twfe":
-            path = event_study(frame, **staggered)
+            path = event_study(frame, **options)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
             frames.append(path[path["aggregation"] != "coefficient"])
         elif name == "group_time_att":
-            cells = group_time_att(
-                frame,
-                control_group=control_group,
-                base_period=base_period,
-                **staggered,
-            )
+            cells = group_time_att(frame, **compared, **options)
             frames = [cells]
             for kind in KINDS:
-                frames.append(
-                    aggregate_att(
-                        cells, kind, uniform_band=True, draws=draws, seed=seed
-                    )
-                )
+                frames.append(aggregate_att(cells, kind, **bands))
         elif name == "synthetic_did":
             # Its errors leave out a unit at a time and know no other clusters.
-            plain = {k: v for k, v in staggered.items() if k != "cluster"}
-            frames = [synthetic_did(frame, seed=seed, **plain)]
-            if "cluster" in staggered:
-                frames[0]["note"] = [
-                    f"{note}; {BY_UNIT}" if isinstance(note, str) else BY_UNIT
-                    for note in frames[0]["note"]
-                ]
+            plain = {k: v for k, v in options.items() if k != "cluster"}
+            found = synthetic_did(frame, seed=bands["seed"], **plain)
+            if "cluster" in options:
+                found["note"] = [join_notes(note, BY_UNIT) for note in found["note"]]
+            frames = [found]
         else:
-            frames = [getattr(did, name)(frame, **staggered)]
+            frames = [getattr(did, name)(frame, **options)]
     except CityPanelError as error:
         term = "event_times" if frames else OVERALL
-        frames.append(_reason(name, term, outcome, error, "not estimated"))
-    return [_with_band(f, seed).assign(sample=label) for f in frames]
+        frames.append(_reason(name, term, options["outcome"], error, "not estimated"))
+    return frames
 
 
 def _with_band(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -305,11 +276,12 @@ def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFram
         bare.append(part)
     out = pd.concat(bare, ignore_index=True)
     for column in columns:
-        if column in TEXT_COLUMNS or column in ("outcome", "sample", "check"):
+        kind = COLUMNS.get(column)
+        if kind == "text" or column in ("outcome", "sample", "check"):
             out[column] = out[column].where(out[column].notna(), None)
-        elif column in ("cohort", "period", "event_time"):
+        elif kind == "label":
             out[column] = label_array(list(out[column]))
-        elif column.startswith("n_"):
+        elif kind == "whole":
             out[column] = pd.to_numeric(out[column]).astype("Int64")
         else:
             out[column] = pd.to_numeric(out[column]).astype(float)
@@ -340,10 +312,8 @@ def _signs(out: pd.DataFrame) -> pd.DataFrame:
                 for o, b in zip(part.loc[known.index, "outcome"], known, strict=True)
             )
             said = f"sign differs between outcomes: {said}"
-            out.loc[part.index, "note"] = [
-                said if pd.isna(note) else f"{note}; {said}"
-                for note in out.loc[part.index, "note"]
-            ]
+            notes = out.loc[part.index, "note"]
+            out.loc[part.index, "note"] = [join_notes(note, said) for note in notes]
     out["note"] = out["note"].astype(object).where(out["note"].notna(), None)
     return out
 
@@ -377,17 +347,11 @@ def bacon_table(
         Columns of `bacon_decomposition`, sample, and twfe, the coefficient that the
         weighted estimates add up to; one row with the reason where there are none.
     """
-    parts = []
+    parts, keys = [], dict(treatment=treatment, unit=unit, period=period)
     for label, frame in ({"all": panel} if sample is None else dict(sample)).items():
         for outcome in outcomes:
             try:
-                table = bacon_decomposition(
-                    frame,
-                    outcome=outcome,
-                    treatment=treatment,
-                    unit=unit,
-                    period=period,
-                )
+                table = bacon_decomposition(frame, outcome=outcome, **keys)
             except CityPanelError as error:
                 table = _reason(
                     "bacon_decomposition", OVERALL, outcome, error, "not estimated"
@@ -503,19 +467,14 @@ def inference_table(
         known = part[part["p_value_wild"].notna()]
         out.loc[known.index, "p_value_holm"] = holm(known["p_value_wild"])
         chosen = {
-            key: options
-            for key, options in columns.items()
-            if key[0] == table and key[1] in set(known["column_name"])
+            column: options
+            for (name, column), options in columns.items()
+            if name == table and column in set(known["column_name"])
         }
         if chosen:
-            joint = romano_wolf(
-                {column: options for (_, column), options in chosen.items()},
-                draws=draws,
-                seed=seed,
-            )
-            out.loc[known.index, "p_value_romano_wolf"] = joint[
-                "p_romano_wolf"
-            ].to_numpy()
+            joint = romano_wolf(chosen, draws=draws, seed=seed)
+            joint = joint["p_romano_wolf"].to_numpy()
+            out.loc[known.index, "p_value_romano_wolf"] = joint
     return out
 
 
@@ -530,41 +489,27 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
             notes.append(f"{what}: {error.problem}")
             return {}
 
+    def taken(found: dict, *names: str, of: str = "") -> dict:
+        return {name + of: found.get(name) for name in names}
+
     two_way: dict[str, Any] = dict(options, absorbing=absorbing)
     main = attempt(lambda: twfe(**two_way), "estimate")
-    row = {
-        "outcome": options["outcome"],
-        "estimate": main.get("estimate"),
-        "std_error": main.get("std_error"),
-        "p_value": main.get("p_value"),
-        "conf_low": main.get("conf_low"),
-        "conf_high": main.get("conf_high"),
-    }
+    row = {"outcome": options["outcome"], **taken(main, "estimate", "std_error")}
+    row |= taken(main, "p_value", "conf_low", "conf_high")
     if main.get("note"):
         notes.append(main["note"])
     counts = main.get("n_units"), main.get("n_treated_units")
     if found := size_note(INFERENCE, *counts):
         notes.append(found)
     reduced = attempt(lambda: twfe(**two_way, standard_errors="CR2"), "CR2")
-    row |= {
-        "std_error_cr2": reduced.get("std_error"),
-        "df_cr2": reduced.get("df"),
-        "p_value_cr2": reduced.get("p_value"),
-    }
+    row |= taken(reduced, "std_error", "df", "p_value", of="_cr2")
     knife = attempt(lambda: jackknife(**options), "CV3")
-    row |= {
-        "std_error_cv3": knife.get("std_error"),
-        "p_value_cv3": knife.get("p_value"),
-    }
+    row |= taken(knife, "std_error", "p_value", of="_cv3")
     wild = attempt(
         lambda: wild_cluster_bootstrap(**options, draws=draws, seed=seed), "wild"
     )
-    row |= {
-        "p_value_wild": wild.get("p_value"),
-        "conf_low_wild": wild.get("conf_low"),
-        "conf_high_wild": wild.get("conf_high"),
-        "wild_note": wild.get("note"),
-    }
+    row |= taken(wild, "p_value", "conf_low", "conf_high", of="_wild")
+    row["wild_note"] = wild.get("note")
     dealt = attempt(
         lambda: randomisation_inference(**options, draws=permutations, seed=seed),
         "randomisation",
@@ -575,13 +520,8 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     if main:
         seen = power_table(pd.DataFrame([main]), bound=bound).iloc[0]
         row |= {name: seen[name] for name in names}
-    row |= {
-        "bound": bound,
-        "n_obs": main.get("n_obs"),
-        "n_units": main.get("n_units"),
-        "n_treated_units": main.get("n_treated_units"),
-        "note": "; ".join(dict.fromkeys(notes)) or None,
-    }
+    row |= {"bound": bound, **taken(main, "n_obs", "n_units", "n_treated_units")}
+    row["note"] = "; ".join(dict.fromkeys(notes)) or None
     return row
 
 
@@ -662,6 +602,8 @@ def _reason(estimator, term, outcome, error, what) -> pd.DataFrame:
     )
 
 
+# Checks that hold for a policy that stays only.
+STEADY = ("honest", "pretrend_power", "fake_date", "propensity_score")
 SENSITIVITY_COLUMNS = (
     *COLUMNS,
     "outcome",
@@ -737,134 +679,80 @@ def sensitivity_table(
     base: dict[str, Any] = dict(treatment=treatment, unit=unit, period=period)
     staggered: dict[str, Any] = dict(cohort=cohort, unit=unit, period=period)
 
-    def add(check: str, label: str, outcome: str, function: Callable) -> None:
+    def add(
+        check: str,
+        outcome: str,
+        function: Callable,
+        /,
+        *of: Any,
+        label: str = "all",
+        **given: Any,
+    ) -> None:
+        """The rows of a function, or one row that says why there are none."""
         try:
-            table = function()
+            if check in STEADY:
+                require_steady(panel, treatment, unit, period)
+            table = function(*of, **given)
         except CityPanelError as error:
             table = _reason("none", check, outcome, error, "not computed")
         if "sample" not in table:
             table = table.assign(sample=label)
         parts.append(table.assign(check=check, outcome=outcome))
 
-    def steady(function: Callable) -> Callable:
-        def checked():
-            require_steady(panel, treatment, unit, period)
-            return function()
-
-        return checked
-
     def overall(frame: pd.DataFrame, **options) -> pd.DataFrame:
         fit = twfe(frame, absorbing=absorbing, **options, **further)
         return power_table(fit[fit["aggregation"] == "overall"], bound=bound)
 
+    def by_group(outcome: str) -> pd.DataFrame:
+        options: dict[str, Any] = dict(columns=further, absorbing=absorbing, **base)
+        table = regional_table(panel, outcomes=[outcome], region=str(region), **options)
+        return power_table(table, bound=bound)
+
     for outcome in outcomes:
         options: dict[str, Any] = dict(outcome=outcome, **base)
         cohorts: dict[str, Any] = dict(outcome=outcome, **staggered)
-        add("headline", "all", outcome, lambda o=options: overall(panel, **o))
+        add("headline", outcome, overall, panel, **options)
         if controls:
-            add(
-                "with_controls",
-                "all",
-                outcome,
-                lambda o=options: overall(panel, controls=list(controls), **o),
-            )
+            more = dict(options, controls=list(controls))
+            add("with_controls", outcome, overall, panel, **more)
         if region and region in panel.columns:
-            add(
-                "group_by_period",
-                "all",
-                outcome,
-                lambda o=options: overall(panel, period_effects_by=region, **o),
-            )
-            add(
-                "by_group",
-                "all",
-                outcome,
-                lambda o=outcome: power_table(
-                    regional_table(
-                        panel,
-                        outcomes=[o],
-                        region=region,
-                        columns=further,
-                        absorbing=absorbing,
-                        **base,
-                    ),
-                    bound=bound,
-                ),
-            )
+            more = dict(options, period_effects_by=region)
+            add("group_by_period", outcome, overall, panel, **more)
+            add("by_group", outcome, by_group, outcome)
         for label, frame in (sample or {}).items():
             if label != "all":
-                add(
-                    "exclusion",
-                    label,
-                    outcome,
-                    lambda f=frame, o=options: overall(f, **o),
-                )
-        paths = {
-            "twfe": lambda c=cohorts: event_study(panel, **c, **further),
-            "group_time_att": lambda c=cohorts: aggregate_att(
-                group_time_att(
-                    panel,
-                    control_group="not_yet",
-                    base_period="universal",
-                    **c,
-                    **further,
-                ),
-                "dynamic",
-            ),
-        }
-        for make in paths.values():
+                add("exclusion", outcome, overall, frame, label=label, **options)
+        for estimator in (event_study, _group_time_path):
+            path = partial(estimator, panel, **cohorts, **further)
             for kind in ("relative_magnitude", "smoothness"):
-                add(
-                    "honest",
-                    "all",
-                    outcome,
-                    steady(lambda m=make, k=kind: honest_did(m(), kind=k, seed=seed)),
-                )
-            add(
-                "pretrend_power",
-                "all",
-                outcome,
-                steady(lambda m=make: pretrend_power(m(), seed=seed)),
-            )
-            add("pretrend_line", "all", outcome, lambda m=make: pretrend_line(m()))
+                add("honest", outcome, _on, honest_did, path, kind=kind, seed=seed)
+            add("pretrend_power", outcome, _on, pretrend_power, path, seed=seed)
+            add("pretrend_line", outcome, _on, pretrend_line, path)
         for years in (1, 2, 3):
-            add(
-                "fake_date",
-                "all",
-                outcome,
-                steady(
-                    lambda c=cohorts, k=years: fake_date_placebo(
-                        panel, years_before=(k,), **c, **weights
-                    )
-                ),
-            )
-        add(
-            "leave_one_cohort_out",
-            "all",
-            outcome,
-            lambda o=options: leave_one_batch_out(panel, **o, **weights).assign(
-                aggregation="leave_one_cohort_out"
-            ),
-        )
-        add(
-            "leave_one_unit_out",
-            "all",
-            outcome,
-            lambda o=options: leave_one_unit_out(panel, **o, **weights),
-        )
-        if covariates:
-            for method in ("nearest", "kernel", "weighting"):
-                add(
-                    "propensity_score",
-                    "all",
-                    outcome,
-                    steady(
-                        lambda c=cohorts, m=method: propensity_score_did(
-                            panel, covariates=list(covariates), method=m, **c
-                        )
-                    ),
-                )
+            more = dict(cohorts, years_before=(years,), **weights)
+            add("fake_date", outcome, fake_date_placebo, panel, **more)
+        more = dict(options, **weights)
+        add("leave_one_cohort_out", outcome, _without_cohorts, panel, **more)
+        add("leave_one_unit_out", outcome, leave_one_unit_out, panel, **more)
+        for method in ("nearest", "kernel", "weighting") if covariates else ():
+            more = dict(cohorts, covariates=list(covariates), method=method)
+            add("propensity_score", outcome, propensity_score_did, panel, **more)
     return _stack(parts, SENSITIVITY_COLUMNS)
+
+
+def _on(check: Callable, path: Callable[[], pd.DataFrame], **options) -> pd.DataFrame:
+    """A check of an event study."""
+    return check(path(), **options)
+
+
+def _group_time_path(panel: pd.DataFrame, **options) -> pd.DataFrame:
+    options |= dict(control_group="not_yet", base_period="universal")
+    return aggregate_att(group_time_att(panel, **options), "dynamic")
+
+
+def _without_cohorts(panel: pd.DataFrame, **options) -> pd.DataFrame:
+    found = leave_one_batch_out(panel, **options)
+    return found.assign(aggregation="leave_one_cohort_out")
 
 
 def balance(

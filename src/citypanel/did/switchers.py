@@ -123,13 +123,7 @@ def switchers(
             ]
             + ([data.note] if data.note else []),
         )
-    found = Cells(
-        np.array([c[0] for c in cells]),
-        np.array([c[1] for c in cells]),
-        np.array([c[2] for c in cells], float),
-        [c[3] for c in cells],
-        data.count,
-    )
+    found = Cells.of(cells, data.count)
     if by_group:
         matrix = _covariance_of_groups(data, influence)
     else:

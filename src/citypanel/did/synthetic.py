@@ -156,12 +156,7 @@ def synthetic_did(
         for f, w, m in zip(fits, weights, members, strict=True)
         for p in data.positions[f.after]
     ]
-    cells = Cells(
-        np.array([k[0] for k in keys]),
-        np.array([k[1] for k in keys]),
-        np.array([k[2] for k in keys]),
-        [k[3] for k in keys],
-    )
+    cells = Cells.of(keys)
     moved = [
         np.concatenate(
             [
@@ -173,9 +168,8 @@ def synthetic_did(
     ]
     known, said = untreated.judge(cells, np.reshape(moved, (-1, len(cells))).T)
     data = data.remarking(said)
-    note = None
+    matrix, note = np.full((len(cells),) * 2, np.nan), None
     if variance == "jackknife" and len(control) == 1:
-        matrix = np.full((len(cells),) * 2, np.nan)
         note = "one control unit, which the jackknife cannot leave out"
     elif variance == "jackknife":
         matrix = _jackknife(fits, treated, control, weights)
@@ -183,8 +177,6 @@ def synthetic_did(
             note = "jackknife with cohorts of one unit held fixed"
     elif variance == "placebo":
         matrix = _placebo(treated, control, late, data.positions, weights, draws, seed)
-    else:
-        matrix = np.full((len(cells),) * 2, np.nan)
     rows = mean_rows(data, cells, estimates, matrix, df=np.inf, known=known)
     for row in rows:
         if not np.isfinite(row.get("std_error", np.nan)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from citypanel.did.factors import Cells, Means, Task, matrices, usable
-from citypanel.did.frames import Extras, add_note, dropped_rows, join_notes, tidy
+from citypanel.did.factors import Cells, Means, matrices, usable
+from citypanel.did.frames import Extras, add_note, join_notes, panel_frame
 from citypanel.did.panels import Panel, on_panel, require_binary
 from citypanel.errors import EstimationError, OptionError
 
@@ -117,10 +117,7 @@ def triply_robust(
     gaps, known, settled = fits.gaps(places, chosen)
     if not known.any():
         raise EstimationError.of("did.no_treated_cell", treatment=data.design.treatment)
-    task = Task(
-        "triply_robust", True, 1, 1, None, draws, seed, level, single_unit_std_error, 0
-    )
-    means = Means(data, cells, task, whole)
+    means = Means(data, cells, whole)
     found = np.full(cells.y.shape, np.nan)
     found[tuple(places[known].T)] = gaps[known]
     masks = {
@@ -151,21 +148,17 @@ def triply_robust(
     far = NOTE_FAR.format(int((~known).sum())) if not known.all() else None
     slow = None if settled else "some fits did not settle: a larger penalty"
     add_note(rows[:1], join_notes(data.note, means.note, far, slow))
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="triply_robust",
         level=level,
         single_unit_std_error=single_unit_std_error,
-        extra_columns=("outcome",),
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
         n_clusters=data.n_units,
         standard_errors=f"bootstrap over units, {draws} draws" if draws else None,
-        attrs={
-            "choices": Extras({**chosen, "errors": tried}),
-            **dropped_rows(data),
-        },
+        attrs={"choices": Extras({**chosen, "errors": tried})},
     )
 
 
@@ -282,27 +275,26 @@ def _shrunken(matrix: np.ndarray, amount: np.ndarray) -> np.ndarray:
 def _choose(fits: _Fits, given, most: int, seed: int):
     """Decays and penalty that predict untreated cells best, one after another."""
     grids: dict[str, list] = {
-        "unit_decay": list(UNITS),
-        "time_decay": list(TIMES),
-        "penalty": list(NORMS),
+        name: [] if value is None else [float(value)] for name, value in given.items()
     }
     places = np.argwhere(fits.cells.free)
     rng = np.random.default_rng(seed)
     if len(places) > most:
         places = places[np.sort(rng.choice(len(places), most, replace=False))]
-    if any(value is None for value in given.values()):
+    if not all(grids.values()):
         far = fits.distances(places)
         near = far[np.isfinite(far) & (far > 0)]
         scale = float(np.median(near)) if len(near) else 1.0
-        grids["unit_decay"] = [u / scale for u in UNITS]
         y = np.where(fits.cells.free, fits.cells.y, 0.0)
         flat, _ = _fitted(y[None], fits.cells.free[None].astype(float), None, STOP)
         left = np.where(fits.cells.free, y - flat[0], 0.0)
         top = 2.0 * float(np.linalg.norm(left, 2))
-        grids["penalty"] = [np.inf if n is None else n * top for n in NORMS]
-    for name, value in given.items():
-        if value is not None:
-            grids[name] = [float(value)]
+        wide = {
+            "unit_decay": [u / scale for u in UNITS],
+            "time_decay": list(TIMES),
+            "penalty": [np.inf if n is None else n * top for n in NORMS],
+        }
+        grids = {name: grid or wide[name] for name, grid in grids.items()}
     tried: dict[tuple, float] = {}
 
     def error(choice: dict) -> float:
@@ -336,13 +328,8 @@ def _bootstrap(cells, means, masks, positions, chosen, draws, seed) -> dict:
         order = np.concatenate(
             [rng.choice(g, len(g)) for g in (treated, rest) if len(g)]
         )
-        part = replace(
-            cells,
-            y=cells.y[order],
-            x=cells.x[:, order],
-            seen=cells.seen[order],
-            on=cells.on[order],
-        )
+        whole = cells.y[order], cells.x[:, order], cells.seen[order], cells.on[order]
+        part = Cells(*whole)
         places = np.argwhere(part.on & part.seen)
         gaps, known, _ = _Fits(part, positions).gaps(places, chosen, stop=1e-5)
         found = np.full(part.y.shape, np.nan)

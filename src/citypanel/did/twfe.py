@@ -26,9 +26,8 @@ from citypanel.did.frames import (
     WITHOUT_SINGLE,
     Extras,
     add_note,
-    dropped_rows,
     join_notes,
-    tidy,
+    panel_frame,
 )
 from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.moments import MomentPanel, condense
@@ -50,6 +49,7 @@ from citypanel.did.regressions import (
     Estimate,
     NotIdentifiedError,
     coefficient_rows,
+    event_row,
     lost_controls,
     not_identified,
     regress_net,
@@ -61,6 +61,11 @@ from citypanel.errors import EstimationError, OptionError, PanelError
 
 EFFECTS = ("two_way", "unit", "none")
 ENGINES = ("closed_form", "linearmodels")
+# Options of `twfe` that name a column of its design.
+NAMED = (
+    "outcome", "treatment", "unit", "period", "controls", "weights", "cluster",
+    "frequency",
+)  # fmt: skip
 
 
 @remembering
@@ -195,19 +200,12 @@ def twfe(
     1    const     9.965      9.987
     2  overall     0.084      0.137
     """
+    options: dict[str, Any] = dict(locals())
+    del options["panel"]
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
     choose("effects", effects, EFFECTS)
     engine = _engine(engine, standard_errors)
-    columns: dict[str, Any] = dict(
-        outcome=outcome,
-        treatment=treatment,
-        unit=unit,
-        period=period,
-        controls=controls,
-        weights=weights,
-        cluster=cluster,
-        frequency=frequency,
-    )
+    columns = {name: options[name] for name in NAMED}
     spatial = standard_errors == "conley"
     at = conley_options(coordinates, cutoff_km, kernel) if spatial else ()
     if spatial and cluster is not None:
@@ -275,25 +273,16 @@ def twfe(
         rows.append({**rows[0], "aggregation": OVERALL, "term": OVERALL})
     add_note([*rows[: len(names)], *rows[-1:]] if by is None else rows, data.note)
     if without_single_units and by is None and start is not None:
-        options: dict[str, Any] = dict(
-            standard_errors=standard_errors,
-            small_sample=small_sample,
-            effects=effects,
-            period_effects_by=period_effects_by,
-            absorbing=absorbing,
-            level=level,
-            engine=engine,
-            coordinates=coordinates,
-            cutoff_km=cutoff_km,
-            kernel=kernel,
-            lags=lags,
-        )
-        rows += _without_single_rows(data, start, panel, {**columns, **options})
+        # The outcome of this panel is shifted already.
+        again = dict(outcome_shift=0, without_single_units=False)
+        again |= dict(single_unit_std_error=False)
+        rows += _without_single_rows(data, start, panel, {**options, **again})
     terms = [*names, *data.control_names]
     kept = [
         term for term, ok in zip(terms, estimate.regression.keep, strict=True) if ok
     ]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
@@ -302,7 +291,6 @@ def twfe(
         extra_columns=("outcome", "r2_within", "r2_partial"),
         attrs={
             "covariance": Extras({"terms": kept, "matrix": estimate.covariance.matrix}),
-            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **_common(data, estimate, shown),
@@ -802,7 +790,8 @@ def event_study(
     rows.append(_leads_row(values, matrix, kept, base, known, single, df))
     add_note(rows[-1:], data.note)
     add_note([row for row in rows if row.get("note") != NOTE_REFERENCE][:1], data.note)
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe",
         level=level,
@@ -821,7 +810,6 @@ def event_study(
                     "span": grid.span,
                 }
             ),
-            **dropped_rows(data),
             "periods": data.grid.description,
         },
         **_common(data, estimate, data.design.outcome),
@@ -833,27 +821,16 @@ def _event_rows(data, estimate, times, kept, binned, base, bins, known) -> list[
     values, errors, df = columns
     rows = []
     for e in times:
-        units, label = data.count(data.unit[binned == e]), data.grid.span(e)
-        row = {
-            "aggregation": "event",
-            "event_time": label,
-            "term": f"event_time_{label}",
-            "n_treated_units": units,
-        }
-        j = int(np.searchsorted(kept, e))
+        units, j = data.count(data.unit[binned == e]), int(np.searchsorted(kept, e))
         if e == base:
+            row = event_row(data, e, units, None, "event")
             row |= {"estimate": 0.0, "note": NOTE_REFERENCE}
-        elif not known[j]:
-            row["note"] = NOTE_UNKNOWN
         else:
-            row |= {
-                "estimate": values[j],
-                "std_error": errors[j],
-                "df": df[j],
-                "single_unit": units == 1,
-            }
-            if e in bins:
-                row["note"] = f"binned: {label} and {'before' if e < 0 else 'after'}"
+            numbers = (values[j], errors[j], df[j]) if known[j] else None
+            row = event_row(data, e, units, numbers, "event")
+            if known[j] and e in bins:
+                side = "before" if e < 0 else "after"
+                row["note"] = f"binned: {row['event_time']} and {side}"
         rows.append(row)
     rows += coefficient_rows(
         data.control_names, len(kept), estimate.regression, estimate.covariance

@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import (
-    OVERALL,
-    Extras,
-    add_note,
-    dropped_rows,
-    join_notes,
-    tidy,
-)
+from citypanel.did.frames import OVERALL, Extras, add_note, join_notes, panel_frame
 from citypanel.did.linear import TwoWay
 from citypanel.did.panels import FAR, Panel, on_panel, starts_from_treatment
 from citypanel.did.regressions import lost_controls, not_identified, regress
@@ -132,17 +125,14 @@ def twfe_weights(data: Panel, *, period_effects_by: str | None = None) -> pd.Dat
     add_note(rows[:1], data.note)
     rows += _cells(data, on, weight)
     treated = data.frame.loc[on, [data.design.unit, data.design.period]]
-    return tidy(
+    return panel_frame(
+        data,
         rows,
         estimator="twfe_weights",
         extra_columns=COLUMNS,
-        outcome=data.design.outcome,
         n_obs=data.n_obs,
         n_units=data.n_units,
-        attrs={
-            "rows": Extras({"rows": treated.assign(weight=weight)}),
-            **dropped_rows(data),
-        },
+        attrs={"rows": Extras({"rows": treated.assign(weight=weight)})},
     ).astype(dict.fromkeys(COLUMNS[:3], float))
 
 

@@ -14,9 +14,8 @@ from citypanel.frontier.summaries import INDICES, LEVELS, summarise
 from citypanel.results import (
     Remembering,
     Summary,
-    figure_class,
+    axes_of,
     latex_number,
-    latex_table,
     latex_text,
     said_dropped,
     said_options,
@@ -128,25 +127,7 @@ class FrontierResult(Remembering):
             raise OptionError.of("did.level_outside", level=level)
         return intervals(self, level)
 
-    def to_latex(  # type: ignore[override]
-        self,
-        buf: Any = None,
-        *,
-        digits: int = 3,
-        caption: str | None = None,
-        label: str | None = None,
-    ) -> str | None:
-        """The means by period as a table for LaTeX with booktabs.
-
-        Parameters
-        ----------
-        buf : path or file, optional
-            Where to write; the text is returned without one.
-        digits : int
-            Decimals.
-        caption, label : str, optional
-            With either, a table environment around the tabular.
-        """
+    def _latex_cells(self, digits: int) -> tuple[str, list[str], list[list[str]]]:
         table = self.means()
         first, *names = table.columns
         rows = [
@@ -154,14 +135,7 @@ class FrontierResult(Remembering):
             + [latex_number(row[name], digits) for name in names]
             for row in table.to_dict("records")
         ]
-        return latex_table(
-            "l" + "r" * len(names),
-            [latex_text(str(name)) for name in table.columns],
-            rows,
-            caption=caption,
-            label=label,
-            buf=buf,
-        )
+        return "l" + "r" * len(names), [latex_text(str(n)) for n in table.columns], rows
 
     def plot(self, ax: Any = None, *, title: str | None = None) -> Any:  # type: ignore[override]
         """Draw the means by period: indices as lines about 1, distances as lines.
@@ -190,11 +164,7 @@ class FrontierResult(Remembering):
         names = names or [name for name in table.columns[1:] if name in LEVELS]
         if not names or table[names].isna().all(axis=None):
             raise EstimationError.of("did.nothing_to_draw")
-        if ax is None:
-            figure = figure_class()(figsize=(6.4, 3.6), layout="constrained")
-            ax = figure.subplots()
-        else:
-            figure = ax.figure
+        figure, (ax,) = axes_of(ax, 1, (6.4, 3.6))
         places = np.arange(len(table))
         if names[0] in INDICES:
             ax.axhline(1.0, color="0.5", linewidth=0.8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,8 +162,7 @@ def randomisation(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
         rows, whole, outcome=OUTCOME, treatment=TREATMENT, controls=controls
     )
     parts = []
-    for (table, column), named in columns.items():
-        given: dict[str, Any] = dict(named)
+    for (table, column), given in columns.items():
         try:
             draws = did.randomisation_draws(
                 **given,

@@ -23,44 +23,25 @@ OUTCOME = "outcome"
 REFERENCE_EVENT_TIME = -1
 
 REGRESSION_COLUMNS = {
-    "paper_table": "string",
-    "paper_column": "string",
-    "term": "string",
-    "estimate": "float64",
-    "std_error": "float64",
-    "t": "float64",
-    "p_value": "float64",
-    "conf_low": "float64",
-    "conf_high": "float64",
-    "n_obs": "Int64",
-    "n_cities": "Int64",
-    "n_treated_cities": "Int64",
-    "n_treated_city_years": "Int64",
-    "r2_within": "float64",
-    "r2_partial": "float64",
-    "outcome_mean": "float64",
-    "assumed_share": "float64",
-    "specification": "string",
-    "note": "string",
+    **dict.fromkeys(("paper_table", "paper_column", "term"), "string"),
+    **dict.fromkeys(("estimate", "std_error", "t", "p_value"), "float64"),
+    **dict.fromkeys(("conf_low", "conf_high"), "float64"),
+    **dict.fromkeys(("n_obs", "n_cities"), "Int64"),
+    **dict.fromkeys(("n_treated_cities", "n_treated_city_years"), "Int64"),
+    **dict.fromkeys(("r2_within", "r2_partial"), "float64"),
+    **dict.fromkeys(("outcome_mean", "assumed_share"), "float64"),
+    **dict.fromkeys(("specification", "note"), "string"),
 }
 EVENT_COLUMNS = {
-    "estimator": "string",
-    "outcome": "string",
+    **dict.fromkeys(("estimator", "outcome"), "string"),
     "event_time": "Int64",
-    "estimate": "float64",
-    "std_error": "float64",
-    "conf_low": "float64",
-    "conf_high": "float64",
-    "p_value": "float64",
-    "n_treated_cities": "Int64",
-    "n_obs": "Int64",
-    "n_cities": "Int64",
+    **dict.fromkeys(("estimate", "std_error"), "float64"),
+    **dict.fromkeys(("conf_low", "conf_high", "p_value"), "float64"),
+    **dict.fromkeys(("n_treated_cities", "n_obs", "n_cities"), "Int64"),
     "leads_f": "float64",
     "leads_df": "Int64",
-    "leads_p_value": "float64",
-    "assumed_share": "float64",
-    "specification": "string",
-    "note": "string",
+    **dict.fromkeys(("leads_p_value", "assumed_share"), "float64"),
+    **dict.fromkeys(("specification", "note"), "string"),
 }
 
 
@@ -208,10 +189,9 @@ def usable_controls(
 ) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
-    names = list(declared().controls)
     codes, seen = pd.factorize(rows["year"], sort=True)
     known = codes >= 0
-    for control in names:
+    for control in declared().controls:
         there = rows[control].notna().to_numpy()
         empty = seen[np.bincount(codes[known], there[known], len(seen)) == 0]
         if len(empty):
@@ -256,6 +236,7 @@ def event_studies(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
 
 def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     rows = panel.loc[panel[OUTCOME].notna()]
+    outcome = panel["outcome_name"].iloc[0]
     try:
         require_steady(rows, TREATMENT, "city_id", "year")
         fitted = did.event_study(
@@ -269,8 +250,8 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
         )
     except CityPanelError as error:
         note = f"not estimated: {_first_lines(error)}"
-        frame = pd.DataFrame([{"event_time": REFERENCE_EVENT_TIME, "note": note}])
-        frame = frame.assign(estimator="twfe", outcome=panel["outcome_name"].iloc[0])
+        row = {"estimator": "twfe", "outcome": outcome, "note": note}
+        frame = pd.DataFrame([{**row, "event_time": REFERENCE_EVENT_TIME}])
         return frame.reindex(columns=list(EVENT_COLUMNS)).astype(EVENT_COLUMNS)
     frame = fitted.loc[fitted["aggregation"] == "event"].rename(
         columns={"n_treated_units": "n_treated_cities", "n_units": "n_cities"}
@@ -279,13 +260,13 @@ def _event_study(panel: pd.DataFrame, options: pd.Series) -> pd.DataFrame:
     tested = frame["std_error"].notna() & (frame["event_time"] < REFERENCE_EVENT_TIME)
     assumed = panel.groupby("event_time")["is_capital_assumed"].mean()
     frame = frame.assign(
-        outcome=panel["outcome_name"].iloc[0],
+        outcome=outcome,
         leads_f=test["statistic"],
         leads_df=int(tested.sum()),
         leads_p_value=test["p_value"],
         assumed_share=frame["event_time"].map(assumed.astype("float64")),
         specification=(
-            f"{panel['outcome_name'].iloc[0]} on event time, reference "
+            f"{outcome} on event time, reference "
             f"{REFERENCE_EVENT_TIME}; city and year effects; standard errors clustered "
             f"by city ({options['standard_errors']}); all cities"
         ),

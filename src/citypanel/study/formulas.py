@@ -79,17 +79,17 @@ def logarithm(values: np.ndarray, base: str) -> np.ndarray:
     By the C library, value by value, as DuckDB takes it: NumPy's own differs in the
     last digit.
     """
-    positive = values > 0
-    out = np.full(values.shape, np.nan)
-    out[positive] = LOGARITHMS[base](values[positive]).astype(float)
-    return out
+    return _by_value(LOGARITHMS[base], values, values > 0)
 
 
 def exponential(values: np.ndarray) -> np.ndarray:
     """By the C library, value by value, as `logarithm`."""
+    return _by_value(_EXP, values, np.isfinite(values))
+
+
+def _by_value(function: np.ufunc, values: np.ndarray, where: np.ndarray) -> np.ndarray:
     out = np.full(values.shape, np.nan)
-    known = np.isfinite(values)
-    out[known] = _EXP(values[known]).astype(float)
+    out[where] = function(values[where]).astype(float)
     return out
 
 
@@ -106,7 +106,7 @@ class Formula:
     def names(self) -> tuple[str, ...]:
         """The series it names, in the order of their first use."""
         parts = (p for p in _walk(_parsed(self.text)) if p["class"] == "COLUMN_REF")
-        return tuple(dict.fromkeys(".".join(part["column_names"]) for part in parts))
+        return tuple(dict.fromkeys(".".join(p["column_names"]) for p in parts))
 
     def __call__(
         self, series: Mapping[str, np.ndarray], *, log_base: str = "e"
@@ -123,7 +123,8 @@ class Formula:
         # A ratio to nothing is infinite or none, as DuckDB has it.
         with np.errstate(divide="ignore", invalid="ignore"):
             try:
-                return _value(_expression(self.text), series, log_base)
+                node = _parsed(self.text)["statements"][0]["node"]
+                return _value(node["select_list"][0], series, log_base)
             except NotImplementedError:
                 return _by_duckdb(self, series, log_base)
 
@@ -163,10 +164,9 @@ def problems_of(
     if reply.get("error"):
         why = str(reply.get("error_message", "")).split("\n")[0]
         return [f"'{text}' is no expression: {why}"]
-    statements = reply["statements"]
-    node = statements[0]["node"]
+    node = reply["statements"][0]["node"]
     if (
-        len(statements) != 1
+        len(reply["statements"]) != 1
         or node.get("type") != "SELECT_NODE"
         or len(node["select_list"]) != 1
         or node["from_table"]["type"] != "EMPTY"
@@ -327,10 +327,11 @@ def _by_duckdb(
     """The formula over arrays of one shape, in DuckDB; `log` to the base asked for."""
     import pandas as pd
 
-    text = formula.text
+    text, names = formula.text, formula.names
     if log_base == "e":
-        text = _natural(text)
-    names = formula.names
+        # `ln` for every `log`, but for what stands in quotes.
+        for found in reversed(list(_LOG_CALL.finditer(_masked(text)))):
+            text = f"{text[: found.start()]}ln({text[found.end() :]}"
     arrays = np.broadcast_arrays(*(np.asarray(series[name]) for name in names))
     flat = {name: table.ravel() for name, table in zip(names, arrays, strict=True)}
     values = evaluate(pd.DataFrame(flat), {"value": text})["value"]
@@ -338,13 +339,6 @@ def _by_duckdb(
         # A condition that is not known is not met.
         values = values.eq(True).fillna(False)
     return values.to_numpy().reshape(arrays[0].shape)
-
-
-def _natural(text: str) -> str:
-    """A formula with `ln` for every `log`, but for what stands in quotes."""
-    for found in reversed(list(_LOG_CALL.finditer(_masked(text)))):
-        text = f"{text[: found.start()]}ln({text[found.end() :]}"
-    return text
 
 
 # ---------------------------------------------------------------------------- parsing
@@ -365,10 +359,6 @@ def _parsed(text: str) -> dict[str, Any]:
 def _parser(process: int) -> duckdb.DuckDBPyConnection:
     """A connection for parsing, one a process and without threads of its own."""
     return duckdb.connect(config={"threads": 1})
-
-
-def _expression(text: str) -> dict[str, Any]:
-    return _parsed(text)["statements"][0]["node"]["select_list"][0]
 
 
 def _arguments(text: str, start: int) -> tuple[list[str], int]:

@@ -127,103 +127,83 @@ class _Rows:
         known = rows[column].dropna()
         return float(known.iloc[0]) if len(known) else float("nan")
 
-    def both(self, **labels: Any) -> tuple[float, float]:
-        """Estimate and p-value."""
-        return self.value("estimate", **labels), self.value("p_value", **labels)
-
-    def facts(self, name: str, **labels: Any) -> dict[str, float]:
-        """Both, as the facts `name` and `name_p` of a sentence."""
-        return dict(zip((name, f"{name}_p"), self.both(**labels), strict=True))
+    def both(self, name: str, **labels: Any) -> dict[str, float]:
+        """Estimate and p-value, as the facts of that name."""
+        values = (self.value(column, **labels) for column in ("estimate", "p_value"))
+        return dict(zip((name, f"{name}_p"), values, strict=True))
 
 
-def _known(*values: float) -> bool:
-    return all(pd.notna(value) for value in values)
+def _where_known(name: str, *needed: str, **facts: Any) -> list[Words]:
+    """A sentence, where the facts that it needs are known; by default all of them."""
+    known = all(pd.notna(facts[fact]) for fact in needed or facts)
+    return [SAID(name, **facts)] if known else []
 
 
-#: What answers each question, by its name; `heading` of the catalogue has their order.
-_RULES: dict[str, Callable[[_Rows], list[Words]]] = {}
-
-
-def _answers(rule: Callable[[_Rows], list[Words]]) -> Callable[[_Rows], list[Words]]:
-    """Have a rule answer the question of its name."""
-    _RULES[rule.__name__.removeprefix("_")] = rule
-    return rule
-
-
-@_answers
 def _concurrent_policies(rows: _Rows) -> list[Words]:
     last = rows.some(aggregation="headline")["policy"].dropna()
     if not len(last):
         return []
     # With several policies the last rows are those of all together.
-    policy = last.iloc[-1]
-    two_way = dict(policy=policy, estimator="twfe", term="overall")
-    counts = {
-        term: rows.value("n_units", policy=policy, aggregation="overlap", term=term)
+    policy = dict(policy=last.iloc[-1])
+    both, alone, other, neither = (
+        rows.value("n_units", aggregation="overlap", term=term, **policy)
         for term in ("both", "policy_only", "other_only", "neither")
-    }
-    headline, _ = rows.both(aggregation="headline", **two_way)
-    held = rows.facts("controlled", aggregation="exposure_controlled", **two_way)
-    without = rows.facts("without", aggregation="without_units", **two_way)
-    if not _known(headline, held["controlled"], *counts.values()):
-        return []
-    said = [
-        SAID(
-            "concurrent_policies",
-            both=int(counts["both"]),
-            treated=int(counts["both"] + counts["policy_only"]),
-            other=int(counts["other_only"]),
-            untreated=int(counts["other_only"] + counts["neither"]),
-            headline=headline,
-            left=int(counts["policy_only"]),
-            **held,
-            **without,
-        )
-    ]
-    alone = rows.facts("alone", aggregation="interacted", **two_way)
-    two_way["term"] = "added"
-    added = rows.facts("added", aggregation="interacted", **two_way)
-    if _known(alone["alone"], added["added"]):
-        said.append(SAID("interacted", **alone, **added))
-    return said
+    )
+    two_way = dict(estimator="twfe", term="overall", **policy)
+    said = _where_known(
+        "concurrent_policies",
+        *("headline", "controlled", "treated", "untreated"),
+        both=both,
+        treated=both + alone,
+        other=other,
+        untreated=other + neither,
+        left=alone,
+        **rows.both("headline", aggregation="headline", **two_way),
+        **rows.both("controlled", aggregation="exposure_controlled", **two_way),
+        **rows.both("without", aggregation="without_units", **two_way),
+    )
+    interacted = two_way | dict(aggregation="interacted")
+    return said and said + _where_known(
+        "interacted",
+        *("alone", "added"),
+        **rows.both("alone", **interacted),
+        **rows.both("added", **interacted | dict(term="added")),
+    )
 
 
-@_answers
 def _spillovers(rows: _Rows) -> list[Words]:
-    overall, _ = rows.both(term="overall")
-    direct = rows.facts("direct", term="direct")
-    _, gap_p = rows.both(term="overall_less_direct")
     rings = rows.some(aggregation="spillover")
     rings = rings[rings["distance_km"].notna() & rings["estimate"].notna()]
-    if not _known(overall, direct["direct"], gap_p) or not len(rings):
+    if not len(rings):
         return []
+    gap_p = rows.value("p_value", term="overall_less_direct")
+    said = _where_known(
+        "spillovers",
+        *("overall", "direct", "gap_p"),
+        edge=rings["distance_km"].max(),
+        apart=gap_p < LEVEL,
+        gap_p=gap_p,
+        **rows.both("direct", term="direct"),
+        **rows.both("overall", term="overall"),
+    )
     near = rings.sort_values("distance_km").iloc[0]
-    return [
-        SAID(
-            "spillovers",
-            edge=rings["distance_km"].max(),
-            overall=overall,
-            apart=gap_p < LEVEL,
-            gap_p=gap_p,
-            **direct,
-        ),
-        SAID(
-            "ring",
-            near=near["distance_km"],
-            ring=near["estimate"],
-            ring_p=near["p_value"],
-        ),
-    ]
+    ring = dict(ring=near["estimate"], ring_p=near["p_value"])
+    return said and [*said, SAID("ring", near=near["distance_km"], **ring)]
 
 
-@_answers
 def _spatial_errors(rows: _Rows) -> list[Words]:
     shared = rows.rows[rows.rows["distance_km"].notna()]
     shared = shared[shared["std_error"].notna()]
-    unit, above = (rows.value("std_error", term=t) for t in ("unit", "above"))
-    if not len(shared) or not _known(unit, above):
+    unit, above, finite, mixed, within = (
+        rows.value("std_error", term=term)
+        for term in ("unit", "above", "finite", "mixed", "unit_within")
+    )
+    if not len(shared) or pd.isna([unit, above]).any():
         return []
-    said = [
+    wild = dict(term="above_wild_bootstrap")
+    n, wild_p = (rows.value(column, **wild) for column in ("n_clusters", "p_value"))
+    share = rows.value("weight", term="mixed")
+    return [
         SAID(
             "spatial_errors",
             unit=unit,
@@ -235,59 +215,46 @@ def _spatial_errors(rows: _Rows) -> list[Words]:
             high=shared["std_error"].max(),
             p_low=shared["p_value"].min(),
             p_high=shared["p_value"].max(),
-        )
+        ),
+        *_where_known("wild", n=n, wild_p=wild_p),
+        *_where_known("finite", finite=finite),
+        *_where_known(
+            "mixed", "mixed", "share", mixed=mixed, share=share, within=within
+        ),
     ]
-    _, wild_p = rows.both(term="above_wild_bootstrap")
-    clusters = rows.value("n_clusters", term="above_wild_bootstrap")
-    if _known(wild_p, clusters):
-        said.append(SAID("wild", n=int(clusters), wild_p=wild_p))
-    finite = rows.value("std_error", term="finite")
-    if _known(finite):
-        said.append(SAID("finite", finite=finite))
-    mixed, share = (rows.value(c, term="mixed") for c in ("std_error", "weight"))
-    if _known(mixed, share):
-        within = rows.value("std_error", term="unit_within")
-        said.append(SAID("mixed", mixed=mixed, share=share, within=within))
-    return said
 
 
-@_answers
 def _dose(rows: _Rows) -> list[Words]:
-    effect = rows.facts("effect", term="overall", estimator="nonabsorbing_did")
-    if not _known(*effect.values()):
-        return []
-    _, leads_p = rows.both(aggregation="test", estimator="nonabsorbing_did")
-    leads: Words | str = SAID("placebos", p=leads_p) if _known(leads_p) else ""
-    more = rows.facts("more", term="acr", estimator="dose_response")
-    dose = SAID("dose", **more) if _known(*more.values()) else SAID("no_dose")
-    return [SAID("nonabsorbing", **effect, leads=leads), dose]
+    model = dict(estimator="nonabsorbing_did")
+    leads = rows.value("p_value", aggregation="test", **model)
+    said = _where_known(
+        "nonabsorbing",
+        *("effect", "effect_p"),
+        leads="" if pd.isna(leads) else SAID("placebos", p=leads),
+        **rows.both("effect", term="overall", **model),
+    )
+    more = rows.both("more", term="acr", estimator="dose_response")
+    return said and said + (_where_known("dose", **more) or [SAID("no_dose")])
 
 
-@_answers
 def _two_way_weights(rows: _Rows) -> list[Words]:
-    beta, _ = rows.both(term="overall")
-    sigma, _ = rows.both(term="sigma_zero")
+    beta, sigma, opposite = (
+        rows.value("estimate", term=term)
+        for term in ("overall", "sigma_zero", "sigma_opposite")
+    )
     weight = rows.value("weight", term="negative")
-    if not _known(beta, sigma, weight):
-        return []
-    if weight >= 0:
-        return [SAID("no_negative", sigma=sigma, beta=beta)]
     cells = rows.some(aggregation="group_time")
-    opposite, _ = rows.both(term="sigma_opposite")
-    share = float((cells["weight"] < 0).mean())
-    return [
-        SAID(
-            "some_negative",
-            share=share,
-            weight=weight,
-            sigma=sigma,
-            opposite=opposite,
-            beta=beta,
-        )
-    ]
+    return _where_known(
+        "no_negative" if weight >= 0 else "some_negative",
+        *("beta", "sigma", "weight"),
+        beta=beta,
+        sigma=sigma,
+        weight=weight,
+        opposite=opposite,
+        share=float((cells["weight"] < 0).mean()),
+    )
 
 
-@_answers
 def _few_treated(rows: _Rows) -> list[Words]:
     if not rows.rows["sample"].notna().any():
         return [SAID("few_none")]
@@ -310,112 +277,100 @@ def _few_treated(rows: _Rows) -> list[Words]:
     ]
 
 
-@_answers
 def _factor_models(rows: _Rows) -> list[Words]:
-    facts: dict[str, Any] = {}
-    for short, name in (
-        ("ife", "interactive_fixed_effects"),
-        ("mc", "matrix_completion"),
-        ("asc", "augmented_synthetic_control"),
-    ):
-        facts |= rows.facts(short, estimator=name, aggregation="simple", term="overall")
-    said = []
-    if _known(facts["ife"], facts["mc"], facts["asc"]):
-        p = facts["asc_p"]
-        facts["asc_p"] = SAID("asc_p", p=p) if _known(p) else ""
-        said.append(SAID("factor_models", **facts))
-    triply, triply_p = rows.both(estimator="triply_robust", term="overall")
-    if _known(triply, triply_p):
-        said.append(SAID("triply_robust", effect=triply, p=triply_p))
-    placebo = rows.facts(
-        "placebo", estimator="interactive_fixed_effects", aggregation="placebo"
+    simple = dict(aggregation="simple", term="overall")
+    asc = rows.both("asc", estimator="augmented_synthetic_control", **simple)
+    p = asc.pop("asc_p")
+    ife, synthetic = (
+        dict(estimator=name) for name in ("interactive_fixed_effects", "synthetic_did")
     )
-    plain, _ = rows.both(estimator="synthetic_did", aggregation="simple")
-    adjusted, _ = rows.both(
-        estimator="synthetic_did", aggregation="with_covariates_simple"
-    )
-    if _known(plain, adjusted):
-        said.append(SAID("synthetic", plain=plain, adjusted=adjusted))
-    if _known(*placebo.values()):
-        said.append(SAID("placebo", **placebo, fails=placebo["placebo_p"] < LEVEL))
-    return said
+    placebo = rows.both("placebo", aggregation="placebo", **ife)
+    return [
+        *_where_known(
+            "factor_models",
+            *("ife", "mc", "asc"),
+            **rows.both("ife", **ife, **simple),
+            **rows.both("mc", estimator="matrix_completion", **simple),
+            **asc,
+            asc_p="" if pd.isna(p) else SAID("asc_p", p=p),
+        ),
+        *_where_known(
+            "triply_robust",
+            **rows.both("effect", estimator="triply_robust", term="overall"),
+        ),
+        *_where_known(
+            "synthetic",
+            plain=rows.value("estimate", aggregation="simple", **synthetic),
+            adjusted=rows.value(
+                "estimate", aggregation="with_covariates_simple", **synthetic
+            ),
+        ),
+        *_where_known("placebo", **placebo, fails=placebo["placebo_p"] < LEVEL),
+    ]
 
 
-@_answers
 def _adjustment(rows: _Rows) -> list[Words]:
     groups = rows.some(aggregation="group", estimator="entropy_balancing")
     outside = groups["note"].astype(str).str.contains(NOTE_OUTSIDE, regex=False)
-    lost = groups[groups["estimate"].isna() & outside]
-    said = _weighted(rows, "entropy_balancing", "reached")
-    if len(lost):
-        years = [t.removeprefix("cohort_") for t in lost["term"]]
-        names = [SAID("cohort", year=year) for year in years]
-        said.append(SAID("unreached", names=names))
-    return [*said, *_weighted(rows, "covariate_balancing", "scores")]
+    lost = groups.loc[groups["estimate"].isna() & outside, "term"]
+    names = [SAID("cohort", year=term.removeprefix("cohort_")) for term in lost]
+    return [
+        *_weighted(rows, "entropy_balancing", "reached"),
+        *([SAID("unreached", names=names)] if names else []),
+        *_weighted(rows, "covariate_balancing", "scores"),
+    ]
 
 
 def _weighted(rows: _Rows, estimator: str, rule: str) -> list[Words]:
     """What an estimator with weighted controls finds, and how many they count for."""
-    effect = rows.facts("effect", term="overall", estimator=estimator)
     overlap = dict(aggregation="overlap", estimator=estimator)
-    effective, controls = (rows.value(c, **overlap) for c in ("estimate", "n_units"))
-    if not _known(*effect.values(), effective, controls):
-        return []
-    return [SAID(rule, **effect, effective=effective, controls=int(controls))]
+    return _where_known(
+        rule,
+        **rows.both("effect", term="overall", estimator=estimator),
+        effective=rows.value("estimate", **overlap),
+        controls=rows.value("n_units", **overlap),
+    )
 
 
-@_answers
 def _mechanisms(rows: _Rows) -> list[Words]:
-    known = rows.some(aggregation="mechanism")
-    known = known[known["adjusted_p_value"].notna()]
+    known, least = _corrected(rows, "mechanism")
     if not len(known):
         return []
+    names = known["term"].tolist()
+    said = [SAID("mechanisms", n=len(known), names=names, **least)]
+    known, least = _corrected(rows, "group_difference")
+    return [*said, SAID("groups", n=len(known), **least)] if len(known) else said
+
+
+def _corrected(rows: _Rows, aggregation: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Rows with a p-value under Holm's correction, and the one with the smallest."""
+    known = rows.some(aggregation=aggregation)
+    known = known[known["adjusted_p_value"].notna()]
+    if not len(known):
+        return known, {}
     least = known.sort_values("adjusted_p_value", kind="stable").iloc[0]
-    return [
-        SAID(
-            "mechanisms",
-            n=len(known),
-            names=known["term"].tolist(),
-            found=bool((known["adjusted_p_value"] < LEVEL).any()),
-            least_p=least["adjusted_p_value"],
-            least=least["term"],
-            effect=least["estimate"],
-        ),
-        *_groups(rows),
-    ]
+    p = least["adjusted_p_value"]
+    return known, {
+        "least": least["term"],
+        "least_p": p,
+        "effect": least["estimate"],
+        "found": p < LEVEL,
+    }
 
 
-def _groups(rows: _Rows) -> list[Words]:
-    apart = rows.some(aggregation="group_difference")
-    apart = apart[apart["adjusted_p_value"].notna()]
-    if not len(apart):
-        return []
-    least = apart.sort_values("adjusted_p_value", kind="stable").iloc[0]
-    return [
-        SAID(
-            "groups",
-            n=len(apart),
-            found=bool(least["adjusted_p_value"] < LEVEL),
-            group=str(least["term"]),
-            difference=least["estimate"],
-            least_p=least["adjusted_p_value"],
-        )
-    ]
-
-
-@_answers
 def _pretrend(rows: _Rows) -> list[Words]:
-    slope = rows.facts("slope", term="slope")
-    power, _ = rows.both(term="power_at_slope")
     left = rows.rows[rows.rows["term"].astype(str).str.endswith("_less_trend")]
-    if not _known(*slope.values(), power) or not len(left):
+    if not len(left):
         return []
-    first = float(left["estimate"].iloc[0])
-    said = [SAID("pretrend", **slope, power=power, left=first)]
-    _, scale_p = rows.both(term="any_scale")
-    if _known(scale_p):
-        said.append(SAID("scale", p=scale_p, found=scale_p < LEVEL))
-    return said
+    said = _where_known(
+        "pretrend",
+        *("slope", "slope_p", "power"),
+        **rows.both("slope", term="slope"),
+        power=rows.value("estimate", term="power_at_slope"),
+        left=float(left["estimate"].iloc[0]),
+    )
+    p = rows.value("p_value", term="any_scale")
+    return said and said + _where_known("scale", p=p, found=p < LEVEL)
 
 
 def answer_rows(rows: pd.DataFrame) -> Iterable[dict[str, Any]]:
@@ -427,3 +382,18 @@ def answer_rows(rows: pd.DataFrame) -> Iterable[dict[str, Any]]:
             "text_en": " ".join(words.en for words in said),
             "text_zh": "".join(words.zh for words in said),
         }
+
+
+#: What answers each question; `heading` of the catalogue has their order.
+_RULES: dict[str, Callable[[_Rows], list[Words]]] = {
+    "concurrent_policies": _concurrent_policies,
+    "spillovers": _spillovers,
+    "spatial_errors": _spatial_errors,
+    "dose": _dose,
+    "two_way_weights": _two_way_weights,
+    "few_treated": _few_treated,
+    "factor_models": _factor_models,
+    "adjustment": _adjustment,
+    "mechanisms": _mechanisms,
+    "pretrend": _pretrend,
+}

@@ -144,14 +144,8 @@ def test_one_log_of_the_rows_left_out_sets_the_note():
     frame.loc[1, "y"] = np.inf
     frame.loc[[1, 2], "c"] = np.nan
     frame.loc[3, "w"] = 0.0
-    data = prepare(
-        frame,
-        cohort="g",
-        cluster="c",
-        weights="w",
-        first_period_treated="drop",
-        **KEYS,
-    )
+    data = prepare(frame, cohort="g", cluster="c", weights="w", **KEYS)
+    data = data.without_always_treated()
     assert data.dropped["reason"].tolist()[:4] == [
         "missing value of y",
         "infinite y",
@@ -172,15 +166,12 @@ def test_positions_follow_when_the_first_period_goes():
     assert set(later.dropped["reason"]) == {"too early"}
 
 
-def test_units_by_periods_and_sums_by_cohort():
+def test_units_by_periods():
     frame = panel(range(3), [np.nan, 1, 1])
     data = build(frame.drop(index=4), Design(cohort="g", **KEYS))
     table = data.matrix(data.y)
     assert not data.is_balanced and np.isnan(table[1, 1])
     np.testing.assert_array_equal(table[0], [0.0, 1.0, 2.0])
-    cohorts, sums = data.cohort_sums(data.y)
-    assert cohorts.tolist() == [1, FAR]
-    np.testing.assert_array_equal(sums[0], [3.0 + 6.0, 7.0, 5.0 + 8.0])
 
 
 def test_estimators_take_a_panel_that_is_built_already():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -46,39 +47,32 @@ def problems_of(study: Declaration, path: Path) -> list[Problem]:
     seen: set[tuple] = set()
     found = []
     for number, row in enumerate(printed.to_dict("records"), 2):
-        place = f"{path.name} line {number}"
+        mistakes: list[tuple[str, dict[str, object]]] = []
         asked = (row["table_name"], row["column_name"])
         if asked not in columns:
             listed = "; ".join(f"{table}, {name}" for table, name in sorted(columns))
-            found.append(
-                Problem.of(
-                    place,
-                    "printed_column",
-                    table=asked[0],
-                    column=asked[1],
-                    declared=listed or SAID("none"),
-                )
-            )
+            of = {"table": asked[0], "column": asked[1]}
+            facts = {**of, "declared": listed or SAID("none")}
+            mistakes.append(("printed_column", facts))
         for key, known in (("term", terms), ("statistic", STATISTICS)):
             if row[key] not in known:
-                found.append(
-                    Problem.of(
-                        place,
-                        "printed_key",
-                        key=key,
-                        value=row[key],
-                        hint=did_you_mean(row[key], known),
-                        known=list(known),
-                    )
-                )
-        if _number(row["value"]) is None:
-            found.append(Problem.of(place, "printed_value", value=row["value"]))
+                hint = did_you_mean(row[key], known)
+                facts = {"key": key, "value": row[key], "hint": hint}
+                mistakes.append(("printed_key", {**facts, "known": list(known)}))
+        try:
+            is_number = math.isfinite(float(row["value"]))
+        except ValueError:
+            is_number = False
+        if not is_number:
+            mistakes.append(("printed_value", {"value": row["value"]}))
         if not row["decimals"].isdigit():
-            found.append(Problem.of(place, "printed_decimals", value=row["decimals"]))
+            mistakes.append(("printed_decimals", {"value": row["decimals"]}))
         named = tuple(row[name] for name in KEYS)
         if named in seen:
-            found.append(Problem.of(place, "printed_twice", named=list(named)))
+            mistakes.append(("printed_twice", {"named": list(named)}))
         seen.add(named)
+        place = f"{path.name} line {number}"
+        found += [Problem.of(place, key, **facts) for key, facts in mistakes]
     return found
 
 
@@ -118,11 +112,3 @@ def comparison_table(study: Declaration, regressions: pd.DataFrame) -> pd.DataFr
             }
         )
     return fixed("rpt_study_published", pd.DataFrame(rows))
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None

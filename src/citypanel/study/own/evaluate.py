@@ -27,10 +27,10 @@ from citypanel.study.own.panel import (
     prepare_panel,
 )
 from citypanel.study.own.tables import fixed, text
-from citypanel.study.parts import STUDY_WEIGHTS, Column, Control, Outcome
+from citypanel.study.parts import STUDY_WEIGHTS, Column
 from citypanel.words import LANGUAGES
 
-KEYS: dict[str, Any] = {"unit": UNIT, "period": PERIOD}
+KEYS: dict[str, Any] = dict(unit=UNIT, period=PERIOD)
 STAGGERED = {
     "group_time_att": lambda frame, **options: did.aggregate_att(
         did.group_time_att(frame, base_period="universal", **options), "dynamic"
@@ -104,7 +104,9 @@ def results(made: StudyPanel) -> dict[str, pd.DataFrame]:
         "rpt_study_regressions": regressions,
         "rpt_study_published": comparison_table(study, regressions),
         "rpt_study_att": att,
-        "rpt_study_event_study": event_study_table(att),
+        "rpt_study_event_study": att[
+            (att["aggregation"] == "dynamic") & att["event_time"].notna()
+        ],
         "rpt_study_inference": inference_table(made),
         "rpt_study_sensitivity": sensitivity_table(made),
         "rpt_study_bacon": _or_reason(lambda: bacon_table(made), "term"),
@@ -114,11 +116,6 @@ def results(made: StudyPanel) -> dict[str, pd.DataFrame]:
     empty = steps_not_taken([name for name, frame in found.items() if frame.empty])
     found["dq_study_findings"] = pd.concat([found["dq_study_findings"], empty])
     return {name: fixed(name, frame) for name, frame in found.items()}
-
-
-def event_study_table(att: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `att_table` that have an event time of their own."""
-    return att[(att["aggregation"] == "dynamic") & att["event_time"].notna()]
 
 
 def _or_reason(function: Callable[[], pd.DataFrame], key: str) -> pd.DataFrame:
@@ -167,39 +164,23 @@ def _labels(name: str, said: Mapping[str, str]) -> dict[str, str | None]:
 def variable_table(made: StudyPanel) -> pd.DataFrame:
     """One row per outcome, control and other policy: its words and its formula."""
     study = made.study
-    rows: list[dict] = [
-        {
-            "variable": outcome.name,
-            "kind": "outcome",
-            **_labels("label", outcome.label),
-            "unit": outcome.unit or None,
-            "formula": outcome.formula.text,
-            "transform": outcome.transform,
-            "is_headline": outcome.name == study.headline.name,
-        }
-        for outcome in study.outcomes
-    ]
-    rows += [
-        {
-            "variable": control.name,
-            "kind": "control",
-            **_labels("label", control.label),
-            "formula": control.formula.text,
-            "transform": "level",
-            "is_headline": False,
-            "is_after_treatment": bool(control.after_treatment),
-        }
-        for control in study.controls.values()
-    ]
-    rows += [
-        {
-            "variable": other.name,
-            "kind": "other_policy",
-            **_labels("label", other.label),
-            "is_headline": False,
-        }
-        for other in study.other_policies.values()
-    ]
+    kinds: dict[str, Mapping[str, Any]] = {
+        "outcome": {outcome.name: outcome for outcome in study.outcomes},
+        "control": study.controls,
+        "other_policy": study.other_policies,
+    }
+    rows = []
+    for kind, named in kinds.items():
+        for name, it in named.items():
+            row: dict[str, Any] = {"variable": name, "kind": kind}
+            row |= _labels("label", it.label) | {"is_headline": it is study.headline}
+            if kind != "other_policy":
+                row["formula"] = it.formula.text
+                row["transform"] = getattr(it, "transform", "level")
+                row["unit"] = getattr(it, "unit", None) or None
+            if kind == "control":
+                row["is_after_treatment"] = bool(it.after_treatment)
+            rows.append(row)
     return pd.DataFrame(rows).assign(variable_order=range(1, len(rows) + 1))
 
 
@@ -235,8 +216,9 @@ def group_table(made: StudyPanel) -> pd.DataFrame:
     for name, column in (dict(made.study.groups) | others).items():
         part = first[column].first().rename("group_value").reset_index()
         # Who never came under another policy is in no row of it.
-        kept = part[part["group_value"].notna()] if name in others else part
-        parts.append(kept.assign(group_name=name))
+        if name in others:
+            part = part.dropna(subset="group_value")
+        parts.append(part.assign(group_name=name))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -263,25 +245,14 @@ def descriptives(made: StudyPanel) -> pd.DataFrame:
     study, frame = made.study, made.frame
     ever = frame.groupby(UNIT)[TREATMENT].transform("max") > 0
     rows = []
-    variables: list[Outcome | Control] = [*study.outcomes, *study.controls.values()]
-    for variable in variables:
-        for group, keep in (
-            ("all", ever | True),
-            ("treated", ever),
-            ("never treated", ~ever),
-        ):
-            values = frame.loc[keep, variable.name].astype(float).dropna()
-            rows.append(
-                {
-                    "variable": variable.name,
-                    "units": group,
-                    "n_obs": len(values),
-                    "mean": values.mean(),
-                    "std_dev": values.std(),
-                    "minimum": values.min(),
-                    "maximum": values.max(),
-                }
-            )
+    groups = {"all": ever | True, "treated": ever, "never treated": ~ever}
+    columns = ["n_obs", "mean", "std_dev", "minimum", "maximum"]
+    for name in (*(o.name for o in study.outcomes), *study.controls):
+        for group, keep in groups.items():
+            values = frame.loc[keep, name].astype(float)
+            said = values.agg(["count", "mean", "std", "min", "max"])
+            row = {"variable": name, "units": group}
+            rows.append(row | dict(zip(columns, said, strict=True)))
     return pd.DataFrame(rows)
 
 
@@ -292,8 +263,9 @@ def column_options(made: StudyPanel, place: int) -> tuple[pd.DataFrame, dict]:
     weights = WEIGHTS if study.weights and column.weights == STUDY_WEIGHTS else None
     if column.weights not in (None, STUDY_WEIGHTS):
         weights = f"{WEIGHTS}_{place}"
-    options: dict[str, object] = {"outcome": column.outcome, **KEYS}
-    options["controls"] = list(column.controls)
+    options: dict[str, object] = dict(
+        outcome=column.outcome, controls=list(column.controls), **KEYS
+    )
     if weights:
         options["weights"] = weights
     if column.cluster:
@@ -338,10 +310,7 @@ def _column_rows(made: StudyPanel, place: int) -> pd.DataFrame:
         frame, options = column_options(made, place)
         common["outcome_mean"] = _outcome_mean(frame, options)
         if column.estimator == "twfe":
-            stays = treatment_stays(made.study)
-            fit = did.twfe(
-                frame, **twfe_options(frame, column, options, absorbing=stays)
-            )
+            fit = did.twfe(frame, **twfe_options(made.study, frame, column, options))
             fit = fit[fit["aggregation"] == "coefficient"]
         else:
             tables.require_steady(frame, TREATMENT, UNIT, PERIOD)
@@ -374,21 +343,16 @@ def _outcome_mean(frame: pd.DataFrame, options: Mapping) -> float | None:
 
 
 def _effects(column: Column) -> str:
-    words = {
-        "two_way": "unit and period",
-        "unit": "unit",
-        "period": "period",
-        "none": "none",
-    }[column.effects]
     if column.estimator != "twfe":
         return "by estimator"
+    words = column.effects.replace("two_way", "unit and period")
     if column.period_effects_by:
         words += f" by {column.period_effects_by}"
     return words + (", in first differences" if column.difference else "")
 
 
 def twfe_options(
-    frame: pd.DataFrame, column: Column, options: Mapping, *, absorbing: bool = True
+    study: Declaration, frame: pd.DataFrame, column: Column, options: Mapping
 ) -> dict:
     """Options of `twfe` for a column; adds period dummies to `frame` where asked."""
     effects, controls = column.effects, list(column.controls)
@@ -405,7 +369,7 @@ def twfe_options(
         "effects": effects,
         "period_effects_by": column.period_effects_by,
         "standard_errors": column.standard_errors,
-        "absorbing": absorbing and not column.difference,
+        "absorbing": treatment_stays(study) and not column.difference,
     }
 
 
@@ -417,8 +381,8 @@ def att_table(made: StudyPanel) -> pd.DataFrame:
         outcomes=[o.name for o in study.outcomes],
         cohort=COHORT,
         treatment=TREATMENT,
-        **KEYS,
         columns=shared_columns(study),
+        **KEYS,
         draws=study.draws,
         seed=study.seed,
         absorbing=treatment_stays(study),
@@ -465,8 +429,7 @@ def inference_table(made: StudyPanel) -> pd.DataFrame:
         if column.estimator != "twfe" or not plain or column.period_effects_by:
             continue
         frame, options = column_options(made, place)
-        stays = treatment_stays(made.study)
-        options = twfe_options(frame, column, options, absorbing=stays)
+        options = twfe_options(made.study, frame, column, options)
         columns[column.table, column.name] = {
             "panel": frame.dropna(subset=[column.outcome]),
             **{k: v for k, v in options.items() if k in _OF_INFERENCE},
@@ -496,7 +459,7 @@ def sensitivity_table(made: StudyPanel) -> pd.DataFrame:
         treatment=TREATMENT,
         **KEYS,
         controls=list(study.controls),
-        covariates=[n for n, c in study.controls.items() if not c.after_treatment],
+        covariates=_covariates(study),
         region=next(iter(study.groups.values()), None),
         columns=shared_columns(study),
         sample={
@@ -524,20 +487,20 @@ def other_policies_table(made: StudyPanel) -> pd.DataFrame:
     See `citypanel.did.concurrent_policies`; ``sample`` is the other policy, ``all``
     all of them together.
     """
-    study, columns = made.study, shared_columns(made.study)
+    study = made.study
+    names = {other.column: n for n, other in study.other_policies.items()}
     try:
         found = did.concurrent_policies(
             made.frame,
             outcome=study.headline.name,
             cohort=COHORT,
-            **KEYS,
-            policies=[other.column for other in study.other_policies.values()],
+            policies=list(names),
             frequency=study.frequency,
-            **columns,
+            **KEYS,
+            **shared_columns(study),
         )
     except CityPanelError as error:
         found = pd.DataFrame([{"term": "overall", "note": _why(error)}])
-    names = {other.column: n for n, other in study.other_policies.items()}
     policy = found["policy"] if "policy" in found else pd.Series("all", found.index)
     return pd.DataFrame(found).assign(
         check_name="other_policies",
@@ -563,9 +526,13 @@ def relevant_effect(made: StudyPanel) -> float:
     return float(untreated.astype(float).std() / 10)
 
 
+def _covariates(study: Declaration) -> list[str]:
+    return [n for n, c in study.controls.items() if not c.after_treatment]
+
+
 def balance_table(made: StudyPanel) -> pd.DataFrame:
     """Balance before the policy of the controls that it does not move."""
-    covariates = [n for n, c in made.study.controls.items() if not c.after_treatment]
+    covariates = _covariates(made.study)
     if not covariates:
         return pd.DataFrame()
     table = tables.balance(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from citypanel.study.own.panel import PERIOD, POSITION, TREATMENT, UNIT, StudyPanel
 from citypanel.study.own.tables import text
-from citypanel.words import Catalogue, told
+from citypanel.words import Catalogue, Words, told
 
 # A change and its reversal, both this many times the usual change: one cell is off.
 SPIKE = 10.0
@@ -45,18 +45,8 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
     def found(rule: str, unit, period=None, variable=None, value=None, **said) -> None:
         when = None if period is None else text(period)
         evidence = SAID(rule, unit=made.name(unit), period=when, **said)
-        rows.append(
-            {
-                "rule": rule,
-                "severity": RULES[rule],
-                UNIT: unit,
-                PERIOD: period,
-                "variable": variable,
-                "value": value,
-                "evidence_en": evidence.en,
-                "evidence_zh": evidence.zh,
-            }
-        )
+        cell = {UNIT: unit, PERIOD: period, "value": value}
+        rows.append(_finding(rule, evidence, variable, **cell))
 
     together = made.log.groupby([UNIT, "reason"], sort=False)[PERIOD]
     for (unit, reason), periods in together:
@@ -90,35 +80,25 @@ def panel_findings(made: StudyPanel) -> pd.DataFrame:
             found("no_value", row[UNIT], row[PERIOD], name, name=name)
         for place in _spikes(frame, values):
             row = frame.loc[place]
-            found(
-                "spike",
-                row[UNIT],
-                row[PERIOD],
-                name,
-                values[place],
-                name=name,
-                seen=float(values[place]),
-            )
+            key, seen = (row[UNIT], row[PERIOD], name), values[place]
+            found("spike", *key, seen, name=name, seen=float(seen))
     return pd.DataFrame(rows)
 
 
 def steps_not_taken(tables: Sequence[str]) -> pd.DataFrame:
     """Why tables are empty, for those that a declaration leaves empty."""
     reasons = SAID.of("reasons")
-    rows = []
-    for name in tables:
-        if name in reasons:
-            said = SAID("not_taken", table=name, reason=reasons[name])
-            rows.append(
-                {
-                    "rule": "not_taken",
-                    "severity": RULES["not_taken"],
-                    "variable": name,
-                    "evidence_en": said.en,
-                    "evidence_zh": said.zh,
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        _finding("not_taken", SAID("not_taken", table=name, reason=reasons[name]), name)
+        for name in tables
+        if name in reasons
+    )
+
+
+def _finding(rule: str, said: Words, variable: str | None, **cell) -> dict[str, object]:
+    severity = RULES[rule]
+    row = {"rule": rule, "severity": severity, "variable": variable, **cell}
+    return {**row, "evidence_en": said.en, "evidence_zh": said.zh}
 
 
 def _spikes(frame: pd.DataFrame, values: pd.Series) -> pd.Index:

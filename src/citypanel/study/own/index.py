@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from citypanel.study import formulas
 KINDS = ("malmquist",)
 TRANSFORMS = ("cumulative_log", "change", "log_change")
 # A build asks for the same index at every step, and it is the dearest of them.
-_KEPT: OrderedDict[tuple, pd.Series] = OrderedDict()
+_KEPT: dict[tuple, pd.Series] = {}
 _MOST_KEPT = 8
 
 
@@ -131,6 +130,6 @@ def _changes(index: Index, rows: pd.DataFrame, names: list[str]) -> pd.Series:
         one = int(steps.min())
         made = made[made["step"] - made["period_from"] == one]
         _KEPT[key] = made.set_index(["unit", "step"])["tfpch"]
-        while len(_KEPT) > _MOST_KEPT:
-            _KEPT.popitem(last=False)
+        if len(_KEPT) > _MOST_KEPT:
+            del _KEPT[next(iter(_KEPT))]
     return _KEPT[key]

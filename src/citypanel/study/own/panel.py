@@ -33,15 +33,12 @@ from citypanel.words import LANGUAGES, Words
 _FIGURE = r"[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?"
 
 #: Columns of the prepared panel that are not the declaration's own names.
-UNIT, PERIOD, COHORT, TREATMENT, WEIGHTS = (
-    "unit_id",
-    "period",
-    "cohort",
-    "treatment",
-    "weights",
-)
+UNIT, PERIOD, COHORT = "unit_id", "period", "cohort"
+TREATMENT, WEIGHTS = "treatment", "weights"
 #: Each row's period as a position on the grid of the whole panel.
 POSITION = "__position"
+BEFORE = "before the study's first period"
+AFTER = "after the study's last period"
 FIRST_NAMED = 5
 SHOWN = 10
 
@@ -220,15 +217,12 @@ def _table_of(sheet: Sheet) -> list[list[object]]:
         if not _filled(row):
             continue
         body.append([*row, *[""] * len(header)][: len(header)])
+        cells = [(f"{address(number, n)}: {cell}", cell) for n, cell in enumerate(row)]
+        wrong += [f"{at} {cell.why}" for at, cell in cells if isinstance(cell, Unread)]
         wrong += [
-            f"{address(number, n)}: {cell} {cell.why}"
-            for n, cell in enumerate(row)
-            if isinstance(cell, Unread)
-        ]
-        wrong += [
-            f"{address(number, n)}: {cell} stands beyond the last column with a name"
-            for n, cell in enumerate(row)
-            if str(cell).strip() and n >= len(header)
+            f"{at} stands beyond the last column with a name"
+            for at, cell in cells[len(header) :]
+            if str(cell).strip()
         ]
     if wrong:
         raise DeclarationError.of("study.cells_not_read", wrong, file=sheet.file)
@@ -279,10 +273,7 @@ def look(
     folded = pd.Series([c.lower() for c in columns])
     for column in folded[folded.duplicated()]:
         report(("panel",), "columns_alike", column=column)
-    others = {
-        ("other_policies", name, "cohort"): other
-        for name, other in study.other_policies.items()
-    }
+    others = study.other_policies.items()
     named: dict[yaml_lines.Path, str | None] = {
         ("unit", "key"): study.unit,
         ("period", "key"): study.period,
@@ -290,7 +281,7 @@ def look(
         ("unit", "parent"): study.parent,
         ("policy", "cohort"): study.cohort,
         ("policy", "treatment"): study.treatment,
-        **{path: other.cohort for path, other in others.items()},
+        **{("other_policies", n, "cohort"): other.cohort for n, other in others},
         ("cluster",): study.cluster,
         **{("unit", "groups", g): c for g, c in study.groups.items()},
     }
@@ -300,24 +291,22 @@ def look(
     _examine_formulas(study, columns)
     if study.published is not None and study.published.is_file():
         study.document.problems += problems_of(study, study.published)
-    if len(study.document.problems) > start:
-        return None, study.document.problems[start:]
-    _examine_rows(study, frame)
-    if len(study.document.problems) > start:
-        return None, study.document.problems[start:]
+    if len(study.document.problems) == start:
+        _examine_rows(study, frame)
+    made = None
     try:
-        made = _made(study, frame)
+        if len(study.document.problems) == start:
+            made = _made(study, frame)
     except RosterProblem:
-        return None, study.document.problems[start:]
+        pass
     except CityPanelError as error:
         report(("period",), "said", what=" ".join(str(error).split()), remedy="")
-        return None, study.document.problems[start:]
     except (ValueError, TypeError, AttributeError) as error:
         place = ("policy", "cohort" if study.cohort else "treatment")
         why = " ".join(str(error).split())
         report(place, "cohort_unread", period=study.period, why=why)
-        return None, study.document.problems[start:]
-    _examine_content(study, made)
+    if made is not None:
+        _examine_content(study, made)
     return made, study.document.problems[start:]
 
 
@@ -334,18 +323,18 @@ def _without_blanks(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _examine_formulas(study: Declaration, columns: list[str]) -> None:
     report = study.document.report
+    everywhere = [*columns, *(o.name for o in study.outcomes), *study.controls]
 
-    def check(path: yaml_lines.Path, formula: object, known: list[str]) -> None:
-        for what in formulas.problems_of(formula, known):
+    def check(path: yaml_lines.Path, text: object, known: list[str]) -> None:
+        for what in formulas.problems_of(text, known):
             report(path, "said", what=what, remedy="")
 
-    everywhere = [*columns, *(o.name for o in study.outcomes), *study.controls]
     for outcome in study.outcomes:
         index = outcome.index
         for text in index.series if index else (outcome.formula,):
             check(("outcome", outcome.name), text, columns)
-    for control in study.controls.values():
-        check(("controls", control.name), control.formula, columns)
+    for name, control in study.controls.items():
+        check(("controls", name), control.formula, columns)
     if study.weights:
         check(("weights",), study.weights, columns)
     for name, condition in study.samples.items():
@@ -353,7 +342,7 @@ def _examine_formulas(study: Declaration, columns: list[str]) -> None:
     for place, column in enumerate(study.columns):
         if column.where is not None and column.sample not in study.samples:
             check(("columns", place, "sample"), column.where, everywhere)
-        if column.weights is not None and column.weights != STUDY_WEIGHTS:
+        if column.weights not in (None, STUDY_WEIGHTS):
             check(("columns", place, "weights"), column.weights, columns)
         if column.cluster and column.cluster not in columns:
             at = ("columns", place, "cluster")
@@ -370,15 +359,12 @@ def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
     """Keys, and a cohort that is not one per unit."""
     report = study.document.report
     key = [study.unit, study.period]
-    for path, column in (
-        (("unit", "key"), study.unit),
-        (("period", "key"), study.period),
-    ):
+    for part, column in zip(("unit", "period"), key, strict=True):
         empty = frame[column].isna()
         if empty.any():
             rows = ", ".join(str(i + 2) for i in np.flatnonzero(empty)[:FIRST_NAMED])
             n = int(empty.sum())
-            report(path, "key_empty", column=column, n=n, rows=rows)
+            report((part, "key"), "key_empty", column=column, n=n, rows=rows)
     twice = frame[frame.duplicated(key, keep=False)].dropna(subset=key)
     if len(twice):
         report(
@@ -389,18 +375,13 @@ def _examine_rows(study: Declaration, frame: pd.DataFrame) -> None:
             period=study.period,
             named=_named(twice, key),
         )
-    cohorts: dict[yaml_lines.Path, str | None] = {
-        ("policy", "cohort"): study.cohort,
-        **{
-            ("other_policies", name): other.cohort
-            for name, other in study.other_policies.items()
-        },
-    }
+    cohorts: dict[yaml_lines.Path, str | None] = {("policy", "cohort"): study.cohort}
+    for name, other in study.other_policies.items():
+        cohorts["other_policies", name] = other.cohort
     for place, cohort in cohorts.items():
         if cohort is None:
             continue
-        values = frame.groupby(study.unit)[cohort]
-        varying = values.nunique(dropna=False)
+        varying = frame.groupby(study.unit)[cohort].nunique(dropna=False)
         varying = varying[varying > 1]
         if len(varying):
             first = varying.index[0]
@@ -461,46 +442,44 @@ def _made(study: Declaration, frame: pd.DataFrame) -> StudyPanel:
             )
     if study.treatment:
         made[TREATMENT] = frame[study.treatment].astype(float)
-    assigned = None
-    if study.roster:
-        path = ("policy", "roster")
-        assigned = _assigned(study, study.roster, path, frame, when, grid)
-    if assigned is not None:
-        made[TREATMENT] = assigned.treatment
-        made[COHORT] = _labels(assigned.start, grid)
-    elif study.cohort:
+    if study.cohort and not study.roster:
         made[COHORT] = frame[study.cohort]
-    else:
+    elif not study.roster:
         first = made[made[TREATMENT] > 0].groupby(UNIT)[PERIOD].min()
         made[COHORT] = made[UNIT].map(first)
-    if assigned is None and not study.treatment:
-        at = _starts(made[COHORT], grid)
-        made[TREATMENT] = (when >= at).astype(float)
+    if not study.roster and not study.treatment:
+        made[TREATMENT] = (when >= _starts(made[COHORT], grid)).astype(float)
+    # Why a row is in no estimate; empty where it is.
+    left_out = np.full(len(made), "", dtype=object)
+    for bound, outside, words in (
+        (study.first, np.less, BEFORE),
+        (study.last, np.greater, AFTER),
+    ):
+        if bound is not None:
+            beyond = outside(when, float(grid.place([bound])[0]))
+            left_out[beyond & (left_out == "")] = words
+    within = left_out == ""
+    if study.roster:
+        path = ("policy", "roster")
+        assigned = _assigned(study, study.roster, path, frame, when, grid, within)
+        made[TREATMENT] = assigned.treatment
+        made[COHORT] = _labels(assigned.start, grid)
+        left_out = np.where(assigned.left_out == "", left_out, assigned.left_out)
     for other in study.other_policies.values():
         if other.cohort is not None:
             made[other.column] = frame[other.cohort]
         elif other.roster is not None:
             at = ("other_policies", other.name, "roster")
-            there = _assigned(study, other.roster, at, frame, when, grid)
+            there = _assigned(study, other.roster, at, frame, when, grid, within)
             made[other.column] = _labels(there.start, grid)
-    keep = pd.Series(True, index=made.index)
-    log = []
-    if assigned is not None:
-        out = pd.Series(assigned.left_out, made.index)
-        log.append(made.loc[out != "", [UNIT, PERIOD]].assign(reason=out[out != ""]))
-        keep &= out == ""
-    for bound, fails, words in (
-        (study.first, lambda at: when < at, "before the study's first period"),
-        (study.last, lambda at: when > at, "after the study's last period"),
-    ):
-        if bound is not None:
-            outside = pd.Series(fails(float(grid.place([bound])[0])), made.index)
-            log.append(made.loc[keep & outside, [UNIT, PERIOD]].assign(reason=words))
-            keep &= ~outside
+    keep = left_out == ""
+    log = made.loc[~keep, [UNIT, PERIOD]].assign(reason=left_out[~keep])
+    last = {BEFORE: 1, AFTER: 2}
+    log = log.sort_values(
+        "reason", key=lambda reason: reason.map(last).fillna(0), kind="stable"
+    )
     made = made[keep].sort_values([UNIT, PERIOD], kind="stable").reset_index(drop=True)
-    empty = pd.DataFrame(columns=[UNIT, PERIOD, "reason"])
-    left = pd.concat(log, ignore_index=True) if log else empty
-    return StudyPanel(study, made, left, _names(study, frame))
+    return StudyPanel(study, made, log, _names(study, frame))
 
 
 def _names(study: Declaration, frame: pd.DataFrame) -> dict[object, Words]:
@@ -527,12 +506,9 @@ def _assigned(
     frame: pd.DataFrame,
     when: np.ndarray,
     grid,
+    within: np.ndarray,
 ) -> Assignment:
     """A roster's rows on the panel's; its mistakes are those of the declaration."""
-    within = np.ones(len(frame), dtype=bool)
-    for bound, holds in ((study.first, np.greater_equal), (study.last, np.less_equal)):
-        if bound is not None:
-            within &= holds(when, float(grid.place([bound])[0]))
     assigned, problems = assign(
         roster,
         frame[study.unit],

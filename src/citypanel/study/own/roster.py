@@ -112,15 +112,14 @@ def assign(
             entry.report("date", why)
             continue
         found, why = matched.units_of(entry)
+        named = "unit" if entry.unit else "code"
         if why:
-            entry.report("unit" if entry.unit else "code", why)
+            entry.report(named, why)
         for unit in found:
             known = rows.get(unit)
             if known and roster.choices.twice != "earliest":
-                entry.report(
-                    "unit" if entry.unit else "code",
-                    _said("again", unit=unit, first=known[0].unit, cell=known[0].cell),
-                )
+                of = {"unit": unit, "first": known[0].unit, "cell": known[0].cell}
+                entry.report(named, _said("again", **of))
             elif not known or entry.start.first < known[0].start.first:
                 rows[unit] = (entry, batch)
     absent = set(roster.batches) - set(batches)

@@ -45,23 +45,15 @@ def exposure(
     if f"exposure__{exposure_from}" not in policy:
         raise not_known("exposure_from", exposure_from)
     of_city = {}
-    for name, column in (
-        ("cohort", f"cohort__{exposure_from}"),
-        ("batch", "batch"),
-        ("approval_year", "approval_year"),
-    ):
-        table = np.nan_to_num(grid.wide(policy, column))
-        of_city[name] = table.max(axis=1, initial=0).astype(int)
+    for column in (f"cohort__{exposure_from}", "batch", "approval_year"):
+        table = np.nan_to_num(grid.wide(policy, column)).max(axis=1, initial=0)
+        of_city[column.partition("__")[0]] = table.astype(int)
     exposed = grid.wide(policy, f"exposure__{exposure_from}")
     unknown = np.isnan(exposed) & (of_city["cohort"] > 0)[:, None]
     if unknown.any():
-        raise PanelError.of(
-            "study.no_share_of_year",
-            (
-                f"city {grid.city_ids[i]}, year {grid.years[t]}"
-                for i, t in np.argwhere(unknown)
-            ),
-        )
+        cells = np.argwhere(unknown)
+        places = [f"city {grid.city_ids[i]}, year {grid.years[t]}" for i, t in cells]
+        raise PanelError.of("study.no_share_of_year", places)
     first = policy.drop_duplicates("city_id").set_index("city_id")
     first = first.reindex(grid.city_ids)
     return {
