@@ -6,17 +6,19 @@ one or the new one.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
 import sys
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # Seconds between tries to rename a file; none after the last.
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 0.0)
+# Earliest moment a zip archive can state.
+EPOCH = (1980, 1, 1, 0, 0, 0)
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -223,13 +227,7 @@ def alone_in(folder: Path, what: str) -> ExitStack:
     try:
         held.enter_context(one_at_a_time(folder / ".lock"))
     except BlockingIOError as error:
-        raise OutputError(
-            describe(
-                f"Another run of the {what} is at work in {folder}",
-                consequence="this one did not begin; the other is not disturbed",
-                remedy="wait until it has ended, or stop it, and run the command again",
-            )
-        ) from error
+        raise OutputError.of("files.at_work", what=what, folder=folder) from error
     return held
 
 
@@ -268,15 +266,34 @@ def write_output(target: Path, content: bytes) -> Path:
     try:
         write_bytes(target, content)
     except OSError as error:
-        raise OutputError(
-            describe(
-                f"{target} could not be written: {error.strerror or error}",
-                consequence="the file of that name, if any, stands as it was",
-                remedy="see that the folder is writable and not full, or name another "
-                "with --output",
-            )
+        raise OutputError.of(
+            "files.not_written", target=target, why=error.strerror or error
         ) from error
     return target
+
+
+def zipped(
+    entries: Iterable[tuple[str, bytes, int]],
+    moment: tuple[int, int, int, int, int, int] = EPOCH,
+) -> bytes:
+    """A zip archive that is the same bytes for the same files, whenever it is made.
+
+    Parameters
+    ----------
+    entries : iterable of (str, bytes, int)
+        Path, content and mode of each file.
+    moment : tuple of int
+        What the archive states as their time.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data, mode in entries:
+            entry = zipfile.ZipInfo(path, date_time=moment)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix
+            entry.external_attr = mode << 16
+            archive.writestr(entry, data)
+    return content.getvalue()
 
 
 def write_csv(target: Path, frame: pd.DataFrame) -> None:

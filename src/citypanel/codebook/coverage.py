@@ -58,13 +58,10 @@ def coverage(
             f'select count(*), {counts} from "{table.schema}"."{table.name}"'
         ).fetchall()[0]
         for (name, data_type), held in zip(columns, counted, strict=True):
-            n_values, n_distinct, *others = (
-                held[key]
-                for key in ("n", "n_distinct", "low", "high", "first", "last", "list")
-            )
+            n_values, *others = held.values()
             share = n_values / n_rows if n_rows else None
-            counted_type = (table.name, name, data_type.lower(), n_rows, n_values)
-            rows.append((*counted_type, share, n_distinct, *others))
+            kind = data_type.lower()
+            rows.append((table.name, name, kind, n_rows, n_values, share, *others))
     frame = pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS))
     whole = ("n_rows", "n_values", "n_distinct", "first_year", "last_year")
     return frame.astype(dict.fromkeys(whole, "Int64")).astype({"value_share": float})

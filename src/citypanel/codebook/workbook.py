@@ -13,10 +13,10 @@ from citypanel.codebook.entries import Table
 from citypanel.codebook.pages import markdown
 from citypanel.codebook.sheets import columns_sheet, series_sheet, tables_sheet
 from citypanel.codebook.translation import LANGUAGES, translation
+from citypanel.files import zipped
 
 WIDEST = 70
-# Earliest moment a zip archive can state.
-EPOCH = (1980, 1, 1, 0, 0, 0)
+# Only docProps/core.xml has it; cells cannot hold a tag.
 _CLOCK = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:\2>)")
 
 
@@ -47,7 +47,11 @@ def workbook(
             _fill(book.create_sheet(say(title)), frame)
     content = io.BytesIO()
     book.save(content)
-    return _without_clock(content.getvalue())
+    with zipfile.ZipFile(content) as made:
+        return zipped(
+            (name, _CLOCK.sub(rb"\g<1>1980-01-01T00:00:00Z\g<3>", made.read(name)), 0)
+            for name in made.namelist()
+        )
 
 
 def contents(
@@ -89,19 +93,3 @@ def _fill(sheet, frame: pd.DataFrame) -> None:
 def _width(text: str) -> int:
     """Columns of a monospaced screen: an ideograph takes two."""
     return sum(2 if ord(letter) > 0x2E7F else 1 for letter in text)
-
-
-def _without_clock(content: bytes) -> bytes:
-    fixed = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as old,
-        zipfile.ZipFile(fixed, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for entry in old.infolist():
-            member = zipfile.ZipInfo(entry.filename, date_time=EPOCH)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            data = old.read(entry)
-            if entry.filename == "docProps/core.xml":
-                data = _CLOCK.sub(rb"\g<1>1980-01-01T00:00:00Z\g<3>", data)
-            new.writestr(member, data)
-    return fixed.getvalue()

@@ -27,13 +27,7 @@ def examine(root):
     try:
         from citypanel.doctor.project import examine_project
     except ImportError as error:
-        return [
-            *findings,
-            Finding(
-                "project",
-                Status.PROBLEM,
-                f"not looked at: {error.name or 'a package'} cannot be imported",
-                "install what requirements.lock names: make build does.",
-            ),
-        ]
+        detail = f"not looked at: {error.name or 'a package'} cannot be imported"
+        remedy = "install what requirements.lock names: make build does."
+        return [*findings, Finding("project", Status.PROBLEM, detail, remedy)]
     return findings + examine_project(root)

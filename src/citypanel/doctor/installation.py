@@ -18,11 +18,7 @@ from pathlib import Path
 from citypanel.doctor import environment
 from citypanel.doctor.findings import Finding, Status
 from citypanel.errors import WarehouseError
-from citypanel.identity import (
-    declared_packages,
-    refuse_other_code,
-    running_code,
-)
+from citypanel.identity import declared_packages, refuse_other_code, running_code
 
 # Without these no build runs, whatever the lock says of the others.
 NEEDED = ("dbt-core", "dbt-duckdb", "duckdb", "great-expectations", "numpy", "pandas")
@@ -46,7 +42,6 @@ for name in sys.argv[1:]:
         failed[name] = f"{type(error).__name__}: {error}"
 print(json.dumps(failed))
 """
-_ANEW = "remove .venv and run make build: it installs what requirements.lock names."
 
 
 def examine_installation(root: Path) -> list[Finding]:
@@ -82,12 +77,9 @@ def _python(root: Path) -> Finding:
     requires = _requires_python(root)
     problem = environment.python_problem(requires, sys.version_info[:2])
     if problem:
-        return Finding(
-            "Python",
-            Status.PROBLEM,
-            f"{problem} ({sys.executable})",
-            f"remove .venv; {environment.python_remedy(requires)}",
-        )
+        detail = f"{problem} ({sys.executable})"
+        remedy = f"remove .venv; {environment.python_remedy(requires)}"
+        return Finding("Python", Status.PROBLEM, detail, remedy)
     return Finding("Python", Status.OK, detail)
 
 
@@ -109,14 +101,9 @@ def _environment(root: Path) -> list[Finding]:
     trouble = environment.trouble(root)
     if trouble:
         status = Status.WARNING if trouble.startswith("is older") else Status.PROBLEM
-        return [
-            Finding(
-                "set-up",
-                status,
-                f"the environment {environment.VENV} {trouble}",
-                "run make build: it sets it up again.",
-            )
-        ]
+        detail = f"the environment {environment.VENV} {trouble}"
+        remedy = "run make build: it sets it up again."
+        return [Finding("set-up", status, detail, remedy)]
     return [Finding("set-up", Status.OK, f"{environment.VENV} is this folder's own")]
 
 
@@ -158,45 +145,22 @@ def _packages(root: Path) -> Finding:
     broken = damaged_packages([n for n in locked if n not in missing])
     broken.update(failed_imports([n for n in declared_packages() if n not in missing]))
     if broken:
-        return Finding(
-            "packages",
-            Status.PROBLEM,
-            "\n".join(
-                [
-                    "installed, but not usable:",
-                    *_first([f"{name}: {why}" for name, why in broken.items()]),
-                ]
-            ),
-            _ANEW,
-        )
+        whys = _first([f"{name}: {why}" for name, why in broken.items()])
+        detail = "\n".join(["installed, but not usable:", *whys])
+        remedy = f"remove .venv and {again}."
+        return Finding("packages", Status.PROBLEM, detail, remedy)
     if set(missing) & set(NEEDED):
-        return Finding(
-            "packages",
-            Status.PROBLEM,
-            f"not installed: {_listed(missing)}",
-            f"{again}.",
-        )
+        detail = f"not installed: {_listed(missing)}"
+        return Finding("packages", Status.PROBLEM, detail, f"{again}.")
     if missing or other:
-        return Finding(
-            "packages",
-            Status.WARNING,
-            "; ".join(
-                f"{kind}: {_listed(names)}"
-                for kind, names in (
-                    ("not installed", missing),
-                    ("another version than the lock's", other),
-                )
-                if names
-            ),
-            f"{again} (touch requirements.lock first if it finds nothing to do).",
-        )
+        kinds = {"not installed": missing, "another version than the lock's": other}
+        detail = "; ".join(f"{k}: {_listed(of)}" for k, of in kinds.items() if of)
+        remedy = f"{again} (touch requirements.lock first if it finds nothing to do)."
+        return Finding("packages", Status.WARNING, detail, remedy)
     if not locked:
-        return Finding(
-            "packages",
-            Status.WARNING,
-            "there is no requirements.lock to compare with",
-            "restore it: git checkout -- requirements.lock",
-        )
+        detail = "there is no requirements.lock to compare with"
+        remedy = "restore it: git checkout -- requirements.lock"
+        return Finding("packages", Status.WARNING, detail, remedy)
     return Finding("packages", Status.OK, f"{len(locked)} as in requirements.lock")
 
 
@@ -279,32 +243,22 @@ def _telemetry(root: Path) -> Finding:
     name = "DBT_SEND_ANONYMOUS_USAGE_STATS"
     value = os.environ.get(name, "").lower()
     if value in ("1", "true", "t", "yes", "y", "on"):
-        return Finding(
-            "telemetry",
-            Status.WARNING,
-            f"{name}={value} in the environment lets dbt send usage statistics",
-            f"unset {name}",
-        )
+        detail = f"{name}={value} in the environment lets dbt send usage statistics"
+        return Finding("telemetry", Status.WARNING, detail, f"unset {name}")
     try:
         project = (root / "dbt_project.yml").read_text(encoding="utf-8")
     except (OSError, ValueError):
         project = ""
     if not re.search(r"^\s+send_anonymous_usage_stats:\s*false\b", project, re.M):
-        return Finding(
-            "telemetry",
-            Status.WARNING,
-            "dbt_project.yml does not switch dbt's usage statistics off",
-            "set send_anonymous_usage_stats: false under flags in dbt_project.yml",
-        )
+        detail = "dbt_project.yml does not switch dbt's usage statistics off"
+        remedy = "set send_anonymous_usage_stats: false under flags in dbt_project.yml"
+        return Finding("telemetry", Status.WARNING, detail, remedy)
     return Finding("telemetry", Status.OK, "off")
 
 
 def _bytecode() -> Finding:
-    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        return Finding(
-            "environment",
-            Status.WARNING,
-            "PYTHONDONTWRITEBYTECODE is set: dbt starts in twice the time",
-            "unset PYTHONDONTWRITEBYTECODE",
-        )
+    name = "PYTHONDONTWRITEBYTECODE"
+    if os.environ.get(name):
+        detail = f"{name} is set: dbt starts in twice the time"
+        return Finding("environment", Status.WARNING, detail, f"unset {name}")
     return Finding("environment", Status.OK, "bytecode is kept between runs")

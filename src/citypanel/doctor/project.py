@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -26,22 +27,29 @@ from citypanel.warehouse.preflight import (
 )
 from citypanel.warehouse.publish import leftovers, write_ahead_log
 from citypanel.warehouse.seed_files import declared_seeds, file_problems
+from citypanel.words import Catalogue
 
+SAID = Catalogue("doctor")
 _FIRST_PLACES = 10
 _MB = 2**20
+
+
+def _finding(
+    status: Status, key: str, lines: Iterable[str] = (), /, **facts: object
+) -> Finding:
+    """The finding that `words/en/doctor.yml` words: the check, a point, the case."""
+    detail, remedy = (
+        [SAID(f"{key}.{part}", **facts).en] if f"{key}.{part}" in SAID else []
+        for part in ("detail", "remedy")
+    )
+    detail += lines
+    return Finding(key.partition(".")[0], status, "\n".join(detail), "".join(remedy))
 
 
 def examine_project(root: Path) -> list[Finding]:
     """Return the findings on the project in a folder; nothing in it is changed."""
     if not (root / "dbt_project.yml").is_file():
-        return [
-            Finding(
-                "project",
-                Status.PROBLEM,
-                f"there is no dbt_project.yml in {root.resolve()}",
-                "change to the folder of the project and run the command there.",
-            )
-        ]
+        return [_finding(Status.PROBLEM, "project.absent", root=root.resolve())]
     return [
         _writing(root),
         _disk(root),
@@ -59,31 +67,24 @@ def _writing(root: Path) -> Finding:
         if file.exists() and not os.access(file, os.W_OK):
             closed.append(f"{file.resolve()}: not writable")
     if closed:
-        return Finding(
-            "writing",
-            Status.PROBLEM,
-            "\n".join(["a build cannot write here:", *closed]),
-            "give yourself the right to write there (ls -ld shows whose they are), or "
-            "copy the project to a folder of your own.",
-        )
-    return Finding("writing", Status.OK, "the project's folders are writable")
+        return _finding(Status.PROBLEM, "writing.closed", closed)
+    return _finding(Status.OK, "writing.open")
 
 
 def _disk(root: Path) -> Finding:
     found = disks(root, root / "outputs")
     short = [disk for disk in found if disk.is_short]
     detail = "\n".join(
-        (f"{disk.names}: " if len(found) > 1 else "")
-        + f"{disk.free / _MB:,.0f} MB free, a build needs {disk.needed / _MB:,.0f} MB"
+        SAID(
+            "disk.room.detail",
+            names=f"{disk.names}: " if len(found) > 1 else "",
+            free=disk.free / _MB,
+            needed=disk.needed / _MB,
+        ).en
         for disk in short or found
     )
     if short:
-        return Finding(
-            "disk",
-            Status.PROBLEM,
-            detail,
-            "free some room; target/ and logs/ may be removed at any time.",
-        )
+        return Finding("disk", Status.PROBLEM, detail, SAID("disk.room.remedy").en)
     return Finding("disk", Status.OK, detail)
 
 
@@ -92,85 +93,53 @@ def _memory() -> list[Finding]:
     limit = memory_limit()
     if limit is None:
         return []
-    detail = (
-        f"this process may use {limit / _MB:,.0f} MB of address space, a build needs "
-        f"{MEMORY_BYTES / _MB:,.0f} MB"
-    )
+    told = {"limit": limit / _MB, "needed": MEMORY_BYTES / _MB}
     if limit < MEMORY_BYTES:
-        remedy = "raise the limit: ulimit -v unlimited"
-        return [Finding("memory", Status.PROBLEM, detail, remedy)]
-    return [Finding("memory", Status.OK, detail)]
+        return [_finding(Status.PROBLEM, "memory.short", **told)]
+    return [_finding(Status.OK, "memory.limited", **told)]
 
 
 def _build_file(root: Path) -> Finding:
     path = root / BUILD_FILE
     if not path.exists():
-        return Finding("build file", Status.OK, f"no {BUILD_FILE} yet")
+        return _finding(Status.OK, "build file.absent", file=BUILD_FILE)
     trouble = file_trouble(path, read_only=True)
     if trouble is None:
-        readers = holders(path)
-        if not readers:
-            return Finding("build file", Status.OK, _described(path, BUILD_FILE))
-        trouble_detail = "; ".join(map(str, readers))
-    elif trouble.is_lock:
-        trouble_detail = trouble.what
+        what = "; ".join(map(str, holders(path)))
+        if not what:
+            return _sound("build file", path, BUILD_FILE)
     else:
-        return Finding(
-            "build file",
-            Status.PROBLEM,
-            f"{BUILD_FILE} cannot be used: {trouble.what}",
-            f"remove it (rm -rf {BUILD_FILE} {BUILD_FILE}.wal) and build again: a "
-            "build makes it anew from the seeds.",
-        )
-    return Finding(
-        "build file",
-        Status.PROBLEM,
-        f"{BUILD_FILE} is held by {trouble_detail}",
-        "a running build: wait for it to end. Anything else: close it, and read "
-        f"{PUBLISHED_FILE} instead, which never blocks a build.",
-    )
+        what = trouble.what
+    case = "held" if trouble is None or trouble.is_lock else "broken"
+    told = {"file": BUILD_FILE, "what": what, "published": PUBLISHED_FILE}
+    return _finding(Status.PROBLEM, f"build file.{case}", **told)
 
 
 def _published_file(root: Path) -> Finding:
     path = root / PUBLISHED_FILE
     if not path.exists():
-        return Finding("published file", Status.OK, f"no {PUBLISHED_FILE} yet")
+        return _finding(Status.OK, "published file.absent", file=PUBLISHED_FILE)
     trouble = file_trouble(path, read_only=True)
     if trouble is None and (cut := bytes_cut(path)):
         trouble = Trouble(f"it was cut short by {cut:,} bytes")
     if trouble is None:
-        return Finding("published file", Status.OK, _described(path, PUBLISHED_FILE))
-    if trouble.is_lock:
-        return Finding(
-            "published file",
-            Status.WARNING,
-            f"{PUBLISHED_FILE} is held by {trouble.what}; nobody else can read it, a "
-            "build goes on all the same",
-            f"open it to read only: duckdb -readonly {PUBLISHED_FILE}, or "
-            "read_only=True in Python.",
-        )
+        return _sound("published file", path, PUBLISHED_FILE)
     log = write_ahead_log(path)
-    if log.exists() and "WAL" in trouble.what:
-        return Finding(
-            "published file",
-            Status.PROBLEM,
-            f"{PUBLISHED_FILE} cannot be read: {log.name} beside it holds changes that "
-            "somebody made to an earlier file",
-            f"close whatever has an earlier {PUBLISHED_FILE} open for writing, then "
-            f"remove {log.name}; the published file itself is whole.",
-        )
-    return Finding(
-        "published file",
-        Status.PROBLEM,
-        f"{PUBLISHED_FILE} cannot be used: {trouble.what}",
-        "run a build (make build): it puts a new file in its place.",
-    )
+    told = {"file": PUBLISHED_FILE, "what": trouble.what, "log": log.name}
+    if trouble.is_lock:
+        return _finding(Status.WARNING, "published file.held", **told)
+    case = "log" if log.exists() and "WAL" in trouble.what else "broken"
+    return _finding(Status.PROBLEM, f"published file.{case}", **told)
 
 
-def _described(path: Path, name: Path) -> str:
-    return (
-        f"{name}, {path.stat().st_size / _MB:,.1f} MB, storage version "
-        f"{storage_version(path)}, opened with DuckDB {duckdb.__version__}"
+def _sound(check: str, path: Path, name: Path) -> Finding:
+    return _finding(
+        Status.OK,
+        f"{check}.sound",
+        file=name,
+        size=path.stat().st_size / _MB,
+        storage=storage_version(path),
+        duckdb=duckdb.__version__,
     )
 
 
@@ -183,17 +152,11 @@ def _rests(root: Path) -> Finding:
         if path.is_file() and re.search(r"[.](\d+|tmp|part)$", path.name)
     )
     rests = [path for path in [*publication, *imports] if not _alive(path)]
-    if rests:
-        names = [str(path.relative_to(root)) for path in rests]
-        return Finding(
-            "leftovers",
-            Status.WARNING,
-            f"of a publication or an import that was killed: {', '.join(names)}",
-            "nothing reads them; the next full build removes those of a publication, "
-            f"or: rm {' '.join(names)}. Run an import again: the seed beside the "
-            "leftover is as it was before.",
-        )
-    return Finding("leftovers", Status.OK, "none of a killed publication or import")
+    if not rests:
+        return _finding(Status.OK, "leftovers.none")
+    names = [str(path.relative_to(root)) for path in rests]
+    told = {"names": ", ".join(names), "files": " ".join(names)}
+    return _finding(Status.WARNING, "leftovers.some", **told)
 
 
 def _alive(path: Path) -> bool:
@@ -211,20 +174,13 @@ def _seeds(root: Path) -> list[Finding]:
         return [Finding("seeds", Status.PROBLEM, what, remedy)]
     findings = []
     for seed in declared:
-        problems = file_problems(seed)
-        if problems:
+        if problems := file_problems(seed):
             shown = problems[:_FIRST_PLACES]
             if len(problems) > len(shown):
                 shown.append(f"... and {len(problems) - len(shown)} more")
-            findings.append(
-                Finding(
-                    f"seed {seed.path.stem}",
-                    Status.PROBLEM,
-                    "\n".join(shown),
-                    f"correct {seed.path.relative_to(root)} against its source; git "
-                    "diff shows what changed since it was last committed.",
-                )
-            )
+            remedy = SAID("seeds.wrong.remedy", file=seed.path.relative_to(root)).en
+            check, detail = f"seed {seed.path.stem}", "\n".join(shown)
+            findings.append(Finding(check, Status.PROBLEM, detail, remedy))
     known = {seed.path for seed in declared}
     strangers = [
         str(path.relative_to(root))
@@ -232,22 +188,6 @@ def _seeds(root: Path) -> list[Finding]:
         if path not in known and not path.name.startswith(".")
     ]
     if strangers:
-        findings.append(
-            Finding(
-                "seeds",
-                Status.WARNING,
-                f"without a declaration, so that nothing checks them: "
-                f"{', '.join(strangers)}",
-                "declare columns and sound_seed in the YAML file of the folder, as "
-                "beside the other seeds, or move them out of seeds/.",
-            )
-        )
-    if not findings:
-        findings.append(
-            Finding(
-                "seeds",
-                Status.OK,
-                f"{len(declared)} files are UTF-8 and have the declared columns",
-            )
-        )
-    return findings
+        names = ", ".join(strangers)
+        findings.append(_finding(Status.WARNING, "seeds.undeclared", names=names))
+    return findings or [_finding(Status.OK, "seeds.sound", n=len(declared))]

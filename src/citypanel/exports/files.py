@@ -28,7 +28,5 @@ def open_published(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise OutputError.of(
             "exports.unreadable", database=database, what=str(error).splitlines()[0]
         ) from error
-    try:
+    with connection:
         yield connection
-    finally:
-        connection.close()

@@ -45,12 +45,11 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     Numbers have as many digits as make them the same again; flags are true and false,
     dates are ISO 8601, and an empty cell has no value.
     """
-    shown = frame.copy()
-    for name, values in frame.items():
+    neutral = neutral_frame(frame)
+    for place, values in enumerate(frame[name] for name in frame):
         if pd.api.types.is_bool_dtype(values):
             words = values.astype(object).map({True: "true", False: "false"})
-            shown[name] = words
+            neutral.isetitem(place, words)
         elif pd.api.types.is_datetime64_any_dtype(values):
-            shown[name] = values.dt.strftime("%Y-%m-%d")
-    text = neutral_frame(shown).to_csv(index=False, lineterminator="\n")
-    return text.encode("utf-8")
+            neutral.isetitem(place, values.dt.strftime("%Y-%m-%d"))
+    return neutral.to_csv(index=False, lineterminator="\n").encode("utf-8")

@@ -50,9 +50,10 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
     labels: dict[str, str] = {}
     value_labels: dict[str, dict[int, str]] = {}
     dates: dict[str, str] = {}
-    long_texts = []
+    long_texts, coded = [], _coded()
     for column in export.columns:
         name, values = short[column.name], export.frame[column.name]
+        words = coded.get(column.name, {})
         labels[name] = label_with_unit(column, language)
         if pd.api.types.is_bool_dtype(values):
             frame[name] = _numbers(values)
@@ -65,8 +66,7 @@ def stata_bytes(export: Export, *, language: str) -> bytes:
         elif pd.api.types.is_datetime64_any_dtype(values):
             frame[name] = values
             dates[name] = "td"
-        elif _is_coded(column.name, values):
-            words = _coded()[column.name]
+        elif words and set(values.dropna()) <= set(words):
             codes = {text: code for code, text in enumerate(words, 1)}
             frame[name] = _numbers(values.map(codes))
             value_labels[name] = {
@@ -132,24 +132,15 @@ def _check(export: Export, name: str) -> None:
     wrong = np.flatnonzero(np.abs(numbers) > LARGEST)
     if len(wrong):
         keys = [each for each in ("city_id", "year") if each in export.frame]
+        places = []
+        for row in wrong:
+            named = (f"{key} {export.frame[key].iloc[row]}" for key in keys)
+            places.append(
+                ", ".join([f"row {row + 1}", *named, f"value {numbers[row]}"])
+            )
         raise OutputError.of(
-            "exports.too_large_for_stata",
-            [
-                ", ".join(
-                    [f"row {row + 1}"]
-                    + [f"{key} {export.frame[key].iloc[row]}" for key in keys]
-                    + [f"value {numbers[row]}"]
-                )
-                for row in wrong
-            ],
-            name=export.name,
-            name_2=name,
+            "exports.too_large_for_stata", places, name=export.name, name_2=name
         )
-
-
-def _is_coded(name: str, values: pd.Series) -> bool:
-    coded = _coded()
-    return name in coded and set(values.dropna()) <= set(coded[name])
 
 
 def _cities(frame: pd.DataFrame, language: str) -> tuple[pd.Series, dict[int, str]]:

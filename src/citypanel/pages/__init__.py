@@ -70,7 +70,9 @@ def render(
 
     def own_file(name: str) -> Markup:
         # Our own style and script, the only text that enters a page unescaped.
-        return Markup(_own(name, folder).read_text(encoding="utf-8"))
+        beside = folder / name
+        own = beside if beside.is_file() else FOLDER / name
+        return Markup(own.read_text(encoding="utf-8"))
 
     environment.globals.update(own_file=own_file, pages_of_the_study=PAGES)
     return environment.get_template(template).render(**values)
@@ -104,8 +106,3 @@ def write_page(path: Path, text: str) -> Path:
             "Remedy: see that its folder is writable and the disk has room."
         ) from error
     return path
-
-
-def _own(name: str, folder: Path) -> Path:
-    beside = folder / name
-    return beside if beside.is_file() else FOLDER / name

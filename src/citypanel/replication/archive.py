@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Earliest moment a zip archive can state.
-EPOCH = (1980, 1, 1, 0, 0, 0)
+from citypanel.files import zipped
+
 _FILE, _PROGRAM = 0o100644, 0o100755
-_UNIX = 3
 
 
 @dataclass(frozen=True)
@@ -37,15 +34,10 @@ def archive_bytes(members: Iterable[Member], *, folder: str) -> bytes:
     folder : str
         Name of the one folder that the archive unpacks to.
     """
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as pack:
-        for member in sorted(members, key=lambda each: each.path):
-            entry = zipfile.ZipInfo(f"{folder}/{member.path}", date_time=EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = _UNIX
-            entry.external_attr = (_PROGRAM if member.is_program else _FILE) << 16
-            pack.writestr(entry, member.content)
-    return content.getvalue()
+    return zipped(
+        (f"{folder}/{each.path}", each.content, _PROGRAM if each.is_program else _FILE)
+        for each in sorted(members, key=lambda member: member.path)
+    )
 
 
 def sha256sums(members: Sequence[Member]) -> bytes:

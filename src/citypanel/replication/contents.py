@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from citypanel.errors import OutputError
 from citypanel.replication.archive import Member
+from citypanel.sql import sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +29,6 @@ BUILD_PARTS = (
 )  # fmt: skip
 NEEDED = ("dbt_project.yml", "requirements.lock", "seeds", "src", "models")
 OUTPUTS = ("tables", "figures", "report")
-_LEFT_OUT = ("__pycache__",)
 _LEFT_OUT_ENDS = (".pyc", ".pyo", ".tmp", ".swp", "~", ".egg-info")
 # The project's own README is about the project; the package's is about the package.
 PROJECT_README = "docs/PROJECT.md"
@@ -48,16 +48,18 @@ def project_members(root: Path) -> list[Member]:
     missing = [name for name in NEEDED if not (root / name).exists()]
     if missing:
         raise OutputError.of("replication.not_the_root", missing, root=root)
-    members = []
-    linked = []
-    for part in PARTS:
-        for path in _files(root / part):
-            if path.is_symlink():
-                linked.append(path.relative_to(root).as_posix())
-                continue
-            members.append(_member(root, path))
+    paths = [path for part in PARTS for path in _files(root / part)]
+    linked = [path.relative_to(root).as_posix() for path in paths if path.is_symlink()]
     if linked:
         raise OutputError.of("replication.links", linked)
+    members = [
+        Member(
+            path.relative_to(root).as_posix(),
+            path.read_bytes(),
+            os.access(path, os.X_OK),
+        )
+        for path in paths
+    ]
     if (root / "README.md").is_file():
         members.append(Member(PROJECT_README, (root / "README.md").read_bytes()))
     return sorted(members, key=lambda member: member.path)
@@ -128,19 +130,18 @@ def _is_table(path: Path, connection: duckdb.DuckDBPyConnection) -> bool | None:
     import duckdb
 
     table = f'raw."{path.stem}"'
-    # As macros/load_seed.sql reads it.
-    seed = (
-        f"read_csv('{str(path).replace(chr(39), chr(39) * 2)}', header = true, "
-        "delim = ',', quote = '\"', escape = '\"', nullstr = '', all_varchar = true, "
-        "auto_detect = false, columns = {columns})"
-    )
     try:
         names = [row[0] for row in connection.execute(f"describe {table}").fetchall()]
     except duckdb.Error:
         return None
+    columns = ", ".join(f"'{name}': 'varchar'" for name in names)
+    # As macros/load_seed.sql reads it.
+    rows = (
+        f"select * from read_csv({sql_text(path)}, header = true, "
+        "delim = ',', quote = '\"', escape = '\"', nullstr = '', all_varchar = true, "
+        f"auto_detect = false, columns = {{{columns}}})"
+    )
     try:
-        columns = ", ".join(f"'{name}': 'varchar'" for name in names)
-        rows = f"select * from {seed.replace('{columns}', '{' + columns + '}')}"
         return not connection.execute(
             f"select 1 from (({rows} except all from {table}) union all "
             f"(from {table} except all {rows})) limit 1"
@@ -149,19 +150,11 @@ def _is_table(path: Path, connection: duckdb.DuckDBPyConnection) -> bool | None:
         return False
 
 
-def _member(root: Path, path: Path) -> Member:
-    return Member(
-        path=path.relative_to(root).as_posix(),
-        content=path.read_bytes(),
-        is_program=os.access(path, os.X_OK),
-    )
-
-
 def _files(part: Path) -> Iterator[Path]:
     if part.is_file():
         yield part
     elif part.is_dir():
         for path in sorted(part.iterdir()):
-            hidden = path.name.startswith(".") or path.name in _LEFT_OUT
+            hidden = path.name.startswith(".") or path.name == "__pycache__"
             if not hidden and not path.name.endswith(_LEFT_OUT_ENDS):
                 yield from _files(path)

@@ -64,21 +64,11 @@ def compare(
     """
     rows = []
     for table in sorted({*expected, *found}):
-        theirs, ours = expected.get(table), found.get(table)
-        if theirs is None:
-            verdict = "new"
-        elif ours is None:
-            verdict = "missing"
-        else:
-            verdict = "same" if theirs["sha256"] == ours["sha256"] else "differs"
-        rows.append(
-            {
-                "table": table,
-                "verdict": verdict,
-                "rows_expected": theirs["n_rows"] if theirs else None,
-                "rows_found": ours["n_rows"] if ours else None,
-            }
-        )
+        theirs, ours = (build.get(table, {}) for build in (expected, found))
+        same = theirs.get("sha256") == ours.get("sha256")
+        verdict = "same" if same else "differs"
+        verdict = "new" if not theirs else "missing" if not ours else verdict
+        rows.append((table, verdict, theirs.get("n_rows"), ours.get("n_rows")))
     frame = pd.DataFrame(
         rows, columns=["table", "verdict", "rows_expected", "rows_found"]
     )

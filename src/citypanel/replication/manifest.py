@@ -50,13 +50,14 @@ def manifest(
             "python": platform.python_version(),
             **{name: _version(name) for name in PACKAGES},
         },
-        "inputs": {
-            member.path: member.sha256
-            for member in members
-            if member.path.startswith("seeds/") and member.path.endswith(".csv")
-        },
+        "inputs": {each.path: each.sha256 for each in members if is_input(each.path)},
         "tables": dict(tables),
     }
+
+
+def is_input(path: str) -> bool:
+    """Whether a file of the package is a raw table."""
+    return path.startswith("seeds/") and path.endswith(".csv")
 
 
 def options_of(
@@ -101,11 +102,8 @@ def commit_of(root: Path) -> dict[str, object]:
         git_commit, has_uncommitted_changes, and changed_inputs: raw tables that are
         new or not those of the commit.
     """
-    nothing: dict[str, object] = {
-        "git_commit": None,
-        "has_uncommitted_changes": None,
-        "changed_inputs": None,
-    }
+    names = ("git_commit", "has_uncommitted_changes", "changed_inputs")
+    nothing: dict[str, object] = dict.fromkeys(names)
     if not (root / ".git").exists():
         return nothing
     try:
@@ -125,15 +123,8 @@ def commit_of(root: Path) -> dict[str, object]:
     except (OSError, subprocess.SubprocessError):
         return nothing
     changed = sorted(line[3:].strip('"') for line in status.splitlines())
-    return {
-        "git_commit": head,
-        "has_uncommitted_changes": bool(changed),
-        "changed_inputs": [
-            path
-            for path in changed
-            if path.startswith("seeds/") and path.endswith(".csv")
-        ],
-    }
+    inputs = [path for path in changed if is_input(path)]
+    return dict(zip(names, (head, bool(changed), inputs), strict=True))
 
 
 def _version(name: str) -> str | None:
@@ -147,12 +138,9 @@ def _as_text(value: object) -> str:
     """An option as dim_study_variants writes it."""
     if isinstance(value, (list, tuple)):
         return ", ".join(str(each) for each in value)
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, (int, float)):
-        return repr(float(value))
     text = str(value if value is not None else "")
-    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number or re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
         return repr(float(text))
     return text
 

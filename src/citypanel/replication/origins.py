@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 _ROW = re.compile(r"^\|\s*([A-Za-z][\w ]*?)\s*\|\s*(.*?)\s*\|$")
-_FIELDS = {
-    "publisher": "publisher",
-    "author": "author",
-    "title": "title",
-    "edition": "edition",
-    "retrieved from": "retrieved_from",
-    "date": "date",
-    "rights": "rights",
-}
 
 
 @dataclass(frozen=True)
@@ -46,13 +37,13 @@ def read_origins(root: Path) -> list[Origin]:
     origins = []
     for path in sorted((root / "seeds").rglob("*.csv")):
         note = path.with_name("ORIGIN.md")
-        fields: dict[str, str] = {}
+        stated: dict[str, str] = {}
         if note.is_file():
             general, sections = _sections(note.read_text(encoding="utf-8"))
             named = [text for head, text in sections if path.name in head]
             if named:
-                fields = {**_fields(general), **_fields("\n".join(named))}
-        origins.append(Origin(path.relative_to(root).as_posix(), **fields))
+                stated = _fields(general) | _fields("\n".join(named))
+        origins.append(Origin(**stated | {"path": path.relative_to(root).as_posix()}))
     return origins
 
 
@@ -65,8 +56,9 @@ def _sections(text: str) -> tuple[str, list[tuple[str, str]]]:
 
 def _fields(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        row = _ROW.match(line)
-        if row and row[1].lower() in _FIELDS:
-            found.setdefault(_FIELDS[row[1].lower()], row[2])
+    known = {each.name for each in fields(Origin)}
+    for row in filter(None, map(_ROW.match, text.splitlines())):
+        name = row[1].lower().replace(" ", "_")
+        if name in known:
+            found.setdefault(name, row[2])
     return found

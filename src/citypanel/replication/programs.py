@@ -8,30 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from citypanel.words import Catalogue
+
 _REF = re.compile(r"""ref\(\s*["'](\w+)["']\s*\)""")
 _WORKER = re.compile(r"""in_worker\(\s*["']([\w.]+)["']""")
 _IMPORT = re.compile(r"^from (citypanel[\w.]*) import (.+)$", re.MULTILINE)
 _SEARCHED = 6
-
-# What of the paper stands in which table.
-SHOWN = {
-    "rpt_descriptives": "Table 2, descriptive statistics",
-    "rpt_regressions": "Tables 3, 4 and 5, regressions",
-    "rpt_event_study": "Figure 1, event study",
-    "rpt_published_comparison": "the paper's numbers beside ours",
-    "rpt_published_audit": "audit of the printed tables",
-    "rpt_att": "comparison of estimators",
-    "rpt_inference": "comparison of inference",
-    "rpt_bacon": "Goodman-Bacon weights",
-    "rpt_sensitivity": "sensitivity, leave-one-out",
-    "rpt_balance": "balance of covariates",
-    "rpt_frontier": "frontier by year",
-    "rpt_sample": "the sample",
-    "fct_city_years": "inputs of every estimate",
-    "fct_tfp_changes": "Malmquist indices",
-    "fct_capital_stocks": "capital stocks",
-    "fct_cell_origins": "every cell's source and rule",
-}
+SAID = Catalogue("package")
 
 
 def program_map(
@@ -66,34 +49,28 @@ def program_map(
         for path in sorted((root / folder).rglob("*"))
         if path.suffix in (".sql", ".py")
     }
-    rows = []
+    rows, shown = [], SAID.of("shows")
     for table in tables:
         name = table.rpartition(".")[2]
         if name not in files:
             continue
         estimators = sorted(_python_upstream(name, files))
+        made_by = [files[each].relative_to(root).as_posix() for each in estimators]
+        library = sorted({f for each in estimators for f in _calls(files[each])})
+        text = (descriptions or {}).get(name, "").split(". ")[0].split("; ")[0]
         rows.append(
-            {
-                "table": table,
-                "shows": SHOWN.get(name) or _first_sentence(descriptions, name),
-                "model": files[name].relative_to(root).as_posix(),
-                "estimators": ", ".join(
-                    files[each].relative_to(root).as_posix() for each in estimators
-                ),
-                "library": ", ".join(
-                    sorted({f for each in estimators for f in _calls(files[each])})
-                ),
-                "outputs": ", ".join(_made_from(name, outputs)),
-            }
+            (
+                table,
+                shown[name].en if name in shown else text.rstrip("."),
+                files[name].relative_to(root).as_posix(),
+                ", ".join(made_by),
+                ", ".join(library),
+                ", ".join(_made_from(name, outputs)),
+            )
         )
     return pd.DataFrame(
         rows, columns=["table", "shows", "model", "estimators", "library", "outputs"]
     )
-
-
-def _first_sentence(descriptions: Mapping[str, str] | None, name: str) -> str:
-    text = (descriptions or {}).get(name, "")
-    return text.split(". ")[0].split("; ")[0].rstrip(".")
 
 
 def _python_upstream(name: str, files: dict[str, Path]) -> set[str]:
@@ -109,20 +86,14 @@ def _python_upstream(name: str, files: dict[str, Path]) -> set[str]:
         python = {each for each in edge if files[each].suffix == ".py"}
         found |= python
         # Another mart, or an estimator, has a row or a program of its own.
-        edge = {
-            each
-            for each in edge - python
-            if not each.startswith(("fct_", "rpt_", "dim_"))
-        }
+        marts = {each for each in edge if each.startswith(("fct_", "rpt_", "dim_"))}
+        edge -= python | marts
     return found
 
 
 def _calls(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
-    worked = _WORKER.findall(text)
-    if worked:
-        return worked
-    return [
+    return _WORKER.findall(text) or [
         f"{module}.{name.strip()}"
         for module, names in _IMPORT.findall(text)
         for name in names.split(",")
@@ -132,16 +103,11 @@ def _calls(path: Path) -> list[str]:
 
 def _made_from(name: str, outputs: list[str]) -> list[str]:
     """Outputs of the same number as the mart's paper tables, or of its name."""
-    numbers = {
-        "rpt_descriptives": ("table_2",),
-        "rpt_regressions": ("table_3", "table_4", "table_5"),
-        "rpt_event_study": ("figure_1",),
-    }
-    own = name.removeprefix("rpt_")
-    wanted = (*numbers.get(name, ()), own)
-    stems = {
+    numbered = SAID.data("outputs")["en"].get(name, ())
+    wanted = (*numbered, name.removeprefix("rpt_"))
+    made = {
         path.rpartition(".")[0]
         for path in outputs
         if any(word in path.rpartition("/")[2] for word in wanted)
     }
-    return sorted(stems)
+    return sorted(made)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from citypanel.replication.archive import Member
 from citypanel.replication.build_log import BuildLog
+from citypanel.replication.manifest import is_input
 from citypanel.replication.origins import Origin
 from citypanel.replication.rebuild import Rebuild
 
@@ -74,10 +75,9 @@ def readme(
         unknown=[origin.path for origin in origins if not origin.is_stated],
         changed=manifest["commit"]["changed_inputs"] or [],
         data_files=[
-            member
-            for member in members
-            if member.path.startswith("data/")
-            or (member.path.startswith("seeds/") and member.path.endswith(".csv"))
+            each
+            for each in members
+            if each.path.startswith("data/") or is_input(each.path)
         ],
         megabytes=sum(len(member.content) for member in members) / 1e6,
         run_time=None if seconds is None else _class_of(seconds),

@@ -25,8 +25,8 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,27 @@ def first_up(words: Words) -> Words:
     return Words(*(text[:1].upper() + text[1:] for text in words))
 
 
+def _factor(change: float) -> str:
+    """What a change in logarithms multiplies by."""
+    ratio = math.exp(change)
+    return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"
+
+
+# How a number is written in every language, by the specification of its field.
+_WRITTEN: dict[str, Callable[[Any], str]] = {
+    "%": share,
+    "+%": partial(share, sign="+"),
+    "-%": lambda value: share(abs(value)),
+    "pc": per_cent,
+    "Pc": lambda value: per_cent(value).capitalize(),
+    "p": p_text,
+    "pv": p_cell,
+    "g": number,
+    "log": _factor,
+    "log%": lambda value: f"{math.expm1(value):+.0%}".replace("-", MINUS),
+}
+
+
 class _Formatter(string.Formatter):
     def __init__(self, language: str):
         self.language = language
@@ -102,40 +123,19 @@ class _Formatter(string.Formatter):
                 first, last = SEPARATORS[self.language][""].join(parts[:-1]), parts[-1:]
                 return AND[self.language].join([*filter(None, [first]), *last])
             return SEPARATORS[self.language][spec].join(parts)
-        if spec == "%":
-            return share(value)
         if spec in ("no", "No"):
             return format(value, ",") if value else f"{spec}ne"
-        if spec in ("pc", "Pc"):
-            text = per_cent(value)
-            return text[0].upper() + text[1:] if spec == "Pc" else text
-        if spec == "p":
-            return p_text(value)
-        if spec == "pv":
-            return p_cell(value)
         if spec == ",p":
-            return _after(p_text(value), self.language)
+            text = p_text(value)
+            return SEPARATORS[self.language][","] + text if text else ""
         if spec == "odds":
             return _odds(value, self.language)
-        if spec == "+%":
-            return share(value, sign="+")
-        if spec == "-%":
-            return share(abs(value))
-        if spec == "g":
-            return number(value)
-        if spec == "log%":
-            return f"{math.expm1(value):+.0%}".replace("-", MINUS)
-        if spec == "log":
-            ratio = math.exp(value)
-            return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.3g}"
+        if spec in _WRITTEN:
+            return _WRITTEN[spec](value)
         if spec.endswith("f") and spec[:-1].lstrip("+").isdigit():
             sign = "+" if spec[0] == "+" else ""
             return fixed(value, int(spec[:-1].lstrip("+")), sign=sign)
         return format(value, spec)
-
-
-def _after(text: str, language: str) -> str:
-    return SEPARATORS[language][","] + text if text else ""
 
 
 def _odds(value: float, language: str) -> str:

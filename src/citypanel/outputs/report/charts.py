@@ -7,8 +7,9 @@ it at the pointer. Nothing is drawn by the script but the chosen city's own line
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -148,7 +149,7 @@ class TileMap:
     """Cities by region and the upper ends of the steps of growth."""
 
     regions: tuple[tuple[Words, tuple[Tile, ...]], ...]
-    ends: tuple[float, ...] = field(default=())
+    ends: tuple[float, ...]
 
 
 def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
@@ -164,29 +165,33 @@ def nice_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     return [round(k * step, 12) for k in range(first, last + 1)]
 
 
-def _digits(ticks: Sequence[float]) -> int:
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    return max(0, -math.floor(math.log10(step) + 1e-9))
+class _Axis:
+    """Places of values between two round numbers, in per cent from the left or top."""
+
+    def __init__(
+        self, effects: Sequence[Effect], *, about: int = 5, reach: float = 4.0,
+        upward: bool = False,
+    ):  # fmt: skip
+        values = nice_ticks(*_range(effects, reach), about=about)
+        self.first, self.last, self.upward = values[0], values[-1], upward
+        digits = max(0, -math.floor(math.log10(values[1] - values[0]) + 1e-9))
+        self.ticks = tuple(Tick(self(t), fixed(t, digits)) for t in values)
+
+    def share(self, value: float) -> float:
+        """Per cent of the way from the first to the last, beyond them too."""
+        return round(100 * (value - self.first) / (self.last - self.first), 3)
+
+    def __call__(self, value: float) -> float:
+        """The place, at an end where the value lies beyond it."""
+        share = min(max(self.share(value), 0.0), 100.0)
+        return round(100 - share, 3) if self.upward else share
 
 
-def _axis(low: float, high: float, *, about: int = 5):
-    ticks = nice_ticks(low, high, about=about)
-    span = ticks[-1] - ticks[0]
-    digits = _digits(ticks)
-
-    def place(value: float) -> float:
-        return round(100 * (value - ticks[0]) / span, 3)
-
-    return place, tuple(Tick(place(t), fixed(t, digits)) for t in ticks)
-
-
-def _range(effects: Sequence[Effect], *, reach: float = 4.0) -> tuple[float, float]:
+def _range(effects: Sequence[Effect], reach: float) -> tuple[float, float]:
     """Of the estimates whole, of the intervals up to `reach` times the median one."""
     known = [e for e in effects if e.is_known]
     estimates = [e.estimate for e in known] + [0.0]
-    widths = sorted(
-        e.high - e.low for e in known if math.isfinite(e.low) and math.isfinite(e.high)
-    )
+    widths = sorted(e.high - e.low for e in known if e.has_interval)
     low, high = min(estimates), max(estimates)
     if widths:
         most = reach * widths[len(widths) // 2] / 2
@@ -196,41 +201,20 @@ def _range(effects: Sequence[Effect], *, reach: float = 4.0) -> tuple[float, flo
     return low, high
 
 
-def _mark(
-    effect: Effect, place, along: float, tone: str, label, *, upward: bool = False
-) -> Mark:
-    """The mark of an effect; `upward`: per cent counts from the top."""
-    interval = math.isfinite(effect.low) and math.isfinite(effect.high)
-    at = place(effect.estimate)
+def _mark(effect: Effect, axis: _Axis, along: float, tone: str, label: Words) -> Mark:
+    """The mark of an effect."""
     low = high = None
     cut_low = cut_high = False
-    if interval:
-        low, high = place(effect.low), place(effect.high)
-        cut_low, cut_high = low < 0, high > 100
-        low, high = max(low, 0.0), min(high, 100.0)
-    if upward:
-        at = round(100 - at, 3)
-        low = None if low is None else round(100 - low, 3)
-        high = None if high is None else round(100 - high, 3)
-    tail = (
-        ", ".join(
-            filter(
-                None,
-                (
-                    f" [{fixed(effect.low)}, {fixed(effect.high)}]",
-                    p_text(effect.p_value),
-                ),
-            )
-        )
-        if interval
-        else ""
-    )
+    tail = ""
+    if effect.has_interval:
+        low, high = axis(effect.low), axis(effect.high)
+        cut_low, cut_high = axis.share(effect.low) < 0, axis.share(effect.high) > 100
+        tail = f" [{fixed(effect.low)}, {fixed(effect.high)}]"
+        if p := p_text(effect.p_value):
+            tail += f", {p}"
     said = SAID("mark", label=label, effect=effect, tail=tail)
-    return Mark(
-        at, along, low, high, tone,
-        said.en, said.zh,
-        cut_low, cut_high,
-    )  # fmt: skip
+    at = axis(effect.estimate)
+    return Mark(at, along, low, high, tone, said.en, said.zh, cut_low, cut_high)
 
 
 def intervals(facts: Facts) -> Intervals:
@@ -243,22 +227,16 @@ def intervals(facts: Facts) -> Intervals:
     estimators = {LABELS.label("estimators", r.name) for r in facts.estimators or ()}
     checks = {label_of(c) for c in facts.checks or () if c.kind != "by_region"}
     checks.add(LABELS.label("checks", "with_controls"))
-    rest = [
-        (
-            "checks" if k in checks else "estimators" if k in estimators else "inputs",
-            k,
-            e,
-        )
-        for k, e in all_checks(facts)
-    ]
-    for group in ("inputs", "estimators", "checks"):
-        groups[group] = [(label, effect) for of, label, effect in rest if of == group]
+    groups |= {"inputs": [], "estimators": [], "checks": []}
+    for label, effect in all_checks(facts):
+        kind = "estimators" if label in estimators else "inputs"
+        groups["checks" if label in checks else kind].append((label, effect))
     groups["regions"] = [
         (region_name(c.item), c.effect)
         for c in facts.checks or ()
         if c.kind == "by_region"
     ]
-    place, ticks = _axis(*_range([e for part in groups.values() for _, e in part]))
+    axis = _Axis([effect for part in groups.values() for _, effect in part])
     rows = []
     for group, part in groups.items():
         rows += [Row(SAID.label("groups", group))] if part else []
@@ -268,13 +246,13 @@ def intervals(facts: Facts) -> Intervals:
             if effect.is_tested and group not in ("regions", "answer"):
                 change = change_of(base, effect)
             tone = "headline" if is_headline else change or "plain"
-            mark = _mark(effect, place, 50, tone, label) if effect.is_known else None
+            mark = _mark(effect, axis, 50, tone, label) if effect.is_known else None
             rows.append(Row(label, effect, mark, change, is_headline))
     band = None
-    if math.isfinite(base.low) and math.isfinite(base.high):
-        low, high = max(0.0, place(base.low)), min(100.0, place(base.high))
-        band = (low, round(high - low, 3))
-    return Intervals(tuple(rows), ticks, place(0.0), band)
+    if base.has_interval:
+        low = axis(base.low)
+        band = (low, round(axis(base.high) - low, 3))
+    return Intervals(tuple(rows), axis.ticks, axis(0.0), band)
 
 
 def event_studies(
@@ -300,8 +278,7 @@ def event_studies(
         if not len(own):
             continue
         effects = [effect_of(row) for row in own.to_dict("records")]
-        place, ticks = _axis(*_range(effects, reach=6), about=5)
-        ticks = tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks)
+        axis = _Axis(effects, reach=6, upward=True)
         times = range(int(own["event_time"].min()), int(own["event_time"].max()) + 1)
         for estimator in (
             e for e in LABELS.of("estimators") if (own["estimator"] == e).any()
@@ -309,7 +286,7 @@ def event_studies(
             out.append(
                 _events(
                     own[own["estimator"] == estimator].sort_values("event_time"),
-                    estimator, name, place, ticks, times,
+                    estimator, name, axis, times,
                     (lines or {}).get(estimator) if name == outcome else None,
                 )
             )  # fmt: skip
@@ -333,7 +310,7 @@ def _with_bands(frame: pd.DataFrame, att: pd.DataFrame) -> pd.DataFrame:
 
 
 def _events(
-    rows, estimator: str, outcome: str, place, ticks, times, line=None
+    rows, estimator: str, outcome: str, axis: _Axis, times, line=None
 ) -> Events:
     width = 100 / len(times)
 
@@ -353,20 +330,19 @@ def _events(
         if str(row["note"]).startswith("rests on cohorts of one unit"):
             label = SAID("one_city", label=label)
         if time == reference:
-            at = round(100 - place(effect.estimate), 3)
             told = SAID("reference", label=label)
+            at = axis(effect.estimate)
             mark = Mark(at, across(time), None, None, "reference", *told)
         else:
             tone = "before" if time < 0 else "after"
-            mark = _mark(effect, place, across(time), tone, label, upward=True)
+            mark = _mark(effect, axis, across(time), tone, label)
             low, high = (
                 math.nan if pd.isna(row[c]) else float(row[c])
                 for c in ("band_low", "band_high")
             )
             if math.isfinite(low) and math.isfinite(high):
-                top = max(0.0, 100 - place(high))
-                bottom = min(100.0, 100 - place(low))
-                bands.append((across(time), round(top, 3), round(bottom - top, 3)))
+                top = axis(high)
+                bands.append((across(time), top, round(axis(low) - top, 3)))
             numbers.append((time, effect, low, high))
         marks.append(mark)
     leads = rows["leads_p_value"].dropna()
@@ -385,14 +361,14 @@ def _events(
         tuple(marks),
         tuple(bands),
         tuple(Tick(across(t), fixed(t, 0)) for t in times),
-        ticks,
-        round(100 - place(0.0), 3),
+        axis.ticks,
+        axis(0.0),
         round((0 - times[0]) * width, 3),
         float(leads.iloc[0]) if len(leads) else math.nan,
         tuple(numbers),
         reference,
         told,
-        _trend(line, reference, times, across, place),
+        _trend(line, reference, times, across, axis),
     )
 
 
@@ -400,14 +376,13 @@ def _ends(values: Sequence[float]) -> str:
     return f"{fixed(min(values))} – {fixed(max(values))}" if values else NOTHING
 
 
-def _trend(line, reference: int | None, times, across, place):
+def _trend(line, reference: int | None, times, across, axis: _Axis):
     """The line through the leads, and where it would go, within the chart."""
     if line is None or reference is None:
         return ()
 
     def at(time: float) -> tuple[float, float]:
-        value = 100 - place(line * (time - reference))
-        return across(time), round(min(max(value, 0.0), 100.0), 3)
+        return across(time), axis(line * (time - reference))
 
     first, last = times[0], times[-1]
     return ((*at(first), *at(reference)), (*at(reference), *at(last)))
@@ -426,7 +401,7 @@ def curve(facts: Facts) -> Curve | None:
         if place_ % step == 0 or row[1] == HEADLINE or place_ == len(s.rows) - 1
     ]
     effects = [effect for _, _, effect in shown]
-    place, ticks = _axis(*_range(effects), about=8)
+    axis = _Axis(effects, about=8, upward=True)
     width = 100 / len(effects)
     marks = []
     for number, (name, plausibility, effect) in enumerate(shown):
@@ -435,11 +410,11 @@ def curve(facts: Facts) -> Curve | None:
             plausibility = "defensible"
         label = SAID(f"mark_{plausibility}", name=facts.labels.moves(name))
         along = round((number + 0.5) * width, 3)
-        marks.append(_mark(effect, place, along, tone, label, upward=True))
+        marks.append(_mark(effect, axis, along, tone, label))
     return Curve(
         tuple(marks),
-        tuple(Tick(round(100 - t.at, 3), t.text) for t in ticks),
-        round(100 - place(0.0), 3),
+        axis.ticks,
+        axis(0.0),
         SAID("curve_seen", n=len(s.rows), ends=_ends([e.estimate for e in effects])),
     )
 
@@ -501,17 +476,12 @@ def tile_map(facts: Facts) -> TileMap:
         for k in range(1, STEPS + 1)
     ] if known else []  # fmt: skip
     regions = []
-    known_regions = list(region_names())
-    order = known_regions + sorted(
-        {c.region for c in facts.cities} - set(known_regions)
-    )
-    for region in order:
+    strange = {city.region for city in facts.cities} - set(region_names())
+    for region in (*region_names(), *sorted(strange)):
         tiles = [
             Tile(
                 city,
-                None
-                if not math.isfinite(city.growth)
-                else next(k for k, end in enumerate(ends) if city.growth <= end),
+                bisect_left(ends, city.growth) if math.isfinite(city.growth) else None,
                 *city.name,
             )
             for city in facts.cities

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from citypanel.outputs.facts import (
     LEVEL,
@@ -61,30 +62,17 @@ def study_page(frames: Frames) -> str:
     str
     """
     facts = gather(frames)
-    said = sentences.Speaker(facts).fields
+    fields = sentences.Speaker(facts).fields
+    said: dict[str, Any] = {k: part(facts) for k, part in sentences.PARTS.items()}
     lines = charts.lines(frames.get("rpt_tfp_trajectories"), facts.cities)
     return render(
         "study.html.j2",
         folder=TEMPLATES,
         facts=facts,
         verdict=sentences.verdict(facts),
-        data=sentences.data(facts),
-        uncertainty=sentences.uncertainty(facts),
-        pretrend=sentences.pretrend(facts),
-        changes=sentences.what_changes(facts),
-        still=sentences.what_does_not(facts),
-        regions=sentences.regions(facts),
-        estimators_said=sentences.estimators(facts),
-        index=sentences.index(facts),
-        limits=sentences.limits(facts),
-        minds=sentences.minds(facts),
-        unit=said["unit"],
-        units=said["units"],
-        curve_sentences=[
-            *sentences.specifications(facts),
-            *sentences.single_moves(facts),
-        ],
-        audit=sentences.audit(facts),
+        **said,
+        unit=fields["unit"],
+        units=fields["units"],
         intervals=charts.intervals(facts),
         events=charts.event_studies(
             frames.get("rpt_event_study"),
@@ -162,9 +150,8 @@ def _coverage(facts: Facts) -> list[dict]:
         rows.append(
             {
                 "year": year,
-                "n": total,
                 "bar": [(k, 100 * n / total) for k, n in kinds.items() if n],
-                "shares": {k: n / total for k, n in kinds.items()},
+                "published": published / total,
             }
         )
     return rows

@@ -177,13 +177,16 @@ def verdict(facts: Facts) -> Verdict:
         "detectable": facts.detectable,
         "paper": facts.paper,
     }
+    parts = [estimate, in_plain_words, against_paper, net_of_trend, elsewhere]
+    if not facts.headline.effect.is_tested:
+        parts = []
     return graded(
         say,
         facts.conclusion,
         up=facts.headline.effect.sign > 0,
         controls=facts.has_controls,
         told=told,
-        points=_points(say),
+        points=[sentence for part in parts for sentence in part(facts)],
     )
 
 
@@ -231,19 +234,6 @@ def _step(say: Speaker, reason: str, told: Mapping[str, Any]) -> Sentence:
     if reason.startswith("trends"):
         claims["trends"] = reason.removeprefix("trends_")
     return say(rule, claims=claims, **told)
-
-
-def _points(say: Speaker) -> list[Sentence]:
-    facts = say.facts
-    if not facts.headline.effect.is_tested:
-        return []
-    return [
-        *estimate(facts),
-        *in_plain_words(facts),
-        *against_paper(facts),
-        *net_of_trend(facts),
-        *elsewhere(facts),
-    ]
 
 
 def estimate(facts: Facts) -> list[Sentence]:
@@ -304,9 +294,8 @@ def in_plain_words(facts: Facts) -> list[Sentence]:
 def _amounts(facts: Facts) -> tuple[float, float, float, float] | None:
     """Mean output, and what the interval's ends and the estimate are of it."""
     effect, mean = facts.headline.effect, facts.mean_output
-    if not (facts.labels.money and mean > 0 and effect.has_interval):
-        return None
-    if facts.estimand == COMPONENT:
+    has_price = facts.labels.money and mean > 0 and effect.has_interval
+    if not has_price or facts.estimand == COMPONENT:
         return None
     level = facts.estimand == OF_LEVEL
     values = (effect.low, effect.high, effect.estimate)
@@ -366,26 +355,21 @@ def net_of_trend(facts: Facts) -> list[Sentence]:
                 claims={"slope": trend.slope.estimate},
             )
         )
-    if facts.paper is not None and facts.checks is None:
+    paper = facts.paper
+    if paper is not None and facts.checks is None:
         out.append(say("net_absent"))
     if trend.net.has_interval:
         zero = trend.net.holds(0)
-        paper = facts.paper
-        rule = "net_zero" if zero else "net_clear"
+        holds = paper is not None and trend.net.holds(paper.estimate)
+        tail = "net_holds_paper" if holds else "nothing_more"
         out.append(
             say.estimate(
-                rule,
+                "net_zero" if zero else "net_clear",
                 net=trend.net,
                 turned=trend.net.sign * facts.headline.effect.sign < 0,
                 unlike=zero != facts.headline.effect.holds(0),
                 paper=paper,
-                tail=say.words(
-                    "net_holds_paper"
-                    if paper and trend.net.holds(paper.estimate)
-                    else "nothing_more",
-                    paper=paper,
-                    zero=zero,
-                ),
+                tail=say.words(tail, paper=paper, zero=zero),
                 claims={"net": trend.net.estimate},
             )
         )
@@ -396,16 +380,11 @@ def elsewhere(facts: Facts) -> list[Sentence]:
     """Answers that differ from the headline's: with controls, and on the level."""
     out = []
     base, say = facts.headline.effect, Speaker(facts)
-    controlled = facts.controlled
-    if (
-        controlled is not None
-        and controlled.effect.is_tested
-        and controlled.effect.conclusion != base.conclusion
-    ):
+    effect = facts.controlled.effect if facts.controlled else None
+    if effect and effect.is_tested and effect.conclusion != base.conclusion:
         names = list(facts.after_treatment)
         rule = "controls_differ_bad" if names else "controls_differ"
-        told: dict[str, Any] = {"names": names, "n": len(names)}
-        out.append(say.estimate(rule, effect=controlled.effect, **told))
+        out.append(say.estimate(rule, effect=effect, names=names, n=len(names)))
     return out + level_against_growth(facts)
 
 
@@ -418,15 +397,13 @@ def uncertainty(facts: Facts) -> list[Sentence]:
     if inference is None:
         return [say("absent", part=SAID("part_inference"))]
     out = []
-    p = inference.p_values
-    significant = sum(value < SIGNIFICANCE for value in p.values())
-    if p:
-        agree = significant in (0, len(p))
-        ends = {"low": min(p.values()), "high": max(p.values())}
-        shape = "p_at_most" if ends["low"] < LEAST_P else "p_range"
-        told: dict[str, Any] = {"p_range": SAID(shape, **ends), "found": significant}
+    if p := list(inference.p_values.values()):
+        found = sum(value < SIGNIFICANCE for value in p)
+        agree = found in (0, len(p))
+        shape = "p_at_most" if min(p) < LEAST_P else "p_range"
+        p_range = SAID(shape, low=min(p), high=max(p))
         rule = "inference_agrees" if agree else "inference_disagrees"
-        out.append(say(rule, n=len(p), **told))
+        out.append(say(rule, n=len(p), p_range=p_range, found=found))
     if math.isfinite(facts.detectable):
         out.append(detectable(facts))
     return out
@@ -444,8 +421,7 @@ def detectable(facts: Facts) -> Sentence:
 def pretrend(facts: Facts) -> list[Sentence]:
     """Whether treated and other units moved alike before the policy."""
     trend, say = facts.pretrend, Speaker(facts)
-    out = []
-    state = trend.state
+    out, state = [], trend.state
     claims = {"trends": state}
     if not math.isfinite(trend.leads_p):
         out.append(say("pretrend_unknown", claims=claims if state == "unknown" else {}))
@@ -464,8 +440,8 @@ def pretrend(facts: Facts) -> list[Sentence]:
         # Of several tests one comes out by chance more often than one of one does.
         rule = "fake_date" if trend.fake_holm < SIGNIFICANCE else "fake_date_by_chance"
         told = [SAID("at_fake_date", early=_early(c), effect=c.effect) for c in found]
-        count: dict[str, Any] = {"n_found": len(found), "n": n, "holm": trend.fake_holm}
-        out.append(say.estimate(rule, told=told, **count))
+        count = {"n_found": len(found), "n": n}
+        out.append(say.estimate(rule, told=told, holm=trend.fake_holm, **count))
     elif n:
         out.append(say("fake_dates_quiet", n=n))
     if trend.bounded.has_interval:
@@ -492,10 +468,7 @@ def _why_doubtful(trend: Pretrend) -> list[Words]:
 
 def all_checks(facts: Facts) -> list[tuple[Words, Effect]]:
     """All that is set beside the headline, on the same outcome, with its label."""
-    rows = [
-        (LABELS.label("variants", name), regression.effect)
-        for name, regression in facts.variants
-    ]
+    rows = [(LABELS.label("variants", name), r.effect) for name, r in facts.variants]
     if facts.controlled is not None:
         label = LABELS.label("checks", "with_controls")
         rows.append((label, facts.controlled.effect))
@@ -518,12 +491,11 @@ def what_changes(facts: Facts) -> list[Sentence]:
     if not base.is_known:
         return []
     order = ("conclusion", "sign", "size")
-    checks = all_checks(facts)
-    found = [(change_of(base, effect), label, effect) for label, effect in checks]
-    found = [row for row in found if row[0] in order]
-    found.sort(key=lambda row: order.index(row[0]))
+    checks = [(change_of(base, row[1]), *row) for row in all_checks(facts)]
     out = []
-    for change, label, effect in found:
+    for change, label, effect in (
+        row for changed in order for row in checks if row[0] == changed
+    ):
         now = f"now_{change}"
         if change == "conclusion":
             now += f"_{effect.conclusion}"
@@ -539,22 +511,12 @@ def what_changes(facts: Facts) -> list[Sentence]:
                 claims={f"choice {label.en}": "moves"},
             )
         )
-    turned = facts.without_one.turned if facts.without_one else ()
-    if turned:
-        out.append(
-            say.estimate(
-                "one_city_turns",
-                cities=[Words(*c.name) for c in turned],
-                claims={"one unit": "turns"},
-            )
-        )
-    controlled = facts.controlled
-    names = list(facts.after_treatment)
-    if (
-        names
-        and controlled is not None
-        and change_of(base, controlled.effect) not in ("same", "none")
-    ):
+    if facts.without_one and facts.without_one.turned:
+        cities = [Words(*c.name) for c in facts.without_one.turned]
+        claims = {"one unit": "turns"}
+        out.append(say.estimate("one_city_turns", cities=cities, claims=claims))
+    names, controlled = list(facts.after_treatment), facts.controlled
+    if names and controlled and change_of(base, controlled.effect) in order:
         out.append(say("bad_controls", names=names, n=len(names)))
     if not checks:
         out.append(say("no_checks"))
@@ -592,8 +554,8 @@ def what_does_not(facts: Facts) -> list[Sentence]:
     if facts.without_one and not facts.without_one.turned:
         city = facts.without_one.farthest
         rule = "one_city_far" if _is_far(base, city.without) else "one_city_same"
-        told: dict[str, Any] = {"city": Words(*city.name), "without": city.without}
-        out.append(say.estimate(rule, claims={"one unit": "stays"}, **told))
+        claims, name = {"one unit": "stays"}, Words(*city.name)
+        out.append(say.estimate(rule, claims=claims, city=name, without=city.without))
     return out or [say("nothing_same")]
 
 
@@ -605,9 +567,8 @@ def estimators(facts: Facts) -> list[Sentence]:
         return []
     up = sum(effect.conclusion > 0 for effect in tested)
     down = sum(effect.conclusion < 0 for effect in tested)
-    n = len(tested)
-    values = [effect.estimate for effect in tested]
-    told: dict[str, Any] = {"n": n, "low": min(values), "high": max(values)}
+    n, values = len(tested), sorted(effect.estimate for effect in tested)
+    told: dict[str, Any] = {"n": n, "low": values[0], "high": values[-1]}
     if not up and not down:
         return [say.estimate("estimators_quiet", **told)]
     rule = "agree" if n in (up, down) else "differ"
@@ -621,9 +582,9 @@ def regions(facts: Facts) -> list[Sentence]:
     rows = [c for c in facts.checks or () if c.kind == "by_region"]
     together = [(region_name(c.item), c.effect) for c in rows if c.effect.is_tested]
     apart = [
-        (region_name(name), regression.effect)
-        for name, regression in facts.by_region
-        if regression.effect.is_tested
+        (region_name(name), r.effect)
+        for name, r in facts.by_region
+        if r.effect.is_tested
     ]
     for rule, found in (("together", together), ("apart", apart)):
         if len(found) < 2:
@@ -639,9 +600,7 @@ def regions(facts: Facts) -> list[Sentence]:
                 n=len(found),
                 n_found=len(clear),
                 told=told,
-                chance=SAID("by_chance", n=len(found))
-                if chance
-                else SAID("nothing_more"),
+                chance=SAID("by_chance" if chance else "nothing_more", n=len(found)),
                 names=list(facts.after_treatment),
             )
         )
@@ -657,13 +616,14 @@ def specifications(facts: Facts) -> list[Sentence]:
         moves = _sound_moves(facts)
         if not moves:
             return [say("specifications_absent")]
-        told: dict[str, Any] = {
-            "n": len(moves),
-            "low": moves[0][1].estimate,
-            "high": moves[-1][1].estimate,
-            "found": sum(effect.is_significant for _, effect in moves),
-        }
-        return [say.estimate("single_moves", **told), say("single_moves_only")]
+        told = say.estimate(
+            "single_moves",
+            n=len(moves),
+            low=moves[0][1].estimate,
+            high=moves[-1][1].estimate,
+            found=sum(effect.is_significant for _, effect in moves),
+        )
+        return [told, say("single_moves_only")]
     out = [
         say.estimate(
             "curve",
@@ -689,12 +649,10 @@ def single_moves(facts: Facts) -> list[Sentence]:
     turned = [(name, e) for name, e in moves if e.sign * base.sign < 0]
     if not turned:
         return [say.estimate("moves_keep", n=len(moves))]
-    told = [
-        SAID("in_region", label=facts.labels.moves(name), effect=e)
-        for name, e in turned
-    ]
-    count: dict[str, Any] = {"n": len(moves), "n_turned": len(turned)}
-    return [say.estimate("moves_turn", told=told, **count)]
+    labels = facts.labels.moves
+    told = [SAID("in_region", label=labels(name), effect=e) for name, e in turned]
+    n = len(moves)
+    return [say.estimate("moves_turn", told=told, n=n, n_turned=len(turned))]
 
 
 def _sound_moves(facts: Facts) -> list[tuple[str, Effect]]:
@@ -745,10 +703,10 @@ def data(facts: Facts) -> list[Sentence]:
     if d.n_cells:
         published = d.published_share
         missing = d.origins.get("missing", 0) / d.n_cells
+        first, last = facts.years
         told: dict[str, Any] = {"published": published, "missing": missing}
-        told |= dict(zip(("first", "last"), facts.years, strict=True))
-        rest = max(0.0, 1 - published - missing)
-        out.append(say("coverage", n=d.n_cells, rest=rest, **told))
+        told["rest"] = max(0.0, 1 - published - missing)
+        out.append(say("coverage", n=d.n_cells, first=first, last=last, **told))
     if d.most_filled:
         label, share = d.most_filled
         out.append(say("most_filled", label=Words(*label), share=share))
@@ -779,17 +737,13 @@ def index(facts: Facts) -> list[Sentence]:
     if i.zero_price:
         (first, at_first), (last, at_last) = i.zero_price[0], i.zero_price[-1]
         rule = "index_labour" if at_last >= MUCH else "index_labour_priced"
-        out.append(
-            say(rule, first=first, at_first=at_first, last=last, at_last=at_last)
-        )
+        told: dict[str, Any] = {"at_first": at_first, "at_last": at_last}
+        out.append(say(rule, first=first, last=last, **told))
     if i.lowest is not None:
         name, growth = i.lowest
         out.append(say("index_lowest", name=name, growth=growth))
-    doubt = i.zero_price_share >= MUCH
-    out.append(
-        say("index_doubtful" if doubt else "index_usable", called="index_verdict")
-    )
-    return out
+    rule = "index_doubtful" if i.zero_price_share >= MUCH else "index_usable"
+    return [*out, say(rule, called="index_verdict")]
 
 
 def limits(facts: Facts) -> list[Sentence]:
@@ -815,13 +769,18 @@ def minds(facts: Facts) -> list[Sentence]:
     return out or [say("mind_nothing")]
 
 
+#: The parts of the page under its verdict, in its order, by what its template says.
+PARTS = {
+    "data": data, "index": index, "uncertainty": uncertainty, "pretrend": pretrend,
+    "changes": what_changes, "still": what_does_not, "estimators_said": estimators,
+    "regions": regions, "specifications": specifications,
+    "single_moves": single_moves, "audit": audit, "limits": limits, "minds": minds,
+}  # fmt: skip
+
+
 def everything(facts: Facts) -> list[Sentence]:
     """Every sentence of the page, in its order."""
-    parts = (
-        data, index, uncertainty, pretrend, what_changes, what_does_not, estimators,
-        regions, specifications, single_moves, audit, limits, minds,
-    )  # fmt: skip
     out = list(verdict(facts).all)
-    for part in parts:
+    for part in PARTS.values():
         out += part(facts)
     return out

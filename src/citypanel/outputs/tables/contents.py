@@ -7,7 +7,7 @@ How a table is set is in `layout.yml`, its words in `words/*/tables.yml`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ Make = Callable[..., Cell]
 WRITTEN: dict[str, Make] = {
     "number": number,
     "one_decimal": partial(number, decimals=1),
+    "two_decimals": partial(number, decimals=2),
     "count": count,
     "p_value": p_value,
     "percent": percent,
@@ -115,6 +116,16 @@ def _table(
         landscape=bool(layout.get("landscape")),
         long=bool(layout.get("long")),
         stub_width=layout.get("stub_width", 0.0),
+    )
+
+
+def _written(name: str, row: Mapping[str, Any], absent: str = "") -> tuple[Cell, ...]:
+    """The cells of a row, as the columns of `layout.yml` say."""
+    return tuple(
+        WRITTEN[column.get("written", "number")](
+            row[column.get("of", column["key"])], absent=absent
+        )
+        for column in _layouts()[name]["columns"]
     )
 
 
@@ -237,12 +248,8 @@ def table_2(marts: Frames, o: Style) -> Table:
     units = marts["dim_variables"].set_index("variable")["unit"]
     rows = []
     for r in frame.to_dict("records"):
-        values = [
-            number(r[c], absent=NO_VALUE)
-            for c in ("mean", "std_dev", "minimum", "maximum")
-        ]
         label = SAID("term", label=r[o.column("label")], term=r["variable"])
-        rows.append(Row(o(label), (count(r["n_obs"]), *values), r["variable"]))
+        rows.append(Row(o(label), _written("table_2", r, NO_VALUE), r["variable"]))
     unit = [SAID("unit", variable=v, unit=told(units[v])) for v in frame["variable"]]
     notes = [_sample(marts), SAID("units", units=unit)]
     gaps = frame[frame["n_without_value"] > 0]
@@ -296,10 +303,9 @@ def _who(column: Any) -> Words:
         return SAID("every_unit")
     if column.name in region_names():
         return region_name(column.name)
-    named = f"without_{column.where.names[0].removeprefix('is_')}"
-    groups = [g for g in declared().exclusions.values() if g.where.names]
-    same_names = [g for g in groups if g.where.names == column.where.names]
-    return exclusion_name(f"without_{same_names[0].name}" if same_names else named)
+    names = column.where.names
+    groups = (g.name for g in declared().exclusions.values() if g.where.names == names)
+    return exclusion_name(f"without_{next(groups, names[0].removeprefix('is_'))}")
 
 
 def _regressions(marts: Frames, paper_table: str) -> pd.DataFrame:
@@ -619,11 +625,10 @@ def table_a3(marts: Frames, o: Style) -> Table:
             counted = r["statistic"] == "n_obs"
             term = "" if r["of_column"] else o(_term(r["term"], labels))
             make: Make = count if counted else number
+            values = (r[c] for c in ("published", "ours", "difference"))
             cells = (
                 words(o(SAID.label("statistics", r["statistic"]))),
-                make(r["published"], absent=NO_VALUE),
-                make(r["ours"], absent=NO_VALUE),
-                make(r["difference"], absent=NO_VALUE),
+                *(make(value, absent=NO_VALUE) for value in values),
                 words(o(told(r["reason"]))),
             )
             rows.append(Row("" if term == last else term, cells, r["term"]))
@@ -706,17 +711,7 @@ def table_a5(marts: Frames, o: Style) -> Table:
             label = (
                 SAID("mean_bias") if covariate == "all" else _term(covariate, labels)
             )
-            cells = (
-                number(r["mean_treated"]),
-                number(r["mean_control"]),
-                number(r["bias_pct"], decimals=1),
-                number(r["variance_ratio"], decimals=2),
-                number(r["t"], decimals=2),
-                p_value(r["p_value"]),
-                count(r["n_treated_cities"]),
-                count(r["n_control_cities"]),
-            )
-            rows.append(Row(o(label), cells, covariate))
+            rows.append(Row(o(label), _written("table_a5", r), covariate))
         if rows:
             blocks.append(Block(tuple(rows), o(heading)))
     return _table(

@@ -159,13 +159,10 @@ def _specification(table: Table) -> str:
 def _numbers(table: Table, place: int) -> str:
     """A column wide enough on both sides of its decimal points, and no wider."""
     left = right = 1
-    for block in table.blocks:
-        for row in block.rows:
-            cell = row.cells[place]
-            if cell.kind == "number":
-                before, _, after = cell.text.partition(".")
-                left = max(left, len(before))
-                right = max(right, len(after))
+    for row in table.rows:
+        if row.cells[place].kind == "number":
+            before, _, after = row.cells[place].text.partition(".")
+            left, right = max(left, len(before)), max(right, len(after))
     return rf"D{{.}}{{.}}{{{left}.{right}}}"
 
 

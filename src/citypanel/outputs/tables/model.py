@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import pandas as pd
@@ -129,13 +130,17 @@ class Table:
     stub_width: float = field(default=0.0)
 
     def __post_init__(self) -> None:
-        for block in self.blocks:
-            for row in block.rows:
-                if len(row.cells) != len(self.columns):
-                    raise ValueError(
-                        f"{self.name}: row {row.label!r} has {len(row.cells)} cells "
-                        f"for {len(self.columns)} columns"
-                    )
+        for row in self.rows:
+            if len(row.cells) != len(self.columns):
+                raise ValueError(
+                    f"{self.name}: row {row.label!r} has {len(row.cells)} cells "
+                    f"for {len(self.columns)} columns"
+                )
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of all blocks."""
+        return [row for block in self.blocks for row in block.rows]
 
     @property
     def heading(self) -> str:
@@ -156,12 +161,9 @@ class Table:
     @property
     def groups(self) -> list[tuple[str, int, int]]:
         """Headings over several columns: label, first and last place (from 0)."""
-        out, place = [], 0
-        for label, n in self.spans:
-            if label:
-                out.append((label, place, place + n - 1))
-            place += n
-        return out
+        ends = accumulate(n for _, n in self.spans)
+        spans = zip(self.spans, ends, strict=True)
+        return [(label, end - n, end - 1) for (label, n), end in spans if label]
 
     @property
     def spans(self) -> list[tuple[str, int]]:
@@ -177,40 +179,31 @@ class Table:
     @property
     def room(self) -> list[tuple[float, float]]:
         """Ems on either side of the decimal point, by column."""
-        out = []
-        for place in range(len(self.columns)):
-            cells = [row.cells[place] for block in self.blocks for row in block.rows]
-            parts = [split_at_point(c.text) for c in cells if c.kind == "number"]
-            left = max((len(a) for a, _ in parts), default=0)
-            right = max((len(b) for _, b in parts), default=0)
-            out.append((0.58 * left, 0.58 * right))
-        return out
+        sides = (self._sides(place, len) for place in range(len(self.columns)))
+        return [(0.58 * left, 0.58 * right) for left, right in sides]
+
+    def _sides(self, place: int, width: Callable[[str], int]) -> tuple[int, int]:
+        """Widths of a column's numbers on either side of their decimal points."""
+        cells = [row.cells[place] for row in self.rows]
+        parts = [split_at_point(c.text) for c in cells if c.kind == "number"]
+        left, right = zip(*parts, strict=True) if parts else ((), ())
+        return max(map(width, left), default=0), max(map(width, right), default=0)
 
     def aligned(
         self, width: Callable[[str], int], space: Callable[[int], str]
     ) -> list[list[str]]:
         """Texts of all rows; the numbers of a column padded around their points.
 
-        Parameters
-        ----------
-        width : callable
-            How wide a text is.
-        space : callable
-            A text as wide as that.
+        `width` measures a text and `space` fills such a width.
         """
-        rows = [row for block in self.blocks for row in block.rows]
-        out = [[cell.text for cell in row.cells] for row in rows]
+        out = [[cell.text for cell in row.cells] for row in self.rows]
         for place in range(len(self.columns)):
-            halves = {
-                i: split_at_point(row.cells[place].text)
-                for i, row in enumerate(rows)
-                if row.cells[place].kind == "number"
-            }
-            left = max((width(a) for a, _ in halves.values()), default=0)
-            right = max((width(b) for _, b in halves.values()), default=0)
-            for i, (a, b) in halves.items():
-                before, after = space(left - width(a)), space(right - width(b))
-                out[i][place] = before + a + b + after
+            left, right = self._sides(place, width)
+            for row, texts in zip(self.rows, out, strict=True):
+                if row.cells[place].kind == "number":
+                    a, b = split_at_point(row.cells[place].text)
+                    padded = space(left - width(a)) + a + b + space(right - width(b))
+                    texts[place] = padded
         return out
 
     @staticmethod
@@ -286,10 +279,7 @@ def stars_of(p: Any) -> str:
 
 def split_at_point(text: str) -> tuple[str, str]:
     """A number's text before its decimal point, and from it on."""
-    place = text.find(".")
-    if place < 0:
-        end = len(text.rstrip("*)"))
-        return text[:end], text[end:]
+    place = text.find(".") if "." in text else len(text.rstrip("*)"))
     return text[:place], text[place:]
 
 

@@ -18,14 +18,12 @@ def markdown(table: Table) -> str:
         for column in table.columns
     ]
     lines: list[list[str]] = []
-    aligned = table.aligned(_width, lambda width: " " * width)
-    place = 0
+    aligned = iter(table.aligned(_width, " ".__mul__))
     for block in table.blocks:
         if block.heading:
             lines.append([f"*{_plain(block.heading)}*"] + [""] * len(table.columns))
         for row in block.rows:
-            lines.append([_plain(row.label), *map(_plain, aligned[place])])
-            place += 1
+            lines.append([_plain(row.label), *map(_plain, next(aligned))])
     rows = [[_plain(text) for text in header], *lines]
     widths = [max(_width(row[i]) for row in rows) for i in range(len(header))]
     rules = [":" + "-" * max(2, widths[0] - 1)] + [
@@ -50,15 +48,7 @@ def markdown(table: Table) -> str:
         # Chinese has no italics.
         head = head if table.language == "zh" else f"*{head}* "
         notes = [head + said, ""]
-    return "\n".join(
-        [
-            f"**{table.heading}**",
-            "",
-            *body,
-            "",
-            *notes,
-        ]
-    )
+    return "\n".join([f"**{table.heading}**", "", *body, "", *notes])
 
 
 def delimited(table: Table) -> str:
@@ -80,15 +70,9 @@ def delimited(table: Table) -> str:
                     cell.value[place] if place < len(cell.value) else None
                     for cell in row.cells
                 ]
-                writer.writerow(
-                    [block.heading, row.key or label, label, statistic]
-                    + ["" if v is None else _value(v) for v in values]
-                )
+                named = [block.heading, row.key or label, label, statistic]
+                writer.writerow([*named, *values])
     return buffer.getvalue()
-
-
-def _value(value: object) -> str:
-    return repr(float(value)) if isinstance(value, float) else str(value)
 
 
 def _plain(text: str) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 
+from citypanel.files import zipped
 from citypanel.outputs.tables.model import Table
 from citypanel.words.numbers import MINUS
 
@@ -28,6 +29,7 @@ def document(table: Table) -> bytes:
     from docx.enum.section import WD_ORIENT
     from docx.enum.table import WD_TABLE_ALIGNMENT
     from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.oxml.ns import qn
     from docx.shared import Cm, Pt
 
     doc = Document()
@@ -39,7 +41,10 @@ def document(table: Table) -> bytes:
     section.left_margin = section.right_margin = Cm(2.2)
     section.top_margin = section.bottom_margin = Cm(1.6 if table.landscape else 2.2)
     line = section.page_width - section.left_margin - section.right_margin
-    _fonts(doc.styles["Normal"], POINTS)
+    normal = doc.styles["Normal"]
+    normal.font.name, normal.font.size = LATIN_FONT, Pt(POINTS)
+    normal.element.rPr.rFonts.set(qn("w:eastAsia"), CJK_FONT)
+    normal.paragraph_format.space_after = Pt(0)
     n_rows = sum(len(block.rows) + bool(block.heading) for block in table.blocks)
     crowded = len(table.columns) > 6 or n_rows > MANY_ROWS or table.long
     size = SMALL_POINTS if crowded else POINTS
@@ -57,17 +62,20 @@ def document(table: Table) -> bytes:
     for column, width in zip(grid.columns, widths, strict=True):
         column.width = width
 
-    def add(texts, *, italic=False, header=False, kinds=None):
+    kinds = ["text", *(column.kind for column in table.columns)]
+
+    def add(texts, *, italic=False, header=False):
         row = grid.add_row()
         _row_property(row, "w:cantSplit")
         if header:
             _row_property(row, "w:tblHeader")
-        for place, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
-            cell.width = widths[place]
+        for cell, text, width, kind in zip(
+            row.cells, texts, widths, kinds, strict=True
+        ):
+            cell.width = width
             paragraph = cell.paragraphs[0]
             form = paragraph.paragraph_format
             form.space_before = form.space_after = Pt(0.5 if crowded else 1)
-            kind = "text" if place == 0 else (kinds or _kinds(table))[place - 1]
             if kind == "number":
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
             run = paragraph.add_run(text)
@@ -79,38 +87,28 @@ def document(table: Table) -> bytes:
         texts = [""] * (len(table.columns) + 1)
         row = add(texts, header=True)
         for label, first, last in table.groups:
-            merged = row.cells[first + 1]
-            if last > first:
-                merged = merged.merge(row.cells[last + 1])
+            merged = _merged(row.cells[first + 1], row.cells[last + 1])
             paragraph = merged.paragraphs[0]
-            for extra in merged.paragraphs[1:]:
-                extra._element.getparent().remove(extra._element)
             paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
             run = paragraph.add_run(label)
             run.font.size = Pt(size)
             _border(merged, bottom=THIN)
     add([table.stub, *(c.label for c in table.columns)], header=True)
-    padded = table.aligned(_measure, _space)
-    place = 0
+    padded = iter(table.aligned(_measure, _space))
     for block in table.blocks:
         if block.heading:
             row = add([block.heading] + [""] * len(table.columns), italic=True)
-            merged = row.cells[0].merge(row.cells[-1])
-            for extra in merged.paragraphs[1:]:
-                extra._element.getparent().remove(extra._element)
-            merged.paragraphs[0].paragraph_format.keep_with_next = True
-            merged.paragraphs[0].paragraph_format.space_before = Pt(4)
+            form = _merged(row.cells[0], row.cells[-1]).paragraphs[0].paragraph_format
+            form.keep_with_next = True
+            form.space_before = Pt(4)
         for order, row in enumerate(block.rows):
-            made = add([row.label, *padded[place]])
-            place += 1
+            made = add([row.label, *next(padded)])
             if row.rule:
                 for cell in made.cells:
                     _border(cell, top=THIN)
             after = block.rows[order + 1] if order + 1 < len(block.rows) else None
             if row.follows and order:
-                above = grid.rows[-2].cells[0].merge(made.cells[0])
-                for extra in above.paragraphs[1:]:
-                    extra._element.getparent().remove(extra._element)
+                _merged(grid.rows[-2].cells[0], made.cells[0])
             if after is not None and after.follows:
                 for cell in made.cells:
                     cell.paragraphs[0].paragraph_format.keep_with_next = True
@@ -144,33 +142,19 @@ def _same_bytes(doc) -> bytes:
     from datetime import datetime
 
     doc.core_properties.created = doc.core_properties.modified = datetime(2000, 1, 1)
-    raw, out = io.BytesIO(), io.BytesIO()
+    raw = io.BytesIO()
     doc.save(raw)
-    with (
-        zipfile.ZipFile(raw) as source,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target,
-    ):
-        for name in source.namelist():
-            info = zipfile.ZipInfo(name, date_time=(2000, 1, 1, 0, 0, 0))
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o600 << 16
-            info.create_system = 3
-            target.writestr(info, source.read(name))
-    return out.getvalue()
+    with zipfile.ZipFile(raw) as made:
+        entries = ((name, made.read(name), 0o600) for name in made.namelist())
+        return zipped(entries, (2000, 1, 1, 0, 0, 0))
 
 
-def _kinds(table: Table) -> list[str]:
-    return [column.kind for column in table.columns]
-
-
-def _fonts(style, points: float) -> None:
-    from docx.oxml.ns import qn
-    from docx.shared import Pt
-
-    style.font.name = LATIN_FONT
-    style.font.size = Pt(points)
-    style.element.rPr.rFonts.set(qn("w:eastAsia"), CJK_FONT)
-    style.paragraph_format.space_after = Pt(0)
+def _merged(first, last):
+    """One cell of the cells from the first to the last, with the first's text."""
+    cell = first.merge(last)
+    for extra in cell.paragraphs[1:]:
+        extra._element.getparent().remove(extra._element)
+    return cell
 
 
 def _row_property(row, name: str) -> None:
@@ -201,8 +185,7 @@ def _border(cell, **eighths: int) -> None:
 def _column_widths(table: Table, line: int, size: float) -> list[int]:
     """Widths in EMU that fill the line where text columns ask for it."""
     shares = [table.stub_width] + [c.width for c in table.columns]
-    em = size * 12700
-    rows = [row for block in table.blocks for row in block.rows]
+    em, rows = size * 12700, table.rows
     needed = [_room(table.stub, *(row.label for row in rows))]
     for place, column in enumerate(table.columns):
         texts = [row.cells[place].text for row in rows]
