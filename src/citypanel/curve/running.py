@@ -26,10 +26,11 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.permutation import Shuffles
 from citypanel.curve.specifications import (
     Specification,
+    columns_of,
     evaluate,
     fingerprint,
-    frame_of,
     shared_order,
+    typed,
 )
 from citypanel.errors import ClusterError, OutputError
 from citypanel.files import write_bytes
@@ -175,7 +176,7 @@ def execute(
             take(batch, rows, drawn)
             if progress is not None:
                 progress(done, len(run.rows))
-    return frame_of(out, run.choices), draws
+    return typed(out, columns_of(run.choices), "specification_order"), draws
 
 
 def _batch(name: str, blob: bytes, rows: Sequence[Specification]):

@@ -150,10 +150,10 @@ def design(
         )
     headline = headline_values(choices, base)
     rows = [Specification(headline, HEADLINE)]
-    seen = {_key(headline)}
+    seen = {tuple(headline.values())}
 
     def add(values: dict, role: str, moved=None) -> bool:
-        key = _key(values)
+        key = tuple(values.values())
         if key in seen or choices.meaningless(values):
             return False
         seen.add(key)
@@ -184,10 +184,6 @@ def design(
                     left -= 1
                     fruitless = 0
     return rows
-
-
-def _key(values: Mapping[str, object]) -> tuple:
-    return tuple(values.values())
 
 
 def _deal(choices: Choices, rng, size: int, dubious: bool) -> Iterable[dict]:
@@ -352,11 +348,6 @@ def columns_of(choices: Choices) -> dict[str, str]:
     return TEXT | kinds | NUMBERS | TAIL
 
 
-def frame_of(rows: Sequence[Mapping | None], choices: Choices) -> pd.DataFrame:
-    """Rows of `evaluate` as a frame with fixed columns and types."""
-    return typed(rows, columns_of(choices), "specification_order")
-
-
 def typed(
     rows: Sequence[Mapping | None], columns: Mapping[str, str], order: str
 ) -> pd.DataFrame:
@@ -446,7 +437,7 @@ def specifications(
         )
         if drawn is not None:
             draws[i] = drawn
-    return frame_of(out, choices), draws
+    return typed(out, columns_of(choices), "specification_order"), draws
 
 
 def fingerprint(study: Study, rows: Sequence[Specification], *more: object) -> str:

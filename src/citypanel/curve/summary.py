@@ -113,13 +113,8 @@ def published_numbers(
             "curve.no_paper",
             [f"{outcome}: {len(index)} rows", f"{place}: {len(effect)} rows"],
         )
-    row = index.iloc[0]
-    return {
-        "mean": float(row["mean"]),
-        "std_dev": float(row["std_dev"]),
-        "maximum": float(row["maximum"]),
-        "coefficient": float(effect["estimate"].iloc[0]),
-    }
+    row = {**index.iloc[0], "estimate": effect["estimate"].iloc[0]}
+    return {item: float(row[column]) for item, column in PAPER_ITEMS.items()}
 
 
 def summarise(
@@ -379,18 +374,10 @@ def _paper(part: pd.DataFrame, published: Mapping[str, float]) -> list[dict]:
     target = np.array([published[item] for item in PAPER_ITEMS])
     rows = []
     for item, value, cell in zip(PAPER_ITEMS, target, cloud.T, strict=True):
-        inside = cell.min() <= value <= cell.max()
-        rows.append(
-            {
-                "item": item,
-                "value": value,
-                "low": cell.min(),
-                "high": cell.max(),
-                "share": (cell < value).mean(),
-                "n": len(cell),
-                "text": "inside" if inside else "outside",
-            }
-        )
+        low, high, share = cell.min(), cell.max(), (cell < value).mean()
+        text = "inside" if low <= value <= high else "outside"
+        row = {"item": item, "value": value, "low": low, "high": high}
+        rows.append({**row, "share": share, "n": len(cell), "text": text})
     spread = cloud.std(axis=0)
     constant = spread <= ALIASED * np.abs(cloud).max(axis=0)
     spread = np.where(constant, 1.0, spread)
@@ -400,13 +387,5 @@ def _paper(part: pd.DataFrame, published: Mapping[str, float]) -> list[dict]:
     told = ", ".join(
         f"{item} {near[column]:.4g}" for item, column in PAPER_ITEMS.items()
     )
-    rows.append(
-        {
-            "section": "nearest",
-            "item": near["specification"],
-            "value": distance[best],
-            "n": len(part),
-            "text": told,
-        }
-    )
-    return rows
+    row = {"section": "nearest", "item": near["specification"]}
+    return [*rows, {**row, "value": distance[best], "n": len(part), "text": told}]

@@ -406,35 +406,29 @@ def _plans(
     plans = []
     for p in np.unique(changes.period_to):
         where = np.flatnonzero(changes.period_to == p)
-        before, after = changes.before[where], changes.after[where]
+        observed = [changes.before[where], changes.after[where]]
         if len(where) < 2:
             raise FrontierError.of(
                 "frontier.fewer_than_two_observed",
                 [f"{data.period} {data.periods[p - 1]} to {data.periods[p]}"],
                 unit=data.unit,
             )
-        alone = [
-            np.setdiff1d(rows_of[p - 1], before),
-            np.setdiff1d(rows_of[p], after),
-        ]
-        reference = [
-            np.concatenate([before, alone[0]]),
-            np.concatenate([after, alone[1]]),
-        ]
-        pairs = np.column_stack([delta[before], delta[after]])
+        alone = [np.setdiff1d(rows_of[p - 1 + k], observed[k]) for k in (0, 1)]
+        reference = [np.concatenate([observed[k], alone[k]]) for k in (0, 1)]
+        both = np.concatenate(observed)
         h = bandwidth or (4.0 / (5.0 * len(where))) ** (1.0 / 6.0)
         plans.append(
             {
                 "where": where,
-                "pairs": pairs,
+                "pairs": np.column_stack([delta[rows] for rows in observed]),
                 "h": h,
-                "alone": (len(alone[0]), len(alone[1])),
+                "alone": [len(rows) for rows in alone],
                 "delta": [delta[rows] for rows in reference],
                 "reference": [
                     (data.inputs[rows], data.outputs[rows]) for rows in reference
                 ],
-                "inputs": np.vstack([data.inputs[before], data.inputs[after]]),
-                "outputs": np.vstack([data.outputs[before], data.outputs[after]]),
+                "inputs": data.inputs[both],
+                "outputs": data.outputs[both],
             }
         )
     return plans

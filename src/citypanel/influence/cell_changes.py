@@ -199,15 +199,12 @@ def experiments(headline: Headline, cells: pd.DataFrame) -> list[Experiment]:
     outputs = np.where(kept, sample.output[:, window], np.nan)
     inputs = np.stack([sample.capital[:, window], sample.labour[:, window]], axis=2)
     inputs = np.where(kept[:, :, None], inputs, np.nan)
-    found = []
-    for members in clones.members:
-        if members is None:
-            found.append(_stopped())
-            continue
-        places, rows = members
-        change = Change(rows, outputs[places], inputs[places])
-        found.append(_moved(headline, change))
-    return found
+    return [
+        _moved(headline, Change(of[1], outputs[of[0]], inputs[of[0]]))
+        if of
+        else _stopped()
+        for of in clones.members
+    ]
 
 
 def _alone(headline: Headline, row) -> Experiment:
@@ -285,16 +282,13 @@ class _Clones:
         wanted = list(range(len(self.cells)))
         self.sample: pd.DataFrame | None = None
         placed: dict[int, tuple] = {}
-        if wanted:
+        while wanted and self.sample is None:
             study, placed = self._study(wanted)
             stuck = self._stuck(study)
             stopped = {k for k, rows in placed.items() if stuck[rows[0]].any()}
             if stopped:
-                wanted = [k for k in wanted if k not in stopped]
-                placed = {}
-                if wanted:
-                    study, placed = self._study(wanted)
-            if wanted:
+                wanted, placed = [k for k in wanted if k not in stopped], {}
+            else:
                 self.sample = study.sample(headline.options)
         self.members = [placed.get(k) for k in range(len(self.cells))]
 
@@ -312,25 +306,20 @@ class _Clones:
                 if is_city
                 else self._of_province[change.unit]
             )
-            clones = slice(len(rows), len(rows) + len(members))
+            places = range(len(rows), len(rows) + len(members))
             rows += [int(headline.at[place]) for place in members]
             names += [f"{change.Index:07d}|{headline.plans.cities[m]}" for m in members]
-            placed[change.Index] = (
-                np.arange(clones.start, clones.stop),
-                np.array(members),
-            )
-            changes.append((clones, change))
+            placed[change.Index] = np.array(places), np.array(members)
+            changes.append((places, change))
         readings = {
             name: table[rows]
             for name, table in study.readings(headline.options).items()
         }
         provinces = {k: table[rows] for k, table in study.provinces().items()}
         own = study.sources.variables.set_index("province_indicator")["variable"]
-        own = own.loc[own.index.notna()]
-        for clones, change in changes:
+        for places, change in changes:
             at = int(np.searchsorted(study.years, change.year))
             new = None if np.isnan(change.new_value) else float(change.new_value)
-            places = range(clones.start, clones.stop)
             if change.scope == "yearbook":
                 moved = [(change.variable, place, "yearbook", new) for place in places]
             else:
@@ -372,10 +361,7 @@ class _Clones:
                     province_id=f"{change.Index:07d}",
                 )
             )
-            clones += [
-                (place, f"{change.Index:07d}")
-                for place in range(places.start, places.stop)
-            ]
+            clones += [(place, f"{change.Index:07d}") for place in places]
         if not frames:
             return
         places, homes = zip(*clones, strict=True)

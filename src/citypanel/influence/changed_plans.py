@@ -52,14 +52,15 @@ class Change:
     inputs: np.ndarray
 
     @staticmethod
-    def without(plans: Plans, row: int, year: int | None = None) -> Change:
-        """A city out of the sample in every year, or in the year at a position."""
-        outputs = plans.outputs[[row]].copy()
-        inputs = plans.inputs[[row]].copy()
+    def without(
+        plans: Plans, rows: int | np.ndarray, year: int | None = None
+    ) -> Change:
+        """Cities out of the sample in every year, or in the year at a position."""
+        rows = np.atleast_1d(rows)
+        outputs, inputs = plans.outputs[rows], plans.inputs[rows]
         years = slice(None) if year is None else year
-        outputs[:, years] = np.nan
-        inputs[:, years] = np.nan
-        return Change(np.array([row]), outputs, inputs)
+        outputs[:, years] = inputs[:, years] = np.nan
+        return Change(rows, outputs, inputs)
 
     def apply(self, plans: Plans) -> Plans:
         """The changed plans."""

@@ -27,7 +27,7 @@ from joblib import Parallel, delayed
 from citypanel.errors import OptionError
 from citypanel.influence.cell_changes import experiments, seed_cells, series_used
 from citypanel.influence.changed_plans import Change
-from citypanel.influence.headline import Headline, Result
+from citypanel.influence.headline import Headline
 from citypanel.study.options import Options
 from citypanel.study.run import Study
 from citypanel.workers import same_code
@@ -122,7 +122,8 @@ def influence(
         ("cells", cells.iloc[first : first + BATCH])
         for first in range(0, len(cells), BATCH)
     ]
-    pieces: list[pd.DataFrame] = [_headline_row(headline)]
+    row = {"kind": "headline", "scope": "", "unit": "", **asdict(headline.result)}
+    pieces = [pd.DataFrame([row])]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(same_code(_run))(study, options, task) for task in tasks
     )
@@ -147,28 +148,20 @@ def _planned(
     cells: pd.DataFrame, kinds: Sequence[str], slips: Sequence[float]
 ) -> pd.DataFrame:
     """The figures with what is put in their place, all experiments below each other."""
-    planned = []
-    if "seed_cell" in kinds:
-        planned.append(cells.assign(kind="seed_cell", factor=np.nan, new_value=np.nan))
-    if "slip" in kinds:
-        planned += [
-            cells.assign(kind="slip", factor=f, new_value=f * cells["value"])
-            for f in slips
-        ]
-    if not planned:
-        return cells.iloc[:0].assign(kind="", factor=np.nan, new_value=np.nan)
-    return pd.concat(planned, ignore_index=True)
+    factors = {"seed_cell": (np.nan,), "slip": slips}
+    planned = [
+        cells.assign(kind=kind, factor=factor, new_value=factor * cells["value"])
+        for kind, each in factors.items()
+        if kind in kinds
+        for factor in each
+    ]
+    return pd.concat(planned, ignore_index=True) if planned else cells.iloc[:0]
 
 
 def _run(study: Study, options: Options, task: tuple) -> pd.DataFrame:
     headline = Headline(study, options)
     kind, *cells = task
     return _cells(headline, *cells) if cells else _without(headline, kind)
-
-
-def _headline_row(headline: Headline) -> pd.DataFrame:
-    row = {"kind": "headline", "scope": "", "unit": "", **asdict(headline.result)}
-    return pd.DataFrame([row])
 
 
 def _without(headline: Headline, kind: str) -> pd.DataFrame:
@@ -188,17 +181,14 @@ def _without(headline: Headline, kind: str) -> pd.DataFrame:
 
 
 def _cells(headline: Headline, cells: pd.DataFrame) -> pd.DataFrame:
-    found = experiments(headline, cells)
     rows = []
-    for experiment in found:
+    for experiment in experiments(headline, cells):
+        found: dict[str, object] = {"note": experiment.note or None}
         if experiment.change is not None:
-            result: Result | None = headline.changed(experiment.change)
-        elif experiment.stops:
-            result = None
-        else:
-            result = headline.result
-        values = asdict(result) if result is not None else {}
-        rows.append({**values, "note": experiment.note or None})
+            found |= asdict(headline.changed(experiment.change))
+        elif not experiment.stops:
+            found |= asdict(headline.result)
+        rows.append(found)
     keys = ["kind", "scope", "unit", "year", "variable", "factor", "value"]
     left = cells[keys].reset_index(drop=True)
     return pd.concat([left, pd.DataFrame(rows)], axis=1)
@@ -231,23 +221,17 @@ def _origins(
     known: dict[tuple, str] = {}
     if origins is not None:
         kept = origins.loc[origins["variable"].isin(used)]
-        columns = ["city_id", "year", "variable", "origin"]
-        known = {
-            (city, int(year), variable): origin
-            for city, year, variable, origin in kept[columns].itertuples(index=False)
-        }
+        keys = zip(kept["city_id"], kept["year"], kept["variable"], strict=True)
+        known = dict(zip(keys, kept["origin"], strict=True))
     places = np.argwhere(study.investment(options).is_assumed)
     assumed = {(study.city_ids[i], study.years[t]) for i, t in places}
 
     def told(kind, scope, unit, year, variable) -> str | None:
         year = None if pd.isna(year) else int(year)
         if kind in ("seed_cell", "slip"):
-            if scope == "province":
-                return "reported"
-            return known.get((unit, year, variable))
-        if kind != "city_year":
-            return None
-        if not known:
+            key = unit, year, variable
+            return "reported" if scope == "province" else known.get(key)
+        if kind != "city_year" or not known:
             return None
         told = [
             f"{name} {known[unit, year, name]}"
@@ -258,5 +242,5 @@ def _origins(
             told.append("investment assumed")
         return "; ".join(told) or "reported"
 
-    keys = frame[["kind", "scope", "unit", "year", "variable"]]
-    return [told(*row) for row in keys.itertuples(index=False)]
+    columns = frame[["kind", "scope", "unit", "year", "variable"]]
+    return [told(*row) for row in columns.itertuples(index=False)]

@@ -8,8 +8,9 @@ mean over cities is how much of the year's frontier j carries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -185,74 +186,52 @@ def frontier_alternatives(
         in `note`.
     """
     headline = Headline(study, options)
-    cities = headline.plans.cities
-    never = cities[~headline.treated]
-    plans: dict[str, Mapping[str, object]] = {
-        "headline": {},
-        "never-treated cities only": {"only": never},
-        "each city without itself": {"own": False},
+    cities, indices = headline.plans.cities, headline.indices.base
+    plans: dict[str, Callable[[], dict]] = {
+        "headline": lambda: (
+            _described(headline, indices, 0, len(cities)) | {"note": None}
+        ),
+        "never-treated cities only": partial(
+            _out_of_frontier, headline, cities[headline.treated]
+        ),
+        "each city without itself": partial(_without_own, headline),
     }
     if every:
-        plans |= _further(study, options)
+        plans |= _further(headline)
     rows = []
-    for number, (name, how) in enumerate(plans.items()):
-        rows.append(
-            {"alternative_order": number, "alternative": name, **_row(headline, how)}
-        )
+    for number, (name, row) in enumerate(plans.items()):
+        try:
+            found = row()
+        except CityPanelError as error:
+            found = {"note": f"not computed: {str(error).splitlines()[0]}"}
+        rows.append({"alternative_order": number, "alternative": name, **found})
     frame = pd.DataFrame(rows)
     return frame.reindex(columns=list(ALTERNATIVE_COLUMNS)).astype(ALTERNATIVE_COLUMNS)
 
 
-def _further(study: Study, options: Options) -> dict[str, Mapping[str, object]]:
+def _further(headline: Headline) -> dict[str, Callable[[], dict]]:
     """The frontiers that take a table of their own."""
-    weighty = list(dict.fromkeys(carriers(study, options)["city_id"]))
-    plans: dict[str, Mapping[str, object]] = {
-        "carriers out of the frontier": {"out": weighty},
-        "carriers out of the sample": {"drop": weighty},
-        "sequential": {"reference": "sequential"},
-        "window of three years": {"reference": "window"},
-        "biennial": {"reference": "biennial"},
-        "global": {"reference": "global"},
+    weighty = carriers(headline.study, headline.options)["city_id"].unique()
+    measured, out = partial(_measured, headline), partial(_out_of_frontier, headline)
+    return {
+        "carriers out of the frontier": partial(out, weighty),
+        "carriers out of the sample": partial(_dropped, headline, weighty),
+        "sequential": partial(measured, reference="sequential"),
+        "window of three years": partial(measured, reference="window"),
+        "biennial": partial(measured, reference="biennial"),
+        "global": partial(measured, reference="global"),
         **{
-            f"order-m, m = {m}": {"frontier": "order-m", "order": m}
+            f"order-m, m = {m}": partial(measured, frontier="order-m", order=m)
             for m in (10, 25, 50)
         },
         **{
-            f"order-alpha, alpha = {alpha:.2f}": {
-                "frontier": "order-alpha",
-                "order": alpha,
-            }
+            f"order-alpha, alpha = {alpha:.2f}": partial(
+                measured, frontier="order-alpha", order=alpha
+            )
             for alpha in (0.90, 0.95)
         },
+        **{f"without {city}": partial(out, [city]) for city in sorted(weighty)},
     }
-    return plans | {f"without {city}": {"out": [city]} for city in sorted(weighty)}
-
-
-def _row(headline: Headline, how: Mapping[str, Any]) -> dict:
-    cities = headline.plans.cities
-    try:
-        if "out" in how:
-            return _out_of_frontier(headline, how["out"])
-        if "only" in how:
-            out = np.setdiff1d(cities.astype(str), np.asarray(how["only"]).astype(str))
-            return _out_of_frontier(headline, out)
-        if "own" in how:
-            return _without_own(headline)
-        if "drop" in how:
-            return _dropped(headline, how["drop"])
-        if not how:
-            counts = {"n_reference_cities": len(cities), "n_beyond_frontier": 0}
-            present = headline.plans.present
-            both = present[:, 1:] & present[:, :-1]
-            missing = int((both & np.isnan(headline.indices.base["tfpch"])).sum())
-            return {
-                **_compared(headline, headline.base_outcome, headline.base_tfpch),
-                **counts,
-                "n_infeasible": missing,
-            }
-        return _measured(headline, **how)
-    except CityPanelError as error:
-        return {"note": f"not computed: {str(error).splitlines()[0]}"}
 
 
 def _out_of_frontier(headline: Headline, out: Iterable[object]) -> dict:
@@ -268,9 +247,7 @@ def _dropped(headline: Headline, drop: Iterable[object]) -> dict:
     """Some cities out of the sample altogether."""
     plans = headline.plans
     rows = np.flatnonzero(np.isin(plans.cities.astype(str), [str(c) for c in drop]))
-    outputs = np.full((len(rows), len(plans.years)), np.nan)
-    inputs = np.full((len(rows), *plans.inputs.shape[1:]), np.nan)
-    change = Change(rows, outputs, inputs)
+    change = Change.without(plans, rows)
     found = headline.outcomes(
         headline.indices.changed(change), headline.present_after(change)
     )

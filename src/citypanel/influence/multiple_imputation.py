@@ -218,27 +218,17 @@ def growth_model(
     if len(y) < 10:
         raise EstimationError.of("influence.city_years_growth_total", n_y=len(y))
     if model == "proportional":
+        coefficients, factor, df = np.array([0.0, 1.0]), np.zeros((2, 2)), len(y)
         residuals = y - x
-        return GrowthModel(
-            np.array([0.0, 1.0]),
-            np.zeros((2, 2)),
-            float(residuals @ residuals),
-            len(y),
-            len(y),
-        )
-    if np.ptp(x) <= ALIKE * max(np.abs(x).max(), 1.0):
+    elif np.ptp(x) <= ALIKE * max(np.abs(x).max(), 1.0):
         raise EstimationError.of("influence.real_estate_investment_grows", n_y=len(y))
-    design = np.column_stack([np.ones_like(x), x])
-    inverse = np.linalg.inv(design.T @ design)
-    coefficients = inverse @ (design.T @ y)
-    residuals = y - design @ coefficients
-    return GrowthModel(
-        coefficients,
-        np.linalg.cholesky(inverse),
-        float(residuals @ residuals),
-        len(y) - 2,
-        len(y),
-    )
+    else:
+        design = np.column_stack([np.ones_like(x), x])
+        inverse = np.linalg.inv(design.T @ design)
+        coefficients = inverse @ (design.T @ y)
+        factor, df = np.linalg.cholesky(inverse), len(y) - 2
+        residuals = y - design @ coefficients
+    return GrowthModel(coefficients, factor, float(residuals @ residuals), df, len(y))
 
 
 def rule_errors(
@@ -356,13 +346,10 @@ def multiple_imputation(
     headline = Headline(study, options)
     base = study.investment(options)
     raw = study.readings(options)
-    fitted = (
-        growth_model(
-            raw["fai_cny_10k"], raw["real_estate_cny_10k"], study.years, model=model
-        )
-        if base.is_assumed.any()
-        else None
-    )
+    fitted = None
+    if base.is_assumed.any():
+        both = raw["fai_cny_10k"], raw["real_estate_cny_10k"]
+        fitted = growth_model(*both, study.years, model=model)
     cells = _gaps(headline) if gaps else []
     rows = []
     for k, stream in enumerate(np.random.SeedSequence(seed).spawn(draws)):

@@ -64,6 +64,9 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
     choices = [o for o in study.options.values() if o.name in study.build_options]
     labour = study.options["labour_measure"].formula_of(headline["labour_measure"])
     listed = [o.name for o in choices if o.kind in ("choice", "switch")]
+    roster = study.roster_named(headline["policy"])
+    # Who is compared with whom.
+    groups = ("others", "control", "always_treated")
     return {
         "options": headline,
         "variants": {
@@ -73,14 +76,8 @@ def _options(study: Declaration, given: dict[str, Any]) -> dict[str, Any]:
         "listed": listed,
         "labour_series": list(labour.names),
         "years": list(range(study.years[0], study.years[1] + 1)),
-        "policy": _compared(study.roster_named(headline["policy"])),
+        "policy": {name: getattr(roster, name) for name in groups},
     }
-
-
-def _compared(roster: Roster) -> dict[str, Any]:
-    """Who is compared with whom."""
-    names = ("others", "control", "always_treated")
-    return {name: getattr(roster, name) for name in names}
 
 
 def study_roster() -> str:

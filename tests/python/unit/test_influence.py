@@ -26,7 +26,7 @@ from citypanel.influence.changed_plans import Change
 from citypanel.influence.estimated_index import estimated_index
 from citypanel.influence.experiments import influence
 from citypanel.influence.frontier_carriers import (
-    _row,
+    _out_of_frontier,
     carriers,
     frontier_alternatives,
 )
@@ -554,8 +554,7 @@ def test_alternatives_are_compared_on_the_city_years_they_share(study):
 
 def test_infeasible_indices_are_counted_under_variable_returns(study):
     headline = Headline(study, OPTIONS.replace(returns_to_scale="vrs"))
-    never = headline.plans.cities[~headline.treated]
-    row = _row(headline, {"only": never})
+    row = _out_of_frontier(headline, headline.plans.cities[headline.treated])
     assert row["n_infeasible"] > 0
     assert row["n_obs"] == 10 * 8 - row["n_infeasible"]
     assert "have no solution and leave the regression" in row["note"]
