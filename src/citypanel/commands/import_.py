@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from citypanel.commands import say_unless_quiet
+from citypanel.errors import OptionError
 
 ORIGIN = ("publisher", "title", "edition", "retrieved_from", "date", "rights")
 
@@ -27,17 +28,7 @@ def run(options: argparse.Namespace) -> None:
               f"--spec {spec.stem} --dry-run")  # fmt: skip
         return
     if not options.kind or not options.files:
-        from citypanel.errors import OptionError, describe
-
-        raise OptionError(
-            describe(
-                "citypanel import needs to know what to import",
-                consequence="nothing was imported",
-                remedy="citypanel import yearbook|ceic|policy FILE..., citypanel "
-                "import "
-                "dataverse DOI, or citypanel import --suggest FILE",
-            )
-        )
+        raise OptionError.of("commands.nothing_to_import")
     plan = _plan(options, project)
     if plan is None:
         return
@@ -101,17 +92,10 @@ def _plan(options: argparse.Namespace, project: Path):
 
 
 def _download(options: argparse.Namespace, origin: dict[str, str]):
-    from citypanel.errors import OptionError, describe
     from citypanel.importers import dataverse
 
     if len(options.files) != 1:
-        raise OptionError(
-            describe(
-                "citypanel import dataverse takes one DOI",
-                consequence="nothing was imported",
-                remedy="name the file of the dataset with --file",
-            )
-        )
+        raise OptionError.of("commands.one_doi")
     cache = Path(options.cache) if options.cache else dataverse.default_cache()
     dataset = dataverse.find_dataset(
         options.files[0], server=options.server or dataverse.SERVER, cache=cache

@@ -24,7 +24,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _package(root: Path, options: argparse.Namespace) -> None:
-
     from citypanel import replication
     from citypanel.codebook import project_tables
     from citypanel.exports import open_published

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> None:
     """
     import pandas as pd
 
-    from citypanel.errors import OutputError, describe
+    from citypanel.errors import OutputError
     from citypanel.warehouse.published import published_files, read_records
 
     files = [options.database] if options.database else published_files(Path())
@@ -40,13 +40,7 @@ def run(options: argparse.Namespace) -> None:
         for record in read_records(path)
     ]
     if not rows:
-        raise OutputError(
-            describe(
-                "No published file here says what run it comes from",
-                consequence="there is nothing to list",
-                remedy="run dbt build, or change to the project's folder",
-            )
-        )
+        raise OutputError.of("commands.no_runs")
     table = pd.DataFrame(rows).sort_values(
         ["published_at", "file"], ascending=[False, True]
     )

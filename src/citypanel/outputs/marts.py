@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pandas as pd
 
-from citypanel.errors import OutputError, describe
+from citypanel.errors import OutputError
 
 if TYPE_CHECKING:
     from citypanel.outputs.facts import Facts
@@ -94,13 +94,8 @@ def absent(needs: Iterable[str], marts: Mapping[str, pd.DataFrame]) -> list[str]
 def message_of_absent(output: str, missing: list[str], *, partly: bool = False) -> str:
     """Say which mart an output lacks and how to build it; `partly`: it is written."""
     option = " with credibility: true" if CREDIBILITY & set(missing) else ""
-    return describe(
-        f"{output} {'wants' if partly else 'needs'} marts that the file does not have",
-        [f"marts.{name}" for name in missing],
-        consequence="it is written without what they would add"
-        if partly
-        else f"{output} was not written; a copy of another run stands as it was",
-        remedy=f"build them with: dbt build{option}; or only what it needs with: dbt "
-        f"build --select +exposure:{output}{option}, and read that file with "
-        "--database target/citypanel_build.duckdb",
+    names = [f"marts.{name}" for name in missing]
+    error = OutputError.of(
+        "outputs.lacks_marts", names, output=output, partly=partly, option=option
     )
+    return str(error)

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from citypanel.errors import OptionError, OutputError, describe
+from citypanel.errors import OptionError, OutputError
 from citypanel.files import write_output
 from citypanel.outputs.marts import Marts, absent, message_of_absent
 from citypanel.outputs.style import Maker
@@ -98,13 +98,13 @@ def chosen_outputs(
         name for name in names if not any(_is_named(o.name, name) for o in outputs)
     ]
     if wrong or not names:
-        raise OptionError(
-            describe(
-                f"--only has names that are not {what}" if wrong else "--only is empty",
-                wrong,
-                consequence="nothing was written",
-                remedy=f"choose among {', '.join(o.name for o in outputs)}",
-            )
+        known = [output.name for output in outputs]
+        raise OptionError.of(
+            "outputs.unknown_names",
+            wrong,
+            wrong=wrong,
+            what=what if wrong else "",
+            known=known,
         )
     return [o for o in outputs if any(_is_named(o.name, name) for name in names)]
 

@@ -5,17 +5,13 @@ from citypanel.outputs.facts.effects import (
     Check,
     Effect,
     Estimator,
-    Inference,
     Printed,
-    Regression,
     effect_of,
 )
 from citypanel.outputs.facts.gather import (
     HEADLINE,
     LEVEL,
-    NEEDED,
     PUBLISHED,
-    WANTED,
     City,
     Facts,
     Frames,
@@ -25,22 +21,18 @@ from citypanel.outputs.facts.gather import (
     with_curve,
 )
 from citypanel.outputs.facts.labels import Labels
-from citypanel.outputs.facts.range import Range
 from citypanel.outputs.facts.verdict import (
     Conclusion,
     Evidence,
     Pretrend,
-    Step,
     conclude,
 )
 
 __all__ = [
     "HEADLINE",
     "LEVEL",
-    "NEEDED",
     "PUBLISHED",
     "SIGNIFICANCE",
-    "WANTED",
     "Check",
     "City",
     "Conclusion",
@@ -49,13 +41,9 @@ __all__ = [
     "Evidence",
     "Facts",
     "Frames",
-    "Inference",
     "Labels",
     "Pretrend",
     "Printed",
-    "Range",
-    "Regression",
-    "Step",
     "conclude",
     "effect_of",
     "gather",

@@ -239,7 +239,8 @@ class Facts:
     @property
     def estimand(self) -> str:
         """growth, component or level: what the headline is an effect on."""
-        return estimand_of(self.outcome)
+        value = declared().options["outcome"].value(self.outcome)
+        return (value.estimand if value else None) or GROWTH
 
     @property
     def years(self) -> tuple[int, int]:
@@ -483,9 +484,7 @@ class Facts:
             n=len(left),
             low=min(c.without for c in left),
             high=max(c.without for c in left),
-            turned=tuple(
-                c for c in left if (c.without > 0) - (c.without < 0) != base.sign
-            ),
+            turned=tuple(c for c in left if Effect(c.without).sign != base.sign),
             farthest=max(
                 left, key=lambda c: (abs(c.without - base.estimate), c.city_id)
             ),
@@ -590,12 +589,6 @@ def is_of(frames: Frames, table: pd.DataFrame) -> bool:
         math.isclose(number(row[name]), value, rel_tol=1e-6, abs_tol=1e-12)
         for name, value in numbers.items()
     ) and all(str(row[name]) == value for name, value in options.items() if name in row)
-
-
-def estimand_of(outcome: str) -> str:
-    """What an effect on the outcome is an effect on."""
-    value = declared().options["outcome"].value(outcome)
-    return (value.estimand if value else None) or GROWTH
 
 
 def _columns() -> tuple[Column, Column | None, list[Column]]:
@@ -743,6 +736,8 @@ _PLACE = ("paper_table", "paper_column", "term", "rule", "verdict")
 
 def _sample(sample: pd.DataFrame) -> Sample:
     inside = sample["is_in_sample"].astype(bool)
+    # Files of before the column was published stay readable.
+    changes = sample.set_index("city_id").get("outcome_change", pd.Series(dtype=float))
     out = sample[~inside]
     if "role" in out:
         out = out[out["role"] != "none"].sort_values("city_id")
@@ -754,13 +749,7 @@ def _sample(sample: pd.DataFrame) -> Sample:
             for row in out.to_dict("records")
             if "reason" in row
         ),
-        # Files of before the column was published stay readable.
-        changes={}
-        if "outcome_change" not in sample
-        else sample.dropna(subset=["outcome_change"])
-        .set_index("city_id")["outcome_change"]
-        .astype(float)
-        .to_dict(),
+        changes=changes.dropna().astype(float).to_dict(),
     )
 
 

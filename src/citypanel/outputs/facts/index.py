@@ -96,6 +96,7 @@ def index_of(frames: Mapping[str, pd.DataFrame]) -> Index | None:
     span = last - first
     solow, persons, n_solow = _solow(frames, years, first, last)
     n_frontier, carrier, prices = _frontier(frames, kept, names)
+    on = changes["is_on_frontier"].fillna(False).astype(bool)
     return Index(
         first,
         last,
@@ -111,7 +112,7 @@ def index_of(frames: Mapping[str, pd.DataFrame]) -> Index | None:
         carrier,
         (_name(names, low), math.expm1(by_unit[low])),
         prices,
-        _on_frontier(changes),
+        {int(year): int(n) for year, n in on.groupby(changes["year"]).sum().items()},
     )
 
 
@@ -169,8 +170,3 @@ def _frontier(frames, kept: pd.DataFrame, names: pd.DataFrame):
             row = known.iloc[place]
             prices.append((int(row["year"]), number(row["zero_labour_price_share"])))
     return len(on), carrier, tuple(prices)
-
-
-def _on_frontier(changes: pd.DataFrame) -> dict[int, int]:
-    on = changes["is_on_frontier"].fillna(False).astype(bool)
-    return {int(year): int(n) for year, n in on.groupby(changes["year"]).sum().items()}

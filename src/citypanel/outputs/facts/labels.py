@@ -77,16 +77,15 @@ class Labels:
 
     def choice(self, name: str) -> Words:
         """An option in words."""
-        option = declared().options.get(name)
-        english = option.label if option else name.replace("_", " ")
-        other = self.choices.get(name, {}).get("label", {})
-        return Words(*(other.get(language, english) for language in LANGUAGES))
+        return self._of_option(name, "label", name.replace("_", " "))
 
     def settled_by(self, name: str) -> Words:
         """What would make an option needless."""
-        option = declared().options.get(name)
-        english = option.settled_by if option else ""
-        other = self.choices.get(name, {}).get("settled_by", {})
+        return self._of_option(name, "settled_by", "")
+
+    def _of_option(self, name: str, part: str, otherwise: str) -> Words:
+        english = getattr(declared().options.get(name), part, otherwise)
+        other = self.choices.get(name, {}).get(part, {})
         return Words(*(other.get(language, english) for language in LANGUAGES))
 
     def value(self, name: str, value: object) -> Words:

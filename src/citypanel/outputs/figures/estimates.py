@@ -57,11 +57,7 @@ def event_study_data(marts: Frames, *, overlay: bool) -> pd.DataFrame:
         # One base for all: their leads are from one period, their effects from a mean.
         mixed = others["estimator"].isin(OTHER_BASE) & (others["event_time"] < 0)
         others = others[~mixed]
-        parts += [
-            others[others["estimator"] == name]
-            for name in ESTIMATORS
-            if name in set(others["estimator"])
-        ]
+        parts.append(others[others["estimator"].isin(ESTIMATORS)])
     data = pd.concat(parts)[EVENT_COLUMNS]
     order = {name: place for place, name in enumerate(ESTIMATORS)}
     return data.sort_values(
@@ -372,10 +368,7 @@ def leave_one_out(marts: Frames, o: Style) -> Drawing:
         axes.axvline(own["estimate"], color=s.BLACK, linewidth=0.9, linestyle="--")
         axes.set_xlabel(o(SAID("policy_effect")))
     ranks = np.arange(len(data))
-    for role, colour, marker, face in (
-        ("treated", s.TREATED, "o", s.TREATED),
-        ("control", s.CONTROL, "^", "white"),
-    ):
+    for role, colour, marker, face in s.ROLES:
         at = (data["role"] == role).to_numpy()
         label = o.label("roles", role) + o(SAID("city_left_out"))
         s.points(

@@ -71,12 +71,9 @@ def treatment_timing(marts: Frames, o: Style) -> Drawing:
                     )
                 )
             if pd.notna(city["later_batch"]):
-                later = {
-                    "batch": int(city["later_batch"]),
-                    "year": int(city["later_approval_year"]),
-                }
+                year = int(city["later_approval_year"])
                 axes.annotate(
-                    o(SAID("batch", **later)),
+                    o(SAID("batch", batch=int(city["later_batch"]), year=year)),
                     (years[-1] + 0.65, row),
                     va="center",
                     fontsize=s.SMALL,
@@ -225,10 +222,7 @@ def frontier(marts: Frames, o: Style) -> Drawing:
     right = data["capital_output"].max() * 1.2
     for axes, year in zip(panels, years, strict=True):
         part = data[data["year"] == year]
-        for role, marker, face, colour in (
-            ("treated", "o", s.TREATED, s.TREATED),
-            ("control", "^", "white", s.CONTROL),
-        ):
+        for role, colour, marker, face in s.ROLES:
             own = part[(part["cohort"] > 0) == (role == "treated")]
             s.points(
                 axes, own["capital_output"], own["labour_output"], colour, marker,
@@ -256,12 +250,10 @@ def frontier(marts: Frames, o: Style) -> Drawing:
         axes.set_ylim(data["labour_output"].min() * 0.6, top)
         axes.set_title(str(year))
         axes.set_xlabel(o(SAID("capital_output")))
-        from matplotlib.ticker import FuncFormatter
-
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xticks([t for t in (1, 2, 5, 10, 20) if t < right])
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        axes.xaxis.set_minor_formatter(FuncFormatter(lambda v, _: ""))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
     panels[0].set_ylabel(o(SAID("labour_output", first=years[0])))
     s.legend_below(figure, panels[1])
     index = gather(marts).index

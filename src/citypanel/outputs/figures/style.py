@@ -28,6 +28,8 @@ ORANGE, SKY, PURPLE, YELLOW = "#E69F00", "#56B4E9", "#CC79A7", "#F0E442"
 BROWN, OLIVE, PLUM = "#7a4a00", "#8f7f00", "#6a3d7a"
 # One colour a role, in every figure.
 HEADLINE, TREATED, CONTROL, PRINTED = BLACK, BLUE, GREY, PURPLE
+# Colour, marker and what fills it of treated and control cities.
+ROLES = (("treated", TREATED, "o", TREATED), ("control", CONTROL, "^", "white"))
 # Series that have no role: estimators, regions. None has the colour of a role but the
 # first, which is the headline's.
 SERIES = (

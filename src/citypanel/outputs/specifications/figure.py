@@ -13,15 +13,7 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.files import atomically
 from citypanel.outputs.facts import SIGNIFICANCE, Facts, Labels
-from citypanel.outputs.figures.style import (
-    BLUE,
-    GREY,
-    PRINTED,
-    SMALL,
-    WIDTH,
-    chinese_font,
-)
-from citypanel.outputs.figures.style import HEADLINE as HEADLINE_COLOUR
+from citypanel.outputs.figures import style
 from citypanel.words import Catalogue
 from citypanel.words.numbers import fixed as number_of
 from citypanel.words.numbers import p_text
@@ -32,8 +24,8 @@ STRETCHES = 120
 # Inches of a row of the matrix.
 LINE = 0.145
 # One colour a role, as in every other figure.
-COLOURS = {"headline": HEADLINE_COLOUR, "plain": GREY, "faint": "#c4ccd2",
-           "paper": PRINTED, "significant": BLUE}  # fmt: skip
+COLOURS = {"headline": style.HEADLINE, "plain": style.GREY, "faint": "#c4ccd2",
+           "paper": style.PRINTED, "significant": style.BLUE}  # fmt: skip
 FORMATS = ("pdf", "svg", "png")
 SAID = Catalogue("curve")
 
@@ -99,7 +91,7 @@ def draw(rows: pd.DataFrame, choices: Choices, facts: Facts, language: str = "en
     lines = matrix_lines(rows, choices, facts.labels, language)
     n = len(rows)
     # Inches: margins, estimates, matrix.
-    width, margin, above, matrix = WIDTH, 0.45, 2.6, max(LINE * len(lines), 0.3)
+    width, margin, above, matrix = style.WIDTH, 0.45, 2.6, max(LINE * len(lines), 0.3)
     height = above + matrix + 2.4 * margin
     figure = Figure(figsize=(width, height))
     left, across = 2.05 / width, (width - 2.05 - 0.1) / width
@@ -187,7 +179,7 @@ def _matrix(axes, rows: pd.DataFrame, lines: Sequence[Line], n: int, say) -> Non
     axes.set_yticks(
         position,
         [f"{line.label}: {line.told}" if line.first else line.told for line in lines],
-        fontsize=SMALL,
+        fontsize=style.SMALL,
     )
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_xlim(0.5, n + 0.5)
@@ -231,9 +223,9 @@ def _written(
     }
     paths = []
     fixed = {"svg.hashsalt": "citypanel", "svg.fonttype": "path", "pdf.fonttype": 42}
-    for language in ("en", "zh") if chinese_font() else ("en",):
+    for language in ("en", "zh") if style.chinese_font() else ("en",):
         name = "curve" if language == "en" else f"curve_{language}"
-        fonts = ["DejaVu Sans", *([chinese_font()] if language == "zh" else [])]
+        fonts = ["DejaVu Sans", *([style.chinese_font()] if language == "zh" else [])]
         with mpl.rc_context({**fixed, "font.family": fonts}):
             figure = draw(rows, choices, facts, language)
             for ending in FORMATS:

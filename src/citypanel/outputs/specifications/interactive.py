@@ -11,7 +11,7 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE
 from citypanel.outputs.facts import Facts
 from citypanel.pages import embedded, render
-from citypanel.words import Catalogue, Words
+from citypanel.words import Catalogue
 
 SHOWN = {"estimate": 6, "conf_low": 6, "conf_high": 6, "p_value": 5}
 SAID = Catalogue("curve")
@@ -79,13 +79,10 @@ def curve_page(table: pd.DataFrame, choices: Choices, facts: Facts) -> str:
         set as text, never as markup.
     """
 
-    def said(name: str) -> Words:
-        return SAID(f"interactive.{name}")
-
     names = ("title", "lead", "read", "effect", "with_dubious", "seen", "nothing")
     return render(
         "curve.html.j2",
         folder=TEMPLATES,
         data=embedded(curve_data(table, choices, facts)),
-        said={name: said(name) for name in names},
+        said={name: SAID(f"interactive.{name}") for name in names},
     )

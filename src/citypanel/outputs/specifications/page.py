@@ -16,6 +16,7 @@ import pandas as pd
 from citypanel.curve.choices import Choices
 from citypanel.curve.summary import scopes_of
 from citypanel.outputs.facts import SIGNIFICANCE, Facts
+from citypanel.outputs.facts.effects import number
 from citypanel.outputs.facts.range import MOST, range_of
 from citypanel.outputs.report.sentences import detectable, scale, specifications
 from citypanel.pages import render
@@ -42,13 +43,6 @@ class Reader:
         if scope is not None:
             mask &= self.summary["scope"] == scope
         return self.summary.loc[mask]
-
-    def get(self, scope: str, section: str, item: str, column: str) -> float:
-        rows = self.rows(scope, section)
-        rows = rows.loc[rows["item"] == item]
-        if not len(rows) or pd.isna(rows[column].iloc[0]):
-            return float("nan")
-        return float(rows[column].iloc[0])
 
     def shares(self, estimand: str) -> pd.DataFrame:
         """Shapley shares of the choices, largest first; empty with too few rows."""
@@ -125,7 +119,7 @@ def answer(
         _heading("settle"),
         *page.settle(),
         _heading("reading"),
-        Block("text", [SAID("reading"), page.scale()]),
+        Block("text", [SAID("reading"), scale(facts)]),
     ]
 
 
@@ -159,9 +153,6 @@ class _Page:
             if TOGETHER in s.joint:
                 out.append(self.say("together", p=s.joint[TOGETHER]))
         return out
-
-    def scale(self) -> Words:
-        return scale(self.facts)
 
     def varied(self) -> list[Words]:
         out = [
@@ -209,9 +200,8 @@ class _Page:
         blocks = []
         if len(self.shares):
             big = self.shares.loc[self.shares["share"] >= MOVES]
-            rest = self.read.get(
-                self.shares["scope"].iloc[0], "variance", NOT_CHOICES[1], "share"
-            )
+            rows = self.read.rows(self.shares["scope"].iloc[0], "variance")
+            rest = number(rows.set_index("item")["share"].get(NOT_CHOICES[1]))
             told = [
                 SAID(
                     "share_of",

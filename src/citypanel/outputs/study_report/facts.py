@@ -166,7 +166,7 @@ class StudyFacts:
         fakes = tuple(
             Check("fake_date", "".join(filter(str.isdigit, str(row["term"]))),
                   effect_of(row))
-            for row in checks[checks["check_name"] == "fake_date"].to_dict("records")
+            for row in self.checks("fake_date").to_dict("records")
         )  # fmt: skip
         leads_p = number(leads.iloc[0]) if len(leads) else float("nan")
         others = rows.loc[rows["estimator"] != TWO_WAY, "leads_p_value"].dropna()

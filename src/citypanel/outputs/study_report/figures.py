@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from citypanel.outputs.figures import style as s
 from citypanel.outputs.figures.policies import policies_by_unit
-from citypanel.outputs.figures.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    SERIES,
-    WIDTH,
-    chinese_font,
-    new_figure,
-    save,
-    styled,
-    zero_line,
-)
 from citypanel.outputs.study_report.facts import StudyFacts
 from citypanel.outputs.study_report.sentences import SAID, in_a_sentence
 from citypanel.words import LABELS, Words
@@ -39,20 +28,16 @@ def all_figures(facts: StudyFacts, language: str) -> dict[str, dict[str, bytes]]
 
     Where the machine has no Chinese font the labels are English.
     """
-    if language == "zh" and chinese_font() is None:
+    if language == "zh" and s.chinese_font() is None:
         language = "en"
     out = {}
-    for name, draw in (
-        ("event_study", event_study),
-        ("estimators", estimators),
-        ("paths", paths),
-        ("policies", policies),
-    ):
-        with styled(language):
+    for draw in (event_study, estimators, paths, policies):
+        name = draw.__name__
+        with s.styled(language):
             figure = draw(facts, language)
             if figure is not None:
                 title = caption(facts, name).said(language)
-                out[name] = {kind: save(figure, kind, title) for kind in FORMATS}
+                out[name] = {kind: s.save(figure, kind, title) for kind in FORMATS}
     return out
 
 
@@ -64,7 +49,7 @@ def caption(facts: StudyFacts, name: str):
         outcome=in_a_sentence(facts.label(facts.outcome)),
         units=facts.units,
     )
-    if chinese_font() is not None:
+    if s.chinese_font() is not None:
         return said
     return Words(said.en, said.zh + SAID("no_chinese_font").zh)
 
@@ -76,19 +61,17 @@ def event_study(facts: StudyFacts, language: str) -> Figure | None:
     rows = rows[rows["event_time"].abs() <= MOST_EVENT_TIMES]
     if rows.empty:
         return None
-    figure = new_figure(WIDTH, 3.4)
+    figure = s.new_figure(height=3.4)
     axes = figure.subplots()
-    zero_line(axes)
-    axes.axvline(-0.5, color=GREY, linewidth=0.6, linestyle=":")
+    s.zero_line(axes)
+    axes.axvline(-0.5, color=s.GREY, linewidth=0.6, linestyle=":")
     for place, name in enumerate(DRAWN):
         part = rows[rows["estimator"] == name]
         if part.empty:
             continue
-        colour, marker, _ = SERIES[place]
+        colour, marker, _ = s.SERIES[place]
         at = part["event_time"].to_numpy(float) + (place - 0.5) * 0.16
-        middle = part["estimate"].to_numpy(float)
-        ends = part[["conf_low", "conf_high"]].to_numpy(float)
-        errors = np.nan_to_num(np.abs(ends - middle[:, None])).T
+        middle, errors = _bars(part)
         axes.errorbar(
             at, middle, yerr=errors, fmt=marker, color=colour, linewidth=1.0,
             label=LABELS.label("short_estimators", name).said(language),
@@ -106,13 +89,11 @@ def estimators(facts: StudyFacts, language: str) -> Figure | None:
     rows = rows[rows["estimate"].notna()].iloc[::-1]
     if rows.empty:
         return None
-    figure = new_figure(WIDTH, 0.7 + 0.3 * len(rows))
+    figure = s.new_figure(height=0.7 + 0.3 * len(rows))
     axes = figure.subplots()
-    zero_line(axes, vertical=True)
-    middle = rows["estimate"].to_numpy(float)
-    ends = rows[["conf_low", "conf_high"]].to_numpy(float)
-    errors = np.nan_to_num(np.abs(ends - middle[:, None])).T
-    axes.errorbar(middle, range(len(rows)), xerr=errors, fmt="o", color=BLACK)
+    s.zero_line(axes, vertical=True)
+    middle, errors = _bars(rows)
+    axes.errorbar(middle, range(len(rows)), xerr=errors, fmt="o", color=s.BLACK)
     names = [
         LABELS.label("estimators", name).said(language) for name in rows["estimator"]
     ]
@@ -120,6 +101,13 @@ def estimators(facts: StudyFacts, language: str) -> Figure | None:
     outcome = in_a_sentence(facts.label(facts.outcome))
     axes.set_xlabel(SAID("effect_axis", outcome=outcome).said(language))
     return figure
+
+
+def _bars(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates, and how far their intervals reach below and above (2, n)."""
+    middle = rows["estimate"].to_numpy(float)
+    ends = rows[["conf_low", "conf_high"]].to_numpy(float)
+    return middle, np.nan_to_num(np.abs(ends - middle[:, None])).T
 
 
 def paths(facts: StudyFacts, language: str) -> Figure | None:
@@ -133,11 +121,11 @@ def paths(facts: StudyFacts, language: str) -> Figure | None:
     means = rows.pivot_table(
         index=["period_number", "period"], columns="treated", values="value"
     ).reset_index()
-    figure = new_figure(WIDTH, 3.2)
+    figure = s.new_figure(height=3.2)
     axes = figure.subplots()
     said = {
-        True: (SAID("treated", policy=facts.said("policy")), BLUE, "s", "-"),
-        False: (SAID("never"), BLACK, "o", "--"),
+        True: (SAID("treated", policy=facts.said("policy")), s.BLUE, "s", "-"),
+        False: (SAID("never"), s.BLACK, "o", "--"),
     }
     many = len(means) > 24
     for group, (label, colour, marker, dashes) in said.items():

@@ -16,10 +16,11 @@ SAID = Catalogue("own_report")
 LEVEL = 0.05
 # Below it an event study's test of leads would miss most of what it is meant to find.
 TRUSTED_POWER = 0.8
-
-
-def _known(value: Any) -> bool:
-    return not pd.isna(value)
+# Columns of a declared column's p-values, by how they are reckoned.
+P_VALUES = {
+    "conventional": "p_value", "cr2": "p_value_cr2", "cv3": "p_value_cv3",
+    "wild": "p_value_wild", "randomisation": "p_value_randomisation",
+}  # fmt: skip
 
 
 def _number(facts: StudyFacts, value: Any) -> str:
@@ -73,11 +74,11 @@ def in_a_sentence(label: Words) -> Words:
 def estimate(facts: StudyFacts) -> Words:
     """The headline in numbers."""
     row = facts.headline
-    if not _known(row["estimate"]):
+    if not pd.notna(row["estimate"]):
         return SAID("estimate_none")
     said = _interval(facts, row) | {"units": facts.units}
     said |= {name: int(row[name]) for name in ("n_obs", "n_units", "n_treated_units")}
-    if not _known(row["p_value"]):
+    if not pd.notna(row["p_value"]):
         return SAID("estimate_without_error", **said)
     name = "estimate_log" if facts.is_log else "estimate"
     return SAID(name, change=float(row["estimate"]), **said)
@@ -163,10 +164,8 @@ def data(facts: StudyFacts) -> list[Words]:
     found = [
         SAID(
             "sample",
-            n_obs=int(study["n_obs"]),
-            n_units=int(study["n_units"]),
+            **{name: int(study[name]) for name in ("n_obs", "n_units", "n_periods")},
             units=facts.units,
-            n_periods=int(study["n_periods"]),
             first=study["first_period"],
             last=study["last_period"],
             treated=int(study["n_treated_units"]),
@@ -186,7 +185,7 @@ def data(facts: StudyFacts) -> list[Words]:
                 unit=facts.said("unit"),
             )
         )
-    if _known(study["weights"]):
+    if pd.notna(study["weights"]):
         found.append(SAID("weighted", weights=_weights(facts, str(study["weights"]))))
     cohorts = units["cohort"].dropna().value_counts()
     single = int((cohorts == 1).sum())
@@ -217,14 +216,7 @@ def inference(facts: StudyFacts) -> list[Words]:
     if rows.empty:
         return [SAID("inference_none")]
     row = rows.iloc[0]
-    kinds = {
-        "conventional": row["p_value"],
-        "cr2": row["p_value_cr2"],
-        "cv3": row["p_value_cv3"],
-        "wild": row["p_value_wild"],
-        "randomisation": row["p_value_randomisation"],
-    }
-    known = {k: float(v) for k, v in kinds.items() if _known(v)}
+    known = {k: float(row[c]) for k, c in P_VALUES.items() if pd.notna(row[c])}
     labels = SAID.of("p_values")
     below = [labels[k] for k, v in known.items() if v < LEVEL]
     above = [labels[k] for k, v in known.items() if v >= LEVEL]
@@ -235,7 +227,7 @@ def inference(facts: StudyFacts) -> list[Words]:
         ]
     else:
         found = [SAID("inference_split", below=below, above=above)]
-    if _known(row["minimum_detectable_effect"]):
+    if pd.notna(row["minimum_detectable_effect"]):
         found.append(
             SAID(
                 "power",
@@ -254,18 +246,13 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         rows = facts.checks(name)
         rows = rows[rows["estimate"].notna()]
         if len(rows) > 1:
-            low = rows.loc[rows["estimate"].idxmin()]
-            high = rows.loc[rows["estimate"].idxmax()]
-            found.append(
-                SAID(
-                    name,
-                    unit=facts.said("unit"),
-                    low=_number(facts, low["estimate"]),
-                    high=_number(facts, high["estimate"]),
-                    low_term=facts.unit(_bare(low["term"])),
-                    high_term=facts.unit(_bare(high["term"])),
-                )
-            )
+            said: dict[str, Any] = {"unit": facts.said("unit")}
+            ends = rows.loc[rows["estimate"].agg(["idxmin", "idxmax"])]
+            for end, (_, row) in zip(("low", "high"), ends.iterrows(), strict=True):
+                left_out = str(row["term"]).removeprefix("without cohort ")
+                said[end] = _number(facts, row["estimate"])
+                said[f"{end}_term"] = facts.unit(left_out)
+            found.append(SAID(name, **said))
     fake = facts.checks("fake_date")
     fake = fake[fake["p_value"].notna()]
     if len(fake):
@@ -280,10 +267,6 @@ def sensitivity(facts: StudyFacts) -> list[Words]:
         share = bacon.loc[late, "weight"].sum()
         found.append(SAID("bacon", share=float(share)))
     return found
-
-
-def _bare(term: object) -> str:
-    return str(term).removeprefix("without cohort ")
 
 
 def other_policies(facts: StudyFacts) -> list[Words]:
@@ -309,7 +292,7 @@ def other_policies(facts: StudyFacts) -> list[Words]:
     out = [SAID("other_policies_overlap", **said)]
     for name, key in zip(("controlled", "without"), needed, strict=True):
         row = at.loc[key]
-        if _known(row["estimate"]):
+        if pd.notna(row["estimate"]):
             value = _number(facts, row["estimate"])
             p = row["p_value"]
             out.append(SAID(f"other_policies_{name}", estimate=value, p=p))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from citypanel.outputs.study_report.facts import POLICY, StudyFacts
 from citypanel.outputs.study_report.sentences import (
+    P_VALUES,
     SAID,
     in_a_sentence,
     rule_label,
@@ -39,45 +39,35 @@ SHOWN_CHECKS = (
 
 def all_tables(facts: StudyFacts, language: str) -> list[Table]:
     """The tables a study has something for, in their order."""
-    makers: list[Callable[[StudyFacts, str], list[Table]]] = [
-        descriptives, regressions, estimators, inference, sensitivity, published,
-    ]  # fmt: skip
-    made = [table for make in makers for table in make(facts, language)]
+    last = (estimators, inference, sensitivity, published)
+    made = [descriptives(facts, language), *regressions(facts, language)]
+    made += [make(facts, language) for make in last]
     return [table for table in made if any(block.rows for block in table.blocks)]
 
 
-def _columns(keys: tuple[str, ...], language: str) -> tuple[Column, ...]:
-    heads = SAID.of("heads")
-    text = {"sample", "finding", "unit", "period", "statistic", "verdict"}
-    return tuple(
-        Column(k, heads[k].said(language), kind="text" if k in text else "number")
-        for k in keys
-    )
+KINDS = dict.fromkeys(
+    ("finding", "unit", "period", "statistic", "variable", "verdict"), "text"
+)
+ESTIMATED = ("estimate", "std_error", "interval", "p_value")
 
 
-def _table(
-    name,
-    numbered,
-    language,
-    keys,
-    blocks,
-    *,
-    stub,
-    notes=(),
-    columns=(),
-    title=None,
-):
-    title = title or SAID(f"titles.{name}")
+def _table(name, numbered, language, columns, blocks, *, stub, notes=(), title=None):
+    """A table of blocks of rows; its columns, or keys of what the heads call them."""
+    title, heads = title or SAID(f"titles.{name}"), SAID.of("heads")
     return Table(
         name=f"table_{name}",
         number=numbered,
         title=title.said(language),
-        stub=SAID.of("heads")[stub].said(language),
-        columns=columns or _columns(keys, language),
-        blocks=tuple(blocks),
+        stub=heads[stub].said(language),
+        columns=tuple(
+            c if isinstance(c, Column)
+            else Column(c, heads[c].said(language), kind=KINDS.get(c, "number"))
+            for c in columns
+        ),
+        blocks=tuple(Block(tuple(rows)) for rows in blocks),
         notes=tuple(note.said(language) for note in notes),
         language=language,
-    )
+    )  # fmt: skip
 
 
 def _estimated(facts: StudyFacts, row: pd.Series) -> tuple[Cell, ...]:
@@ -91,7 +81,7 @@ def _estimated(facts: StudyFacts, row: pd.Series) -> tuple[Cell, ...]:
     )
 
 
-def descriptives(facts: StudyFacts, language: str) -> list[Table]:
+def descriptives(facts: StudyFacts, language: str) -> Table:
     """Mean, spread and range of every variable."""
     rows = facts["rpt_study_descriptives"].query("units == 'all'")
     numbers = ("mean", "std_dev", "minimum", "maximum")
@@ -103,11 +93,8 @@ def descriptives(facts: StudyFacts, language: str) -> list[Table]:
         )
         for _, row in rows.iterrows()
     ]
-    keys = ("n_obs", *numbers)
-    return [
-        _table("descriptives", "A1", language, keys, [Block(tuple(lines))],
-               stub="variable")
-    ]  # fmt: skip
+    columns = ("n_obs", *numbers)
+    return _table("descriptives", "A1", language, columns, [lines], stub="variable")
 
 
 def regressions(facts: StudyFacts, language: str) -> list[Table]:
@@ -124,22 +111,19 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
         for each in terms:
             asked = {each, "overall"} if each == POLICY else {each}
             found = [part[part["term"].isin(asked)] for part in parts]
-            estimates = [
-                number(f.iloc[0]["estimate"], decimals=facts.decimals, absent=NO_VALUE)
-                if len(f)
-                else Cell()
-                for f in found
-            ]
-            errors = [
-                number(f.iloc[0]["std_error"], decimals=facts.decimals,
-                       parentheses=True)
-                if len(f)
-                else Cell()
-                for f in found
-            ]  # fmt: skip
             label = term(facts, each).said(language)
-            lines.append(Row(label, tuple(estimates), each, ("estimate",)))
-            lines.append(Row("", tuple(errors), each, ("std_error",), follows=True))
+            for shown, column, how in (
+                (label, "estimate", {"absent": NO_VALUE}),
+                ("", "std_error", {"parentheses": True}),
+            ):
+                cells = tuple(
+                    number(f.iloc[0][column], decimals=facts.decimals, **how)
+                    if len(f)
+                    else Cell()
+                    for f in found
+                )
+                follows = column == "std_error"
+                lines.append(Row(shown, cells, each, (column,), follows=follows))
         heads = SAID.of("heads")
         firsts = [part.iloc[0] for part in parts]
         outcomes = list(dict.fromkeys(rows["outcome"]))
@@ -169,11 +153,10 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
                 f"regressions_{place}",
                 str(name),
                 language,
-                (),
-                [Block(tuple(lines))],
+                [Column(f"c{i}", c) for i, c in enumerate(columns)],
+                [lines],
                 stub="variable",
                 notes=notes,
-                columns=tuple(Column(f"c{i}", c) for i, c in enumerate(columns)),
                 title=SAID(
                     "titles.regressions" if len(outcomes) == 1 else "titles.effects",
                     policy=facts.said("policy"),
@@ -184,7 +167,7 @@ def regressions(facts: StudyFacts, language: str) -> list[Table]:
     return made
 
 
-def estimators(facts: StudyFacts, language: str) -> list[Table]:
+def estimators(facts: StudyFacts, language: str) -> Table:
     """Every estimator's overall effect on the headline outcome."""
     lines = [
         Row(
@@ -198,16 +181,11 @@ def estimators(facts: StudyFacts, language: str) -> list[Table]:
         )
         for _, row in facts.overall.iterrows()
     ]
-    leads = SAID("leads_head").said(language)
-    columns = (
-        *_columns(("estimate", "std_error", "interval", "p_value"), language),
-        Column("leads_p_value", leads),
-    )
+    columns = *ESTIMATED, Column("leads_p_value", SAID("leads_head").said(language))
     notes = [SAID("notes.intervals"), *_reasons(facts.overall)]
-    return [
-        _table("estimators", "A2", language, (), [Block(tuple(lines))],
-               stub="estimator", notes=notes, columns=columns)
-    ]  # fmt: skip
+    return _table(
+        "estimators", "A2", language, columns, [lines], stub="estimator", notes=notes
+    )
 
 
 def _reasons(rows: pd.DataFrame) -> list[Words]:
@@ -225,41 +203,28 @@ def _reasons(rows: pd.DataFrame) -> list[Words]:
     ]
 
 
-def inference(facts: StudyFacts, language: str) -> list[Table]:
+def inference(facts: StudyFacts, language: str) -> Table:
     """p-values of each declared column, by how they are reckoned."""
-    kinds = {
-        "conventional": "p_value",
-        "cr2": "p_value_cr2",
-        "cv3": "p_value_cv3",
-        "wild": "p_value_wild",
-        "randomisation": "p_value_randomisation",
-    }
     lines = [
         Row(
             f"{row['table_name']}: {row['column_name']}",
             (
                 number(row["estimate"], decimals=facts.decimals, absent=NO_VALUE),
-                *(p_value(row[c], absent=NO_VALUE) for c in kinds.values()),
+                *(p_value(row[c], absent=NO_VALUE) for c in P_VALUES.values()),
             ),
             f"{row['table_name']}/{row['column_name']}",
         )
         for _, row in facts["rpt_study_inference"].iterrows()
     ]
     labels = SAID.of("p_heads")
-    columns = (
-        *_columns(("estimate",), language),
-        *(
-            Column(column, labels[kind].said(language))
-            for kind, column in kinds.items()
-        ),
+    reckoned = [Column(c, labels[k].said(language)) for k, c in P_VALUES.items()]
+    columns, notes = ("estimate", *reckoned), [SAID("notes.p_values")]
+    return _table(
+        "inference", "A3", language, columns, [lines], stub="column", notes=notes
     )
-    return [
-        _table("inference", "A3", language, (), [Block(tuple(lines))],
-               stub="column", columns=columns, notes=[SAID("notes.p_values")])
-    ]  # fmt: skip
 
 
-def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
+def sensitivity(facts: StudyFacts, language: str) -> Table:
     """The headline under other choices."""
     labels = SAID.of("checks")
     blocks = []
@@ -272,21 +237,18 @@ def sensitivity(facts: StudyFacts, language: str) -> list[Table]:
             # The headline stands above; what another policy adds, in the sentence.
             own = (rows["term"] == "overall") & (rows["aggregation"] != "headline")
             rows = rows[own & (rows["estimator"] != "imputation")]
-        lines = []
-        for _, row in rows.iterrows():
-            label = labels[name].said(language)
-            detail = _detail(facts, name, row, language)
-            lines.append(
-                Row(
-                    f"{label}{detail}",
-                    _estimated(facts, row),
-                    f"{name}/{row['sample']}/{row['term']}/{row['aggregation']}",
-                )
-            )  # fmt: skip
+        label = labels[name].said(language)
+        lines = [
+            Row(
+                f"{label}{_detail(facts, name, row, language)}",
+                _estimated(facts, row),
+                f"{name}/{row['sample']}/{row['term']}/{row['aggregation']}",
+            )
+            for _, row in rows.iterrows()
+        ]
         if lines:
-            blocks.append(Block(tuple(lines)))
-    keys = ("estimate", "std_error", "interval", "p_value")
-    return [_table("sensitivity", "A4", language, keys, blocks, stub="check")]
+            blocks.append(lines)
+    return _table("sensitivity", "A4", language, ESTIMATED, blocks, stub="check")
 
 
 def _detail(facts: StudyFacts, name: str, row: pd.Series, language: str) -> str:
@@ -301,17 +263,13 @@ def _detail(facts: StudyFacts, name: str, row: pd.Series, language: str) -> str:
         how = SAID.of("other_policies")[row["aggregation"]].said(language)
         policy = str(row["sample"])
         said = SAID("every_other") if policy == "all" else facts.label(policy)
-        text = (
-            f"{said.said(language)}: {how}"
-            if language == "en"
-            else (f"{said.said(language)}：{how}")
-        )
+        text = f"{said.said(language)}{': ' if language == 'en' else '：'}{how}"
     else:
         return ""
     return f" ({text})" if language == "en" else f"（{text}）"
 
 
-def published(facts: StudyFacts, language: str) -> list[Table]:
+def published(facts: StudyFacts, language: str) -> Table:
     """The audit: each printed figure beside ours, and whether it comes out."""
     rows = facts["rpt_study_published"]
     labels, verdicts = SAID.of("statistics"), SAID.of("verdicts")
@@ -337,15 +295,14 @@ def published(facts: StudyFacts, language: str) -> list[Table]:
                 f"{row['table_name']}/{row['column_name']}/{row['term']}",
             )
         )
-    keys = ("statistic", "published", "estimated", "difference", "verdict")
+    columns = ("statistic", "published", "estimated", "difference", "verdict")
     sources = list(dict.fromkeys(rows["source"].dropna()))
     notes = [SAID("notes.printed")]
     if sources:
         notes.append(SAID("source", source="; ".join(sources)))
-    return [
-        _table("published", "A5", language, keys, [Block(tuple(lines))],
-               stub="column", notes=notes)
-    ]  # fmt: skip
+    return _table(
+        "published", "A5", language, columns, [lines], stub="column", notes=notes
+    )
 
 
 def findings(facts: StudyFacts, language: str) -> Table:
@@ -367,13 +324,5 @@ def findings(facts: StudyFacts, language: str) -> Table:
                 str(row["rule"]),
             )
         )  # fmt: skip
-    head = SAID.of("heads")["variable"].said(language)
-    columns = (
-        *_columns(("unit", "period"), language),
-        Column("variable", head, kind="text"),
-        *_columns(("finding",), language),
-    )
-    return _table(
-        "findings", "Q1", language, (), [Block(tuple(lines))], stub="check",
-        columns=columns,
-    )  # fmt: skip
+    columns = ("unit", "period", "variable", "finding")
+    return _table("findings", "Q1", language, columns, [lines], stub="check")
