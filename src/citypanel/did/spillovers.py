@@ -141,7 +141,9 @@ def spillovers(
 
     ring = np.searchsorted(edges[1:], nearest, side="left")
     ring = np.where(data.treated | (ring >= len(edges) - 1), -1, ring)
-    names = [_name(a, b, neighbours) for a, b in pairwise(edges)]
+    names = [f"ring_{low:g}_{high:g}_km" for low, high in pairwise(edges)]
+    if neighbours:
+        names = [f"same_{neighbours}"]
     m = len(names)
     plain = Gaps(data, data.treated)
     codes = np.where(data.treated, m, ring)
@@ -217,10 +219,6 @@ def _edges(coordinates, neighbours, rings) -> list[float]:
         raise OptionError.of("did.rings_increase", rings=tuple(rings))
     edges[0] = 0.0
     return edges
-
-
-def _name(low: float, high: float, neighbours: str | None) -> str:
-    return f"same_{neighbours}" if neighbours else f"ring_{low:g}_{high:g}_km"
 
 
 def _nearest(data: Panel, coordinates, neighbours) -> np.ndarray:

@@ -97,7 +97,8 @@ def solve(
     status = np.full(n, UNPROVED)
     counts = {"by_hull": 0, "by_simplex": 0, "by_lp": 0, "by_rational": 0}
     hints: dict[int, list[np.ndarray]] = {}
-    if solver == "hull" or (solver == "auto" and _hull_pays(technology)):
+    hull_pays = technology.dimension <= HULL_DIMENSION or not can_start(technology)
+    if solver == "hull" or (solver == "auto" and hull_pays):
         facets = find_facets(technology)
         n_facets = 0 if facets is None else len(facets.prices)
         pays = n_facets <= MANY_FACETS or not can_start(technology)
@@ -117,10 +118,6 @@ def solve(
                 technology, q, r, radial, open_rows, t, status, hints
             )
     return Solution(t, status, counts)
-
-
-def _hull_pays(technology: Technology) -> bool:
-    return technology.dimension <= HULL_DIMENSION or not can_start(technology)
 
 
 def _by_facets(

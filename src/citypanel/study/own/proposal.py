@@ -71,11 +71,8 @@ def propose(frame: pd.DataFrame) -> Proposal:
     """
     unit, period = _key(frame)
     notes = []
-    constant = [
-        c
-        for c in frame.columns
-        if c not in (unit, period) and _constant(frame, unit, c)
-    ]
+    kinds = frame.drop(columns=period).groupby(unit).nunique(dropna=False)
+    constant = [c for c in kinds if (kinds[c] <= 1).all()]
     cohort = _cohort(frame, period, constant)
     treatment = _treatment(frame, unit, period)
     if cohort is None and treatment is None:
@@ -121,10 +118,6 @@ def _row_number(column: pd.Series) -> bool:
     """The numbers of rows, as pandas and R write them into the first column."""
     ordered = np.sort(column.to_numpy(float))
     return bool((np.diff(ordered) == 1).all())
-
-
-def _constant(frame: pd.DataFrame, unit: str, column: str) -> bool:
-    return bool((frame.groupby(unit)[column].nunique(dropna=False) <= 1).all())
 
 
 def _key(frame: pd.DataFrame) -> tuple[str, str]:
