@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from citypanel.cli import main
-from citypanel.outputs import facts, figures, tables
+from citypanel.outputs import figures, tables
+from citypanel.outputs.facts.gather import NEEDED, WANTED
 from citypanel.outputs.figures import FIGURES, panels
 from citypanel.outputs.marts import Marts
 from citypanel.outputs.style import Style
@@ -57,7 +58,7 @@ def test_every_output_has_an_exposure_of_the_marts_it_needs(project):
         output.name: {*output.needs, *getattr(output, "wants", ())}
         for output in (*TABLES, *FIGURES)
     }
-    needed["study_report"] = {*facts.NEEDED, *facts.WANTED}
+    needed["study_report"] = {*NEEDED, *WANTED}
     # The options stand in the table of variants.
     read = {name.split(".")[1] for name in quality_report.TABLES.values()}
     needed["quality_report"] = read | {"dim_study_variants"}

@@ -736,8 +736,11 @@ _PLACE = ("paper_table", "paper_column", "term", "rule", "verdict")
 
 def _sample(sample: pd.DataFrame) -> Sample:
     inside = sample["is_in_sample"].astype(bool)
+    changes = {}
     # Files of before the column was published stay readable.
-    changes = sample.set_index("city_id").get("outcome_change", pd.Series(dtype=float))
+    if "outcome_change" in sample:
+        known = sample.set_index("city_id")["outcome_change"].dropna()
+        changes = known.astype(float).to_dict()
     out = sample[~inside]
     if "role" in out:
         out = out[out["role"] != "none"].sort_values("city_id")
@@ -749,7 +752,7 @@ def _sample(sample: pd.DataFrame) -> Sample:
             for row in out.to_dict("records")
             if "reason" in row
         ),
-        changes=changes.dropna().astype(float).to_dict(),
+        changes=changes,
     )
 
 
