@@ -13,7 +13,7 @@ from citypanel.curve.choices import Choices
 from citypanel.curve.specifications import HEADLINE, typed
 from citypanel.errors import PanelError
 from citypanel.study.declaration import declared
-from citypanel.study.estimates import TREATMENT
+from citypanel.study.estimates import TREATMENT, printed_effect
 
 LEVEL = 0.05
 # Orderings of the choices, each with its reverse, over which Shapley shares are means.
@@ -102,11 +102,7 @@ def published_numbers(
     study = declared()
     outcome, column = study.options["outcome"].default, study.columns[0]
     index = descriptives.loc[descriptives["variable"] == outcome]
-    effect = regressions.loc[
-        (regressions["paper_table"].astype(str) == column.table)
-        & (regressions["paper_column"] == column.name)
-        & (regressions["term"] == TREATMENT)
-    ]
+    effect = printed_effect(regressions)
     if len(index) != 1 or len(effect) != 1:
         place = f"Table {column.table} {column.name} {TREATMENT}"
         raise PanelError.of(

@@ -18,6 +18,7 @@ from citypanel.influence.multiple_imputation import (
     Pooled,
     multiple_imputation,
 )
+from citypanel.study.estimates import TREATMENT
 from citypanel.study.options import Options
 from citypanel.study.productivity import is_local
 from citypanel.study.run import Study
@@ -144,7 +145,7 @@ def _beside(panel: pd.DataFrame, choice: dict) -> dict:
         fitted = did.twfe(
             panel,
             outcome="outcome",
-            treatment="sydid",
+            treatment=TREATMENT,
             unit="city_id",
             period="year",
             engine="closed_form",

@@ -17,6 +17,7 @@ from citypanel.influence.experiments import influence
 from citypanel.influence.frontier_carriers import carriers, frontier_alternatives
 from citypanel.influence.index_uncertainty import index_uncertainty
 from citypanel.influence.yardsticks import yardsticks
+from citypanel.study.estimates import printed_effect
 from citypanel.study.options import Options
 from citypanel.study.run import Sources, Study
 
@@ -81,7 +82,7 @@ def bounds_table(
     ----------
     published : DataFrame
         Tables 3 to 5 as printed: paper_table, paper_column, term, estimate. The targets
-        are zero and the coefficient of sydid in Table 3, column 1.
+        are zero and the effect in the first column that the study declares.
     """
     study, options, _ = headline_of(tables, variants)
     return assumed_bounds(study, options, targets=targets_of(published))
@@ -89,16 +90,8 @@ def bounds_table(
 
 def targets_of(published: pd.DataFrame) -> dict[str, float]:
     """Zero, and the coefficient the paper prints."""
-    printed = published.loc[
-        (published["paper_table"].astype(str) == "3")
-        & (published["paper_column"] == "(1)")
-        & (published["term"] == "sydid"),
-        "estimate",
-    ]
-    found = {"zero": 0.0}
-    if len(printed) and pd.notna(printed.iloc[0]):
-        found["paper"] = float(printed.iloc[0])
-    return found
+    printed = printed_effect(published)["estimate"].dropna()
+    return {"zero": 0.0, **{"paper": float(value) for value in printed[:1]}}
 
 
 def uncertainty_table(

@@ -45,6 +45,16 @@ EVENT_COLUMNS = {
 }
 
 
+def printed_effect(regressions: pd.DataFrame) -> pd.DataFrame:
+    """The printed effect in the first column that the study declares."""
+    column = declared().columns[0]
+    return regressions.loc[
+        (regressions["paper_table"].astype(str) == column.table)
+        & (regressions["paper_column"] == column.name)
+        & (regressions["term"] == TREATMENT)
+    ]
+
+
 def regressions(panel: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Tables 3, 4 and 5 for every variant.
 
