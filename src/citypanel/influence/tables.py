@@ -91,7 +91,7 @@ def bounds_table(
 def targets_of(published: pd.DataFrame) -> dict[str, float]:
     """Zero, and the coefficient the paper prints."""
     printed = printed_effect(published)["estimate"].dropna()
-    return {"zero": 0.0, **{"paper": float(value) for value in printed[:1]}}
+    return dict(zip(("zero", "paper"), (0.0, *printed.astype(float)), strict=False))
 
 
 def uncertainty_table(
