@@ -90,15 +90,16 @@ contested as (
 
 ),
 
+-- Ranks of the sources that are read; null for others.
 ranked as (
 
     select
         *,
         {%- for name in vintages %}
-        row_number() over (
+        case when precedence__{{ name }} is not null then row_number() over (
             partition by city_id, year, variable
             order by precedence__{{ name }} nulls last, source
-        ) as rank__{{ name }},
+        ) end as rank__{{ name }},
         {%- endfor %}
     from ordered
     semi join contested using (city_id, year, variable)
@@ -110,7 +111,7 @@ single as (
     select
         *,
         {%- for name in vintages %}
-        1 as rank__{{ name }},
+        case when precedence__{{ name }} is not null then 1 end as rank__{{ name }},
         {%- endfor %}
     from ordered
     anti join contested using (city_id, year, variable)
@@ -127,14 +128,13 @@ readings as (
         {%- for name in vintages %}
         {%- for rank, prefix in {1: "", 2: "next_"}.items() %}
         {%- for column in ["source", "value"] %}
-        {{ of_source(cells, column, "precedence__" ~ name ~ " is not null and rank__" ~ name ~ " = " ~ rank) }}
+        {{ of_source(cells, column, "rank__" ~ name ~ " = " ~ rank) }}
             as {{ prefix }}{{ column }}__{{ name }},
         {%- endfor %}
         {%- endfor %}
         {%- endfor %}
         {%- for column in ["raw_unit", "correction_action", "raw_value", "precedence__" ~ chosen] %}
-        {{ of_source(cells, column, "precedence__" ~ chosen ~ " is not null and rank__" ~ chosen ~ " = 1") }}
-            as chosen_{{ column }},
+        {{ of_source(cells, column, "rank__" ~ chosen ~ " = 1") }} as chosen_{{ column }},
         {%- endfor %}
         {%- for source in ["yearbook", "province"] %}
         {%- for column, name in {"raw_value": "raw_value", "raw_unit": "raw_unit", "printed_value": "value"}.items() %}

@@ -259,12 +259,20 @@ def rank_of_columns(
     return independent_columns(np.where(absorbed, 0.0, relative)), absorbed
 
 
+def why_lost(absorbed: bool) -> str:
+    """Why `rank_of_columns` does not keep a column."""
+    return "absorbed by the fixed effects" if absorbed else "collinear"
+
+
 def lost_columns(
-    names: Sequence[str], keep: np.ndarray, absorbed: np.ndarray
+    names: Sequence[str],
+    keep: np.ndarray,
+    absorbed: np.ndarray,
+    said: str = "{}: {}",
 ) -> list[str]:
-    """Columns that `rank_of_columns` does not keep, and why."""
+    """Columns that `rank_of_columns` does not keep, and `why_lost`, in some words."""
     return [
-        f"{name}: " + ("absorbed by the fixed effects" if gone else "collinear")
+        said.format(name, why_lost(gone))
         for name, ok, gone in zip(names, keep, absorbed, strict=True)
         if not ok
     ]
@@ -274,8 +282,8 @@ def controls_left_out(
     names: Sequence[str], keep: np.ndarray, absorbed: np.ndarray
 ) -> str | None:
     """`lost_columns` of controls, for a note."""
-    lost = (line.rpartition(": ") for line in lost_columns(names, keep, absorbed))
-    return "; ".join(f"control {name} left out: {why}" for name, _, why in lost) or None
+    lost = lost_columns(names, keep, absorbed, "control {} left out: {}")
+    return "; ".join(lost) or None
 
 
 def require_full_rank(

@@ -32,6 +32,7 @@ from citypanel.did.linear import (
     controls_left_out,
     lost_columns,
     rank_of_columns,
+    why_lost,
 )
 from citypanel.did.moments import MomentPanel
 from citypanel.did.moments import covariance as group_covariance
@@ -455,14 +456,9 @@ def coefficient_rows(
         if regression.keep[j]:
             row |= {"estimate": values[j], "std_error": spread[j], "df": df[j]}
         else:
-            row["note"] = f"left out: {_why(regression, j)}"
+            row["note"] = f"left out: {why_lost(regression.absorbed[j])}"
         rows.append(row)
     return rows
-
-
-def _why(regression: Regression, j: int) -> str:
-    absorbed = regression.absorbed[j]
-    return "absorbed by the fixed effects" if absorbed else "collinear"
 
 
 def lost_controls(regression: Regression, names: Sequence[str], m: int) -> str | None:
@@ -528,8 +524,10 @@ class Untreated:
         columns = np.flatnonzero(~fit.keep)
         for j, moves in zip(columns, free.any(axis=0), strict=True):
             name = data.control_names[j]
-            why = "its slope is not identified by the untreated rows"
-            said.append(f"control {name} left out: {why if moves else _why(fit, j)}")
+            why = why_lost(fit.absorbed[j])
+            if moves:
+                why = "its slope is not identified by the untreated rows"
+            said.append(f"control {name} left out: {why}")
             blind += [name] if moves else []
         known = ~free.any(axis=1)
         if not (known & (cells.event >= 0)).any():

@@ -200,6 +200,7 @@ def twfe(
     1    const     9.965      9.987
     2  overall     0.084      0.137
     """
+    # As given: nothing else is a local yet.
     options: dict[str, Any] = dict(locals())
     del options["panel"]
     choose("standard_errors", standard_errors, (*cov.CONVENTIONS, "conley"))
