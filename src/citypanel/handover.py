@@ -83,19 +83,21 @@ def unpacked(value: Any) -> Any:
 
 def _relation(relation: duckdb.DuckDBPyRelation) -> Packed | pd.DataFrame:
     """A relation read with DuckDB's own dictionaries of its text."""
+    if relation.aggregate("count(*)").fetchall()[0][0] < FEWEST_ROWS:
+        return relation.df()
     text = [
         name
         for name, kind in zip(relation.columns, relation.types, strict=True)
         if str(kind) == "VARCHAR"
     ]
-    counts = ["count(*)", *(f"approx_count_distinct({sql_name(n)})" for n in text)]
-    rows, *different = relation.aggregate(", ".join(counts)).fetchall()[0]
+    if not text:
+        return relation.df()
+    counts = ", ".join(f"approx_count_distinct({sql_name(name)})" for name in text)
+    different = relation.aggregate(counts).fetchall()[0]
     few = [
-        name
-        for name, count in zip(text, different, strict=True)
-        if 0 < count <= MOST_VALUES
+        name for name, n in zip(text, different, strict=True) if 0 < n <= MOST_VALUES
     ]
-    if rows < FEWEST_ROWS or not few:
+    if not few:
         return relation.df()
     lists = ", ".join(f"list_sort(list(distinct {sql_name(name)}))" for name in few)
     values = dict(zip(few, relation.aggregate(lists).fetchall()[0], strict=True))

@@ -10,13 +10,17 @@ edited. None computes with other code than its caller's.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from threading import Lock, Thread
+from itertools import count
+from threading import Condition, Lock, Thread
 from time import sleep
 from typing import Any
 
@@ -37,11 +41,15 @@ ENVIRONMENT = dict.fromkeys(
 # The packages whose release can move a digit.
 NUMERICAL = ("numpy", "pandas", "scipy")
 
-# Calls of these subpackages import the same, and are most of a build: they share two
-# workers, and whichever is free takes the next.
-_SHARED = ("citypanel.study", "citypanel.curve")
+# Calls of the library import much the same: they share these, and whichever is free
+# takes the next. A third would import it once more, beside a caller that is at work.
+_OF_THE_LIBRARY = 2
 
-_pools: dict[tuple[str, ...], Any] = {}
+# The calls that take longest go before others that wait, so that at the end of a build
+# no worker is left alone with one of them.
+_FIRST = ("citypanel.study.referee.answers", "citypanel.study.credibility.inference")
+
+_executors: dict[str, _Executor] = {}
 _lock = Lock()
 
 
@@ -112,10 +120,10 @@ def same_code(function: Callable) -> SameCode:
 def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     """Call a function of the library in a worker process and return what it returns.
 
-    Each subpackage of the library has one worker, so that little is imported twice: an
-    import takes longer here than most calls, which wait for each other. Study and curve
-    share two. Whatever the function raises is raised here. Where this machine has no
-    worker to give the call runs here: the result is the same, the time is not.
+    The library has two workers, so that little is imported twice: an import takes
+    longer here than most calls, which wait for each other. Another package has one.
+    Whatever the function raises is raised here. Where this machine has no worker to
+    give the call runs here: the result is the same, the time is not.
 
     Parameters
     ----------
@@ -134,13 +142,16 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
     # Not above: it imports pandas, which a start and the doctor do without.
     from citypanel.handover import packed, unpacked
 
-    given = packed(dict(enumerate(args))), packed(kwargs)
     try:
-        task = _executor(function).submit(same_code(_call), function, *given)
+        executor = _executor(function)
     except (ImportError, OSError):  # no semaphores on this machine
-        return unpacked(_call(function, *given))
-    del given
-    return unpacked(task.result())
+        return unpacked(_call(function, packed(dict(enumerate(args))), packed(kwargs)))
+    with executor.turn(function):
+        given = packed(dict(enumerate(args))), packed(kwargs)
+        task = executor.submit(same_code(_call), function, *given)
+        del given
+        result = task.result()
+    return unpacked(result)
 
 
 def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
@@ -162,27 +173,87 @@ def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
     return packed(result)
 
 
-def _executor(function: str):
-    """The workers of a function's subpackage; apart from those joblib keeps for itself.
+def start_workers(*modules: str) -> None:
+    """Have the library's workers start and import, while the caller does other things.
+
+    Parameters
+    ----------
+    *modules : str
+        Full names of what the first calls will import.
+    """
+
+    def start() -> None:
+        with suppress(ImportError, OSError):  # in_worker makes do without them
+            for _ in range(_OF_THE_LIBRARY):
+                _executor(__name__).submit(_import_all, modules)
+
+    Thread(target=start, daemon=True).start()
+
+
+def _import_all(modules: tuple[str, ...]) -> None:
+    for name in modules:
+        import_module(name)
+    # They stay to the end: the garbage collector need not look at them again.
+    gc.freeze()
+
+
+class _Executor:
+    """The workers of a package; apart from those joblib keeps for itself.
 
     loky's workers do not import the caller's main module, which for dbt takes seconds.
+
+    Parameters
+    ----------
+    n_workers : int
     """
-    part = ".".join(function.split(".")[:2])
-    parts = _SHARED if part in _SHARED else (part,)
-    with _lock:
-        # Two threads that import it at once may each get half of it.
-        import joblib  # noqa: F401
+
+    def __init__(self, n_workers: int):
         from joblib.externals.loky import ProcessPoolExecutor
 
-        if parts not in _pools:
-            _pools[parts] = ProcessPoolExecutor(
-                len(parts),
-                timeout=IDLE_SECONDS,
-                initializer=end_with_parent,
-                initargs=(os.getpid(),),
-                env=ENVIRONMENT,
-            )
-        return _pools[parts]
+        pool = ProcessPoolExecutor(
+            n_workers,
+            timeout=IDLE_SECONDS,
+            initializer=end_with_parent,
+            initargs=(os.getpid(),),
+            env=ENVIRONMENT,
+        )
+        self.submit = pool.submit
+        # One more than can run, so that a worker that is done finds a call ready.
+        self.places = n_workers + 1
+        self.waiting: list[tuple[bool, int]] = []
+        self.numbers = count()
+        self.changed = Condition()
+
+    @contextmanager
+    def turn(self, function: str) -> Iterator[None]:
+        """Hold a place among the calls that run, waited for before tables are read.
+
+        What a hundred calls were given would otherwise be in memory at once.
+        """
+        mine = function not in _FIRST, next(self.numbers)
+        with self.changed:
+            heappush(self.waiting, mine)
+            self.changed.wait_for(lambda: self.places and self.waiting[0] == mine)
+            heappop(self.waiting)
+            self.places -= 1
+            self.changed.notify_all()
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.places += 1
+                self.changed.notify_all()
+
+
+def _executor(function: str) -> _Executor:
+    """The workers of a function's package."""
+    package = function.partition(".")[0]
+    # Two threads that import joblib at once may each get half of it.
+    with _lock:
+        if package not in _executors:
+            is_ours = package == __name__.partition(".")[0]
+            _executors[package] = _Executor(_OF_THE_LIBRARY if is_ours else 1)
+        return _executors[package]
 
 
 def end_with_parent(parent: int) -> None:

@@ -18,7 +18,9 @@
 ) %}
 
 {%- set seed = model.identifier -%}
-{%- set found = adapter.get_columns_in_relation(model) | map(attribute="name") | list -%}
+{%- set found = (
+    run_query("describe select * from " ~ model).columns[0].values() | list if execute else []
+) -%}
 {%- set declared = columns.keys() | list -%}
 {%- set missing = declared | reject("in", found) | list -%}
 {%- set extra = found | reject("in", declared) | list -%}
