@@ -1,10 +1,12 @@
 """Seconds, programmes per second and memory of the frontier engine and its peers.
 
-Simulated lognormal panels of nine periods: 2 inputs and 1 output up to 100,000 units,
-4 inputs and 3 outputs up to 3,000; all 34 sets of programmes of the default index
-(constant returns within and across periods, variable returns within). Peers that solve
-one programme at a time are timed on a sample and scaled up, which the table says. Each
-case runs in a process of its own, so its memory peak is its own.
+Simulated lognormal panels: 2 inputs and 1 output up to 100,000 units and 4 inputs and 3
+outputs up to 3,000, of nine periods, and 3 inputs and 2 outputs at 5,000 of twelve; all
+sets of programmes of the default index (constant returns within and across periods,
+variable returns within). Peers that solve one programme at a time are timed on a sample
+and scaled up, which the table says. Each case runs in a process of its own, so its
+memory peak is its own. The Malmquist-Luenberger index of 400 firms has its last output
+for a bad one.
 
     python -m benchmarks.frontier            # everything
     python -m benchmarks.frontier --quick    # up to 3,000 units, a small bootstrap
@@ -31,24 +33,36 @@ import numpy as np
 import pandas as pd
 import scipy
 
-PERIODS = 9
 SEED = 20260101
 ROOT = Path(__file__).resolve().parents[2]
-SIZES = {(2, 1): (70, 300, 3_000, 30_000, 100_000), (4, 3): (70, 300, 3_000)}
+#: Inputs, outputs, periods, and units.
+SIZES = {
+    (2, 1, 9): (70, 300, 3_000, 30_000, 100_000),
+    (4, 3, 9): (70, 300, 3_000),
+    (3, 2, 12): (5_000,),
+}
+LUENBERGER = {"units": 400, "m": 2, "s": 2, "periods": 9}
 #: Programmes that a one-at-a-time solver is timed on, and the most units it gets.
 SAMPLE = 300
 LARGEST_ONE_BY_ONE = 3_000
-BOOTSTRAP = (70, 2_000)
+BOOTSTRAP = {"units": 70, "m": 2, "s": 1, "periods": 9, "replications": 2_000}
+#: Seconds of the releases before facets and the simplex served every technology.
+BEFORE = {
+    ("citypanel", 3_000, 4, 3): 16.5,
+    ("citypanel", 5_000, 3, 2): 110,
+    ("Malmquist-Luenberger", 400, 2, 2): 166,
+    ("bootstrap", 70, 2, 1): 22,
+}
 
 
-def simulate(units: int, m: int, s: int) -> tuple[pd.DataFrame, dict]:
+def simulate(units: int, m: int, s: int, periods: int) -> tuple[pd.DataFrame, dict]:
     """A lognormal panel with half-normal inefficiency; the seed is fixed."""
     rng = np.random.default_rng(SEED)
-    n = units * PERIODS
+    n = units * periods
     frame = pd.DataFrame(
         {
-            "unit": np.repeat(np.arange(units), PERIODS),
-            "period": np.tile(np.arange(PERIODS), units),
+            "unit": np.repeat(np.arange(units), periods),
+            "period": np.tile(np.arange(periods), units),
         }
     )
     inputs, outputs = [f"x{i}" for i in range(m)], [f"y{i}" for i in range(s)]
@@ -66,26 +80,40 @@ def simulate(units: int, m: int, s: int) -> tuple[pd.DataFrame, dict]:
     }
 
 
-def programmes_of(units: int) -> int:
+def programmes_of(units: int, periods: int) -> int:
     """Programmes of the default index."""
-    return units * (PERIODS + 2 * (PERIODS - 1) + PERIODS)
+    return units * (periods + 2 * (periods - 1) + periods)
 
 
-def citypanel_seconds(units: int, m: int, s: int) -> dict:
+def citypanel_seconds(units: int, m: int, s: int, periods: int) -> dict:
     """Best of several runs of `malmquist`, DataFrame to DataFrame."""
     from citypanel.frontier import malmquist
 
-    panel, keys = simulate(units, m, s)
-    malmquist(simulate(30, m, s)[0], **keys)
+    panel, keys = simulate(units, m, s, periods)
+    malmquist(simulate(30, m, s, periods)[0], **keys)
     seconds = []
     for _ in range(9 if units <= 300 else 3 if units <= 3_000 else 1):
         start = time.perf_counter()
         result = malmquist(panel, **keys)
         seconds.append(time.perf_counter() - start)
     report = result.attrs["certificate"]
-    assert report["programmes"] == programmes_of(units)
+    assert report["programmes"] == programmes_of(units, periods)
     assert report["not_certified"] == 0
     return {"seconds": min(seconds), "repaired": repaired(report), "sampled": False}
+
+
+def luenberger_seconds(units: int, m: int, s: int, periods: int) -> dict:
+    """Best of three of `malmquist_luenberger`."""
+    from citypanel.frontier import malmquist_luenberger
+
+    panel, keys = simulate(units, m, s, periods)
+    *goods, bad = keys.pop("outputs")
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        malmquist_luenberger(panel, **keys, outputs=goods, bads=[bad])
+        seconds.append(time.perf_counter() - start)
+    return {"seconds": min(seconds), "sampled": False}
 
 
 def repaired(report: dict) -> int:
@@ -94,16 +122,17 @@ def repaired(report: dict) -> int:
     return int(sum(ways) - max(ways))
 
 
-def one_by_one(units: int, m: int, s: int, solver_of) -> dict:
+def one_by_one(units: int, m: int, s: int, periods: int, solver_of) -> dict:
     """A solver of single programmes on a sample, scaled to all programmes."""
     from citypanel.frontier.panel import prepare
     from citypanel.frontier.technology import build_technology, output_programmes
 
-    panel, keys = simulate(units, m, s)
+    panel, keys = simulate(units, m, s, periods)
     data = prepare(panel, **keys)
     rng = np.random.default_rng(SEED)
     spent, solved = 0.0, 0
-    for returns, weight in (("crs", 25 / 34), ("vrs", 9 / 34)):
+    share = periods / (4 * periods - 2)
+    for returns, weight in (("crs", 1 - share), ("vrs", share)):
         rows = np.flatnonzero(data.period_of == 0)
         cone = build_technology(
             data.inputs[rows], data.outputs[rows], returns_to_scale=returns
@@ -116,7 +145,8 @@ def one_by_one(units: int, m: int, s: int, solver_of) -> dict:
             solve(q[k], r[k])
         spent += weight * (time.perf_counter() - start) / len(some)
         solved += len(some)
-    return {"seconds": spent * programmes_of(units), "sampled": True, "solved": solved}
+    seconds = spent * programmes_of(units, periods)
+    return {"seconds": seconds, "sampled": True, "solved": solved}
 
 
 def linprog_solver(cone):
@@ -184,9 +214,9 @@ R_CALLS = {
 }
 
 
-def r_seconds(units: int, m: int, s: int, package: str) -> dict:
+def r_seconds(units: int, m: int, s: int, periods: int, package: str) -> dict:
     """An R package's own Malmquist function, timed inside R."""
-    panel, keys = simulate(units, m, s)
+    panel, keys = simulate(units, m, s, periods)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "panel.csv"
         panel.to_csv(path, index=False)
@@ -203,11 +233,13 @@ def r_seconds(units: int, m: int, s: int, package: str) -> dict:
     return {"seconds": float(done.stdout.split()[-1]), "sampled": False}
 
 
-def bootstrap_seconds(units: int, replications: int, n_jobs: int) -> dict:
-    """`bootstrap_malmquist` of a 2 x 1 panel."""
+def bootstrap_seconds(
+    units: int, m: int, s: int, periods: int, replications: int, n_jobs: int
+) -> dict:
+    """`bootstrap_malmquist`."""
     from citypanel.frontier import bootstrap_malmquist
 
-    panel, keys = simulate(units, 2, 1)
+    panel, keys = simulate(units, m, s, periods)
     bootstrap_malmquist(panel, **keys, seed=1, replications=2 * n_jobs, n_jobs=n_jobs)
     start = time.perf_counter()
     bootstrap_malmquist(panel, **keys, seed=1, replications=replications, n_jobs=n_jobs)
@@ -216,18 +248,21 @@ def bootstrap_seconds(units: int, replications: int, n_jobs: int) -> dict:
 
 def measure(case: dict) -> dict:
     """One case, in this process."""
-    kind, units = case["kind"], case["units"]
-    m, s = case["m"], case["s"]
+    kind = case["kind"]
+    panel = {name: case[name] for name in ("units", "m", "s", "periods")}
     if kind == "citypanel":
-        found = citypanel_seconds(units, m, s)
+        found = citypanel_seconds(**panel)
+    elif kind == "Malmquist-Luenberger":
+        found = luenberger_seconds(**panel)
     elif kind == "scipy linprog":
-        found = one_by_one(units, m, s, linprog_solver)
+        found = one_by_one(**panel, solver_of=linprog_solver)
     elif kind == "highspy warm":
-        found = one_by_one(units, m, s, highspy_solver)
+        found = one_by_one(**panel, solver_of=highspy_solver)
     elif kind.startswith("R "):
-        found = r_seconds(units, m, s, kind[2:])
+        found = r_seconds(**panel, package=kind[2:])
     else:
-        found = bootstrap_seconds(units, case["replications"], case["n_jobs"])
+        jobs, count = case["n_jobs"], case["replications"]
+        found = bootstrap_seconds(**panel, replications=count, n_jobs=jobs)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {**case, **found, "peak_mb": peak / 1024}
 
@@ -251,60 +286,61 @@ def cases(quick: bool) -> list[dict]:
     if shutil.which("Rscript"):
         kinds += [f"R {package}" for package in R_CALLS]
     found = []
-    for (m, s), sizes in SIZES.items():
+    for (m, s, periods), sizes in SIZES.items():
         for units in sizes:
             if quick and units > 3_000:
                 continue
-            for kind in kinds:
-                if kind == "citypanel" or units <= LARGEST_ONE_BY_ONE:
-                    found.append({"kind": kind, "units": units, "m": m, "s": s})
-    units, replications = BOOTSTRAP
-    cores = min(2, os.cpu_count() or 1)
-    found.append(
-        {
-            "kind": "bootstrap",
-            "units": units,
-            "m": 2,
-            "s": 1,
-            "replications": 200 if quick else replications,
-            "n_jobs": cores,
-        }
-    )
+            panel = {"units": units, "m": m, "s": s, "periods": periods}
+            found += [
+                {"kind": kind, **panel}
+                for kind in kinds
+                if kind == "citypanel" or units <= LARGEST_ONE_BY_ONE
+            ]
+    found.append({"kind": "Malmquist-Luenberger", **LUENBERGER})
+    boot = {"kind": "bootstrap", **BOOTSTRAP, "n_jobs": min(2, os.cpu_count() or 1)}
+    found.append(boot | {"replications": 200} if quick else boot)
     return found
 
 
 def table(rows: list[dict]) -> str:
     """Markdown: one row a case."""
-    base = {
-        (row["units"], row["m"], row["s"]): row["seconds"]
-        for row in rows
-        if row["kind"] == "citypanel"
-    }
+    base = {shape(row): row["seconds"] for row in rows if row["kind"] == "citypanel"}
     lines = [
-        "| units x periods | inputs x outputs | what | seconds | programmes / s | "
-        "times citypanel | peak, MB |",
-        "|---:|---|---|---:|---:|---:|---:|",
+        "| units x periods | inputs x outputs | what | before | seconds | "
+        "programmes / s | times citypanel | peak, MB |",
+        "|---:|---|---|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        if row["kind"] == "bootstrap":
+        if shape(row) not in base or row["kind"] == "bootstrap":
             continue
-        count = programmes_of(row["units"])
-        ratio = row["seconds"] / base[row["units"], row["m"], row["s"]]
+        count = programmes_of(row["units"], row["periods"])
+        ratio = row["seconds"] / base[shape(row)]
         note = f", from {row['solved']} programmes" if row["sampled"] else ""
         lines.append(
-            f"| {row['units']:,} x {PERIODS} | {row['m']} x {row['s']} | "
-            f"{row['kind']}{note} | {row['seconds']:.3g} | "
+            f"| {row['units']:,} x {row['periods']} | {row['m']} x {row['s']} | "
+            f"{row['kind']}{note} | {before(row)} | {row['seconds']:.3g} | "
             f"{count / row['seconds']:,.0f} | {ratio:,.0f} | {row['peak_mb']:,.0f} |"
         )
     return "\n".join(lines)
 
 
+def shape(row: dict) -> tuple:
+    """Of the panel of a row."""
+    return row["units"], row["m"], row["s"], row["periods"]
+
+
+def before(row: dict) -> str:
+    """Seconds of an earlier release, where they were measured."""
+    return f"{BEFORE.get((row['kind'], *shape(row)[:3]), '')}"
+
+
 def page(rows: list[dict]) -> str:
     """The page around the table."""
-    boot = next(row for row in rows if row["kind"] == "bootstrap")
+    named = {row["kind"]: row for row in rows}
+    boot, bads = named["bootstrap"], named["Malmquist-Luenberger"]
     mine = [row for row in rows if row["kind"] == "citypanel"]
     repairs = sum(row["repaired"] for row in mine)
-    count = sum(programmes_of(row["units"]) for row in mine)
+    count = sum(programmes_of(row["units"], row["periods"]) for row in mine)
     return f"""# How fast the frontier engine is
 
 Written by `python -m benchmarks.frontier` on a machine with {os.cpu_count()} cores,
@@ -317,16 +353,20 @@ returns within a period and across neighbouring ones, variable returns within. S
 of `citypanel` are from DataFrame to DataFrame, the checks, certificates and summary
 columns included. Solvers of one programme at a time are timed on a sample of programmes
 of the same technologies and scaled up; the time to build a DataFrame is not in theirs.
-R packages appear where Rscript and they are installed.
+R packages appear where Rscript and they are installed. *Before* are seconds of earlier
+releases on another day.
 
 {table(rows)}
 
 Of {count:,} programmes of `citypanel` above, {repairs:,} were solved a second time
 because the first solution could not be proved.
 
-Bootstrap: {boot["replications"]:,} replications of {boot["units"]} x {PERIODS} with
-2 inputs and 1 output on {boot["n_jobs"]} workers: {boot["seconds"]:.1f} s,
-{boot["peak_mb"]:,.0f} MB in the main process.
+Malmquist-Luenberger index of {bads["units"]} x {bads["periods"]} with 2 inputs, a good
+and a bad output: {bads["seconds"]:.2f} s ({before(bads)} before).
+
+Bootstrap: {boot["replications"]:,} replications of {boot["units"]} x {boot["periods"]}
+with 2 inputs and 1 output on {boot["n_jobs"]} workers: {boot["seconds"]:.1f} s
+({before(boot)} before), {boot["peak_mb"]:,.0f} MB in the main process.
 
 ![Seconds against units, both axes logarithmic](frontier.svg)
 """
@@ -345,13 +385,14 @@ def plot(rows: list[dict], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
     styles = {(2, 1): "-", (4, 3): "--"}
+    rows = [row for row in rows if shape(row)[1:] in SIZES]
     kinds = list(dict.fromkeys(r["kind"] for r in rows if r["kind"] != "bootstrap"))
     for colour, kind in enumerate(kinds):
-        for shape, style in styles.items():
+        for sides, style in styles.items():
             points = [
                 (row["units"], row["seconds"])
                 for row in rows
-                if row["kind"] == kind and (row["m"], row["s"]) == shape
+                if row["kind"] == kind and (row["m"], row["s"]) == sides
             ]
             if points:
                 axes.loglog(
@@ -359,9 +400,9 @@ def plot(rows: list[dict], path: Path) -> None:
                     style,
                     marker="o",
                     color=f"C{colour}",
-                    label=f"{kind}, {shape[0]} x {shape[1]}",
+                    label=f"{kind}, {sides[0]} x {sides[1]}",
                 )
-    axes.set_xlabel(f"units (x {PERIODS} periods)")
+    axes.set_xlabel("units (x 9 periods)")
     axes.set_ylabel("seconds")
     axes.grid(True, which="both", alpha=0.3)
     axes.legend(fontsize=8)
