@@ -78,7 +78,7 @@ def page(one: list[float], whole: list[float]) -> str:
         "is dbt's own process (its",
         "import, its parsed project, its nodes), the rest two workers beside it.",
         "",
-        "The slowest nodes; the seconds of those of Python hold their wait for a worker:",
+        "The slowest nodes; those of Python include their wait for a worker:",
         "",
         "| node | seconds |",
         "|---|---:|",
