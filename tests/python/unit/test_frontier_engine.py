@@ -11,6 +11,8 @@ import pytest
 from citypanel import frontier
 from citypanel.frontier import engine, hull, simplex
 from citypanel.frontier.bootstrap import Kernel, smoothed_pairs
+from citypanel.frontier.evaluation import radial_efficiencies
+from citypanel.frontier.isoquant import isoquant
 from citypanel.frontier.technology import build_technology
 
 
@@ -194,6 +196,21 @@ def test_bootstrap_of_unbalanced_panels(orientation, returns):
     there = ours.reason.isna() & (ours.replications > 1)
     assert (ours.effch_lower < ours.effch_upper)[there].all()
     assert there.sum() >= 10
+
+
+@pytest.mark.parametrize("seed", [0, 16, 18, 19, 21])
+def test_the_hull_of_a_sample_grows_past_facets_that_hold_a_ray(seed):
+    # In the sample's hull rounding puts the price of a ray below zero: the facet counts
+    # all the same, and units beyond it join.
+    rng = np.random.default_rng(seed)
+    inputs = np.exp(rng.normal(size=(1300, 2)))
+    outputs = inputs.prod(axis=1) ** 0.5 * rng.uniform(0.3, 1, 1300)
+    technology = build_technology(inputs, outputs[:, None], returns_to_scale="crs")
+    values, _ = radial_efficiencies(
+        technology, inputs, outputs[:, None], orientation="output"
+    )
+    truth = isoquant(inputs, outputs).efficiencies(inputs, outputs)
+    np.testing.assert_allclose(values, truth, rtol=1e-12)
 
 
 def test_smoothed_pairs_keep_mean_spread_and_boundary():
