@@ -466,7 +466,8 @@ def find(
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
     every_city = tuple(study.city_ids)
     names = tuple(used["variable"].unique())
-    records = judged.astype(object).to_dict("records")
+    told = ["rule", "severity", "status", "scope", "unit_id", "year", "variable"]
+    records = judged[[*told, "members"]].astype(object).to_dict("records")
     cells = [_cells(row, names, study.years, every_city) for row in records]
     of_cell = uses.of_cells(
         [
