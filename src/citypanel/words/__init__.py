@@ -123,6 +123,8 @@ class _Formatter(string.Formatter):
         return "".join(texts)
 
     def format_field(self, value: Any, spec: str) -> str:
+        if not spec and isinstance(value, str | int):
+            return str(value)
         if spec.startswith("?"):
             return spec[1:].split("|")[0 if value else 1]
         if spec.startswith("#"):

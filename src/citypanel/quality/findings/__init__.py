@@ -185,6 +185,11 @@ def panels(
     taken = as_series(
         used.assign(unit=used["variable"].map(units)), "city_id", order, years
     )
+    for name, series in taken.items():
+        # What is used as it stands in a source is that series, and measured once.
+        own = first.series.get(name)
+        if own and np.array_equal(own.values, series.values, equal_nan=True):
+            taken[name] = own
     whose = np.full((len(taken), len(order), len(years)), None, dtype=object)
     at = places_of(used, "city_id", order, years, ["variable"])
     whose[at] = used["source"].to_numpy(dtype=object)
