@@ -33,6 +33,7 @@ index is itself known badly. What it covers is in docs/method/index_coverage.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -179,6 +180,10 @@ def bootstrap_malmquist(
     measured = np.log(result[[f"e_{pair}" for pair in PAIRS]].to_numpy(float).T)
     result = result.drop(columns=[f"e_{pair}" for pair in PAIRS])
     plans = _plans(data, changes, evaluator, returns_to_scale, bandwidth)
+    # Draws stand side by side by plan: the row of the result of each, and back.
+    rows = np.concatenate([plan["where"] for plan in plans])
+    back = np.argsort(rows)
+    measured = measured[:, rows]
     streams = np.random.SeedSequence(seed).spawn(2 * replications)
     done = [0]
 
@@ -188,21 +193,29 @@ def bootstrap_malmquist(
             progress(done[0], 2 * replications)
 
     how = ((orientation, returns_to_scale, solver), n_jobs, tell)
-    first = _loop(plans, len(result), streams[:replications], *how)
-    bias = _mean(first) - measured
-    plans = [_corrected(plan, bias[:, plan["where"]]) for plan in plans]
-    second = _loop(plans, len(result), streams[replications:], *how)
-    errors = _log_indices(second) - _log_indices(measured - bias)
-    indices = np.exp(_log_indices(first))
+    estimates = result[list(INDICES)].to_numpy(float).T[:, rows]
+    logs = _loop(plans, streams[:replications], *how)
+    bias = np.stack([_mean(logs[:, pair]) for pair in range(len(PAIRS))]) - measured
+    draws = _log_indices(logs)
+    del logs
+    np.exp(draws, out=draws)
+    columns = [_bias(estimates[k], draws[:, k]) for k in range(len(INDICES))]
+    del draws
+    starts = np.cumsum([len(plan["where"]) for plan in plans])[:-1]
+    plans = [
+        _corrected(plan, own)
+        for plan, own in zip(plans, np.split(bias, starts, axis=1), strict=True)
+    ]
+    errors = _log_indices(_loop(plans, streams[replications:], *how))
+    errors -= _log_indices(measured - bias)
     reason = result.pop("reason")
     for k, name in enumerate(INDICES):
-        estimate = result[name].to_numpy()
-        columns = _bias(estimate, indices[:, k])
-        columns["error"] = np.sqrt(_mean(errors[:, k] ** 2))
+        columns[k]["error"] = np.sqrt(_mean(errors[:, k] ** 2))
         if name in OF_UNITS:
-            columns |= _interval(estimate, errors[:, k], level)
-        for suffix, values in columns.items():
-            result[f"{name}_{suffix}"] = values
+            columns[k] |= _interval(estimates[k], errors[:, k], level)
+        for suffix, values in columns[k].items():
+            result[f"{name}_{suffix}"] = values[back]
+    errors = errors[:, :, back]
     result["replications"] = np.isfinite(errors).all(axis=1).sum(axis=0)
     result["reason"] = reason
     result.attrs["errors"] = Extras(
@@ -212,12 +225,7 @@ def bootstrap_malmquist(
             "level": level,
             "unit": unit,
             "period": period,
-            "places": {
-                key: place
-                for place, key in enumerate(
-                    zip(result[unit].tolist(), result[period].tolist(), strict=True)
-                )
-            },
+            "rows": pd.MultiIndex.from_frame(result[[unit, period]]),
         }
     )
     return result
@@ -279,23 +287,30 @@ def mean_changes(
     errors, level, unit, period = _errors_of(changes)
     groups = {name: "all" for name in changes[unit]} if groups is None else groups
     label = changes[unit].map(dict(groups)).to_numpy(object)
-    names = [name for name in dict.fromkeys(groups.values()) if name in set(label)]
+    given = set(label)
+    names = [name for name in dict.fromkeys(groups.values()) if name in given]
+    of_group = pd.Index(names).get_indexer(label)
     logs = np.log(changes[list(INDICES)].to_numpy(float).T)
     known = np.isfinite(logs).all(axis=0) & np.isfinite(errors).any(axis=(0, 1))
     rows = []
     now = changes[period].to_numpy()
     for value in np.unique(now):
         members = [
-            np.flatnonzero((now == value) & (label == name) & known) for name in names
+            np.flatnonzero((now == value) & (of_group == k) & known)
+            for k in range(len(names))
         ]
-        sets = [*zip(names, ((m,) for m in members), strict=True)]
-        if len(names) == 2 and all(len(m) for m in members):
-            sets.append((f"{names[0]} - {names[1]}", tuple(members)))
+        there = [i for i, part in enumerate(members) if len(part)]
+        drawn = {i: np.nanmean(errors[:, :, members[i]], axis=2) for i in there}
+        sets = [(names[i], [i]) for i in there]
+        if len(names) == len(there) == 2:
+            sets.append((f"{names[0]} - {names[1]}", there))
         for name, parts in sets:
-            if not all(len(part) for part in parts):
-                continue
             for k, index in enumerate(INDICES):
-                found = _mean_with_interval(logs[k], errors[:, k], parts, level)
+                found = _mean_with_interval(
+                    [logs[k][members[i]] for i in parts],
+                    [drawn[i][:, k] for i in parts],
+                    level,
+                )
                 if index not in OF_MEANS:
                     found |= {"lower": np.nan, "upper": np.nan}
                 rows.append({period: value, "group": name, "index": index} | found)
@@ -318,47 +333,47 @@ def intervals(changes: pd.DataFrame, level: float) -> pd.DataFrame:
 def _errors_of(changes: pd.DataFrame) -> tuple[np.ndarray, float, str, str]:
     """Errors (B, 3, rows) of the rows of a frame, the level and the key columns."""
     kept = carried(changes, "errors")
-    unit, period, places = kept["unit"], kept["period"], kept["places"]
-    at = [
-        places.get(key, -1)
-        for key in zip(changes[unit].tolist(), changes[period].tolist(), strict=True)
-    ]
-    if -1 in at or not np.array_equal(
-        kept["indices"][:, at], changes[list(INDICES)].to_numpy(float).T, equal_nan=True
-    ):
+    unit, period, errors = kept["unit"], kept["period"], kept["errors"]
+    indices, now = kept["indices"], changes[list(INDICES)].to_numpy(float).T
+    rows = pd.MultiIndex.from_frame(pd.DataFrame(changes[[unit, period]]))
+    if not rows.equals(kept["rows"]):
+        at = kept["rows"].get_indexer(rows)
+        if (at < 0).any():
+            raise EstimationError.of("results.without_options")
+        indices, errors = indices[:, at], errors[:, :, at]
+    if not np.array_equal(indices, now, equal_nan=True):
         raise EstimationError.of("results.without_options")
-    return kept["errors"][:, :, at], kept["level"], unit, period
+    return errors, kept["level"], unit, period
 
 
 def _mean_with_interval(
-    logs: np.ndarray, errors: np.ndarray, parts: tuple, level: float
+    logs: list[np.ndarray], errors: list[np.ndarray], level: float
 ) -> dict[str, object]:
-    """The mean of one set of rows, or the difference of two, and its interval."""
-    signs = (1.0, -1.0)[: len(parts)]
+    """The mean of one set of rows, or the difference of two, and its interval.
+
+    logs are the rows' indices, errors (B,) the mean error of each draw.
+    """
+    signs = (1.0, -1.0)[: len(logs)]
     with np.errstate(invalid="ignore"):
-        means = [logs[part].mean() for part in parts]
+        means = [part.mean() for part in logs]
         sampling = np.array(
-            [logs[part].var(ddof=1) / len(part) for part in parts if len(part) > 1]
+            [part.var(ddof=1) / len(part) for part in logs if len(part) > 1]
         )
     drawn = np.sum(
-        [
-            sign * np.nanmean(errors[:, part], axis=1)
-            for sign, part in zip(signs, parts, strict=True)
-        ],
-        axis=0,
+        [sign * part for sign, part in zip(signs, errors, strict=True)], axis=0
     )
     frontier_error = float(np.sqrt(np.nanmean(drawn**2)))
     mean = sum(sign * m for sign, m in zip(signs, means, strict=True))
     half = np.nan
-    if len(sampling) == len(parts):
-        within = np.array([len(part) - 1 for part in parts])
+    if len(sampling) == len(logs):
+        within = np.array([len(part) - 1 for part in logs])
         total = sampling.sum()
         df = total**2 / (sampling**2 / within).sum() if total > 0 else within.sum()
         half = special.stdtrit(df, 0.5 + level / 2) * np.hypot(
             np.sqrt(total), frontier_error
         )
     return {
-        "n_units": sum(map(len, parts)),
+        "n_units": sum(map(len, logs)),
         "mean": float(np.exp(mean)),
         "lower": float(np.exp(mean - half)),
         "upper": float(np.exp(mean + half)),
@@ -416,12 +431,12 @@ def _plans(
         alone = [np.setdiff1d(rows_of[p - 1 + k], observed[k]) for k in (0, 1)]
         reference = [np.concatenate([observed[k], alone[k]]) for k in (0, 1)]
         both = np.concatenate(observed)
+        pairs = np.column_stack([delta[rows] for rows in observed])
         h = bandwidth or (4.0 / (5.0 * len(where))) ** (1.0 / 6.0)
         plans.append(
             {
                 "where": where,
-                "pairs": np.column_stack([delta[rows] for rows in observed]),
-                "h": h,
+                "kernel": Kernel.of(pairs, h),
                 "alone": [len(rows) for rows in alone],
                 "delta": [delta[rows] for rows in reference],
                 "reference": [
@@ -434,12 +449,16 @@ def _plans(
     return plans
 
 
-def _loop(plans, size, streams, options, n_jobs, tell) -> np.ndarray:
-    """ln of the four efficiencies of every replication and change, (B, 4, changes)."""
+def _loop(plans, streams, options, n_jobs, tell) -> np.ndarray:
+    """ln of the four efficiencies of every replication and change, (B, 4, changes).
+
+    Changes stand side by side, plan after plan.
+    """
     batches = [streams[i : i + BATCH] for i in range(0, len(streams), BATCH)]
     work = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(same_code(_batch))(plans, size, batch, *options) for batch in batches
+        delayed(same_code(_batch))(plans, batch, *options) for batch in batches
     )
+    size = sum(len(plan["where"]) for plan in plans)
     draws = np.empty((len(streams), len(PAIRS), size))
     done = 0
     for found in work:
@@ -449,16 +468,19 @@ def _loop(plans, size, streams, options, n_jobs, tell) -> np.ndarray:
     return draws
 
 
-def _batch(plans, size, streams, orientation, returns_to_scale, solver) -> np.ndarray:
+def _batch(plans, streams, orientation, returns_to_scale, solver) -> np.ndarray:
     """Some replications."""
+    size = sum(len(plan["where"]) for plan in plans)
     found = np.empty((len(streams), len(PAIRS), size))
     for k, stream in enumerate(streams):
-        generator = np.random.default_rng(stream)
+        generator, start = np.random.default_rng(stream), 0
         for plan in plans:
-            found[k][:, plan["where"]] = _replicate(
+            stop = start + len(plan["where"])
+            found[k, :, start:stop] = _replicate(
                 plan, generator, orientation, returns_to_scale, solver
             )
-    return np.log(found)
+            start = stop
+    return np.log(found, out=found)
 
 
 def _corrected(plan: dict, bias: np.ndarray) -> dict:
@@ -476,35 +498,73 @@ def _corrected(plan: dict, bias: np.ndarray) -> dict:
         shift[:n][known] = own[known]
         deltas.append(np.maximum(delta * np.exp(shift), 1.0))
     pairs = np.column_stack([delta[:n] for delta in deltas])
-    return {**plan, "delta": deltas, "pairs": pairs}
+    return {**plan, "delta": deltas, "kernel": Kernel.of(pairs, plan["kernel"].h)}
 
 
 def _log_indices(efficiencies: np.ndarray) -> np.ndarray:
     """ln of tfpch, effch and techch from ln of the four efficiencies, (..., 4, n)."""
     aa, ab, ba, bb = np.moveaxis(efficiencies, -2, 0)
-    effch, techch = bb - aa, 0.5 * (ab - bb + aa - ba)
-    return np.stack([effch + techch, effch, techch], axis=-2)
+    *left, _, n = efficiencies.shape
+    found = np.empty((*left, len(INDICES), n))
+    tfpch, effch, techch = np.moveaxis(found, -2, 0)
+    np.subtract(bb, aa, out=effch)
+    np.subtract(ab, bb, out=techch)
+    techch += aa
+    techch -= ba
+    techch *= 0.5
+    np.add(effch, techch, out=tfpch)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """The kernel density of pairs of inverse efficiencies, reflected at 1.
+
+    Attributes
+    ----------
+    pairs : ndarray (N, 2)
+    h : float
+        Bandwidth, in standard deviations.
+    mean : ndarray (2,)
+    first, cross, second : float
+        The root of the pairs' covariance: of the first on its own noise, of the second
+        on the first's and on its own.
+    """
+
+    pairs: np.ndarray
+    h: float
+    mean: np.ndarray
+    first: float
+    cross: float
+    second: float
+
+    @classmethod
+    def of(cls, pairs: np.ndarray, h: float) -> Kernel:
+        """The density of some pairs."""
+        covariance = np.cov(pairs, rowvar=False)
+        first = np.sqrt(covariance[0, 0])
+        cross = covariance[0, 1] / first if first > 0 else 0.0
+        second = np.sqrt(max(covariance[1, 1] - cross**2, 0.0))
+        return cls(pairs, h, pairs.mean(axis=0), first, cross, second)
 
 
 def smoothed_pairs(
-    pairs: np.ndarray, h: float, picks: np.ndarray, generator: np.random.Generator
+    kernel: Kernel, picks: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
     """Pairs of inverse efficiencies around some of them, each at least 1.
 
-    With random `picks` they are draws from the kernel density of the pairs (N, 2),
-    reflected at 1 in each direction; h is in standard deviations.
+    With random `picks` they are draws from the density.
     """
-    covariance = np.cov(pairs, rowvar=False)
-    first = np.sqrt(covariance[0, 0])
-    cross = covariance[0, 1] / first if first > 0 else 0.0
-    second = np.sqrt(max(covariance[1, 1] - cross**2, 0.0))
-    drawn = pairs[picks]
+    h, mean = kernel.h, kernel.mean
     noise = generator.standard_normal((len(picks), 2))
-    kernel = np.column_stack(
-        [first * noise[:, 0], cross * noise[:, 0] + second * noise[:, 1]]
-    )
-    mean = pairs.mean(axis=0)
-    smooth = mean + (drawn + h * kernel - mean) / np.sqrt(1.0 + h**2)
+    smooth = np.empty_like(noise)
+    smooth[:, 0] = kernel.first * noise[:, 0]
+    smooth[:, 1] = kernel.cross * noise[:, 0] + kernel.second * noise[:, 1]
+    smooth *= h
+    smooth += kernel.pairs.take(picks, axis=0)
+    smooth -= mean
+    smooth /= np.sqrt(1.0 + h**2)
+    smooth += mean
     return np.where(smooth < 1.0, 2.0 - smooth, smooth)
 
 
@@ -513,7 +573,7 @@ def _replicate(plan, generator, orientation, returns_to_scale, solver) -> np.nda
     n = len(plan["where"])
     single = plan["alone"]
     picks = generator.integers(n, size=n + sum(single))
-    drawn = smoothed_pairs(plan["pairs"], plan["h"], picks, generator)
+    drawn = smoothed_pairs(plan["kernel"], picks, generator)
     stars = [
         np.concatenate([drawn[:n, 0], drawn[n : n + single[0], 0]]),
         np.concatenate([drawn[:n, 1], drawn[n + single[0] :, 1]]),
@@ -524,14 +584,15 @@ def _replicate(plan, generator, orientation, returns_to_scale, solver) -> np.nda
     ):
         # A unit seen in one of the periods only stays in it and takes another's draw.
         units = np.concatenate([picks[:n], np.arange(n, len(delta))])
-        ratio = (star / delta[units])[:, None]
-        reference = (
-            (inputs[units], outputs[units] / ratio)
-            if orientation == "output"
-            else (inputs[units] * ratio, outputs[units])
-        )
+        ratio = (star / delta.take(units))[:, None]
+        inputs, outputs = inputs.take(units, axis=0), outputs.take(units, axis=0)
+        if orientation == "output":
+            outputs /= ratio
+        else:
+            inputs *= ratio
         values = pseudo_efficiencies(
-            *reference,
+            inputs,
+            outputs,
             plan["inputs"],
             plan["outputs"],
             orientation=orientation,
@@ -613,11 +674,19 @@ def _interval(
     known = np.isfinite(errors).any(axis=0)
     if known.any():
         drawn = np.where(np.isfinite(errors), errors, np.nan)[:, known]
-        middle = np.nanmedian(drawn, axis=0)
+        middle = _median(drawn)
         half = _quantile(np.abs(drawn), level)
         found["lower"][known] = estimate[known] * np.exp(-middle - half)
         found["upper"][known] = estimate[known] * np.exp(-middle + half)
     return found
+
+
+def _median(draws: np.ndarray) -> np.ndarray:
+    """Median of the draws of every column that are there, at least one."""
+    ordered = np.sort(draws, axis=0)
+    count = np.isfinite(draws).sum(axis=0)
+    each = np.arange(draws.shape[1])
+    return (ordered[(count - 1) // 2, each] + ordered[count // 2, each]) / 2
 
 
 def _quantile(draws: np.ndarray, level: float) -> np.ndarray:

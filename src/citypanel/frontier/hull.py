@@ -130,7 +130,7 @@ def _find_facets(technology: Technology) -> Facets | None:
         if n <= SAMPLE_ABOVE:
             members = _facets_of(projected, np.arange(n + n_rays))
         else:
-            members = _grow(projected, n, rays, interior)
+            members = _grow(technology, projected, rays, interior)
     except QhullError:
         return None
     members, inverse, basis, prices = _prices_of(projected, members, interior)
@@ -149,9 +149,13 @@ def _find_facets(technology: Technology) -> Facets | None:
 
 
 def _grow(
-    projected: np.ndarray, n: int, rays: np.ndarray, interior: np.ndarray
+    technology: Technology,
+    projected: np.ndarray,
+    rays: np.ndarray,
+    interior: np.ndarray,
 ) -> np.ndarray:
     """Hull of a sample, then of its vertices with the units beyond it, and so on."""
+    n = len(technology.generators)
     sample = np.arange(0, n, max(1, n // SAMPLE_ABOVE))
     candidates = np.arange(n)
     vertices = np.concatenate([sample, rays])
@@ -160,7 +164,9 @@ def _grow(
         vertices = np.unique(members)
         if not len(candidates):
             return members
-        *_, prices = _prices_of(projected, members, interior)
+        regular, *_, prices = _prices_of(projected, members, interior)
+        # A price that rounding puts below zero is against its ray in full.
+        prices = clean_prices(technology, prices, regular)
         # The prices of simplices that are all but flat are rounding.
         prices = prices[_beyond(prices, projected[vertices]) > -FLAT]
         beyond = _beyond(projected[candidates], prices) < -1e-15

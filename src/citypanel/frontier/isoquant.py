@@ -53,14 +53,15 @@ class Isoquant:
         facet = most.argmin(axis=1)
         # The vertical facet ends at the first corner, the horizontal begins at the
         # last, and the others lie between one corner and the next.
-        last = len(self.corners) - 1
-        left = self.corners[np.where(facet == 1, last, np.maximum(facet - 2, 0))]
-        right = self.corners[np.where(facet == 0, 0, facet - 1)]
+        axes = np.eye(2)
+        left = np.concatenate([axes[1:], self.corners[-1:], self.corners[:-1]]).T
+        right = np.concatenate([self.corners[:1], axes[:1], self.corners[1:]]).T
         first, second = inputs.T
         slack = 1.0 + CERTIFIED
-        after = (facet == 0) | (left[:, 0] * second <= left[:, 1] * first * slack)
-        before = (facet == 1) | (right[:, 1] * first <= right[:, 0] * second * slack)
-        return outputs / most[np.arange(len(most)), facet], after & before
+        after = left[0].take(facet) * second <= left[1].take(facet) * first * slack
+        before = right[1].take(facet) * first <= right[0].take(facet) * second * slack
+        least = most.take(facet + most.shape[1] * np.arange(len(most)))
+        return outputs / least, after & before
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,14 +126,18 @@ def isoquant(inputs: np.ndarray, outputs: np.ndarray) -> Isoquant:
     -------
     Isoquant
     """
-    points = inputs / outputs[:, None]
-    order = np.lexsort((points[:, 1], points[:, 0]))
-    points = points[order]
-    lowest = np.minimum.accumulate(points[:, 1])
-    keep = np.concatenate([[True], points[1:, 1] < lowest[:-1]])
+    first, second = inputs[:, 0] / outputs, inputs[:, 1] / outputs
+    # What needs more of both than one good plan, as most do, is no corner.
+    good = (first * second).argmin()
+    near = np.flatnonzero((first <= first[good]) | (second <= second[good]))
+    order = near[np.lexsort((second[near], first[near]))]
+    first, second = first[order], second[order]
+    lowest = np.minimum.accumulate(second)
+    keep = np.concatenate([[True], second[1:] < lowest[:-1]])
     chain: list[tuple[float, float]] = []
     corners: list[int] = []
-    for (a, b), place in zip(points[keep].tolist(), order[keep].tolist(), strict=True):
+    kept = (first[keep].tolist(), second[keep].tolist(), order[keep].tolist())
+    for a, b, place in zip(*kept, strict=True):
         while len(chain) > 1:
             (a0, b0), (a1, b1) = chain[-2:]
             if (b1 - b0) * (a - a0) < (b - b0) * (a1 - a0):

@@ -287,17 +287,37 @@ def _without_own(headline: Headline) -> dict:
     """
     cities = headline.plans.cities
     found, at_frontier = _indices(headline, on_frontier=True)
+    on_it = np.unique(at_frontier.index[at_frontier])
+    near = _near(headline, on_it)
     beyond = 0
-    for city in np.unique(at_frontier.index[at_frontier]):
-        others = [other for other in cities if other != city]
+    for city in on_it:
+        others = [other for other in near if other != city]
         if not others:
             raise FrontierError.of("influence.no_other_city")
-        alone, out = _indices(headline, reference_units=others)
+        alone, out = _indices(headline, only=near, reference_units=others)
         row = int(np.flatnonzero(cities == city)[0])
         for name in INDICES:
             found[name][row] = alone[name][row]
         beyond += int(out[out.index == city].sum())
     return _described(headline, found, beyond, len(cities) - 1)
+
+
+def _near(headline: Headline, on_it: np.ndarray) -> np.ndarray:
+    """The cities that draw the frontier of all but any one of those on it.
+
+    A city whose plans all lie inside the frontier of the cities that are never on it
+    carries none of theirs, and takes no part. All cities where the frontier is not made
+    so: a partial one, and a window, in whose later years a plan counts for more.
+    """
+    plans = headline.plans
+    inner = ~np.isin(plans.cities, on_it)
+    how = _how(headline)
+    made_so = how["frontier"] == "dea" and how["reference"] != "window"
+    if not (made_so and plans.present[inner].any(axis=0).all()):
+        return plans.cities
+    how |= {"reference_units": plans.cities[inner]}
+    near = _beyond(plans.frame(), how, on_frontier=True)
+    return plans.cities[~inner | np.isin(plans.cities, near.index[near])]
 
 
 def _described(
@@ -325,40 +345,56 @@ def _described(
 def _indices(
     headline: Headline,
     *,
-    reference: str | None = None,
-    reference_units: list | None = None,
-    frontier: str | None = None,
-    order: float | None = None,
+    only: np.ndarray | None = None,
     on_frontier: bool = False,
+    **frontier: Any,
 ) -> tuple[dict[str, np.ndarray], pd.Series]:
     """Indices (n, T-1) under another frontier, and which plans lie beyond it, by city.
 
-    With `on_frontier` also those that lie on it.
+    With `on_frontier` also those that lie on it; with `only` of those cities alone. For
+    the frontier see `_how`.
     """
+    rows, how = headline.plans.frame(), _how(headline, **frontier)
+    if only is not None:
+        rows = rows.loc[rows["city_id"].isin(only)]
+    decomposition = headline.options["decomposition"]
+    pooled = how["reference"] in ("global", "biennial")
+    if how["frontier"] != "dea" or (decomposition == "bias" and pooled):
+        decomposition = "fgnz"
+    frame = malmquist(rows, **KEYS, decomposition=decomposition, **how)
+    return index_tables(frame, headline.plans), _beyond(rows, how, on_frontier)
+
+
+def _how(
+    headline: Headline,
+    *,
+    reference: str | None = None,
+    reference_units: Iterable[object] | None = None,
+    frontier: str | None = None,
+    order: float | None = None,
+) -> dict[str, Any]:
+    """The options of a frontier: the headline's, but for what is given."""
     options = headline.options
-    rows = headline.plans.frame()
     frontier = frontier or options["frontier"]
-    partial = frontier != "dea"
     reference = reference or options["frontier_reference"]
     if reference == "metafrontier":
         # Its tfpch is that of the year's own plans of all regions.
         reference = "contemporaneous"
-    common: dict[str, Any] = dict(
-        orientation=options["orientation"],
-        returns_to_scale="crs" if partial else options["returns_to_scale"],
-        reference=reference,
-        reference_units=reference_units,
-        frontier=frontier,
-        order=order,
-    )
-    decomposition = options["decomposition"]
-    if partial or (decomposition == "bias" and reference in ("global", "biennial")):
-        decomposition = "fgnz"
-    frame = malmquist(rows, **KEYS, decomposition=decomposition, **common)
-    own = distance(rows, **KEYS, **common).set_index("city_id")["distance"]
-    edge = -1e-9 if on_frontier else 1e-9
-    beyond = own > 1 + edge if options["orientation"] == "output" else own < 1 - edge
-    if on_frontier and partial:
+    return {
+        "orientation": options["orientation"],
+        "returns_to_scale": options["returns_to_scale"] if frontier == "dea" else "crs",
+        "reference": reference,
+        "reference_units": reference_units,
+        "frontier": frontier,
+        "order": order,
+    }
+
+
+def _beyond(rows: pd.DataFrame, how: dict[str, Any], on_frontier: bool) -> pd.Series:
+    """Which plans lie beyond the frontier, or on it too, by city."""
+    own = distance(rows, **KEYS, **how).set_index("city_id")["distance"]
+    if on_frontier and how["frontier"] != "dea":
         # A partial frontier is drawn by every plan.
-        beyond = own.notna()
-    return index_tables(frame, headline.plans), beyond
+        return own.notna()
+    edge = -1e-9 if on_frontier else 1e-9
+    return own > 1 + edge if how["orientation"] == "output" else own < 1 - edge

@@ -121,7 +121,9 @@ def run_record(
     profiles: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is kept of a run that is accepted; see `citypanel.quality.accepted`."""
-    kept = findings.sort_values(list(FINDING_KEYS), kind="stable")
+    kept = findings[[*FINDING_KEYS, "severity", "status", "value"]].sort_values(
+        list(FINDING_KEYS), kind="stable"
+    )
     by_variable = coverage[coverage["grouping"] == "variable"].sort_values("variable")
     failing = expectations[~expectations["success"].astype(bool)]
     effects = estimates[estimates["term"] == "sydid"].sort_values(
@@ -290,10 +292,11 @@ def touched_results(findings: pd.DataFrame) -> pd.DataFrame:
         place it touches.
     """
     counts: dict[tuple[str, str], Counter] = {}
-    for row in findings[["severity", "status", "touches"]].to_dict("records"):
-        kind = row["severity"] if row["status"] == "open" else "corrected"
-        for place in places_touched(row["touches"]):
-            counts.setdefault(place, Counter())[kind] += 1
+    kinds = findings["severity"].where(findings["status"] == "open", "corrected")
+    each = Counter(zip(findings["touches"].tolist(), kinds.tolist(), strict=True))
+    for (touches, kind), n in each.items():
+        for place in places_touched(touches):
+            counts.setdefault(place, Counter())[kind] += n
     return pd.DataFrame(
         [
             {"table_name": table, "place": place}
@@ -379,14 +382,12 @@ def _judgement(
 
 def _reach(opened: pd.DataFrame) -> Words:
     """How many open findings lie behind a regression, and behind the headline."""
-    reached = [
-        [place for table, place in places_touched(text) if table == "rpt_regressions"]
-        for text in opened["touches"]
-    ]
-    n = sum(bool(places) for places in reached)
-    in_headline = sum(
-        any(place.startswith(HEADLINE_TABLE) for place in places) for places in reached
-    )
+    n = in_headline = 0
+    for text, count in Counter(opened["touches"].tolist()).items():
+        touched = places_touched(text)
+        places = [place for table, place in touched if table == "rpt_regressions"]
+        n += count * bool(places)
+        in_headline += count * any(p.startswith(HEADLINE_TABLE) for p in places)
     rule = "reach" if n else "reach_none"
     return SAID(rule, n=n, of=len(opened), in_headline=in_headline)
 
@@ -466,7 +467,8 @@ def _by_name(frame: pd.DataFrame, key: str, what: str) -> dict[str, Words]:
 
 def _place_names(findings: pd.DataFrame) -> dict[str, tuple[str, str]]:
     named = {}
-    for row in findings.to_dict("records"):
+    places = findings[["city_id", "province_id", "city_en", "city_zh"]]
+    for row in places.drop_duplicates(keep="last").to_dict("records"):
         place = _plain(row["city_id"]) or _plain(row["province_id"])
         if place and pd.notna(row["city_en"]):
             named[place] = (row["city_en"], row["city_zh"])

@@ -10,7 +10,9 @@ import pytest
 
 from citypanel import frontier
 from citypanel.frontier import engine, hull, simplex
-from citypanel.frontier.bootstrap import smoothed_pairs
+from citypanel.frontier.bootstrap import Kernel, smoothed_pairs
+from citypanel.frontier.evaluation import radial_efficiencies
+from citypanel.frontier.isoquant import isoquant
 from citypanel.frontier.technology import build_technology
 
 
@@ -196,18 +198,33 @@ def test_bootstrap_of_unbalanced_panels(orientation, returns):
     assert there.sum() >= 10
 
 
+@pytest.mark.parametrize("seed", [0, 16, 18, 19, 21])
+def test_the_hull_of_a_sample_grows_past_facets_that_hold_a_ray(seed):
+    # In the sample's hull rounding puts the price of a ray below zero: the facet counts
+    # all the same, and units beyond it join.
+    rng = np.random.default_rng(seed)
+    inputs = np.exp(rng.normal(size=(1300, 2)))
+    outputs = inputs.prod(axis=1) ** 0.5 * rng.uniform(0.3, 1, 1300)
+    technology = build_technology(inputs, outputs[:, None], returns_to_scale="crs")
+    values, _ = radial_efficiencies(
+        technology, inputs, outputs[:, None], orientation="output"
+    )
+    truth = isoquant(inputs, outputs).efficiencies(inputs, outputs)
+    np.testing.assert_allclose(values, truth, rtol=1e-12)
+
+
 def test_smoothed_pairs_keep_mean_spread_and_boundary():
     rng = np.random.default_rng(0)
     pairs = 1.0 + rng.gamma(2.0, 0.2, (300, 2))
     pairs[:, 1] += 0.5 * (pairs[:, 0] - 1)
-    drawn = smoothed_pairs(pairs, 0.3, rng.integers(300, size=200_000), rng)
+    drawn = smoothed_pairs(Kernel.of(pairs, 0.3), rng.integers(300, size=200_000), rng)
     assert (drawn >= 1).all()
     # Reflection moves what would have been below 1, so moments are kept nearly.
     np.testing.assert_allclose(drawn.mean(axis=0), pairs.mean(axis=0), rtol=0.01)
     np.testing.assert_allclose(
         np.cov(drawn, rowvar=False), np.cov(pairs, rowvar=False), rtol=0.06
     )
-    sharp = smoothed_pairs(pairs, 1e-12, rng.integers(300, size=1000), rng)
+    sharp = smoothed_pairs(Kernel.of(pairs, 1e-12), rng.integers(300, size=1000), rng)
     nearest = np.abs(sharp[:, None, :] - pairs).max(axis=2).min(axis=1)
     assert nearest.max() < 1e-9
 

@@ -36,6 +36,7 @@ from citypanel.quality.findings.tables import (
     Series,
     as_panel,
     as_series,
+    places_of,
 )
 from citypanel.quality.findings.uses import ALL, Use, Uses, together
 from citypanel.study.run import Sources, Study
@@ -158,6 +159,7 @@ def panels(
     printed : Cells
         The used cells, and where there is none what a source prints.
     """
+    used = used[["city_id", "year", "variable", "value", "source"]]
     used = used.loc[used["value"].notna()]
     counts = used["source"].value_counts()
     names = sorted(
@@ -183,14 +185,15 @@ def panels(
     taken = as_series(
         used.assign(unit=used["variable"].map(units)), "city_id", order, years
     )
-    sources = {
-        name: np.full(series.values.shape, None, dtype=object)
-        for name, series in taken.items()
-    }
-    for name, rows in used.groupby("variable"):
-        at = [taken[name].at[unit] for unit in rows["city_id"].tolist()]
-        source = rows["source"].to_numpy(dtype=object)
-        sources[name][at, rows["year"].to_numpy(int) - years[0]] = source
+    for name, series in taken.items():
+        # What is used as it stands in a source is that series, and measured once.
+        own = first.series.get(name)
+        if own and np.array_equal(own.values, series.values, equal_nan=True):
+            taken[name] = own
+    whose = np.full((len(taken), len(order), len(years)), None, dtype=object)
+    at = places_of(used, "city_id", order, years, ["variable"])
+    whose[at] = used["source"].to_numpy(dtype=object)
+    sources = dict(zip(taken, whose, strict=True))
     mine = replace(first, source=USED, series=taken, others={}, sources=sources)
     return readings, mine, replace(mine, series=_printed(mine, readings))
 
@@ -258,13 +261,13 @@ def judge(
         return pd.DataFrame(columns=list(JUDGED_COLUMNS)).astype(JUDGED_COLUMNS)
     variables = sources["variables"].set_index("variable")
     units = variables["unit"] if "unit" in variables else pd.Series(dtype=object)
-    readings = cells.drop(columns=["value", "unit"], errors="ignore").rename(
+    readings = cells[["city_id", "year", "variable", "source", "printed_value"]].rename(
         columns={"printed_value": "value"}
     )
-    known = {name: str(units.get(name, "")) for name in readings["variable"].unique()}
-    readings["unit"] = readings["variable"].map(known)
+    readings = readings.loc[readings["value"].notna()]
+    known = {name: str(units.get(name, "")) for name in cells["variable"].unique()}
     each, mine, printed = panels(
-        readings.loc[readings["value"].notna(), list(CELL_COLUMNS)],
+        readings.assign(unit=readings["variable"].map(known))[list(CELL_COLUMNS)],
         cities,
         provinces.rename(columns={"indicator": "variable"})[list(PROVINCE_COLUMNS)],
         used,
@@ -284,7 +287,7 @@ def judge(
     }
     frame["unit"] = frame["variable"].map(series_units).fillna("")
     frame["members"] = frame["members"].map(", ".join)
-    frame["status"], frame["is_used"] = _statuses(frame, cells, used)
+    frame["status"], frame["is_used"] = _statuses(frame, cells, mine)
     frame = _named(frame, cities)
     frame = with_judgements(frame, judgements)
     imported = cells.loc[cells["import_precedence"].notna(), "source"].unique()
@@ -336,12 +339,18 @@ def _only_in_use(
 
 
 def _statuses(
-    found: pd.DataFrame, cells: pd.DataFrame, used: pd.DataFrame
+    found: pd.DataFrame, cells: pd.DataFrame, used: Cells
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether a finding is open, and whether its figure is the one in use."""
     aside = ~cells["is_usable"].astype(bool) | cells["correction_action"].notna()
     is_aside = _among(found, cells.loc[aside])
-    is_taken = _among(found, used.loc[used["value"].notna()])
+    taken = [
+        used.source_of(unit, None if pd.isna(year) else int(year), variable)
+        for unit, year, variable in found[["unit_id", "year", "variable"]].itertuples(
+            index=False, name=None
+        )
+    ]
+    is_taken = (found["source"] == pd.Series(taken, found.index)).to_numpy(bool)
     a_figure = (
         (found["scope"] == "city") & (found["source"] != USED) & found["value"].notna()
     ).to_numpy(bool)
@@ -462,7 +471,8 @@ def find(
     consequences = {r.name: (r.consequence_en, r.consequence_zh) for r in RULES}
     every_city = tuple(study.city_ids)
     names = tuple(used["variable"].unique())
-    records = judged.astype(object).to_dict("records")
+    told = ["rule", "severity", "status", "scope", "unit_id", "year", "variable"]
+    records = judged[[*told, "members"]].astype(object).to_dict("records")
     cells = [_cells(row, names, study.years, every_city) for row in records]
     of_cell = uses.of_cells(
         [

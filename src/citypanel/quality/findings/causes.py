@@ -82,7 +82,8 @@ def causes(found: pd.DataFrame, *, n_units: int) -> np.ndarray:
     tens = {(n, y) for rule, n, y in many if rule == "power_of_ten"}
     keys: list[Hashable] = []
     loose: dict[tuple, list[int]] = {}
-    for place, row in enumerate(rows.itertuples(index=False)):
+    plain = rows.astype(object).itertuples(index=False)
+    for place, row in enumerate(plain):
         year = None if pd.isna(row.year) else int(row.year)
         when = (row.family, year)
         if row.rule in BETWEEN_SOURCES:
@@ -159,17 +160,20 @@ def effects_of_causes(
     new = expected(found)
     sets: dict[int, dict[tuple, float]] = {}
     done: set[tuple] = set()
+    chosen = (
+        (found["status"] == "open")
+        & found["is_used"].astype(bool)
+        & (found["scope"] == "city")
+        & found["year"].notna()
+        & ~found["rule"].isin(GAPS | NO_FIGURE)
+    ).to_numpy(bool)
     rows = zip(
-        cause.tolist(),
-        new.tolist(),
-        found.astype(object).to_dict("records"),
+        cause[chosen].tolist(),
+        new[chosen].tolist(),
+        found.loc[chosen].astype(object).to_dict("records"),
         strict=True,
     )
     for number, value, row in rows:
-        if row["status"] != "open" or not row["is_used"] or row["scope"] != "city":
-            continue
-        if pd.isna(row["year"]) or row["rule"] in GAPS | NO_FIGURE:
-            continue
         year = int(row["year"])
         names = row["members"].split(", ") if row["members"] else [row["variable"]]
         for name in names:
@@ -184,8 +188,8 @@ def effects_of_causes(
             table = readings[name][study.grid.city_at[row["unit_id"]]]
             _put(sets.setdefault(number, {}), row, name, table, study.years, value)
     sets = {number: new for number, new in sets.items() if new}
-    chosen = _largest(sets, readings, study)
-    return dict(zip(chosen, effects.of([sets[k] for k in chosen]), strict=True))
+    largest = _largest(sets, readings, study)
+    return dict(zip(largest, effects.of([sets[k] for k in largest]), strict=True))
 
 
 def _put(new: dict, row: Mapping[str, Any], name, table, years, value) -> None:

@@ -127,7 +127,12 @@ def across_cities(panel: Cells) -> Iterator[dict[str, Any]]:
         for t in range(len(panel.years)):
             column = series.values[:, t]
             values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
-            for value in values[counts > 1]:
+            values = values[counts > 1]
+            # Most are whole and short: few are written out to count their digits.
+            short = (values == np.round(values)) & (
+                np.abs(values) < 10 ** (MIN_DIGITS_ACROSS - 1)
+            )
+            for value in values[~short]:
                 if digits(value) < MIN_DIGITS_ACROSS:
                     continue
                 places = np.flatnonzero(column == value)
@@ -150,7 +155,11 @@ def transposed_digits(panel: Cells) -> Iterator[dict[str, Any]]:
     for series in panel.series.values():
         if not usually_equal(series, CONSTANT_SHARE):
             continue
-        for place, values in enumerate(series.values):
+        apart = np.fmax.reduce(series.values, axis=1) > np.fmin.reduce(
+            series.values, axis=1
+        )
+        for place in np.flatnonzero(apart):
+            values = series.values[place]
             printed = values[np.isfinite(values)]
             if not len(printed):
                 continue

@@ -85,14 +85,16 @@ def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
     due = np.stack(current)
     printed = np.stack([np.isfinite(panel.series[name].values) for name in names])
     absent = due & ~printed
+    due_of, absent_of = due.sum(axis=0), absent.sum(axis=0)
+    n_printing = printed.sum(axis=1)
+    has_any = printed.any(axis=(0, 2))
     for place, unit in enumerate(panel.city_ids):
-        if not printed[:, place].any():
+        if not has_any[place]:
             yield finding("missing_city", "warning", "all_variables", unit_id=unit)
             continue
-        for t, year in enumerate(panel.years):
-            n_due, n_absent = due[:, place, t].sum(), absent[:, place, t].sum()
-            if not n_absent:
-                continue
+        for t in np.flatnonzero(absent_of[place]):
+            year = panel.years[t]
+            n_due, n_absent = due_of[place, t], absent_of[place, t]
             if n_absent >= ROW_CELLS and n_absent > ROW_SHARE * n_due:
                 yield finding(
                     "missing_row",
@@ -106,22 +108,22 @@ def gaps(panel: Cells) -> Iterator[dict[str, Any]]:
                 )
                 continue
             for k in np.flatnonzero(absent[:, place, t]):
-                yield _gap_row(panel, names[k], place, t)
+                yield _gap_row(panel.series[names[k]], place, t, n_printing[k, t])
 
 
-def _gap_row(panel: Cells, name: str, place: int, t: int) -> dict[str, Any]:
-    series, years = panel.series[name], panel.years
-    values = series.values[place]
+def _gap_row(series: Series, place: int, t: int, n_others: int) -> dict[str, Any]:
+    values, years = series.values[place], series.years
     printed = np.flatnonzero(np.isfinite(values))
-    before, after = printed[printed < t], printed[printed > t]
-    sides = [f"{number(values[i])} ({years[i]})" for i in (*before[-1:], *after[:1])]
+    after = int(printed.searchsorted(t))
+    near = printed[max(after - 1, 0) : after + 1]
+    sides = [f"{number(values[i])} ({years[i]})" for i in near]
     return finding(
         "missing_cell",
         "info",
-        name,
+        series.name,
         unit_id=series.units[place],
         year=years[t],
-        n_others=int(np.isfinite(series.values[:, t]).sum()),
+        n_others=int(n_others),
         sides=sides or [SAID("none")],
     )
 

@@ -13,6 +13,7 @@ from citypanel.quality.findings.tables import (
     Cells,
     finding,
     nanmedian,
+    neighbours,
     sigma,
 )
 
@@ -107,9 +108,9 @@ def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
         }
         shares[GDP] = 1 - shares[SECONDARY] - shares[TERTIARY]
     largest: dict[tuple[int, int], tuple[float, str, float]] = {}
+    common = {name: nanmedian(np.diff(share, axis=1)) for name, share in shares.items()}
     for name, share in shares.items():
-        changes = np.diff(share, axis=1)
-        own = changes - nanmedian(changes)
+        own = np.diff(share, axis=1) - common[name]
         limit = max(SHARE_FLOOR, SHARE_K * sigma(own))
         with np.errstate(invalid="ignore"):
             beyond = np.abs(own) > limit
@@ -119,7 +120,7 @@ def sector_shares(panel: Cells) -> Iterator[dict[str, Any]]:
                 largest[place, t] = (size, name, limit)
     for (place, t), (_, name, limit) in sorted(largest.items()):
         share = shares[name][place]
-        expected = share[t] + nanmedian(np.diff(shares[name], axis=1))[t]
+        expected = share[t] + common[name][t]
         bounds = (np.nan, np.nan)
         if name != GDP:
             bounds = tuple(
@@ -231,48 +232,47 @@ def growth_against_levels(panel: Cells) -> Iterator[dict[str, Any]]:
     levels, growth = panel.series[GDP], panel.series[GROWTH].values
     logs, prices = levels.logs, _prices(panel)
     defective = np.isin(panel.years, defective_growth_years(panel))
-    gaps = []
-    for place, province_id in enumerate(panel.cities["province_id"]):
-        own = np.log1p(np.where(defective, np.nan, growth[place]) / 100)
+    own = np.log1p(np.where(defective, np.nan, growth) / 100)
+    other = np.full(own.shape, np.nan)
+    for province_id, rows in panel.cities.groupby("province_id").indices.items():
         with np.errstate(invalid="ignore", divide="ignore"):
-            other = np.log(panel.province_row("GDPIDX", province_id) / 100)
-        real = np.where(np.isfinite(own), own, other)
-        printed = np.flatnonzero(np.isfinite(logs[place]))
-        a, b = printed[:-1], printed[1:]
-        said, nominal, is_own = real[b], (real + prices[place])[b], np.isfinite(own)[b]
-        for k in np.flatnonzero(b - a > 1):
-            span = slice(a[k] + 1, b[k] + 1)
-            said[k] = real[span].sum()
-            nominal[k] = np.sum(real[span] + prices[place, span])
-            is_own[k] = np.isfinite(own[span]).all()
-        gap = logs[place, b] - logs[place, a] - nominal
-        found = zip(a, b, gap, is_own, said, strict=True)
-        gaps += [(place, *pair) for pair in found if np.isfinite(pair[2])]
-    if not gaps:
+            other[rows] = np.log(panel.province_row("GDPIDX", province_id) / 100)
+    is_own = np.isfinite(own)
+    real = np.where(is_own, own, other)
+    at, before, after = neighbours(np.isfinite(logs))
+    said, nominal = real[at, after], (real + prices)[at, after]
+    owns = is_own[at, after]
+    for k in np.flatnonzero(after - before > 1):
+        place, span = at[k], slice(before[k] + 1, after[k] + 1)
+        said[k] = real[place, span].sum()
+        nominal[k] = np.sum(real[place, span] + prices[place, span])
+        owns[k] = is_own[place, span].all()
+    moved = logs[at, after] - logs[at, before]
+    gaps = moved - nominal
+    there = np.isfinite(gaps)
+    if not there.any():
         return
-    spread = MAD_TO_SIGMA * np.median(np.abs([gap for *_, gap, _, _ in gaps]))
+    spread = MAD_TO_SIGMA * np.median(np.abs(gaps[there]))
     limit = max(LEVEL_FLOOR, LEVEL_K * spread)
-    for place, a, b, gap, is_own, real in gaps:
-        tolerance = limit if is_own else 2 * limit
-        # Output falls where growth and prices both say that it rose.
-        rises = real > 0 and gap < 0 and logs[place, b] < logs[place, a]
-        if is_own and rises:
-            tolerance = LEVEL_FLOOR
-        if abs(gap) <= tolerance:
-            continue
+    tolerances = np.where(owns, limit, 2 * limit)
+    # Output falls where growth and prices both say that it rose.
+    rises = (said > 0) & (gaps < 0) & (logs[at, after] < logs[at, before])
+    tolerances[owns & rises] = LEVEL_FLOOR
+    for k in np.flatnonzero(there & ~(np.abs(gaps) <= tolerances)):
+        place, a, b, gap = at[k], before[k], after[k], gaps[k]
         values = levels.values[place]
         yield finding(
             "growth_against_levels",
             "critical" if abs(gap) > LEVEL_CRITICAL else "warning",
             **levels.cell(place, b),
             expected=values[b] * np.exp(-gap),
-            within=tolerance,
+            within=tolerances[k],
             stays=True,
             from_value=values[a],
             start=panel.years[a],
             change=np.log(values[b] / values[a]),
-            whose=SAID("own_growth" if is_own else "province_growth"),
-            growth=np.expm1(real),
+            whose=SAID("own_growth" if owns[k] else "province_growth"),
+            growth=np.expm1(said[k]),
             gap=gap,
         )
 
@@ -354,26 +354,25 @@ def investment_ratio(panel: Cells) -> Iterator[dict[str, Any]]:
         logs = np.where(ratio > 0, np.log(ratio), np.nan)
     low, high = INVESTMENT_RANGE
     told: set[tuple[int, int]] = set()
-    for place in range(len(panel.city_ids)):
-        beyond = np.maximum(np.log(low) - logs[place], logs[place] - np.log(high))
-        beyond = np.where(np.isfinite(beyond), beyond, -np.inf)
-        if len(beyond) and beyond.max() > 0:
-            t = int(np.argmax(beyond))
-            years = panel.years[beyond > 0]
-            told.add((place, t))
-            yield finding(
-                "investment_ratio",
-                "warning",
-                **panel.series[name].cell(place, t),
-                low=low * output[place, t],
-                high=high * output[place, t],
-                ratio=ratio[place, t],
-                least=100 * low,
-                most=100 * high,
-                n_years=len(years),
-                years=list(years),
-                said="investment_range",
-            )
+    beyond = np.maximum(np.log(low) - logs, logs - np.log(high))
+    beyond = np.where(np.isfinite(beyond), beyond, -np.inf)
+    for place in np.flatnonzero((beyond > 0).any(axis=1)):
+        t = int(np.argmax(beyond[place]))
+        years = panel.years[beyond[place] > 0]
+        told.add((place, t))
+        yield finding(
+            "investment_ratio",
+            "warning",
+            **panel.series[name].cell(place, t),
+            low=low * output[place, t],
+            high=high * output[place, t],
+            ratio=ratio[place, t],
+            least=100 * low,
+            most=100 * high,
+            n_years=len(years),
+            years=list(years),
+            said="investment_range",
+        )
     span = RISE_YEARS
     if logs.shape[1] <= span:
         return

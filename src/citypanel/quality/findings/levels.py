@@ -21,6 +21,7 @@ from citypanel.quality.findings.tables import (
     Series,
     finding,
     nanmedian,
+    neighbours,
     sigma,
 )
 from citypanel.quality.findings.trade import trade
@@ -123,24 +124,25 @@ def common_growth(series: Series) -> np.ndarray:
     """
     logs = series.logs
     n_years = logs.shape[1]
-    common = np.zeros((n_years, n_years))
+    later = np.zeros((n_years, n_years))
     for t in range(n_years):
-        changes = logs - logs[:, [t]]
-        known = np.isfinite(changes).sum(axis=0)
+        changes = logs[:, t + 1 :] - logs[:, [t]]
+        near = changes[:, : LONGEST_GAP + 1]
+        known = np.isfinite(near).sum(axis=0)
         with np.errstate(invalid="ignore"):
-            slips = np.abs(changes) >= np.log(10) - TEN_TOLERANCE
+            slips = np.abs(near) >= np.log(10) - TEN_TOLERANCE
         many = slips.sum(axis=0) >= MANY_SLIPS * np.maximum(known, 1)
-        near = np.abs(np.arange(n_years) - t) <= LONGEST_GAP + 1
-        changes = np.where(slips & many & near, np.nan, changes)
-        common[t] = np.nan_to_num(nanmedian(changes))
-    return common
+        near[slips & many] = np.nan
+        later[t, t + 1 :] = np.nan_to_num(nanmedian(changes))
+    # From a later year to an earlier one the same with the other sign.
+    return later - later.T
 
 
 def _printed_pairs(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Units and years of neighbouring printed figures, `LONGEST_GAP` apart at most."""
-    unit, at = np.nonzero(np.isfinite(series.logs))
-    same = (unit[1:] == unit[:-1]) & (at[1:] - at[:-1] <= LONGEST_GAP + 1)
-    return unit[1:][same], at[:-1][same], at[1:][same]
+    unit, before, at = neighbours(np.isfinite(series.logs))
+    near = at - before <= LONGEST_GAP + 1
+    return unit[near], before[near], at[near]
 
 
 def apart(series: Series) -> Iterator[dict[str, Any]]:

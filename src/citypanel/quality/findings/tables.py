@@ -183,10 +183,9 @@ def as_panel(
     years = _years(cells, provinces)
     cities = cities.sort_values("city_id").reset_index(drop=True)
     order = tuple(cities["city_id"])
-    by_source = {
-        str(name): as_series(rows, "city_id", order, years)
-        for name, rows in cells.groupby("source", sort=True)
-    }
+    by_source: dict[str, dict[str, Series]] = {}
+    for series in _series(cells, "city_id", order, years, ["source", "variable"]):
+        by_source.setdefault(str(series.source), {})[series.name] = series
     judged = by_source.pop(source, {})
     return Cells(
         cities=cities,
@@ -226,23 +225,46 @@ def as_series(
     frame: pd.DataFrame, key: str, order: tuple[str, ...], years: np.ndarray
 ) -> dict[str, Series]:
     """Long rows as a table a variable: units in `order` by `years`."""
-    place = {unit: number for number, unit in enumerate(order)}
-    series = {}
-    for name, rows in frame.groupby("variable", sort=True):
-        values = np.full((len(order), len(years)), np.nan)
-        at = [place[unit] for unit in rows[key].tolist()]
-        values[at, rows["year"].to_numpy(int) - years[0]] = rows["value"].to_numpy(
-            float
+    found = _series(frame, key, order, years, ["variable"])
+    return {series.name: series for series in found}
+
+
+def _series(
+    frame: pd.DataFrame,
+    key: str,
+    order: tuple[str, ...],
+    years: np.ndarray,
+    by: list[str],
+) -> list[Series]:
+    """A table of every group of rows, sorted by what they are grouped by."""
+    group, place, t = places_of(frame, key, order, years, by)
+    n_groups = int(group.max(initial=-1)) + 1
+    values = np.full((n_groups, len(order), len(years)), np.nan)
+    values[group, place, t] = frame["value"].to_numpy(float)
+    first = np.zeros(n_groups, dtype=int)
+    first[group[::-1]] = np.arange(len(frame))[::-1]
+    told = frame[["variable", "source", "unit"]].iloc[first]
+    return [
+        Series(name, source, unit, order, years, table)
+        for table, (name, source, unit) in zip(
+            values, told.itertuples(index=False, name=None), strict=True
         )
-        series[name] = Series(
-            name=name,
-            source=rows["source"].iloc[0],
-            unit=rows["unit"].iloc[0],
-            units=order,
-            years=years,
-            values=values,
-        )
-    return series
+    ]
+
+
+def places_of(
+    frame: pd.DataFrame,
+    key: str,
+    order: tuple[str, ...],
+    years: np.ndarray,
+    by: list[str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group, unit and year of every row as places, for all rows at once."""
+    group = frame.groupby(by, sort=True).ngroup().to_numpy()
+    place = pd.Index(order).get_indexer(frame[key])
+    if (place < 0).any():
+        raise KeyError(frame[key].iloc[int(np.flatnonzero(place < 0)[0])])
+    return group, place, frame["year"].to_numpy(int) - years[0]
 
 
 def sigma(values: np.ndarray) -> float:
@@ -270,6 +292,13 @@ def nanmedian(values: np.ndarray, axis: int = 0) -> np.ndarray:
         for i in (lower, upper)
     ]
     return np.where(count > 0, (pick[0] + pick[1]) / 2, np.nan)
+
+
+def neighbours(printed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units and years of figures next to each other among those printed (n, T)."""
+    unit, at = np.nonzero(printed)
+    same = unit[1:] == unit[:-1]
+    return unit[1:][same], at[:-1][same], at[1:][same]
 
 
 def differs(old: np.ndarray, new: np.ndarray, rounding: float = 1e-12) -> np.ndarray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from citypanel.quality.findings.tables import Cells, finding, sigma
+from citypanel.quality.findings.tables import Cells, finding, neighbours, sigma
 
 # Yuan per US dollar: yearly averages of 2010 to 2019 lie between 6.14 (2014) and 6.90
 # (2019) (National Bureau of Statistics); trade moves besides, hence the tolerance.
@@ -52,31 +51,32 @@ def total_in_part(panel: Cells) -> Iterator[dict[str, Any]]:
         series, other = panel.series[name], panel.series[other_name]
         spread = sigma(np.diff(series.logs, axis=1))
         jump = max(TOTAL_FACTOR, np.exp(TOTAL_K * spread))
-        for place in range(len(panel.city_ids)):
-            a, b = series.values[place], other.values[place]
-            printed = np.flatnonzero((a > 0) & (b > 0))
-            for before, after in itertools.pairwise(printed):
-                for s, t in ((before, after), (after, before)):
-                    rest = a[s] - b[s]
-                    if (
-                        a[s] < jump * a[t]
-                        or rest <= 0
-                        or abs(np.log(rest / a[t])) > TOTAL_TOLERANCE
-                        or abs(np.log(b[s] / b[t])) > TOTAL_TOLERANCE
-                    ):
-                        continue
-                    yield finding(
-                        "total_in_part",
-                        "critical",
-                        **series.cell(place, s),
-                        expected=a[t],
-                        within=TOTAL_TOLERANCE,
-                        other_name=other_name,
-                        part=b[s],
-                        rest=rest,
-                        near=a[t],
-                        near_year=panel.years[t],
-                    )
+        with np.errstate(invalid="ignore"):
+            both = (series.values > 0) & (other.values > 0)
+        place, before, after = neighbours(both)
+        # Either year of two may hold the total.
+        pairs = np.stack([before, after], axis=1)
+        unit, s, t = place.repeat(2), pairs.ravel(), pairs[:, ::-1].ravel()
+        a, near = series.values[unit, s], series.values[unit, t]
+        part, part_near = other.values[unit, s], other.values[unit, t]
+        rest = a - part
+        with np.errstate(invalid="ignore", divide="ignore"):
+            is_total = (a >= jump * near) & (rest > 0)
+            is_total &= np.abs(np.log(rest / near)) <= TOTAL_TOLERANCE
+            is_total &= np.abs(np.log(part / part_near)) <= TOTAL_TOLERANCE
+        for k in np.flatnonzero(is_total):
+            yield finding(
+                "total_in_part",
+                "critical",
+                **series.cell(unit[k], s[k]),
+                expected=near[k],
+                within=TOTAL_TOLERANCE,
+                other_name=other_name,
+                part=part[k],
+                rest=rest[k],
+                near=near[k],
+                near_year=panel.years[t[k]],
+            )
 
 
 def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
@@ -94,7 +94,12 @@ def mixed_currency(panel: Cells) -> Iterator[dict[str, Any]]:
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = [series.logs for series in both]
         total = np.log(both[0].values + both[1].values)
-    for place in range(len(panel.city_ids)):
+    unit, before, after = neighbours(np.isfinite(total))
+    by_rate = np.zeros(len(unit), dtype=bool)
+    for table in (total, *logs):
+        change = np.abs(table[unit, after] - table[unit, before])
+        by_rate |= np.abs(change - rate) <= CURRENCY_TOLERANCE
+    for place in np.unique(unit[by_rate]):
         flagged: dict[tuple[str, int], str] = {}
         printed = np.flatnonzero(np.isfinite(total[place]))
         mine = np.array([total[place], *(log[place] for log in logs)])[:, printed]

@@ -63,6 +63,8 @@ class Use:
 def together(uses: Iterable[Use]) -> Use:
     """The union of several cells' uses."""
     uses = list(uses)
+    if len(uses) == 1:
+        return uses[0]
     return Use(
         frozenset().union(*(use.inputs for use in uses)),
         frozenset().union(*(use.controls for use in uses)),
@@ -88,6 +90,7 @@ class Uses:
         }
         self._at = {code: i for i, code in enumerate(study.city_ids)}
         self._year_at = {int(year): t for t, year in enumerate(study.years)}
+        self._places: dict[Use, str] = {}
         self._base = {name: _tables(study, o) for name, o in self.options.items()}
         self._sample = {
             name: study.sample(o).is_in_sample for name, o in self.options.items()
@@ -274,6 +277,30 @@ class Uses:
         regressions that have it, of its year. Through the frontier an input also moves
         indices of other cities, which do not contain it: `rpt_frontier_carriers`.
         """
+        # Thousands of cells of cities that the tables hold alike have the same places.
+        like = self._like
+        alike = Use(
+            frozenset((name, like[c], y) for name, c, y in use.inputs),
+            frozenset((name, like[c], y) for name, c, y in use.controls),
+            use.variants,
+        )
+        if alike not in self._places:
+            self._places[alike] = self._touches(alike)
+        return self._places[alike]
+
+    @cached_property
+    def _like(self) -> dict[str, str]:
+        """For every city the first that the same rows of all tables contain."""
+        _, rows, later = self._columns
+        tables = np.concatenate([rows, later, self._compares[None]])
+        by_city = np.packbits(tables.swapaxes(0, 1).reshape(tables.shape[1], -1), 1)
+        _, first, which = np.unique(
+            by_city, axis=0, return_index=True, return_inverse=True
+        )
+        names = self.study.city_ids
+        return dict(zip(names, names[first[which.ravel()]], strict=True))
+
+    def _touches(self, use: Use) -> str:
         cities = sorted({self._at[c] for _, c, _ in use.inputs | use.controls})
         inputs = self._mask(((c, y) for _, c, y in use.inputs), cities)
         years = {y for name, _, y in use.inputs if name == "capital"}
@@ -307,31 +334,31 @@ class Uses:
         """Columns of the printed tables whose rows contain an index or a control."""
         if self.headline.outcome == "cumulative_log_tfp":
             index = np.logical_or.accumulate(index, axis=1) & self._compares[cities]
+        columns, rows, later = self._columns
+        holds = (index & later[:, cities]).any(axis=(1, 2))
+        holds |= (control & rows[:, cities]).any(axis=(1, 2))
         named: dict[str, list[str]] = {}
-        for column, rows, later in self._columns:
-            if (index & later[cities]).any() or (
-                column.controls and (control & rows[cities]).any()
-            ):
-                named.setdefault(column.table, []).append(column.name)
+        for k in np.flatnonzero(holds):
+            named.setdefault(columns[k].table, []).append(columns[k].name)
         return [f"Table {table} {_listed(names)}" for table, names in named.items()]
 
     @cached_property
-    def _columns(self) -> list[tuple[Column, np.ndarray, np.ndarray]]:
-        """The printed columns: places of their rows, and of the rows' outcomes."""
+    def _columns(self) -> tuple[Sequence[Column], np.ndarray, np.ndarray]:
+        """The printed columns, (n, T) where they have controls, and an outcome."""
+        columns = declared().columns
         has_index = self._there(self.panel.loc[self.panel["has_index"]])
-        found = []
-        for column in declared().columns:
+        shape = (len(columns), *has_index.shape)
+        rows, later = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        for k, column in enumerate(columns):
             mask = self._there(column.keep(self.panel))
             city, year = np.nonzero(mask & has_index)
             inside = year + column.periods_ahead < has_index.shape[1]
             city, year = city[inside], year[inside]
             there = has_index[city, year + column.periods_ahead]
             city, year = city[there], year[there]
-            rows, later = np.zeros_like(has_index), np.zeros_like(has_index)
-            rows[city, year] = True
-            later[city, year + column.periods_ahead] = True
-            found.append((column, rows, later))
-        return found
+            rows[k, city, year] = bool(column.controls)
+            later[k, city, year + column.periods_ahead] = True
+        return columns, rows, later
 
     @cached_property
     def _compares(self) -> np.ndarray:
