@@ -31,6 +31,11 @@ PLACE = ("latitude", "longitude")
 MOST = 0.5
 # Relative difference up to which two indices are the same.
 SAME = 1e-9
+# What a regression and its description read of the panel, beside the controls.
+READ = (
+    *("city_id", "year", OUTCOME, TREATMENT, "cohort"),
+    *("tfpch", "is_capital_assumed"),
+)
 KEYS: dict[str, Any] = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
 
 
@@ -94,9 +99,10 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     Returns
     -------
     rows : DataFrame
-        As `Study.panel`, without the excluded cities, missing outcomes and missing
-        values of the controls, and those not compared, whose number is
-        ``attrs["apart"]``.
+        Of `Study.panel` the columns `READ` and the controls, and where the options need
+        them exposure to other policies, province and coordinates; without the excluded
+        cities, missing outcomes and missing values of the controls, and those not
+        compared, whose number is ``attrs["apart"]`` where there are any.
     controls : list of str
         Those chosen that have data in every year, then exposure to other policies.
 
@@ -128,11 +134,13 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     controls = _controls(panel, kept, options.controls)
     for name in controls:
         kept &= panel[name].notna().to_numpy()
-    rows = panel.take(np.flatnonzero(kept))
-    rows.index = pd.RangeIndex(len(rows))
-    for name, values in (columns | place).items():
-        rows[name] = values[kept]
-    rows.attrs["apart"] = apart
+    read = {name: panel[name].to_numpy() for name in (*READ, *controls)}
+    at = np.flatnonzero(kept)
+    rows = pd.DataFrame(
+        {name: values[at] for name, values in (read | columns | place).items()}
+    )
+    if apart:
+        rows.attrs["apart"] = apart
     return rows, [*controls, *more]
 
 
@@ -142,7 +150,9 @@ def _controls(panel: pd.DataFrame, kept: np.ndarray, choice: str) -> list[str]:
     if not wanted:
         return []
     known = ["year", *declared().controls]
-    usable, _ = usable_controls({name: panel[name][kept] for name in known})
+    usable, _ = usable_controls(
+        {name: pd.Series(panel[name].to_numpy()[kept]) for name in known}
+    )
     return [name for name in usable if name in wanted]
 
 

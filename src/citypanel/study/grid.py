@@ -42,9 +42,16 @@ class Grid:
 
     def places(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a frame with city_id and year as places in a table."""
-        city = self.index.get_indexer(pd.Index(frame["city_id"], dtype=object))
+        codes, each = frame["city_id"].to_numpy(), None
+        if codes.dtype == object and len(codes):
+            # A city's rows follow each other in most frames: it is looked up once.
+            first = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+            codes, each = codes[first], np.diff(first, append=len(codes))
+        city = self.index.get_indexer(pd.Index(codes, dtype=object))
         if (city < 0).any():
-            raise KeyError(frame["city_id"].to_numpy(dtype=object)[city < 0][0])
+            raise KeyError(codes[city < 0][0])
+        if each is not None:
+            city = np.repeat(city, each)
         return city, np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
 
     def wide(self, frame: pd.DataFrame, column: str) -> np.ndarray:
