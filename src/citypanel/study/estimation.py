@@ -313,15 +313,20 @@ def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) 
 def _require_groups(
     city: np.ndarray, treatment: np.ndarray, cohort: np.ndarray
 ) -> None:
-    cities = len(np.unique(city))
-    treated = len(np.unique(city[treatment > 0]))
-    if treated and cities > len(np.unique(city[cohort > 0])):
+    cities = _number_of(city)
+    treated = _number_of(city[treatment > 0])
+    if treated and cities > _number_of(city[cohort > 0]):
         return
     raise NoComparison.of(
         "study.no_comparison",
         [f"{cities} cities, {treated} of them treated"],
         treated=treated,
     )
+
+
+def _number_of(places: np.ndarray) -> int:
+    """How many places there are among those of the rows."""
+    return np.count_nonzero(np.bincount(places))
 
 
 def estimate(study: Study, options: Options):
@@ -414,7 +419,7 @@ def describe_estimate(
     row: pd.Series, rows: pd.DataFrame, study: Study, options: Options
 ) -> Estimate:
     """An estimator's row with what the estimate rests on."""
-    city, names = pd.factorize(rows["city_id"])
+    city, _ = study.grid.places(rows)
     treated = rows[TREATMENT].to_numpy() > 0
     assumed = rows["is_capital_assumed"].to_numpy(dtype=float)[treated]
     index = rows["tfpch"].to_numpy(dtype=float)
@@ -437,8 +442,8 @@ def describe_estimate(
         conf_low=_number(row["conf_low"]),
         conf_high=_number(row["conf_high"]),
         n_obs=len(rows),
-        n_cities=len(names),
-        n_treated_cities=len(np.unique(city[treated])),
+        n_cities=_number_of(city),
+        n_treated_cities=_number_of(city[treated]),
         n_treated_city_years=int(treated.sum()),
         mean=float(index.mean()),
         std_dev=float(index.std(ddof=1)),
