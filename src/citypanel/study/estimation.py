@@ -132,9 +132,9 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     apart = int(n - kept.sum())
     _require_groups(city[kept], panel[TREATMENT].to_numpy()[kept], cohort[kept])
     controls = _controls(panel, kept, options.controls)
-    for name in controls:
-        kept &= panel[name].notna().to_numpy()
-    read = {name: panel[name].to_numpy() for name in (*READ, *controls)}
+    for values in controls.values():
+        kept &= pd.notna(values)
+    read = {name: panel[name].to_numpy() for name in READ} | controls
     at = np.flatnonzero(kept)
     rows = pd.DataFrame(
         {name: values[at] for name, values in (read | columns | place).items()}
@@ -144,16 +144,18 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     return rows, [*controls, *more]
 
 
-def _controls(panel: pd.DataFrame, kept: np.ndarray, choice: str) -> list[str]:
+def _controls(
+    panel: pd.DataFrame, kept: np.ndarray, choice: str
+) -> dict[str, np.ndarray]:
     """The controls chosen that have data in every year of the rows kept."""
     wanted = control_names(choice)
     if not wanted:
-        return []
-    known = ["year", *declared().controls]
+        return {}
+    known = {name: panel[name].to_numpy() for name in ("year", *declared().controls)}
     usable, _ = usable_controls(
-        {name: pd.Series(panel[name].to_numpy()[kept]) for name in known}
+        {name: pd.Series(values[kept]) for name, values in known.items()}
     )
-    return [name for name in usable if name in wanted]
+    return {name: known[name] for name in usable if name in wanted}
 
 
 def _among_policies(
@@ -271,7 +273,8 @@ def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
         return np.zeros(len(panel), dtype=bool)
     group = declared().exclusions.get(exclusion)
     if group is not None:
-        return np.asarray(group.where(panel), dtype=bool)
+        columns = {name: panel[name].to_numpy() for name in group.where.names}
+        return np.asarray(group.where(columns), dtype=bool)
     raise not_known("exclusion", exclusion)
 
 

@@ -63,11 +63,14 @@ class Options:
 
     def replace(self, **changes: object) -> Options:
         """The options with some other values."""
-        return Options(**{**self._values, **changes})
+        for name in changes:
+            if name not in self._values:
+                raise TypeError(f"there is no option {name}")
+        return _restored({**self._values, **changes})
 
     def bounded(self) -> Options:
         """The options with those lowered that the values of others bound."""
-        return Options(**declared().bounded(self._values))
+        return _restored(declared().bounded(self._values))
 
     @property
     def panel_first_year(self) -> int:
