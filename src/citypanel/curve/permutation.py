@@ -80,14 +80,13 @@ def permuted_statistics(
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]
-    first = np.unique(city, return_inverse=True)[1]
-    second = np.unique(year, return_inverse=True)[1]
+    cities, first = _codes(city)
+    years, second = _codes(year)
     effects = TwoWay(first, second)
     y = rows[OUTCOME].to_numpy(dtype=float)[whole]
     own = rows[TREATMENT].to_numpy(dtype=float)[whole]
     if len(y) * len(shuffles.take) >= MANY:
         slope, error, net_y, basis = _regressions(y, own[:, None], x, effects)
-        cities, years = np.unique(city), np.unique(year)
         found = Paths.of(
             exposure[:, years],
             first,
@@ -106,6 +105,12 @@ def permuted_statistics(
     slope, error, *_ = _regressions(y, d, x, effects)
     t = slope / (error * (std_error / error[0]))
     return np.stack([slope[1:], t[1:]])
+
+
+def _codes(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places there are, in order, and each row's position among them."""
+    there = np.bincount(places) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[places]
 
 
 def _regressions(

@@ -184,12 +184,12 @@ def _batch(name: str, blob: bytes, rows: Sequence[Specification]):
     if name not in _kept:
         _kept.clear()
         study, choices, base, permutations, seed = pickle.loads(zlib.decompress(blob))
+        study = study.instead(has_scale=False)
         shuffles = (
             Shuffles.of(study, base, draws=permutations, seed=seed)
             if permutations
             else None
         )
-        study = study.instead(has_scale=False)
         _kept[name] = study, choices, base, permutations, shuffles
     study, choices, base, permutations, shuffles = _kept[name]
     out = []

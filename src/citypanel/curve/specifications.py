@@ -423,6 +423,7 @@ def specifications(
     """
     choices = choices or load_choices()
     rows = list(asked or design(choices, base, n=n, seed=seed))
+    study = study.instead(has_scale=False)
     shuffles = (
         Shuffles.of(study, base, draws=permutations, seed=seed)
         if permutations
@@ -430,7 +431,6 @@ def specifications(
     )
     out: list[dict | None] = [None] * len(rows)
     draws = np.full((len(rows), 2, permutations), np.nan)
-    study = study.instead(has_scale=False)
     for i in shared_order(rows, choices):
         out[i], drawn = evaluate(
             study, rows[i], choices=choices, base=base, shuffles=shuffles

@@ -215,25 +215,39 @@ def _proved(
 ) -> np.ndarray:
     """Whether the facet's own units reach the moved point, and without cancellation."""
     moved = np.where(np.isfinite(t), t, 0.0)[:, None] * r
-    weights = ((q + moved)[:, None, :] @ facets.inverse[facet])[:, 0, :-1]
+    weights = _products(q + moved, facets.inverse[:, :, :-1], facet)
     weights = np.maximum(weights, 0.0, out=weights)
     error, gain = _rounding(q, r, facets.prices[facet])
     return (
         np.isfinite(t)
-        & _reached(q, moved, weights, facets.basis[facet])
+        & _reached(q, moved, weights, facets.basis, facet)
         & (error <= CERTIFIED * gain * _magnitude(t, radial))
     )
 
 
+def _products(points: np.ndarray, stack: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Each row of points (n, d) times its own matrix of a stack (f, d, k)."""
+    columns = np.ascontiguousarray(stack.transpose(1, 2, 0))
+    found = np.zeros((len(points), stack.shape[2]))
+    for point, row in zip(points.T, columns, strict=True):
+        for k, column in enumerate(row):
+            found[:, k] += point * column.take(which)
+    return found
+
+
 def _reached(
-    q: np.ndarray, moved: np.ndarray, weights: np.ndarray, basis: np.ndarray
+    q: np.ndarray,
+    moved: np.ndarray,
+    weights: np.ndarray,
+    bases: np.ndarray,
+    which: np.ndarray,
 ) -> np.ndarray:
-    """Whether the weights of a basis make up the moved point."""
-    missed = np.abs(q + moved - (weights[:, None, :] @ basis)[:, 0])
+    """Whether the weights of a basis, of several, make up the moved point."""
+    missed = np.abs(q + moved - _products(weights, bases, which))
     scale = np.abs(q) + np.abs(moved)
     empty = scale == 0
     if empty.any():
-        used = (weights[:, None, :] @ np.abs(basis))[:, 0]
+        used = _products(weights, np.abs(bases), which)
         scale = np.where(empty, used + scale.max(axis=1, keepdims=True), scale)
     return (missed <= CERTIFIED * scale).all(axis=1)
 
@@ -294,7 +308,7 @@ def _certificate(
         proved = np.maximum(error, gap) <= CERTIFIED * gain * _magnitude(t, radial)
     return (
         np.isfinite(t)
-        & _reached(q, moved, weights, technology.columns[members])
+        & _reached(q, moved, weights, technology.columns[members], np.arange(len(q)))
         & proved
         & _supported(technology, prices)
     )

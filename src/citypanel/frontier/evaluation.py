@@ -123,7 +123,8 @@ class Evaluator:
     ) -> pd.DataFrame:
         """What is said of some rows, with what was left out and how it was solved."""
         reasons = pd.array(reason, dtype="string")
-        found = pd.DataFrame({**self.panel.keys(rows), **columns, "reason": reasons})
+        keys = self.panel.key_values(rows)
+        found = pd.DataFrame({**keys, **columns, "reason": reasons})
         found.attrs["dropped"] = (*self.panel.dropped, *dropped)
         found.attrs["certificate"] = self.tally.report()
         return found

@@ -174,5 +174,6 @@ def second_price_is_zero(
     -------
     ndarray of bool (n,)
     """
-    most = inputs @ isoquant(inputs, outputs).prices.T
-    return np.isclose(most[:, 0], most.min(axis=1), rtol=tolerance, atol=0)
+    most = isoquant(inputs, outputs).prices @ inputs.T
+    least = most.min(axis=0)
+    return np.abs(most[0] - least) <= tolerance * np.abs(least)

@@ -57,14 +57,16 @@ class Observations:
         table[self.unit_of, self.period_of] = np.arange(len(self.unit_of))
         return table
 
+    def key_values(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Unit and period of rows by their names."""
+        return {
+            self.unit: self.units[self.unit_of[rows]],
+            self.period: self.periods[self.period_of[rows]],
+        }
+
     def keys(self, rows: np.ndarray) -> pd.DataFrame:
         """Unit and period of rows."""
-        return pd.DataFrame(
-            {
-                self.unit: self.units[self.unit_of[rows]],
-                self.period: self.periods[self.period_of[rows]],
-            }
-        )
+        return pd.DataFrame(self.key_values(rows))
 
     def label(self, row: int) -> str:
         """How messages name a row."""

@@ -31,6 +31,11 @@ PLACE = ("latitude", "longitude")
 MOST = 0.5
 # Relative difference up to which two indices are the same.
 SAME = 1e-9
+# What a regression and its description read of the panel, beside the controls.
+READ = (
+    *("city_id", "year", OUTCOME, TREATMENT, "cohort"),
+    *("tfpch", "is_capital_assumed"),
+)
 KEYS: dict[str, Any] = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
 
 
@@ -94,9 +99,10 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     Returns
     -------
     rows : DataFrame
-        As `Study.panel`, without the excluded cities, missing outcomes and missing
-        values of the controls, and those not compared, whose number is
-        ``attrs["apart"]``.
+        Of `Study.panel` the columns `READ` and the controls, and where the options need
+        them exposure to other policies, province and coordinates; without the excluded
+        cities, missing outcomes and missing values of the controls, and those not
+        compared, whose number is ``attrs["apart"]`` where there are any.
     controls : list of str
         Those chosen that have data in every year, then exposure to other policies.
 
@@ -126,24 +132,30 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     apart = int(n - kept.sum())
     _require_groups(city[kept], panel[TREATMENT].to_numpy()[kept], cohort[kept])
     controls = _controls(panel, kept, options.controls)
-    for name in controls:
-        kept &= panel[name].notna().to_numpy()
-    rows = panel.take(np.flatnonzero(kept))
-    rows.index = pd.RangeIndex(len(rows))
-    for name, values in (columns | place).items():
-        rows[name] = values[kept]
-    rows.attrs["apart"] = apart
+    for values in controls.values():
+        kept &= pd.notna(values)
+    read = {name: panel[name].to_numpy() for name in READ} | controls
+    at = np.flatnonzero(kept)
+    rows = pd.DataFrame(
+        {name: values[at] for name, values in (read | columns | place).items()}
+    )
+    if apart:
+        rows.attrs["apart"] = apart
     return rows, [*controls, *more]
 
 
-def _controls(panel: pd.DataFrame, kept: np.ndarray, choice: str) -> list[str]:
+def _controls(
+    panel: pd.DataFrame, kept: np.ndarray, choice: str
+) -> dict[str, np.ndarray]:
     """The controls chosen that have data in every year of the rows kept."""
     wanted = control_names(choice)
     if not wanted:
-        return []
-    known = ["year", *declared().controls]
-    usable, _ = usable_controls({name: panel[name][kept] for name in known})
-    return [name for name in usable if name in wanted]
+        return {}
+    known = {name: panel[name].to_numpy() for name in ("year", *declared().controls)}
+    usable, _ = usable_controls(
+        {name: pd.Series(values[kept]) for name, values in known.items()}
+    )
+    return {name: known[name] for name in usable if name in wanted}
 
 
 def _among_policies(
@@ -261,7 +273,8 @@ def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
         return np.zeros(len(panel), dtype=bool)
     group = declared().exclusions.get(exclusion)
     if group is not None:
-        return np.asarray(group.where(panel), dtype=bool)
+        columns = {name: panel[name].to_numpy() for name in group.where.names}
+        return np.asarray(group.where(columns), dtype=bool)
     raise not_known("exclusion", exclusion)
 
 
@@ -303,15 +316,20 @@ def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) 
 def _require_groups(
     city: np.ndarray, treatment: np.ndarray, cohort: np.ndarray
 ) -> None:
-    cities = len(np.unique(city))
-    treated = len(np.unique(city[treatment > 0]))
-    if treated and cities > len(np.unique(city[cohort > 0])):
+    cities = _number_of(city)
+    treated = _number_of(city[treatment > 0])
+    if treated and cities > _number_of(city[cohort > 0]):
         return
     raise NoComparison.of(
         "study.no_comparison",
         [f"{cities} cities, {treated} of them treated"],
         treated=treated,
     )
+
+
+def _number_of(places: np.ndarray) -> int:
+    """How many places there are among those of the rows."""
+    return np.count_nonzero(np.bincount(places))
 
 
 def estimate(study: Study, options: Options):
@@ -404,7 +422,7 @@ def describe_estimate(
     row: pd.Series, rows: pd.DataFrame, study: Study, options: Options
 ) -> Estimate:
     """An estimator's row with what the estimate rests on."""
-    city, names = pd.factorize(rows["city_id"])
+    city, _ = study.grid.places(rows)
     treated = rows[TREATMENT].to_numpy() > 0
     assumed = rows["is_capital_assumed"].to_numpy(dtype=float)[treated]
     index = rows["tfpch"].to_numpy(dtype=float)
@@ -427,8 +445,8 @@ def describe_estimate(
         conf_low=_number(row["conf_low"]),
         conf_high=_number(row["conf_high"]),
         n_obs=len(rows),
-        n_cities=len(names),
-        n_treated_cities=len(np.unique(city[treated])),
+        n_cities=_number_of(city),
+        n_treated_cities=_number_of(city[treated]),
         n_treated_city_years=int(treated.sum()),
         mean=float(index.mean()),
         std_dev=float(index.std(ddof=1)),

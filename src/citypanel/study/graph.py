@@ -122,8 +122,14 @@ class Graph:
         options : Options
         given : mapping of step or source to result
         """
-        if name in given:
-            return given[name]
-        here = self.steps[name]
-        needs = [self.run(need, options, given) for need in here.needs]
-        return here.function(*needs, **{o: getattr(options, o) for o in here.takes})
+        found = dict(given)
+
+        def made(name: str) -> Any:
+            if name not in found:
+                here = self.steps[name]
+                needs = [made(need) for need in here.needs]
+                taken = {option: getattr(options, option) for option in here.takes}
+                found[name] = here.function(*needs, **taken)
+            return found[name]
+
+        return made(name)

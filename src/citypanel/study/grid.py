@@ -42,10 +42,18 @@ class Grid:
 
     def places(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a frame with city_id and year as places in a table."""
-        city = self.index.get_indexer(pd.Index(frame["city_id"], dtype=object))
+        year = np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
+        codes = frame["city_id"].to_numpy(dtype=object)
+        new = codes[1:] != codes[:-1]
+        if 4 * np.count_nonzero(new) < len(codes):
+            # A city's rows follow each other: it is looked up once.
+            first = np.append(0, np.flatnonzero(new) + 1)
+            found = [self.city_at[code] for code in codes[first].tolist()]
+            return np.repeat(found, np.diff(first, append=len(codes))), year
+        city = self.index.get_indexer(pd.Index(codes, dtype=object))
         if (city < 0).any():
-            raise KeyError(frame["city_id"].to_numpy(dtype=object)[city < 0][0])
-        return city, np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
+            raise KeyError(codes[city < 0][0])
+        return city, year
 
     def wide(self, frame: pd.DataFrame, column: str) -> np.ndarray:
         """A column of a city-year frame as a table, missing where it has no row."""

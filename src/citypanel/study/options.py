@@ -24,9 +24,10 @@ class Options:
         For a name that is no option.
     """
 
-    __slots__ = ("_first", "_values")
+    __slots__ = ("_first", "_start", "_values")
     _values: dict[str, Any]
     _first: int | None
+    _start: int | None
 
     def __init__(self, **changes: object):
         values = declared().defaults
@@ -35,6 +36,7 @@ class Options:
                 raise TypeError(f"there is no option {name}")
         object.__setattr__(self, "_values", {**values, **changes})
         object.__setattr__(self, "_first", None)
+        object.__setattr__(self, "_start", None)
 
     @classmethod
     def of_build(cls, row: Mapping[str, object]) -> Options:
@@ -61,11 +63,14 @@ class Options:
 
     def replace(self, **changes: object) -> Options:
         """The options with some other values."""
-        return Options(**{**self._values, **changes})
+        for name in changes:
+            if name not in self._values:
+                raise TypeError(f"there is no option {name}")
+        return _restored({**self._values, **changes})
 
     def bounded(self) -> Options:
         """The options with those lowered that the values of others bound."""
-        return Options(**declared().bounded(self._values))
+        return _restored(declared().bounded(self._values))
 
     @property
     def panel_first_year(self) -> int:
@@ -80,7 +85,11 @@ class Options:
     @property
     def capital_first_year(self) -> int:
         """Year of the initial stock."""
-        return min(declared().base_year, self.panel_first_year)
+        if self._start is None:
+            start = min(declared().base_year, self.panel_first_year)
+            object.__setattr__(self, "_start", start)
+            return start
+        return self._start
 
     def part(self, *names: str) -> tuple:
         """The values of some options, as a key."""
@@ -132,4 +141,5 @@ def _restored(values: dict[str, Any]) -> Options:
     options = object.__new__(Options)
     object.__setattr__(options, "_values", values)
     object.__setattr__(options, "_first", None)
+    object.__setattr__(options, "_start", None)
     return options

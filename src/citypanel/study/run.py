@@ -19,8 +19,9 @@ from citypanel.study.sources import KEY, SOURCE_TABLES
 from citypanel.study.steps import capital, index, inputs, panel, sample, series
 
 GRAPH = Graph([series, inputs, capital, sample, index, panel])
-# Results of large steps kept: what comes after them is cheap.
-KEPT = 64
+# Results kept of each large step, on average: specifications in `shared_order` that
+# share one follow each other.
+KEPT = 4
 
 
 def _no_places() -> pd.DataFrame:

@@ -390,7 +390,7 @@ def capital_stocks(inputs: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame
 
     def make(options: Options, variant: str) -> pd.DataFrame:
         mine = _of_inputs(inputs, variant, given["grid"])
-        return GRAPH.run("stocks", options, given | mine)
+        return GRAPH.run("stocks", options, given | mine).frame(given["grid"])
 
     return _each(variants, make)
 

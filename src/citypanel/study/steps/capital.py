@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,44 @@ FLOWS = ("nominal", "real")
 INVESTMENT = "investment_real_cny_10k"
 
 
+@dataclass(frozen=True, eq=False)
+class Stocks:
+    """Capital stocks and what they are made of, by city and year.
+
+    Attributes
+    ----------
+    years : ndarray (T,)
+        From that of the initial stock to the last.
+    flows : ndarray (n, T)
+        Real investment.
+    growth : ndarray (n,)
+        Mean annual growth that the initial stock rests on.
+    stock : ndarray (n, T)
+        End of year, prices of the base year.
+    """
+
+    years: np.ndarray
+    flows: np.ndarray
+    growth: np.ndarray
+    stock: np.ndarray
+
+    def frame(self, grid: Grid) -> pd.DataFrame:
+        """One row per city and year.
+
+        city_id, year, investment_real_cny_10k, initial_growth, capital_real_cny_10k.
+        """
+        units, years = grid.city_ids, self.years
+        return pd.DataFrame(
+            {
+                "city_id": np.repeat(units, len(years)),
+                "year": np.tile(years, len(units)),
+                INVESTMENT: self.flows.ravel(),
+                "initial_growth": np.repeat(self.growth, len(years)),
+                "capital_real_cny_10k": self.stock.ravel(),
+            }
+        )
+
+
 @step
 def stocks(
     investment: Investment,
@@ -36,14 +76,8 @@ def stocks(
     depreciation: float,
     capital_first_year: int,
     last_year: int,
-) -> pd.DataFrame:
+) -> Stocks:
     """Perpetual inventory; see `citypanel.capital.perpetual_inventory`.
-
-    Returns
-    -------
-    DataFrame
-        city_id, year, investment_real_cny_10k, initial_growth, capital_real_cny_10k
-        (end of year, prices of the base year).
 
     Raises
     ------
@@ -81,18 +115,12 @@ def stocks(
         initial_capital=initial_capital,
         naming=naming,
     )
-    return pd.DataFrame(
-        {
-            "city_id": np.repeat(units, len(years)),
-            "year": np.tile(years, len(units)),
-            INVESTMENT: flows.ravel(),
-            "initial_growth": np.repeat(growth, len(years)),
-            "capital_real_cny_10k": stock.ravel(),
-        }
-    )
+    return Stocks(years, flows, growth, stock)
 
 
 @step
-def capital(stocks: pd.DataFrame, grid: Grid) -> np.ndarray:
+def capital(stocks: Stocks, grid: Grid) -> np.ndarray:
     """Capital stock, 10,000 yuan at prices of the base year."""
-    return grid.wide(stocks, "capital_real_cny_10k")
+    table = np.full(grid.shape, np.nan)
+    table[:, np.searchsorted(grid.years, stocks.years)] = stocks.stock
+    return table

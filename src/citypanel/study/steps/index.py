@@ -21,10 +21,13 @@ from citypanel.study.productivity import (
 @step
 def never_treated(policy: pd.DataFrame, *, last_year: int) -> frozenset[str]:
     """Cities that no rule of dating counts as exposed up to the last year."""
-    cohorts = policy[[c for c in policy if str(c).startswith("cohort__")]]
-    first = cohorts.astype(float).where(lambda c: c > 0).min(axis=1)
-    exposed = set(policy.loc[first <= last_year, "city_id"])
-    return frozenset(set(policy["city_id"]) - exposed)
+    exposed = np.zeros(len(policy), dtype=bool)
+    for column in policy:
+        if str(column).startswith("cohort__"):
+            first = policy[column].to_numpy(float, na_value=np.nan)
+            exposed |= (first > 0) & (first <= last_year)
+    city = policy["city_id"]
+    return frozenset(city.unique()) - frozenset(city[exposed].unique())
 
 
 @step

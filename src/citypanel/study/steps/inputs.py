@@ -156,12 +156,31 @@ def labour(series: dict, study: Declaration, *, labour_measure: str) -> np.ndarr
 
 
 @step
+def controls_of_series(
+    series: dict, study: Declaration, *, log_base: str
+) -> dict[str, np.ndarray]:
+    """The controls that the investment chosen has no part in, by their formulas."""
+    return {
+        name: control.formula(series, log_base=log_base)
+        for name, control in study.controls.items()
+        if CHOSEN_INVESTMENT not in control.formula.names
+    }
+
+
+@step
 def controls(
-    series: dict, investment: Investment, study: Declaration, *, log_base: str
+    series: dict,
+    controls_of_series: dict[str, np.ndarray],
+    investment: Investment,
+    study: Declaration,
+    *,
+    log_base: str,
 ) -> dict[str, np.ndarray]:
     """The controls, by their formulas."""
     known = ChainMap({CHOSEN_INVESTMENT: investment.nominal}, series)
     return {
-        name: control.formula(known, log_base=log_base)
+        name: controls_of_series[name]
+        if name in controls_of_series
+        else control.formula(known, log_base=log_base)
         for name, control in study.controls.items()
     }

@@ -87,8 +87,17 @@ def left_out(exposure: Mapping[str, np.ndarray], window: np.ndarray) -> dict:
 
 
 @step(large=True)
+def outcomes(index: pd.DataFrame, study: Declaration) -> dict[str, np.ndarray]:
+    """Every outcome that is declared, in the rows of the index."""
+    indices = {name: index[name].to_numpy(dtype=float) for name in INDICES}
+    declared = study.options["outcome"]
+    return {str(n): declared.formula_of(n)(indices) for n in declared.by_value}
+
+
+@step(large=True)
 def panel(
     index: pd.DataFrame,
+    outcomes: Mapping[str, np.ndarray],
     is_capital_assumed: np.ndarray,
     exposure: Mapping[str, np.ndarray],
     controls: Mapping[str, np.ndarray],
@@ -117,33 +126,32 @@ def panel(
         out["always_treated"] & exposure["drops_always_treated"]
     )
     if drop.any():
-        index = index.loc[~drop[city]]
-        city, at = grid.places(index)
-    year = grid.years[at]
+        rows = np.flatnonzero(~drop[city])
+        index, city, at = index.take(rows), city[rows], at[rows]
+        outcomes = {name: values[rows] for name, values in outcomes.items()}
+    year, place = grid.years[at], np.ravel_multi_index((city, at), grid.shape)
     cohort = exposure["cohort"]
     of_row = np.where(cohort <= last_year, cohort, 0)[city]
     batch = exposure["batch"][city]
-    indices = {name: index[name].to_numpy(dtype=float) for name in INDICES}
-    declared = study.options["outcome"]
-    left_hand = declared.formula_of(outcome)(indices)
-    outcomes = {str(n): declared.formula_of(n)(indices) for n in declared.by_value}
+    # Raises for an outcome that is none.
+    study.options["outcome"].formula_of(outcome)
     frame = {
         "city_id": index["city_id"].to_numpy(dtype=object),
         "year": year,
         "region": cities["region"].to_numpy(dtype=object)[city],
         "outcome_name": outcome,
         **outcomes,
-        "outcome": left_hand,
-        "sydid": exposure["exposure"][city, at],
+        "outcome": outcomes[outcome],
+        "sydid": exposure["exposure"].take(place),
         "cohort": of_row,
         "event_time": np.where(of_row > 0, year - of_row, np.nan),
         "later_batch": np.where((of_row == 0) & (batch > 0), batch, np.nan),
         "batch": batch,
-        **{name: table[city, at] for name, table in controls.items()},
+        **{name: table.take(place) for name, table in controls.items()},
         "is_municipality": cities["is_municipality"].to_numpy(dtype=bool)[city],
         "is_provincial_capital": cities["is_provincial_capital"].to_numpy(dtype=bool)[
             city
         ],
-        "is_capital_assumed": is_capital_assumed[city, at],
+        "is_capital_assumed": is_capital_assumed.take(place),
     }
     return pd.DataFrame(frame)

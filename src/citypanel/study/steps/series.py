@@ -18,8 +18,29 @@ IMPUTATIONS = ("paper", "linear", "growth_chaining", "none")
 
 
 @step
+def cell_places(
+    cells: pd.DataFrame, variables: pd.DataFrame, grid: Grid
+) -> dict[str, tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]]:
+    """Rows of each yearbook variable among the cells, and their places on the grid.
+
+    Parameters
+    ----------
+    cells, variables : DataFrame
+        As `readings`.
+    """
+    city, year = grid.places(cells)
+    codes, names = pd.factorize(cells["variable"])
+    code_of = {name: code for code, name in enumerate(names)}
+    rows = {
+        name: np.flatnonzero(codes == code_of.get(name, len(names)))
+        for name in variables.loc[variables["kind"] == "yearbook", "variable"]
+    }
+    return {name: (mine, (city[mine], year[mine])) for name, mine in rows.items()}
+
+
+@step
 def readings(
-    cells: pd.DataFrame, variables: pd.DataFrame, grid: Grid, *, gdp_vintage: str
+    cells: pd.DataFrame, cell_places: dict, grid: Grid, *, gdp_vintage: str
 ) -> dict[str, np.ndarray]:
     """One reading a cell: that of the first usable source of the vintage.
 
@@ -27,22 +48,18 @@ def readings(
     ----------
     cells : DataFrame
         city_id, year, variable, value__<vintage>: `int_cells__reconciled`.
-    variables : DataFrame
-        variable, kind.
+    cell_places : dict
+        As `cell_places`.
     gdp_vintage : str
     """
     column = f"value__{gdp_vintage}"
     if column not in cells:
         raise not_known("gdp_vintage", gdp_vintage)
-    city, year = grid.places(cells)
     values = cells[column].to_numpy(float, na_value=np.nan)
-    names = cells["variable"].to_numpy(dtype=object)
     found = {}
-    for name in variables.loc[variables["kind"] == "yearbook", "variable"]:
-        table = np.full(grid.shape, np.nan)
-        mine = names == name
-        table[city[mine], year[mine]] = values[mine]
-        found[name] = table
+    for name, (rows, places) in cell_places.items():
+        found[name] = np.full(grid.shape, np.nan)
+        found[name][places] = values[rows]
     return found
 
 
