@@ -11,24 +11,22 @@
     {%- if existing is not none and existing.type != "table" -%}
         {%- do adapter.drop_relation(existing) -%}
     {%- endif -%}
-    {%- set types = [] -%}
+    {%- set casts = [] -%}
     {%- for column, type in config.get("column_types", {}).items()
         if type | lower not in ["text", "varchar"] -%}
-        {%- do types.append(
-            "'" ~ column | replace("'", "''") ~ "': '" ~ type | replace("'", "''") ~ "'"
-        ) -%}
+        {%- set name = adapter.quote(column) -%}
+        {%- do casts.append("cast(" ~ name ~ " as " ~ type ~ ") as " ~ name) -%}
     {%- endfor -%}
     {{ run_hooks(pre_hooks) }}
     {%- call statement("main") -%}
         create or replace table {{ relation }} as
-        select *
+        select * {{ "replace (" ~ casts | join(", ") ~ ")" if casts }}
         from read_csv(
             '{{ model.original_file_path | replace("'", "''") }}',
             header = true, skip = 0, all_varchar = true, encoding = 'utf-8',
             delim = ',', quote = '"', escape = '"', comment = '', nullstr = '',
             strict_mode = true, null_padding = false, ignore_errors = false,
             normalize_names = false
-            {%- if types %}, types = {{ "{" ~ types | join(", ") ~ "}" }}{% endif %}
         )
     {%- endcall -%}
     {{ run_hooks(post_hooks) }}

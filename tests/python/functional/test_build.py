@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -87,7 +88,7 @@ def test_a_partial_build_does_not_publish(workshop):
 
 
 def test_a_model_that_fails_leaves_its_table_as_it_was(workshop):
-    """One in SQL, whose error comes with its rows, and one in Python."""
+    """One in SQL, whose error comes with its rows, one in Python, and a seed."""
     broken = next(workshop.root.glob("models/**/dim_cities.sql"))
     select = broken.read_text(encoding="utf-8")
     broken.write_text(
@@ -102,17 +103,28 @@ def test_a_model_that_fails_leaves_its_table_as_it_was(workshop):
         encoding="utf-8",
     )
 
+    declared = next(workshop.root.glob("seeds/**/_reference__seeds.yml"))
+    text = declared.read_text(encoding="utf-8")
+    declared.write_text(
+        re.sub(r'"province_zh": text', '"province_zh": integer', text, count=1),
+        encoding="utf-8",
+    )
+
     def rows(table):
         path = workshop.root / "target" / "citypanel_build.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(f"from {table} order by all").fetchall()
 
-    tables = ["marts.dim_cities", "estimates.est_capital_stocks"]
+    tables = ["marts.dim_cities", "estimates.est_capital_stocks", "raw.ref_cities"]
     before = [rows(table) for table in tables]
-    result = workshop.dbt("run", "--select", "dim_cities", "est_capital_stocks")
+    names = ["dim_cities", "est_capital_stocks", "ref_cities"]
+    result = workshop.dbt(
+        "build", "--select", *names, "--exclude-resource-type", "test"
+    )
     assert "no row" in result.stdout, result.stdout
     assert "no frame" in result.stdout, result.stdout
-    assert "ERROR=2" in result.stdout
+    assert "province_zh" in result.stdout, result.stdout
+    assert "ERROR=3" in result.stdout
     assert [rows(table) for table in tables] == before
 
 

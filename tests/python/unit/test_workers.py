@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,45 @@ def test_threads_share_a_worker_and_joblib_keeps_its_own():
     roots = Parallel(n_jobs=2)(delayed(math.sqrt)(n) for n in range(4))
     assert roots == [math.sqrt(n) for n in range(4)]
     assert in_worker("math.hypot", 3, 4) == 5
+
+
+def test_calls_wait_for_a_place_and_those_that_take_longest_go_first():
+    """One worker has two places: one to run, one ready."""
+    executor = workers._Executor(1)
+    began = []
+
+    def call(name):
+        with executor.turn(name):
+            began.append(name)
+
+    with ThreadPoolExecutor(4) as threads, ExitStack() as holding:
+        for held in ("a", "b"):
+            holding.enter_context(executor.turn(held))
+        for waits, name in enumerate(("c", "d", workers._FIRST[0]), 1):
+            threads.submit(call, name)
+            limit = time.monotonic() + 60
+            while len(executor.waiting) < waits:
+                assert time.monotonic() < limit
+                time.sleep(0.01)
+        assert not began
+        holding.pop_all().close()
+    assert began[0] == workers._FIRST[0]
+    assert sorted(began[1:]) == ["c", "d"]
+
+
+def test_workers_that_start_early_import_what_the_first_calls_need(
+    tmp_path, monkeypatch
+):
+    module = "from pathlib import Path\nPath(__file__).with_suffix('.seen').touch()\n"
+    (tmp_path / "needed_first.py").write_text(module, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(workers, "_executors", {})
+    workers.start_workers("needed_first")
+    limit = time.monotonic() + 60
+    while not (tmp_path / "needed_first.seen").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    assert in_worker("citypanel.sql.sql_name", "a") == '"a"'
 
 
 def test_without_a_pool_the_call_runs_here(monkeypatch):
