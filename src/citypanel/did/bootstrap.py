@@ -104,7 +104,7 @@ def wild_cluster_bootstrap(
     parts = partial(data, period_effects_by=period_effects_by)
     multipliers = Multipliers(parts.data.n_clusters, weights, draws, seed)
     law = WildLaw(parts, multipliers)
-    statistic = (parts.estimate - null) / parts.std_error()
+    statistic = (parts.estimate - null) / parts.std_error
     p_value, n_draws, kind = law.p_value(null), multipliers.draws, multipliers.kind
     low, high = np.nan, np.nan
     if confidence_interval:
@@ -113,7 +113,7 @@ def wild_cluster_bootstrap(
         "aggregation": "wild_cluster_bootstrap",
         "term": OVERALL,
         "estimate": parts.estimate,
-        "std_error": parts.std_error(),
+        "std_error": parts.std_error,
         "statistic": statistic,
         "p_value": p_value,
         "conf_low": low,
@@ -260,7 +260,7 @@ class WildLaw:
         """The sample's absolute t on the same scale."""
         parts = self.parts
         gap = abs(parts.estimate - null) * (parts.d @ parts.d)
-        scale = parts.std_error() * (parts.d @ parts.d) / np.sqrt(parts.factor)
+        scale = parts.std_error * (parts.d @ parts.d) / np.sqrt(parts.factor)
         return float(gap / scale)
 
     def p_value(self, null: float) -> float:
@@ -270,7 +270,7 @@ class WildLaw:
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Nulls that are not rejected, by bisection on either side."""
-        centre, unit = self.parts.estimate, self.parts.std_error()
+        centre, unit = self.parts.estimate, self.parts.std_error
         return (
             self._edge(centre, -unit, alpha),
             self._edge(centre, unit, alpha),

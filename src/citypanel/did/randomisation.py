@@ -103,7 +103,7 @@ def randomisation_inference(
             "did.no_permutation_statistic",
             [f"{draws} permutations" + (f" within {within}" if within else "")],
         )
-    statistic = parts.estimate / parts.std_error()
+    statistic = parts.estimate / parts.std_error
     as_large = np.sum(np.abs(known) >= abs(statistic) * (1 - 1e-10))
     single = parts.rests_on_one
     row = {
@@ -111,7 +111,7 @@ def randomisation_inference(
         "term": OVERALL,
         "estimate": parts.estimate,
         # The permutation law is valid with one treated unit; the error is not.
-        "std_error": None if single else parts.std_error(),
+        "std_error": None if single else parts.std_error,
         "statistic": statistic,
         "df": data.n_clusters - 1.0,
         "p_value": (1.0 + as_large) / (1.0 + len(known)),
@@ -174,7 +174,7 @@ def randomisation_draws(
     """
     _require_draws(draws)
     parts = partial(data)
-    sample = parts.estimate / parts.std_error()
+    sample = parts.estimate / parts.std_error
     statistics = np.concatenate([[sample], permuted_statistics(parts, draws, seed)])
     return pd.DataFrame({"draw": np.arange(draws + 1), "statistic": statistics})
 

@@ -7,6 +7,7 @@ estimator cannot be computed keeps a row that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -33,7 +34,7 @@ from citypanel.did.jackknife import (
     leave_one_unit_out,
 )
 from citypanel.did.multiple import holm, romano_wolf
-from citypanel.did.panels import choose
+from citypanel.did.panels import choose, prepare
 from citypanel.did.periods import label_array
 from citypanel.did.power import power_table
 from citypanel.did.pretest import pretrend_power
@@ -42,7 +43,7 @@ from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
 from citypanel.did.sizes import LEADS, size_note
 from citypanel.did.synthetic import synthetic_did
-from citypanel.did.twfe import event_study, shift_outcome, twfe
+from citypanel.did.twfe import NAMED, event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS
 
@@ -446,16 +447,12 @@ def inference_table(
     """
     if not columns:
         raise OptionError.of("did.no_column_infer_about")
-    rows = []
+    rows, built = [], {}
     for (table, column), given in columns.items():
         options: dict[str, Any] = dict(given)
-        rows.append(
-            {
-                "table_name": table,
-                "column_name": column,
-                **_inference(options, draws, permutations, seed, bound, absorbing),
-            }
-        )
+        built[table, column] = once = _built(options)
+        found = _inference(options, once, draws, permutations, seed, bound, absorbing)
+        rows.append({"table_name": table, "column_name": column, **found})
     out = pd.DataFrame(rows)
     text = ("table_name", "column_name", "outcome", "wild_note", "note")
     # A measure that no column has is a number all the same.
@@ -468,7 +465,7 @@ def inference_table(
         out.loc[known.index, "p_value_holm"] = holm(known["p_value_wild"])
         chosen = {
             column: options
-            for (name, column), options in columns.items()
+            for (name, column), options in built.items()
             if name == table and column in set(known["column_name"])
         }
         if chosen:
@@ -478,8 +475,24 @@ def inference_table(
     return out
 
 
-def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
-    """All inference for one column."""
+def _built(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a column with its panel built once for all that infer about it.
+
+    A panel that cannot be built stays as it is: each of them then says why. So it does
+    with weights, which the wild bootstrap takes by another name.
+    """
+    if options.get("weights") is not None:
+        return options
+    columns = {name: options[name] for name in NAMED if name in options}
+    rest = {name: value for name, value in options.items() if name not in NAMED}
+    groups = (rest.get("period_effects_by"),)
+    with suppress(CityPanelError):
+        return {**rest, "panel": prepare(rest["panel"], groups=groups, **columns)}
+    return options
+
+
+def _inference(options, built, draws, permutations, seed, bound, absorbing) -> dict:
+    """All inference for one column, from its options and those of `_built`."""
     notes: list[str] = []
 
     def attempt(function: Callable[[], pd.DataFrame], what: str) -> dict:
@@ -492,7 +505,7 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     def taken(found: dict, *names: str, of: str = "") -> dict:
         return {name + of: found.get(name) for name in names}
 
-    two_way: dict[str, Any] = dict(options, absorbing=absorbing)
+    two_way: dict[str, Any] = {**options, **built, "absorbing": absorbing}
     main = attempt(lambda: twfe(**two_way), "estimate")
     row = {"outcome": options["outcome"], **taken(main, "estimate", "std_error")}
     row |= taken(main, "p_value", "conf_low", "conf_high")
@@ -503,15 +516,15 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
         notes.append(found)
     reduced = attempt(lambda: twfe(**two_way, standard_errors="CR2"), "CR2")
     row |= taken(reduced, "std_error", "df", "p_value", of="_cr2")
-    knife = attempt(lambda: jackknife(**options), "CV3")
+    knife = attempt(lambda: jackknife(**built), "CV3")
     row |= taken(knife, "std_error", "p_value", of="_cv3")
     wild = attempt(
-        lambda: wild_cluster_bootstrap(**options, draws=draws, seed=seed), "wild"
+        lambda: wild_cluster_bootstrap(**built, draws=draws, seed=seed), "wild"
     )
     row |= taken(wild, "p_value", "conf_low", "conf_high", of="_wild")
     row["wild_note"] = wild.get("note")
     dealt = attempt(
-        lambda: randomisation_inference(**options, draws=permutations, seed=seed),
+        lambda: randomisation_inference(**built, draws=permutations, seed=seed),
         "randomisation",
     )
     row["p_value_randomisation"] = dealt.get("p_value")
