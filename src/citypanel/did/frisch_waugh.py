@@ -19,7 +19,12 @@ from citypanel.did.covariances import (
     require_clusters,
     small_sample_factor,
 )
-from citypanel.did.linear import TwoWay, cluster_sums, partial_out
+from citypanel.did.linear import (
+    TwoWay,
+    cluster_sums,
+    partial_out,
+    symmetric_inverse,
+)
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -114,6 +119,34 @@ class Partialled:
         if not error:
             raise EstimationError.of("did.nothing_to_resample")
         return error
+
+
+    @cached_property
+    def cluster_products(
+        self,
+    ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """Products by cluster, of which `bootstrap.WildLaw` is made.
+
+        Returns
+        -------
+        ndarray (G,), ndarray (G, m), list of (ndarray (G,), ndarray (G, m))
+            In the notation of `WildLaw`: q; D Z (Z'Z)^+; s and Z u for the outcome and
+            for the treatment in the place of u.
+        """
+        cluster, d = self.cluster, self.d
+        dummies = np.eye(int(self.period.max()) + 1)[self.period]
+        weighted = self.data.weights is not None
+        z = np.hstack([dummies, self.raw_controls])
+        weights = self.root**2 if weighted else None
+        z = TwoWay(self.data.unit, weights=weights).demean(z)
+        z = self.root[:, None] * z if weighted else z
+        of_d = cluster_sums(d[:, None] * z, cluster)
+        sides = [
+            (cluster_sums(d * u, cluster), cluster_sums(u[:, None] * z, cluster))
+            for u in (self.y, d)
+        ]
+        inverse = symmetric_inverse(z.T @ z)
+        return cluster_sums(d * d, cluster), of_d @ inverse, sides
 
 
 def partial(

@@ -397,11 +397,11 @@ class Paths:
             a = own.ravel()[rows + dealt] - effects @ y.T
             q = weight * np.take_along_axis(q, cell, axis=1)
             if z.shape[1]:
-                g = np.array([own_z[units, :, d].sum(axis=0) for d in dealt])
+                g = sum((dealt == j) @ own_z[:, :, j] for j in range(k))
                 a -= g @ y_z.T
                 q += _outer(g, g) @ _flat(z_z).T + 2 * _outer(g, effects) @ _flat(z).T
-                by_kind = 2 * np.einsum("bk,nkc->bnc", g, own_z)
-                q -= np.take_along_axis(by_kind, dealt[:, :, None], axis=2)[:, :, 0]
+                by_kind = g @ own_z.transpose(2, 1, 0)
+                q -= 2 * np.take_along_axis(by_kind, dealt[None], axis=0)[0]
             size = q.sum(axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
                 b = a.sum(axis=1) / size
