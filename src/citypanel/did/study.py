@@ -41,6 +41,7 @@ from citypanel.did.pretest import pretrend_power
 from citypanel.did.pretrends import pretrend_line
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
+from citypanel.did.results import Later
 from citypanel.did.sizes import LEADS, size_note
 from citypanel.did.synthetic import synthetic_did
 from citypanel.did.twfe import NAMED, event_study, shift_outcome, twfe
@@ -736,7 +737,8 @@ def sensitivity_table(
             if label != "all":
                 add("exclusion", outcome, overall, frame, label=label, **options)
         for estimator in (event_study, _group_time_path):
-            path = partial(estimator, panel, **cohorts, **further)
+            # Once for all checks; an error is raised anew for each.
+            path = Later(partial(estimator, panel, **cohorts, **further))
             for kind in ("relative_magnitude", "smoothness"):
                 add("honest", outcome, _on, honest_did, path, kind=kind, seed=seed)
             add("pretrend_power", outcome, _on, pretrend_power, path, seed=seed)
