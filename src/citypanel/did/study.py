@@ -190,21 +190,28 @@ def att_table(
     bands: dict[str, Any] = dict(uniform_band=True, draws=draws, seed=seed)
     parts = []
     for label, frame in chosen.items():
+        steady = Later(partial(require_steady, frame, treatment, unit, period))
         for outcome in outcomes:
             options = dict(keys, outcome=outcome)
+            built = _built({**options, "panel": frame})
             for name in estimators:
                 found = _estimate(
-                    name, frame, treatment, absorbing, options, compared, bands
-                )
+                    name, frame, treatment, absorbing, options, compared, bands,
+                    steady, built,
+                )  # fmt: skip
                 parts += [_with_band(f, seed).assign(sample=label) for f in found]
     out = _stack(parts, [*COLUMNS, "outcome", "sample", *BANDS])
     return _signs(out)
 
 
 def _estimate(
-    name, frame, treatment, absorbing, options, compared, bands
+    name, frame, treatment, absorbing, options, compared, bands, steady, built
 ) -> list[pd.DataFrame]:
-    """Frames of one estimator, or one row that says why there is none."""
+    """Frames of one estimator, or one row that says why there is none.
+
+    ``steady`` checks the treatment; ``built`` are the options, and the panel, of
+    `_built`.
+    """
     frames: list[pd.DataFrame] = []
     try:
         if name == "twfe":
@@ -217,27 +224,30 @@ def _estimate(
             )
             fit = fit[fit["aggregation"] == "overall"].assign(aggregation="simple")
             frames = [fit]
-        require_steady(frame, treatment, options["unit"], options["period"])
+        steady()
         if name == "twfe":
-            path = event_study(frame, **options)
+            path = event_study(**built)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
             frames.append(path[path["aggregation"] != "coefficient"])
         elif name == "group_time_att":
-            cells = group_time_att(frame, **compared, **options)
+            cells = group_time_att(**compared, **built)
             frames = [cells]
             for kind in KINDS:
                 frames.append(aggregate_att(cells, kind, **bands))
         elif name == "synthetic_did":
             # Its errors leave out a unit at a time and know no other clusters.
-            plain = {k: v for k, v in options.items() if k != "cluster"}
-            found = synthetic_did(frame, seed=bands["seed"], **plain)
+            plain = built
+            if "cluster" in options:
+                plain = {k: v for k, v in options.items() if k != "cluster"}
+                plain["panel"] = frame
+            found = synthetic_did(seed=bands["seed"], **plain)
             if "cluster" in options:
                 found["note"] = [join_notes(note, BY_UNIT) for note in found["note"]]
             frames = [found]
         else:
-            frames = [getattr(did, name)(frame, **options)]
+            frames = [getattr(did, name)(**built)]
     except CityPanelError as error:
         term = "event_times" if frames else OVERALL
         frames.append(_reason(name, term, options["outcome"], error, "not estimated"))
@@ -477,15 +487,16 @@ def inference_table(
 
 
 def _built(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of a column with its panel built once for all that infer about it.
+    """Options with their panel built once for all that take it.
 
     A panel that cannot be built stays as it is: each of them then says why. So it does
     with weights, which the wild bootstrap takes by another name.
     """
     if options.get("weights") is not None:
         return options
-    columns = {name: options[name] for name in NAMED if name in options}
-    rest = {name: value for name, value in options.items() if name not in NAMED}
+    names = {*NAMED, "cohort"} & set(options)
+    columns = {name: options[name] for name in names}
+    rest = {name: value for name, value in options.items() if name not in names}
     groups = (rest.get("period_effects_by"),)
     with suppress(CityPanelError):
         return {**rest, "panel": prepare(rest["panel"], groups=groups, **columns)}

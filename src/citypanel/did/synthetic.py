@@ -301,7 +301,8 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
     iteration costs one pass over m numbers; the improvement is taken from the step
     itself, without subtracting two large values.
     """
-    hx = h @ x
+    both = np.array([x, h @ x])
+    x, hx = both
     diagonal, columns = np.diag(h).tolist(), list(h)
     gradient, moved = np.empty_like(x), np.empty_like(x)
     for iteration in range(iterations):
@@ -312,9 +313,8 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
         curvature = diagonal[i] - 2.0 * hx.item(i) + xhx
         step = -slope / curvature if curvature > 0 else 0.0
         step = 0.0 if step < 0.0 else 1.0 if step > 1.0 else step
-        x *= 1.0 - step
+        both *= 1.0 - step
         x[i] += step
-        hx *= 1.0 - step
         np.multiply(columns[i], step, out=moved)
         hx += moved
         better = -step * (2.0 * slope + step * curvature)
