@@ -120,7 +120,6 @@ class Partialled:
             raise EstimationError.of("did.nothing_to_resample")
         return error
 
-
     @cached_property
     def cluster_products(
         self,

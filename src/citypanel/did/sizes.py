@@ -26,13 +26,18 @@ FARTHEST = 1.5
 
 
 @functools.cache
-def measured() -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Units, treated units and rejected_pct of each test's rows in `sizes.csv`."""
-    table = pd.read_csv(Path(__file__).with_name("sizes.csv"))
-    names = ["units", "treated", "rejected_pct"]
+def measured() -> pd.DataFrame:
+    """Columns test, errors, units, treated, panels, rejected_pct."""
+    return pd.read_csv(Path(__file__).with_name("sizes.csv"))
+
+
+@functools.cache
+def _by_test() -> dict[str, tuple[np.ndarray, ...]]:
+    """Units, treated units and rejected_pct of each test that was measured."""
+    names = ("units", "treated", "rejected_pct")
     return {
         str(test): tuple(part[name].to_numpy() for name in names)
-        for test, part in table.groupby("test")
+        for test, part in measured().groupby("test")
     }
 
 
@@ -54,9 +59,9 @@ def size_of(test: str, units: int, treated: int) -> tuple[float, float] | None:
     tuple of float, or None
         None where the test was not measured or the sample is larger than any.
     """
-    if test not in measured() or treated < 1:
+    if test not in _by_test() or treated < 1:
         return None
-    its_units, its_treated, rejected = measured()[test]
+    its_units, its_treated, rejected = _by_test()[test]
     if units > FARTHEST * its_units.max():
         return None
     away = np.log(its_units / units) ** 2 + np.log(its_treated / treated) ** 2
