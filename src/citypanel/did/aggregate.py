@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -387,6 +388,14 @@ def uniform_critical_value(
     return max(float(np.quantile(largest, level)), pointwise)
 
 
+@functools.lru_cache(maxsize=2)
+def _normals(seed: int, draws: int, m: int) -> np.ndarray:
+    """Standard normal draws (draws, m), the same for all bands of a table."""
+    drawn = np.random.default_rng(seed).standard_normal((draws, m))
+    drawn.flags.writeable = False
+    return drawn
+
+
 def gaussian_critical_value(
     matrix: np.ndarray,
     *,
@@ -409,7 +418,6 @@ def gaussian_critical_value(
     size = np.sqrt(np.diag(matrix))
     values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    rng = np.random.default_rng(seed)
-    drawn = rng.standard_normal((draws, len(size))) @ root.T
+    drawn = _normals(seed, draws, len(size)) @ root.T
     largest = np.abs(drawn).max(axis=1)
     return max(float(np.quantile(largest, level)), critical_value(np.inf, level))

@@ -10,7 +10,6 @@ import pandas as pd
 
 from citypanel.did.frames import OVERALL, join_notes, panel_frame
 from citypanel.did.frisch_waugh import Partialled, partial
-from citypanel.did.linear import TwoWay, cluster_sums, symmetric_inverse
 from citypanel.did.panels import Panel, choose, on_panel
 from citypanel.errors import OptionError
 
@@ -104,7 +103,7 @@ def wild_cluster_bootstrap(
     parts = partial(data, period_effects_by=period_effects_by)
     multipliers = Multipliers(parts.data.n_clusters, weights, draws, seed)
     law = WildLaw(parts, multipliers)
-    statistic = (parts.estimate - null) / parts.std_error()
+    statistic = (parts.estimate - null) / parts.std_error
     p_value, n_draws, kind = law.p_value(null), multipliers.draws, multipliers.kind
     low, high = np.nan, np.nan
     if confidence_interval:
@@ -113,7 +112,7 @@ def wild_cluster_bootstrap(
         "aggregation": "wild_cluster_bootstrap",
         "term": OVERALL,
         "estimate": parts.estimate,
-        "std_error": parts.std_error(),
+        "std_error": parts.std_error,
         "statistic": statistic,
         "p_value": p_value,
         "conf_low": low,
@@ -170,10 +169,12 @@ class Multipliers:
 
         No more than `BLOCK` numbers are held at once.
         """
+        rng, some = np.random.default_rng(self.seed), max(1, BLOCK // self.draws)
+        if self.signs is None and self.clusters <= some:
+            self.signs = self._drawn(rng, (self.clusters, self.draws))
         if self.signs is not None:
             yield slice(None), self.signs
             return
-        rng, some = np.random.default_rng(self.seed), max(1, BLOCK // self.draws)
         for first in range(0, self.clusters, some):
             rows = slice(first, min(first + some, self.clusters))
             yield rows, self._drawn(rng, (rows.stop - first, self.draws))
@@ -213,19 +214,7 @@ class WildLaw:
 
     def __init__(self, parts: Partialled, weights: Multipliers | np.ndarray):
         self.parts = parts
-        cluster, d = parts.cluster, parts.d
-        dummies = np.eye(int(parts.period.max()) + 1)[parts.period]
-        unit, weighted = parts.data.unit, parts.data.weights is not None
-        z = np.hstack([dummies, parts.raw_controls])
-        z = TwoWay(unit, weights=parts.root**2 if weighted else None).demean(z)
-        z = parts.root[:, None] * z if weighted else z
-        inverse = symmetric_inverse(z.T @ z)
-        q = cluster_sums(d * d, cluster)
-        dz = cluster_sums(d[:, None] * z, cluster)
-        sides = [
-            (cluster_sums(d * u, cluster), cluster_sums(u[:, None] * z, cluster))
-            for u in (parts.y, d)
-        ]
+        q, projected, sides = parts.cluster_products
 
         def blocks():
             whole = isinstance(weights, np.ndarray)
@@ -239,7 +228,7 @@ class WildLaw:
         for rows, v in blocks():
             of_y, of_d = (
                 s[rows, None] * v
-                - (dz[rows] @ inverse) @ mixed[j]
+                - projected[rows] @ mixed[j]
                 - np.outer(q[rows], numerators[j] / q.sum())
                 for j, (s, _) in enumerate(sides)
             )
@@ -260,7 +249,7 @@ class WildLaw:
         """The sample's absolute t on the same scale."""
         parts = self.parts
         gap = abs(parts.estimate - null) * (parts.d @ parts.d)
-        scale = parts.std_error() * (parts.d @ parts.d) / np.sqrt(parts.factor)
+        scale = parts.std_error * (parts.d @ parts.d) / np.sqrt(parts.factor)
         return float(gap / scale)
 
     def p_value(self, null: float) -> float:
@@ -270,7 +259,7 @@ class WildLaw:
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Nulls that are not rejected, by bisection on either side."""
-        centre, unit = self.parts.estimate, self.parts.std_error()
+        centre, unit = self.parts.estimate, self.parts.std_error
         return (
             self._edge(centre, -unit, alpha),
             self._edge(centre, unit, alpha),

@@ -18,6 +18,7 @@ from citypanel.did.panels import (
     on_panel,
     require_treated_and_control,
 )
+from citypanel.did.results import Later
 from citypanel.did.stacked import stacked
 from citypanel.did.twfe import twfe
 from citypanel.errors import CityPanelError, OptionError
@@ -233,8 +234,9 @@ class _Adjusted:
         def fit() -> pd.DataFrame:
             return self.two_way(frame, [other, both, *controls])
 
+        once = Later(fit)
         return [
-            self.row(fit, "twfe", column, aggregation="interacted", shown=term)
+            self.row(once, "twfe", column, aggregation="interacted", shown=term)
             for term, column in shown.items()
         ]
 

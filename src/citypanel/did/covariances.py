@@ -314,13 +314,21 @@ class _Hat:
             total = cluster_sums(self.weights, fit.unit)
             sums = cluster_sums(self.weights[:, None] * self.wz, fit.unit)
             self.means = (sums / total[:, None])[self.unit]
-        self.rows = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
+        # Without weights I - H is symmetric and idempotent.
+        self.plain = bool((self.weights == 1).all())
+        order, counts = np.argsort(cluster, kind="stable"), np.bincount(cluster)
+        self.rows = np.split(order, np.cumsum(counts)[:-1])
 
     def _own(self, rows: np.ndarray) -> np.ndarray:
         """(I - P)(I - P)' of one cluster's rows, or of several clusters' (b, n)."""
         eye = np.eye(rows.shape[-1])
         if self.unit is None:
             return np.broadcast_to(eye, (*rows.shape, rows.shape[-1]))
+        if rows.ndim > 1 and self.plain:
+            unit = self.unit[rows]
+            if (unit == unit[:, :1]).all():
+                # The same in each cluster of one unit.
+                rows = rows[:1]
         weights = self.weights[rows]
         same = self.unit[rows][..., :, None] == self.unit[rows][..., None, :]
         share = same * weights[..., None, :]
@@ -330,6 +338,8 @@ class _Hat:
     def residual_variance(self, rows: np.ndarray) -> np.ndarray:
         """((I - H)(I - H)')_gg of the rows of `_own`, I - H_gg without weights."""
         zq = self.z[rows] @ self.inverse
+        if rows.ndim > 1 and self.plain:
+            return self._own(rows) - zq @ self.z[rows].mT
         other = (self.wz[rows] - self.means[rows]) @ zq.mT
         return (
             self._own(rows)
@@ -356,31 +366,43 @@ class _Hat:
             for start in range(0, len(rows), batch):
                 yield rows[start : start + batch]
 
-    def traces(self, w: np.ndarray) -> tuple[float, float]:
-        """tr(P) and tr(P P) of P, the `products`, without its G x G numbers.
+    def traces(self, w: np.ndarray) -> Iterator[tuple[float, float]]:
+        """tr(P) and tr(P P) of P, the `products`, for each column of w (n, k).
 
-        P is a diagonal D and F M F' of few columns F, so that tr(P P) is
-        sum(D^2 + 2 D diag(F M F')) + tr(M F'F M F'F).
+        Of many clusters without P's G x G numbers. P is a diagonal D and F M F' of few
+        columns F, so that tr(P P) is sum(D^2 + 2 D diag(F M F')) + tr(M F'F M F'F).
         """
         if len(self.rows) <= MANY:
-            p = self.products(w)
-            return float(np.trace(p)), float((p**2).sum())
-        a = cluster_sums(w[:, None] * self.z, self.cluster) @ self.inverse
-        b = cluster_sums(w[:, None] * (self.wz - self.means), self.cluster)
+            for column in w.T:
+                p = self.products(column)
+                yield float(np.trace(p)), float((p**2).sum())
+            return
+        a = self._sums(w, self.z)
+        b = a if self.plain else self._sums(w, self.wz - self.means)
         own = w
         if self.unit is not None:
-            total = cluster_sums(self.weights, self.unit)
-            own = w - self.weights * (cluster_sums(w, self.unit) / total)[self.unit]
-        d = cluster_sums(own**2, self.cluster)
-        f, k = np.hstack([a, b]), len(self.inverse)
+            total = cluster_sums(self.weights, self.unit)[:, None]
+            mean = (cluster_sums(w, self.unit) / total)[self.unit]
+            own = w - self.weights[:, None] * mean
+        squares = cluster_sums(own**2, self.cluster)
+        k = len(self.inverse)
         m = np.zeros((2 * k, 2 * k))
         m[:k, :k] = self.spread
         m[:k, k:] = m[k:, :k] = -np.eye(k)
-        fm = f @ m
-        diagonal = (fm * f).sum(axis=1)
-        crossed = f.T @ fm
-        both = (d**2 + 2 * d * diagonal).sum() + (crossed * crossed.T).sum()
-        return float((d + diagonal).sum()), float(both)
+        for j, d in enumerate(squares.T):
+            f = np.hstack([a[:, j] @ self.inverse, b[:, j]])
+            fm = f @ m
+            diagonal = (fm * f).sum(axis=1)
+            crossed = f.T @ fm
+            both = (d**2 + 2 * d * diagonal).sum() + (crossed * crossed.T).sum()
+            yield float((d + diagonal).sum()), float(both)
+
+    def _sums(self, w: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """w_g'z_g of every cluster (G, k, m), for w (n, k) and z (n, m)."""
+        sums = np.empty((len(self.rows), w.shape[1], z.shape[1]))
+        for rows in self.batches():
+            sums[self.cluster[rows[..., 0]]] = w[rows].mT @ z[rows]
+        return sums
 
     def products(self, w: np.ndarray) -> np.ndarray:
         """w_g' ((I - H)(I - H)')_gh w_h for all pairs of clusters (G, G).
@@ -436,11 +458,8 @@ def cr2(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores = _times(wx[rows].mT @ adjust, residuals[rows])
         sums[cluster[rows[..., 0]]] = scores
     matrix = fit.bread @ (sums.T @ sums) @ fit.bread
-    df = np.empty(k)
-    for j in range(k):
-        trace, squared = hat.traces(adjusted[:, j])
-        df[j] = trace**2 / squared
-    return matrix, df
+    df = [trace**2 / squared for trace, squared in hat.traces(adjusted)]
+    return matrix, np.array(df)
 
 
 def cr3(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -455,6 +474,21 @@ def cr3(fit: Fit, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     groups = len(changes)
     matrix = (groups - 1.0) / groups * changes.T @ changes
     return matrix, np.full(fit.x.shape[1], groups - 1.0)
+
+
+def _far_from_singular(gram: np.ndarray) -> np.ndarray:
+    """Cross-products (b, m, m) whose least eigenvalue is not tiny by their largest.
+
+    A factor of a matrix less a multiple of one is quicker than eigenvalues, and where
+    it exists they all exceed the multiple; the trace is no less than the largest.
+    """
+    floor = 1e-8 * np.trace(gram, axis1=1, axis2=2)[:, None, None]
+    try:
+        np.linalg.cholesky(gram - floor * np.eye(gram.shape[1]))
+    except np.linalg.LinAlgError:
+        values = np.linalg.eigvalsh(gram)
+        return values[:, 0] > 1e-8 * values[:, -1]
+    return np.ones(len(gram), bool)
 
 
 def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
@@ -482,12 +516,10 @@ def leave_one_cluster_out(fit: Fit, cluster: np.ndarray) -> np.ndarray:
     side = sides.sum(axis=0) - sides
     left = np.arange(groups)
     if groups > MANY:
-        values, vectors = np.linalg.eigh(gram)
-        # Far from singular; the others are looked at one by one.
-        sound = values[:, 0] > 1e-8 * values[:, -1]
-        inner = _times(vectors.mT, side) / np.where(values > 0, values, 1.0)
-        solved = _times(vectors[:, :k], inner) / hat.length[:k]
-        out[sound], left = solved[sound], left[~sound]
+        sound = _far_from_singular(gram)
+        solved = np.linalg.solve(gram[sound], side[sound][..., None])[:, :k, 0]
+        # The others are looked at one by one.
+        out[sound], left = solved / hat.length[:k], left[~sound]
     for g in left:
         solved, _, rank, _ = linalg.lstsq(gram[g], side[g], cond=1e-11)
         # A coefficient the remaining clusters do not identify has no value.

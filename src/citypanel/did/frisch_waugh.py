@@ -7,6 +7,7 @@ residual vectors only, so that thousands of resamples are small matrix products.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,12 @@ from citypanel.did.covariances import (
     require_clusters,
     small_sample_factor,
 )
-from citypanel.did.linear import TwoWay, cluster_sums, partial_out
+from citypanel.did.linear import (
+    TwoWay,
+    cluster_sums,
+    partial_out,
+    symmetric_inverse,
+)
 from citypanel.did.panels import (
     FAR,
     Panel,
@@ -47,6 +53,8 @@ class Partialled:
         Net of the effects; those that are collinear or absorbed are left out.
     raw_controls : ndarray (n, k)
         The same, as they came.
+    design : ndarray (n, 2 + k)
+        Outcome, treatment and these controls, net of the effects alone.
     period : ndarray of int (n,)
         Codes of the period effects, by region where asked for.
     start : ndarray of int (n_units,)
@@ -63,6 +71,7 @@ class Partialled:
     d: np.ndarray
     controls: np.ndarray
     raw_controls: np.ndarray
+    design: np.ndarray
     period: np.ndarray
     start: np.ndarray
     cluster: np.ndarray
@@ -72,9 +81,7 @@ class Partialled:
     def fit(self) -> Fit:
         """The whole regression, controls included."""
         data = self.data
-        both = np.column_stack([data.y, data.treatment, self.raw_controls])
-        both = self.net(both)
-        y, x = both[:, 0], both[:, 1:]
+        y, x = self.design[:, 0], self.design[:, 1:]
         bread = np.linalg.inv(x.T @ x)
         b = bread @ (x.T @ y)
         weights = None if data.weights is None else self.root**2
@@ -94,10 +101,11 @@ class Partialled:
         """Whether one unit is treated: the effect has no sampling distribution."""
         return self.treated_units == 1
 
-    @property
+    @cached_property
     def estimate(self) -> float:
         return float(self.d @ self.y / (self.d @ self.d))
 
+    @cached_property
     def std_error(self) -> float:
         """Clustered standard error of the treatment's coefficient.
 
@@ -112,6 +120,33 @@ class Partialled:
             raise EstimationError.of("did.nothing_to_resample")
         return error
 
+    @cached_property
+    def cluster_products(
+        self,
+    ) -> tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """Products by cluster, of which `bootstrap.WildLaw` is made.
+
+        Returns
+        -------
+        ndarray (G,), ndarray (G, m), list of (ndarray (G,), ndarray (G, m))
+            In the notation of `WildLaw`: q; D Z (Z'Z)^+; s and Z u for the outcome and
+            for the treatment in the place of u.
+        """
+        cluster, d = self.cluster, self.d
+        dummies = np.eye(int(self.period.max()) + 1)[self.period]
+        weighted = self.data.weights is not None
+        z = np.hstack([dummies, self.raw_controls])
+        weights = self.root**2 if weighted else None
+        z = TwoWay(self.data.unit, weights=weights).demean(z)
+        z = self.root[:, None] * z if weighted else z
+        of_d = cluster_sums(d[:, None] * z, cluster)
+        sides = [
+            (cluster_sums(d * u, cluster), cluster_sums(u[:, None] * z, cluster))
+            for u in (self.y, d)
+        ]
+        inverse = symmetric_inverse(z.T @ z)
+        return cluster_sums(d * d, cluster), of_d @ inverse, sides
+
 
 def partial(
     panel: pd.DataFrame | Panel,
@@ -120,6 +155,8 @@ def partial(
     **columns: Any,
 ) -> Partialled:
     """Check the panel and partial the controls and both effects out.
+
+    A panel that is built already keeps what was found, for whoever asks next.
 
     Parameters
     ----------
@@ -135,6 +172,13 @@ def partial(
         As `twfe`; also clusters that cut units.
     """
     data = prepare(panel, groups=(period_effects_by,), **columns).rows
+    kept = data.__dict__.setdefault("_partialled", {})
+    if period_effects_by not in kept:
+        kept[period_effects_by] = _partial(data, period_effects_by)
+    return kept[period_effects_by]
+
+
+def _partial(data: Panel, period_effects_by: str | None) -> Partialled:
     require_absorbing(data)
     if not data.units_nest:
         raise EstimationError.of(
@@ -159,6 +203,8 @@ def partial(
     data = data.remarking(lost_controls(fit, data.control_names, 1))
     kept = fit.keep[1:]
     y, d, rest = net[:, 0], net[:, 1], net[:, 2:][:, kept]
+    if not kept.all():
+        net = net[:, [True, True, *kept]]
     both = partial_out(np.column_stack([y, d]), rest)
     k = count_parameters(fit.fit, [data.cluster], "nonnested")
     require_clusters(data.n_clusters)
@@ -170,6 +216,7 @@ def partial(
         both[:, 1],
         rest,
         data.controls[:, kept],
+        net,
         second,
         starts_from_treatment(data),
         data.cluster,

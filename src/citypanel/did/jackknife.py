@@ -173,6 +173,7 @@ def leave_one_unit_out(
     parts = partial(data, period_effects_by=period_effects_by)
     data, start = parts.data, parts.start
     left = leave_one_cluster_out(parts.fit, data.unit)[:, 0]
+    own, note = np.bincount(data.unit), data.note
     rows = [
         {
             "aggregation": "leave_one_unit_out",
@@ -180,11 +181,11 @@ def leave_one_unit_out(
             "cohort": _cohort_label(data, start[u]),
             "estimate": left[u],
             "change": left[u] - parts.estimate,
-            "n_obs": data.n_obs - int((data.unit == u).sum()),
+            "n_obs": data.n_obs - int(own[u]),
             "n_treated_units": parts.treated_units - int(start[u] < FAR),
             "note": join_notes(
                 None if np.isfinite(left[u]) else "not identified without it",
-                data.note,
+                note,
             ),
         }
         for u in np.lexsort((np.arange(data.n_units), left))

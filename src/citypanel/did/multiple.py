@@ -112,8 +112,8 @@ def romano_wolf(
         {
             "term": list(parts),
             "estimate": [p.estimate for p in parts.values()],
-            "std_error": [p.std_error() for p in parts.values()],
-            "statistic": [p.estimate / p.std_error() for p in parts.values()],
+            "std_error": [p.std_error for p in parts.values()],
+            "statistic": [p.estimate / p.std_error for p in parts.values()],
             "p_value": alone,
             "p_holm": holm(alone),
             "p_romano_wolf": adjusted,

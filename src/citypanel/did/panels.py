@@ -833,11 +833,8 @@ def _unit_codes(values: pd.Series) -> Coded:
     whole = isinstance(units, np.ndarray) and units.dtype.kind in "iu"
     if whole and (units[1:] > units[:-1]).all():
         return found
-    if found.each > 1:
-        codes, units = pd.factorize(values.to_numpy()[:: found.each], sort=True)
-        return Coded(codes.astype(np.int64), units, found.each, found.n)
-    codes, units = pd.factorize(values, sort=True)
-    return Coded(codes.astype(np.int64), units, 1, found.n)
+    place, units = pd.factorize(units, sort=True)
+    return replace(found, codes=place.astype(np.int64)[found.codes], seen=units)
 
 
 def _in_order(units: Coded, periods: Coded, width: int) -> bool:

@@ -106,6 +106,7 @@ def pretrend_power(
     found += [(float(s), None) for s in slopes]
     error = np.sqrt(np.diag(path.matrix))
     rows = []
+    chance = law.passed(0.0).mean()
     for slope, wanted in found:
         passed = law.passed(slope)
         power = 1.0 - passed.mean()
@@ -123,7 +124,7 @@ def pretrend_power(
                     "power": power,
                     "bias": bias,
                     "bias_if_passed": conditional[j],
-                    "passed_ratio": passed.mean() / law.passed(0.0).mean(),
+                    "passed_ratio": passed.mean() / chance,
                 }
             )
     names = ("slope", "power", "bias", "bias_if_passed", "passed_ratio")
@@ -160,16 +161,18 @@ class _PreTest:
         root = covariance_root(path.matrix)
         half = rng.standard_normal((draws // 2, len(path.times))) @ root.T
         self.noise = np.vstack([half, -half])
+        # Event time by event time: each is looked at in every draw.
+        self.leads = self.noise[:, self.before].T.copy()
         self.inverse = np.linalg.inv(pre)
         self.error = error
         self.single = special.ndtri(0.5 + level / 2)
         self.joint = special.chdtri(self.before.sum(), 1 - level)
 
     def passed(self, slope: float) -> np.ndarray:
-        leads = slope * self.trend[self.before] + self.noise[:, self.before]
+        leads = slope * self.trend[self.before, None] + self.leads
         if self.test == "individual":
-            return (np.abs(leads) <= self.single * self.error).all(axis=1)
-        return np.einsum("ij,jk,ik->i", leads, self.inverse, leads) <= self.joint
+            return (np.abs(leads) <= self.single * self.error[:, None]).all(axis=0)
+        return np.einsum("ji,jk,ki->i", leads, self.inverse, leads) <= self.joint
 
     def slope_with_power(self, power: float) -> float:
         """Smallest positive slope that the pre-test rejects with a probability."""

@@ -103,7 +103,7 @@ def randomisation_inference(
             "did.no_permutation_statistic",
             [f"{draws} permutations" + (f" within {within}" if within else "")],
         )
-    statistic = parts.estimate / parts.std_error()
+    statistic = parts.estimate / parts.std_error
     as_large = np.sum(np.abs(known) >= abs(statistic) * (1 - 1e-10))
     single = parts.rests_on_one
     row = {
@@ -111,7 +111,7 @@ def randomisation_inference(
         "term": OVERALL,
         "estimate": parts.estimate,
         # The permutation law is valid with one treated unit; the error is not.
-        "std_error": None if single else parts.std_error(),
+        "std_error": None if single else parts.std_error,
         "statistic": statistic,
         "df": data.n_clusters - 1.0,
         "p_value": (1.0 + as_large) / (1.0 + len(known)),
@@ -174,7 +174,7 @@ def randomisation_draws(
     """
     _require_draws(draws)
     parts = partial(data)
-    sample = parts.estimate / parts.std_error()
+    sample = parts.estimate / parts.std_error
     statistics = np.concatenate([[sample], permuted_statistics(parts, draws, seed)])
     return pd.DataFrame({"draw": np.arange(draws + 1), "statistic": statistics})
 
@@ -397,11 +397,11 @@ class Paths:
             a = own.ravel()[rows + dealt] - effects @ y.T
             q = weight * np.take_along_axis(q, cell, axis=1)
             if z.shape[1]:
-                g = np.array([own_z[units, :, d].sum(axis=0) for d in dealt])
+                g = sum((dealt == j) @ own_z[:, :, j] for j in range(k))
                 a -= g @ y_z.T
                 q += _outer(g, g) @ _flat(z_z).T + 2 * _outer(g, effects) @ _flat(z).T
-                by_kind = 2 * np.einsum("bk,nkc->bnc", g, own_z)
-                q -= np.take_along_axis(by_kind, dealt[:, :, None], axis=2)[:, :, 0]
+                by_kind = g @ own_z.transpose(2, 1, 0)
+                q -= 2 * np.take_along_axis(by_kind, dealt[None], axis=0)[0]
             size = q.sum(axis=1)
             with np.errstate(divide="ignore", invalid="ignore"):
                 b = a.sum(axis=1) / size

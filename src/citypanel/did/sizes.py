@@ -31,6 +31,16 @@ def measured() -> pd.DataFrame:
     return pd.read_csv(Path(__file__).with_name("sizes.csv"))
 
 
+@functools.cache
+def _by_test() -> dict[str, tuple[np.ndarray, ...]]:
+    """Units, treated units and rejected_pct of each test that was measured."""
+    names = ("units", "treated", "rejected_pct")
+    return {
+        str(test): tuple(part[name].to_numpy() for name in names)
+        for test, part in measured().groupby("test")
+    }
+
+
 def size_of(test: str, units: int, treated: int) -> tuple[float, float] | None:
     """Smallest and largest share (%) of true nulls that a nominal 5% test rejects.
 
@@ -49,13 +59,13 @@ def size_of(test: str, units: int, treated: int) -> tuple[float, float] | None:
     tuple of float, or None
         None where the test was not measured or the sample is larger than any.
     """
-    table = measured()
-    table = table[table["test"] == test]
-    if not len(table) or treated < 1 or units > FARTHEST * table["units"].max():
+    if test not in _by_test() or treated < 1:
         return None
-    away = (np.log(table["units"] / units)) ** 2
-    away += (np.log(table["treated"] / treated)) ** 2
-    near = table.loc[away == away.min(), "rejected_pct"]
+    its_units, its_treated, rejected = _by_test()[test]
+    if units > FARTHEST * its_units.max():
+        return None
+    away = np.log(its_units / units) ** 2 + np.log(its_treated / treated) ** 2
+    near = rejected[away == away.min()]
     return float(near.min()), float(near.max())
 
 

@@ -32,6 +32,8 @@ from citypanel.errors import EstimationError, OptionError, PanelError
 KERNELS = ("bartlett", "uniform")
 # Mean radius of the earth, in km.
 EARTH_KM = 6371.01
+# Places whose distances to the others are taken at once.
+ROWS = 200
 _KEPT: ContextVar[dict[bytes, np.ndarray] | None] = ContextVar("_KEPT", default=None)
 NOTE_NEGATIVE = "the kernel's sum is not positive: no standard error at this cutoff"
 
@@ -63,7 +65,18 @@ def unit_coordinates(data: Panel, columns: Sequence[str]) -> np.ndarray:
 def distances_km(places: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
     """Great-circle distances (n, m) between places in degrees, by the haversine."""
     a = np.radians(places)
-    b = a if others is None else np.radians(others)
+    if others is not None:
+        return _apart(a, np.radians(others))
+    out = np.empty((len(a), len(a)))
+    for first in range(0, len(a), ROWS):
+        rows, rest = slice(first, first + ROWS), slice(first, None)
+        out[rows, rest] = _apart(a[rows], a[rest])
+        out[rest, rows] = out[rows, rest].T
+    return out
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`distances_km` of places in radians."""
     half = (a[:, None, :] - b[None, :, :]) / 2.0
     inner = (
         np.sin(half[..., 0]) ** 2
@@ -98,7 +111,7 @@ def kernel_weights(distance: np.ndarray, cutoff_km: float, kernel: str) -> np.nd
     share = distance / cutoff_km
     if kernel == "uniform":
         return (share <= 1.0).astype(float)
-    return np.clip(1.0 - share, 0.0, None)
+    return np.maximum(np.subtract(1.0, share, out=share), 0.0, out=share)
 
 
 def conley_options(
@@ -302,10 +315,11 @@ def spatial_inference(
             places, cluster=above, draws=draws, seed=seed, level=level, **wild
         )
         add("above_wild_bootstrap", drawn)
+    once = prepare(places, groups=tuple(groups), **keys, **named)
     with _keeping():
         for kernel, cutoff in product(kernels, cutoffs_km):
             fit = twfe(
-                places,
+                once,
                 standard_errors="conley",
                 coordinates=coordinates,
                 cutoff_km=cutoff,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from citypanel.did.frames import OVERALL, add_note, join_notes, panel_frame
 from citypanel.did.linear import NormalEquations, cluster_sums
-from citypanel.did.panels import Panel, on_panel, require_treated_and_control
+from citypanel.did.panels import FAR, Panel, on_panel, require_treated_and_control
 from citypanel.did.spatial import (
     conley_options,
     distances_km,
@@ -226,20 +226,22 @@ def _nearest(data: Panel, coordinates, neighbours) -> np.ndarray:
 
     In km, or 0 for a treated unit of the same group; infinite where there is none.
     """
+    treated = np.flatnonzero(~data.never)
     if neighbours is not None:
         codes = data.of_units(data.codes(neighbours), neighbours)
-        apart = np.where(codes[:, None] == codes[None, :], 0.0, np.inf)
+        apart = np.where(codes[:, None] == codes[treated], 0.0, np.inf)
     else:
         assert coordinates is not None
-        apart = distances_km(unit_coordinates(data, coordinates))
-    np.fill_diagonal(apart, np.inf)
-    order = np.argsort(data.start, kind="stable")
-    out = np.full(data.n_obs, np.inf)
+        places = unit_coordinates(data, coordinates)
+        apart = distances_km(places, places[treated])
+    apart[treated, np.arange(len(treated))] = np.inf
+    out, nearest = np.full(data.n_obs, np.inf), np.full(data.n_units, np.inf)
+    since, last = data.start[treated], -FAR
     for j, p in enumerate(data.positions):
-        treated = order[: np.searchsorted(data.start[order], p, side="right")]
-        rows = data.period == j
-        if len(treated):
-            out[rows] = apart[np.ix_(data.unit[rows], treated)].min(axis=1)
+        more = (since > last) & (since <= p)
+        nearest = np.minimum(nearest, apart[:, more].min(axis=1, initial=np.inf))
+        rows, last = data.period == j, p
+        out[rows] = nearest[data.unit[rows]]
     return out
 
 

@@ -7,6 +7,7 @@ estimator cannot be computed keeps a row that says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -33,16 +34,17 @@ from citypanel.did.jackknife import (
     leave_one_unit_out,
 )
 from citypanel.did.multiple import holm, romano_wolf
-from citypanel.did.panels import choose
+from citypanel.did.panels import choose, prepare
 from citypanel.did.periods import label_array
 from citypanel.did.power import power_table
 from citypanel.did.pretest import pretrend_power
 from citypanel.did.pretrends import pretrend_line
 from citypanel.did.propensity import balance_table, propensity_score_did
 from citypanel.did.randomisation import randomisation_inference
+from citypanel.did.results import Later
 from citypanel.did.sizes import LEADS, size_note
 from citypanel.did.synthetic import synthetic_did
-from citypanel.did.twfe import event_study, shift_outcome, twfe
+from citypanel.did.twfe import NAMED, event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
 from citypanel.words import LABELS
 
@@ -188,21 +190,28 @@ def att_table(
     bands: dict[str, Any] = dict(uniform_band=True, draws=draws, seed=seed)
     parts = []
     for label, frame in chosen.items():
+        steady = Later(partial(require_steady, frame, treatment, unit, period))
         for outcome in outcomes:
             options = dict(keys, outcome=outcome)
+            built = _built({**options, "panel": frame})
             for name in estimators:
                 found = _estimate(
-                    name, frame, treatment, absorbing, options, compared, bands
-                )
+                    name, frame, treatment, absorbing, options, compared, bands,
+                    steady, built,
+                )  # fmt: skip
                 parts += [_with_band(f, seed).assign(sample=label) for f in found]
     out = _stack(parts, [*COLUMNS, "outcome", "sample", *BANDS])
     return _signs(out)
 
 
 def _estimate(
-    name, frame, treatment, absorbing, options, compared, bands
+    name, frame, treatment, absorbing, options, compared, bands, steady, built
 ) -> list[pd.DataFrame]:
-    """Frames of one estimator, or one row that says why there is none."""
+    """Frames of one estimator, or one row that says why there is none.
+
+    ``steady`` checks the treatment; ``built`` are the options, and the panel, of
+    `_built`.
+    """
     frames: list[pd.DataFrame] = []
     try:
         if name == "twfe":
@@ -215,27 +224,30 @@ def _estimate(
             )
             fit = fit[fit["aggregation"] == "overall"].assign(aggregation="simple")
             frames = [fit]
-        require_steady(frame, treatment, options["unit"], options["period"])
+        steady()
         if name == "twfe":
-            path = event_study(frame, **options)
+            path = event_study(**built)
             path = path.assign(
                 aggregation=path["aggregation"].replace("event", "dynamic")
             )
             frames.append(path[path["aggregation"] != "coefficient"])
         elif name == "group_time_att":
-            cells = group_time_att(frame, **compared, **options)
+            cells = group_time_att(**compared, **built)
             frames = [cells]
             for kind in KINDS:
                 frames.append(aggregate_att(cells, kind, **bands))
         elif name == "synthetic_did":
             # Its errors leave out a unit at a time and know no other clusters.
-            plain = {k: v for k, v in options.items() if k != "cluster"}
-            found = synthetic_did(frame, seed=bands["seed"], **plain)
+            plain = built
+            if "cluster" in options:
+                plain = {k: v for k, v in options.items() if k != "cluster"}
+                plain["panel"] = frame
+            found = synthetic_did(seed=bands["seed"], **plain)
             if "cluster" in options:
                 found["note"] = [join_notes(note, BY_UNIT) for note in found["note"]]
             frames = [found]
         else:
-            frames = [getattr(did, name)(frame, **options)]
+            frames = [getattr(did, name)(**built)]
     except CityPanelError as error:
         term = "event_times" if frames else OVERALL
         frames.append(_reason(name, term, options["outcome"], error, "not estimated"))
@@ -446,16 +458,12 @@ def inference_table(
     """
     if not columns:
         raise OptionError.of("did.no_column_infer_about")
-    rows = []
+    rows, built = [], {}
     for (table, column), given in columns.items():
         options: dict[str, Any] = dict(given)
-        rows.append(
-            {
-                "table_name": table,
-                "column_name": column,
-                **_inference(options, draws, permutations, seed, bound, absorbing),
-            }
-        )
+        built[table, column] = once = _built(options)
+        found = _inference(options, once, draws, permutations, seed, bound, absorbing)
+        rows.append({"table_name": table, "column_name": column, **found})
     out = pd.DataFrame(rows)
     text = ("table_name", "column_name", "outcome", "wild_note", "note")
     # A measure that no column has is a number all the same.
@@ -468,7 +476,7 @@ def inference_table(
         out.loc[known.index, "p_value_holm"] = holm(known["p_value_wild"])
         chosen = {
             column: options
-            for (name, column), options in columns.items()
+            for (name, column), options in built.items()
             if name == table and column in set(known["column_name"])
         }
         if chosen:
@@ -478,8 +486,25 @@ def inference_table(
     return out
 
 
-def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
-    """All inference for one column."""
+def _built(options: dict[str, Any]) -> dict[str, Any]:
+    """Options with their panel built once for all that take it.
+
+    A panel that cannot be built stays as it is: each of them then says why. So it does
+    with weights, which the wild bootstrap takes by another name.
+    """
+    if options.get("weights") is not None:
+        return options
+    names = {*NAMED, "cohort"} & set(options)
+    columns = {name: options[name] for name in names}
+    rest = {name: value for name, value in options.items() if name not in names}
+    groups = (rest.get("period_effects_by"),)
+    with suppress(CityPanelError):
+        return {**rest, "panel": prepare(rest["panel"], groups=groups, **columns)}
+    return options
+
+
+def _inference(options, built, draws, permutations, seed, bound, absorbing) -> dict:
+    """All inference for one column, from its options and those of `_built`."""
     notes: list[str] = []
 
     def attempt(function: Callable[[], pd.DataFrame], what: str) -> dict:
@@ -492,7 +517,7 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
     def taken(found: dict, *names: str, of: str = "") -> dict:
         return {name + of: found.get(name) for name in names}
 
-    two_way: dict[str, Any] = dict(options, absorbing=absorbing)
+    two_way: dict[str, Any] = {**options, **built, "absorbing": absorbing}
     main = attempt(lambda: twfe(**two_way), "estimate")
     row = {"outcome": options["outcome"], **taken(main, "estimate", "std_error")}
     row |= taken(main, "p_value", "conf_low", "conf_high")
@@ -503,15 +528,15 @@ def _inference(options, draws, permutations, seed, bound, absorbing) -> dict:
         notes.append(found)
     reduced = attempt(lambda: twfe(**two_way, standard_errors="CR2"), "CR2")
     row |= taken(reduced, "std_error", "df", "p_value", of="_cr2")
-    knife = attempt(lambda: jackknife(**options), "CV3")
+    knife = attempt(lambda: jackknife(**built), "CV3")
     row |= taken(knife, "std_error", "p_value", of="_cv3")
     wild = attempt(
-        lambda: wild_cluster_bootstrap(**options, draws=draws, seed=seed), "wild"
+        lambda: wild_cluster_bootstrap(**built, draws=draws, seed=seed), "wild"
     )
     row |= taken(wild, "p_value", "conf_low", "conf_high", of="_wild")
     row["wild_note"] = wild.get("note")
     dealt = attempt(
-        lambda: randomisation_inference(**options, draws=permutations, seed=seed),
+        lambda: randomisation_inference(**built, draws=permutations, seed=seed),
         "randomisation",
     )
     row["p_value_randomisation"] = dealt.get("p_value")
@@ -723,7 +748,8 @@ def sensitivity_table(
             if label != "all":
                 add("exclusion", outcome, overall, frame, label=label, **options)
         for estimator in (event_study, _group_time_path):
-            path = partial(estimator, panel, **cohorts, **further)
+            # Once for all checks; an error is raised anew for each.
+            path = Later(partial(estimator, panel, **cohorts, **further))
             for kind in ("relative_magnitude", "smoothness"):
                 add("honest", outcome, _on, honest_did, path, kind=kind, seed=seed)
             add("pretrend_power", outcome, _on, pretrend_power, path, seed=seed)

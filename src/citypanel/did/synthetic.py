@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +47,12 @@ class CohortFit:
     before: np.ndarray
     after: np.ndarray
 
-    def gaps(self, treated, control, weight, omega=None) -> np.ndarray:
+    def gaps(self, treated, control, weight) -> np.ndarray:
         """Gaps after, for treated (n1, T) and control (n0, T) outcomes."""
-        omega = self.omega if omega is None else omega
-        line = weighted_mean(treated, weight) - omega @ control
+        return self.of_line(weighted_mean(treated, weight) - self.omega @ control)
+
+    def of_line(self, line: np.ndarray) -> np.ndarray:
+        """Gaps after, from the treated mean less the synthetic control (T,)."""
         return line[self.after] - self.lam @ line[self.before]
 
 
@@ -270,32 +273,25 @@ def _weights(a, b, ridge, stop) -> np.ndarray:
     """
     a = a - a.mean(axis=1, keepdims=True)
     b = b - b.mean(axis=1, keepdims=True)
-    start = np.full((a.shape[0], a.shape[2]), 1.0 / a.shape[2])
-    x = _frank_wolfe(a, b, ridge, stop, start, FIRST_PASS)
-    x = np.where(x <= x.max(axis=1, keepdims=True) / 4, 0.0, x)
-    x = x / x.sum(axis=1, keepdims=True)
-    return _frank_wolfe(a, b, ridge, stop, x, ITERATIONS)
+    return np.array([_frank_wolfe(*s) for s in zip(a, b, ridge, stop, strict=True)])
 
 
-def _frank_wolfe(a, b, ridge, stop, x, iterations) -> np.ndarray:
-    """Minimise ridge^2 |x|^2 + |a x - b|^2 / n over the simplex, sample by sample.
+def _frank_wolfe(a, b, ridge, stop) -> np.ndarray:
+    """Minimise ridge^2 |x|^2 + |a x - b|^2 / n over the simplex, for one sample.
 
     Parameters
     ----------
-    a : ndarray (batch, n, m)
-    b : ndarray (batch, n)
-    ridge, stop : ndarray (batch,)
-        A sample stops once a step improves by no more than stop^2.
-    x : ndarray (batch, m)
-        Starting weights.
+    a : ndarray (n, m)
+    b : ndarray (n,)
+    ridge, stop : float
+        Steps end once one improves by no more than stop^2.
     """
-    n = a.shape[1]
-    out = np.empty_like(x)
-    for j in range(len(x)):
-        h = a[j].T @ a[j] + n * ridge[j] ** 2 * np.eye(a.shape[2])
-        limit = n * stop[j] ** 2
-        out[j] = _descend(h, a[j].T @ b[j], x[j].copy(), limit, iterations)
-    return out
+    n, m = a.shape
+    h, s, limit = a.T @ a, a.T @ b, n * stop**2
+    h[np.diag_indices(m)] += n * ridge**2
+    x = _descend(h, s, np.full(m, 1.0 / m), limit, FIRST_PASS)
+    x = np.where(x <= x.max() / 4, 0.0, x)
+    return _descend(h, s, x / x.sum(), limit, ITERATIONS)
 
 
 def _descend(h, s, x, limit, iterations) -> np.ndarray:
@@ -305,7 +301,8 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
     iteration costs one pass over m numbers; the improvement is taken from the step
     itself, without subtracting two large values.
     """
-    hx = h @ x
+    both = np.array([x, h @ x])
+    x, hx = both
     diagonal, columns = np.diag(h).tolist(), list(h)
     gradient, moved = np.empty_like(x), np.empty_like(x)
     for iteration in range(iterations):
@@ -316,9 +313,8 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
         curvature = diagonal[i] - 2.0 * hx.item(i) + xhx
         step = -slope / curvature if curvature > 0 else 0.0
         step = 0.0 if step < 0.0 else 1.0 if step > 1.0 else step
-        x *= 1.0 - step
+        both *= 1.0 - step
         x[i] += step
-        hx *= 1.0 - step
         np.multiply(columns[i], step, out=moved)
         hx += moved
         better = -step * (2.0 * slope + step * curvature)
@@ -329,30 +325,45 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
 
 def _jackknife(fits, treated, control, weights) -> np.ndarray:
     """Covariance of the cells with each unit left out in turn, weights held."""
+    means = [weighted_mean(t, w) for t, w in zip(treated, weights, strict=True)]
     moved = []
-    for i in range(len(control)):
+    for rest, *omegas in _without_each(control, *(fit.omega for fit in fits)):
         parts = []
-        for fit, own, weight in zip(fits, treated, weights, strict=True):
-            omega = np.delete(fit.omega, i)
+        for fit, mean, omega in zip(fits, means, omegas, strict=True):
             total = omega.sum()
             omega = omega / total if total > 0 else np.full(len(omega), 1 / len(omega))
-            parts.append(fit.gaps(own, np.delete(control, i, axis=0), weight, omega))
+            parts.append(fit.of_line(mean - omega @ rest))
         moved.append(np.concatenate(parts))
-    every = list(zip(fits, treated, weights, strict=True))
-    whole = [fit.gaps(own, control, weight) for fit, own, weight in every]
-    for c, (fit, own, weight) in enumerate(every):
+    synthetic = [fit.omega @ control for fit in fits]
+    whole = [
+        fit.of_line(mean - line)
+        for fit, mean, line in zip(fits, means, synthetic, strict=True)
+    ]
+    for c, (own, weight) in enumerate(zip(treated, weights, strict=True)):
         if len(own) == 1:
             continue
-        for i in range(len(own)):
+        for rest, its in _without_each(own, weight):
             parts = list(whole)
-            rest = np.delete(own, i, axis=0)
-            parts[c] = fit.gaps(rest, control, np.delete(weight, i))
+            parts[c] = fits[c].of_line(weighted_mean(rest, its) - synthetic[c])
             moved.append(np.concatenate(parts))
     # The estimate itself stands for a unit that cannot be left out.
     values = np.array(moved)
     n = len(values)
     changes = values - np.concatenate(whole)
     return (n - 1.0) / n * changes.T @ changes
+
+
+def _without_each(*arrays: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Arrays without their first element, then without their second, and so on.
+
+    The same memory each time, in which the element left out before takes its place.
+    """
+    rest = [array[1:].copy() for array in arrays]
+    for i in range(len(arrays[0])):
+        if i:
+            for part, array in zip(rest, arrays, strict=True):
+                part[i - 1] = array[i - 1]
+        yield rest
 
 
 def _placebo(treated, control, groups, periods, weights, draws, seed) -> np.ndarray:

@@ -441,13 +441,8 @@ def _estimate(
         return _of_moments(data, regression, convention, small_sample, raw, transform)
     if engine == "linearmodels":
         model, labels = _model(y, x[:, keep], data.unit, times, effects, weights)
-        result = model.fit(
-            cov_type="clustered",
-            clusters=pd.DataFrame(data.unit, index=model.dependent.index),
-            auto_df=False,
-            count_effects=False,
-            debiased=False,
-        )
+        # Its cheapest covariance: the coefficients alone are read.
+        result = model.fit(cov_type="unadjusted")
         coefficients = result.params[labels].to_numpy()
         residuals = yd - fit.x @ coefficients
         fit = replace(fit, coefficients=coefficients, residuals=residuals)

@@ -116,15 +116,19 @@ class _Rows:
     def __init__(self, rows: pd.DataFrame):
         self.rows = rows
 
-    def some(self, **labels: Any) -> pd.DataFrame:
-        rows = self.rows
+    def _are(self, labels: dict[str, Any]) -> np.ndarray:
+        """Rows of these labels."""
+        here = np.ones(len(self.rows), bool)
         for name, value in labels.items():
-            rows = rows[rows[name] == value]
-        return rows
+            here &= (self.rows[name] == value).to_numpy(bool, na_value=False)
+        return here
+
+    def some(self, **labels: Any) -> pd.DataFrame:
+        return self.rows[self._are(labels)]
 
     def value(self, column: str, **labels: Any) -> float:
-        rows = self.some(**labels)
-        known = rows[column].dropna()
+        values = self.rows[column]
+        known = values[self._are(labels) & values.notna().to_numpy()]
         return float(known.iloc[0]) if len(known) else float("nan")
 
     def both(self, name: str, **labels: Any) -> dict[str, float]:
