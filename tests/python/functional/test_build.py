@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -103,10 +102,10 @@ def test_a_model_that_fails_leaves_its_table_as_it_was(workshop):
         encoding="utf-8",
     )
 
-    declared = next(workshop.root.glob("seeds/**/_reference__seeds.yml"))
+    declared = next(workshop.root.glob("seeds/**/_published__seeds.yml"))
     text = declared.read_text(encoding="utf-8")
     declared.write_text(
-        re.sub(r'"province_zh": text', '"province_zh": integer', text, count=1),
+        text.replace('"meaning": text', '"meaning": integer'),
         encoding="utf-8",
     )
 
@@ -115,15 +114,19 @@ def test_a_model_that_fails_leaves_its_table_as_it_was(workshop):
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(f"from {table} order by all").fetchall()
 
-    tables = ["marts.dim_cities", "estimates.est_capital_stocks", "raw.ref_cities"]
+    tables = [
+        "marts.dim_cities",
+        "estimates.est_capital_stocks",
+        "raw.pub_descriptives",
+    ]
     before = [rows(table) for table in tables]
-    names = ["dim_cities", "est_capital_stocks", "ref_cities"]
+    names = ["dim_cities", "est_capital_stocks", "pub_descriptives"]
     result = workshop.dbt(
         "build", "--select", *names, "--exclude-resource-type", "test"
     )
     assert "no row" in result.stdout, result.stdout
     assert "no frame" in result.stdout, result.stdout
-    assert "province_zh" in result.stdout, result.stdout
+    assert "meaning" in result.stdout, result.stdout
     assert "ERROR=3" in result.stdout
     assert [rows(table) for table in tables] == before
 
