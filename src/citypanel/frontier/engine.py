@@ -134,6 +134,9 @@ def _by_facets(
         part = slice(start, start + step)
         ratio = _minimum_ratio if radial else _bracketed_ratio
         t[part], facet, status[part] = ratio(facets.prices, q[part], r[part])
+        if facets.refused:
+            # What no facet limits may be limited by one of those left out.
+            status[part][status[part] == UNBOUNDED] = UNPROVED
         fine = status[part] == FINE
         proved = _proved(facets, q[part], r[part], t[part], facet, radial)
         status[part] = np.where(fine & ~proved, UNPROVED, status[part])

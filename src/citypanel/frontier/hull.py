@@ -137,8 +137,7 @@ def _find_facets(technology: Technology) -> Facets | None:
     if not len(members):
         return None
     prices = clean_prices(technology, prices, members)
-    vertices = np.unique(members)
-    supporting = _supporting(projected, prices, vertices, n)
+    supporting = _supporting(projected, prices)
     return Facets(
         prices[supporting],
         members[supporting],
@@ -177,11 +176,13 @@ def _grow(
         vertices = np.union1d(np.union1d(vertices, candidates[::step]), rays)
 
 
-def _supporting(
-    projected: np.ndarray, prices: np.ndarray, vertices: np.ndarray, n: int
-) -> np.ndarray:
+def _supporting(projected: np.ndarray, prices: np.ndarray) -> np.ndarray:
     """Which facets no reference unit and no ray lies beyond."""
-    checked = projected if n <= SAMPLE_ABOVE else projected[vertices]
-    value = prices @ checked.T
-    size = np.abs(prices) @ np.abs(checked).T
-    return (value >= -SUPPORT_TOLERANCE * size).all(axis=1)
+    supporting = np.empty(len(prices), bool)
+    size = np.abs(projected).T
+    step = max(1, BLOCK // len(projected))
+    for start in range(0, len(prices), step):
+        part = prices[start : start + step]
+        limit = -SUPPORT_TOLERANCE * (np.abs(part) @ size)
+        supporting[start : start + step] = (part @ projected.T >= limit).all(axis=1)
+    return supporting

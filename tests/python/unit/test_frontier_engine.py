@@ -213,6 +213,25 @@ def test_the_hull_of_a_sample_grows_past_facets_that_hold_a_ray(seed):
     np.testing.assert_allclose(values, truth, rtol=1e-12)
 
 
+def test_a_hull_that_misses_units_proves_no_distance(monkeypatch):
+    """Every facet is checked against every unit, also where the hull grew from some."""
+    rng = np.random.default_rng(1)
+    inputs = np.exp(rng.normal(size=(1300, 2)))
+    outputs = inputs.prod(axis=1) ** 0.5 * rng.uniform(0.3, 1, 1300)
+    technology = build_technology(inputs, outputs[:, None], returns_to_scale="crs")
+
+    def of_few(technology, projected, rays, interior):
+        return hull._facets_of(projected, np.concatenate([np.arange(0, 1300, 7), rays]))
+
+    monkeypatch.setattr(hull, "_grow", of_few)
+    assert hull.find_facets(technology).refused
+    values, _ = radial_efficiencies(
+        technology, inputs, outputs[:, None], orientation="output"
+    )
+    truth = isoquant(inputs, outputs).efficiencies(inputs, outputs)
+    np.testing.assert_allclose(values, truth, rtol=1e-12)
+
+
 def test_smoothed_pairs_keep_mean_spread_and_boundary():
     rng = np.random.default_rng(0)
     pairs = 1.0 + rng.gamma(2.0, 0.2, (300, 2))
