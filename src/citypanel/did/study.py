@@ -489,11 +489,8 @@ def inference_table(
 def _built(options: dict[str, Any]) -> dict[str, Any]:
     """Options with their panel built once for all that take it.
 
-    A panel that cannot be built stays as it is: each of them then says why. So it does
-    with weights, which the wild bootstrap takes by another name.
+    A panel that cannot be built stays as it is: each of them then says why.
     """
-    if options.get("weights") is not None:
-        return options
     names = {*NAMED, "cohort"} & set(options)
     columns = {name: options[name] for name in names}
     rest = {name: value for name, value in options.items() if name not in names}
@@ -530,8 +527,13 @@ def _inference(options, built, draws, permutations, seed, bound, absorbing) -> d
     row |= taken(reduced, "std_error", "df", "p_value", of="_cr2")
     knife = attempt(lambda: jackknife(**built), "CV3")
     row |= taken(knife, "std_error", "p_value", of="_cv3")
+    # Its ``weights`` are those of the draws.
+    renamed = {
+        "regression_weights" if name == "weights" else name: value
+        for name, value in built.items()
+    }
     wild = attempt(
-        lambda: wild_cluster_bootstrap(**built, draws=draws, seed=seed), "wild"
+        lambda: wild_cluster_bootstrap(**renamed, draws=draws, seed=seed), "wild"
     )
     row |= taken(wild, "p_value", "conf_low", "conf_high", of="_wild")
     row["wild_note"] = wild.get("note")

@@ -206,6 +206,22 @@ def test_inference_for_each_published_column(panel):
     assert table.loc[table["n_units"] == 8, "wild_note"].iloc[0].startswith("webb")
 
 
+def test_all_inference_of_a_weighted_column_is_weighted(panel):
+    weighted = panel.assign(w=1.0 + panel.groupby("city_id").ngroup() % 5)
+    options = dict(outcome="tfpch", treatment="sydid", unit="city_id", period="year")
+    table = study.inference_table(
+        {("3", "(1)"): dict(options, panel=weighted, weights="w")},
+        draws=499, permutations=99, bound=0.024,
+    )  # fmt: skip
+    found = table.iloc[0]
+    wild = did.wild_cluster_bootstrap(
+        weighted, **options, regression_weights="w", draws=499
+    ).iloc[0]
+    assert found["estimate"] == pytest.approx(wild["estimate"])
+    assert found["p_value_wild"] == wild["p_value"]
+    assert found.filter(like="p_value").notna().all()
+
+
 def test_sensitivity_has_every_check(panel):
     chosen = samples(panel)
     table = study.sensitivity_table(
