@@ -110,7 +110,7 @@ class Specification:
 
 def headline_values(choices: Choices, base: Options) -> dict[str, object]:
     """The build's value of each choice."""
-    return {name: getattr(base, name) for name in choices.names}
+    return dict(zip(choices.names, base.part(*choices.names), strict=True))
 
 
 def design(

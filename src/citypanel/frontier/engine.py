@@ -112,11 +112,10 @@ def solve(
         steps = ["by_simplex", *steps]
     for step in steps:
         open_rows = np.flatnonzero(status == UNPROVED)
-        if len(open_rows):
-            method = METHODS[step]
-            counts[step] += method(
-                technology, q, r, radial, open_rows, t, status, hints
-            )
+        if not len(open_rows):
+            break
+        method = METHODS[step]
+        counts[step] += method(technology, q, r, radial, open_rows, t, status, hints)
     return Solution(t, status, counts)
 
 
