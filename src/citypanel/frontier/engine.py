@@ -261,7 +261,7 @@ def _rounding(
 
 def _magnitude(t: np.ndarray, radial: bool) -> np.ndarray:
     """What an error of t is relative to."""
-    t = np.abs(np.nan_to_num(t, posinf=0.0, neginf=0.0))
+    t = np.where(np.isfinite(t), np.abs(t), 0.0)
     return t if radial else np.maximum(t, 1.0)
 
 

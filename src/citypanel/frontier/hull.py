@@ -137,8 +137,8 @@ def _find_facets(technology: Technology) -> Facets | None:
     if not len(members):
         return None
     prices = clean_prices(technology, prices, members)
-    vertices = np.unique(members)
-    supporting = _supporting(projected, prices, vertices, n)
+    checked = projected if n <= SAMPLE_ABOVE else projected[np.unique(members)]
+    supporting = _supporting(checked, prices)
     return Facets(
         prices[supporting],
         members[supporting],
@@ -177,11 +177,8 @@ def _grow(
         vertices = np.union1d(np.union1d(vertices, candidates[::step]), rays)
 
 
-def _supporting(
-    projected: np.ndarray, prices: np.ndarray, vertices: np.ndarray, n: int
-) -> np.ndarray:
+def _supporting(checked: np.ndarray, prices: np.ndarray) -> np.ndarray:
     """Which facets no reference unit and no ray lies beyond."""
-    checked = projected if n <= SAMPLE_ABOVE else projected[vertices]
     value = prices @ checked.T
     size = np.abs(prices) @ np.abs(checked).T
     return (value >= -SUPPORT_TOLERANCE * size).all(axis=1)

@@ -180,11 +180,14 @@ def partial_efficiencies(
             tau = every[plan, r - count + rank - 1]
         if frontier == "order-m":
             share = (rank / count) ** order
-            below = np.roll(share, 1)
-            below[first[:-1][number > 0]] = 0.0
-            tau *= share - below
+            lowest = first[:-1][number > 0]
+            weight = share.copy()
+            weight[1:] -= share[:-1]
+            weight[lowest] = share[lowest]
+            # Summed at the end of a row of all units each.
             summed = np.zeros(comparable.shape)
-            summed.put(r * (plan + 1) - count + rank - 1, tau)
+            shift = r * np.arange(1, plans + 1) - first[1:]
+            summed.reshape(-1)[np.arange(len(tau)) + shift[plan]] = tau * weight
             found = np.where(number > 0, summed.sum(axis=1), np.nan)
         else:
             found = np.full(plans, np.nan)
