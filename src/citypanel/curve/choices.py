@@ -34,7 +34,7 @@ class Choices:
     not_varied: Mapping[str, str]
     limit: int
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(choice.name for choice in self.choices)
 

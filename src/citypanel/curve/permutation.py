@@ -101,7 +101,9 @@ def permuted_statistics(
             known = size > ABSORBED**2 * length
             b, e = np.where(known, b, np.nan), np.where(known, e, np.nan)
             return np.stack([b, b / (e * (std_error / error[0]))])
-    d = np.column_stack([own, exposure[shuffles.take[:, city], year].T])
+    # By year, city and draw; then a row of the sample for each.
+    paths = np.take(exposure[:, years].T, shuffles.take[:, cities].T, axis=1)
+    d = np.column_stack([own, paths[second, first]])
     slope, error, *_ = _regressions(y, d, x, effects)
     t = slope / (error * (std_error / error[0]))
     return np.stack([slope[1:], t[1:]])

@@ -11,7 +11,7 @@ import hashlib
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -110,7 +110,7 @@ class Specification:
 
 def headline_values(choices: Choices, base: Options) -> dict[str, object]:
     """The build's value of each choice."""
-    return {name: getattr(base, name) for name in choices.names}
+    return dict(zip(choices.names, base.part(*choices.names), strict=True))
 
 
 def design(
@@ -283,7 +283,7 @@ def evaluate(
             rows, controls = regression_panel(study, options)
             engine = engine_of(values, headline) if len(rows) < LARGE else None
             fitted = fit(rows, controls, options, engine=engine)
-            row |= asdict(describe_estimate(fitted, rows, study, options))
+            row |= vars(describe_estimate(fitted, rows, study, options))
             if shuffles is not None and is_permuted(options):
                 draws = permuted_statistics(
                     study, rows, controls, options, shuffles, row["std_error"]

@@ -112,11 +112,10 @@ def solve(
         steps = ["by_simplex", *steps]
     for step in steps:
         open_rows = np.flatnonzero(status == UNPROVED)
-        if len(open_rows):
-            method = METHODS[step]
-            counts[step] += method(
-                technology, q, r, radial, open_rows, t, status, hints
-            )
+        if not len(open_rows):
+            break
+        method = METHODS[step]
+        counts[step] += method(technology, q, r, radial, open_rows, t, status, hints)
     return Solution(t, status, counts)
 
 
@@ -265,7 +264,7 @@ def _rounding(
 
 def _magnitude(t: np.ndarray, radial: bool) -> np.ndarray:
     """What an error of t is relative to."""
-    t = np.abs(np.nan_to_num(t, posinf=0.0, neginf=0.0))
+    t = np.where(np.isfinite(t), np.abs(t), 0.0)
     return t if radial else np.maximum(t, 1.0)
 
 

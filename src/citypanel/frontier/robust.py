@@ -31,8 +31,8 @@ from citypanel.frontier.evaluation import NO_OUTPUT, Evaluator
 FRONTIERS = ("dea", "order-m", "order-alpha")
 DEFAULT_ORDER = {"order-m": 25, "order-alpha": 0.95}
 
-#: Elements in one (plans, units, variables) block.
-BLOCK = 1 << 20
+#: Elements in one (plans, units, variables) block, which a cache holds.
+BLOCK = 1 << 18
 
 
 def check_order(frontier: str, order: float | None) -> float | None:
@@ -153,37 +153,45 @@ def partial_efficiencies(
     for start in range(0, n, step):
         part = slice(start, start + step)
         comparable = _at_most(bound, plan_bound[part])
-        number = np.count_nonzero(comparable, axis=1)
-        row = np.repeat(np.arange(len(number)), number)
+        plans, _ = comparable.shape
+        at = np.flatnonzero(comparable)
+        first = np.searchsorted(at, r * np.arange(plans + 1))
+        number = np.diff(first)
+        # The ranks, from 1, of the comparable units' tau that a plan's phi is made of.
+        if frontier == "order-m":
+            plan = np.repeat(np.arange(plans), number)
+            rank = np.arange(1, len(at) + 1) - first[plan]
+        else:
+            plan = np.flatnonzero(number)
+            # A quantile rank that rounding pushed over a whole number stays on it.
+            wanted = np.ceil(order * number[plan] - 1e-9).astype(int)
+            rank = np.clip(wanted, 1, number[plan])
+            at = at[first[plan] + rank - 1]
+        count = number[plan]
         if alone:
-            unit = np.flatnonzero(comparable) - r * row
-            own = plan_moving[part][row, 0]
-            tau = np.full(len(row), blank)
-            np.divide(moving[unit, 0], own, out=tau, where=own > 0)
+            own = plan_moving[part, 0][plan]
+            tau = np.full(len(plan), blank)
+            np.divide(moving[:, 0].take(at - r * plan), own, out=tau, where=own > 0)
             tau *= sign
         else:
-            tau = (sign * _ratios(moving, plan_moving[part], blank)).min(axis=0)
-            tau = np.sort(np.where(comparable, tau, -np.inf), axis=1)
+            every = (sign * _ratios(moving, plan_moving[part], blank)).min(axis=0)
+            every = np.sort(np.where(comparable, every, -np.inf), axis=1)
             # The comparable ones are the last.
-            tau = tau[np.arange(r) >= r - number[:, None]]
-        # From here on tau holds the comparable units alone, sorted for each plan.
-        first = np.cumsum(number) - number
+            tau = every[plan, r - count + rank - 1]
         if frontier == "order-m":
-            count = number[row]
-            rank = np.arange(1, len(row) + 1) - first[row]
             share = (rank / count) ** order
-            below = np.roll(share, 1)
-            below[first[number > 0]] = 0.0
-            tau *= share - below
+            lowest = first[:-1][number > 0]
+            weight = share.copy()
+            weight[1:] -= share[:-1]
+            weight[lowest] = share[lowest]
+            # Summed at the end of a row of all units each.
             summed = np.zeros(comparable.shape)
-            summed[row, r - count + rank - 1] = tau
-            found = summed.sum(axis=1)
+            shift = r * np.arange(1, plans + 1) - first[1:]
+            summed.reshape(-1)[np.arange(len(tau)) + shift[plan]] = tau * weight
+            found = np.where(number > 0, summed.sum(axis=1), np.nan)
         else:
-            # A quantile rank that rounding pushed over a whole number stays on it.
-            wanted = np.ceil(order * number - 1e-9).astype(int)
-            at = first + np.clip(wanted, 1, number) - 1
-            found = np.append(tau, np.nan)[np.where(number > 0, at, len(tau))]
-        found = np.where(number > 0, found, np.nan)
+            found = np.full(plans, np.nan)
+            found[plan] = tau
         with np.errstate(divide="ignore"):
             values[part] = 1.0 / found if output else -found
         status[part][number == 0] = OUTSIDE
@@ -198,7 +206,7 @@ def partial_efficiencies(
 def _at_most(reference: np.ndarray, plans: np.ndarray) -> np.ndarray:
     """Whether a unit has no more of anything than a plan, (plans, units)."""
     below = np.ones((len(plans), len(reference)), dtype=bool)
-    for units, plan in zip(reference.T, plans.T, strict=True):
+    for units, plan in zip(np.ascontiguousarray(reference.T), plans.T, strict=True):
         below &= units <= plan[:, None]
     return below
 

@@ -423,10 +423,14 @@ def folder_of(name: str = SHIPPED) -> Path:
     DeclarationError
         When neither has it.
     """
+    return _file_of(name).parent
+
+
+def _file_of(name: str) -> Path:
     for root in (os.getcwd(), CHECKOUT):
-        folder = os.path.join(root, "studies", name)
-        if os.path.isfile(os.path.join(folder, FILE)):
-            return _path(folder)
+        file = os.path.join(root, "studies", name, FILE)
+        if os.path.isfile(file):
+            return _path(file)
     raise _no_such_study(Path.cwd(), name)
 
 
@@ -487,7 +491,7 @@ def declared(name: str | None = None) -> Declaration:
     DeclarationError
         With every mistake of the declaration.
     """
-    return _kept(_files(folder_of(name or current()) / FILE))
+    return _kept(_files(_file_of(name or current())))
 
 
 def read_declaration(path: Path) -> Declaration:
@@ -539,7 +543,7 @@ def _files(path: Path) -> _Files:
         base = content.get("extends") if isinstance(content, dict) else None
         if not isinstance(base, str):
             return tuple(found)
-        path = folder_of(base) / FILE
+        path = _file_of(base)
         if any(path == known for known, _ in found):
             place = document.place(("extends",))
             problem = Problem.of(place, "extends_itself", base=base)

@@ -195,14 +195,14 @@ def _after_treatment() -> dict[str, str]:
 
 
 def usable_controls(
-    rows: pd.DataFrame | Mapping[str, pd.Series],
+    rows: pd.DataFrame | Mapping[str, np.ndarray],
 ) -> tuple[list[str], dict[str, str]]:
     """Controls with data in every year of `rows`; of the others why they drop out."""
     usable, without_data = [], {}
-    codes, seen = pd.factorize(rows["year"], sort=True)
+    codes, seen = pd.factorize(np.asarray(rows["year"]), sort=True)
     known = codes >= 0
     for control in declared().controls:
-        there = rows[control].notna().to_numpy()
+        there = pd.notna(np.asarray(rows[control]))
         empty = seen[np.bincount(codes[known], there[known], len(seen)) == 0]
         if len(empty):
             years = ", ".join(map(str, empty))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any
@@ -118,27 +118,26 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
         The sample has no treated city, or no untreated one.
     """
     panel = study.panel(options)
+    read = {name: panel[name].to_numpy() for name in READ}
     kept = ~excluded(panel, options.exclusion)
-    missing = panel[OUTCOME].isna().to_numpy()
-    _require_index(panel, kept & ~missing, kept & missing)
+    missing = pd.isna(read[OUTCOME])
+    _require_index(read, kept & ~missing, kept & missing)
     kept &= ~missing
     n = kept.sum()
-    city, year = study.grid.places(panel)
+    city, year = study.grid.places(read)
     kept, columns = _among_policies(kept, city, year, study, options)
     more = list(columns)
     place = _places(kept, city, study, options)
-    cohort = panel["cohort"].to_numpy()
+    cohort = read["cohort"]
     kept = _without_neighbours(kept, city, cohort, place, options.neighbours)
     apart = int(n - kept.sum())
-    _require_groups(city[kept], panel[TREATMENT].to_numpy()[kept], cohort[kept])
+    _require_groups(city[kept], read[TREATMENT][kept], cohort[kept])
     controls = _controls(panel, kept, options.controls)
     for values in controls.values():
         kept &= pd.notna(values)
-    read = {name: panel[name].to_numpy() for name in READ} | controls
+    read |= controls | columns | place
     at = np.flatnonzero(kept)
-    rows = pd.DataFrame(
-        {name: values[at] for name, values in (read | columns | place).items()}
-    )
+    rows = pd.DataFrame({name: values[at] for name, values in read.items()})
     if apart:
         rows.attrs["apart"] = apart
     return rows, [*controls, *more]
@@ -152,9 +151,7 @@ def _controls(
     if not wanted:
         return {}
     known = {name: panel[name].to_numpy() for name in ("year", *declared().controls)}
-    usable, _ = usable_controls(
-        {name: pd.Series(values[kept]) for name, values in known.items()}
-    )
+    usable, _ = usable_controls({name: v[kept] for name, v in known.items()})
     return {name: known[name] for name in usable if name in wanted}
 
 
@@ -294,19 +291,21 @@ def control_names(choice: str) -> tuple[str, ...]:
     return names
 
 
-def _require_index(panel: pd.DataFrame, there: np.ndarray, missing: np.ndarray) -> None:
+def _require_index(
+    read: Mapping[str, np.ndarray], there: np.ndarray, missing: np.ndarray
+) -> None:
     """An index that mostly has no value, or only one, says nothing of productivity."""
-    values = np.sort(panel[OUTCOME].to_numpy(float)[there])
+    values = np.sort(read[OUTCOME][there])
     n, n_missing = there.sum(), missing.sum()
     # Indices that differ by rounding alone are the same.
     apart = np.diff(values) > SAME * np.abs(values).max(initial=0.0)
     different = int(apart.sum()) + min(1, len(values))
     if n_missing <= MOST * (n + n_missing) and different > 1:
         return
-    gaps = panel.loc[missing, ["city_id", "year"]]
+    gaps = zip(read["city_id"][missing], read["year"][missing], strict=True)
     raise DegenerateFrontier.of(
         "study.degenerate_frontier",
-        (f"city {c}, {y}" for c, y in gaps.itertuples(index=False)),
+        (f"city {c}, {y}" for c, y in gaps),
         n=n,
         whole=n + n_missing,
         different=different,

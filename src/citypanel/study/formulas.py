@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -102,7 +102,7 @@ class Formula:
     def __str__(self) -> str:
         return self.text
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The series it names, in the order of their first use."""
         parts = (p for p in _walk(_parsed(self.text)) if p["class"] == "COLUMN_REF")

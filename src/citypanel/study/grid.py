@@ -40,16 +40,18 @@ class Grid:
         """Cities, years."""
         return len(self.city_ids), len(self.years)
 
-    def places(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def places(
+        self, frame: pd.DataFrame | Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a frame with city_id and year as places in a table."""
-        year = np.searchsorted(self.years, frame["year"].to_numpy(dtype=int))
-        codes = frame["city_id"].to_numpy(dtype=object)
-        new = codes[1:] != codes[:-1]
-        if 4 * np.count_nonzero(new) < len(codes):
+        year = np.searchsorted(self.years, np.asarray(frame["year"], dtype=int))
+        codes = np.asarray(frame["city_id"], dtype=object)
+        new = np.ones(len(codes), dtype=bool)
+        new[1:] = codes[1:] != codes[:-1]
+        if 4 * (np.count_nonzero(new) - 1) < len(codes):
             # A city's rows follow each other: it is looked up once.
-            first = np.append(0, np.flatnonzero(new) + 1)
-            found = [self.city_at[code] for code in codes[first].tolist()]
-            return np.repeat(found, np.diff(first, append=len(codes))), year
+            found = [self.city_at[code] for code in codes[new].tolist()]
+            return np.array(found, dtype=int)[np.cumsum(new) - 1], year
         city = self.index.get_indexer(pd.Index(codes, dtype=object))
         if (city < 0).any():
             raise KeyError(codes[city < 0][0])

@@ -94,8 +94,9 @@ class Options:
     def part(self, *names: str) -> tuple:
         """The values of some options, as a key."""
         values = self._values
+        # A list is faster filled than a generator, and every step asked for has a key.
         return tuple(
-            values[name] if name in values else getattr(self, name) for name in names
+            [values[name] if name in values else getattr(self, name) for name in names]
         )
 
     def __getattr__(self, name: str) -> Any:

@@ -121,10 +121,13 @@ def is_capital_assumed(sample: Sample) -> np.ndarray:
 @step(large=True)
 def technology(sample: Sample, cities: pd.DataFrame, grid: Grid) -> pd.DataFrame:
     """The city-years that draw the frontier, as the index functions take them."""
-    rows = grid.long(
-        {OUTPUT: sample.output, CAPITAL: sample.capital, LABOUR: sample.labour},
+    regions = cities["region"].to_numpy(dtype=object)
+    return grid.long(
+        {
+            OUTPUT: sample.output,
+            CAPITAL: sample.capital,
+            LABOUR: sample.labour,
+            "region": np.broadcast_to(regions[:, None], grid.shape),
+        },
         sample.is_in_sample,
     )
-    regions = cities["region"].to_numpy(dtype=object)
-    rows["region"] = regions[np.nonzero(sample.is_in_sample)[0]]
-    return rows
