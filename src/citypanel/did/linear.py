@@ -26,7 +26,7 @@ def indicator(
     codes = np.asarray(codes)
     counts = np.bincount(codes, minlength=size or 0)
     order = np.arange(len(codes))
-    if (np.diff(codes) < 0).any():
+    if (codes[1:] < codes[:-1]).any():
         order = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)])
     shape = (len(counts), len(codes))
