@@ -703,11 +703,14 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     numeric = {column: panel[column] for column in design.numeric}
     _require_numbers(panel, numeric, unit, period)
     frame = panel.take([panel.columns.get_loc(c) for c in design.columns], axis=1)
+    unknown = []
     for column, given in numeric.items():
         if given.dtype != np.float64:
             given = pd.to_numeric(given)
             frame[column] = given.to_numpy(float, na_value=np.nan)
         values = given.to_numpy(float, na_value=np.nan)
+        if not np.isfinite(values).all():
+            unknown.append(column)
         _require_size(frame, column, values, design)
     found = coded(frame[unit])
     lost = is_missing(frame[period])
@@ -767,7 +770,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         len(frame),
         () if remark is None else (remark,),
     )
-    data = _without_unknown(data)
+    data = _without_unknown(data, unknown)
     if len(design.controls) >= data.n_obs:
         raise PanelError.of(
             "did.more_controls_than_rows", k=len(design.controls), n=data.n_obs
@@ -880,11 +883,11 @@ def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> An
     return np.lexsort((period, unit))
 
 
-def _without_unknown(data: Panel) -> Panel:
+def _without_unknown(data: Panel, unknown: Sequence[str]) -> Panel:
     """Leave out rows with a null, an infinity or a weight of zero, one log entry each.
 
-    All columns are looked at before any row goes, so that a row is logged once, with
-    the first reason it has.
+    ``unknown`` are the numeric columns that have a null or an infinity. All are looked
+    at before any row goes, so that a row is logged once, with the first reason it has.
     """
     design, frame, lost = data.design, data.frame, []
     if data.weights is not None:
@@ -895,11 +898,10 @@ def _without_unknown(data: Panel) -> Panel:
                 _places(frame[broken], design, design.weights),
                 weights=design.weights,
             )
-    for column in design.numeric:
+    for column in unknown:
         value = frame[column].to_numpy(float)
-        if not np.isfinite(value).all():
-            lost.append((np.isnan(value), f"missing value of {column}"))
-            lost.append((np.isinf(value), f"infinite {column}"))
+        lost.append((np.isnan(value), f"missing value of {column}"))
+        lost.append((np.isinf(value), f"infinite {column}"))
     for column in dict.fromkeys((*design.cluster, *design.groups)):
         lost.append((is_missing(frame[column]), f"missing value of {column}"))
     if data.weights is not None:
