@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import special
 
 from citypanel.did.panels import Panel
-from citypanel.did.periods import label_array
+from citypanel.did.periods import is_absent, label_array
 from citypanel.did.results import Extras, Result, critical_value
 
 # The columns of every tidy frame, and what they hold.
@@ -138,15 +138,15 @@ def tidy(
         if kind == "label":
             columns[column] = label_array(values)
         elif kind == "whole":
-            gap = np.array([_is_absent(v) for v in values], dtype=bool)
+            gap = np.array([is_absent(v) for v in values], dtype=bool)
             whole = [0 if g else int(v) for v, g in zip(values, gap, strict=True)]
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif kind == "text":
-            text = [None if _is_absent(v) else v for v in values]
+            text = [None if is_absent(v) else v for v in values]
             columns[column] = pd.Series(text, index=index, dtype=object)
         elif kind == "number":
             columns[column] = np.array(
-                [np.nan if _is_absent(v) else float(v) for v in values], dtype=float
+                [np.nan if is_absent(v) else float(v) for v in values], dtype=float
             )
         else:
             columns[column] = values
@@ -154,11 +154,6 @@ def tidy(
     frame = Result(columns, index=index)
     frame.attrs = dict(attrs or {})
     return frame
-
-
-def _is_absent(value: Any) -> bool:
-    """`pandas.isna` of one value, quickly."""
-    return value is None or value is pd.NA or value != value
 
 
 def staggered_frame(

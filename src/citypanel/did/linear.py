@@ -26,7 +26,7 @@ def indicator(
     codes = np.asarray(codes)
     counts = np.bincount(codes, minlength=size or 0)
     order = np.arange(len(codes))
-    if (np.diff(codes) < 0).any():
+    if (codes[1:] < codes[:-1]).any():
         order = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(counts)])
     shape = (len(counts), len(codes))
@@ -48,7 +48,10 @@ def cluster_sums(values: np.ndarray, codes: np.ndarray, size: int | None = None)
     -------
     ndarray (size,) or (size, m)
     """
-    return indicator(codes, size) @ np.asarray(values, float)
+    values = np.asarray(values, float)
+    if values.ndim == 1:
+        return np.bincount(codes, values, size or 0)
+    return indicator(codes, size) @ values
 
 
 class TwoWay:
@@ -123,10 +126,14 @@ class TwoWay:
         """
         values = np.asarray(values, float)
         if self.second is None:
-            means = (self.sum_first @ values) / _column(self.n_first, values)
-            return values - means[self.first]
+            return self.within(values)
         first, second = self.effects(values)
         return values - first[self.first] - second[self.second]
+
+    def within(self, values: np.ndarray) -> np.ndarray:
+        """Residuals of each column on the first factor alone."""
+        means = (self.sum_first @ values) / _column(self.n_first, values)
+        return values - means[self.first]
 
 
 def _column(vector: np.ndarray, like: np.ndarray) -> np.ndarray:

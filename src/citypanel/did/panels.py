@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from numbers import Number
@@ -20,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.linear import cluster_sums
-from citypanel.did.periods import Grid, is_missing, read_periods
+from citypanel.did.periods import Grid, is_missing, plain_numbers, read_periods
 from citypanel.did.results import Extras, remember
 from citypanel.errors import EstimationError, OptionError, PanelError
 from citypanel.panel import require_columns, require_unique_key
@@ -179,8 +186,8 @@ class Panel:
     @cached_property
     def controls(self) -> np.ndarray:
         """Controls (n, k)."""
-        names = list(self.design.controls)
-        return self.frame[names].to_numpy(float).reshape(len(self.unit), -1)
+        columns = [self.frame[name].to_numpy(float) for name in self.design.controls]
+        return np.array(columns).reshape(len(columns), len(self.unit)).T
 
     @property
     def control_names(self) -> tuple[str, ...]:
@@ -693,14 +700,22 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     """Build the panel of a design: the one place where a frame is checked."""
     unit, period = design.unit, design.period
     require_columns(panel, design.columns)
-    _require_numbers(panel, design.numeric, unit, period)
-    frame = panel.loc[:, design.columns]
-    for column in design.numeric:
-        if frame[column].dtype != np.float64:
-            values = pd.to_numeric(frame[column])
-            frame[column] = values.to_numpy(float, na_value=np.nan)
-        _require_size(frame, column, design)
-    lost = frame[unit].isna().to_numpy() | is_missing(frame[period])
+    numeric = {column: panel[column] for column in design.numeric}
+    _require_numbers(panel, numeric, unit, period)
+    frame = panel.take([panel.columns.get_loc(c) for c in design.columns], axis=1)
+    unknown = []
+    for column, given in numeric.items():
+        if given.dtype != np.float64:
+            given = pd.to_numeric(given)
+            frame[column] = given.to_numpy(float, na_value=np.nan)
+        values = given.to_numpy(float, na_value=np.nan)
+        if not np.isfinite(values).all():
+            unknown.append(column)
+        _require_size(frame, column, values, design)
+    found = coded(frame[unit])
+    lost = is_missing(frame[period])
+    if (found.codes < 0).any():
+        lost |= found.rows < 0
     if lost.any():
         raise PanelError.of(
             "did.rows_without_or",
@@ -722,7 +737,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     times = replace(times, codes=place[times.codes])
     if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
         frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
-    labels = _unit_codes(frame[unit])
+    labels = _in_label_order(found)
     even = _in_order(labels, times, len(grid.positions))
     unit_codes, period_codes, units = labels.rows, times.rows, labels.seen
     order = None
@@ -755,7 +770,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         len(frame),
         () if remark is None else (remark,),
     )
-    data = _without_unknown(data)
+    data = _without_unknown(data, unknown)
     if len(design.controls) >= data.n_obs:
         raise PanelError.of(
             "did.more_controls_than_rows", k=len(design.controls), n=data.n_obs
@@ -795,10 +810,11 @@ def coded(values: pd.Series) -> Coded:
     do, are read once a run or once.
     """
     n = len(values)
-    plain = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf"
-    if not plain or n < 1_000:
+    array = plain_numbers(values)
+    if array is None:
         return _factorized(values, 1, n)
-    array = values.to_numpy()
+    if n < 1_000:
+        return _factorized(array, 1, n)
     size = _until(array[1:1_000] != array[0])
     if size > 1 and n % size == 0:
         runs = array.reshape(-1, size)
@@ -826,12 +842,10 @@ def _until(wanted: np.ndarray) -> int:
     return int(found[0]) + 1 if len(found) else 1
 
 
-def _unit_codes(values: pd.Series) -> Coded:
+def _in_label_order(found: Coded) -> Coded:
     """Codes in the order of their labels."""
-    found = coded(values)
     units = found.seen
-    whole = isinstance(units, np.ndarray) and units.dtype.kind in "iu"
-    if whole and (units[1:] > units[:-1]).all():
+    if pd.Index(units).is_monotonic_increasing:
         return found
     place, units = pd.factorize(units, sort=True)
     return replace(found, codes=place.astype(np.int64)[found.codes], seen=units)
@@ -869,11 +883,11 @@ def _order(unit: np.ndarray, period: np.ndarray, units: int, periods: int) -> An
     return np.lexsort((period, unit))
 
 
-def _without_unknown(data: Panel) -> Panel:
+def _without_unknown(data: Panel, unknown: Sequence[str]) -> Panel:
     """Leave out rows with a null, an infinity or a weight of zero, one log entry each.
 
-    All columns are looked at before any row goes, so that a row is logged once, with
-    the first reason it has.
+    ``unknown`` are the numeric columns that have a null or an infinity. All are looked
+    at before any row goes, so that a row is logged once, with the first reason it has.
     """
     design, frame, lost = data.design, data.frame, []
     if data.weights is not None:
@@ -884,11 +898,10 @@ def _without_unknown(data: Panel) -> Panel:
                 _places(frame[broken], design, design.weights),
                 weights=design.weights,
             )
-    for column in design.numeric:
+    for column in unknown:
         value = frame[column].to_numpy(float)
-        if not np.isfinite(value).all():
-            lost.append((np.isnan(value), f"missing value of {column}"))
-            lost.append((np.isinf(value), f"infinite {column}"))
+        lost.append((np.isnan(value), f"missing value of {column}"))
+        lost.append((np.isinf(value), f"infinite {column}"))
     for column in dict.fromkeys((*design.cluster, *design.groups)):
         lost.append((is_missing(frame[column]), f"missing value of {column}"))
     if data.weights is not None:
@@ -925,17 +938,17 @@ def _places(rows: pd.DataFrame, design: Design, *columns: str | None) -> list[st
 
 
 def _require_numbers(
-    panel: pd.DataFrame, columns: Sequence[str], unit: str, period: str
+    panel: pd.DataFrame, columns: Mapping[str, pd.Series], unit: str, period: str
 ) -> None:
-    for column in columns:
-        if panel[column].dtype == np.float64:
+    for column, values in columns.items():
+        if values.dtype == np.float64:
             continue
-        if pd.api.types.is_complex_dtype(panel[column]):
+        if pd.api.types.is_complex_dtype(values):
             raise PanelError.of("did.column_complex", column=column)
-        if pd.api.types.is_numeric_dtype(panel[column]):
+        if pd.api.types.is_numeric_dtype(values):
             continue
-        numbers = pd.to_numeric(panel[column], errors="coerce")
-        bad = panel[numbers.isna() & panel[column].notna()]
+        numbers = pd.to_numeric(values, errors="coerce")
+        bad = panel[numbers.isna() & values.notna()]
         if bad.empty:  # objects that are numbers or nothing
             continue
         raise PanelError.of(
@@ -945,9 +958,10 @@ def _require_numbers(
         )
 
 
-def _require_size(frame: pd.DataFrame, column: str, design: Design) -> None:
+def _require_size(
+    frame: pd.DataFrame, column: str, values: np.ndarray, design: Design
+) -> None:
     """Raise where squares of a column would overflow, or all of them vanish."""
-    values = frame[column].to_numpy(float)
     largest = max(values.max(initial=0.0), -values.min(initial=0.0))
     if largest == 0 or SMALLEST <= largest <= LARGEST:  # neither null nor infinite
         return
@@ -977,9 +991,12 @@ def starts_of(
     """
     cohorts = coded(frame[design.cohort]) if cohorts is None else cohorts
     values = cohorts.seen
-    kinds = pd.Series(values)
+    plain = plain_numbers(values)
+    kinds = pd.Series(values) if plain is None else plain
     never = is_missing(kinds)
-    if kinds.dtype.kind in "iuf":
+    if plain is not None:
+        zero = plain == 0
+    elif kinds.dtype.kind in "iuf":
         zero = (kinds == 0).to_numpy(bool, na_value=False)
     else:
         numbers = [v if isinstance(v, str | Number) else None for v in kinds]
@@ -987,7 +1004,8 @@ def starts_of(
         zero = zero.to_numpy(bool, na_value=False)
     last, remark = grid.positions[-1], None
     if zero.any() and grid.kind == "number":
-        at, some_missing = grid.place([0])[0], never.any() or (cohorts.codes < 0).any()
+        at = grid.place(np.zeros(1))[0]
+        some_missing = never.any() or (cohorts.codes < 0).any()
         if at == 0 and not some_missing:
             remark = "cohort 0 is read as never treated, though 0 is the first period"
         elif 0 <= at <= last and at == np.floor(at):
@@ -1000,7 +1018,10 @@ def starts_of(
             zero = np.zeros(len(kinds), bool)
     never |= zero
     if grid.origin >= YEARS and grid.kind not in ("date", "period", "text"):
-        written = pd.to_numeric(kinds, errors="coerce").to_numpy(float, na_value=0.0)
+        written = plain
+        if written is None:
+            written = pd.to_numeric(kinds, errors="coerce")
+            written = written.to_numpy(float, na_value=0.0)
         below = ~never & (written < 0)
         if below.any():
             raise PanelError.of(

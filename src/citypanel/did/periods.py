@@ -185,7 +185,8 @@ def read_periods(
     PanelError
         Periods that can be read in two ways, or not at all.
     """
-    seen = pd.unique(pd.Series(values))
+    plain = plain_numbers(values)
+    seen = pd.unique(pd.Series(values) if plain is None else plain)
     kind, base, template = _kind(seen, name, frequency, list(others))
     ordinal = _ordinals(seen, kind, base)
     order = np.argsort(ordinal, kind="stable")
@@ -238,8 +239,19 @@ def _name(label: Any) -> str:
     return str(label)
 
 
+def plain_numbers(values: Any) -> np.ndarray | None:
+    """The array of a column of NumPy's numbers; None of any other."""
+    kind = getattr(values, "dtype", None)
+    if isinstance(kind, np.dtype) and kind.kind in "iuf":
+        return np.asarray(values)
+    return None
+
+
 def is_missing(values: Any) -> np.ndarray:
     """Nulls, NaT and infinities of a column of periods."""
+    plain = plain_numbers(values)
+    if plain is not None:
+        return ~np.isfinite(plain)
     series = pd.Series(values)
     missing = series.isna().to_numpy(copy=True)
     if series.dtype.kind == "f":
@@ -260,6 +272,9 @@ def _kind(seen, name, frequency, others) -> tuple[str, str, Any]:
             frequency=frequency,
             what=", ".join(map(repr, FREQUENCIES)),
         )
+    plain = plain_numbers(seen)
+    if plain is not None and not np.isnan(plain).any():
+        return _number_kind(plain.astype(float), name, frequency, others), "", None
     series = pd.Series(seen)
     if isinstance(series.dtype, pd.PeriodDtype) or isinstance(seen[0], pd.Period):
         periods = pd.PeriodIndex(series)
@@ -392,7 +407,10 @@ def _ordinals(values: Any, kind: str, base: str) -> np.ndarray:
     A date among numbers, or a number among dates, cannot: pandas would take nanoseconds
     for years.
     """
-    dated, series = kind in ("date", "text", "period"), pd.Series(values)
+    dated, plain = kind in ("date", "text", "period"), plain_numbers(values)
+    if plain is not None and not dated:
+        return _number_ordinals(plain.astype(float), kind)
+    series = pd.Series(values)
     other = _is_number(series) if dated else _is_date(series)
     if kind == "period" and not isinstance(series.dtype, pd.PeriodDtype):
         other |= np.array([not isinstance(v, pd.Period) for v in series], bool)
@@ -401,15 +419,9 @@ def _ordinals(values: Any, kind: str, base: str) -> np.ndarray:
         if not other.all():
             out[~other] = _ordinals(series[~other], kind, base)
         return out
-    if kind in ("number", "week", *PARTS):
+    if not dated:
         number = pd.to_numeric(series, errors="coerce")
-        number = number.to_numpy(float, na_value=np.nan)
-        if kind == "number":
-            return number
-        if kind == "week":
-            return np.array([_week(v) for v in number])
-        parts, places = PARTS[kind]
-        return number // places * parts + number % places - 1
+        return _number_ordinals(number.to_numpy(float, na_value=np.nan), kind)
     if kind == "period":
         index = pd.PeriodIndex(series)
         if base != "period":
@@ -426,6 +438,15 @@ def _is_number(series: pd.Series) -> np.ndarray:
     if series.dtype.kind in "biufM":
         return np.full(len(series), series.dtype.kind != "M")
     return np.array([isinstance(v, Number) for v in series], bool)
+
+
+def _number_ordinals(number: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "number":
+        return number
+    if kind == "week":
+        return np.array([_week(v) for v in number])
+    parts, places = PARTS[kind]
+    return number // places * parts + number % places - 1
 
 
 def _is_date(series: pd.Series) -> np.ndarray:
@@ -506,9 +527,14 @@ def _step(ordinal, kind, base, frequency, name) -> float:
     return float(step)
 
 
+def is_absent(value: Any) -> bool:
+    """`pandas.isna` of one value, quickly."""
+    return value is None or value is pd.NA or value != value
+
+
 def label_array(values: Sequence[Any]) -> Any:
     """A column of labels: whole numbers with nulls, numbers, dates, or as they are."""
-    gap = np.array([bool(pd.isna(v)) for v in values], dtype=bool)
+    gap = np.array([is_absent(v) for v in values], dtype=bool)
     known = [v for v, g in zip(values, gap, strict=True) if not g]
     if all(isinstance(v, int | float | np.number) for v in known):
         number = np.array([0 if g else v for v, g in zip(values, gap, strict=True)])

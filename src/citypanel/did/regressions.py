@@ -233,7 +233,9 @@ class Cells:
     def n_units(self, mask: np.ndarray) -> int:
         """How many units are behind some of the cells."""
         some = [self.units[j] for j in np.flatnonzero(mask)]
-        return self.count(np.unique(np.concatenate(some))) if some else 0
+        if not some:
+            return 0
+        return self.count(np.flatnonzero(np.bincount(np.concatenate(some))))
 
     @property
     def lonely(self) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -305,18 +306,26 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
     x, hx = both
     diagonal, columns = np.diag(h).tolist(), list(h)
     gradient, moved = np.empty_like(x), np.empty_like(x)
+    # A product with an array is quicker than with a float, and so is an element of a
+    # memoryview than an array's; the loop is long and the arrays are short.
+    factors = np.empty(2)
+    kept, taken = factors[0, ...], factors[1, ...]
+    views: list[Any] = [memoryview(array) for array in (x, hx, gradient, factors)]
+    x_at, hx_at, gradient_at, factor_at = views
+    subtract, multiply, add = np.subtract, np.multiply, np.add
     for iteration in range(iterations):
-        np.subtract(hx, s, out=gradient)
+        subtract(hx, s, gradient)
         i = int(gradient.argmin())
         xhx = float(x.dot(hx))
-        slope = gradient.item(i) - (xhx - float(s.dot(x)))
-        curvature = diagonal[i] - 2.0 * hx.item(i) + xhx
+        slope = gradient_at[i] - (xhx - float(s.dot(x)))
+        curvature = diagonal[i] - 2.0 * hx_at[i] + xhx
         step = -slope / curvature if curvature > 0 else 0.0
         step = 0.0 if step < 0.0 else 1.0 if step > 1.0 else step
-        both *= 1.0 - step
-        x[i] += step
-        np.multiply(columns[i], step, out=moved)
-        hx += moved
+        factor_at[0], factor_at[1] = 1.0 - step, step
+        multiply(both, kept, both)
+        x_at[i] += step
+        multiply(columns[i], taken, moved)
+        add(hx, moved, hx)
         better = -step * (2.0 * slope + step * curvature)
         if iteration and better <= limit:
             break

@@ -463,10 +463,10 @@ def _estimate(
             second_cluster=two,
             small_sample=small_sample,
         )
-    if first is None:
+    if transform is None:
         within = root * (y - np.average(y, weights=root**2))
     else:
-        within = _demean(y[:, None], TwoWay(first, weights=weights), root)[:, 0]
+        within = root * transform.within(y)
     ssr = fit.residuals @ fit.residuals
     constant = _constant(y, x[:, keep], root, fit, covariance, one, two, transform)
     return Estimate(
@@ -485,7 +485,7 @@ def _of_moments(data, regression, convention, small_sample, raw, transform):
     covariance = group_covariance(data, fit, convention, small_sample)
     noise = (fit.weights / data.weights * data.noise()).sum()
     ssr = fit.residuals @ fit.residuals + noise
-    within = _demean(raw[:, :1], TwoWay(fit.unit, weights=fit.weights), root)[:, 0]
+    within = root * transform.within(raw[:, 0])
     net = _demean(raw[:, :1], transform, root)[:, 0]
     constant, w = _constant_and_direction(
         raw[:, 0], x, data.n_obs, fit, root, transform
