@@ -191,10 +191,12 @@ def start_workers(*modules: str) -> None:
 
 
 def _import_all(modules: tuple[str, ...]) -> None:
+    # What is imported stays to the end: the garbage collector need not look at it.
+    gc.disable()
     for name in modules:
         import_module(name)
-    # They stay to the end: the garbage collector need not look at them again.
     gc.freeze()
+    gc.enable()
 
 
 class _Executor:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.interpolate import BSpline
 
 from citypanel.did.frames import NOTE_UNKNOWN, OVERALL, add_note, panel_frame
 from citypanel.did.linear import cluster_sums
@@ -251,6 +250,9 @@ class _Basis:
 
     def __call__(self, doses: np.ndarray, derivative: int = 0) -> np.ndarray:
         """Values (n, size), those of the nearest end outside the range."""
+        # Not above: nothing else needs it, and it takes long to import.
+        from scipy.interpolate import BSpline
+
         at = np.clip(doses, self.knots[0], self.knots[-1])
         spline = BSpline(self.knots, np.eye(self.size), self.degree)
         if derivative and not self.degree:
