@@ -195,8 +195,8 @@ class Run:
                 ledger.drop_leftovers(self.nodes, spared)
         finally:
             cursor.close()
-        # What dbt has loaded stays to the end; else the garbage collector walks it
-        # again and again while the nodes run, in a twentieth of their time.
+        # What dbt has loaded stays to the end of the run; else the garbage collector
+        # walks it again and again while the nodes run, in a twentieth of their time.
         gc.freeze()
         return request.run_id
 
@@ -233,6 +233,7 @@ class Run:
             outcome, is_due = _not_published(why.rstrip("."), rest), True
         finally:
             cursor.close()
+            gc.unfreeze()
         last_outcome = outcome
         if not outcome.is_published and is_due and not has_failed:
             raise PublicationError(outcome.message)

@@ -70,7 +70,7 @@ def test_workers_that_start_early_import_what_the_first_calls_need(
 ):
     module = "from pathlib import Path\nPath(__file__).with_suffix('.seen').touch()\n"
     (tmp_path / "needed_first.py").write_text(module, encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(workers, "_executors", {})
     workers.start_workers("needed_first")
     limit = time.monotonic() + 60
