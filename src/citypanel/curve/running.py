@@ -7,6 +7,7 @@ where they run.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import json
@@ -27,8 +28,10 @@ from citypanel.curve.permutation import Shuffles
 from citypanel.curve.specifications import (
     Specification,
     columns_of,
+    engine_of,
     evaluate,
     fingerprint,
+    headline_values,
     shared_order,
     typed,
 )
@@ -83,6 +86,9 @@ class Run:
     def batches(self) -> list[list[int]]:
         """Places of the rows of each batch; neighbours share inputs."""
         order = shared_order(self.rows, self.choices)
+        # linearmodels takes long to import: one process does, in the first batch.
+        headline = headline_values(self.choices, self.base)
+        order.sort(key=lambda i: engine_of(self.rows[i].values, headline) is None)
         return [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
 
 
@@ -191,6 +197,8 @@ def _batch(name: str, blob: bytes, rows: Sequence[Specification]):
             else None
         )
         _kept[name] = study, choices, base, permutations, shuffles
+        # It stays to the end of the run, as what was imported does.
+        gc.freeze()
     study, choices, base, permutations, shuffles = _kept[name]
     out = []
     draws = np.full((len(rows), 2, permutations), np.nan)
