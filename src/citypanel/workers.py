@@ -148,9 +148,13 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
         return unpacked(_call(function, packed(dict(enumerate(args))), packed(kwargs)))
     with executor.turn(function):
         given = packed(dict(enumerate(args))), packed(kwargs)
-        task = executor.submit(same_code(_call), function, *given)
-        del given
-        result = task.result()
+        try:
+            task = executor.submit(same_code(_call), function, *given)
+        except OSError:  # no process to be had
+            result = _call(function, *given)
+        else:
+            del given
+            result = task.result()
     return unpacked(result)
 
 
@@ -193,10 +197,12 @@ def start_workers(*modules: str) -> None:
 def _import_all(modules: tuple[str, ...]) -> None:
     # What is imported stays to the end: the garbage collector need not look at it.
     gc.disable()
-    for name in modules:
-        import_module(name)
-    gc.freeze()
-    gc.enable()
+    try:
+        for name in modules:
+            import_module(name)
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class _Executor:

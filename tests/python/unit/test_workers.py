@@ -88,6 +88,16 @@ def test_without_a_pool_the_call_runs_here(monkeypatch):
     assert in_worker("os.getpid") == os.getpid()
 
 
+def test_without_a_process_the_call_runs_here(monkeypatch):
+    def none(*call):
+        raise OSError("cannot allocate memory")
+
+    executor = workers._Executor(1)
+    monkeypatch.setattr(executor, "submit", none)
+    monkeypatch.setitem(workers._executors, "os", executor)
+    assert in_worker("os.getpid") == os.getpid()
+
+
 def test_a_worker_whose_code_differs_is_refused_by_name(monkeypatch):
     """A file edited between the start of a process and that of its worker."""
     assert workers.code_here()["citypanel"] == running_code().digest
