@@ -6,11 +6,7 @@
     The file is this project's: the path dbt-duckdb knows is where dbt first saw the seed,
     which in a copied project is the project it was copied from. -#}
 {% materialization seed, adapter="duckdb" %}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- set relation = this.incorporate(type="table") -%}
-    {%- if existing is not none and existing.type != "table" -%}
-        {%- do adapter.drop_relation(existing) -%}
-    {%- endif -%}
+    {%- set relation = table_to_replace() -%}
     {%- set casts = [] -%}
     {%- for column, type in config.get("column_types", {}).items()
         if type | lower not in ["text", "varchar"] -%}

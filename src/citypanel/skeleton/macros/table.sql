@@ -4,11 +4,7 @@
     its own, so it replaces the table by itself (py_write_table). -#}
 {% materialization table, adapter="duckdb", supported_languages=["sql", "python"] %}
     {%- set language = model["language"] -%}
-    {%- set existing = load_cached_relation(this) -%}
-    {%- set relation = this.incorporate(type="table") -%}
-    {%- if existing is not none and existing.type != "table" -%}
-        {%- do adapter.drop_relation(existing) -%}
-    {%- endif -%}
+    {%- set relation = table_to_replace() -%}
     {{ run_hooks(pre_hooks) }}
     {%- call statement("main", language=language) -%}
         {%- if language == "sql" -%}
@@ -20,3 +16,13 @@
     {{ adapter.commit() }}
     {{ return({"relations": [relation]}) }}
 {% endmaterialization %}
+
+
+{#- The table that a node makes; a view of its name goes first. -#}
+{% macro table_to_replace() -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- if existing is not none and existing.type != "table" -%}
+        {%- do adapter.drop_relation(existing) -%}
+    {%- endif -%}
+    {{ return(this.incorporate(type="table")) }}
+{%- endmacro %}
