@@ -236,7 +236,7 @@ class _Executor:
     def turn(self, function: str) -> Iterator[None]:
         """Hold a place among the calls that run, waited for before tables are read.
 
-        What a hundred calls were given would otherwise be in memory at once.
+        What all that wait are given would otherwise be in memory at once.
         """
         mine = function not in _FIRST, next(self.numbers)
         with self.changed:

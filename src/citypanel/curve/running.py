@@ -189,6 +189,7 @@ def _batch(name: str, blob: bytes, rows: Sequence[Specification]):
     """Rows and draws of a batch, in a worker."""
     if name not in _kept:
         _kept.clear()
+        gc.unfreeze()
         study, choices, base, permutations, seed = pickle.loads(zlib.decompress(blob))
         study = study.instead(has_scale=False)
         shuffles = (

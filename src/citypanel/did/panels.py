@@ -705,10 +705,11 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     frame = panel.take([panel.columns.get_loc(c) for c in design.columns], axis=1)
     unknown = []
     for column, given in numeric.items():
-        if given.dtype != np.float64:
-            given = pd.to_numeric(given)
-            frame[column] = given.to_numpy(float, na_value=np.nan)
-        values = given.to_numpy(float, na_value=np.nan)
+        if given.dtype == np.float64:
+            values = given.to_numpy()
+        else:
+            values = pd.to_numeric(given).to_numpy(float, na_value=np.nan)
+            frame[column] = values
         if not np.isfinite(values).all():
             unknown.append(column)
         _require_size(frame, column, values, design)

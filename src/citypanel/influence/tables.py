@@ -91,7 +91,8 @@ def bounds_table(
 def targets_of(published: pd.DataFrame) -> dict[str, float]:
     """Zero, and the coefficient the paper prints."""
     printed = printed_effect(published)["estimate"].dropna()
-    return dict(zip(("zero", "paper"), (0.0, *printed.astype(float)), strict=False))
+    paper = {"paper": float(printed.iloc[0])} if len(printed) else {}
+    return {"zero": 0.0, **paper}
 
 
 def uncertainty_table(

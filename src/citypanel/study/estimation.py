@@ -33,9 +33,8 @@ MOST = 0.5
 SAME = 1e-9
 # What a regression and its description read of the panel, beside the controls.
 READ = (
-    *("city_id", "year", OUTCOME, TREATMENT, "cohort"),
-    *("tfpch", "is_capital_assumed"),
-)
+    "city_id", "year", OUTCOME, TREATMENT, "cohort", "tfpch", "is_capital_assumed",
+)  # fmt: skip
 KEYS: dict[str, Any] = {"outcome": OUTCOME, "unit": "city_id", "period": "year"}
 
 
