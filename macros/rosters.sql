@@ -5,7 +5,7 @@
     {%- if not execute -%}
         {{ return([]) }}
     {%- endif -%}
-    {%- set found = fromjson(run_query("select study_roster()").rows[0][0]) -%}
+    {%- set found = fromjson(rows_of("select study_roster()")[0][0]) -%}
     {%- if found.problem -%}
         {% do exceptions.raise_compiler_error(found.problem) %}
     {%- endif -%}

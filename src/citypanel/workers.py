@@ -45,9 +45,15 @@ NUMERICAL = ("numpy", "pandas", "scipy")
 # takes the next. A third would import it once more, beside a caller that is at work.
 _OF_THE_LIBRARY = 2
 
-# The calls that take longest go before others that wait, so that at the end of a build
-# no worker is left alone with one of them.
-_FIRST = ("citypanel.study.referee.answers", "citypanel.study.credibility.inference")
+# These go before others that wait: the call that takes longest, so that at the end of a
+# build no worker is left alone with it, then those that most nodes wait for.
+_FIRST = (
+    "citypanel.study.referee.answers",
+    "citypanel.study.productivity.tfp_intervals",
+    "citypanel.quality.expectations.validate_panels",
+    "citypanel.study.estimates.regressions",
+    "citypanel.study.credibility.inference",
+)
 
 _executors: dict[str, _Executor] = {}
 _lock = Lock()
@@ -161,8 +167,8 @@ def in_worker(function: str, *args: Any, **kwargs: Any) -> Any:
 def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
     """A function's result, packed, of packed arguments by position and by name.
 
-    Of a frame its columns: notes beside them hold objects whose modules the caller
-    would have to import.
+    Of a frame its columns, as a frame of pandas: for a class of ours, and for the notes
+    beside its columns, the caller would have to import the library.
     """
     module, _, name = function.rpartition(".")
     call = getattr(import_module(module), name)
@@ -171,8 +177,8 @@ def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
     from citypanel.handover import packed, unpacked
 
     result = call(*unpacked(args).values(), **unpacked(kwargs))
-    if isinstance(result, pd.DataFrame) and result.attrs:
-        result = result.copy(deep=False)
+    if isinstance(result, pd.DataFrame):
+        result = pd.DataFrame(result, copy=False)
         result.attrs = {}
     return packed(result)
 
@@ -228,7 +234,7 @@ class _Executor:
         self.submit = pool.submit
         # One more than can run, so that a worker that is done finds a call ready.
         self.places = n_workers + 1
-        self.waiting: list[tuple[bool, int]] = []
+        self.waiting: list[tuple[int, int]] = []
         self.numbers = count()
         self.changed = Condition()
 
@@ -238,7 +244,9 @@ class _Executor:
 
         What all that wait are given would otherwise be in memory at once.
         """
-        mine = function not in _FIRST, next(self.numbers)
+        # Of two calls of one rank the earlier.
+        rank = _FIRST.index(function) if function in _FIRST else len(_FIRST)
+        mine = rank, next(self.numbers)
         with self.changed:
             heappush(self.waiting, mine)
             self.changed.wait_for(lambda: self.places and self.waiting[0] == mine)

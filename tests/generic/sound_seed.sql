@@ -19,7 +19,7 @@
 
 {%- set seed = model.identifier -%}
 {%- set found = (
-    run_query("describe select * from " ~ model).columns[0].values() | list if execute else []
+    rows_of("describe select * from " ~ model) | map(attribute=0) | list if execute else []
 ) -%}
 {%- set declared = columns.keys() | list -%}
 {%- set missing = declared | reject("in", found) | list -%}

@@ -27,7 +27,7 @@ from citypanel.warehouse.locks import holders
 from citypanel.warehouse.published import PUBLISH_TO, PUBLISHED_FILE
 from citypanel.warehouse.seed_files import check_seeds
 from citypanel.warehouse.studies import STUDY, ChosenStudy, choose
-from citypanel.workers import in_worker
+from citypanel.workers import in_worker, start_workers
 
 # As in profiles.yml, from the project's root.
 BUILD_FILE = Path("target/citypanel_build.duckdb")
@@ -448,8 +448,11 @@ class Plugin:
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register what the project's macros and hooks call."""
+        from citypanel.warehouse.run import computes_everything, register
+
+        if computes_everything():
+            start_workers("citypanel.study.tables", "linearmodels.panel")
         from citypanel.study import plugin
-        from citypanel.warehouse.run import register
 
         if not self.study.brings_panel:
             use(self.study.name)

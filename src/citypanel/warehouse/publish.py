@@ -204,9 +204,11 @@ def _copy_tables(
 
 def _keep(target: Path, keep: int) -> None:
     """Give the file that is about to be replaced a second name, and drop the oldest."""
+    if not keep:
+        return
     folder = kept_folder(target)
     record = read_record(target)
-    if keep and record is not None:
+    if record is not None:
         folder.mkdir(exist_ok=True)
         kept = folder / kept_name(record)
         try:
@@ -215,9 +217,8 @@ def _keep(target: Path, keep: int) -> None:
             pass
         except OSError:  # a file system without hard links
             shutil.copy2(target, kept)
-    if keep:
-        for old in sorted(folder.glob("*.duckdb"))[:-keep]:
-            old.unlink(missing_ok=True)
+    for old in sorted(folder.glob("*.duckdb"))[:-keep]:
+        old.unlink(missing_ok=True)
 
 
 def part_of(target: Path) -> Path:

@@ -258,10 +258,11 @@ def write_record(
     other |= {"is_this_file": "boolean"}
     columns = ", ".join(f"{name} {other.get(name, 'varchar')}" for name in COMMENTS)
     connection.execute(f"create table {table} ({columns})")
-    earlier = [replace(r, is_this_file=False) for r in before]
-    connection.executemany(
-        f"insert into {table} values ({', '.join('?' * len(COMMENTS))})",
-        [list(asdict(row).values()) for row in [*earlier, record]],
+    rows = [*(replace(r, is_this_file=False) for r in before), record]
+    places = f"({', '.join('?' * len(COMMENTS))})"
+    connection.execute(
+        f"insert into {table} values {', '.join([places] * len(rows))}",
+        [value for row in rows for value in asdict(row).values()],
     )
     connection.execute(
         f"comment on table {table} is 'The run this file comes from, and those "

@@ -46,7 +46,6 @@ from citypanel.warehouse.studies import (
     check_file,
     check_kind,
 )
-from citypanel.workers import start_workers
 
 # Arguments of dbt that leave nodes out; a run with none of them means to publish.
 _SELECTION = (
@@ -173,9 +172,6 @@ class Run:
         global last_outcome
         last_outcome = None
         self.request = request
-        nodes = (self.manifest.nodes.get(id_) for id_ in request.selected)
-        if any(getattr(node, "language", "") == "python" for node in nodes):
-            start_workers("citypanel.study.tables")
         cursor = self.connection.cursor()
         try:
             ledger = Ledger(cursor, _current_database(cursor))
@@ -573,6 +569,16 @@ def register(connection: duckdb.DuckDBPyConnection, **options: Any) -> None:
             name, function, [duckdb.sqltypes.VARCHAR], duckdb.sqltypes.VARCHAR,
             side_effects=True,
         )  # fmt: skip
+
+
+def computes_everything() -> bool:
+    """Whether the dbt of this process was asked to compute every table."""
+    from dbt.flags import get_flags
+
+    flags = get_flags()
+    return getattr(flags, "WHICH", "") in ("build", "run") and not any(
+        getattr(flags, name.upper(), None) for name in (*_SELECTION, "empty")
+    )
 
 
 def _adapter() -> Any:
