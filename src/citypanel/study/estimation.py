@@ -19,6 +19,7 @@ from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
 from citypanel.study.parts import not_known
 from citypanel.study.run import Study
+from citypanel.study.steps.panel import with_outcome
 
 ESTIMATORS = (
     *("twfe", "imputation", "group_time", "sun_abraham"),
@@ -100,8 +101,9 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     rows : DataFrame
         Of `Study.panel` the columns `READ` and the controls, and where the options need
         them exposure to other policies, province and coordinates; without the excluded
-        cities, missing outcomes and missing values of the controls, and those not
-        compared, whose number is ``attrs["apart"]`` where there are any.
+        cities, missing outcomes and missing values of the controls, whose number is
+        ``attrs["lost"]`` where there are any, and those not compared, whose number is
+        ``attrs["apart"]``.
     controls : list of str
         Those chosen that have data in every year, then exposure to other policies.
 
@@ -116,9 +118,10 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     NoComparison
         The sample has no treated city, or no untreated one.
     """
-    panel = study.panel(options)
-    read = {name: panel[name].to_numpy() for name in READ}
+    panel = _panel(study, options)
+    read = {name: np.asarray(panel[name]) for name in READ}
     kept = ~excluded(panel, options.exclusion)
+    whole = int(kept.sum())
     missing = pd.isna(read[OUTCOME])
     _require_index(read, kept & ~missing, kept & missing)
     kept &= ~missing
@@ -137,19 +140,27 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     read |= controls | columns | place
     at = np.flatnonzero(kept)
     rows = pd.DataFrame({name: values[at] for name, values in read.items()})
-    if apart:
-        rows.attrs["apart"] = apart
+    left = {"apart": apart, "lost": whole - apart - len(at)}
+    rows.attrs = {name: number for name, number in left.items() if number}
     return rows, [*controls, *more]
 
 
+def _panel(study: Study, options: Options) -> pd.DataFrame | dict[str, Any]:
+    """`Study.panel`, as arrays where no frame is given in its place."""
+    if "panel" in study.given:
+        return study.panel(options)
+    return with_outcome(study.panel_columns(options), declared(), options.outcome)
+
+
 def _controls(
-    panel: pd.DataFrame, kept: np.ndarray, choice: str
+    panel: pd.DataFrame | Mapping[str, Any], kept: np.ndarray, choice: str
 ) -> dict[str, np.ndarray]:
     """The controls chosen that have data in every year of the rows kept."""
     wanted = control_names(choice)
     if not wanted:
         return {}
-    known = {name: panel[name].to_numpy() for name in ("year", *declared().controls)}
+    names = ("year", *declared().controls)
+    known = {name: np.asarray(panel[name]) for name in names}
     usable, _ = usable_controls({name: v[kept] for name, v in known.items()})
     return {name: known[name] for name in usable if name in wanted}
 
@@ -263,13 +274,13 @@ def _without_neighbours(
     return kept & ~np.isin(city, codes[~treated][away <= float(distance)])
 
 
-def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
+def excluded(panel: pd.DataFrame | Mapping[str, Any], exclusion: str) -> np.ndarray:
     """Rows of the cities that an exclusion leaves out of the regression."""
     if exclusion == "none":
-        return np.zeros(len(panel), dtype=bool)
+        return np.zeros(len(panel[next(iter(panel))]), dtype=bool)
     group = declared().exclusions.get(exclusion)
     if group is not None:
-        columns = {name: panel[name].to_numpy() for name in group.where.names}
+        columns = {name: np.asarray(panel[name]) for name in group.where.names}
         return np.asarray(group.where(columns), dtype=bool)
     raise not_known("exclusion", exclusion)
 
@@ -426,14 +437,12 @@ def describe_estimate(
     index = rows["tfpch"].to_numpy(dtype=float)
     index = index[~np.isnan(index)]
     notes = [] if pd.isna(row["note"]) else [str(row["note"])]
-    apart = rows.attrs.get("apart", 0)
+    apart, lost = (rows.attrs.get(name, 0) for name in ("apart", "lost"))
     if apart:
         notes.append(
             f"{apart} city-years near a treated city or under another policy are not "
             "compared"
         )
-    whole = int((~excluded(study.panel(options), options.exclusion)).sum())
-    lost = whole - apart - len(rows)
     if lost:
         notes.append(f"{lost} city-years without an index or a control are left out")
     return Estimate(
