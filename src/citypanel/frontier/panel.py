@@ -11,7 +11,7 @@ import pandas as pd
 
 from citypanel.errors import FrontierWarning, OptionError, PanelError
 from citypanel.frontier.technology import power_of_two_scales
-from citypanel.panel import require_columns, require_unique_key
+from citypanel.panel import factorize, require_columns, require_unique_key
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ def _check_names(inputs: list[str], outputs: list[str], names: list[str]) -> Non
 
 def _sorted_keys(panel: pd.DataFrame, unit: str, period: str):
     """The order of rows by unit and period, and both keys as sorted codes."""
-    unit_of, units = pd.factorize(panel[unit], sort=True)
-    period_of, periods = pd.factorize(panel[period], sort=True)
+    unit_of, units = factorize(panel[unit], sort=True)
+    period_of, periods = factorize(panel[period], sort=True)
     missing = (unit_of < 0) | (period_of < 0)
     if missing.any():
         raise PanelError.of(
