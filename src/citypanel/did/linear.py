@@ -137,7 +137,9 @@ class TwoWay:
         if self.second is None:
             return self.within(values)
         first, second = self.effects(values)
-        return values - first[self.first] - second[self.second]
+        net = values - first[self.first]
+        net -= second[self.second]
+        return net
 
     def within(self, values: np.ndarray) -> np.ndarray:
         """Residuals of each column on the first factor alone."""

@@ -130,7 +130,8 @@ def prepare(
     if not len(panel):
         raise PanelError.of("frontier.panel_no_rows")
     order, unit_of, units, period_of, periods = _sorted_keys(panel, unit, period)
-    frame = panel.take(order).reset_index(drop=True)
+    in_order = (order == np.arange(len(order))).all()
+    frame = (panel if in_order else panel.take(order)).reset_index(drop=True)
     values = np.column_stack([_numbers(frame, name, unit, period) for name in measures])
     frame, values, dropped = _without_missing(frame, values, measures, unit, period)
     m, s = len(inputs), len(outputs)

@@ -14,6 +14,7 @@ from citypanel import did
 from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError
+from citypanel.panel import factorize
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
@@ -227,19 +228,20 @@ def _places(
     """Province and coordinates of the rows, where the options need them."""
     if options.errors_shared == "city" and options.neighbours == "kept":
         return {}
-    place = study.once(
-        "place", lambda: _coordinates(study.sources.places).reindex(study.city_ids)
-    )
+    place = study.once("place", lambda: _place_of_cities(study))
     wants_place = options.neighbours != "kept" or options.errors_shared == "neighbours"
-    unknown = kept & place.isna().any(axis=1).to_numpy()[city]
+    unknown = kept & np.isnan([place[name] for name in PLACE]).any(axis=0)[city]
     if wants_place and unknown.any():
         codes = study.city_ids[pd.unique(city[unknown])]
         raise EstimationError.of("study.no_coordinates", [f"city {c}" for c in codes])
+    return {name: values[city] for name, values in place.items()}
+
+
+def _place_of_cities(study: Study) -> dict[str, np.ndarray]:
+    """Province and coordinates of the cities, in the order of the grid."""
+    place = _coordinates(study.sources.places).reindex(study.city_ids)
     province = study.cities["province_id"].to_numpy(dtype=object)
-    return {
-        "province": province[city],
-        **{name: place[name].to_numpy()[city] for name in PLACE},
-    }
+    return {"province": province, **{name: place[name].to_numpy() for name in PLACE}}
 
 
 def located(rows: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
@@ -431,7 +433,7 @@ def describe_estimate(
     row: pd.Series, rows: pd.DataFrame, study: Study, options: Options
 ) -> Estimate:
     """An estimator's row with what the estimate rests on."""
-    city, _ = study.grid.places(rows)
+    city, cities = factorize(rows["city_id"])
     treated = rows[TREATMENT].to_numpy() > 0
     assumed = rows["is_capital_assumed"].to_numpy(dtype=float)[treated]
     index = rows["tfpch"].to_numpy(dtype=float)
@@ -452,7 +454,7 @@ def describe_estimate(
         conf_low=_number(row["conf_low"]),
         conf_high=_number(row["conf_high"]),
         n_obs=len(rows),
-        n_cities=_number_of(city),
+        n_cities=len(cities),
         n_treated_cities=_number_of(city[treated]),
         n_treated_city_years=int(treated.sum()),
         mean=float(index.mean()),
