@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from citypanel.errors import PanelError
@@ -21,6 +23,13 @@ def require_columns(panel: pd.DataFrame, columns: Sequence[str]) -> None:
     twice = [c for c in dict.fromkeys(columns) if (panel.columns == c).sum() > 1]
     if twice:
         raise PanelError.of("panel.column_twice", [f"{column}" for column in twice])
+
+
+def factorize(values: Any, *, sort: bool = False) -> tuple[np.ndarray, Any]:
+    """`pandas.factorize`; of text, which it is slow on, the words as objects."""
+    if isinstance(values.dtype, pd.StringDtype):
+        values = values.to_numpy(dtype=object)
+    return pd.factorize(values, sort=sort)
 
 
 def require_unique_key(panel: pd.DataFrame, key: Sequence[str]) -> None:

@@ -76,7 +76,8 @@ def permuted_statistics(
     """
     city, year = study.grid.places(rows)
     exposure = study.exposure(options)["exposure"]
-    x = rows[controls].to_numpy(dtype=float)
+    columns = [rows[name].to_numpy(dtype=float) for name in controls]
+    x = np.array(columns).reshape(len(columns), len(rows)).T
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]
@@ -129,14 +130,18 @@ def _regressions(
     basis = np.empty((len(y), 0))
     if k:
         basis = _span(net[:, -k:], length[-k:])
-        net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
+        net = net[:, :-k]
+        net -= basis @ (basis.T @ net)
     y, d = net[:, 0], net[:, 1:]
     size = (d**2).sum(axis=0)
     # A path that effects and controls absorb is zero up to rounding.
     known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
     size = np.where(known, size, np.nan)
     slope = d.T @ y / size
-    scores = effects.sum_first @ (d * (y[:, None] - d * slope))
+    scores = d * slope
+    np.subtract(y[:, None], scores, out=scores)
+    scores *= d
+    scores = effects.sum_first @ scores
     error = np.sqrt((scores**2).sum(axis=0)) / size
     return slope, error, y, basis
 

@@ -130,7 +130,6 @@ def tidy(
                 for column in ("conf_low", "conf_high", "band_low", "band_high"):
                     record[column] = None
         records.append(record)
-    index = pd.RangeIndex(len(records))
     columns: dict[str, Any] = {}
     for column in (*COLUMNS, *extra_columns):
         values: list[Any] = [record.get(column) for record in records]
@@ -143,7 +142,7 @@ def tidy(
             columns[column] = pd.arrays.IntegerArray(np.array(whole, np.int64), gap)
         elif kind == "text":
             text = [None if is_absent(v) else v for v in values]
-            columns[column] = pd.Series(text, index=index, dtype=object)
+            columns[column] = pd.Index(text, dtype=object)
         elif kind == "number":
             columns[column] = np.array(
                 [np.nan if is_absent(v) else float(v) for v in values], dtype=float
@@ -151,7 +150,7 @@ def tidy(
         else:
             columns[column] = values
     _complete(columns, level)
-    frame = Result(columns, index=index)
+    frame = Result(columns, index=pd.RangeIndex(len(records)))
     frame.attrs = dict(attrs or {})
     return frame
 

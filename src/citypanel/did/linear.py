@@ -9,6 +9,7 @@ thereby partialled out once, and resampling works on the small matrices that rem
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg, sparse
@@ -80,11 +81,9 @@ class TwoWay:
         second: np.ndarray | None = None,
         weights: np.ndarray | None = None,
     ):
-        self.first, self.second = first, second
-        self.sum_first = indicator(first, weights=weights)
+        self.first, self.second, self.weights = first, second, weights
         self.n_first = np.bincount(first, weights).astype(float)
         if second is not None:
-            self.sum_second = indicator(second, weights=weights)
             levels = int(second.max()) + 1
             cells = np.bincount(
                 first * levels + second, weights, minlength=len(self.n_first) * levels
@@ -97,6 +96,16 @@ class TwoWay:
             alone = np.diag(self.schur) <= 1e-13 * margin
             self.schur[alone, :] = self.schur[:, alone] = 0.0
             self.inverse = symmetric_inverse(self.schur)
+
+    @cached_property
+    def sum_first(self) -> sparse.csr_array:
+        """Sums by the first factor."""
+        return indicator(self.first, weights=self.weights)
+
+    @cached_property
+    def sum_second(self) -> sparse.csr_array:
+        """Sums by the second factor."""
+        return indicator(self.second, weights=self.weights)
 
     @property
     def n_effects(self) -> int:
@@ -128,7 +137,9 @@ class TwoWay:
         if self.second is None:
             return self.within(values)
         first, second = self.effects(values)
-        return values - first[self.first] - second[self.second]
+        net = values - first[self.first]
+        net -= second[self.second]
+        return net
 
     def within(self, values: np.ndarray) -> np.ndarray:
         """Residuals of each column on the first factor alone."""

@@ -30,7 +30,7 @@ from citypanel.did.linear import cluster_sums
 from citypanel.did.periods import Grid, is_missing, plain_numbers, read_periods
 from citypanel.did.results import Extras, remember
 from citypanel.errors import EstimationError, OptionError, PanelError
-from citypanel.panel import require_columns, require_unique_key
+from citypanel.panel import factorize, require_columns, require_unique_key
 
 # Position of a treatment that never comes: after every period.
 FAR = np.int64(2**40)
@@ -277,7 +277,7 @@ class Panel:
 
     def count(self, units: np.ndarray) -> int:
         """How many units some codes stand for, each once."""
-        return len(np.unique(units))
+        return np.count_nonzero(np.bincount(units))
 
     @cached_property
     def mean_weight(self) -> float:
@@ -833,7 +833,7 @@ def coded(values: pd.Series) -> Coded:
 
 
 def _factorized(values: Any, each: int, n: int) -> Coded:
-    codes, seen = pd.factorize(values)
+    codes, seen = factorize(values)
     return Coded(codes, seen, each, n)
 
 
@@ -846,7 +846,7 @@ def _until(wanted: np.ndarray) -> int:
 def _in_label_order(found: Coded) -> Coded:
     """Codes in the order of their labels."""
     units = found.seen
-    if pd.Index(units).is_monotonic_increasing:
+    if pd.Index(units, dtype=units.dtype).is_monotonic_increasing:
         return found
     place, units = pd.factorize(units, sort=True)
     return replace(found, codes=place.astype(np.int64)[found.codes], seen=units)

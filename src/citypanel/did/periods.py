@@ -64,6 +64,8 @@ class Grid:
     @property
     def gaps(self) -> list:
         """Labels of the periods between the first and the last that nobody has."""
+        if len(self.positions) > self.positions[-1]:
+            return []
         missing = np.setdiff1d(np.arange(self.positions[-1] + 1), self.positions)
         return [self.label(p) for p in missing]
 

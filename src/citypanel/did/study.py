@@ -46,6 +46,7 @@ from citypanel.did.sizes import LEADS, size_note
 from citypanel.did.synthetic import synthetic_did
 from citypanel.did.twfe import NAMED, event_study, shift_outcome, twfe
 from citypanel.errors import CityPanelError, EstimationError, OptionError
+from citypanel.panel import factorize
 from citypanel.words import LABELS
 
 # In the order of the tables; an estimator is a function of `citypanel.did`.
@@ -104,8 +105,8 @@ def require_steady(frame: pd.DataFrame, treatment: str, unit: str, period: str) 
     if treatment not in frame:
         return
     dose = frame[treatment].to_numpy(float, na_value=np.nan)
-    of_unit, units = pd.factorize(frame[unit])
-    when, periods = pd.factorize(frame[period], sort=True)
+    of_unit, units = factorize(frame[unit])
+    when, periods = factorize(frame[period], sort=True)
     when = np.where(when < 0, len(periods), when)
     first = np.full(len(units) + 1, len(periods))  # the last stands for nulls
     np.minimum.at(first, of_unit[dose > 0], when[dose > 0])

@@ -16,6 +16,7 @@ for a change from period a to period b (Färe, Grosskopf, Norris and Zhang 1994)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -157,27 +158,58 @@ def malmquist(
     1  c01  2012  0.975  0.949   1.028
     2  c01  2013  1.060  1.068   0.993
     """
-    check_option("decomposition", decomposition, DECOMPOSITIONS)
-    check_option("base", base, BASES)
-    check_option("form", form, FORMS)
-    evaluator, scheme = start(
+    evaluator, found = indices(
         panel,
         unit=unit,
         period=period,
         outputs=outputs,
         inputs=inputs,
         orientation=orientation,
-        returns_to_scale=returns_to_scale,
-        solver=solver,
-        frontier=frontier,
-        order=order,
+        decomposition=decomposition,
         reference=reference,
+        returns_to_scale=returns_to_scale,
+        base=base,
+        form=form,
         window=window,
         group=group,
         reference_units=reference_units,
+        frontier=frontier,
+        order=order,
+        scale=scale,
+        keep_distances=keep_distances,
+        solver=solver,
+    )
+    return evaluator.frame(*found)
+
+
+def indices(
+    panel: pd.DataFrame,
+    *,
+    decomposition: str,
+    reference: str,
+    returns_to_scale: str,
+    frontier: str,
+    group: str | None,
+    scale: bool,
+    base: str = "adjacent",
+    form: str = "geometric",
+    keep_distances: bool = False,
+    **options: Any,
+) -> tuple[Evaluator, Indices]:
+    """What `malmquist` puts into its frame, and the evaluator that does so."""
+    check_option("decomposition", decomposition, DECOMPOSITIONS)
+    check_option("base", base, BASES)
+    check_option("form", form, FORMS)
+    evaluator, scheme = start(
+        panel,
+        reference=reference,
+        returns_to_scale=returns_to_scale,
+        frontier=frontier,
+        group=group,
+        **options,
     )
     _check_combination(decomposition, reference, returns_to_scale, form, frontier)
-    return changes_frame(
+    return evaluator, find_indices(
         evaluator,
         scheme,
         decomposition=decomposition,
@@ -191,6 +223,26 @@ def malmquist(
 
 
 def changes_frame(
+    evaluator: Evaluator, scheme: Reference, **options: Any
+) -> pd.DataFrame:
+    """The frame that `malmquist` returns; options as `find_indices`."""
+    return evaluator.frame(*find_indices(evaluator, scheme, **options))
+
+
+class Indices(NamedTuple):
+    """Indices of the changes of which each row is the later one.
+
+    ``columns`` hold one value a row, the earlier period as ``period_from`` among them;
+    ``reason`` is a text or None; ``dropped`` are the changes that are not there.
+    """
+
+    rows: np.ndarray
+    columns: dict[str, np.ndarray]
+    reason: np.ndarray
+    dropped: tuple[dict, ...]
+
+
+def find_indices(
     evaluator: Evaluator,
     scheme: Reference,
     *,
@@ -201,8 +253,8 @@ def changes_frame(
     form: str = "geometric",
     base: str = "adjacent",
     group: str | None = None,
-) -> pd.DataFrame:
-    """The frame that `malmquist` returns, from any evaluator of plans.
+) -> Indices:
+    """Indices of a panel, from any evaluator of plans.
 
     An evaluator gives efficiencies, at most 1 for a plan of the technology itself; pech
     and sech exist where `pure`. The other options are those of `malmquist`.
@@ -232,7 +284,7 @@ def changes_frame(
     if keep_distances:
         columns = {**columns, **distances}
     columns = {"period_from": data.periods[changes.period_from], **columns}
-    return evaluator.frame(changes.after, columns, reason, dropped)
+    return Indices(changes.after, columns, reason, dropped)
 
 
 def _check_combination(

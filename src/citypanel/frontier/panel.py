@@ -11,7 +11,7 @@ import pandas as pd
 
 from citypanel.errors import FrontierWarning, OptionError, PanelError
 from citypanel.frontier.technology import power_of_two_scales
-from citypanel.panel import require_columns, require_unique_key
+from citypanel.panel import factorize, require_columns, require_unique_key
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def prepare(
     if not len(panel):
         raise PanelError.of("frontier.panel_no_rows")
     order, unit_of, units, period_of, periods = _sorted_keys(panel, unit, period)
-    frame = panel.take(order).reset_index(drop=True)
+    in_order = (order == np.arange(len(order))).all()
+    frame = (panel if in_order else panel.take(order)).reset_index(drop=True)
     values = np.column_stack([_numbers(frame, name, unit, period) for name in measures])
     frame, values, dropped = _without_missing(frame, values, measures, unit, period)
     m, s = len(inputs), len(outputs)
@@ -175,8 +176,8 @@ def _check_names(inputs: list[str], outputs: list[str], names: list[str]) -> Non
 
 def _sorted_keys(panel: pd.DataFrame, unit: str, period: str):
     """The order of rows by unit and period, and both keys as sorted codes."""
-    unit_of, units = pd.factorize(panel[unit], sort=True)
-    period_of, periods = pd.factorize(panel[period], sort=True)
+    unit_of, units = factorize(panel[unit], sort=True)
+    period_of, periods = factorize(panel[period], sort=True)
     missing = (unit_of < 0) | (period_of < 0)
     if missing.any():
         raise PanelError.of(

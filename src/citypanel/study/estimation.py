@@ -14,11 +14,13 @@ from citypanel import did
 from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError
+from citypanel.panel import factorize
 from citypanel.study.declaration import declared
 from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
 from citypanel.study.parts import not_known
 from citypanel.study.run import Study
+from citypanel.study.steps.panel import with_outcome
 
 ESTIMATORS = (
     *("twfe", "imputation", "group_time", "sun_abraham"),
@@ -100,8 +102,9 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     rows : DataFrame
         Of `Study.panel` the columns `READ` and the controls, and where the options need
         them exposure to other policies, province and coordinates; without the excluded
-        cities, missing outcomes and missing values of the controls, and those not
-        compared, whose number is ``attrs["apart"]`` where there are any.
+        cities, missing outcomes and missing values of the controls, whose number is
+        ``attrs["lost"]`` where there are any, and those not compared, whose number is
+        ``attrs["apart"]``.
     controls : list of str
         Those chosen that have data in every year, then exposure to other policies.
 
@@ -116,9 +119,10 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     NoComparison
         The sample has no treated city, or no untreated one.
     """
-    panel = study.panel(options)
-    read = {name: panel[name].to_numpy() for name in READ}
+    panel = _panel(study, options)
+    read = {name: np.asarray(panel[name]) for name in READ}
     kept = ~excluded(panel, options.exclusion)
+    whole = int(kept.sum())
     missing = pd.isna(read[OUTCOME])
     _require_index(read, kept & ~missing, kept & missing)
     kept &= ~missing
@@ -137,19 +141,27 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
     read |= controls | columns | place
     at = np.flatnonzero(kept)
     rows = pd.DataFrame({name: values[at] for name, values in read.items()})
-    if apart:
-        rows.attrs["apart"] = apart
+    left = {"apart": apart, "lost": whole - apart - len(at)}
+    rows.attrs = {name: number for name, number in left.items() if number}
     return rows, [*controls, *more]
 
 
+def _panel(study: Study, options: Options) -> pd.DataFrame | dict[str, Any]:
+    """`Study.panel`, as arrays where no frame is given in its place."""
+    if "panel" in study.given:
+        return study.panel(options)
+    return with_outcome(study.panel_columns(options), declared(), options.outcome)
+
+
 def _controls(
-    panel: pd.DataFrame, kept: np.ndarray, choice: str
+    panel: pd.DataFrame | Mapping[str, Any], kept: np.ndarray, choice: str
 ) -> dict[str, np.ndarray]:
     """The controls chosen that have data in every year of the rows kept."""
     wanted = control_names(choice)
     if not wanted:
         return {}
-    known = {name: panel[name].to_numpy() for name in ("year", *declared().controls)}
+    names = ("year", *declared().controls)
+    known = {name: np.asarray(panel[name]) for name in names}
     usable, _ = usable_controls({name: v[kept] for name, v in known.items()})
     return {name: known[name] for name in usable if name in wanted}
 
@@ -216,19 +228,20 @@ def _places(
     """Province and coordinates of the rows, where the options need them."""
     if options.errors_shared == "city" and options.neighbours == "kept":
         return {}
-    place = study.once(
-        "place", lambda: _coordinates(study.sources.places).reindex(study.city_ids)
-    )
+    place = study.once("place", lambda: _place_of_cities(study))
     wants_place = options.neighbours != "kept" or options.errors_shared == "neighbours"
-    unknown = kept & place.isna().any(axis=1).to_numpy()[city]
+    unknown = kept & np.isnan([place[name] for name in PLACE]).any(axis=0)[city]
     if wants_place and unknown.any():
         codes = study.city_ids[pd.unique(city[unknown])]
         raise EstimationError.of("study.no_coordinates", [f"city {c}" for c in codes])
+    return {name: values[city] for name, values in place.items()}
+
+
+def _place_of_cities(study: Study) -> dict[str, np.ndarray]:
+    """Province and coordinates of the cities, in the order of the grid."""
+    place = _coordinates(study.sources.places).reindex(study.city_ids)
     province = study.cities["province_id"].to_numpy(dtype=object)
-    return {
-        "province": province[city],
-        **{name: place[name].to_numpy()[city] for name in PLACE},
-    }
+    return {"province": province, **{name: place[name].to_numpy() for name in PLACE}}
 
 
 def located(rows: pd.DataFrame, places: pd.DataFrame) -> pd.DataFrame:
@@ -263,13 +276,13 @@ def _without_neighbours(
     return kept & ~np.isin(city, codes[~treated][away <= float(distance)])
 
 
-def excluded(panel: pd.DataFrame, exclusion: str) -> np.ndarray:
+def excluded(panel: pd.DataFrame | Mapping[str, Any], exclusion: str) -> np.ndarray:
     """Rows of the cities that an exclusion leaves out of the regression."""
     if exclusion == "none":
-        return np.zeros(len(panel), dtype=bool)
+        return np.zeros(len(panel[next(iter(panel))]), dtype=bool)
     group = declared().exclusions.get(exclusion)
     if group is not None:
-        columns = {name: panel[name].to_numpy() for name in group.where.names}
+        columns = {name: np.asarray(panel[name]) for name in group.where.names}
         return np.asarray(group.where(columns), dtype=bool)
     raise not_known("exclusion", exclusion)
 
@@ -420,20 +433,18 @@ def describe_estimate(
     row: pd.Series, rows: pd.DataFrame, study: Study, options: Options
 ) -> Estimate:
     """An estimator's row with what the estimate rests on."""
-    city, _ = study.grid.places(rows)
+    city, cities = factorize(rows["city_id"])
     treated = rows[TREATMENT].to_numpy() > 0
     assumed = rows["is_capital_assumed"].to_numpy(dtype=float)[treated]
     index = rows["tfpch"].to_numpy(dtype=float)
     index = index[~np.isnan(index)]
     notes = [] if pd.isna(row["note"]) else [str(row["note"])]
-    apart = rows.attrs.get("apart", 0)
+    apart, lost = (rows.attrs.get(name, 0) for name in ("apart", "lost"))
     if apart:
         notes.append(
             f"{apart} city-years near a treated city or under another policy are not "
             "compared"
         )
-    whole = int((~excluded(study.panel(options), options.exclusion)).sum())
-    lost = whole - apart - len(rows)
     if lost:
         notes.append(f"{lost} city-years without an index or a control are left out")
     return Estimate(
@@ -443,7 +454,7 @@ def describe_estimate(
         conf_low=_number(row["conf_low"]),
         conf_high=_number(row["conf_high"]),
         n_obs=len(rows),
-        n_cities=_number_of(city),
+        n_cities=len(cities),
         n_treated_cities=_number_of(city[treated]),
         n_treated_city_years=int(treated.sum()),
         mean=float(index.mean()),

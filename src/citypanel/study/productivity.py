@@ -10,9 +10,9 @@ import pandas as pd
 from citypanel.frontier import (
     bootstrap_malmquist,
     distance,
-    malmquist,
     mean_changes,
 )
+from citypanel.frontier.malmquist import indices
 from citypanel.study.variants import by_variant
 
 OUTPUT = "gdp_real_cny_10k"
@@ -82,7 +82,7 @@ def changes(
     ``has_scale`` pech and sech are missing.
     """
     reference = options["frontier_reference"]
-    found = malmquist(
+    evaluator, found = indices(
         rows,
         **KEYS,
         orientation=options["orientation"],
@@ -94,23 +94,21 @@ def changes(
         scale=has_scale,
         reference_units=drawn_by,
     )
-    # A plain frame is faster to read; nothing below reads what a result remembers.
-    found = pd.DataFrame(found)
-    both = [np.asarray(frame["city_id"], dtype=object) for frame in (rows, found)]
+    panel = evaluator.panel
+    units, seen = panel.unit_of[found.rows], panel.period_of[found.rows]
+    both = [np.asarray(codes, dtype=object) for codes in (rows["city_id"], panel.units)]
     codes, cities = pd.factorize(np.concatenate(both), sort=True)
-    of_row, city = codes[: len(rows)], codes[len(rows) :]
+    of_row, city = codes[: len(rows)], codes[len(rows) :][units]
     years = rows["year"].to_numpy()
     base = np.full(len(cities), np.iinfo(years.dtype).max, dtype=years.dtype)
     np.minimum.at(base, of_row, years)
-    year, year_from = found["year"].to_numpy(), found["period_from"].to_numpy()
-    indices = {
-        name: found[name].to_numpy(dtype=float)
-        if name in found
-        else np.full(len(found), np.nan)
-        for name in (*INDICES, *MORE_INDICES)
+    year, year_from = panel.periods[seen], found.columns["period_from"]
+    missing = np.full(len(year), np.nan)
+    values = {
+        name: found.columns.get(name, missing) for name in (*INDICES, *MORE_INDICES)
     }
-    reason = found["reason"].array
-    is_first = np.zeros(len(found), dtype=bool)
+    reason = pd.array(found.reason, dtype="string")
+    is_first = np.zeros(len(year), dtype=bool)
     if options["first_index_year"] == "one":
         n = len(cities)
         city = np.concatenate([np.arange(n), city])
@@ -118,21 +116,21 @@ def changes(
         city, is_first = city[order], (np.arange(len(order)) < n)[order]
         year = np.concatenate([base, year])[order]
         year_from = np.concatenate([base, year_from])[order]
-        for name, values in indices.items():
-            one = np.nan if np.isnan(values).all() else 1.0
-            indices[name] = np.concatenate([np.full(n, one), values])[order]
+        for name, column in values.items():
+            one = np.nan if np.isnan(column).all() else 1.0
+            values[name] = np.concatenate([np.full(n, one), column])[order]
         reason = reason.take(np.where(is_first, -1, order - n), allow_fill=True)
 
     # A gap in a city's years breaks the chain: its level is unknown from there on.
     starts = np.diff(city, prepend=-1) != 0
     previous = np.where(starts, base[city], np.roll(year, 1))
-    logs = pd.Series(np.where(year_from == previous, np.log(indices["tfpch"]), np.nan))
+    logs = pd.Series(np.where(year_from == previous, np.log(values["tfpch"]), np.nan))
     return pd.DataFrame(
         {
             "city_id": cities[city],
             "year": year,
             "year_from": pd.arrays.IntegerArray(year_from.astype(np.int64), is_first),
-            **indices,
+            **values,
             "reason": reason,
             "cumulative_log_tfp": logs.groupby(city).cumsum(skipna=False),
         }

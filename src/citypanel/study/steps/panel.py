@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def outcomes(index: pd.DataFrame, study: Declaration) -> dict[str, np.ndarray]:
 
 
 @step(large=True)
-def panel(
+def panel_columns(
     index: pd.DataFrame,
     outcomes: Mapping[str, np.ndarray],
     is_capital_assumed: np.ndarray,
@@ -103,21 +104,10 @@ def panel(
     controls: Mapping[str, np.ndarray],
     cities: pd.DataFrame,
     grid: Grid,
-    study: Declaration,
     *,
-    outcome: str,
     last_year: int,
-) -> pd.DataFrame:
-    """One row per city and year that has an index, but for cities that are left out.
-
-    Returns
-    -------
-    DataFrame
-        city_id, year, region, outcome_name, the indices, outcome, sydid, cohort (0
-        for none, and after last_year), event_time, later_batch, batch, the controls,
-        is_municipality, is_provincial_capital, is_capital_assumed; sorted by city and
-        year.
-    """
+) -> dict[str, Any]:
+    """The columns of `panel`, whatever the outcome, which is none yet."""
     city, at = grid.places(index)
     window = np.zeros(grid.shape, dtype=bool)
     window[city, at] = True
@@ -133,15 +123,13 @@ def panel(
     cohort = exposure["cohort"]
     of_row = np.where(cohort <= last_year, cohort, 0)[city]
     batch = exposure["batch"][city]
-    # Raises for an outcome that is none.
-    study.options["outcome"].formula_of(outcome)
-    frame = {
+    return {
         "city_id": index["city_id"].to_numpy(dtype=object),
         "year": year,
         "region": cities["region"].to_numpy(dtype=object)[city],
-        "outcome_name": outcome,
+        "outcome_name": None,
         **outcomes,
-        "outcome": outcomes[outcome],
+        "outcome": None,
         "sydid": exposure["exposure"].take(place),
         "cohort": of_row,
         "event_time": np.where(of_row > 0, year - of_row, np.nan),
@@ -154,4 +142,29 @@ def panel(
         ],
         "is_capital_assumed": is_capital_assumed.take(place),
     }
-    return pd.DataFrame(frame)
+
+
+def with_outcome(
+    panel_columns: dict[str, Any], study: Declaration, outcome: str
+) -> dict[str, Any]:
+    """The columns with their outcome; raises for one that is not declared."""
+    study.options["outcome"].formula_of(outcome)
+    chosen = {"outcome_name": outcome, "outcome": panel_columns[outcome]}
+    return panel_columns | chosen
+
+
+@step(large=True)
+def panel(
+    panel_columns: dict[str, Any], study: Declaration, *, outcome: str
+) -> pd.DataFrame:
+    """One row per city and year that has an index, but for cities that are left out.
+
+    Returns
+    -------
+    DataFrame
+        city_id, year, region, outcome_name, the indices, outcome, sydid, cohort (0
+        for none, and after last_year), event_time, later_batch, batch, the controls,
+        is_municipality, is_provincial_capital, is_capital_assumed; sorted by city and
+        year.
+    """
+    return pd.DataFrame(with_outcome(panel_columns, study, outcome))
