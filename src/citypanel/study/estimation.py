@@ -20,7 +20,7 @@ from citypanel.study.estimates import OUTCOME, TREATMENT, usable_controls
 from citypanel.study.options import Options
 from citypanel.study.parts import not_known
 from citypanel.study.run import Study
-from citypanel.study.steps.panel import with_outcome
+from citypanel.study.steps.panel import chosen
 
 ESTIMATORS = (
     *("twfe", "imputation", "group_time", "sun_abraham"),
@@ -150,7 +150,8 @@ def _panel(study: Study, options: Options) -> pd.DataFrame | dict[str, Any]:
     """`Study.panel`, as arrays where no frame is given in its place."""
     if "panel" in study.given:
         return study.panel(options)
-    return with_outcome(study.panel_columns(options), declared(), options.outcome)
+    columns = study.panel_columns(options)
+    return chosen(columns, declared(), options.outcome, options.last_year)
 
 
 def _controls(

@@ -422,7 +422,7 @@ def test_a_result_depends_on_the_options_of_the_steps_before():
     assert GRAPH.options_of("labour", given=["series"]) == ("labour_measure",)
     assert "labour_measure" not in GRAPH.options_of("capital")
     assert "policy" in GRAPH.sources
-    assert takers("last_year") == ("stocks", "sample", "never_treated", "panel_columns")
+    assert takers("last_year") == ("stocks", "sample", "never_treated", "panel")
 
 
 def takers(option: str) -> tuple[str, ...]:

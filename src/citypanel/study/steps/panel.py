@@ -104,10 +104,8 @@ def panel_columns(
     controls: Mapping[str, np.ndarray],
     cities: pd.DataFrame,
     grid: Grid,
-    *,
-    last_year: int,
 ) -> dict[str, Any]:
-    """The columns of `panel`, whatever the outcome, which is none yet."""
+    """The columns of `panel`, before an outcome and the last year are `chosen`."""
     city, at = grid.places(index)
     window = np.zeros(grid.shape, dtype=bool)
     window[city, at] = True
@@ -120,9 +118,6 @@ def panel_columns(
         index, city, at = index.take(rows), city[rows], at[rows]
         outcomes = {name: values[rows] for name, values in outcomes.items()}
     year, place = grid.years[at], np.ravel_multi_index((city, at), grid.shape)
-    cohort = exposure["cohort"]
-    of_row = np.where(cohort <= last_year, cohort, 0)[city]
-    batch = exposure["batch"][city]
     return {
         "city_id": index["city_id"].to_numpy(dtype=object),
         "year": year,
@@ -131,10 +126,10 @@ def panel_columns(
         **outcomes,
         "outcome": None,
         "sydid": exposure["exposure"].take(place),
-        "cohort": of_row,
-        "event_time": np.where(of_row > 0, year - of_row, np.nan),
-        "later_batch": np.where((of_row == 0) & (batch > 0), batch, np.nan),
-        "batch": batch,
+        "cohort": exposure["cohort"][city],
+        "event_time": None,
+        "later_batch": None,
+        "batch": exposure["batch"][city],
         **{name: table.take(place) for name, table in controls.items()},
         "is_municipality": cities["is_municipality"].to_numpy(dtype=bool)[city],
         "is_provincial_capital": cities["is_provincial_capital"].to_numpy(dtype=bool)[
@@ -144,18 +139,28 @@ def panel_columns(
     }
 
 
-def with_outcome(
-    panel_columns: dict[str, Any], study: Declaration, outcome: str
+def chosen(
+    columns: dict[str, Any], study: Declaration, outcome: str, last_year: int
 ) -> dict[str, Any]:
-    """The columns with their outcome; raises for one that is not declared."""
+    """The columns with an outcome, and with those treated after last_year as untreated.
+
+    Raises for an outcome that is not declared.
+    """
     study.options["outcome"].formula_of(outcome)
-    chosen = {"outcome_name": outcome, "outcome": panel_columns[outcome]}
-    return panel_columns | chosen
+    cohort = np.where(columns["cohort"] <= last_year, columns["cohort"], 0)
+    batch = columns["batch"]
+    return columns | {
+        "outcome_name": outcome,
+        "outcome": columns[outcome],
+        "cohort": cohort,
+        "event_time": np.where(cohort > 0, columns["year"] - cohort, np.nan),
+        "later_batch": np.where((cohort == 0) & (batch > 0), batch, np.nan),
+    }
 
 
 @step(large=True)
 def panel(
-    panel_columns: dict[str, Any], study: Declaration, *, outcome: str
+    panel_columns: dict[str, Any], study: Declaration, *, outcome: str, last_year: int
 ) -> pd.DataFrame:
     """One row per city and year that has an index, but for cities that are left out.
 
@@ -167,4 +172,4 @@ def panel(
         is_municipality, is_provincial_capital, is_capital_assumed; sorted by city and
         year.
     """
-    return pd.DataFrame(with_outcome(panel_columns, study, outcome))
+    return pd.DataFrame(chosen(panel_columns, study, outcome, last_year))
