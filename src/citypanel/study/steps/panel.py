@@ -135,7 +135,7 @@ def panel_columns(
         "is_provincial_capital": cities["is_provincial_capital"].to_numpy(dtype=bool)[
             city
         ],
-        "is_capital_assumed": is_capital_assumed.take(place),
+        "is_capital_assumed": np.ravel(is_capital_assumed)[place],
     }
 
 
