@@ -42,6 +42,14 @@ _SPARE_OF_OTHERS = 2 * _MB
 # Of address space; with 1.5 GB threads cannot start and models fail one after another.
 MEMORY_BYTES = 2000 * _MB
 
+# By a build's workers, while dbt looks at its tables.
+_IMPORTED = (
+    "citypanel.study.tables",
+    "citypanel.study.referee",
+    "citypanel.curve.tables",
+    "linearmodels.panel",
+)
+
 _MAGIC_OFFSET = 8
 _HEADER_BYTES = 3 * 4096
 
@@ -451,7 +459,7 @@ class Plugin:
         from citypanel.warehouse.run import computes_everything, register
 
         if computes_everything():
-            start_workers("citypanel.study.tables", "linearmodels.panel")
+            start_workers(*_IMPORTED)
         from citypanel.study import plugin
 
         if not self.study.brings_panel:

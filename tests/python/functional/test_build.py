@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import duckdb
 import pytest
+import yaml
 
 from citypanel.quality.expectations import load_suites
 
@@ -129,6 +131,33 @@ def test_a_model_that_fails_leaves_its_table_as_it_was(workshop):
     assert "meaning" in result.stdout, result.stdout
     assert "ERROR=3" in result.stdout
     assert [rows(table) for table in tables] == before
+
+
+def test_a_model_keeps_its_contract_to_the_type(workshop):
+    """`int` is the type that DuckDB calls integer; a double would be rounded to it."""
+    declared = workshop.root / "models" / "marts" / "_marts__models.yml"
+    models = yaml.safe_load(declared.read_text(encoding="utf-8"))
+    cities = next(m for m in models["models"] if m["name"] == "dim_cities")
+    for column in cities["columns"]:
+        if column["data_type"] == "integer":
+            column["data_type"] = "int"
+    declared.write_text(yaml.safe_dump(models, allow_unicode=True), encoding="utf-8")
+    build = ("run", "--select", "dim_cities")
+    result = workshop.dbt(*build)
+    assert result.returncode == 0, result.stdout
+
+    model = workshop.root / "models" / "marts" / "dim_cities.sql"
+    select = model.read_text(encoding="utf-8")
+    for change, told in {
+        "exclude (city_en)": r"city_en .*missing in definition",
+        "rename (city_en as town)": r"town .*missing in contract",
+        "replace (cast(batch as double) + 0.5 as batch)": r"batch .*DOUBLE .*INTEGER",
+    }.items():
+        model.write_text(f"select * {change} from (\n{select}\n)", encoding="utf-8")
+        result = workshop.dbt(*build)
+        assert result.returncode != 0
+        assert "This model has an enforced contract that failed" in result.stdout
+        assert re.search(told, result.stdout), result.stdout
 
 
 def test_published_comments_explain_every_column(built):

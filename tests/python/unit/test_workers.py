@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from joblib import Parallel, delayed
 from citypanel import workers
 from citypanel.errors import ClusterError, OptionError
 from citypanel.identity import running_code
+from citypanel.warehouse.run import computes_everything
 from citypanel.workers import in_worker
 
 
@@ -78,6 +80,39 @@ def test_workers_that_start_early_import_what_the_first_calls_need(
         assert time.monotonic() < limit
         time.sleep(0.01)
     assert in_worker("citypanel.sql.sql_name", "a") == '"a"'
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"WHICH": "build"}, True),
+        ({"WHICH": "run", "SELECT": ()}, True),
+        ({"WHICH": "build", "SELECT": ("dim_cities",)}, False),
+        ({"WHICH": "build", "EXCLUDE": ("tag:slow",)}, False),
+        ({"WHICH": "build", "EMPTY": True}, False),
+        ({"WHICH": "test"}, False),
+        ({}, False),
+    ],
+)
+def test_they_start_before_dbt_asks_where_everything_is_computed(
+    monkeypatch, flags, expected
+):
+    monkeypatch.setattr("dbt.flags.get_flags", lambda: Namespace(**flags))
+    assert computes_everything() is expected
+
+
+def test_a_result_comes_back_as_a_frame_of_pandas():
+    """For a class of the library the caller would import every estimator."""
+    code = (
+        "import sys, pandas as pd; from citypanel.workers import in_worker\n"
+        "panel = pd.DataFrame({'city': [*'aaabbbccc'], 'year': [1, 2, 3] * 3,\n"
+        "    'growth': [1, 2, 4, 1, 3, 3, 2, 2, 5.], 'zone': [0, 0, 1] + [0] * 6})\n"
+        "found = in_worker('citypanel.did.twfe', panel, outcome='growth',\n"
+        "    treatment='zone', unit='city', period='year')\n"
+        "assert type(found) is pd.DataFrame and len(found) and not found.attrs\n"
+        "assert 'citypanel.did' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_without_a_pool_the_call_runs_here(monkeypatch):
