@@ -180,8 +180,11 @@ class _Fits:
         total = np.where(both, square, 0.0).sum(axis=2)
         return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.inf)
 
-    def gaps(self, places, chosen, stop=STOP):
-        """Outcome less its fit for some cells; which are known; whether all settled."""
+    def gaps(self, places, chosen, stop=STOP, far=None):
+        """Outcome less its fit for some cells; which are known; whether all settled.
+
+        ``far`` are their `distances`, where they have been computed.
+        """
         cells = self.cells
         unit, period = places.T
         rows = np.arange(len(places))
@@ -189,7 +192,8 @@ class _Fits:
         free[rows, unit, period] = False
         weight = np.ones((len(places), len(cells.y)))
         if chosen["unit_decay"] > 0:
-            weight = np.exp(-chosen["unit_decay"] * self.distances(places))
+            far = self.distances(places) if far is None else far
+            weight = np.exp(-chosen["unit_decay"] * far)
         # The unit itself counts in full.
         weight[rows, unit] = 1.0
         apart = np.abs(self.positions[None] - self.positions[period][:, None])
@@ -209,9 +213,11 @@ class _Fits:
 
 def _reached(linked: np.ndarray, unit: np.ndarray, period: np.ndarray) -> np.ndarray:
     """Whether free cells (b, N, T) link each cell's unit with its period."""
-    link = np.einsum("bnt,bns->bts", linked, linked, dtype=float) > 0
+    one = linked.astype(np.float32)
+    link = np.swapaxes(one, 1, 2) @ one > 0
     for _ in range(int(np.ceil(np.log2(max(link.shape[1], 2))))):
-        link = np.einsum("bts,bsu->btu", link, link, dtype=float) > 0
+        one = link.astype(np.float32)
+        link = one @ one > 0
     rows = np.arange(len(unit))
     own = linked[rows, unit]
     return (own & link[rows, period]).any(axis=1)
@@ -251,13 +257,13 @@ def _fitted(y, w, penalty, stop) -> tuple[np.ndarray, bool]:
     for _ in range(STEPS):
         left = y - ahead
         new = _shrunken(ahead + step * (left - effects(left)), amount)
-        if ((ahead - new) * (new - low)).sum() > 0:
+        change = new - low
+        if ((ahead - new) * change).sum() > 0:
             speed = 1.0
         following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * speed**2))
-        moved = np.abs(new - low).max()
-        ahead = new + (speed - 1.0) / following * (new - low)
+        ahead = new + (speed - 1.0) / following * change
         low, speed = new, following
-        if moved <= stop * scale:
+        if np.abs(change).max() <= stop * scale:
             return effects(y - low) + low, True
     return effects(y - low) + low, False
 
@@ -281,6 +287,7 @@ def _choose(fits: _Fits, given, most: int, seed: int):
     rng = np.random.default_rng(seed)
     if len(places) > most:
         places = places[np.sort(rng.choice(len(places), most, replace=False))]
+    far = None
     if not all(grids.values()):
         far = fits.distances(places)
         near = far[np.isfinite(far) & (far > 0)]
@@ -300,7 +307,7 @@ def _choose(fits: _Fits, given, most: int, seed: int):
     def error(choice: dict) -> float:
         key = tuple(choice.values())
         if key not in tried:
-            gap, known, _ = fits.gaps(places, choice, stop=1e-5)
+            gap, known, _ = fits.gaps(places, choice, stop=1e-5, far=far)
             tried[key] = float((gap[known] ** 2).mean()) if known.any() else np.inf
         return tried[key]
 
