@@ -14,6 +14,7 @@ import gc
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -186,6 +187,8 @@ def _call(function: str, args: dict[int, Any], kwargs: dict[str, Any]) -> Any:
 def start_workers(*modules: str) -> None:
     """Have the library's workers start and import, while the caller does other things.
 
+    One imports after the other, so that the caller has a core for itself.
+
     Parameters
     ----------
     *modules : str
@@ -193,9 +196,10 @@ def start_workers(*modules: str) -> None:
     """
 
     def start() -> None:
-        with suppress(ImportError, OSError):  # in_worker makes do without them
+        # in_worker makes do without them, and a caller that has ended needs none.
+        with suppress(ImportError, OSError, RuntimeError):
             for _ in range(_OF_THE_LIBRARY):
-                _executor(__name__).submit(_import_all, modules)
+                wait([_executor(__name__).submit(_import_all, modules)])
 
     Thread(target=start, daemon=True).start()
 
