@@ -76,8 +76,7 @@ def permuted_statistics(
     """
     city, year = study.grid.places(rows)
     exposure = study.exposure(options)["exposure"]
-    columns = [rows[name].to_numpy(dtype=float) for name in controls]
-    x = np.array(columns).reshape(len(columns), len(rows)).T
+    x = rows[controls].to_numpy(dtype=float)
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]
@@ -130,18 +129,14 @@ def _regressions(
     basis = np.empty((len(y), 0))
     if k:
         basis = _span(net[:, -k:], length[-k:])
-        net = net[:, :-k]
-        net -= basis @ (basis.T @ net)
+        net = net[:, :-k] - basis @ (basis.T @ net[:, :-k])
     y, d = net[:, 0], net[:, 1:]
     size = (d**2).sum(axis=0)
     # A path that effects and controls absorb is zero up to rounding.
     known = size > (ABSORBED * length[1 : size.size + 1]) ** 2
     size = np.where(known, size, np.nan)
     slope = d.T @ y / size
-    scores = d * slope
-    np.subtract(y[:, None], scores, out=scores)
-    scores *= d
-    scores = effects.sum_first @ scores
+    scores = effects.sum_first @ (d * (y[:, None] - d * slope))
     error = np.sqrt((scores**2).sum(axis=0)) / size
     return slope, error, y, basis
 

@@ -96,7 +96,7 @@ def changes(
     )
     panel = evaluator.panel
     units, seen = panel.unit_of[found.rows], panel.period_of[found.rows]
-    both = [np.asarray(codes, dtype=object) for codes in (rows["city_id"], panel.units)]
+    both = [np.asarray(names, dtype=object) for names in (rows["city_id"], panel.units)]
     codes, cities = pd.factorize(np.concatenate(both), sort=True)
     of_row, city = codes[: len(rows)], codes[len(rows) :][units]
     years = rows["year"].to_numpy()

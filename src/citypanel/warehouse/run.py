@@ -96,9 +96,7 @@ class Request:
     @property
     def means_to_publish(self) -> bool:
         """Whether it is a build of everything, or the retry of one."""
-        return self.command == "build" and not any(
-            self.arguments.get(name) for name in _SELECTION
-        )
+        return self.command == "build" and not _leaves_out(self.arguments)
 
     @property
     def unreal(self) -> str:
@@ -575,10 +573,14 @@ def computes_everything() -> bool:
     """Whether the dbt of this process was asked to compute every table."""
     from dbt.flags import get_flags
 
-    flags = get_flags()
-    return getattr(flags, "WHICH", "") in ("build", "run") and not any(
-        getattr(flags, name.upper(), None) for name in (*_SELECTION, "empty")
-    )
+    flags = {name.lower(): value for name, value in vars(get_flags()).items()}
+    is_real = flags.get("which") in ("build", "run") and not flags.get("empty")
+    return is_real and not _leaves_out(flags)
+
+
+def _leaves_out(arguments: Mapping[str, Any]) -> bool:
+    """Whether arguments of dbt leave nodes out."""
+    return any(arguments.get(name) for name in _SELECTION)
 
 
 def _adapter() -> Any:

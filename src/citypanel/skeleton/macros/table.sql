@@ -36,12 +36,10 @@
     {%- for column in model.columns.values() -%}
         {%- do declared.append((column.name, (column.data_type or "") | upper)) -%}
     {%- endfor -%}
-    {%- set found = [] -%}
-    {%- for column in rows_of(
-        (config.get("sql_header") or "") ~ " describe select * from (" ~ sql ~ "\n)"
+    {%- set found = rows_of(
+        (config.get("sql_header") or "") ~ " select column_name, column_type "
+        ~ "from (describe select * from (" ~ sql ~ "\n))"
     ) -%}
-        {%- do found.append((column[0], column[1])) -%}
-    {%- endfor -%}
     {%- if found | sort != declared | sort -%}
         {{ return(assert_columns_equivalent(sql)) }}
     {%- endif -%}

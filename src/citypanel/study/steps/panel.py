@@ -105,7 +105,10 @@ def panel_columns(
     cities: pd.DataFrame,
     grid: Grid,
 ) -> dict[str, Any]:
-    """The columns of `panel`, before an outcome and the last year are `chosen`."""
+    """The columns of `panel`, before an outcome and the last year are `chosen`.
+
+    What follows from these is None, in its place; cohorts may lie after the last year.
+    """
     city, at = grid.places(index)
     window = np.zeros(grid.shape, dtype=bool)
     window[city, at] = True
