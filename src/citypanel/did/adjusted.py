@@ -27,7 +27,7 @@ from citypanel.did.propensity_scores import balancing_scores
 from citypanel.did.regressions import (
     Cells,
     dynamic_covariance,
-    leads_row,
+    leads_rows,
     mean_rows,
 )
 from citypanel.errors import EstimationError, OptionError
@@ -448,7 +448,7 @@ def _estimate(
     values = np.array(estimates)
     dynamic = dynamic_covariance(data, cells, values, matrix, known)
     rows = mean_rows(data, cells, values, matrix, df=np.inf, known=known)
-    rows.append(leads_row(dynamic, before=0, df=np.inf))
+    rows += leads_rows(dynamic, before=0, df=np.inf)
     said = sorted({note for note in notes if note is not None})
     add_note([row for row in rows if row.get("estimate") is None], join_notes(*said))
     return staggered_frame(

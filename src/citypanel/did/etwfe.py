@@ -22,7 +22,7 @@ from citypanel.did.regressions import (
     cells_of,
     dynamic_covariance,
     fit_covariance,
-    leads_row,
+    leads_rows,
     mean_rows,
     regress,
     require_some_cell,
@@ -151,7 +151,7 @@ def etwfe(
     rows = mean_rows(data, cells, estimates, matrix, df=np.inf, known=known)
     dynamic = dynamic_covariance(data, cells, estimates, matrix, known)
     if never:
-        rows.append(leads_row(dynamic, before=0, df=data.n_clusters - 1.0))
+        rows += leads_rows(dynamic, before=0, df=data.n_clusters - 1.0)
     return staggered_frame(
         data,
         rows,

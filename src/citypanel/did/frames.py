@@ -8,7 +8,9 @@ estimate, a note and no standard error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,27 @@ NOTE_REFERENCE = "reference period"
 NOTE_UNKNOWN = "not identified by the rows used"
 NOTE_ROUNDING = "no standard error: residuals are rounding of the outcome"
 NOTE_NOTHING_LEFT = "no standard error: as many parameters as rows"
+
+_overall_only: ContextVar[bool] = ContextVar("overall_only", default=False)
+
+
+@contextmanager
+def overall_only() -> Iterator[None]:
+    """Have the estimators leave out what does not stand in their overall rows.
+
+    For a caller that reads these alone, as one of thousands of specifications does:
+    the rows are the same to the last digit, and an estimate takes up to half less.
+    """
+    token = _overall_only.set(True)
+    try:
+        yield
+    finally:
+        _overall_only.reset(token)
+
+
+def wants_all() -> bool:
+    """Whether rows beside the overall ones are wanted."""
+    return not _overall_only.get()
 
 
 def two_sided_p(statistic: np.ndarray | float, df: np.ndarray | float) -> np.ndarray:
@@ -150,7 +173,7 @@ def tidy(
         else:
             columns[column] = values
     _complete(columns, level)
-    frame = Result(columns, index=pd.RangeIndex(len(records)))
+    frame = Result(columns, index=pd.RangeIndex(len(records)), copy=False)
     frame.attrs = dict(attrs or {})
     return frame
 
@@ -158,7 +181,7 @@ def tidy(
 def staggered_frame(
     data: Panel,
     rows: Iterable[Mapping[str, Any]],
-    dynamic: Mapping[str, Any],
+    dynamic: Mapping[str, Any] | None,
     *,
     reference: int | None = -1,
     attrs: Mapping[str, Any] | None = None,
@@ -175,7 +198,8 @@ def staggered_frame(
         As for `tidy`.
     dynamic : mapping
         Covariance of the event times: positions, event_times, estimates, matrix,
-        single. With `reference` it goes to ``attrs["covariance"]``.
+        single. With `reference` it goes to ``attrs["covariance"]``; None where it is
+        not wanted.
     reference : int
         Position of the reference event time.
     attrs : mapping, optional
@@ -186,15 +210,14 @@ def staggered_frame(
     made = [dict(row) for row in rows]
     noted = [row for row in made if row.get("aggregation") == "simple"]
     add_note(noted or made[:1], data.note)
-    path = {**dynamic, "reference": reference, "span": data.grid.span}
+    carried = {**(attrs or {}), "periods": data.grid.description}
+    if dynamic is not None:
+        path = {**dynamic, "reference": reference, "span": data.grid.span}
+        carried["covariance"] = Extras(path)
     return panel_frame(
         data,
         made,
-        attrs={
-            **(attrs or {}),
-            "covariance": Extras(path),
-            "periods": data.grid.description,
-        },
+        attrs=carried,
         resolution=data.resolution,
         **{"n_obs": data.n_obs, "n_units": data.n_units, **common},
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg
+from scipy import linalg, sparse
 
 from citypanel.did.frames import (
     NOTE_REFERENCE,
@@ -23,8 +23,9 @@ from citypanel.did.frames import (
     Extras,
     join_notes,
     panel_frame,
+    wants_all,
 )
-from citypanel.did.linear import cluster_sums, independent_columns
+from citypanel.did.linear import independent_columns, indicator
 from citypanel.did.moments import GroupInfluence, MomentPanel, condense
 from citypanel.did.panels import (
     Panel,
@@ -201,9 +202,10 @@ def group_time_att(
     note = join_notes(data.note, lost)
     early = (cells["period"] - cells["cohort"] < -ahead).to_numpy()
     law = problem.law
-    test = _pretest_row(found, influence, law, early)
-    test["note"] = join_notes(test["note"], note)
-    found.append(test)
+    if wants_all():
+        test = _pretest_row(found, influence, law, early)
+        test["note"] = join_notes(test["note"], note)
+        found.append(test)
     return panel_frame(
         data,
         found,
@@ -318,12 +320,16 @@ class UnitInfluence:
     #: Length of a column.
     width = n_units
 
+    @cached_property
+    def _by_cluster(self) -> sparse.csr_array:
+        return indicator(self.clusters)
+
     def std_errors(self, columns: np.ndarray) -> np.ndarray:
-        sums = cluster_sums(columns, self.clusters)
+        sums = self._by_cluster @ columns
         return np.sqrt((sums**2).sum(axis=0)) / len(columns)
 
     def covariance(self, columns: np.ndarray) -> np.ndarray:
-        sums = cluster_sums(columns, self.clusters)
+        sums = self._by_cluster @ columns
         return sums.T @ sums / len(columns) ** 2
 
     def shares(self, cohorts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel.did.first_stage import FirstStage, first_stage, mean_weights
-from citypanel.did.frames import staggered_frame
+from citypanel.did.frames import staggered_frame, wants_all
 from citypanel.did.moments import condense
 from citypanel.did.panels import Panel, on_panel
 from citypanel.did.regressions import (
@@ -97,11 +97,12 @@ def imputation(
     signed = weights - first.projection(weights)
     matrix = data.products(signed * centred[:, None], signed)
     rows = mean_rows(data, cells, estimates, matrix, df=np.inf)
-    more, test = _lead_rows(first, leads)
-    dynamic = [j for j, row in enumerate(rows) if row["aggregation"] == "dynamic"]
-    at = dynamic[0] if dynamic else len(rows)
-    rows[at:at] = more
-    rows.append(test)
+    if wants_all():
+        more, test = _lead_rows(first, leads)
+        dynamic = [j for j, row in enumerate(rows) if row["aggregation"] == "dynamic"]
+        at = dynamic[0] if dynamic else len(rows)
+        rows[at:at] = more
+        rows.append(test)
     return staggered_frame(
         data,
         rows,

@@ -7,13 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from citypanel.did.frames import OVERALL, WITHOUT_SINGLE, staggered_frame
+from citypanel.did.frames import (
+    OVERALL,
+    WITHOUT_SINGLE,
+    staggered_frame,
+    wants_all,
+)
 from citypanel.did.linear import cluster_sums
 from citypanel.did.panels import FAR, Panel, on_panel
 from citypanel.did.regressions import (
     Cells,
     dynamic_covariance,
-    leads_row,
+    leads_rows,
     mean_rows,
     regress,
 )
@@ -131,16 +136,13 @@ def nonabsorbing_did(
         if row["aggregation"] == "simple" and row["estimate"] is not None:
             mask = used[row["term"]]
             _divide(row, now[mask].sum() / cells.weight[mask].sum())
-    for e, row in zip(
-        np.unique(cells.event),
-        [dict(row) for row in rows if row["aggregation"] == "dynamic"],
-        strict=True,
-    ):
+    dynamic_rows = [dict(row) for row in rows if row["aggregation"] == "dynamic"]
+    for e, row in zip(np.unique(cells.event), dynamic_rows, strict=wants_all()):
         mask = (cells.event == e) & known
         if mask.any():
             _divide(row, since[mask].sum() / cells.weight[mask].sum())
             rows.append({**row, "aggregation": NORMALISED})
-    rows.append(leads_row(dynamic, before=0, df=np.inf))
+    rows += leads_rows(dynamic, before=0, df=np.inf)
     return staggered_frame(
         data,
         rows,

@@ -714,7 +714,8 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
             unknown.append(column)
         _require_size(frame, column, values, design)
     found = coded(frame[unit])
-    lost = is_missing(frame[period])
+    when = frame[period]
+    lost = is_missing(when)
     if (found.codes < 0).any():
         lost |= found.rows < 0
     if lost.any():
@@ -727,7 +728,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     if frame.empty:
         raise _nothing_left(design, _no_rows(unit, period))
     cohorts = None if design.cohort is None else coded(frame[design.cohort])
-    times = coded(frame[period])
+    times = coded(when)
     grid = read_periods(
         times.seen,
         name=period,
@@ -736,8 +737,8 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
     )
     place = np.searchsorted(grid.positions, grid.place(times.seen).astype(np.int64))
     times = replace(times, codes=place[times.codes])
-    if grid.kind == "number" and grid.is_whole and frame[period].dtype != np.int64:
-        frame[period] = pd.to_numeric(frame[period]).astype(np.int64)
+    if grid.kind == "number" and grid.is_whole and when.dtype != np.int64:
+        frame[period] = pd.to_numeric(when).astype(np.int64)
     labels = _in_label_order(found)
     even = _in_order(labels, times, len(grid.positions))
     unit_codes, period_codes, units = labels.rows, times.rows, labels.seen
@@ -749,7 +750,7 @@ def build(panel: pd.DataFrame, design: Design) -> Panel:
         unit_codes, period_codes = unit_codes[order], period_codes[order]
         if cohorts is not None:
             cohorts = replace(cohorts, codes=cohorts.rows[order], each=1)
-    frame = frame.reset_index(drop=True)
+    frame.index = pd.RangeIndex(len(frame))
     if not even and _repeats(unit_codes, period_codes):
         require_unique_key(frame, [unit, period])
         # Two labels of one period, such as two days of a month.

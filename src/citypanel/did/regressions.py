@@ -26,6 +26,7 @@ from citypanel.did.frames import (
     OVERALL,
     WITHOUT_SINGLE,
     join_notes,
+    wants_all,
 )
 from citypanel.did.linear import (
     TwoWay,
@@ -334,8 +335,8 @@ def mean_rows(
     Returns
     -------
     list of dict
-        ``overall`` (and without cohorts of one unit), then ``dynamic``, ``group``,
-        ``calendar`` and ``group_time`` rows.
+        ``overall`` (and without cohorts of one unit), then, where `wants_all`,
+        ``dynamic``, ``group``, ``calendar`` and ``group_time`` rows.
     """
     known = np.ones(len(cells), bool) if known is None else known
     estimates = np.where(known, estimates, 0.0)
@@ -377,6 +378,8 @@ def mean_rows(
         gone = ", ".join(data.name(g) for g in single)
         note = f"without cohort {gone}"
         rows.append(row(rest, aggregation="simple", term=WITHOUT_SINGLE, note=note))
+    if not wants_all():
+        return rows
     for e in np.unique(event):
         shown = data.grid.span(e)
         labels = dict(event_time=shown, term=f"event_time_{shown}")
@@ -419,14 +422,17 @@ def dynamic_covariance(
     estimates: np.ndarray,
     matrix: np.ndarray,
     known: np.ndarray | None = None,
-) -> dict:
+) -> dict | None:
     """Event-time effects, their covariance, and which rest on a single unit.
 
     Returns
     -------
-    dict
-        positions and event_times (their labels), estimates, matrix, single.
+    dict or None
+        positions and event_times (their labels), estimates, matrix, single; nothing
+        unless `wants_all`.
     """
+    if not wants_all():
+        return None
     known = np.ones(len(cells), bool) if known is None else known
     times = np.unique(cells.event[known])
     mask = (cells.event == times[:, None]) & known
@@ -572,13 +578,17 @@ def require_some_cell(data: Panel, cells: Cells, known: np.ndarray) -> None:
     )
 
 
-def leads_row(dynamic: Mapping, *, before: float, df: float) -> dict:
-    """Joint test of the event times before a position that rest on several units."""
+def leads_rows(dynamic: Mapping | None, *, before: float, df: float) -> list[dict]:
+    """Joint test of the event times before a position that rest on several units.
+
+    One row, and none without their covariance.
+    """
+    if dynamic is None:
+        return []
     early = (dynamic["positions"] < before) & ~dynamic["single"]
     early &= ~(np.diag(dynamic["matrix"]) <= dynamic["resolution"] ** 2)
-    return wald_row(
-        dynamic["estimates"][early], dynamic["matrix"][np.ix_(early, early)], df=df
-    )
+    estimates, matrix = dynamic["estimates"], dynamic["matrix"]
+    return [wald_row(estimates[early], matrix[np.ix_(early, early)], df=df)]
 
 
 def wald_row(

@@ -19,7 +19,7 @@ from citypanel.did.moments import covariance as group_covariance
 from citypanel.did.panels import Panel, choose, on_panel, require_treated_and_control
 from citypanel.did.regressions import (
     event_row,
-    leads_row,
+    leads_rows,
     lost_controls,
     regress,
 )
@@ -240,7 +240,7 @@ def stacked(
         "resolution": data.resolution,
     }
     base = np.unique(event[stack["at_base"].to_numpy()]).max()
-    rows.append(leads_row(path, before=base, df=df))
+    rows += leads_rows(path, before=base, df=df)
     return staggered_frame(
         data,
         rows,

@@ -16,7 +16,7 @@ from citypanel.did.regressions import (
     coefficient_rows,
     dynamic_covariance,
     fit_covariance,
-    leads_row,
+    leads_rows,
     lost_controls,
     mean_rows,
     regress,
@@ -117,7 +117,7 @@ def sun_abraham(
     df = data.n_clusters - 1.0
     rows = mean_rows(data, cells, estimates, matrix, df=df, known=known)
     dynamic = dynamic_covariance(data, cells, estimates, matrix, known)
-    rows.append(leads_row(dynamic, before=limit, df=df))
+    rows += leads_rows(dynamic, before=limit, df=df)
     rows += coefficient_rows(data.control_names, m, fit, errors)
     return staggered_frame(
         data,

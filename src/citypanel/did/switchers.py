@@ -15,7 +15,7 @@ from citypanel.did.regressions import (
     Cells,
     Untreated,
     dynamic_covariance,
-    leads_row,
+    leads_rows,
     mean_rows,
     regress,
 )
@@ -134,7 +134,7 @@ def switchers(
     data = data.remarking(said, data.base_note)
     dynamic = dynamic_covariance(data, found, estimates, matrix, known)
     rows = mean_rows(data, found, estimates, matrix, df=np.inf, known=known)
-    rows.append(leads_row(dynamic, before=0, df=np.inf))
+    rows += leads_rows(dynamic, before=0, df=np.inf)
     return staggered_frame(
         data,
         rows,

@@ -10,7 +10,7 @@ from citypanel.did.frames import OVERALL, WITHOUT_SINGLE, staggered_frame
 from citypanel.did.linear import cluster_sums
 from citypanel.did.moments import MomentPanel, condense
 from citypanel.did.panels import Panel, on_panel
-from citypanel.did.regressions import leads_row
+from citypanel.did.regressions import leads_rows
 
 
 @on_panel("cohort", "controls", "weights", "cluster", ready=condense)
@@ -90,7 +90,7 @@ def two_stage(
         "single": np.array([row["single_unit"] for row in dynamic], bool),
         "resolution": data.resolution,
     }
-    rows.append(leads_row(path, before=base, df=df))
+    rows += leads_rows(path, before=base, df=df)
     return staggered_frame(
         data,
         rows,

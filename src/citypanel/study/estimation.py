@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel import did
+from citypanel.did.frames import OVERALL, overall_only
 from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError
@@ -377,6 +378,18 @@ def fit(
     engine: str | None = None,
 ) -> pd.Series:
     """The row of the estimator's frame that is the effect; `engine` is that of twfe."""
+    with overall_only():
+        frame, wanted = _fit(rows, controls, options, engine)
+    frame.attrs = {}
+    terms = zip(frame["aggregation"], frame["term"], strict=True)
+    place = [term for term in terms].index(wanted)
+    return frame.iloc[place]
+
+
+def _fit(
+    rows: pd.DataFrame, controls: list[str], options: Options, engine: str | None
+) -> tuple[pd.DataFrame, tuple[str, str]]:
+    """The estimator's frame, and aggregation and term of its row of the effect."""
     name = options.estimator
     if name != "twfe":
         require_steady(rows, TREATMENT, KEYS["unit"], KEYS["period"])
@@ -390,8 +403,8 @@ def fit(
             engine=engine,
             **_errors(options),
         )
-        wanted = ("coefficient", TREATMENT)
-    elif name == "group_time":
+        return frame, ("coefficient", TREATMENT)
+    if name == "group_time":
         cells = did.group_time_att(
             rows,
             **KEYS,
@@ -401,17 +414,12 @@ def fit(
             base_period="universal",
         )
         frame = did.aggregate_att(cells, "simple")
-        wanted = ("simple", "overall")
     elif name in ESTIMATORS:
         function = getattr(did, name)
         frame = function(rows, **KEYS, cohort="cohort", controls=controls)
-        wanted = ("simple", "overall")
     else:
         raise not_known("estimator", name)
-    frame.attrs = {}
-    terms = zip(frame["aggregation"], frame["term"], strict=True)
-    place = [term for term in terms].index(wanted)
-    return frame.iloc[place]
+    return frame, ("simple", OVERALL)
 
 
 def _errors(options: Options) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def changes(
             **values,
             "reason": reason,
             "cumulative_log_tfp": logs.groupby(city).cumsum(skipna=False),
-        }
+        },
+        copy=False,
     )
 
 

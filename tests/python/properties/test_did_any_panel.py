@@ -28,6 +28,7 @@ from tests.support.random_panels import (
 )
 
 from citypanel import did
+from citypanel.did.frames import overall_only
 from citypanel.errors import CityPanelError, EstimationError, OptionError, PanelError
 
 COHORTS = dict(outcome="y", cohort="g", unit="id", period="t")
@@ -61,6 +62,35 @@ def as_case(frame, step=1.0):
         step,
         start,
     )
+
+
+@pytest.mark.parametrize("name", sorted(FUZZED))
+def test_overall_rows_are_the_same_alone(name):
+    for seed in range(8):
+        frame = random_panel(seed, noise=1.0).frame
+        try:
+            whole = FUZZED[name](frame)
+        except CityPanelError:
+            continue  # what keeps another row from being made need not stop these
+        with overall_only():
+            alone = FUZZED[name](frame)
+        fits = []
+        for fit in (whole, alone):
+            overall = fit["term"].str.startswith("overall")
+            fit = fit[overall & fit["aggregation"].eq("simple")]
+            labels = ["cohort", "period", "event_time"]  # typed by other rows
+            assert fit[labels].isna().all(axis=None)
+            fits.append(fit.drop(columns=labels).reset_index(drop=True))
+        pd.testing.assert_frame_equal(*fits, check_exact=True)
+
+
+def test_rows_that_nobody_reads_are_not_made():
+    frame = mk(range(2001, 2009), [0, 2003, 2006])
+    for name in ("sun_abraham", "imputation", "switchers"):
+        with overall_only():
+            alone = ESTIMATORS[name](frame)
+        assert set(alone["aggregation"]) <= {"simple", "coefficient"}
+        assert len(alone) < len(ESTIMATORS[name](frame))
 
 
 def effects(fit):

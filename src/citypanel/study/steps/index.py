@@ -90,7 +90,7 @@ def zero_labour_share(technology: pd.DataFrame) -> float:
     Of the own-period constant-returns output distance, as `rpt_frontier` has it,
     whatever technology the options choose.
     """
-    inputs = np.column_stack([technology[name] for name in (CAPITAL, LABOUR)])
+    inputs = technology[[CAPITAL, LABOUR]].to_numpy()
     outputs = technology[OUTPUT].to_numpy()
     years = technology["year"].to_numpy()
     zero = np.empty(len(technology), dtype=bool)
