@@ -76,7 +76,9 @@ def permuted_statistics(
     """
     city, year = study.grid.places(rows)
     exposure = study.exposure(options)["exposure"]
-    x = rows[controls].to_numpy(dtype=float)
+    x = np.empty((len(rows), len(controls)), order="F")
+    for j, name in enumerate(controls):
+        x[:, j] = rows[name]
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]

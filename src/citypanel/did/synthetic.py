@@ -313,11 +313,12 @@ def _descend(h, s, x, limit, iterations) -> np.ndarray:
     views: list[Any] = [memoryview(array) for array in (x, hx, gradient, factors)]
     x_at, hx_at, gradient_at, factor_at = views
     subtract, multiply, add = np.subtract, np.multiply, np.add
+    lowest, x_times, s_times = gradient.argmin, x.dot, s.dot
     for iteration in range(iterations):
         subtract(hx, s, gradient)
-        i = int(gradient.argmin())
-        xhx = float(x.dot(hx))
-        slope = gradient_at[i] - (xhx - float(s.dot(x)))
+        i = int(lowest())
+        xhx = float(x_times(hx))
+        slope = gradient_at[i] - (xhx - float(s_times(x)))
         curvature = diagonal[i] - 2.0 * hx_at[i] + xhx
         step = -slope / curvature if curvature > 0 else 0.0
         step = 0.0 if step < 0.0 else 1.0 if step > 1.0 else step

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from citypanel import did
-from citypanel.did.frames import OVERALL, overall_only
+from citypanel.did.frames import overall_only
 from citypanel.did.spatial import distances_km
 from citypanel.did.study import require_steady
 from citypanel.errors import EstimationError, FrontierError, OptionError
@@ -141,7 +141,7 @@ def regression_panel(study: Study, options: Options) -> tuple[pd.DataFrame, list
         kept &= pd.notna(values)
     read |= controls | columns | place
     at = np.flatnonzero(kept)
-    rows = pd.DataFrame({name: values[at] for name, values in read.items()})
+    rows = pd.DataFrame({n: values[at] for n, values in read.items()}, copy=False)
     left = {"apart": apart, "lost": whole - apart - len(at)}
     rows.attrs = {name: number for name, number in left.items() if number}
     return rows, [*controls, *more]
@@ -377,24 +377,21 @@ def fit(
     *,
     engine: str | None = None,
 ) -> pd.Series:
-    """The row of the estimator's frame that is the effect; `engine` is that of twfe."""
+    """The first row of the estimator's frame: the effect. `engine` is that of twfe."""
     with overall_only():
-        frame, wanted = _fit(rows, controls, options, engine)
+        frame = _fit(rows, controls, options, engine)
     frame.attrs = {}
-    terms = zip(frame["aggregation"], frame["term"], strict=True)
-    place = [term for term in terms].index(wanted)
-    return frame.iloc[place]
+    return frame.iloc[0]
 
 
 def _fit(
     rows: pd.DataFrame, controls: list[str], options: Options, engine: str | None
-) -> tuple[pd.DataFrame, tuple[str, str]]:
-    """The estimator's frame, and aggregation and term of its row of the effect."""
+) -> pd.DataFrame:
     name = options.estimator
     if name != "twfe":
         require_steady(rows, TREATMENT, KEYS["unit"], KEYS["period"])
     if name == "twfe":
-        frame = did.twfe(
+        return did.twfe(
             rows,
             **KEYS,
             treatment=TREATMENT,
@@ -403,7 +400,6 @@ def _fit(
             engine=engine,
             **_errors(options),
         )
-        return frame, ("coefficient", TREATMENT)
     if name == "group_time":
         cells = did.group_time_att(
             rows,
@@ -413,13 +409,11 @@ def _fit(
             control_group="not_yet",
             base_period="universal",
         )
-        frame = did.aggregate_att(cells, "simple")
-    elif name in ESTIMATORS:
-        function = getattr(did, name)
-        frame = function(rows, **KEYS, cohort="cohort", controls=controls)
-    else:
+        return did.aggregate_att(cells, "simple")
+    if name not in ESTIMATORS:
         raise not_known("estimator", name)
-    return frame, ("simple", OVERALL)
+    function = getattr(did, name)
+    return function(rows, **KEYS, cohort="cohort", controls=controls)
 
 
 def _errors(options: Options) -> dict[str, Any]:

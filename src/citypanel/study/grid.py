@@ -75,5 +75,6 @@ class Grid:
                 "city_id": self.city_ids[city],
                 "year": self.years[year],
                 **{name: table[city, year] for name, table in tables.items()},
-            }
+            },
+            copy=False,
         )

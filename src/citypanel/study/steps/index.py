@@ -90,9 +90,9 @@ def zero_labour_share(technology: pd.DataFrame) -> float:
     Of the own-period constant-returns output distance, as `rpt_frontier` has it,
     whatever technology the options choose.
     """
-    inputs = technology[[CAPITAL, LABOUR]].to_numpy()
-    outputs = technology[OUTPUT].to_numpy()
-    years = technology["year"].to_numpy()
+    read = {name: column.to_numpy() for name, column in technology.items()}
+    inputs = np.column_stack([read[CAPITAL], read[LABOUR]])
+    outputs, years = read[OUTPUT], read["year"]
     zero = np.empty(len(technology), dtype=bool)
     for year in np.unique(years):
         at = years == year
