@@ -39,7 +39,12 @@ from citypanel.outputs.specifications import (
     write_figures,
 )
 from citypanel.pages.blocks import as_markdown
-from citypanel.study.estimation import estimate, fit, regression_panel
+from citypanel.study.estimation import (
+    ESTIMATORS,
+    estimate,
+    fit,
+    regression_panel,
+)
 from citypanel.study.options import Options
 from citypanel.study.run import GRAPH, Sources, Study
 from citypanel.study.steps.series import fill_gaps
@@ -288,7 +293,7 @@ def test_a_changed_cell_moves_its_city_alone(study):
     assert study.sources.cells["value__as_published"].max() < 1e9
 
 
-@pytest.mark.parametrize("name", ["twfe", "imputation", "sun_abraham", "group_time"])
+@pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimates_are_those_of_the_library(study, name):
     options = Options(estimator=name)
     panel = study.panel(options)
