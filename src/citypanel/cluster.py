@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from collections.abc import Iterator
@@ -92,6 +91,8 @@ def check_scheduler(address: str) -> None:
     ClusterError
         The package distributed is missing, or says why nobody answers.
     """
+    import asyncio
+
     try:
         import distributed  # noqa: F401
         from distributed.comm.addressing import get_address_host_port, parse_address

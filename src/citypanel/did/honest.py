@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import linalg, optimize, special
+import scipy
+from scipy import linalg, special
 
 from citypanel.did.event_paths import EventPath, event_path, path_frame
 from citypanel.did.panels import choose
@@ -256,7 +257,7 @@ def fixed_length_interval(
         upper = np.hstack([-c.T @ basis, np.eye(m)])
         lower = np.hstack([c.T @ basis, np.eye(m)])
         offset = np.concatenate([-c.T @ start, c.T @ start])
-        solved = optimize.minimize(
+        solved = scipy.optimize.minimize(
             objective,
             np.concatenate([z, u]),
             method="SLSQP",
@@ -267,7 +268,7 @@ def fixed_length_interval(
             },
             options={"maxiter": 500, "ftol": 1e-12},
         )
-        polished = optimize.minimize(
+        polished = scipy.optimize.minimize(
             length,
             solved.x[:k],
             method="Nelder-Mead",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from citypanel.did.results import remembering
 from citypanel.errors import OptionError
@@ -71,7 +72,7 @@ def minimum_detectable_effect(
     high = 1.0
     while _noncentral_power(high, df, level) < power:
         high *= 2.0
-    ratio = optimize.brentq(
+    ratio = scipy.optimize.brentq(
         lambda r: _noncentral_power(r, df, level) - power, 0.0, high, xtol=1e-12
     )
     return float(ratio * std_error)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from citypanel.did.event_paths import EventPath, event_path, path_frame
 from citypanel.did.honest import covariance_root
@@ -185,7 +186,7 @@ class _PreTest:
         high = float(self.error.max())
         while miss(high) < 0:
             high *= 2
-        return float(optimize.brentq(miss, 0.0, high, xtol=1e-10 * high))
+        return float(scipy.optimize.brentq(miss, 0.0, high, xtol=1e-10 * high))
 
     def mean_if_passed(self, slope: float, passed: np.ndarray) -> np.ndarray:
         """Mean of the estimates' bias over the draws that pass.

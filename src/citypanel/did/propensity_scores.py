@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, optimize, special
+import scipy
+from scipy import linalg, special
 
 ITERATIONS = 50
 OVERLAP = 0.999
@@ -156,7 +157,7 @@ def balancing_scores(
     inverse = linalg.pinvh(moment_covariance(start.probability, x, q, share))
     values, vectors = linalg.eigh(inverse)
     root = (vectors * np.sqrt(np.clip(values, 0.0, None))).T
-    found = optimize.least_squares(
+    found = scipy.optimize.least_squares(
         lambda b: root @ parts(at(b)).sum(axis=0) / n,
         start.coefficients,
         lambda b: root @ slopes(at(b)) / n,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
+import scipy
 
 from citypanel.frontier.technology import Technology
 
@@ -71,7 +71,9 @@ def solve_linear(
         bounds = [*((0, limit) for limit in most * norms), (None, None)]
     cost = np.zeros(len(rows) + 1)
     cost[-1] = -1.0
-    answer = linprog(cost, A_eq=matrix, b_eq=q / scale, bounds=bounds, method="highs")
+    answer = scipy.optimize.linprog(
+        cost, A_eq=matrix, b_eq=q / scale, bounds=bounds, method="highs"
+    )
     empty = np.full(len(rows), np.nan)
     if answer.status != 0:
         status = {2: "infeasible", 3: "unbounded"}.get(answer.status, "failed")
