@@ -229,15 +229,7 @@ def _proved(
 
 def _products(points: np.ndarray, stack: np.ndarray, which: np.ndarray) -> np.ndarray:
     """Each row of points (n, d) times its own matrix of a stack (f, d, k)."""
-    if stack.shape[1] * stack.shape[2] > len(points):
-        return (points[:, None, :] @ stack[which])[:, 0]
-    # Column by column: NumPy multiplies many small matrices slowly.
-    columns = np.ascontiguousarray(stack.transpose(1, 2, 0))
-    found = np.zeros((len(points), stack.shape[2]))
-    for point, row in zip(points.T, columns, strict=True):
-        for k, column in enumerate(row):
-            found[:, k] += point * column.take(which)
-    return found
+    return np.einsum("nd,ndk->nk", points, stack.take(which, axis=0))
 
 
 def _reached(
