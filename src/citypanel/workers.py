@@ -276,11 +276,11 @@ def _executor(function: str) -> _Executor:
         return _executors[package]
 
 
-def end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int, *modules: str) -> None:
     """Make this worker end when the process that started it has ended, even killed.
 
     A worker that is sending its result, or is being sent a call, otherwise waits for
-    ever: it holds the other end of the pipe itself.
+    ever: it holds the other end of the pipe itself. What its calls need it imports now.
     """
 
     def watch() -> None:
@@ -289,3 +289,4 @@ def end_with_parent(parent: int) -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+    _import_all(modules)

@@ -227,7 +227,7 @@ def _in_processes(tasks: list, workers: int) -> Iterator[tuple]:
     with ProcessPoolExecutor(
         workers,
         initializer=end_with_parent,
-        initargs=(os.getpid(),),
+        initargs=(os.getpid(), __name__),
         env=ENVIRONMENT,
     ) as pool:
         futures = {

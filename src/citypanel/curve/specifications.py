@@ -445,7 +445,7 @@ def fingerprint(study: Study, rows: Sequence[Specification], *more: object) -> s
     digest = hashlib.sha256()
     for name, frame in vars(study.sources).items():
         digest.update(name.encode())
-        hashed = pd.util.hash_pandas_object(frame.astype("string"), index=False)
+        hashed = pd.util.hash_pandas_object(frame, index=False)
         digest.update(hashed.sort_values().to_numpy().tobytes())
     for row in rows:
         digest.update(repr((dict(row.values), row.role)).encode())
