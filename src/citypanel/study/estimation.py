@@ -377,7 +377,7 @@ def fit(
     *,
     engine: str | None = None,
 ) -> pd.Series:
-    """The first row of the estimator's frame: the effect. `engine` is that of twfe."""
+    """The row of the estimator's frame that is the effect; `engine` is that of twfe."""
     with overall_only():
         frame = _fit(rows, controls, options, engine)
     frame.attrs = {}
@@ -387,6 +387,7 @@ def fit(
 def _fit(
     rows: pd.DataFrame, controls: list[str], options: Options, engine: str | None
 ) -> pd.DataFrame:
+    """The estimator's frame, in which the effect stands first."""
     name = options.estimator
     if name != "twfe":
         require_steady(rows, TREATMENT, KEYS["unit"], KEYS["period"])

@@ -133,8 +133,7 @@ def changes(
             **values,
             "reason": reason,
             "cumulative_log_tfp": logs.groupby(city).cumsum(skipna=False),
-        },
-        copy=False,
+        }
     )
 
 

@@ -300,7 +300,7 @@ def test_estimates_are_those_of_the_library(study, name):
     keys = dict(outcome="tfpch", unit="city_id", period="year")
     if name == "twfe":
         theirs = did.twfe(panel, treatment="sydid", engine="linearmodels", **keys)
-        theirs = theirs.iloc[0]
+        theirs = theirs[theirs["term"] == "sydid"].iloc[0]
     elif name == "group_time":
         cells = did.group_time_att(
             panel, cohort="cohort", base_period="universal", control_group="not_yet",
