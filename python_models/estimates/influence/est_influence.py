@@ -6,7 +6,7 @@ def model(dbt, session):
     # Nothing is estimated before the cells are judged.
     dbt.ref("int_cells__findings")
     tables = {
-        "cells": dbt.ref("int_cells__reconciled").select(*CELLS),
+        "cells": dbt.ref("int_cells__reconciled").select(*CELLS, "yearbook_value"),
         "province_series": dbt.ref("int_province_series"),
         "cities": dbt.ref("stg_reference__cities"),
         "policy": dbt.ref("int_policy_exposures"),

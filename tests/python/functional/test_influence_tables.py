@@ -63,6 +63,38 @@ def headline(built) -> Headline:
     return Headline(study, options)
 
 
+class Refs:
+    """What a Python model calls `dbt`: refs are a file's tables, with `select`."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def ref(self, name: str):
+        found = self.file.query(
+            "select table_schema from information_schema.tables "
+            f"where table_name = '{name}'"
+        )
+        (schema,) = found["table_schema"]
+        return Columns(self.file.query(f"from {schema}.{name}"))
+
+
+class Columns(pd.DataFrame):
+    def select(self, *names: str) -> pd.DataFrame:
+        return pd.DataFrame(self[list(names)])
+
+
+def test_the_model_reads_what_the_seeds_figures_need(built, headline, project):
+    path = project / "python_models" / "estimates" / "influence" / "est_influence.py"
+    model: dict = {}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), model)
+    model["in_worker"] = lambda function, *arguments: arguments
+    tables, variants, _ = model["model"](Refs(built), None)
+    study, options, _ = headline_of(tables, variants)
+    pd.testing.assert_frame_equal(
+        seed_cells(Headline(study, options)), seed_cells(headline)
+    )
+
+
 def test_the_headline_is_the_published_one(built, headline):
     published = built.query(
         "select * from marts.rpt_regressions where variant = 'headline' "
