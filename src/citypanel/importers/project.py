@@ -112,9 +112,11 @@ class Plan:
             if content is not None and name.endswith(".csv")
         }
 
-    def write(self, project: Path) -> None:
-        """Write every file of the import, as one."""
-        write_together(project, self.contents)
+    def write(
+        self, project: Path, *, after_step: Callable[[str], None] = lambda step: None
+    ) -> None:
+        """Write every file of the import, as one; see `storage.write_together`."""
+        write_together(project, self.contents, after_step=after_step)
 
 
 def load_reference(project: Path) -> Reference:

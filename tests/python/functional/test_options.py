@@ -139,6 +139,7 @@ def test_an_unbalanced_sample_keeps_what_is_complete(workshop):
     options = "{study_sample: all_available, carry_years: 0, labour_measure: employed}"
     result = workshop.dbt("build", "--vars", options)
     assert result.returncode == 0, result.stdout[-4000:]
+    workshop = workshop.published_by(result)
     counts = workshop.query(COUNTS).iloc[0]
     assert 73 * 7 < counts["city_years"] < 73 * 9
     rows = workshop.query(
