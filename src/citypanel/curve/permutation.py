@@ -76,9 +76,8 @@ def permuted_statistics(
     """
     city, year = study.grid.places(rows)
     exposure = study.exposure(options)["exposure"]
-    x = np.empty((len(rows), len(controls)), order="F")
-    for j, name in enumerate(controls):
-        x[:, j] = rows[name]
+    columns = [rows[name].to_numpy(dtype=float) for name in controls]
+    x = np.array(columns).reshape(len(columns), len(rows)).T
     whole = ~np.isnan(x).any(axis=1)
     if not whole.all():
         city, year, x = city[whole], year[whole], x[whole]

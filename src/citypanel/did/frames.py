@@ -196,7 +196,7 @@ def staggered_frame(
         read, the log of rows left out and the note that stands on the overall rows.
     rows : iterable of mapping
         As for `tidy`.
-    dynamic : mapping
+    dynamic : mapping or None
         Covariance of the event times: positions, event_times, estimates, matrix,
         single. With `reference` it goes to ``attrs["covariance"]``; None where it is
         not wanted.

@@ -19,7 +19,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
+import scipy
 
 from citypanel.errors import CapitalError, OptionError
 from citypanel.influence.headline import Headline, Result, result_of
@@ -208,7 +208,9 @@ def _roots(function, grid, values, target) -> list[float]:
     for k in np.flatnonzero(gap[:-1] * gap[1:] < 0):
         roots.append(
             float(
-                brentq(lambda x: function(x) - target, grid[k], grid[k + 1], xtol=1e-12)
+                scipy.optimize.brentq(
+                    lambda x: function(x) - target, grid[k], grid[k + 1], xtol=1e-12
+                )
             )
         )
     return sorted(roots, key=abs)

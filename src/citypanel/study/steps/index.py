@@ -90,9 +90,10 @@ def zero_labour_share(technology: pd.DataFrame) -> float:
     Of the own-period constant-returns output distance, as `rpt_frontier` has it,
     whatever technology the options choose.
     """
-    read = {name: column.to_numpy() for name, column in technology.items()}
-    inputs = np.column_stack([read[CAPITAL], read[LABOUR]])
-    outputs, years = read[OUTPUT], read["year"]
+    capital, labour, outputs, years = (
+        technology[name].to_numpy() for name in (CAPITAL, LABOUR, OUTPUT, "year")
+    )
+    inputs = np.column_stack([capital, labour])
     zero = np.empty(len(technology), dtype=bool)
     for year in np.unique(years):
         at = years == year
